@@ -1,0 +1,269 @@
+//! What a person receives: a mail with everything needed at three in the morning, and its JSON twin for machines.
+//!
+//! Made from a finding and from nothing else. All text that came from an event has been cleaned when the rule reported
+//! it and is defanged here; the only links are built from parts that were checked.
+
+mod console;
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::finding::{Finding, Witness};
+use crate::observation::{Actor, Verdict};
+use crate::rules::{Meta, registry};
+use crate::text::{ascii, clean, defang};
+
+/// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
+const MAX_SUBJECT: usize = 99;
+
+/// SNS: a message to e-mail subscribers has at most 256 KiB. A mail that nobody would read to its end is cut long
+/// before.
+const MAX_BODY: usize = 60_000;
+
+/// An alert, ready for `Publish`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// 1 to 99 printable ASCII characters: `[CRITICAL] 111122223333: …`.
+    pub subject: String,
+    /// The mail.
+    pub text: String,
+    /// The machine's copy.
+    pub json: Value,
+}
+
+impl Alert {
+    /// Renders the alert that is due for this finding.
+    pub fn of(finding: &Finding) -> Alert {
+        let subject = subject(finding);
+        let text = cut(text(finding));
+        let json = json!({
+            "finding_id": finding.finding_id,
+            "alert_reason": finding.alert_reason,
+            "status": finding.status,
+            "severity": finding.severity,
+            "confidence": finding.confidence,
+            "title": finding.title,
+            "rule": finding.rule,
+            "account": finding.account,
+            "region": finding.region,
+            "resource": finding.resource,
+            "first_seen": finding.first_seen,
+            "last_seen": finding.last_seen,
+            "occurrences": finding.occurrences,
+            "witnesses": finding.witnesses,
+            "mail": {"subject": subject, "text": text},
+        });
+        Alert { subject, text, json }
+    }
+
+    /// The `Message` of a `Publish` with `MessageStructure=json`: the mail for people, JSON for machines.
+    pub fn message(&self) -> String {
+        let machine = self.json.to_string();
+        json!({
+            "default": self.text,
+            "email": self.text,
+            "email-json": machine,
+            "http": machine,
+            "https": machine,
+            "lambda": machine,
+            "sqs": machine,
+            "firehose": machine,
+        })
+        .to_string()
+    }
+}
+
+fn subject(finding: &Finding) -> String {
+    let note = match finding.alert_reason.as_deref() {
+        Some("reopened") => "again: ",
+        Some("again") => "still: ",
+        _ => "",
+    };
+    let line = format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.title);
+    let line = ascii(&defang(&clean(&line, 1_000)));
+    if line.len() <= MAX_SUBJECT { line } else { format!("{}...", &line[..MAX_SUBJECT - 3]) }
+}
+
+fn text(finding: &Finding) -> String {
+    let mut out = String::new();
+    let meta = registry::meta(&finding.rule);
+    let Some(headline) = finding.headline() else { return finding.title.clone() };
+
+    paragraph(&mut out, &format!("{}.", defang(finding.title.trim_end_matches('.'))));
+    if !headline.reason.is_empty() {
+        paragraph(&mut out, &defang(&headline.reason));
+    }
+    if headline.verdict == Verdict::Unknown {
+        paragraph(&mut out, "Keepwatch could not find out whether this is a danger. Treat it as one until you know.");
+    }
+
+    heading(&mut out, "WHO");
+    match &headline.actor {
+        Some(actor) => who(&mut out, actor),
+        None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
+    }
+
+    heading(&mut out, "WHAT AND WHERE");
+    line(&mut out, "Resource", &defang(&finding.resource));
+    for (label, value) in merged_details(finding) {
+        line(&mut out, label, &defang(value));
+    }
+    line(&mut out, "Account", &finding.account);
+    line(&mut out, "Region", &defang(&finding.region));
+
+    heading(&mut out, "WHEN");
+    line(&mut out, "Event", &format!("{} at {}", defang(&headline.event.name), headline.event.time));
+    if finding.occurrences > 1 {
+        let seen = format!("{} times since {}, last at {}", finding.occurrences, finding.first_seen, finding.last_seen);
+        line(&mut out, "Seen", &seen);
+    }
+    if finding.witnesses.len() > 1 {
+        for witness in finding.witnesses.values() {
+            line(&mut out, "Witness", &format!("{}: {}", witness.event.time, defang(&witness.title)));
+        }
+    }
+
+    if let Some(why) = meta.and_then(|meta| section(meta.docs, "Why it matters")) {
+        heading(&mut out, "WHY IT MATTERS");
+        paragraph(&mut out, &why);
+    }
+
+    heading(&mut out, "WHAT TO DO NOW");
+    if let Some(what) = meta.and_then(|meta| section(meta.docs, "What to do")) {
+        paragraph(&mut out, &what);
+    }
+    for (purpose, command) in merged_steps(finding) {
+        let _ = writeln!(out, "  # {purpose}\n  {command}\n");
+    }
+    if let Some(link) = console::link(finding) {
+        line(&mut out, "Console", &link);
+        out.push('\n');
+    }
+
+    heading(&mut out, "THIS FINDING");
+    line(&mut out, "Finding id", &finding.finding_id);
+    line(&mut out, "Status", finding.status.as_str());
+    line(&mut out, "Severity", &format!("{} (confidence {})", finding.severity.as_str(), finding.confidence.as_str()));
+    if let Some(meta) = meta {
+        line(&mut out, "Rule", &rule_line(meta));
+    }
+    if let Some(harmless) = meta.and_then(|meta| section(meta.docs, "False positives")) {
+        line(&mut out, "Expected?", &harmless);
+    }
+    out
+}
+
+fn who(out: &mut String, actor: &Actor) {
+    line(out, "By", &defang(&actor.name));
+    let optional = [
+        ("Type", actor.kind.as_deref()),
+        ("ARN", actor.arn.as_deref()),
+        ("Access key", actor.access_key_id.as_deref()),
+        ("Source IP", actor.source_ip.as_deref()),
+        ("User agent", actor.user_agent.as_deref()),
+    ];
+    for (label, value) in optional {
+        if let Some(value) = value {
+            line(out, label, &defang(value));
+        }
+    }
+    if let Some(mfa) = actor.mfa {
+        line(out, "MFA", if mfa { "the session was opened with MFA" } else { "the session was opened without MFA" });
+    }
+}
+
+/// The details of all witnesses, strongest first, each line once.
+fn merged_details(finding: &Finding) -> Vec<(&str, &str)> {
+    let mut lines: Vec<(&str, &str)> = Vec::new();
+    for (label, value) in strongest_first(finding).iter().flat_map(|witness| &witness.details) {
+        if !lines.contains(&(label, value)) {
+            lines.push((label, value));
+        }
+    }
+    lines
+}
+
+/// The steps of all witnesses, strongest first, each command once.
+fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
+    let mut steps: Vec<(&str, &str)> = Vec::new();
+    for step in strongest_first(finding).iter().flat_map(|witness| &witness.steps) {
+        if !steps.iter().any(|(_, command)| *command == step.command) {
+            steps.push((&step.purpose, &step.command));
+        }
+    }
+    steps
+}
+
+fn strongest_first(finding: &Finding) -> Vec<&Witness> {
+    let mut witnesses: Vec<&Witness> = finding.witnesses.values().collect();
+    witnesses.sort_by_key(|w| std::cmp::Reverse((w.severity, w.event.time)));
+    witnesses
+}
+
+fn rule_line(meta: &Meta) -> String {
+    format!("{} ({})", meta.id, meta.catalogue.join(", "))
+}
+
+/// The text under a heading of a rule's documentation, unwrapped to one paragraph.
+pub fn section(docs: &str, title: &str) -> Option<String> {
+    let mut words = Vec::new();
+    let mut inside = false;
+    for line in docs.lines().map(str::trim) {
+        if let Some(heading) = line.strip_prefix("## ") {
+            inside = heading == title;
+        } else if inside {
+            words.extend(line.split_whitespace());
+        }
+    }
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn heading(out: &mut String, title: &str) {
+    let _ = writeln!(out, "{title}");
+}
+
+fn line(out: &mut String, label: &str, value: &str) {
+    let mut rows = wrap(value, 62).into_iter();
+    let _ = writeln!(out, "  {label:<12}{}", rows.next().unwrap_or_default());
+    for row in rows {
+        let _ = writeln!(out, "  {:<12}{row}", "");
+    }
+    // The line under a label block is left to the next heading.
+}
+
+fn paragraph(out: &mut String, text: &str) {
+    for row in wrap(text, 76) {
+        let _ = writeln!(out, "{row}");
+    }
+    out.push('\n');
+}
+
+/// Wraps at spaces; a word longer than the width keeps its line, so that an ARN can be copied whole.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(row) = rows.last_mut() else { continue };
+        if row.is_empty() {
+            row.push_str(word);
+        } else if row.chars().count() + 1 + word.chars().count() <= width {
+            row.push(' ');
+            row.push_str(word);
+        } else {
+            rows.push(word.to_owned());
+        }
+    }
+    rows
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_BODY {
+        let mut end = MAX_BODY;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push_str("\n[cut here; the findings table has the rest]\n");
+    }
+    text
+}

@@ -1,0 +1,226 @@
+//! A CloudTrail record: an API call, a console sign-in or a service event.
+//!
+//! Field names and their meaning: CloudTrail user guide, "CloudTrail record contents".
+
+use std::cell::OnceCell;
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::lenient::{Text, lenient};
+use crate::time::Timestamp;
+
+lenient! {
+    /// The record as it stands in the event; [`Record`] adds the parameters parsed on demand.
+    Fields {
+        /// `eventID`: the source's own id, the same in every copy of the event.
+        event_id: Text<'a> = "eventID",
+        /// `eventName`, such as `PutUserPolicy`.
+        event_name: Text<'a> = "eventName",
+        /// `eventSource`, such as `iam.amazonaws.com`.
+        event_source: Text<'a> = "eventSource",
+        /// `eventTime`, RFC 3339.
+        event_time: Text<'a> = "eventTime",
+        /// `eventType`: `AwsApiCall`, `AwsConsoleSignIn`, `AwsServiceEvent` …
+        event_type: Text<'a> = "eventType",
+        /// `awsRegion`.
+        aws_region: Text<'a> = "awsRegion",
+        /// `recipientAccountId`: the account that received the event.
+        recipient_account_id: Text<'a> = "recipientAccountId",
+        /// `sourceIPAddress`: an address, or the name of an AWS service.
+        source_ip_address: Text<'a> = "sourceIPAddress",
+        /// `userAgent`: free text of the caller's choice, up to 1 KB.
+        user_agent: Text<'a> = "userAgent",
+        /// `errorCode`; absent when the call succeeded.
+        error_code: Text<'a> = "errorCode",
+        /// `errorMessage`.
+        error_message: Text<'a> = "errorMessage",
+        /// `readOnly`, as text: `true` or `false`.
+        read_only: Text<'a> = "readOnly",
+        /// `userIdentity`.
+        user_identity: UserIdentity<'a> = "userIdentity",
+        /// `requestParameters`, unparsed.
+        request_parameters: Option<&'a RawValue> = "requestParameters",
+        /// `responseElements`, unparsed.
+        response_elements: Option<&'a RawValue> = "responseElements",
+        /// `additionalEventData`, unparsed.
+        additional_event_data: Option<&'a RawValue> = "additionalEventData",
+    }
+}
+
+lenient! {
+    /// `userIdentity`: who made the call.
+    UserIdentity {
+        /// `Root`, `IAMUser`, `AssumedRole`, `FederatedUser`, `AWSService` …
+        kind: Text<'a> = "type",
+        /// `principalId`, such as `AROAEXAMPLE:session`.
+        principal_id: Text<'a> = "principalId",
+        /// ARN of the principal.
+        arn: Text<'a> = "arn",
+        /// `accountId` of the principal.
+        account_id: Text<'a> = "accountId",
+        /// `accessKeyId` that signed the call: `AKIA…` long-term, `ASIA…` temporary.
+        access_key_id: Text<'a> = "accessKeyId",
+        /// `userName`; absent for root and for roles.
+        user_name: Text<'a> = "userName",
+        /// `invokedBy`: the AWS service that acted for the principal.
+        invoked_by: Text<'a> = "invokedBy",
+        /// `sessionContext`.
+        session_context: SessionContext<'a> = "sessionContext",
+    }
+}
+
+lenient! {
+    /// `sessionContext`: where temporary credentials came from.
+    SessionContext {
+        /// `sessionIssuer`: the role or user behind the session.
+        session_issuer: SessionIssuer<'a> = "sessionIssuer",
+        /// `attributes`.
+        attributes: SessionAttributes<'a> = "attributes",
+        /// `assumedRoot`, as text: `true` in a session made by `AssumeRoot`.
+        assumed_root: Text<'a> = "assumedRoot",
+    }
+}
+
+lenient! {
+    /// `sessionIssuer`.
+    SessionIssuer {
+        /// ARN of the role or user.
+        arn: Text<'a> = "arn",
+        /// Name of the role or user.
+        user_name: Text<'a> = "userName",
+    }
+}
+
+lenient! {
+    /// `sessionContext.attributes`.
+    SessionAttributes {
+        /// `mfaAuthenticated`, as text.
+        mfa_authenticated: Text<'a> = "mfaAuthenticated",
+    }
+}
+
+/// A record and its parameters. Dereferences to [`Fields`].
+#[derive(Clone, Debug, Default)]
+pub struct Record<'a> {
+    fields: Fields<'a>,
+    request: OnceCell<Value>,
+    response: OnceCell<Value>,
+    additional: OnceCell<Value>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Record { fields: Fields::deserialize(deserializer)?, ..Record::default() })
+    }
+}
+
+impl<'a> std::ops::Deref for Record<'a> {
+    type Target = Fields<'a>;
+    fn deref(&self) -> &Fields<'a> {
+        &self.fields
+    }
+}
+
+impl Record<'_> {
+    /// `requestParameters`, parsed once on first use because most rules never look; `Null` where absent.
+    pub fn request(&self) -> &Value {
+        parsed(&self.request, self.fields.request_parameters)
+    }
+
+    /// `responseElements`, as [`Record::request`].
+    pub fn response(&self) -> &Value {
+        parsed(&self.response, self.fields.response_elements)
+    }
+
+    /// `additionalEventData`, as [`Record::request`].
+    pub fn additional(&self) -> &Value {
+        parsed(&self.additional, self.fields.additional_event_data)
+    }
+
+    /// A string under `requestParameters`, by path: `record.param(&["userName"])`. Empty strings count as absent.
+    pub fn param(&self, path: &[&str]) -> Option<&str> {
+        text_at(self.request(), path)
+    }
+
+    /// A string under `responseElements`, by path.
+    pub fn response_text(&self, path: &[&str]) -> Option<&str> {
+        text_at(self.response(), path)
+    }
+
+    /// A string under `additionalEventData`, by path.
+    pub fn additional_text(&self, path: &[&str]) -> Option<&str> {
+        text_at(self.additional(), path)
+    }
+
+    /// Whether CloudTrail left the parameters out because they exceed 100 KB, and says so with `omitted: true`.
+    /// The limit is CloudTrail's; padding a policy beyond it hides the grant from whoever reads only the event.
+    pub fn request_omitted(&self) -> bool {
+        match self.request().get("omitted") {
+            Some(Value::Bool(omitted)) => *omitted,
+            Some(Value::String(omitted)) => omitted.eq_ignore_ascii_case("true"),
+            _ => false,
+        }
+    }
+
+    /// Whether the call failed. Console sign-ins tell their result in `responseElements` instead.
+    pub fn failed(&self) -> bool {
+        self.error_code.get().is_some()
+    }
+
+    /// Whether the call only reads (`readOnly`), judged by its name where the field is missing.
+    pub fn reads_only(&self) -> bool {
+        match self.read_only.get() {
+            Some(flag) => flag.eq_ignore_ascii_case("true"),
+            None => ["Get", "List", "Describe", "Head"].iter().any(|p| self.event_name.or_empty().starts_with(p)),
+        }
+    }
+
+    /// Whether root itself acted. A service acting for root sets `invokedBy`, and a service event carries root's name
+    /// for want of a better one: the CIS benchmark (4.3) excludes both, in this way.
+    pub fn by_root(&self) -> bool {
+        self.user_identity.kind.or_empty() == "Root"
+            && self.user_identity.invoked_by.get().is_none()
+            && self.event_type.or_empty() != "AwsServiceEvent"
+    }
+
+    /// The account the event belongs to.
+    pub fn account(&self) -> &str {
+        self.recipient_account_id.get().or_else(|| self.user_identity.account_id.get()).unwrap_or_default()
+    }
+
+    /// When it happened, by the source's clock.
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.event_time.or_empty())
+    }
+
+    /// The partition (`aws`, `aws-cn`, `aws-us-gov`), read from the region because the event names it nowhere else.
+    pub fn partition(&self) -> &'static str {
+        match self.aws_region.or_empty() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    /// ARN of an IAM resource of this account: `record.iam_arn("user", "bob")`.
+    pub fn iam_arn(&self, kind: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:{kind}/{name}", self.partition(), self.account())
+    }
+
+    /// ARN of the account's root user.
+    pub fn root_arn(&self) -> String {
+        format!("arn:{}:iam::{}:root", self.partition(), self.account())
+    }
+}
+
+fn parsed<'v>(cell: &'v OnceCell<Value>, raw: Option<&RawValue>) -> &'v Value {
+    // The raw text was validated when the record was read; only a number out of range can still fail here.
+    cell.get_or_init(|| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
+}
+
+/// A non-empty string at `path`, keys compared exactly.
+pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
+    path.iter().try_fold(value, |value, key| value.get(key))?.as_str().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,284 @@
+//! What a rule saw: "at time T, rule R saw subject S failing / passing / unknown". The only thing rules produce.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::event::cloudtrail::Record;
+use crate::rules::Meta;
+use crate::text::{MAX_TEXT, clean, shell_word};
+use crate::time::Timestamp;
+
+/// How bad it is. OCSF's words and order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Worth knowing.
+    Informational,
+    /// Review some day.
+    Low,
+    /// Review this week.
+    Medium,
+    /// Act today.
+    High,
+    /// Act now.
+    Critical,
+}
+
+impl Severity {
+    /// The word in capitals, as in a mail's subject.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Informational => "INFORMATIONAL",
+            Severity::Low => "LOW",
+            Severity::Medium => "MEDIUM",
+            Severity::High => "HIGH",
+            Severity::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// How sure the rule is that what it reports is what it says. OCSF's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Confidence {
+    /// Often something harmless.
+    Low,
+    /// Usually right.
+    Medium,
+    /// Right unless AWS's own event is wrong.
+    High,
+}
+
+impl Confidence {
+    /// The word in capitals.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Confidence::Low => "LOW",
+            Confidence::Medium => "MEDIUM",
+            Confidence::High => "HIGH",
+        }
+    }
+}
+
+/// What the rule says of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The problem is there.
+    Failing,
+    /// The problem is gone.
+    Passing,
+    /// Something happened that may be the problem, and the rule could not find out.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word, as replay prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Failing => "failing",
+            Verdict::Passing => "passing",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// What an observation is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// Account id.
+    pub account: String,
+    /// Region; `global` for what has none.
+    pub region: String,
+    /// ARN where one exists, else the resource's own id.
+    pub resource: String,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The name a person knows: a user, `role/session`, `root`, a service.
+    pub name: String,
+    /// `userIdentity.type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// Access key id that signed the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// Source address, or the name of an AWS service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+    /// User agent: the caller's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// Whether the session was opened with MFA, where CloudTrail says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<bool>,
+}
+
+impl Actor {
+    /// Who made this call.
+    pub fn of(record: &Record<'_>) -> Actor {
+        let who = &record.user_identity;
+        let keep = |text: Option<&str>| text.map(|text| clean(text, 256));
+        let session = who.principal_id.get().and_then(|id| id.split_once(':')).map(|(_, session)| session);
+        let issuer = who.session_context.session_issuer.user_name.get();
+        let name = match (who.kind.or_empty(), who.user_name.get(), issuer, session) {
+            ("Root", ..) => "root".to_owned(),
+            (_, Some(user), _, None) => user.to_owned(),
+            (_, _, Some(role), Some(session)) => format!("{role}/{session}"),
+            (_, Some(user), ..) => user.to_owned(),
+            (_, _, Some(role), None) => role.to_owned(),
+            _ => (who.invoked_by.get())
+                .or_else(|| who.arn.get())
+                .or_else(|| who.principal_id.get())
+                .unwrap_or("somebody CloudTrail does not name")
+                .to_owned(),
+        };
+        Actor {
+            name: clean(&name, 256),
+            kind: keep(who.kind.get()),
+            arn: keep(who.arn.get()),
+            access_key_id: keep(who.access_key_id.get()),
+            source_ip: keep(record.source_ip_address.get()),
+            user_agent: keep(record.user_agent.get()),
+            mfa: who.session_context.attributes.mfa_authenticated.get().map(|mfa| mfa == "true"),
+        }
+    }
+}
+
+/// A thing to do now: what for, and the AWS CLI command that does it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it achieves, one sentence.
+    pub purpose: String,
+    /// The command line, quoted for a POSIX shell.
+    pub command: String,
+}
+
+impl Step {
+    /// A step whose command is `aws`, `call` and the options. Values are quoted; `call` is a rule's own literal text.
+    pub fn aws(purpose: &str, call: &str, options: &[(&str, &str)]) -> Step {
+        let mut command = format!("aws {call}");
+        for (name, value) in options {
+            command.push(' ');
+            command.push_str(name);
+            if !value.is_empty() {
+                command.push(' ');
+                command.push_str(&shell_word(&clean(value, 512)));
+            }
+        }
+        Step { purpose: purpose.to_owned(), command }
+    }
+}
+
+/// A severity reached only when the same thing happens often: `count` times within `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// How many occurrences.
+    pub count: usize,
+    /// Within how long.
+    pub window: std::time::Duration,
+    /// The severity then.
+    pub severity: Severity,
+}
+
+/// The event that an observation comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRef {
+    /// The source's own id of the occurrence; see [`Event::occurrence_id`].
+    pub id: String,
+    /// Its name, such as `PutUserPolicy`.
+    pub name: String,
+    /// When, by the source's clock.
+    pub time: Timestamp,
+}
+
+impl EventRef {
+    /// Of this event. An event without a readable time counts as having happened at `received`.
+    pub fn of(event: &Event<'_>, received: Timestamp) -> EventRef {
+        EventRef {
+            id: clean(&event.occurrence_id(), 512),
+            name: clean(event.name(), 128),
+            time: event.time().unwrap_or(received),
+        }
+    }
+}
+
+/// See the module. Made by [`crate::rules::Cx`].
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The rule that saw it.
+    pub rule: &'static Meta,
+    /// What it is about.
+    pub subject: Subject,
+    /// Failing, passing or unknown.
+    pub verdict: Verdict,
+    /// How bad.
+    pub severity: Severity,
+    /// The event it comes from.
+    pub event: EventRef,
+    /// What happened, one sentence with the names in it.
+    pub title: String,
+    /// Why the rule says so.
+    pub reason: String,
+    /// Who did it, where the event says.
+    pub actor: Option<Actor>,
+    /// What was granted or exposed: label and value.
+    pub details: Vec<(String, String)>,
+    /// What to do now.
+    pub steps: Vec<Step>,
+    /// Severity when it happens often.
+    pub burst: Option<Burst>,
+    /// Id of the more specific rule that reported the same event; this one is recorded and not mailed.
+    pub covered_by: Option<&'static str>,
+}
+
+impl Observation {
+    /// Sets the severity.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Says that the resource belongs to no region.
+    pub fn global(mut self) -> Self {
+        "global".clone_into(&mut self.subject.region);
+        self
+    }
+
+    /// Says why the rule says so.
+    pub fn because(mut self, reason: impl AsRef<str>) -> Self {
+        self.reason = clean(reason.as_ref(), MAX_TEXT);
+        self
+    }
+
+    /// Adds a line on what was granted or exposed.
+    pub fn detail(mut self, label: &str, value: impl AsRef<str>) -> Self {
+        self.details.push((label.to_owned(), clean(value.as_ref(), MAX_TEXT)));
+        self
+    }
+
+    /// Adds a line where there is something to say.
+    pub fn detail_if(self, label: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.detail(label, value),
+            None => self,
+        }
+    }
+
+    /// Adds a thing to do: purpose, AWS CLI call, options.
+    pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
+        self.steps.push(Step::aws(purpose, call, options));
+        self
+    }
+
+    /// Raises the severity when it happens often.
+    pub fn burst(mut self, burst: Burst) -> Self {
+        self.burst = Some(burst);
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! New administrative power, however it is granted.

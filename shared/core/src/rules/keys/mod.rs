@@ -1,0 +1,1 @@
+//! Credentials that leaked or were stolen.

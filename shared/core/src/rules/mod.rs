@@ -1,0 +1,244 @@
+//! Rules: each looks at one event and reports what it means.
+//!
+//! To add a rule, copy a file under a theme's folder, change it, and name it in [`registry::RULES`]. Its doc comment is
+//! its documentation (`keepwatch rules show ID`, docs/rules/), and its `on` feeds the dispatch index, the EventBridge
+//! patterns of template.yaml and the docs.
+
+pub mod admin;
+pub mod dispatch;
+pub mod keys;
+pub mod patterns;
+pub mod registry;
+pub mod root;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+use crate::event::{Event, Health, Record, TrustedAdvisor};
+use crate::observation::{Actor, Confidence, EventRef, Observation, Severity, Subject, Verdict};
+use crate::state::{Facts, Interrupt};
+use crate::text::clean;
+use crate::time::Timestamp;
+
+/// What is known of a rule without running it.
+#[derive(Debug)]
+pub struct Meta {
+    /// Kebab-case id.
+    pub id: &'static str,
+    /// One line, without names.
+    pub title: &'static str,
+    /// The severity it usually reports; an observation may say otherwise.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Codes of the detection catalogue, `ROOT-01` …
+    pub catalogue: &'static [&'static str],
+    /// References with versions: CIS, Security Hub, ATT&CK, AWS documentation.
+    pub references: &'static [&'static str],
+    /// What it listens to.
+    pub on: &'static [On],
+    /// The rule whose finding it adds to, where several rules witness one problem; its own id otherwise.
+    pub finding: &'static str,
+    /// Whether failed calls interest it too. Otherwise it never sees one.
+    pub failed_calls: bool,
+    /// Whether it is so general that a finding of another rule on the same event says all it could say in a mail.
+    pub general: bool,
+    /// Hours after which a repetition is worth another mail.
+    pub repeat_hours: u32,
+    /// Whether its first observation is worth a mail of its own on a finding that was mailed for another witness.
+    pub wakes: bool,
+    /// The rule's documentation, Markdown, from its doc comment.
+    pub docs: &'static str,
+}
+
+/// One thing a rule listens to.
+#[derive(Debug, Clone, Copy)]
+pub enum On {
+    /// CloudTrail records with this source and one of these names.
+    Call(&'static str, &'static [&'static str]),
+    /// The same, for calls that CloudTrail counts as read-only and plain EventBridge rules may not get.
+    Read(&'static str, &'static [&'static str]),
+    /// Every CloudTrail record of something that root itself did, reads included.
+    Root,
+    /// Every CloudTrail record, of those that other rules asked for, signed by a long-term access key.
+    LongTermKey,
+    /// AWS Health events whose type code begins with this.
+    Health(&'static str),
+    /// Trusted Advisor refreshes of the check with this name.
+    TrustedAdvisor(&'static str),
+}
+
+impl On {
+    /// Whether this is such an event.
+    pub fn hears(&self, event: &Event<'_>) -> bool {
+        use crate::event::Body;
+        match (self, &event.body) {
+            (On::Call(source, names) | On::Read(source, names), Body::CloudTrail(record)) => {
+                record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty())
+            }
+            (On::Root, Body::CloudTrail(record)) => record.by_root(),
+            (On::LongTermKey, Body::CloudTrail(record)) => {
+                record.user_identity.access_key_id.or_empty().starts_with("AKIA")
+            }
+            (On::Health(prefix), Body::Health(health)) => health.event_type_code.or_empty().starts_with(prefix),
+            (On::TrustedAdvisor(check), Body::TrustedAdvisor(item)) => item.check_name.or_empty() == *check,
+            _ => false,
+        }
+    }
+}
+
+/// What a rule's hook returns: `?` passes questions and failures up.
+pub type Outcome = Result<(), Interrupt>;
+
+/// What has metadata; [`declare_rule`] makes it so.
+pub trait Described: Sync {
+    /// What is known of it without running it.
+    fn meta(&self) -> &'static Meta;
+}
+
+/// A rule. It overrides the hooks for the kinds of event it listens to.
+pub trait Rule: Described {
+    /// Looks at a CloudTrail record.
+    ///
+    /// # Errors
+    /// [`Interrupt`] when an answer is needed first, or when the rule cannot work with the event.
+    fn record(&self, _record: &Record<'_>, _cx: &mut Cx<'_>) -> Outcome {
+        Ok(())
+    }
+
+    /// Looks at an AWS Health event.
+    ///
+    /// # Errors
+    /// As [`Rule::record`].
+    fn health(&self, _health: &Health<'_>, _cx: &mut Cx<'_>) -> Outcome {
+        Ok(())
+    }
+
+    /// Looks at a Trusted Advisor refresh.
+    ///
+    /// # Errors
+    /// As [`Rule::record`].
+    fn trusted_advisor(&self, _item: &TrustedAdvisor<'_>, _cx: &mut Cx<'_>) -> Outcome {
+        Ok(())
+    }
+}
+
+/// Settings that rules read.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Ids of accounts that the owner trusts: other accounts of the same organization, a vendor's account.
+    pub trusted_accounts: Vec<String>,
+}
+
+/// A rule's view of the world while it looks at one event, and the place where it reports.
+pub struct Cx<'c> {
+    /// The event, envelope included.
+    pub event: &'c Event<'c>,
+    /// Answers about live state.
+    pub facts: &'c Facts,
+    /// Settings.
+    pub config: &'c Config,
+    meta: &'static Meta,
+    received: Timestamp,
+    observations: &'c mut Vec<Observation>,
+}
+
+impl Cx<'_> {
+    /// Begins an observation that the problem is there: about `resource`, told by `title`.
+    pub fn failing(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Failing, resource.as_ref(), title.as_ref())
+    }
+
+    /// Begins an observation that something happened whose meaning could not be found out.
+    pub fn unknown(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Unknown, resource.as_ref(), title.as_ref())
+    }
+
+    /// Begins an observation that the problem is gone.
+    pub fn passing(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Passing, resource.as_ref(), title.as_ref())
+    }
+
+    /// Reports an observation.
+    pub fn report(&mut self, observation: Observation) {
+        self.observations.push(observation);
+    }
+
+    fn observe(&self, verdict: Verdict, resource: &str, title: &str) -> Observation {
+        let actor = match &self.event.body {
+            crate::event::Body::CloudTrail(record) => Some(Actor::of(record)),
+            _ => None,
+        };
+        Observation {
+            rule: self.meta,
+            subject: Subject {
+                account: clean(self.event.account(), 32),
+                // IAM is global: its events' region says where AWS logged them, not where the problem is.
+                region: if resource.contains(":iam::") { "global".to_owned() } else { clean(self.event.region(), 32) },
+                resource: clean(resource, 512),
+            },
+            verdict,
+            severity: self.meta.severity,
+            event: EventRef::of(self.event, self.received),
+            title: clean(title, 300),
+            reason: String::new(),
+            actor,
+            details: Vec::new(),
+            steps: Vec::new(),
+            burst: None,
+            covered_by: None,
+        }
+    }
+}
+
+/// Declares a rule: its doc comment, its name, its metadata.
+///
+/// The doc comment has the headings `What it detects`, `Why it matters`, `What to do` and `False positives`; a test
+/// holds every rule to that.
+macro_rules! declare_rule {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident {
+            id: $id:literal,
+            title: $title:literal,
+            severity: $severity:ident,
+            confidence: $confidence:ident,
+            catalogue: $catalogue:expr,
+            references: $references:expr,
+            on: $on:expr
+            $(, finding: $finding:expr)?
+            $(, failed_calls: $failed_calls:expr)?
+            $(, general: $general:expr)?
+            $(, repeat_hours: $repeat_hours:expr)?
+            $(, wakes: $wakes:expr)?
+            $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
+        pub(crate) struct $name;
+
+        impl $crate::rules::Described for $name {
+            fn meta(&self) -> &'static $crate::rules::Meta {
+                static META: $crate::rules::Meta = $crate::rules::Meta {
+                id: $id,
+                title: $title,
+                severity: $crate::observation::Severity::$severity,
+                confidence: $crate::observation::Confidence::$confidence,
+                catalogue: &$catalogue,
+                references: &$references,
+                on: &$on,
+                finding: $crate::rules::declare_rule!(@or $id $(, $finding)?),
+                failed_calls: $crate::rules::declare_rule!(@or false $(, $failed_calls)?),
+                general: $crate::rules::declare_rule!(@or false $(, $general)?),
+                repeat_hours: $crate::rules::declare_rule!(@or 24 $(, $repeat_hours)?),
+                wakes: $crate::rules::declare_rule!(@or false $(, $wakes)?),
+                docs: concat!($($doc, "\n"),+),
+                };
+                &META
+            }
+        }
+    };
+    (@or $default:expr, $value:expr) => { $value };
+    (@or $default:expr) => { $default };
+}
+pub(crate) use declare_rule;

@@ -1,0 +1,143 @@
+//! What the rules' own tests are written with: events from a base record, facts, and one rule at a time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+
+use super::dispatch::Index;
+use super::{Config, Rule};
+use crate::event::Event;
+use crate::observation::{Observation, Severity, Verdict};
+use crate::state::{Answer, Fact, Facts, Query};
+use crate::time::Timestamp;
+
+/// The account of all fixtures.
+pub(crate) const ACCOUNT: &str = "111122223333";
+
+/// A successful IAM call by the user alice, with `changes` merged in (objects deeply, `null` removes).
+pub(crate) fn call(source: &str, name: &str, changes: Value) -> String {
+    let mut record = json!({
+        "eventVersion": "1.11",
+        "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
+        "eventTime": "2026-03-01T12:00:00Z",
+        "eventType": "AwsApiCall",
+        "eventSource": format!("{source}.amazonaws.com"),
+        "eventName": name,
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "aws-cli/2.15.30",
+        "readOnly": false,
+        "recipientAccountId": ACCOUNT,
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": "AIDAEXAMPLEALICE",
+            "arn": "arn:aws:iam::111122223333:user/alice",
+            "accountId": ACCOUNT,
+            "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+            "userName": "alice",
+        },
+        "requestParameters": null,
+        "responseElements": null,
+    });
+    merge(&mut record, changes);
+    record.to_string()
+}
+
+/// The same call, by root from a console session.
+pub(crate) fn root_call(source: &str, name: &str, changes: Value) -> String {
+    let mut root = json!({"userIdentity": {
+        "type": "Root",
+        "principalId": ACCOUNT,
+        "arn": "arn:aws:iam::111122223333:root",
+        "userName": null,
+    }});
+    merge(&mut root, changes);
+    call(source, name, root)
+}
+
+/// A console sign-in event by root.
+pub(crate) fn root_sign_in(name: &str, changes: Value) -> String {
+    let mut record = json!({"eventType": "AwsConsoleSignIn", "userIdentity": {"accessKeyId": null}});
+    merge(&mut record, changes);
+    root_call("signin", name, record)
+}
+
+/// An event in an EventBridge envelope.
+pub(crate) fn envelope(source: &str, detail_type: &str, detail: Value) -> String {
+    json!({
+        "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "source": source, "detail-type": detail_type,
+        "account": ACCOUNT, "region": "us-east-1", "time": "2026-03-01T12:00:00Z", "resources": [], "detail": detail,
+    })
+    .to_string()
+}
+
+fn merge(base: &mut Value, changes: Value) {
+    match (base, changes) {
+        (Value::Object(base), Value::Object(changes)) => {
+            for (key, value) in changes {
+                if value.is_null() && !["requestParameters", "responseElements"].contains(&key.as_str()) {
+                    base.remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (base, changes) => *base = changes,
+    }
+}
+
+/// What this rule alone makes of the event when the account's state cannot be read.
+pub(crate) fn observe(rule: &'static dyn Rule, event: &str) -> Vec<Observation> {
+    observe_with(rule, event, &[])
+}
+
+/// What this rule alone makes of the event, given answers; every other question is refused.
+pub(crate) fn observe_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
+    let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
+    let index = Index::new(rules);
+    let event = Event::parse(event).expect("the fixture is an event");
+    let config = Config { trusted_accounts: vec!["444455556666".to_owned()] };
+    let mut facts = Facts::default();
+    for (query, answer) in answers {
+        facts.insert(query.clone(), answer.clone());
+    }
+    loop {
+        let evaluation = index.evaluate(&event, &facts, &config, Timestamp::from_millis(0));
+        assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
+        if evaluation.questions.is_empty() {
+            return evaluation.observations;
+        }
+        for query in evaluation.questions {
+            facts.insert(query, Fact::Unavailable("AccessDenied".to_owned()));
+        }
+    }
+}
+
+/// The one observation of a rule that must fire.
+pub(crate) fn fires(rule: &'static dyn Rule, event: &str) -> Observation {
+    fires_with(rule, event, &[])
+}
+
+/// The one observation of a rule that must fire, given answers.
+pub(crate) fn fires_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Observation {
+    let mut observations = observe_with(rule, event, answers);
+    assert_eq!(observations.len(), 1, "{observations:?} of {event}");
+    let observation = observations.remove(0);
+    assert_ne!(observation.verdict, Verdict::Passing);
+    assert!(!observation.title.is_empty());
+    observation
+}
+
+/// Asserts that the rule fires with this severity.
+pub(crate) fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Observation {
+    let observation = fires(rule, event);
+    assert_eq!(observation.severity, severity, "{observation:?}");
+    observation
+}
+
+/// Asserts that the rule says nothing of any of these events.
+pub(crate) fn quiet(rule: &'static dyn Rule, events: &[String]) {
+    for event in events {
+        let observations = observe(rule, event);
+        assert!(observations.is_empty(), "{observations:?} of {event}");
+    }
+}

@@ -1,0 +1,281 @@
+//! What a rule may ask of the account when the event alone does not say.
+//!
+//! Rules are pure: a rule that needs a fact returns [`Interrupt::Ask`] through the `?` operator, the shell answers all
+//! questions through its [`AccountState`] port and evaluates the event again. A refused or failed question is answered
+//! [`Fact::Unavailable`], and the rule says UNKNOWN; it is never taken for "fine".
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use crate::time::Timestamp;
+
+/// A question about the account's live state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// The document of a managed policy, at a version or at its default.
+    ManagedPolicy {
+        /// ARN of the policy.
+        arn: String,
+        /// Version id, such as `v3`; the default version where absent.
+        version: Option<String>,
+    },
+    /// Everything attached to a user, group or role, and its inline policies.
+    Principal {
+        /// Whose.
+        kind: PrincipalKind,
+        /// Its name.
+        name: String,
+    },
+    /// One inline policy.
+    InlinePolicy {
+        /// Whose.
+        kind: PrincipalKind,
+        /// Its name.
+        name: String,
+        /// The policy's name.
+        policy: String,
+    },
+    /// The inline policies of all principals of a kind that are too large for CloudTrail to carry.
+    OversizedInlinePolicies {
+        /// Users, groups or roles.
+        kind: PrincipalKind,
+    },
+    /// A role: its trust policy and when it was made.
+    Role {
+        /// Its name.
+        name: String,
+    },
+    /// Names of the roles in an instance profile.
+    InstanceProfile {
+        /// Its name.
+        name: String,
+    },
+    /// Names of a group's members.
+    GroupMembers {
+        /// The group's name.
+        name: String,
+    },
+    /// Name of the user that an access key belongs to.
+    KeyOwner {
+        /// The access key id.
+        access_key_id: String,
+    },
+    /// Ids of a user's access keys.
+    AccessKeys {
+        /// The user's name.
+        user: String,
+    },
+    /// An Identity Center permission set.
+    PermissionSet {
+        /// ARN of the Identity Center instance.
+        instance: String,
+        /// ARN of the permission set.
+        arn: String,
+        /// Region of the instance, where alone it can be asked.
+        region: String,
+    },
+    /// Whether this access key has an open finding as exposed.
+    ExposedKey {
+        /// The account that holds the key.
+        account: String,
+        /// The access key id.
+        access_key_id: String,
+    },
+}
+
+/// What can hold an IAM policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// An IAM user.
+    User,
+    /// An IAM group.
+    Group,
+    /// An IAM role.
+    Role,
+}
+
+impl PrincipalKind {
+    /// `user`, `group` or `role`, as in ARNs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PrincipalKind::User => "user",
+            PrincipalKind::Group => "group",
+            PrincipalKind::Role => "role",
+        }
+    }
+}
+
+/// A policy document as AWS holds it, unparsed, and the name it goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyText {
+    /// Name of the policy.
+    pub name: String,
+    /// The document, in any form that [`crate::policy::Document::parse`] reads.
+    pub text: String,
+}
+
+/// What a user, group or role holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// ARNs of attached managed policies.
+    pub managed: Vec<String>,
+    /// Inline policies.
+    pub inline: Vec<PolicyText>,
+    /// Names of customer managed policies that live in another account (permission sets only) and cannot be read here.
+    pub elsewhere: Vec<String>,
+    /// The name it goes by, where the question did not have it.
+    pub name: Option<String>,
+}
+
+/// An inline policy and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldPolicy {
+    /// Name of the user, group or role.
+    pub principal: String,
+    /// The policy.
+    pub policy: PolicyText,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// The trust policy.
+    pub trust: PolicyText,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+/// A question's answer: known, known not to exist, or not to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// This is so.
+    Known(T),
+    /// It does not exist (any more).
+    Missing,
+    /// Nobody can say, and why: refused, throttled, no account at hand.
+    Unavailable(String),
+}
+
+impl<T> Fact<T> {
+    fn map<U>(self, f: impl FnOnce(T) -> Option<U>) -> Fact<U> {
+        match self {
+            Fact::Known(value) => {
+                f(value).map_or_else(|| Fact::Unavailable("the answer was of another kind".to_owned()), Fact::Known)
+            }
+            Fact::Missing => Fact::Missing,
+            Fact::Unavailable(why) => Fact::Unavailable(why),
+        }
+    }
+}
+
+/// The value of an answer; which one belongs to which [`Query`] is told by the methods of [`Facts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// To `ManagedPolicy` and `InlinePolicy`.
+    Policy(PolicyText),
+    /// To `Principal` and `PermissionSet`.
+    Holdings(Holdings),
+    /// To `OversizedInlinePolicies`.
+    HeldPolicies(Vec<HeldPolicy>),
+    /// To `Role`.
+    Role(RoleFacts),
+    /// To `InstanceProfile`, `GroupMembers`, `AccessKeys`.
+    Names(Vec<String>),
+    /// To `KeyOwner`.
+    Name(String),
+    /// To `ExposedKey`.
+    Flag(bool),
+}
+
+/// An answer.
+pub type Answer = Fact<Value>;
+
+/// The port through which questions are answered.
+pub trait AccountState {
+    /// Answers one question. Never fails: what cannot be had is [`Fact::Unavailable`].
+    fn answer(&self, query: &Query) -> impl Future<Output = Answer> + Send;
+}
+
+/// Why a rule stopped before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// It needs an answer first.
+    Ask(Query),
+    /// It met something it cannot work with; recorded and counted, the other rules go on.
+    Failed(String),
+}
+
+/// The answers known so far.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(HashMap<Query, Answer>);
+
+impl Facts {
+    /// Adds an answer.
+    pub fn insert(&mut self, query: Query, answer: Answer) {
+        self.0.insert(query, answer);
+    }
+
+    fn ask(&self, query: Query) -> Result<Answer, Interrupt> {
+        match self.0.get(&query) {
+            Some(answer) => Ok(answer.clone()),
+            None => Err(Interrupt::Ask(query)),
+        }
+    }
+}
+
+macro_rules! questions {
+    ($( $(#[$doc:meta])* $name:ident($($arg:ident : $ty:ty),*) -> $out:ty = $query:expr, $variant:ident; )*) => {
+        impl Facts {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// [`Interrupt::Ask`] until the question has been answered.
+                pub fn $name(&self, $($arg: $ty),*) -> Result<Fact<$out>, Interrupt> {
+                    let answer = self.ask($query)?;
+                    Ok(answer.map(|value| match value { Value::$variant(value) => Some(value), _ => None }))
+                }
+            )*
+        }
+    };
+}
+
+questions! {
+    /// The document of a managed policy, at a version or at its default.
+    managed_policy(arn: &str, version: Option<&str>) -> PolicyText =
+        Query::ManagedPolicy { arn: arn.to_owned(), version: version.map(str::to_owned) }, Policy;
+    /// Everything a user, group or role holds.
+    principal(kind: PrincipalKind, name: &str) -> Holdings = Query::Principal { kind, name: name.to_owned() }, Holdings;
+    /// One inline policy.
+    inline_policy(kind: PrincipalKind, name: &str, policy: &str) -> PolicyText =
+        Query::InlinePolicy { kind, name: name.to_owned(), policy: policy.to_owned() }, Policy;
+    /// Inline policies too large for CloudTrail to carry.
+    oversized_inline_policies(kind: PrincipalKind) -> Vec<HeldPolicy> =
+        Query::OversizedInlinePolicies { kind }, HeldPolicies;
+    /// A role's trust policy and creation time.
+    role(name: &str) -> RoleFacts = Query::Role { name: name.to_owned() }, Role;
+    /// Names of the roles in an instance profile.
+    instance_profile(name: &str) -> Vec<String> = Query::InstanceProfile { name: name.to_owned() }, Names;
+    /// Names of a group's members.
+    group_members(name: &str) -> Vec<String> = Query::GroupMembers { name: name.to_owned() }, Names;
+    /// Name of the user an access key belongs to.
+    key_owner(access_key_id: &str) -> String = Query::KeyOwner { access_key_id: access_key_id.to_owned() }, Name;
+    /// Ids of a user's access keys.
+    access_keys(user: &str) -> Vec<String> = Query::AccessKeys { user: user.to_owned() }, Names;
+    /// What an Identity Center permission set holds.
+    permission_set(instance: &str, arn: &str, region: &str) -> Holdings =
+        Query::PermissionSet { instance: instance.to_owned(), arn: arn.to_owned(), region: region.to_owned() }, Holdings;
+    /// Whether an access key has an open finding as exposed.
+    exposed_key(account: &str, access_key_id: &str) -> bool =
+        Query::ExposedKey { account: account.to_owned(), access_key_id: access_key_id.to_owned() }, Flag;
+}
+
+/// Answers nothing: for replay, where no account is at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAccount;
+
+impl AccountState for NoAccount {
+    async fn answer(&self, _: &Query) -> Answer {
+        Fact::Unavailable("the account was not asked".to_owned())
+    }
+}
