@@ -1,1 +1,32 @@
-fn main() {}
+//! `detect`: intake queue -> rules -> findings. This file wires ports to core; `handler.rs` has the logic.
+
+mod handler;
+
+use keepwatch_aws::account::LiveAccount;
+use keepwatch_aws::clients;
+use keepwatch_aws::findings::FindingsTable;
+use keepwatch_core::rules::{Config, dispatch::Index, registry};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::RawValue;
+
+use crate::handler::Detect;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    keepwatch_aws::runtime::log_json();
+    let table = keepwatch_aws::runtime::variable("FINDINGS_TABLE")?;
+    let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
+
+    let config = clients::config().await;
+    let findings = FindingsTable::new(&config, table);
+    findings.warm().await;
+    let detect = Detect {
+        rules: Index::new(registry::RULES),
+        account: LiveAccount::new(&config, findings.clone()),
+        findings,
+        config: Config { trusted_accounts },
+    };
+    let detect = &detect;
+    // The payload stays raw JSON: a typed payload that fails to parse would never reach the handler.
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| detect.handle(event).await)).await
+}

@@ -1,0 +1,56 @@
+//! The ports of keepwatch-core, made with the AWS SDK.
+
+pub mod account;
+pub mod clients;
+pub mod findings;
+pub mod runtime;
+pub mod topic;
+
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+
+/// AWS did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// The service answered with an error, or did not answer.
+    #[error("{operation}: {reason}")]
+    Call {
+        /// The API operation.
+        operation: &'static str,
+        /// Error code and message, or what went wrong on the way.
+        reason: String,
+    },
+    /// An item of the table is not a finding.
+    #[error("item {finding_id} of the findings table is not a finding: {reason}")]
+    NotAFinding {
+        /// Its key.
+        finding_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// An SDK error with its operation, as one line.
+pub(crate) fn failed<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    move |error| AwsError::Call { operation, reason: reason(&error) }
+}
+
+/// The service's own code and message where it answered, else what failed on the way.
+pub(crate) fn reason<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => match error {
+            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+            SdkError::DispatchFailure(_) => "the service could not be reached".to_owned(),
+            other => other.to_string(),
+        },
+    }
+}

@@ -92,6 +92,8 @@ pub struct Subject {
     pub region: String,
     /// ARN where one exists, else the resource's own id.
     pub resource: String,
+    /// Which part of the resource, where several problems of one rule can live on it: the policy, the port, the grantee.
+    pub aspect: Option<String>,
 }
 
 /// Who did it.
@@ -241,6 +243,12 @@ impl Observation {
     /// Sets the severity.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Says which part of the resource it is about; see [`Subject::aspect`].
+    pub fn aspect(mut self, aspect: impl AsRef<str>) -> Self {
+        self.subject.aspect = Some(clean(aspect.as_ref(), 256));
         self
     }
 

@@ -159,9 +159,8 @@ pub enum Fact<T> {
 impl<T> Fact<T> {
     fn map<U>(self, f: impl FnOnce(T) -> Option<U>) -> Fact<U> {
         match self {
-            Fact::Known(value) => {
-                f(value).map_or_else(|| Fact::Unavailable("the answer was of another kind".to_owned()), Fact::Known)
-            }
+            Fact::Known(value) => f(value)
+                .map_or_else(|| Fact::Unavailable("the answer was of another kind".to_owned()), Fact::Known),
             Fact::Missing => Fact::Missing,
             Fact::Unavailable(why) => Fact::Unavailable(why),
         }

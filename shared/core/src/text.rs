@@ -53,7 +53,9 @@ fn defang_word(word: &str) -> String {
     while let Some(c) = chars.next() {
         match (c, chars.peek()) {
             // Every full stop that IDNA reads as a dot, before anything that can begin a domain label or a TLD.
-            ('.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}', Some(next)) if next.is_alphabetic() => out.push_str("[.]"),
+            ('.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}', Some(next)) if next.is_alphabetic() => {
+                out.push_str("[.]")
+            }
             (':', Some('/')) => out.push_str("[:]"),
             _ => out.push(c),
         }
@@ -118,7 +120,10 @@ mod tests {
 
     #[test]
     fn nothing_stays_clickable() {
-        assert_eq!(defang("see https://evil.example/x or evil.com"), "see https[:]//evil[.]example/x or evil[.]com");
+        assert_eq!(
+            defang("see https://evil.example/x or evil.com"),
+            "see https[:]//evil[.]example/x or evil[.]com"
+        );
         assert_eq!(defang("aws-cli/2.15.30 from 203.0.113.7"), "aws-cli/2.15.30 from 203.0.113.7");
         assert_eq!(defang("cloudformation.amazonaws.com"), "cloudformation.amazonaws.com");
         assert_eq!(defang("x.s3.amazonaws.com"), "x[.]s3[.]amazonaws[.]com");

@@ -33,7 +33,9 @@ pub(super) fn link(finding: &Finding) -> Option<String> {
 
 /// IAM's own alphabet for names (IAM user guide, "IAM and AWS STS quotas, name requirements").
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_".contains(&b))
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_".contains(&b))
 }
 
 fn encode(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! it and is defanged here; the only links are built from parts that were checked.
 
 mod console;
+pub mod outbox;
 
 use std::fmt::Write as _;
 
@@ -95,7 +96,10 @@ fn text(finding: &Finding) -> String {
         paragraph(&mut out, &defang(&headline.reason));
     }
     if headline.verdict == Verdict::Unknown {
-        paragraph(&mut out, "Keepwatch could not find out whether this is a danger. Treat it as one until you know.");
+        paragraph(
+            &mut out,
+            "Keepwatch could not find out whether this is a danger. Treat it as one until you know.",
+        );
     }
 
     heading(&mut out, "WHO");
@@ -115,7 +119,10 @@ fn text(finding: &Finding) -> String {
     heading(&mut out, "WHEN");
     line(&mut out, "Event", &format!("{} at {}", defang(&headline.event.name), headline.event.time));
     if finding.occurrences > 1 {
-        let seen = format!("{} times since {}, last at {}", finding.occurrences, finding.first_seen, finding.last_seen);
+        let seen = format!(
+            "{} times since {}, last at {}",
+            finding.occurrences, finding.first_seen, finding.last_seen
+        );
         line(&mut out, "Seen", &seen);
     }
     if finding.witnesses.len() > 1 {
@@ -144,7 +151,11 @@ fn text(finding: &Finding) -> String {
     heading(&mut out, "THIS FINDING");
     line(&mut out, "Finding id", &finding.finding_id);
     line(&mut out, "Status", finding.status.as_str());
-    line(&mut out, "Severity", &format!("{} (confidence {})", finding.severity.as_str(), finding.confidence.as_str()));
+    line(
+        &mut out,
+        "Severity",
+        &format!("{} (confidence {})", finding.severity.as_str(), finding.confidence.as_str()),
+    );
     if let Some(meta) = meta {
         line(&mut out, "Rule", &rule_line(meta));
     }
@@ -169,7 +180,11 @@ fn who(out: &mut String, actor: &Actor) {
         }
     }
     if let Some(mfa) = actor.mfa {
-        line(out, "MFA", if mfa { "the session was opened with MFA" } else { "the session was opened without MFA" });
+        line(
+            out,
+            "MFA",
+            if mfa { "the session was opened with MFA" } else { "the session was opened without MFA" },
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Field names and their meaning: CloudTrail user guide, "CloudTrail record contents".
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -105,9 +105,9 @@ lenient! {
 #[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
     fields: Fields<'a>,
-    request: OnceCell<Value>,
-    response: OnceCell<Value>,
-    additional: OnceCell<Value>,
+    request: OnceLock<Value>,
+    response: OnceLock<Value>,
+    additional: OnceLock<Value>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
@@ -173,7 +173,9 @@ impl Record<'_> {
     pub fn reads_only(&self) -> bool {
         match self.read_only.get() {
             Some(flag) => flag.eq_ignore_ascii_case("true"),
-            None => ["Get", "List", "Describe", "Head"].iter().any(|p| self.event_name.or_empty().starts_with(p)),
+            None => {
+                ["Get", "List", "Describe", "Head"].iter().any(|p| self.event_name.or_empty().starts_with(p))
+            }
         }
     }
 
@@ -215,7 +217,7 @@ impl Record<'_> {
     }
 }
 
-fn parsed<'v>(cell: &'v OnceCell<Value>, raw: Option<&RawValue>) -> &'v Value {
+fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
     // The raw text was validated when the record was read; only a number out of range can still fail here.
     cell.get_or_init(|| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
 }

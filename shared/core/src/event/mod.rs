@@ -123,7 +123,9 @@ impl<'a> Event<'a> {
             Body::CloudTrail(record) => record.event_id.get().map(str::to_owned),
             Body::Health(health) => Some(health.occurrence_id(envelope_id)),
             Body::TrustedAdvisor(item) => item.uuid.get().map(str::to_owned),
-            Body::GuardDuty(finding) => finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty())),
+            Body::GuardDuty(finding) => {
+                finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty()))
+            }
             Body::Other => None,
         };
         own.unwrap_or_else(|| envelope_id.to_owned())
@@ -157,7 +159,9 @@ impl<'a> Event<'a> {
         let own = match &self.body {
             Body::CloudTrail(record) => record.account(),
             // The documented sample carries an access key id here; only an account id is believed.
-            Body::Health(health) => health.affected_account.get().filter(|id| is_account_id(id)).unwrap_or_default(),
+            Body::Health(health) => {
+                health.affected_account.get().filter(|id| is_account_id(id)).unwrap_or_default()
+            }
             Body::GuardDuty(finding) => finding.account_id.or_empty(),
             Body::TrustedAdvisor(_) | Body::Other => "",
         };

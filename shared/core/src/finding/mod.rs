@@ -122,6 +122,9 @@ pub struct Finding {
     pub region: String,
     /// ARN or id of the resource.
     pub resource: String,
+    /// Which part of the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect: Option<String>,
     /// The rule whose finding this is.
     pub rule: String,
     /// First occurrence, by the source's clock.
@@ -151,6 +154,12 @@ pub struct Finding {
     /// Time of the occurrence that the last alert became due for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerted_for: Option<Timestamp>,
+    /// Who has claimed the alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_claim: Option<String>,
+    /// Until when the claim holds, in milliseconds since 1970: the table compares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_lease: Option<i64>,
     /// Alerts sent so far.
     #[serde(default)]
     pub alerts_sent: u64,
@@ -161,7 +170,8 @@ pub struct Finding {
 /// Identity of the finding that a rule's observations of a subject belong to.
 pub fn finding_id(rule: &str, subject: &Subject) -> String {
     let mut hash = Sha256::new();
-    for part in [rule, &subject.account, &subject.region, &subject.resource] {
+    let aspect = subject.aspect.as_deref().unwrap_or_default();
+    for part in [rule, &subject.account, &subject.region, &subject.resource, aspect] {
         // The length keeps ("ab", "c") and ("a", "bc") apart.
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
@@ -194,6 +204,7 @@ impl Finding {
             account: observation.subject.account.clone(),
             region: observation.subject.region.clone(),
             resource: observation.subject.resource.clone(),
+            aspect: observation.subject.aspect.clone(),
             rule: observation.rule.finding.to_owned(),
             first_seen: observation.event.time,
             last_seen: observation.event.time,
@@ -206,6 +217,8 @@ impl Finding {
             alert_reason: None,
             alerted_severity: None,
             alerted_for: None,
+            alert_claim: None,
+            alert_lease: None,
             alerts_sent: 0,
             version: 0,
         };
@@ -284,6 +297,8 @@ impl Finding {
         if let Some(reason) = due {
             self.alert_state = AlertState::Pending;
             self.alert_reason = Some(reason.to_owned());
+            self.alert_claim = None;
+            self.alert_lease = None;
             self.alerted_severity = Some(self.severity);
             self.alerted_for = self.alerted_for.max(Some(event.time));
         }
@@ -338,8 +353,11 @@ impl Finding {
 
     /// The most events of this rule, of those remembered, within any window of this length.
     fn most_within(&self, rule: &str, window: Duration) -> usize {
-        let times: Vec<Timestamp> = self.events.iter().filter(|seen| seen.rule == rule).map(|seen| seen.time).collect();
-        let ends = |start: &Timestamp| times.iter().filter(|end| *end >= start && end.since(*start) <= window).count();
+        let times: Vec<Timestamp> =
+            self.events.iter().filter(|seen| seen.rule == rule).map(|seen| seen.time).collect();
+        let ends = |start: &Timestamp| {
+            times.iter().filter(|end| *end >= start && end.since(*start) <= window).count()
+        };
         times.iter().map(ends).max().unwrap_or(0)
     }
 }

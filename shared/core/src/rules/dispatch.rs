@@ -82,7 +82,13 @@ impl Index {
     }
 
     /// Evaluates the event as far as the facts allow. `received` stands in for an event time that cannot be read.
-    pub fn evaluate(&self, event: &Event<'_>, facts: &Facts, config: &Config, received: Timestamp) -> Evaluation {
+    pub fn evaluate(
+        &self,
+        event: &Event<'_>,
+        facts: &Facts,
+        config: &Config,
+        received: Timestamp,
+    ) -> Evaluation {
         let mut evaluation = Evaluation::default();
         for rule in self.listeners(event) {
             let before = evaluation.observations.len();
@@ -145,7 +151,9 @@ impl Index {
 fn cover(observations: &mut [Observation]) {
     let specific = observations
         .iter()
-        .find(|o| !o.rule.general && o.verdict != Verdict::Passing && o.severity >= crate::finding::MAILED_FROM)
+        .find(|o| {
+            !o.rule.general && o.verdict != Verdict::Passing && o.severity >= crate::finding::MAILED_FROM
+        })
         .map(|o| o.rule.id);
     for observation in observations.iter_mut().filter(|o| o.rule.general) {
         observation.covered_by = specific;
@@ -166,5 +174,9 @@ fn wants(rule: &dyn Rule, event: &Event<'_>) -> bool {
 
 /// The rules that listen to this event, found by asking every rule. The index must agree with it.
 pub fn linear(rules: &[&'static dyn Rule], event: &Event<'_>) -> Vec<&'static str> {
-    rules.iter().filter(|rule| listens(**rule, event) && wants(**rule, event)).map(|rule| rule.meta().id).collect()
+    rules
+        .iter()
+        .filter(|rule| listens(**rule, event) && wants(**rule, event))
+        .map(|rule| rule.meta().id)
+        .collect()
 }

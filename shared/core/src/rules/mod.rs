@@ -80,7 +80,9 @@ impl On {
             (On::LongTermKey, Body::CloudTrail(record)) => {
                 record.user_identity.access_key_id.or_empty().starts_with("AKIA")
             }
-            (On::Health(prefix), Body::Health(health)) => health.event_type_code.or_empty().starts_with(prefix),
+            (On::Health(prefix), Body::Health(health)) => {
+                health.event_type_code.or_empty().starts_with(prefix)
+            }
             (On::TrustedAdvisor(check), Body::TrustedAdvisor(item)) => item.check_name.or_empty() == *check,
             _ => false,
         }
@@ -174,8 +176,13 @@ impl Cx<'_> {
             subject: Subject {
                 account: clean(self.event.account(), 32),
                 // IAM is global: its events' region says where AWS logged them, not where the problem is.
-                region: if resource.contains(":iam::") { "global".to_owned() } else { clean(self.event.region(), 32) },
+                region: if resource.contains(":iam::") {
+                    "global".to_owned()
+                } else {
+                    clean(self.event.region(), 32)
+                },
                 resource: clean(resource, 512),
+                aspect: None,
             },
             verdict,
             severity: self.meta.severity,

@@ -15,7 +15,22 @@ pub(crate) const ACCOUNT: &str = "111122223333";
 
 /// A successful IAM call by the user alice, with `changes` merged in (objects deeply, `null` removes).
 pub(crate) fn call(source: &str, name: &str, changes: Value) -> String {
-    let mut record = json!({
+    merged(base(source, name), [changes])
+}
+
+/// The same call, by root from a console session.
+pub(crate) fn root_call(source: &str, name: &str, changes: Value) -> String {
+    merged(base(source, name), [by_root(), changes])
+}
+
+/// A console sign-in event by root.
+pub(crate) fn root_sign_in(name: &str, changes: Value) -> String {
+    let sign_in = json!({"eventType": "AwsConsoleSignIn", "userIdentity": {"accessKeyId": null}});
+    merged(base("signin", name), [by_root(), sign_in, changes])
+}
+
+fn base(source: &str, name: &str) -> Value {
+    json!({
         "eventVersion": "1.11",
         "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
         "eventTime": "2026-03-01T12:00:00Z",
@@ -37,28 +52,20 @@ pub(crate) fn call(source: &str, name: &str, changes: Value) -> String {
         },
         "requestParameters": null,
         "responseElements": null,
-    });
-    merge(&mut record, changes);
+    })
+}
+
+fn by_root() -> Value {
+    json!({"userIdentity": {
+        "type": "Root", "principalId": ACCOUNT, "arn": "arn:aws:iam::111122223333:root", "userName": null,
+    }})
+}
+
+fn merged<const N: usize>(mut record: Value, changes: [Value; N]) -> String {
+    for change in changes {
+        merge(&mut record, change);
+    }
     record.to_string()
-}
-
-/// The same call, by root from a console session.
-pub(crate) fn root_call(source: &str, name: &str, changes: Value) -> String {
-    let mut root = json!({"userIdentity": {
-        "type": "Root",
-        "principalId": ACCOUNT,
-        "arn": "arn:aws:iam::111122223333:root",
-        "userName": null,
-    }});
-    merge(&mut root, changes);
-    call(source, name, root)
-}
-
-/// A console sign-in event by root.
-pub(crate) fn root_sign_in(name: &str, changes: Value) -> String {
-    let mut record = json!({"eventType": "AwsConsoleSignIn", "userIdentity": {"accessKeyId": null}});
-    merge(&mut record, changes);
-    root_call("signin", name, record)
 }
 
 /// An event in an EventBridge envelope.
@@ -91,7 +98,11 @@ pub(crate) fn observe(rule: &'static dyn Rule, event: &str) -> Vec<Observation> 
 }
 
 /// What this rule alone makes of the event, given answers; every other question is refused.
-pub(crate) fn observe_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
+pub(crate) fn observe_with(
+    rule: &'static dyn Rule,
+    event: &str,
+    answers: &[(Query, Answer)],
+) -> Vec<Observation> {
     let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
@@ -113,12 +124,12 @@ pub(crate) fn observe_with(rule: &'static dyn Rule, event: &str, answers: &[(Que
 }
 
 /// The one observation of a rule that must fire.
-pub(crate) fn fires(rule: &'static dyn Rule, event: &str) -> Observation {
-    fires_with(rule, event, &[])
+pub(crate) fn fired(rule: &'static dyn Rule, event: &str) -> Observation {
+    fired_with(rule, event, &[])
 }
 
 /// The one observation of a rule that must fire, given answers.
-pub(crate) fn fires_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Observation {
+pub(crate) fn fired_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Observation {
     let mut observations = observe_with(rule, event, answers);
     assert_eq!(observations.len(), 1, "{observations:?} of {event}");
     let observation = observations.remove(0);
@@ -129,7 +140,7 @@ pub(crate) fn fires_with(rule: &'static dyn Rule, event: &str, answers: &[(Query
 
 /// Asserts that the rule fires with this severity.
 pub(crate) fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Observation {
-    let observation = fires(rule, event);
+    let observation = fired(rule, event);
     assert_eq!(observation.severity, severity, "{observation:?}");
     observation
 }

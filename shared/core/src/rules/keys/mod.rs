@@ -1,1 +1,65 @@
 //! Credentials that leaked or were stolen.
+//!
+//! One exposed key is one finding, whoever speaks first: AWS Health, Trusted Advisor, the quarantine policy, or the key
+//! itself at work. Each is a rule of its own and a witness on the finding of [`exposed_access_key`].
+
+pub(crate) mod exposed_access_key;
+pub(crate) mod exposed_key_used;
+pub(crate) mod health_abuse;
+pub(crate) mod health_risk;
+pub(crate) mod quarantine_attached;
+pub(crate) mod quarantine_detached;
+pub(crate) mod trusted_advisor;
+
+use crate::observation::Observation;
+use crate::rules::Cx;
+
+/// The finding that all witnesses of an exposed key share.
+const EXPOSED: &str = "exposed-access-key";
+
+/// Begins the observation that a key is exposed, with the steps that contain it. All witnesses build it here, so that
+/// they agree on whose finding it is.
+fn exposed(cx: &Cx<'_>, key: &str, user: Option<&str>, title: &str) -> Observation {
+    let seen = cx.failing(key, title).global().detail("Access key", key).detail_if("User", user);
+    contain(seen, key, user)
+}
+
+/// `of user bob`, `of the root user`, or nothing.
+fn of_user(user: Option<&str>) -> String {
+    match user {
+        Some(user) if is_root(user) => " of the root user".to_owned(),
+        Some(user) => format!(" of user {user}"),
+        None => String::new(),
+    }
+}
+
+/// Trusted Advisor names IAM users and root in one column.
+fn is_root(user: &str) -> bool {
+    user.eq_ignore_ascii_case("root") || user.contains("root_account")
+}
+
+fn contain(seen: Observation, key: &str, user: Option<&str>) -> Observation {
+    let lookup = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+    let seen = match user {
+        Some(user) if is_root(user) => seen.step(
+            "Delete root's key: sign in as root, then Security credentials, Access keys. What the account says of it",
+            "iam get-account-summary",
+            &[],
+        ),
+        Some(user) => seen
+            .step("Stop the key (it can be started again)", "iam update-access-key",
+                &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")])
+            .step("What may this user do?", "iam list-attached-user-policies", &[("--user-name", user)]),
+        None => seen.step("Whose key is it?", "iam get-access-key-last-used", &[("--access-key-id", key)]),
+    };
+    seen.step(
+        "What has the key done? (repeat in the regions you use)",
+        "cloudtrail lookup-events",
+        &[("--lookup-attributes", &lookup)],
+    )
+}
+
+/// Whether the text has the shape of an access key id (IAM user guide, "Understanding unique ID prefixes").
+fn is_access_key(text: &str) -> bool {
+    (text.starts_with("AKIA") || text.starts_with("ASIA")) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}

@@ -67,9 +67,12 @@ mod tests {
     use crate::rules::testing::*;
 
     fn sign_in(result: &str, mfa: serde_json::Value) -> String {
-        root_sign_in("ConsoleLogin", json!({
-            "responseElements": {"ConsoleLogin": result}, "additionalEventData": {"MFAUsed": mfa},
-        }))
+        root_sign_in(
+            "ConsoleLogin",
+            json!({
+                "responseElements": {"ConsoleLogin": result}, "additionalEventData": {"MFAUsed": mfa},
+            }),
+        )
     }
 
     #[test]
@@ -82,11 +85,15 @@ mod tests {
 
     #[test]
     fn stays_quiet() {
-        let user = json!({"userIdentity": {"type": "IAMUser"}, "responseElements": {"ConsoleLogin": "Success"}});
-        quiet(&ConsoleSignIn, &[
-            sign_in("Failure", json!("No")),
-            root_sign_in("ConsoleLogin", json!({"responseElements": null})),
-            root_sign_in("ConsoleLogin", user),
-        ]);
+        let user =
+            json!({"userIdentity": {"type": "IAMUser"}, "responseElements": {"ConsoleLogin": "Success"}});
+        quiet(
+            &ConsoleSignIn,
+            &[
+                sign_in("Failure", json!("No")),
+                root_sign_in("ConsoleLogin", json!({"responseElements": null})),
+                root_sign_in("ConsoleLogin", user),
+            ],
+        );
     }
 }

@@ -1,0 +1,289 @@
+//! Answers about the account's live state, from IAM, Identity Center and the findings table.
+
+use aws_config::{Region, SdkConfig};
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::types::EntityType;
+use keepwatch_core::finding::{Status, finding_id, record::FindingStore as _};
+use keepwatch_core::observation::Subject;
+use keepwatch_core::state::{
+    AccountState, Answer, Fact, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query, RoleFacts, Value,
+};
+use keepwatch_core::time::Timestamp;
+
+use crate::findings::FindingsTable;
+use crate::reason;
+
+/// CloudTrail leaves out request parameters over 100 KB; a document of at least this many characters may be why.
+const OVERSIZED: usize = 90_000;
+
+/// The account that this code runs in. Questions about another account are answered "unavailable": its names may exist
+/// here too and mean something else.
+#[derive(Clone, Debug)]
+pub struct LiveAccount {
+    config: SdkConfig,
+    iam: aws_sdk_iam::Client,
+    findings: FindingsTable,
+}
+
+impl LiveAccount {
+    /// The account of these credentials.
+    pub fn new(config: &SdkConfig, findings: FindingsTable) -> LiveAccount {
+        LiveAccount { config: config.clone(), iam: aws_sdk_iam::Client::new(config), findings }
+    }
+
+    async fn managed_policy(&self, arn: &str, version: Option<&str>) -> Result<Value, Answer> {
+        let version = match version {
+            Some(version) => version.to_owned(),
+            None => {
+                let policy = self.iam.get_policy().policy_arn(arn).send().await.map_err(unknown)?;
+                policy.policy.and_then(|p| p.default_version_id).ok_or(Fact::Missing)?
+            }
+        };
+        let request = self.iam.get_policy_version().policy_arn(arn).version_id(version);
+        let found = request.send().await.map_err(unknown)?.policy_version;
+        let text = found.and_then(|version| version.document).ok_or(Fact::Missing)?;
+        let name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        Ok(Value::Policy(PolicyText { name, text }))
+    }
+
+    async fn inline_policy(
+        &self,
+        kind: PrincipalKind,
+        name: &str,
+        policy: &str,
+    ) -> Result<PolicyText, Answer> {
+        let text = match kind {
+            PrincipalKind::User => {
+                let request = self.iam.get_user_policy().user_name(name).policy_name(policy);
+                request.send().await.map_err(unknown)?.policy_document
+            }
+            PrincipalKind::Group => {
+                let request = self.iam.get_group_policy().group_name(name).policy_name(policy);
+                request.send().await.map_err(unknown)?.policy_document
+            }
+            PrincipalKind::Role => {
+                let request = self.iam.get_role_policy().role_name(name).policy_name(policy);
+                request.send().await.map_err(unknown)?.policy_document
+            }
+        };
+        Ok(PolicyText { name: policy.to_owned(), text })
+    }
+
+    async fn principal(&self, kind: PrincipalKind, name: &str) -> Result<Value, Answer> {
+        // Each list has at most a few pages: quotas are 10 to 20 managed policies and 10 KB of inline policy.
+        macro_rules! pages {
+            ($operation:ident, $by:ident, |$page:ident| $list:expr) => {{
+                let mut stream = self.iam.$operation().$by(name).into_paginator().send();
+                let mut found = Vec::new();
+                while let Some(page) = stream.next().await {
+                    let $page = page.map_err(unknown)?;
+                    found.extend($list);
+                }
+                found
+            }};
+        }
+        let (attached, inline) = match kind {
+            PrincipalKind::User => (
+                pages!(list_attached_user_policies, user_name, |page| page
+                    .attached_policies
+                    .unwrap_or_default()),
+                pages!(list_user_policies, user_name, |page| page.policy_names),
+            ),
+            PrincipalKind::Group => (
+                pages!(list_attached_group_policies, group_name, |page| page
+                    .attached_policies
+                    .unwrap_or_default()),
+                pages!(list_group_policies, group_name, |page| page.policy_names),
+            ),
+            PrincipalKind::Role => (
+                pages!(list_attached_role_policies, role_name, |page| page
+                    .attached_policies
+                    .unwrap_or_default()),
+                pages!(list_role_policies, role_name, |page| page.policy_names),
+            ),
+        };
+        let mut holdings = Holdings {
+            managed: attached.into_iter().filter_map(|policy| policy.policy_arn).collect(),
+            ..Holdings::default()
+        };
+        for policy in inline {
+            holdings.inline.push(self.inline_policy(kind, name, &policy).await?);
+        }
+        Ok(Value::Holdings(holdings))
+    }
+
+    async fn oversized(&self, kind: PrincipalKind) -> Result<Value, Answer> {
+        let filter = match kind {
+            PrincipalKind::User => EntityType::User,
+            PrincipalKind::Group => EntityType::Group,
+            PrincipalKind::Role => EntityType::Role,
+        };
+        let mut held = Vec::new();
+        let mut keep = |principal: Option<String>,
+                        policies: Option<Vec<aws_sdk_iam::types::PolicyDetail>>| {
+            for policy in policies.unwrap_or_default() {
+                let text = policy.policy_document.unwrap_or_default();
+                if text.len() >= OVERSIZED {
+                    let policy = PolicyText { name: policy.policy_name.unwrap_or_default(), text };
+                    held.push(HeldPolicy { principal: principal.clone().unwrap_or_default(), policy });
+                }
+            }
+        };
+        let mut pages = self.iam.get_account_authorization_details().filter(filter).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(unknown)?;
+            for user in page.user_detail_list.unwrap_or_default() {
+                keep(user.user_name, user.user_policy_list);
+            }
+            for group in page.group_detail_list.unwrap_or_default() {
+                keep(group.group_name, group.group_policy_list);
+            }
+            for role in page.role_detail_list.unwrap_or_default() {
+                keep(role.role_name, role.role_policy_list);
+            }
+        }
+        Ok(Value::HeldPolicies(held))
+    }
+
+    async fn role(&self, name: &str) -> Result<Value, Answer> {
+        let role =
+            self.iam.get_role().role_name(name).send().await.map_err(unknown)?.role.ok_or(Fact::Missing)?;
+        let text = role.assume_role_policy_document.unwrap_or_default();
+        let created = role.create_date.to_millis().ok().map(Timestamp::from_millis);
+        Ok(Value::Role(RoleFacts { trust: PolicyText { name: "trust policy".to_owned(), text }, created }))
+    }
+
+    async fn instance_profile(&self, name: &str) -> Result<Value, Answer> {
+        let found =
+            self.iam.get_instance_profile().instance_profile_name(name).send().await.map_err(unknown)?;
+        let profile = found.instance_profile.ok_or(Fact::Missing)?;
+        Ok(Value::Names(profile.roles.into_iter().map(|role| role.role_name).collect()))
+    }
+
+    async fn group_members(&self, name: &str) -> Result<Value, Answer> {
+        let mut pages = self.iam.get_group().group_name(name).into_paginator().send();
+        let mut members = Vec::new();
+        while let Some(page) = pages.next().await {
+            members.extend(page.map_err(unknown)?.users.into_iter().map(|user| user.user_name));
+        }
+        Ok(Value::Names(members))
+    }
+
+    async fn access_keys(&self, user: &str) -> Result<Value, Answer> {
+        let found = self.iam.list_access_keys().user_name(user).send().await.map_err(unknown)?;
+        Ok(Value::Names(found.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect()))
+    }
+
+    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Answer> {
+        // The region becomes part of a host name and comes from an event.
+        if region.is_empty()
+            || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return Err(Fact::Unavailable("the event names no region".to_owned()));
+        }
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        let client = aws_sdk_ssoadmin::Client::new(&config);
+        let described = client.describe_permission_set().instance_arn(instance).permission_set_arn(arn);
+        let name = described.send().await.map_err(unknown)?.permission_set.and_then(|set| set.name);
+        let request =
+            client.list_managed_policies_in_permission_set().instance_arn(instance).permission_set_arn(arn);
+        let managed = request.send().await.map_err(unknown)?.attached_managed_policies.unwrap_or_default();
+        let request =
+            client.get_inline_policy_for_permission_set().instance_arn(instance).permission_set_arn(arn);
+        let inline = request.send().await.map_err(unknown)?.inline_policy.filter(|text| !text.is_empty());
+        let request = client
+            .list_customer_managed_policy_references_in_permission_set()
+            .instance_arn(instance)
+            .permission_set_arn(arn);
+        let elsewhere =
+            request.send().await.map_err(unknown)?.customer_managed_policy_references.unwrap_or_default();
+        Ok(Value::Holdings(Holdings {
+            managed: managed.into_iter().filter_map(|policy| policy.arn).collect(),
+            inline: inline
+                .map(|text| PolicyText { name: "inline policy".to_owned(), text })
+                .into_iter()
+                .collect(),
+            elsewhere: elsewhere.into_iter().map(|policy| policy.name).collect(),
+            name,
+        }))
+    }
+
+    async fn exposed_key(&self, account: &str, key: &str) -> Result<Value, Answer> {
+        let subject = Subject {
+            account: account.to_owned(),
+            region: "global".to_owned(),
+            resource: key.to_owned(),
+            aspect: None,
+        };
+        match self.findings.get(&finding_id("exposed-access-key", &subject)).await {
+            Ok(finding) => Ok(Value::Flag(finding.is_some_and(|finding| finding.status != Status::Resolved))),
+            Err(error) => Err(Fact::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// The state of the account that an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct StateOf<'a> {
+    /// The account at hand.
+    pub live: &'a LiveAccount,
+    /// Its id.
+    pub own: &'a str,
+    /// The event's account.
+    pub asked: &'a str,
+}
+
+impl AccountState for StateOf<'_> {
+    async fn answer(&self, query: &Query) -> Answer {
+        match query {
+            Query::ExposedKey { account, access_key_id } => {
+                self.live.exposed_key(account, access_key_id).await.map_or_else(|answer| answer, Fact::Known)
+            }
+            _ if self.own != self.asked => {
+                Fact::Unavailable(format!("account {} is not this one", self.asked))
+            }
+            _ => self.live.answer(query).await,
+        }
+    }
+}
+
+impl LiveAccount {
+    async fn answer(&self, query: &Query) -> Answer {
+        let answer = match query {
+            Query::ManagedPolicy { arn, version } => self.managed_policy(arn, version.as_deref()).await,
+            Query::Principal { kind, name } => self.principal(*kind, name).await,
+            Query::InlinePolicy { kind, name, policy } => {
+                self.inline_policy(*kind, name, policy).await.map(Value::Policy)
+            }
+            Query::OversizedInlinePolicies { kind } => self.oversized(*kind).await,
+            Query::Role { name } => self.role(name).await,
+            Query::InstanceProfile { name } => self.instance_profile(name).await,
+            Query::GroupMembers { name } => self.group_members(name).await,
+            Query::KeyOwner { access_key_id } => {
+                let request = self.iam.get_access_key_last_used().access_key_id(access_key_id);
+                match request.send().await {
+                    Ok(found) => found.user_name.map(Value::Name).ok_or(Fact::Missing),
+                    Err(error) => Err(unknown(error)),
+                }
+            }
+            Query::AccessKeys { user } => self.access_keys(user).await,
+            Query::PermissionSet { instance, arn, region } => {
+                self.permission_set(instance, arn, region).await
+            }
+            Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
+        };
+        answer.map_or_else(|answer| answer, Fact::Known)
+    }
+}
+
+/// An SDK error as an answer: what does not exist is missing, everything else nobody can say.
+fn unknown<E, R>(error: SdkError<E, R>) -> Answer
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error.code() {
+        Some("NoSuchEntity" | "ResourceNotFoundException") => Fact::Missing,
+        _ => Fact::Unavailable(reason(&error)),
+    }
+}

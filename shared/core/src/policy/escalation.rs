@@ -1,0 +1,387 @@
+//! The ways in which permissions that are not "administrator" make their holder one.
+//!
+//! Facts from the public research of Rhino Security Labs (2018), Bishop Fox's IAM Vulnerable and DataDog's
+//! pathfinding.cloud; the wording is our own.
+
+/// One way to gain power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Kebab-case name, stable: findings keep it.
+    pub id: &'static str,
+    /// What its holder can do, to follow "so its holder can".
+    pub clause: &'static str,
+    /// The actions that are all needed.
+    pub all: &'static [&'static str],
+    /// Further actions of which one is needed, if there are any.
+    pub any: &'static [&'static str],
+    /// The services that may receive the role, where `iam:PassRole` to one of them is needed as well.
+    pub passes: &'static [&'static str],
+    /// Needs something in the account that happens to have more power than the holder (a function, an instance, a
+    /// stack). A weak path alone is no [`super::Level::PrivilegeEscalation`].
+    pub weak: bool,
+    /// Whose resource it must be.
+    pub target: Target,
+}
+
+/// On which resources a path works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Most resources of the kind. One's own is no gain: a key for oneself is self-service.
+    Others,
+    /// Most resources of the kind, or the holder itself: one who may attach policies to itself needs nobody else.
+    OthersOrSelf,
+}
+
+const fn on(target: Target, id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
+    Path { id, clause, all: action, any: &[], passes: &[], weak: false, target }
+}
+
+const fn own(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
+    on(Target::OthersOrSelf, id, action, clause)
+}
+
+const fn others(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
+    on(Target::Others, id, action, clause)
+}
+
+const fn weak(
+    id: &'static str,
+    all: &'static [&'static str],
+    any: &'static [&'static str],
+    clause: &'static str,
+) -> Path {
+    Path { id, clause, all, any, passes: &[], weak: true, target: Target::Others }
+}
+
+const fn pass(
+    id: &'static str,
+    passes: &'static [&'static str],
+    all: &'static [&'static str],
+    any: &'static [&'static str],
+) -> Path {
+    Path { id, clause: "run code as any role", all, any, passes, weak: false, target: Target::Others }
+}
+
+const EC2: &[&str] = &["ec2.amazonaws.com"];
+const LAMBDA: &[&str] = &["lambda.amazonaws.com"];
+const STACKS: &[&str] = &["cloudformation.amazonaws.com"];
+const GLUE: &[&str] = &["glue.amazonaws.com"];
+const SAGEMAKER: &[&str] = &["sagemaker.amazonaws.com"];
+const TASKS: &[&str] = &["ecs-tasks.amazonaws.com"];
+const AGENTS: &[&str] = &["bedrock-agentcore.amazonaws.com"];
+const INVOKE: &[&str] = &[
+    "lambda:InvokeFunction",
+    "lambda:CreateEventSourceMapping",
+    "lambda:AddPermission",
+    "lambda:CreateFunctionUrlConfig",
+];
+const BUILD: &[&str] = &["codebuild:StartBuild", "codebuild:StartBuildBatch", "codebuild:CreateWebhook"];
+const JOB: &[&str] = &["glue:StartJobRun", "glue:CreateTrigger"];
+
+/// Every known way, the most direct first.
+pub const PATHS: &[Path] = &[
+    // To change what IAM says.
+    own("create-policy-version", &["iam:CreatePolicyVersion"], "rewrite managed policies"),
+    own(
+        "set-default-policy-version",
+        &["iam:SetDefaultPolicyVersion"],
+        "bring back any older version of a policy",
+    ),
+    own("attach-user-policy", &["iam:AttachUserPolicy"], "attach AdministratorAccess to a user"),
+    own("attach-role-policy", &["iam:AttachRolePolicy"], "attach AdministratorAccess to a role"),
+    own("attach-group-policy", &["iam:AttachGroupPolicy"], "attach AdministratorAccess to a group"),
+    own("put-user-policy", &["iam:PutUserPolicy"], "write any policy into a user"),
+    own("put-role-policy", &["iam:PutRolePolicy"], "write any policy into a role"),
+    own("put-group-policy", &["iam:PutGroupPolicy"], "write any policy into a group"),
+    own("add-user-to-group", &["iam:AddUserToGroup"], "join any group"),
+    others("update-assume-role-policy", &["iam:UpdateAssumeRolePolicy"], "make any role trust it"),
+    // To become somebody else.
+    others("create-access-key", &["iam:CreateAccessKey"], "make an access key for any user"),
+    others("create-login-profile", &["iam:CreateLoginProfile"], "set a password for any user without one"),
+    others("update-login-profile", &["iam:UpdateLoginProfile"], "change any user's password"),
+    others(
+        "update-saml-provider",
+        &["iam:UpdateSAMLProvider"],
+        "sign in as any role that trusts the SAML provider",
+    ),
+    others("assume-any-role", &["sts:AssumeRole"], "assume every role that trusts the account"),
+    others("assume-root", &["sts:AssumeRoot"], "act as root of the organization's accounts"),
+    // To take off one's own limits.
+    own(
+        "delete-user-permissions-boundary",
+        &["iam:DeleteUserPermissionsBoundary"],
+        "take off a user's boundary",
+    ),
+    own(
+        "delete-role-permissions-boundary",
+        &["iam:DeleteRolePermissionsBoundary"],
+        "take off a role's boundary",
+    ),
+    own("put-user-permissions-boundary", &["iam:PutUserPermissionsBoundary"], "replace a user's boundary"),
+    own("put-role-permissions-boundary", &["iam:PutRolePermissionsBoundary"], "replace a role's boundary"),
+    // Identity Center.
+    others(
+        "sso-attach-managed-policy",
+        &["sso:AttachManagedPolicyToPermissionSet"],
+        "attach AdministratorAccess to a permission set",
+    ),
+    others(
+        "sso-attach-customer-policy",
+        &["sso:AttachCustomerManagedPolicyReferenceToPermissionSet"],
+        "attach any customer policy to a permission set",
+    ),
+    others(
+        "sso-put-inline-policy",
+        &["sso:PutInlinePolicyToPermissionSet"],
+        "write any policy into a permission set",
+    ),
+    others(
+        "sso-create-account-assignment",
+        &["sso:CreateAccountAssignment"],
+        "assign any permission set to anybody",
+    ),
+    others(
+        "sso-create-group-membership",
+        &["identitystore:CreateGroupMembership"],
+        "join any group of Identity Center",
+    ),
+    others(
+        "sso-add-member-to-group",
+        &["sso-directory:AddMemberToGroup"],
+        "join any group of Identity Center",
+    ),
+    // To hand a stronger role to a service, and use it there.
+    pass("passrole-lambda", LAMBDA, &["lambda:CreateFunction"], INVOKE),
+    pass(
+        "passrole-lambda-update",
+        LAMBDA,
+        &["lambda:UpdateFunctionConfiguration"],
+        &["lambda:UpdateFunctionCode", "lambda:InvokeFunction"],
+    ),
+    pass("passrole-ec2", EC2, &["ec2:RunInstances"], &[]),
+    pass(
+        "passrole-ec2-spot",
+        EC2,
+        &[],
+        &["ec2:RequestSpotInstances", "ec2:RequestSpotFleet", "ec2:CreateFleet"],
+    ),
+    pass(
+        "passrole-ec2-associate",
+        EC2,
+        &[],
+        &["ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"],
+    ),
+    pass(
+        "passrole-autoscaling",
+        EC2,
+        &["autoscaling:CreateAutoScalingGroup"],
+        &[
+            "autoscaling:CreateLaunchConfiguration",
+            "ec2:CreateLaunchTemplate",
+            "ec2:CreateLaunchTemplateVersion",
+        ],
+    ),
+    pass(
+        "passrole-cloudformation",
+        STACKS,
+        &[],
+        &["cloudformation:CreateStack", "cloudformation:UpdateStack"],
+    ),
+    pass(
+        "passrole-cloudformation-change-set",
+        STACKS,
+        &["cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"],
+        &[],
+    ),
+    pass(
+        "passrole-cloudformation-stack-set",
+        STACKS,
+        &[],
+        &["cloudformation:CreateStackSet", "cloudformation:UpdateStackSet"],
+    ),
+    pass("passrole-glue-dev-endpoint", GLUE, &["glue:CreateDevEndpoint"], &[]),
+    pass("passrole-glue-create-job", GLUE, &["glue:CreateJob"], JOB),
+    pass("passrole-glue-update-job", GLUE, &["glue:UpdateJob"], JOB),
+    pass("passrole-glue-session", GLUE, &["glue:CreateSession", "glue:RunStatement"], &[]),
+    pass(
+        "passrole-datapipeline",
+        &["datapipeline.amazonaws.com", "ec2.amazonaws.com"],
+        &["datapipeline:CreatePipeline", "datapipeline:PutPipelineDefinition"],
+        &[],
+    ),
+    pass("passrole-sagemaker-notebook", SAGEMAKER, &["sagemaker:CreateNotebookInstance"], &[]),
+    pass("passrole-sagemaker-training", SAGEMAKER, &["sagemaker:CreateTrainingJob"], &[]),
+    pass("passrole-sagemaker-processing", SAGEMAKER, &["sagemaker:CreateProcessingJob"], &[]),
+    pass(
+        "passrole-sagemaker-domain",
+        SAGEMAKER,
+        &["sagemaker:CreatePresignedDomainUrl"],
+        &["sagemaker:CreateDomain", "sagemaker:CreateUserProfile", "sagemaker:UpdateUserProfile"],
+    ),
+    pass("passrole-codebuild", &["codebuild.amazonaws.com"], &["codebuild:CreateProject"], BUILD),
+    pass("passrole-codebuild-update", &["codebuild.amazonaws.com"], &["codebuild:UpdateProject"], BUILD),
+    pass(
+        "passrole-ecs",
+        TASKS,
+        &["ecs:RegisterTaskDefinition"],
+        &["ecs:RunTask", "ecs:StartTask", "ecs:CreateService", "ecs:UpdateService"],
+    ),
+    // A task's role can be replaced when it is started.
+    pass("passrole-ecs-override", TASKS, &[], &["ecs:RunTask", "ecs:StartTask"]),
+    pass("passrole-batch", TASKS, &["batch:RegisterJobDefinition", "batch:SubmitJob"], &[]),
+    pass(
+        "passrole-states",
+        &["states.amazonaws.com"],
+        &[],
+        &["states:CreateStateMachine", "states:UpdateStateMachine"],
+    ),
+    pass(
+        "passrole-scheduler",
+        &["scheduler.amazonaws.com"],
+        &[],
+        &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
+    ),
+    pass("passrole-ssm-automation", &["ssm.amazonaws.com"], &["ssm:StartAutomationExecution"], &[]),
+    pass(
+        "passrole-apprunner",
+        &["tasks.apprunner.amazonaws.com"],
+        &[],
+        &["apprunner:CreateService", "apprunner:UpdateService"],
+    ),
+    pass(
+        "passrole-bedrock-code-interpreter",
+        AGENTS,
+        &["bedrock-agentcore:CreateCodeInterpreter"],
+        &["bedrock-agentcore:InvokeCodeInterpreter"],
+    ),
+    pass(
+        "passrole-bedrock-agent-runtime",
+        AGENTS,
+        &["bedrock-agentcore:CreateAgentRuntime"],
+        &["bedrock-agentcore:InvokeAgentRuntime"],
+    ),
+    pass(
+        "passrole-emr",
+        &["elasticmapreduce.amazonaws.com", "ec2.amazonaws.com"],
+        &["elasticmapreduce:RunJobFlow"],
+        &[],
+    ),
+    pass("passrole-emr-serverless", &["emr-serverless.amazonaws.com"], &["emr-serverless:StartJobRun"], &[]),
+    pass("passrole-elasticbeanstalk", EC2, &["elasticbeanstalk:CreateEnvironment"], &[]),
+    pass(
+        "passrole-codepipeline",
+        &["codepipeline.amazonaws.com"],
+        &[],
+        &["codepipeline:CreatePipeline", "codepipeline:UpdatePipeline"],
+    ),
+    pass("passrole-codestar", &["codestar.amazonaws.com"], &["codestar:CreateProject"], &[]),
+    pass(
+        "passrole-gamelift",
+        &["gamelift.amazonaws.com"],
+        &["gamelift:CreateBuild", "gamelift:CreateFleet"],
+        &[],
+    ),
+    pass(
+        "passrole-cognito",
+        &["cognito-identity.amazonaws.com"],
+        &["cognito-identity:SetIdentityPoolRoles"],
+        &[],
+    ),
+    pass(
+        "passrole-roles-anywhere",
+        &["rolesanywhere.amazonaws.com"],
+        &["rolesanywhere:CreateTrustAnchor", "rolesanywhere:CreateProfile"],
+        &[],
+    ),
+    pass(
+        "passrole-kinesis-analytics",
+        &["kinesisanalytics.amazonaws.com"],
+        &["kinesisanalytics:CreateApplication", "kinesisanalytics:StartApplication"],
+        &[],
+    ),
+    pass(
+        "passrole-fis",
+        &["fis.amazonaws.com"],
+        &["fis:CreateExperimentTemplate", "fis:StartExperiment"],
+        &[],
+    ),
+    // To use what somebody else has set up with a stronger role.
+    weak("ssm-send-command", &["ssm:SendCommand"], &[], "run commands on any managed instance as its role"),
+    weak("ssm-start-session", &["ssm:StartSession"], &[], "open a shell on any managed instance as its role"),
+    weak(
+        "ec2-instance-connect",
+        &["ec2-instance-connect:SendSSHPublicKey"],
+        &[],
+        "open a shell on any reachable instance as its role",
+    ),
+    weak(
+        "ec2-modify-user-data",
+        &["ec2:ModifyInstanceAttribute", "ec2:StopInstances", "ec2:StartInstances"],
+        &[],
+        "run code on any instance as its role",
+    ),
+    weak(
+        "ec2-launch-template",
+        &["ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"],
+        &[],
+        "change what new instances run as their role",
+    ),
+    weak(
+        "lambda-update-code",
+        &["lambda:UpdateFunctionCode"],
+        &[],
+        "replace any function's code and act as its role",
+    ),
+    weak(
+        "lambda-update-configuration",
+        &["lambda:UpdateFunctionConfiguration"],
+        &[],
+        "add a layer to any function and act as its role",
+    ),
+    weak(
+        "cloudformation-update-stack",
+        &[],
+        &["cloudformation:UpdateStack", "cloudformation:ExecuteChangeSet"],
+        "change any stack with the stack's own role",
+    ),
+    weak("glue-update-dev-endpoint", &["glue:UpdateDevEndpoint"], &[], "enter any Glue endpoint as its role"),
+    weak(
+        "apprunner-update-service",
+        &["apprunner:UpdateService"],
+        &[],
+        "change what any App Runner service runs",
+    ),
+    weak(
+        "codebuild-start-build",
+        &[],
+        &["codebuild:StartBuild", "codebuild:StartBuildBatch"],
+        "run its own build commands as any project's role",
+    ),
+    weak("ecs-execute-command", &["ecs:ExecuteCommand"], &[], "open a shell in any task as its role"),
+    weak(
+        "sagemaker-presigned-url",
+        &["sagemaker:CreatePresignedNotebookInstanceUrl"],
+        &[],
+        "enter any notebook as its role",
+    ),
+    weak(
+        "bedrock-invoke-code-interpreter",
+        &["bedrock-agentcore:StartCodeInterpreterSession", "bedrock-agentcore:InvokeCodeInterpreter"],
+        &[],
+        "run code in any code interpreter as its role",
+    ),
+    weak("create-saml-provider", &["iam:CreateSAMLProvider"], &[], "add an identity provider"),
+    weak("create-oidc-provider", &["iam:CreateOpenIDConnectProvider"], &[], "add an identity provider"),
+    weak(
+        "create-service-specific-credential",
+        &["iam:CreateServiceSpecificCredential"],
+        &[],
+        "make service credentials for any user",
+    ),
+    weak(
+        "eks-access-entry",
+        &["eks:CreateAccessEntry", "eks:AssociateAccessPolicy"],
+        &[],
+        "administer any EKS cluster",
+    ),
+];

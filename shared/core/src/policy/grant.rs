@@ -1,0 +1,201 @@
+//! How much power a set of documents gives, and the sentence that says so.
+
+use serde::Serialize;
+
+use super::document::Document;
+use super::escalation::{PATHS, Path};
+use super::power::{Power, View};
+use super::scope::Holder;
+use super::words;
+
+/// How much power a grant gives, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// No power over IAM and over no service as a whole.
+    Ordinary,
+    /// All of one service or more, or another's workloads, but not IAM.
+    ServiceAdmin,
+    /// Its holder can make itself more powerful than the documents say.
+    PrivilegeEscalation,
+    /// Everything, on every resource.
+    FullAdmin,
+}
+
+impl Level {
+    /// The kebab-case name, as it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Ordinary => "ordinary",
+            Level::ServiceAdmin => "service-admin",
+            Level::PrivilegeEscalation => "privilege-escalation",
+            Level::FullAdmin => "full-admin",
+        }
+    }
+}
+
+/// What a set of documents gives its holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Grant {
+    /// How much.
+    pub level: Level,
+    /// One plain sentence without a full stop, safe to show: where the power comes from.
+    pub why: String,
+    /// Ids of the ways to gain power that are open, the most direct first. Empty for [`Level::FullAdmin`], which needs
+    /// none.
+    pub paths: Vec<&'static str>,
+    /// The services of which every action is allowed. `*` alone stands for all but IAM. Empty for
+    /// [`Level::FullAdmin`].
+    pub services: Vec<String>,
+    /// The power hangs on circumstances (an address, MFA, a region) that a condition asks for.
+    pub conditional: bool,
+}
+
+/// How much power these documents give together. Each has the name by which `why` calls it; `grantee` is the ARN of the
+/// user, role or group that holds them, when that is known: a right over oneself is a different matter from a right
+/// over somebody else.
+///
+/// All Allows count, less the Denies that have no condition.
+pub fn analyse(documents: &[(&str, &Document)], grantee: Option<&str>) -> Grant {
+    let policies = documents.iter().filter_map(|(name, _)| managed_name(name)).collect();
+    let power = Power::new(documents, Holder::new(grantee, policies));
+    let names: Vec<&str> = documents.iter().map(|(name, _)| *name).collect();
+    let everyone: Vec<usize> = (0..power.allows.len()).collect();
+    let unconditional: Vec<usize> =
+        everyone.iter().copied().filter(|&i| power.allows[i].limits.circumstances.is_empty()).collect();
+    let hangs = unconditional.len() < everyone.len();
+
+    let view = View::new(&power, everyone);
+    let found = Found::of(&view);
+    if hangs {
+        let firm = View::new(&power, unconditional);
+        let sure = Found::of(&firm);
+        if sure.level == found.level {
+            // The sentence names what holds in any case; the ids are all there are.
+            let why = sure.why(&firm, &power, &names, "");
+            return found.grant(why, false);
+        }
+    }
+    let witnesses = found.witnesses(&view);
+    let tail = if hangs { words::circumstances(&view, &power, &witnesses) } else { String::new() };
+    let conditional = hangs && !tail.is_empty() && found.level > Level::Ordinary;
+    let why = found.why(&view, &power, &names, &tail);
+    found.grant(why, conditional)
+}
+
+/// The policy's own name in `policy "deploy"`. An inline policy has no ARN to be rewritten by.
+fn managed_name(text: &str) -> Option<String> {
+    if text.contains("inline") {
+        return None;
+    }
+    let name = text.split('"').nth(1).unwrap_or(text).rsplit('/').next().unwrap_or_default().trim();
+    (!name.is_empty() && name.len() <= 128).then(|| name.to_owned())
+}
+
+/// What one view comes to.
+struct Found {
+    level: Level,
+    strong: Vec<&'static Path>,
+    weak: Vec<&'static Path>,
+    services: Vec<String>,
+    iam: bool,
+    everything: bool,
+}
+
+impl Found {
+    fn of(view: &View<'_, '_>) -> Found {
+        let (everything, iam) = (view.is_everything(), view.is_iam());
+        if everything && iam {
+            let (strong, weak, services) = Default::default();
+            return Found { level: Level::FullAdmin, strong, weak, services, iam, everything };
+        }
+        let (weak, strong): (Vec<_>, Vec<_>) =
+            PATHS.iter().filter(|path| view.is_open(path)).partition(|p| p.weak);
+        let services = if everything { vec!["*".to_owned()] } else { view.services() };
+        let level = match () {
+            () if !strong.is_empty() => Level::PrivilegeEscalation,
+            () if !services.is_empty() || !weak.is_empty() => Level::ServiceAdmin,
+            () => Level::Ordinary,
+        };
+        Found { level, strong, weak, services, iam, everything }
+    }
+
+    fn grant(self, why: String, conditional: bool) -> Grant {
+        let paths = self.strong.iter().chain(&self.weak).map(|path| path.id).collect();
+        Grant { level: self.level, why, paths, services: self.services, conditional }
+    }
+
+    /// The statements that give the power which the sentence names.
+    fn witnesses(&self, view: &View<'_, '_>) -> Vec<usize> {
+        match self.level {
+            Level::FullAdmin => view.witnesses(|v| v.is_everything() && v.is_iam()),
+            Level::PrivilegeEscalation if self.iam => view.witnesses(View::is_iam),
+            Level::PrivilegeEscalation => match self.strong.first() {
+                Some(path) => view.witnesses(|v| v.is_open(path)),
+                None => Vec::new(),
+            },
+            Level::ServiceAdmin if self.everything => view.witnesses(View::is_everything),
+            Level::ServiceAdmin => match (self.services.as_slice(), self.weak.first()) {
+                ([], Some(path)) => view.witnesses(|v| v.is_open(path)),
+                (services, _) => view.witnesses(|v| services.iter().all(|s| v.services().contains(s))),
+            },
+            Level::Ordinary => Vec::new(),
+        }
+    }
+
+    fn why(&self, view: &View<'_, '_>, power: &Power<'_>, names: &[&str], tail: &str) -> String {
+        let witnesses = self.witnesses(view);
+        let place = words::place(names, power, &witnesses);
+        let what = match self.level {
+            Level::Ordinary => {
+                let names: Vec<String> = names.iter().map(|n| words::document_name(Some(n))).collect();
+                let names = if names.is_empty() { "no policy".to_owned() } else { words::list(&names) };
+                return format!("{names}: no power over IAM or over a whole service");
+            }
+            Level::FullAdmin => {
+                format!("every action on every resource{}", words::exceptions(power, &witnesses))
+            }
+            Level::PrivilegeEscalation if self.iam => {
+                "every change to IAM, so its holder can make itself administrator".to_owned()
+            }
+            Level::PrivilegeEscalation => ways(&self.strong),
+            Level::ServiceAdmin if self.everything => {
+                format!("nearly every action of nearly every service{}", words::exceptions(power, &witnesses))
+            }
+            Level::ServiceAdmin if self.services.is_empty() => ways(&self.weak),
+            Level::ServiceAdmin => {
+                let services: Vec<String> = self.services.iter().map(|s| words::name(s)).collect();
+                format!("every action of {} on every resource", words::list(&services))
+            }
+        };
+        format!("{place} {what}{tail}")
+    }
+}
+
+/// The actions of the first path and what they lead to, with up to two more.
+fn ways(paths: &[&Path]) -> String {
+    let Some(first) = paths.first() else { return String::new() };
+    let others: Vec<String> = paths[1..].iter().take(2).map(|path| path.actions()).collect();
+    let more = match (others.len(), paths.len().saturating_sub(3)) {
+        (0, _) => String::new(),
+        (_, 0) => format!("; it also allows {}", others.join(", and ")),
+        (_, more) => format!("; it also allows {}, and {more} more", others.join(", ")),
+    };
+    format!("{}, so its holder can {}{more}", first.actions(), first.clause)
+}
+
+impl Path {
+    /// `iam:PassRole together with lambda:CreateFunction`.
+    fn actions(&self) -> String {
+        let actions = match self.all {
+            [] => self.any.join(" or "),
+            all => all.join(" and "),
+        };
+        if self.passes.is_empty() { actions } else { format!("iam:PassRole together with {actions}") }
+    }
+
+    /// The same as what a policy does: `allows iam:PutUserPolicy, so its holder can …`.
+    pub(super) fn says(&self) -> String {
+        format!("allows {}, so its holder can {}", self.actions(), self.clause)
+    }
+}

@@ -1,0 +1,269 @@
+//! AWS-managed policies, which events mention by ARN only.
+//!
+//! The table holds those that give more than their names say, and those that people attach most. Levels are what
+//! [`super::analyse`] says of the documents that AWS published.
+
+use super::{Arn, Grant, Level, PATHS, words};
+
+/// A policy's name, its level, the most direct ways to gain power that it opens, and the services it gives whole.
+type Row = (&'static str, Level, &'static [&'static str], &'static [&'static str]);
+
+use Level::{FullAdmin, Ordinary, PrivilegeEscalation, ServiceAdmin};
+
+/// Policies by the last segment of their ARN, in the alphabet's order.
+const TABLE: &[Row] = &[
+    ("AWSAppRunnerFullAccess", ServiceAdmin, &["apprunner-update-service"], &["apprunner"]),
+    ("AWSBatchFullAccess", ServiceAdmin, &[], &["batch"]),
+    ("AWSCloudFormationFullAccess", ServiceAdmin, &["cloudformation-update-stack"], &["cloudformation"]),
+    ("AWSCloudTrail_FullAccess", ServiceAdmin, &[], &["cloudtrail"]),
+    ("AWSCodeBuildAdminAccess", ServiceAdmin, &["codebuild-start-build"], &["codebuild"]),
+    ("AWSCodeBuildDeveloperAccess", ServiceAdmin, &["codebuild-start-build"], &[]),
+    ("AWSCodePipeline_FullAccess", PrivilegeEscalation, &["passrole-codepipeline"], &["codepipeline"]),
+    ("AWSConfigUserAccess", Ordinary, &[], &[]),
+    ("AWSDataPipeline_FullAccess", ServiceAdmin, &[], &["datapipeline"]),
+    (
+        "AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy",
+        PrivilegeEscalation,
+        &[
+            "passrole-ec2",
+            "passrole-autoscaling",
+            "passrole-cloudformation",
+            "passrole-cloudformation-change-set",
+        ],
+        &["elasticbeanstalk"],
+    ),
+    ("AWSGlueConsoleFullAccess", ServiceAdmin, &["glue-update-dev-endpoint"], &["glue"]),
+    ("AWSKeyManagementServicePowerUser", Ordinary, &[], &[]),
+    ("AWSLambdaExecute", ServiceAdmin, &[], &["logs"]),
+    (
+        "AWSLambda_FullAccess",
+        PrivilegeEscalation,
+        &["passrole-lambda", "passrole-lambda-update", "lambda-update-code", "lambda-update-configuration"],
+        &["lambda"],
+    ),
+    ("AWSMarketplaceFullAccess", PrivilegeEscalation, &["passrole-ec2"], &["aws-marketplace"]),
+    ("AWSMcpServiceActionsFullAccess", FullAdmin, &[], &[]),
+    ("AWSOrganizationsFullAccess", ServiceAdmin, &[], &["organizations"]),
+    ("AWSRoboMakerServiceRolePolicy", PrivilegeEscalation, &["passrole-lambda-update"], &[]),
+    ("AWSRolesAnywhereFullAccess", PrivilegeEscalation, &["passrole-roles-anywhere"], &[]),
+    (
+        "AWSSSODirectoryAdministrator",
+        PrivilegeEscalation,
+        &["sso-create-group-membership", "sso-add-member-to-group"],
+        &["identitystore", "identitystore-auth", "sso-directory"],
+    ),
+    (
+        "AWSSSOMasterAccountAdministrator",
+        PrivilegeEscalation,
+        &[
+            "sso-attach-managed-policy",
+            "sso-attach-customer-policy",
+            "sso-put-inline-policy",
+            "sso-create-account-assignment",
+        ],
+        &["identitystore", "identitystore-auth", "sso", "sso-directory"],
+    ),
+    (
+        "AWSSSOMemberAccountAdministrator",
+        PrivilegeEscalation,
+        &[
+            "sso-attach-managed-policy",
+            "sso-attach-customer-policy",
+            "sso-put-inline-policy",
+            "sso-create-account-assignment",
+        ],
+        &["identitystore", "identitystore-auth", "sso", "sso-directory"],
+    ),
+    ("AWSSecurityHubFullAccess", ServiceAdmin, &[], &["securityhub"]),
+    ("AdministratorAccess", FullAdmin, &[], &[]),
+    (
+        "AdministratorAccess-AWSElasticBeanstalk",
+        PrivilegeEscalation,
+        &["passrole-ec2", "passrole-autoscaling", "passrole-cloudformation", "passrole-elasticbeanstalk"],
+        &["elasticbeanstalk"],
+    ),
+    (
+        "AdministratorAccess-Amplify",
+        PrivilegeEscalation,
+        &["create-policy-version", "attach-role-policy", "put-role-policy", "update-assume-role-policy"],
+        &["amplify", "amplifybackend", "amplifyuibuilder", "geo", "lambda", "mobiletargeting"],
+    ),
+    ("AmazonDynamoDBFullAccess", ServiceAdmin, &[], &["dax", "dynamodb"]),
+    (
+        "AmazonDynamoDBFullAccesswithDataPipeline",
+        PrivilegeEscalation,
+        &["passrole-lambda", "passrole-lambda-update", "passrole-ec2", "passrole-datapipeline"],
+        &["datapipeline", "dynamodb", "elasticmapreduce", "lambda"],
+    ),
+    (
+        "AmazonEC2FullAccess",
+        ServiceAdmin,
+        &["ec2-modify-user-data", "ec2-launch-template"],
+        &["autoscaling", "cloudwatch", "ec2", "elasticloadbalancing"],
+    ),
+    (
+        "AmazonECS_FullAccess",
+        PrivilegeEscalation,
+        &["passrole-ecs", "passrole-ecs-override", "cloudformation-update-stack", "ecs-execute-command"],
+        &["ecs"],
+    ),
+    ("AmazonEKSClusterPolicy", Ordinary, &[], &[]),
+    ("AmazonEKSComputePolicy", PrivilegeEscalation, &["passrole-ec2", "passrole-ec2-spot"], &[]),
+    ("AmazonEKSWorkerNodePolicy", Ordinary, &[], &[]),
+    ("AmazonESCognitoAccess", PrivilegeEscalation, &["passrole-cognito"], &[]),
+    (
+        "AmazonElasticMapReduceFullAccess",
+        PrivilegeEscalation,
+        &["passrole-ec2", "passrole-ec2-spot", "passrole-cloudformation", "passrole-emr"],
+        &["cloudwatch", "elasticmapreduce", "s3", "sdb"],
+    ),
+    (
+        "AmazonEventBridgeFullAccess",
+        PrivilegeEscalation,
+        &["passrole-scheduler"],
+        &["events", "pipes", "scheduler", "schemas"],
+    ),
+    ("AmazonEventBridgeSchedulerFullAccess", PrivilegeEscalation, &["passrole-scheduler"], &["scheduler"]),
+    ("AmazonOpenSearchServiceCognitoAccess", PrivilegeEscalation, &["passrole-cognito"], &[]),
+    ("AmazonRDSFullAccess", ServiceAdmin, &[], &["rds"]),
+    (
+        "AmazonRedshiftAllCommandsFullAccess",
+        PrivilegeEscalation,
+        &["passrole-sagemaker-training", "passrole-sagemaker-processing"],
+        &[],
+    ),
+    ("AmazonS3FullAccess", ServiceAdmin, &[], &["s3", "s3-object-lambda"]),
+    ("AmazonSSMFullAccess", ServiceAdmin, &["ssm-send-command", "ssm-start-session"], &["logs", "ssm"]),
+    ("AmazonSSMManagedInstanceCore", Ordinary, &[], &[]),
+    ("AmazonSageMakerCanvasDataPrepFullAccess", PrivilegeEscalation, &["passrole-sagemaker-processing"], &[]),
+    (
+        "AmazonSageMakerCanvasFullAccess",
+        PrivilegeEscalation,
+        &["passrole-sagemaker-training", "passrole-sagemaker-processing"],
+        &[],
+    ),
+    (
+        "AmazonSageMakerFullAccess",
+        PrivilegeEscalation,
+        &[
+            "passrole-sagemaker-notebook",
+            "passrole-sagemaker-training",
+            "passrole-sagemaker-processing",
+            "passrole-sagemaker-domain",
+        ],
+        &["groundtruthlabeling", "sagemaker", "sagemaker-geospatial"],
+    ),
+    ("AmazonSageMakerPipelinesIntegrations", PrivilegeEscalation, &["passrole-lambda", "passrole-emr"], &[]),
+    ("Billing", Ordinary, &[], &[]),
+    ("CloudWatchAgentServerPolicy", Ordinary, &[], &[]),
+    (
+        "CloudWatchEventsFullAccess",
+        PrivilegeEscalation,
+        &["passrole-scheduler"],
+        &["events", "pipes", "scheduler", "schemas"],
+    ),
+    ("CloudWatchFullAccess", ServiceAdmin, &[], &["cloudwatch", "logs", "sns"]),
+    (
+        "DataScientist",
+        PrivilegeEscalation,
+        &[
+            "passrole-sagemaker-notebook",
+            "passrole-sagemaker-training",
+            "passrole-sagemaker-processing",
+            "passrole-sagemaker-domain",
+        ],
+        &["autoscaling", "cloudwatch", "dynamodb", "elasticfilesystem", "elasticmapreduce", "es"],
+    ),
+    ("DatabaseAdministrator", ServiceAdmin, &[], &["dynamodb", "elasticache", "rds", "redshift"]),
+    ("EC2FastLaunchFullAccess", PrivilegeEscalation, &["passrole-ec2", "ec2-launch-template"], &[]),
+    (
+        "IAMFullAccess",
+        PrivilegeEscalation,
+        &["create-policy-version", "set-default-policy-version", "attach-user-policy", "attach-role-policy"],
+        &[],
+    ),
+    ("IAMSelfManageServiceSpecificCredentials", Ordinary, &[], &[]),
+    ("IAMUserChangePassword", Ordinary, &[], &[]),
+    ("IAMUserSSHKeys", Ordinary, &[], &[]),
+    (
+        "NetworkAdministrator",
+        ServiceAdmin,
+        &[],
+        &["directconnect", "elasticloadbalancing", "networkmanager", "route53", "route53domains"],
+    ),
+    (
+        "PowerUserAccess",
+        PrivilegeEscalation,
+        &["assume-any-role", "assume-root", "sso-attach-managed-policy", "sso-attach-customer-policy"],
+        &["*"],
+    ),
+    ("ReadOnlyAccess", Ordinary, &[], &[]),
+    ("SecretsManagerReadWrite", ServiceAdmin, &["cloudformation-update-stack"], &["secretsmanager"]),
+    ("SecurityAudit", Ordinary, &[], &[]),
+    ("SupportUser", Ordinary, &[], &[]),
+    (
+        "SystemAdministrator",
+        ServiceAdmin,
+        &["ec2-modify-user-data", "ec2-launch-template", "lambda-update-code", "lambda-update-configuration"],
+        &["autoscaling", "cloudwatch", "codedeploy", "codepipeline", "config", "ds"],
+    ),
+    ("ViewOnlyAccess", Ordinary, &[], &[]),
+];
+
+/// The name of an AWS-managed policy: the last segment of `arn:aws:iam::aws:policy/job-function/Billing`, in any
+/// partition. `None` for customer-managed policies and for what is no policy's ARN.
+pub fn name_of(arn: &str) -> Option<&str> {
+    let arn = Arn::parse(arn.trim())?;
+    let aws = arn.partition == "aws" || arn.partition.starts_with("aws-");
+    if !aws || arn.service != "iam" || arn.account != "aws" {
+        return None;
+    }
+    arn.resource.strip_prefix("policy/")?.rsplit('/').next().filter(|name| !name.is_empty())
+}
+
+/// What an AWS-managed policy grants, where it is known without reading it. `None` for customer-managed policies and for
+/// AWS-managed ones whose document must be read.
+pub fn known(arn: &str) -> Option<Grant> {
+    let name = name_of(arn)?;
+    if let Some((name, level, paths, services)) = TABLE.iter().find(|(known, ..)| *known == name) {
+        let path = paths.first().and_then(|id| PATHS.iter().find(|path| path.id == *id));
+        let what = match (level, path) {
+            (FullAdmin, _) => "allows every action on every resource".to_owned(),
+            (PrivilegeEscalation, Some(path)) => path.says(),
+            (ServiceAdmin, Some(path)) if services.is_empty() => path.says(),
+            (Ordinary, _) => "gives no power over IAM or over a whole service".to_owned(),
+            _ => {
+                let services: Vec<String> = services.iter().map(|s| (*s).to_owned()).collect();
+                format!("allows every action of {}", words::list(&services))
+            }
+        };
+        let mut grant = grant(name, *level, paths, &what);
+        grant.services = services.iter().map(|s| (*s).to_owned()).collect();
+        return Some(grant);
+    }
+    if is_quarantine(arn) {
+        return Some(grant(name, Ordinary, &[], "takes away what an exposed key could be used for"));
+    }
+    if name.ends_with("ReadOnlyAccess") || name.ends_with("ReadOnly") {
+        return Some(grant(name, Ordinary, &[], "allows reading only"));
+    }
+    name.ends_with("FullAccess").then(|| grant(name, ServiceAdmin, &[], "allows every action of a service"))
+}
+
+/// Whether AWS attaches this policy to a user whose key it found exposed. A newer version has a new number at its end.
+pub fn is_quarantine(arn: &str) -> bool {
+    name_of(arn).is_some_and(|name| {
+        name.starts_with("AWSCompromisedKeyQuarantine") || name == "AWSExposedCredentialPolicy_DO_NOT_REMOVE"
+    })
+}
+
+fn grant(name: &str, level: Level, paths: &[&'static str], what: &str) -> Grant {
+    let name = crate::text::clean(name, 128);
+    Grant {
+        level,
+        why: format!("the AWS policy \"{name}\" {what}"),
+        paths: paths.to_vec(),
+        services: Vec::new(),
+        conditional: false,
+    }
+}

@@ -1,0 +1,105 @@
+use super::power::{self, Told};
+use crate::event::Record;
+use crate::observation::Severity;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+use crate::state::PrincipalKind;
+
+declare_rule! {
+    /// ## What it detects
+    /// A user was added to a group whose policies give administrative power. The event names only user and group; what
+    /// the group holds is read from the account.
+    /// ## Why it matters
+    /// Joining an existing administrators' group makes no policy, attaches none, and leaves nothing behind that lists
+    /// of policies would show.
+    /// ## What to do
+    /// Ask the caller and the user. If it was not meant, take the user out of the group, stop the caller's credentials,
+    /// and look at what the user has done since.
+    /// ## False positives
+    /// A new colleague on an administrators' team. Groups with ordinary policies are not reported.
+    GroupJoined {
+        id: "admin-group-joined",
+        title: "A user joined a group with administrative power",
+        severity: Critical,
+        confidence: High,
+        catalogue: ["ADM-10", "ADM-14"],
+        references: ["CIS AWS v3.0 1.15", "CIS AWS v5.0 1.14", "Security Hub IAM.1", "ATT&CK T1098"],
+        on: [On::Call("iam.amazonaws.com", &["AddUserToGroup"])],
+    }
+}
+
+impl Rule for GroupJoined {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (Some(user), Some(group)) = (record.param(&["userName"]), record.param(&["groupName"])) else {
+            return Ok(());
+        };
+        let arn = record.iam_arn("user", user);
+        let power = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;
+        let how = format!("{} added it to group {group}", power::who(record));
+        let told =
+            Told { resource: &arn, holder: &format!("User {user}"), how: &how, most: Severity::Critical };
+        let Some(seen) = power::observation(cx, &power, &told) else { return Ok(()) };
+        let seen = seen
+            .aspect(group)
+            .detail("Group", group)
+            .step(
+                "Take the user out of the group",
+                "iam remove-user-from-group",
+                &[("--group-name", group), ("--user-name", user)],
+            )
+            .step(
+                "What does the group hold?",
+                "iam list-attached-group-policies",
+                &[("--group-name", group)],
+            );
+        cx.report(power::stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+    use crate::state::{Answer, Fact, Holdings, Query, Value as StateValue};
+
+    fn add(request: Value) -> String {
+        call("iam", "AddUserToGroup", json!({"requestParameters": request}))
+    }
+
+    fn group(managed: &str) -> (Query, Answer) {
+        let holdings = Holdings { managed: vec![managed.to_owned()], ..Holdings::default() };
+        let query = Query::Principal { kind: PrincipalKind::Group, name: "ops".to_owned() };
+        (query, Fact::Known(StateValue::Holdings(holdings)))
+    }
+
+    #[test]
+    fn fires() {
+        let event = add(json!({"userName": "bob", "groupName": "ops"}));
+        let admin = fired_with(&GroupJoined, &event, &[group("arn:aws:iam::aws:policy/AdministratorAccess")]);
+        assert_eq!(admin.severity, Severity::Critical);
+        assert_eq!(fired(&GroupJoined, &event).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let event = add(json!({"userName": "bob", "groupName": "ops"}));
+        assert!(
+            observe_with(&GroupJoined, &event, &[group("arn:aws:iam::aws:policy/ReadOnlyAccess")]).is_empty()
+        );
+        quiet(
+            &GroupJoined,
+            &[
+                add(json!(null)),
+                add(json!({"userName": "bob"})),
+                call(
+                    "iam",
+                    "AddUserToGroup",
+                    json!({"errorCode": "AccessDenied", "requestParameters": {"userName": "bob", "groupName": "ops"}}),
+                ),
+            ],
+        );
+    }
+}

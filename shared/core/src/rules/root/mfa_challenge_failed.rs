@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use super::sign_in_result;
+use crate::event::Record;
+use crate::observation::{Actor, Burst, Severity};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// A console sign-in got past the password and failed at the MFA question. For root it is medium, and high when it
+    /// happens three times within ten minutes; for an IAM user low, and medium when five fail within fifteen minutes.
+    /// ## Why it matters
+    /// Whoever is asked for the code has already given the right password. If that was not its owner, the password is
+    /// stolen and the device is all that is left.
+    /// ## What to do
+    /// Ask the owner. If it was somebody else, change the password (for root the mailbox's password too) and look where
+    /// else it is used. MFA did its work: keep it.
+    /// ## False positives
+    /// Mistyped or outdated codes, a phone whose clock is wrong, a cancelled security-key prompt. A success from the
+    /// same address minutes later is the usual sign of it.
+    MfaChallengeFailed {
+        id: "mfa-challenge-failed",
+        title: "An MFA challenge at console sign-in failed",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["ROOT-13"],
+        references: [
+            "CIS AWS v3.0 4.6", "CIS AWS v5.0 4.6", "Security Hub CloudWatch.6", "ATT&CK T1621", "ATT&CK T1110",
+            "CloudTrail user guide: AWS Management Console sign-in events",
+        ],
+        on: [On::Call("signin.amazonaws.com", &["CheckMfa"])],
+        failed_calls: true,
+    }
+}
+
+impl Rule for MfaChallengeFailed {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if sign_in_result(record) != Some("Failure") {
+            return Ok(());
+        }
+        let who = Actor::of(record).name;
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let (resource, severity, burst) = match record.user_identity.kind.or_empty() {
+            "Root" if record.by_root() => (
+                record.root_arn(),
+                Severity::Medium,
+                Burst { count: 3, window: minutes(10), severity: Severity::High },
+            ),
+            "IAMUser" => (
+                record.iam_arn("user", &who),
+                Severity::Low,
+                Burst { count: 5, window: minutes(15), severity: Severity::Medium },
+            ),
+            _ => return Ok(()),
+        };
+        let from = record.source_ip_address.get().unwrap_or("an unknown address");
+        let seen = cx
+            .failing(resource, format!("{who} gave the right password and failed at MFA, from {from}"))
+            .severity(severity)
+            .because("The password was right. If it was not its owner who typed it, it is stolen.")
+            .detail_if("Kind of MFA", record.additional_text(&["MfaType"]))
+            .burst(burst)
+            .step(
+                "Did a sign-in succeed?",
+                "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=ConsoleLogin",
+                &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
+            );
+        cx.report(seen);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rules::testing::*;
+
+    fn check(result: Value, who: Value) -> String {
+        root_sign_in(
+            "CheckMfa",
+            json!({"responseElements": {"CheckMfa": result}, "userIdentity": who,
+            "additionalEventData": {"MfaType": "Virtual MFA"}}),
+        )
+    }
+
+    #[test]
+    fn fires() {
+        let seen = fires_at(&MfaChallengeFailed, Severity::Medium, &check(json!("Failure"), json!({})));
+        assert_eq!(seen.title, "root gave the right password and failed at MFA, from 203.0.113.7");
+        assert_eq!(seen.burst.map(|burst| burst.severity), Some(Severity::High));
+        // As in CloudTrail's guide: a user without an ARN.
+        let anaya = json!({"type": "IAMUser", "userName": "anaya", "arn": null, "accessKeyId": ""});
+        let seen = fires_at(&MfaChallengeFailed, Severity::Low, &check(json!("Failure"), anaya));
+        assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/anaya");
+        fires_at(&MfaChallengeFailed, Severity::Low, &check(json!("Failure"), json!({"type": "IAMUser"})));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &MfaChallengeFailed,
+            &[
+                check(json!("Success"), json!({})),
+                check(json!({"CheckMfa": "Failure"}), json!({})),
+                check(json!("Failure"), json!({"type": "AssumedRole"})),
+                check(json!("Failure"), json!({"invokedBy": "signin.amazonaws.com"})),
+                root_sign_in("CheckMfa", json!({"responseElements": null})),
+                root_sign_in("ConsoleLogin", json!({"responseElements": {"ConsoleLogin": "Failure"}})),
+            ],
+        );
+    }
+}
