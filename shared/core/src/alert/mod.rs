@@ -5,6 +5,8 @@
 
 mod console;
 pub mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 
@@ -145,7 +147,6 @@ fn text(finding: &Finding) -> String {
     }
     if let Some(link) = console::link(finding) {
         line(&mut out, "Console", &link);
-        out.push('\n');
     }
 
     heading(&mut out, "THIS FINDING");
@@ -160,7 +161,8 @@ fn text(finding: &Finding) -> String {
         line(&mut out, "Rule", &rule_line(meta));
     }
     if let Some(harmless) = meta.and_then(|meta| section(meta.docs, "False positives")) {
-        line(&mut out, "Expected?", &harmless);
+        heading(&mut out, "IF IT IS EXPECTED");
+        paragraph(&mut out, &harmless);
     }
     out
 }
@@ -234,17 +236,20 @@ pub fn section(docs: &str, title: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
+/// A heading, set off by one empty line.
 fn heading(out: &mut String, title: &str) {
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
     let _ = writeln!(out, "{title}");
 }
 
 fn line(out: &mut String, label: &str, value: &str) {
-    let mut rows = wrap(value, 62).into_iter();
-    let _ = writeln!(out, "  {label:<12}{}", rows.next().unwrap_or_default());
-    for row in rows {
-        let _ = writeln!(out, "  {:<12}{row}", "");
+    let mut label = label;
+    for row in wrap(value, 60) {
+        let _ = writeln!(out, "  {label:<16}{row}");
+        label = "";
     }
-    // The line under a label block is left to the next heading.
 }
 
 fn paragraph(out: &mut String, text: &str) {

@@ -6,6 +6,8 @@ pub mod cloudtrail;
 pub mod guardduty;
 pub mod health;
 pub mod lenient;
+#[cfg(test)]
+mod tests;
 pub mod trusted_advisor;
 
 use serde_json::value::RawValue;

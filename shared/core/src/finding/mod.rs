@@ -4,6 +4,8 @@
 //! or interleaving of the same observations gives the same finding.
 
 pub mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -142,8 +142,8 @@ impl<'a> Limits<'a> {
                     _ => !is_null(),
                 },
                 Key::PolicyArn => POWERFUL.iter().any(|arn| fits_arn(operator, values, arn)),
-                // A boundary of AdministratorAccess bounds nothing.
-                Key::Boundary => fits_arn(operator, values, POWERFUL[0]),
+                // A boundary of AdministratorAccess bounds nothing; and most users and roles have none at all.
+                Key::Boundary => operator.optional || fits_arn(operator, values, POWERFUL[0]),
                 Key::PassedTo => match service {
                     Some(service) => fits_service(operator, values, service),
                     None => operator.negated || !values.is_empty(),

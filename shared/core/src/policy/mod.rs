@@ -13,6 +13,7 @@ pub mod managed;
 mod power;
 mod read;
 mod scope;
+mod shape;
 pub mod trust;
 pub mod wildcard;
 mod words;

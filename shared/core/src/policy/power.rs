@@ -89,7 +89,7 @@ const TRIFLES: [&str; 10] = [
 ];
 
 /// The most services that one document may name; AWS has about four hundred.
-const MAX_SERVICES: usize = 500;
+const MAX_SERVICES: usize = 400;
 
 /// Which probe actions a statement names, one bit each.
 type Bits = [u64; 6];
@@ -280,11 +280,15 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// `AddUserToGroup` is asked of the group, but written for the user by many authors.
     fn joins(&self, action: &str) -> bool {
-        let named = |e: &&Entry<'_>| TABLE.index.get(action).is_some_and(|&i| e.names(i));
-        action == "iam:AddUserToGroup"
-            && self.chosen.iter().map(|&i| &self.power.allows[i]).filter(named).any(|entry| {
-                entry.limits.permit(action, None) && entry.reach(Place::User, &self.power.holder) & SELF != 0
-            })
+        let Some(&index) = TABLE.index.get(action).filter(|_| action == "iam:AddUserToGroup") else {
+            return false;
+        };
+        let names = |e: &&Entry<'_>| e.names(index);
+        let own = |e: &Entry<'_>| e.reach(Place::User, &self.power.holder) & SELF != 0;
+        let chosen = self.chosen.iter().map(|&i| &self.power.allows[i]);
+        let denied = |e: &Entry<'_>| own(e) || is_broad(e.reach(Place::Group, &self.power.holder));
+        chosen.filter(names).any(|e| e.limits.permit(action, None) && own(e))
+            && !self.power.denies.iter().filter(names).any(denied)
     }
 
     /// The services all of whose actions it covers on most resources, in the alphabet's order.
@@ -298,45 +302,50 @@ impl<'p, 'a> View<'p, 'a> {
         all
     }
 
+    /// Whether it covers this service, of the table or not.
+    pub(super) fn holds(&self, service: &str) -> bool {
+        match TABLE.services.iter().find(|(name, _)| *name == service) {
+            Some((_, probes)) => probes.iter().all(|&i| is_broad(self.reach(i, None))),
+            None => self.others().iter().any(|other| other == service),
+        }
+    }
+
     /// Services outside the table that a statement names in full: `name:*`.
     fn others(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut given: HashMap<String, Reach> = HashMap::new();
         for entry in self.chosen.iter().map(|&i| &self.power.allows[i]) {
             for pattern in &entry.statement.actions {
                 let Some((service, action)) = pattern.split_once(':') else { continue };
                 let whole =
                     !action.is_empty() && action.bytes().all(|b| b == b'*') && !wildcard::is_wild(service);
-                let service = service.to_ascii_lowercase();
-                let counts = whole && !service.is_empty() && seen.len() < MAX_SERVICES;
-                if !counts
-                    || TRIFLES.contains(&service.as_str())
-                    || SERVICES.iter().any(|(s, _)| *s == service)
-                {
+                let service = service.trim().to_ascii_lowercase();
+                if !whole || service.is_empty() || TRIFLES.contains(&service.as_str()) {
                     continue;
                 }
-                if seen.insert(service.clone()) && self.has(&service) {
-                    names.push(service);
+                let full = given.len() >= MAX_SERVICES && !given.contains_key(&service);
+                if full || SERVICES.iter().any(|(known, _)| *known == service) {
+                    continue;
+                }
+                if entry.limits.permit(&format!("{service}:~~~~~~~~"), None) {
+                    let reach = entry.scope.reach(Place::Service(&service), &self.power.holder);
+                    *given.entry(service).or_default() |= reach;
                 }
             }
         }
-        names
+        given.retain(|service, reach| is_broad(*reach) && is_broad(*reach & !self.taken(service)));
+        given.into_keys().collect()
     }
 
-    fn has(&self, service: &str) -> bool {
+    /// What is denied of a service outside the table.
+    fn taken(&self, service: &str) -> Reach {
         let action = format!("{service}:~~~~~~~~");
-        let names = |entry: &Entry<'_>| {
-            let statement = entry.statement;
+        let names = |statement: &Statement| {
             let fits =
                 |list: &Vec<String>| list.iter().any(|p| wildcard::matches_ignore_ascii_case(p, &action));
             statement.not_actions.as_ref().map_or_else(|| fits(&statement.actions), |list| !fits(list))
         };
-        let reach = |entry: &Entry<'_>| entry.scope.reach(Place::Service(service), &self.power.holder);
-        let chosen = self.chosen.iter().map(|&i| &self.power.allows[i]);
-        let given =
-            chosen.filter(|e| names(e) && e.limits.permit(&action, None)).fold(0, |all, e| all | reach(e));
-        let taken = self.power.denies.iter().filter(|e| names(e)).fold(0, |all, e| all | reach(e));
-        is_broad(given & !taken)
+        let denies = self.power.denies.iter().filter(|entry| names(entry.statement));
+        denies.fold(0, |all, entry| all | entry.scope.reach(Place::Service(service), &self.power.holder))
     }
 
     /// The fewest of the chosen statements, as far as one pass finds them, that still pass the test.

@@ -13,6 +13,8 @@ pub mod root;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::event::{Event, Health, Record, TrustedAdvisor};
 use crate::observation::{Actor, Confidence, EventRef, Observation, Severity, Subject, Verdict};

@@ -30,7 +30,15 @@ pub static RULES: &[&dyn Rule] = &[
     &admin::group_joined::GroupJoined,
     &admin::permission_set::PermissionSet,
     &admin::account_assignment::AccountAssignment,
+    &admin::boundary::BoundaryWeakened,
     &admin::content_omitted::ContentOmitted,
+    &admin::service_role::ServiceRole,
+    &admin::role_passed::RolePassed,
+    &admin::eks_cluster_admin::EksClusterAdmin,
+    &admin::guardrail_removed::GuardrailRemoved,
+    &admin::federation_provider::FederationProvider,
+    &admin::roles_anywhere::RolesAnywhere,
+    &admin::service_credential::ServiceCredential,
 ];
 
 /// A rule's metadata by id.

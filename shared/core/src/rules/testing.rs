@@ -104,6 +104,19 @@ pub(crate) fn observe_with(
     answers: &[(Query, Answer)],
 ) -> Vec<Observation> {
     let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
+    evaluate(rules, event, answers)
+}
+
+/// What all rules make of the event when the account's state cannot be read.
+pub(crate) fn evaluate_all(event: &str) -> Vec<Observation> {
+    evaluate(super::registry::RULES, event, &[])
+}
+
+fn evaluate(
+    rules: &'static [&'static dyn Rule],
+    event: &str,
+    answers: &[(Query, Answer)],
+) -> Vec<Observation> {
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
     let config = Config { trusted_accounts: vec!["444455556666".to_owned()] };

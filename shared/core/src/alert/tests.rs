@@ -1,0 +1,151 @@
+//! What a mail must hold, whatever the event held.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::finding::{AlertState, Finding};
+use crate::observation::{Observation, Severity};
+use crate::rules::admin::inline_policy::InlinePolicy;
+use crate::rules::keys::exposed_access_key::ExposedAccessKey;
+use crate::rules::keys::quarantine_attached::QuarantineAttached;
+use crate::rules::root::console_sign_in::ConsoleSignIn;
+use crate::rules::testing::*;
+
+fn finding(observations: &[Observation]) -> Finding {
+    let mut finding = Finding::open(&observations[0]).expect("a failing observation opens a finding");
+    for observation in &observations[1..] {
+        finding.apply(observation);
+    }
+    finding
+}
+
+fn root_sign_in_without_mfa() -> Observation {
+    fired(
+        &ConsoleSignIn,
+        &root_sign_in(
+            "ConsoleLogin",
+            json!({
+                "responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": "No"},
+                "userAgent": "Mozilla/5.0 see https://evil.example/kit",
+            }),
+        ),
+    )
+}
+
+#[test]
+fn a_mail_says_who_what_where_when_why_and_what_to_do() {
+    let finding = finding(&[root_sign_in_without_mfa()]);
+    assert_eq!((finding.severity, finding.alert_state), (Severity::Critical, AlertState::Pending));
+    let alert = Alert::of(&finding);
+    assert_eq!(
+        alert.subject,
+        "[CRITICAL] 111122223333: Root signed in to the console WITHOUT MFA, from 203.0.113.7"
+    );
+    let first = alert.text.lines().next().unwrap();
+    assert_eq!(first, "Root signed in to the console WITHOUT MFA, from 203.0.113.7.");
+    for part in [
+        "WHO",
+        "By              root",
+        "Source IP       203.0.113.7",
+        "WHAT AND WHERE",
+        "Account         111122223333",
+        "WHEN",
+        "ConsoleLogin at 2026-03-01T12:00:00Z",
+        "WHY IT MATTERS",
+        "WHAT TO DO NOW",
+        "aws iam get-account-summary",
+        "https://console.aws.amazon.com/iam/home",
+        "root-console-sign-in-",
+        "IF IT IS EXPECTED",
+        "ROOT-01",
+    ] {
+        assert!(alert.text.contains(part), "no {part:?} in\n{}", alert.text);
+    }
+    assert!(!alert.text.contains("evil.example"), "{}", alert.text);
+    assert!(alert.text.contains("https[:]//evil[.]example/kit"), "{}", alert.text);
+}
+
+#[test]
+fn an_exposed_key_tells_all_its_witnesses() {
+    let health = fired(
+        &ExposedAccessKey,
+        &envelope(
+            "aws.health",
+            "AWS Health Event",
+            json!({
+                "eventArn": "arn:aws:health:us-east-1::event/RISK/X/1", "eventTypeCode": "AWS_RISK_CREDENTIALS_EXPOSED",
+                "communicationId": "c-1", "affectedEntities": [{"entityValue": "AKIAIOSFODNN7EXAMPLE"}],
+                "eventMetadata": {"userName": "bob", "exposedUrl": "https://github.com/example/repo"},
+            }),
+        ),
+    );
+    let attach = json!({"requestParameters": {
+        "userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"}});
+    let keys = crate::state::Query::AccessKeys { user: "bob".to_owned() };
+    let one_key = crate::state::Value::Names(vec!["AKIAIOSFODNN7EXAMPLE".to_owned()]);
+    let answers = [(keys, crate::state::Fact::Known(one_key))];
+    let quarantine = fired_with(&QuarantineAttached, &call("iam", "AttachUserPolicy", attach), &answers);
+    assert_eq!(health.finding_id(), quarantine.finding_id());
+    let text = Alert::of(&finding(&[health, quarantine])).text;
+    for part in [
+        "--access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive",
+        "Found at        https[:]//github[.]com/example/repo",
+        "Witness",
+        "AWS quarantined user bob",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(text.matches("update-access-key").count(), 1, "{text}");
+}
+
+#[test]
+fn the_subject_fits_and_says_that_it_goes_on() {
+    let name = "n".repeat(200);
+    let document = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let request = json!({"userName": name, "policyName": "p", "policyDocument": document});
+    let seen = fired(&InlinePolicy, &call("iam", "PutUserPolicy", json!({"requestParameters": request})));
+    let alert = Alert::of(&finding(&[seen]));
+    assert_eq!(alert.subject.len(), 99);
+    assert!(alert.subject.ends_with("..."), "{}", alert.subject);
+}
+
+#[test]
+fn the_message_is_one_json_object_with_a_mail_and_its_twin() {
+    let alert = Alert::of(&finding(&[root_sign_in_without_mfa()]));
+    let message: Value = serde_json::from_str(&alert.message()).unwrap();
+    assert_eq!(message["email"].as_str(), Some(alert.text.as_str()));
+    let twin: Value = serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
+    assert_eq!(twin["severity"], "CRITICAL");
+    assert_eq!(twin["mail"]["subject"].as_str(), Some(alert.subject.as_str()));
+}
+
+proptest! {
+    /// Whatever stands in the event's fields, the subject is 1 to 99 printable ASCII characters, the body is bounded,
+    /// and neither holds a control or bidirectional character or a link that the event brought.
+    #[test]
+    fn any_text_gives_a_publishable_alert(
+        user in "\\PC{0,80}|[a-z]{1,8}\\.[a-z]{2,4}|.{0,40}",
+        agent in ".{0,60}|https?://[a-z]{3,9}\\.com/.{0,9}",
+        account in "[0-9]{12}|.{0,20}",
+    ) {
+        let document = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        let event = call("iam", "PutUserPolicy", json!({
+            "recipientAccountId": account, "userAgent": agent, "userIdentity": {"userName": user},
+            "requestParameters": {"userName": format!("x{user}"), "policyName": user, "policyDocument": document},
+        }));
+        for seen in observe(&InlinePolicy, &event) {
+            let alert = Alert::of(&finding(&[seen]));
+            prop_assert!((1..=99).contains(&alert.subject.len()));
+            prop_assert!(alert.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", alert.subject);
+            prop_assert!(alert.message().len() < 256 * 1024);
+            prop_assert!(!alert.text.chars().any(|c| c != '\n' && c.is_control()));
+            let hidden = alert.text.contains(['\u{202e}', '\u{200b}', '\u{2066}']);
+            prop_assert!(!hidden);
+            for word in alert.text.split_whitespace().filter(|word| word.contains("://")) {
+                prop_assert!(word.starts_with("https://console.a"), "{word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+use super::power::{self, Power};
+use crate::event::Record;
+use crate::observation::{Observation, Severity};
+use crate::policy::{Document, Effect, Level, managed};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+use crate::state::{Fact, Interrupt, PrincipalKind};
+
+declare_rule! {
+    /// ## What it detects
+    /// The permissions boundary of a user or a role was removed, or replaced by a policy that allows everything and so
+    /// bounds nothing. After a removal Keepwatch reads what the principal holds without it; a full administrator is
+    /// critical. A new boundary that cannot be read is reported as unknown.
+    /// ## Why it matters
+    /// A boundary is what makes it safe to let people and pipelines write policies and make roles: whatever they grant,
+    /// the boundary caps it. Without the cap, policies that were harmless yesterday take full effect, and nothing has
+    /// to be attached for that.
+    /// ## What to do
+    /// Ask the caller. If it was not meant, set the boundary again (the trail of `Put…PermissionsBoundary` calls says
+    /// which policy it was) and look at what the principal has done in between.
+    /// ## False positives
+    /// Moving from boundaries to organization policies, and tools that remove a boundary and set another at once: the
+    /// second call settles the finding. A boundary that was replaced by a wider one which still forbids something is
+    /// not reported, because only its author can say whether it is wide enough.
+    BoundaryWeakened {
+        id: "admin-boundary-weakened",
+        title: "A permissions boundary was removed or made meaningless",
+        severity: High,
+        confidence: High,
+        catalogue: ["ADM-13"],
+        references: ["ATT&CK T1098", "IAM User Guide: Permissions boundaries for IAM entities"],
+        on: [On::Call("iam.amazonaws.com", &[
+            "DeleteUserPermissionsBoundary", "DeleteRolePermissionsBoundary",
+            "PutUserPermissionsBoundary", "PutRolePermissionsBoundary",
+        ])],
+    }
+}
+
+impl Rule for BoundaryWeakened {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let Some((kind, name)) = power::grantee(record) else { return Ok(()) };
+        let arn = record.iam_arn(kind.as_str(), name);
+        let seen = match record.param(&["permissionsBoundary"]) {
+            _ if record.event_name.or_empty().starts_with("Delete") => {
+                removed(record, cx, (kind, name), &arn)?
+            }
+            Some(boundary) => replaced(record, cx, (kind, name), &arn, boundary)?,
+            None => return Ok(()),
+        };
+        cx.report(seen);
+        Ok(())
+    }
+}
+
+fn removed(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (kind, name): (PrincipalKind, &str),
+    arn: &str,
+) -> Result<Observation, Interrupt> {
+    let power = power::of_principal(cx, kind, name, Some(arn))?;
+    let (severity, without) = match (&power, power.level()) {
+        (Power::Unknown(_), _) => (Severity::High, "and what it can do without could not be read"),
+        (_, Level::FullAdmin) => (Severity::Critical, "which is a full administrator without it"),
+        (_, Level::PrivilegeEscalation) => (Severity::High, "which can make itself administrator without it"),
+        _ => (Severity::Medium, "which holds no administrative power for now"),
+    };
+    let why = match &power {
+        Power::Known(grant) => &grant.why,
+        Power::Unknown(why) => why,
+    };
+    let (who, kind) = (power::who(record), kind.as_str());
+    let seen = cx
+        .failing(arn, format!("{who} removed the permissions boundary of {kind} {name}, {without}"))
+        .severity(severity)
+        .because(power::sentence(why))
+        .step(
+            "Which boundary was it? (the PutPermissionsBoundary or Create call before this one)",
+            "cloudtrail lookup-events --region us-east-1",
+            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={name}"))],
+        )
+        .step(
+            "Set it again",
+            &format!("iam put-{kind}-permissions-boundary"),
+            &[(&format!("--{kind}-name"), name), ("--permissions-boundary", "ARN_OF_THE_BOUNDARY")],
+        );
+    Ok(power::stop_caller(seen, record))
+}
+
+fn replaced(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (kind, name): (PrincipalKind, &str),
+    arn: &str,
+    boundary: &str,
+) -> Result<Observation, Interrupt> {
+    let (who, kind) = (power::who(record), kind.as_str());
+    let short = boundary.rsplit('/').next().unwrap_or(boundary);
+    let set = format!("{who} set {short} as the permissions boundary of {kind} {name}");
+    let seen = match power::of_managed(cx, boundary, None, None)? {
+        Power::Known(grant) if grant.level == Level::FullAdmin && !grant.conditional && !forbids(cx, boundary)? => cx
+            .failing(arn, format!("{set}, and that policy allows everything"))
+            .because("A boundary that allows everything caps nothing: the principal's own policies now decide alone."),
+        Power::Known(_) => {
+            return Ok(cx.passing(arn, format!("The {kind} {name} has permissions boundary {short}")));
+        }
+        Power::Unknown(why) => cx
+            .unknown(arn, format!("{set}, and what that policy allows could not be read"))
+            .severity(Severity::Medium)
+            .because(power::sentence(&why)),
+    };
+    let seen = seen
+        .detail("Boundary", boundary)
+        .step("What does the boundary allow?", "iam get-policy", &[("--policy-arn", boundary)])
+        .step(
+            "Set a boundary that bounds",
+            &format!("iam put-{kind}-permissions-boundary"),
+            &[(&format!("--{kind}-name"), name), ("--permissions-boundary", "ARN_OF_THE_BOUNDARY")],
+        );
+    Ok(power::stop_caller(seen, record))
+}
+
+/// Whether the boundary forbids anything. What it allows is judged without regard to conditional denies, of which
+/// boundaries are made: "everything, but no user without this boundary".
+fn forbids(cx: &Cx<'_>, boundary: &str) -> Result<bool, Interrupt> {
+    if managed::known(boundary).is_some() {
+        return Ok(false);
+    }
+    let Fact::Known(policy) = cx.facts.managed_policy(boundary, None)? else { return Ok(false) };
+    let document = Document::parse(&policy.text);
+    Ok(document
+        .is_ok_and(|document| document.statements.iter().any(|statement| statement.effect == Effect::Deny)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+    use crate::state::{Answer, Holdings, PolicyText, Query, Value};
+
+    const CAP: &str = "arn:aws:iam::111122223333:policy/developer-boundary";
+
+    fn delete(of: &str) -> String {
+        let parameter = format!("{}Name", of.to_lowercase());
+        call(
+            "iam",
+            &format!("Delete{of}PermissionsBoundary"),
+            json!({"requestParameters": {parameter: "deploy"}}),
+        )
+    }
+
+    fn put(of: &str, boundary: &str) -> String {
+        let parameter = format!("{}Name", of.to_lowercase());
+        let parameters = json!({parameter: "deploy", "permissionsBoundary": boundary});
+        call("iam", &format!("Put{of}PermissionsBoundary"), json!({"requestParameters": parameters}))
+    }
+
+    fn holds(managed: &str) -> (Query, Answer) {
+        let query = Query::Principal { kind: PrincipalKind::Role, name: "deploy".to_owned() };
+        let holdings = Holdings { managed: vec![managed.to_owned()], ..Holdings::default() };
+        (query, Fact::Known(Value::Holdings(holdings)))
+    }
+
+    fn cap(text: &str) -> (Query, Answer) {
+        let policy = PolicyText { name: "developer-boundary".to_owned(), text: text.to_owned() };
+        (Query::ManagedPolicy { arn: CAP.to_owned(), version: None }, Fact::Known(Value::Policy(policy)))
+    }
+
+    #[test]
+    fn fires() {
+        fires_at(&BoundaryWeakened, Severity::High, &delete("Role"));
+        fires_at(&BoundaryWeakened, Severity::High, &delete("User"));
+        for partition in ["aws", "aws-cn", "aws-us-gov"] {
+            let admin = format!("arn:{partition}:iam::aws:policy/AdministratorAccess");
+            fires_at(&BoundaryWeakened, Severity::High, &put("User", &admin));
+        }
+        let unread = fires_at(&BoundaryWeakened, Severity::Medium, &put("Role", CAP));
+        assert_eq!(unread.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn says_what_the_principal_is_without_it() {
+        let admin = holds("arn:aws:iam::aws:policy/AdministratorAccess");
+        let seen = fired_with(&BoundaryWeakened, &delete("Role"), &[admin]);
+        assert_eq!(seen.severity, Severity::Critical);
+        assert_eq!(
+            seen.title,
+            "alice removed the permissions boundary of role deploy, which is a full administrator without it"
+        );
+        let reader = holds("arn:aws:iam::aws:policy/ReadOnlyAccess");
+        let seen = fired_with(&BoundaryWeakened, &delete("Role"), &[reader]);
+        assert_eq!((seen.severity, seen.verdict), (Severity::Medium, Verdict::Failing));
+    }
+
+    #[test]
+    fn reads_the_new_boundary() {
+        let open = cap(r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#);
+        assert_eq!(fired_with(&BoundaryWeakened, &put("Role", CAP), &[open]).severity, Severity::High);
+        for real in [
+            r#"{"Statement":{"Effect":"Allow","Action":["s3:*","lambda:*"],"Resource":"*"}}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+                {"Effect":"Deny","Action":["iam:*","organizations:*"],"Resource":"*"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+                {"Effect":"Deny","Action":"iam:CreateUser","Resource":"*",
+                 "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}}]}"#,
+            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*",
+                "Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}}}"#,
+        ] {
+            let observations = observe_with(&BoundaryWeakened, &put("Role", CAP), &[cap(real)]);
+            assert_eq!(observations.len(), 1, "{observations:?}");
+            assert_eq!(observations[0].verdict, Verdict::Passing, "{observations:?}");
+            // It settles what the removal opened.
+            assert_eq!(
+                observations[0].finding_id(),
+                fires_at(&BoundaryWeakened, Severity::High, &delete("Role")).finding_id()
+            );
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let denied = json!({"errorCode": "AccessDenied", "requestParameters": null});
+        quiet(
+            &BoundaryWeakened,
+            &[
+                call("iam", "DeleteRolePermissionsBoundary", denied),
+                call("iam", "DeleteUserPermissionsBoundary", json!({"requestParameters": null})),
+                call(
+                    "iam",
+                    "PutRolePermissionsBoundary",
+                    json!({"requestParameters": {"roleName": "deploy"}}),
+                ),
+                call(
+                    "iam",
+                    "PutUserPermissionsBoundary",
+                    json!({"requestParameters": {"userName": 7, "permissionsBoundary": [CAP]}}),
+                ),
+                call("iam", "DeleteRole", json!({"requestParameters": {"roleName": "deploy"}})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,253 @@
+use serde_json::Value;
+
+use super::power::{self, Power, Told};
+use crate::event::Record;
+use crate::observation::Severity;
+use crate::policy::Level;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+use crate::state::{Fact, Interrupt, PrincipalKind};
+
+declare_rule! {
+    /// ## What it detects
+    /// An EC2 instance was given a role that is administrator or can become one: its instance profile was set or
+    /// exchanged, or such a role was put into an instance profile. What the role holds is read from the account.
+    /// ## Why it matters
+    /// Everybody who can run a command on the instance, or make a server on it fetch an address of their choice, gets
+    /// the role's credentials from the metadata service. Passing an existing administrator role to one's own instance
+    /// is an escalation that changes no policy at all.
+    /// ## What to do
+    /// Ask the caller what the instance needs the role for. If nobody knows: take the profile off the instance, revoke
+    /// the role's sessions, and see who can log in to the instance.
+    /// ## False positives
+    /// Build servers and bastions that were made administrators on purpose; they are better off with less. Ordinary
+    /// roles are not reported; a role that cannot be read is kept on record as LOW and mailed to nobody, because
+    /// instance profiles are daily work. Profiles that an instance gets at its launch are not looked at here.
+    RolePassed {
+        id: "admin-role-passed-to-instance",
+        title: "An EC2 instance got a role with administrative power",
+        severity: High,
+        confidence: High,
+        catalogue: ["ADM-17"],
+        references: ["CIS AWS v3.0 1.18", "CIS AWS v5.0 1.17", "ATT&CK T1548"],
+        on: [
+            On::Call("iam.amazonaws.com", &["AddRoleToInstanceProfile"]),
+            On::Call("ec2.amazonaws.com", &["AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"]),
+        ],
+    }
+}
+
+impl Rule for RolePassed {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let who = power::who(record);
+        if record.event_name.or_empty() == "AddRoleToInstanceProfile" {
+            let (Some(profile), Some(role)) =
+                (record.param(&["instanceProfileName"]), record.param(&["roleName"]))
+            else {
+                return Ok(());
+            };
+            let power = power::of_principal(cx, PrincipalKind::Role, role, None)?;
+            let resource = record.iam_arn("instance-profile", profile);
+            let holder = format!("Every EC2 instance with profile {profile}");
+            let how = format!("{who} put role {role} into the profile");
+            let remove = "iam remove-role-from-instance-profile";
+            let options = [("--instance-profile-name", profile), ("--role-name", role)];
+            report(
+                record,
+                cx,
+                &power,
+                &Told { resource: &resource, holder: &holder, how: &how, most: Severity::High },
+                remove,
+                &options,
+            );
+            return Ok(());
+        }
+        // EC2 wraps some requests in an element of the request's name; the association's instance may stand only in
+        // the response.
+        let wanted = find(record.request(), "iamInstanceProfile");
+        let arn = wanted.and_then(|profile| find(profile, "arn")).and_then(Value::as_str);
+        let named = wanted.and_then(|profile| find(profile, "name")).and_then(Value::as_str);
+        let Some(profile) = named.or_else(|| arn?.rsplit('/').next()).filter(|name| !name.is_empty()) else {
+            return Ok(());
+        };
+        let text =
+            |key| [record.request(), record.response()].into_iter().find_map(|at| find(at, key)?.as_str());
+        let instance = text("instanceId").or_else(|| text("associationId")).unwrap_or("not named");
+        let (roles, power) = of_profile(cx, profile)?;
+        let place = (record.partition(), record.aws_region.or_empty(), record.account());
+        let resource = format!("arn:{}:ec2:{}:{}:instance/{instance}", place.0, place.1, place.2);
+        let holder = format!("EC2 instance {instance}");
+        let how = format!("{who} gave it {roles} by instance profile {profile}");
+        let association = text("associationId").unwrap_or("ASSOCIATION_ID");
+        let told = Told { resource: &resource, holder: &holder, how: &how, most: Severity::High };
+        let options = [("--region", place.1), ("--association-id", association)];
+        report(record, cx, &power, &told, "ec2 disassociate-iam-instance-profile", &options);
+        Ok(())
+    }
+}
+
+fn report(
+    record: &Record<'_>,
+    cx: &mut Cx<'_>,
+    power: &Power,
+    told: &Told<'_>,
+    remove: &str,
+    options: &[(&str, &str)],
+) {
+    let known = matches!(power, Power::Known(_));
+    if known && power.level() < Level::PrivilegeEscalation {
+        return;
+    }
+    let Some(mut seen) = power::observation(cx, power, told) else { return };
+    if !known {
+        seen = seen.severity(Severity::Low);
+    }
+    cx.report(power::stop_caller(seen.step("Take the role away again", remove, options), record));
+}
+
+/// The roles of an instance profile, as a sentence names them, and what they hold.
+fn of_profile(cx: &Cx<'_>, profile: &str) -> Result<(String, Power), Interrupt> {
+    let why = match cx.facts.instance_profile(profile)? {
+        Fact::Known(roles) if roles.is_empty() => {
+            "the instance profile held no role when Keepwatch looked".to_owned()
+        }
+        Fact::Known(roles) => {
+            let powers = roles.iter().map(|role| power::of_principal(cx, PrincipalKind::Role, role, None));
+            let powers: Vec<Power> = powers.collect::<Result<_, _>>()?;
+            let worst = powers.into_iter().reduce(Power::or_worse);
+            let worst =
+                worst.unwrap_or_else(|| Power::Unknown("the instance profile holds no role".to_owned()));
+            return Ok((format!("role {}", roles.join(" and role ")), worst));
+        }
+        Fact::Missing => "the instance profile was gone when Keepwatch looked".to_owned(),
+        Fact::Unavailable(why) => format!("the instance profile could not be read ({why})"),
+    };
+    Ok(("a role".to_owned(), Power::Unknown(why)))
+}
+
+/// The value of this member, on the first level that has it, however deep; its name in any case.
+fn find<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    let object = value.as_object()?;
+    let here = object.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value);
+    here.or_else(|| object.values().find_map(|inner| find(inner, key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+    use crate::state::{Answer, Holdings, Query, Value as Answered};
+
+    const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+    fn add() -> String {
+        let parameters = json!({"instanceProfileName": "web", "roleName": "ops"});
+        call("iam", "AddRoleToInstanceProfile", json!({"requestParameters": parameters}))
+    }
+
+    fn associate() -> String {
+        call(
+            "ec2",
+            "AssociateIamInstanceProfile",
+            json!({"awsRegion": "eu-west-1", "requestParameters": {
+                "AssociateIamInstanceProfileRequest": {"IamInstanceProfile": {"Name": "web"}, "InstanceId": "i-0abc"},
+            }}),
+        )
+    }
+
+    fn replace() -> String {
+        call(
+            "ec2",
+            "ReplaceIamInstanceProfileAssociation",
+            json!({
+                "requestParameters": {"ReplaceIamInstanceProfileAssociationRequest": {
+                    "AssociationId": "iip-assoc-0",
+                    "IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/team/web"},
+                }},
+                "responseElements": {"ReplaceIamInstanceProfileAssociationResponse": {"iamInstanceProfileAssociation": {
+                    "associationId": "iip-assoc-0", "instanceId": "i-0abc", "state": "associating",
+                }}},
+            }),
+        )
+    }
+
+    fn account(policy: &str) -> [(Query, Answer); 2] {
+        let holdings = Holdings { managed: vec![policy.to_owned()], ..Holdings::default() };
+        [
+            (
+                Query::InstanceProfile { name: "web".to_owned() },
+                Fact::Known(Answered::Names(vec!["ops".to_owned()])),
+            ),
+            (
+                Query::Principal { kind: PrincipalKind::Role, name: "ops".to_owned() },
+                Fact::Known(Answered::Holdings(holdings)),
+            ),
+        ]
+    }
+
+    #[test]
+    fn fires() {
+        for event in [add(), associate(), replace()] {
+            let seen = fired_with(&RolePassed, &event, &account(ADMIN));
+            assert_eq!((seen.severity, seen.verdict), (Severity::High, Verdict::Failing));
+            let unread = fires_at(&RolePassed, Severity::Low, &event);
+            assert_eq!(unread.verdict, Verdict::Unknown);
+        }
+        let seen = fired_with(&RolePassed, &associate(), &account(ADMIN));
+        assert_eq!(seen.subject.resource, "arn:aws:ec2:eu-west-1:111122223333:instance/i-0abc");
+        assert_eq!(
+            seen.title,
+            "EC2 instance i-0abc is now a full administrator: alice gave it role ops by instance profile web"
+        );
+        assert!(fired_with(&RolePassed, &replace(), &account(ADMIN)).title.contains("i-0abc"));
+        let flat = call(
+            "ec2",
+            "AssociateIamInstanceProfile",
+            json!({"requestParameters": {
+                "instanceId": "i-0abc", "iamInstanceProfile": {"name": "web"},
+            }}),
+        );
+        assert_eq!(fired_with(&RolePassed, &flat, &account(ADMIN)).severity, Severity::High);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        for event in [add(), associate(), replace()] {
+            let ordinary = account("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore");
+            let observations = observe_with(&RolePassed, &event, &ordinary);
+            assert!(observations.is_empty(), "{observations:?}");
+        }
+        quiet(
+            &RolePassed,
+            &[
+                call(
+                    "iam",
+                    "AddRoleToInstanceProfile",
+                    json!({"errorCode": "AccessDenied", "requestParameters": null}),
+                ),
+                call(
+                    "iam",
+                    "AddRoleToInstanceProfile",
+                    json!({"requestParameters": {"roleName": ["ops"], "instanceProfileName": 7}}),
+                ),
+                call("ec2", "AssociateIamInstanceProfile", json!({"requestParameters": null})),
+                call(
+                    "ec2",
+                    "AssociateIamInstanceProfile",
+                    json!({"requestParameters": {"iamInstanceProfile": {"name": ""}}}),
+                ),
+                call("ec2", "ReplaceIamInstanceProfileAssociation", json!({"requestParameters": "odd"})),
+                call(
+                    "ec2",
+                    "ReplaceIamInstanceProfileAssociation",
+                    json!({
+                        "errorCode": "Client.InvalidParameterValue",
+                        "requestParameters": {"ReplaceIamInstanceProfileAssociationRequest": {"IamInstanceProfile": {"Name": "web"}}},
+                    }),
+                ),
+            ],
+        );
+    }
+}
