@@ -4,6 +4,7 @@ mod corpus;
 mod input;
 mod replay;
 mod rules;
+mod table;
 
 use std::process::ExitCode;
 

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Table, presets};
 use keepwatch_core::event::Event;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::rules::{Config, dispatch::Index, registry};
 use keepwatch_core::state::{Fact, Facts};
-use keepwatch_core::text::clean;
+use keepwatch_core::text::{clean, defang};
 use keepwatch_core::time::Timestamp;
 use serde::Serialize;
 
 use crate::Format;
 use crate::input::{Place, lines};
+use crate::table::table;
 
 /// Plays recorded events through the rules, without an account.
 ///
@@ -78,10 +78,7 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let rules = Index::new(registry::RULES);
     let config = Config { trusted_accounts: replay.trusted_account.clone() };
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(["severity", "verdict", "event", "what", "rule"]);
+    let mut table = table(["SEVERITY", "VERDICT", "WHEN", "EVENT", "WHAT", "RULE"]);
     let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut unreadable, mut detections) = (0_usize, 0_usize);
     lines(&replay.files, |place, line| {
@@ -100,12 +97,13 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
                 serde_json::to_writer(&mut out, &Detection::of(&seen))?;
                 out.write_all(b"\n")?;
             } else {
-                let event = format!("{}\n{}", seen.event.name, seen.event.time);
+                let when = seen.event.time.to_string();
                 table.add_row([
                     seen.severity.as_str(),
                     seen.verdict.as_str(),
-                    &event,
-                    &seen.title,
+                    &when,
+                    &seen.event.name,
+                    &defang(&seen.title),
                     seen.rule.id,
                 ]);
             }

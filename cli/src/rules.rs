@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use keepwatch_core::rules::{Meta, On, patterns, registry};
 use serde_json::{Value, json};
 
 use crate::Format;
+use crate::table::table;
 
 /// What the rules are, and what is generated from them.
 #[derive(Subcommand)]
@@ -54,9 +54,7 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
             }
         }
         RulesCommand::List { format: Format::Table } => {
-            let mut table = Table::new();
-            table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-            table.set_header(["id", "severity", "what", "catalogue"]);
+            let mut table = table(["RULE", "SEVERITY", "WHAT", "CATALOGUE"]);
             for meta in metas() {
                 table.add_row([meta.id, meta.severity.as_str(), meta.title, &meta.catalogue.join(", ")]);
             }

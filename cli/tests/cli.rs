@@ -1,0 +1,188 @@
+//! The command line as its users see it: the compiled binary, its output and its exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events.jsonl");
+
+fn keepwatch(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keepwatch")).args(arguments).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn replay_tells_each_event_and_rule() {
+    let output = keepwatch(&["replay", "--detections", "--format", "ndjson", EVENTS]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let seen: BTreeSet<(String, String, String)> = objects(&output)
+        .iter()
+        .map(|line| {
+            let text =
+                |key: &str| line[key].as_str().unwrap_or_else(|| panic!("no {key} in {line}")).to_owned();
+            for key in ["event_id", "severity", "resource", "reason"] {
+                assert!(!text(key).is_empty(), "{key} of {line}");
+            }
+            assert!(line["catalogue"].as_array().is_some_and(|codes| !codes.is_empty()), "{line}");
+            (text("event_name"), text("rule"), text("verdict"))
+        })
+        .collect();
+    let expected = [
+        ("ConsoleLogin", "root-console-sign-in", "failing"),
+        ("PutUserPolicy", "admin-inline-policy", "failing"),
+        ("SetDefaultPolicyVersion", "admin-policy-written", "unknown"),
+        ("AWS_RISK_CREDENTIALS_EXPOSED", "exposed-access-key", "failing"),
+    ];
+    let expected =
+        expected.map(|(name, rule, verdict)| (name.to_owned(), rule.to_owned(), verdict.to_owned()));
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+#[test]
+fn replay_reads_standard_input_and_prints_a_table() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
+        .args(["replay", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(EVENTS).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = stdout(&output);
+    assert!(text.contains("User bob is now a full administrator"), "{text}");
+    assert!(text.contains("4 detections in 6 events (5 cloudtrail, 1 health)"), "{text}");
+}
+
+#[test]
+fn a_line_that_is_no_event_is_named_and_loses_nothing() {
+    let file = scratch("broken").join("broken.jsonl");
+    let good = fs::read_to_string(EVENTS).unwrap();
+    let first = good.lines().next().unwrap();
+    fs::write(&file, [b"{broken\n", b"\xff\xfe\n".as_slice(), b"[1]\n\n", first.as_bytes()].concat())
+        .unwrap();
+    let output = keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(objects(&output).len(), 1);
+    for line in ["broken.jsonl:1: ", "broken.jsonl:2: ", "broken.jsonl:3: "] {
+        assert!(stderr(&output).contains(line), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let output = keepwatch(&["replay", "no-such-file.jsonl"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("no-such-file.jsonl is not a file; name files of JSON lines"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(keepwatch(&["replay"]).status.code(), Some(2));
+}
+
+#[test]
+fn trusted_accounts_are_trusted() {
+    let file = scratch("trusted").join("trust.jsonl");
+    let line = fs::read_to_string(EVENTS).unwrap().lines().nth(2).unwrap().to_owned();
+    let mut event: Value = serde_json::from_str(&line).unwrap();
+    let document =
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"sts:AssumeRole"}]}"#;
+    event["eventName"] = "UpdateAssumeRolePolicy".into();
+    event["requestParameters"] = serde_json::json!({"roleName": "r", "policyDocument": document});
+    fs::write(&file, event.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(objects(&keepwatch(&["replay", "--format", "ndjson", file])).len(), 1);
+    let trusted =
+        keepwatch(&["replay", "--format", "ndjson", "--trusted-account", "111111111111,444455556666", file]);
+    assert_eq!(objects(&trusted).len(), 0);
+}
+
+#[test]
+fn rules_are_listed_and_shown() {
+    let all = objects(&keepwatch(&["rules", "list", "--format", "ndjson"]));
+    assert!(all.len() > 30);
+    for rule in &all {
+        for key in ["id", "title", "severity", "confidence"] {
+            assert!(rule[key].as_str().is_some_and(|text| !text.is_empty()), "{key} of {rule}");
+        }
+        for key in ["catalogue", "references", "event_names"] {
+            assert!(rule[key].as_array().is_some_and(|list| !list.is_empty()), "{key} of {rule}");
+        }
+    }
+    let table = stdout(&keepwatch(&["rules", "list"]));
+    assert!(table.contains("root-console-sign-in") && table.contains("ROOT-01, ROOT-02"), "{table}");
+    let page = stdout(&keepwatch(&["rules", "show", "root-console-sign-in"]));
+    assert!(
+        page.contains("## Why it matters") && page.contains("CRITICAL") || page.contains("HIGH"),
+        "{page}"
+    );
+    let one = objects(&keepwatch(&["rules", "show", "root-console-sign-in", "--format", "ndjson"]));
+    assert_eq!(one.len(), 1);
+    let unknown = keepwatch(&["rules", "show", "no-such-rule"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("`keepwatch rules list` shows all of them"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn corpus_counts_every_line_and_fails_on_what_is_no_event() {
+    let folder = scratch("corpus");
+    fs::copy(EVENTS, folder.join("a.jsonl")).unwrap();
+    let labelled = r#"{"id": "x", "event": {"detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2"}}"#;
+    fs::write(folder.join("b.jsonl"), labelled).unwrap();
+    let folder_name = folder.to_str().unwrap();
+    let output = keepwatch(&["corpus", folder_name]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text: Vec<String> = stdout(&output).split_whitespace().map(str::to_owned).collect();
+    assert_eq!(text, ["cloudtrail", "5", "health", "1", "other", "1", "unreadable", "0"]);
+    fs::write(folder.join("c.jsonl"), "{broken").unwrap();
+    assert_eq!(keepwatch(&["corpus", folder_name]).status.code(), Some(1));
+    assert_eq!(keepwatch(&["corpus", "no-such-folder"]).status.code(), Some(2));
+}
+
+/// docs/rules is generated from the rule files: whoever changes a rule runs `make docs`.
+#[test]
+fn the_rule_pages_are_up_to_date() {
+    let fresh = scratch("docs");
+    assert!(keepwatch(&["rules", "docs", fresh.to_str().unwrap()]).status.success());
+    let pages = |folder: &Path| -> Vec<(String, String)> {
+        let mut pages: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap())
+            })
+            .collect();
+        pages.sort();
+        pages
+    };
+    let committed = pages(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules"));
+    let fresh = pages(&fresh);
+    let names = |pages: &[(String, String)]| pages.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&committed), names(&fresh), "run `make docs`");
+    for ((name, old), (_, new)) in committed.iter().zip(&fresh) {
+        assert!(old == new, "docs/rules/{name} is not what its rule says; run `make docs`");
+    }
+}
