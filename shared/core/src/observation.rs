@@ -210,6 +210,9 @@ impl EventRef {
     }
 }
 
+/// The most lines on what was granted or exposed that an observation carries.
+pub const MAX_DETAILS: usize = 30;
+
 /// See the module. Made by [`crate::rules::Cx`].
 #[derive(Clone, Debug)]
 pub struct Observation {
@@ -264,9 +267,12 @@ impl Observation {
         self
     }
 
-    /// Adds a line on what was granted or exposed.
+    /// Adds a line on what was granted or exposed. Lines beyond [`MAX_DETAILS`] are left out, so that no event makes an
+    /// item too large for the table.
     pub fn detail(mut self, label: &str, value: impl AsRef<str>) -> Self {
-        self.details.push((label.to_owned(), clean(value.as_ref(), MAX_TEXT)));
+        if self.details.len() < MAX_DETAILS {
+            self.details.push((label.to_owned(), clean(value.as_ref(), MAX_TEXT)));
+        }
         self
     }
 

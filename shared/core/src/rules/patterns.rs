@@ -1,14 +1,15 @@
 //! The EventBridge patterns that bring the rules what they listen to, made from the rules' own `on`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{On, Rule};
 
-/// EventBridge refuses longer patterns (quota "event pattern size"), counted in characters.
-const MAX_PATTERN: usize = 2_048;
+/// EventBridge refuses patterns of more than 2,048 characters (quota "event pattern size"). The rest is left for whatever
+/// spaces CloudFormation may write.
+const MAX_PATTERN: usize = 1_900;
 
 /// The detail-types under which CloudTrail records arrive. AWS's guides spell the console sign-in both ways.
 const DETAIL_TYPES: [&str; 5] = [
@@ -32,15 +33,15 @@ pub struct EventRule {
 
 /// The EventBridge rules that these rules need.
 pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
-    let mut calls: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut reads: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut calls = BTreeSet::new();
+    let mut reads = BTreeSet::new();
     let mut health = BTreeSet::new();
     let mut checks = BTreeSet::new();
     let mut root = false;
     for on in rules.iter().flat_map(|rule| rule.meta().on) {
         match on {
-            On::Call(source, names) => calls.entry(source).or_default().extend(*names),
-            On::Read(source, names) => reads.entry(source).or_default().extend(*names),
+            On::Call(source, names) => calls.extend(names.iter().map(|name| (*source, *name))),
+            On::Read(source, names) => reads.extend(names.iter().map(|name| (*source, *name))),
             On::Root => root = true,
             On::Health(prefix) => drop(health.insert(*prefix)),
             On::TrustedAdvisor(check) => drop(checks.insert(*check)),
@@ -49,7 +50,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::LongTermKey => {}
         }
     }
-    let mut out = by_source("calls", "ENABLED", &calls);
+    let mut out = packed("calls", "ENABLED", &calls);
     // Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail"). Its
     // patterns are narrow, or every Describe of the account would be an invocation.
     const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
@@ -57,7 +58,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
         let pattern = call_pattern(&json!({"userIdentity": {"type": ["Root"]}}));
         out.push(EventRule { name: "root".to_owned(), state: ALL, pattern });
     }
-    out.extend(by_source("reads", ALL, &reads));
+    out.extend(packed("reads", ALL, &reads));
     if !health.is_empty() {
         let prefixes: Vec<Value> = health.iter().map(|prefix| json!({"prefix": prefix})).collect();
         let pattern = json!({"source": ["aws.health"], "detail": {"eventTypeCode": prefixes}});
@@ -70,33 +71,29 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     out
 }
 
-/// One rule per event source; several where the names do not fit one pattern.
-fn by_source(label: &str, state: &'static str, names: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<EventRule> {
-    let mut out = Vec::new();
-    for (source, names) in names {
-        let service = source.trim_end_matches(".amazonaws.com");
-        let mut parts: Vec<Vec<&str>> = vec![Vec::new()];
-        for name in names {
-            let mut longer = parts.last().cloned().unwrap_or_default();
-            longer.push(name);
-            if names_pattern(source, &longer).to_string().len() <= MAX_PATTERN {
-                parts.pop();
-                parts.push(longer);
-            } else {
-                parts.push(vec![name]);
-            }
-        }
-        for (i, part) in parts.iter().enumerate() {
-            let number = if parts.len() > 1 { format!("-{}", i + 1) } else { String::new() };
-            let name = format!("{label}-{service}{number}");
-            out.push(EventRule { name, state, pattern: names_pattern(source, part) });
+/// As few rules as the size of a pattern allows: each costs an alarm. A pattern lists sources and names apart, so it may
+/// bring a name that another of its sources has as well; no rule listens to that, and `detect` says so quickly.
+fn packed(label: &str, state: &'static str, calls: &BTreeSet<(&str, &str)>) -> Vec<EventRule> {
+    let mut parts: Vec<Vec<(&str, &str)>> = Vec::new();
+    for call in calls {
+        let mut longer = parts.last().cloned().unwrap_or_default();
+        longer.push(*call);
+        if parts.is_empty() || pattern_of(&longer).to_string().len() > MAX_PATTERN {
+            parts.push(vec![*call]);
+        } else {
+            parts.pop();
+            parts.push(longer);
         }
     }
-    out
+    let name = |i: usize| if parts.len() > 1 { format!("{label}-{}", i + 1) } else { label.to_owned() };
+    let rule = |(i, part): (usize, &Vec<_>)| EventRule { name: name(i), state, pattern: pattern_of(part) };
+    parts.iter().enumerate().map(rule).collect()
 }
 
-fn names_pattern(source: &str, names: &[&str]) -> Value {
-    call_pattern(&json!({"eventSource": [source], "eventName": names}))
+fn pattern_of(calls: &[(&str, &str)]) -> Value {
+    let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
+    let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+    call_pattern(&json!({"eventSource": sources, "eventName": names}))
 }
 
 /// Only AWS services may send events whose source begins with `aws.`, so that nobody plants a record by `PutEvents`.

@@ -158,7 +158,7 @@ fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
     assert_eq!(names.len(), patterns.len());
     for rule in &patterns {
         assert!(rule.pattern.to_string().len() <= 2_048, "{}", rule.name);
-        let all = rule.name == "root" || rule.name.starts_with("reads-");
+        let all = rule.name == "root" || rule.name.starts_with("reads");
         assert_eq!(rule.state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", all, "{}", rule.name);
     }
 }

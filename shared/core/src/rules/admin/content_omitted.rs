@@ -1,4 +1,4 @@
-use super::power::{self, Power, Told};
+use super::power::{self, Named, Power, Told};
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -47,7 +47,11 @@ impl Rule for ContentOmitted {
             record.response_text(&["policy", "arn"]).or_else(|| record.param(&["policyArn"]))
         {
             let version = record.response_text(&["policyVersion", "versionId"]);
-            let power = power::of_fact(cx.facts.managed_policy(arn, version)?, None);
+            let power = power::of_fact(
+                Named::Managed(arn.rsplit('/').next().unwrap_or(arn)),
+                cx.facts.managed_policy(arn, version)?,
+                None,
+            );
             let how = format!("{who} wrote it so large that CloudTrail left it out");
             found.push((arn.to_owned(), "Whoever holds the policy".to_owned(), how, power));
         }
@@ -104,7 +108,11 @@ fn inline(
                 "{who} put inline policy {} on it, so large that CloudTrail left it out",
                 held.policy.name
             );
-            let power = power::of_fact(Fact::Known(held.policy), Some(&arn));
+            let power = power::of_fact(
+                Named::Inline(&held.policy.name),
+                Fact::Known(held.policy.clone()),
+                Some(&arn),
+            );
             (arn, power::holder(kind, &held.principal), how, power)
         })
         .collect())

@@ -1,5 +1,5 @@
 use super::managed_policy_attached::who_else;
-use super::power::{self, Told};
+use super::power::{self, Named, Told};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::policy::Level;
@@ -40,8 +40,14 @@ impl Rule for InlinePolicy {
         };
         let grantee = record.iam_arn(kind.as_str(), name);
         let own = match record.request().get("policyDocument") {
-            Some(document) if !document.is_null() => power::of_value(policy, document, Some(&grantee)),
-            _ => power::of_fact(cx.facts.inline_policy(kind, name, policy)?, Some(&grantee)),
+            Some(document) if !document.is_null() => {
+                power::of_value(Named::Inline(policy), document, Some(&grantee))
+            }
+            _ => power::of_fact(
+                Named::Inline(policy),
+                cx.facts.inline_policy(kind, name, policy)?,
+                Some(&grantee),
+            ),
         };
         let power = power::with_holdings(cx, own, (kind, name), |held| held == policy, Some(&grantee))?;
         let how = format!("{} put inline policy {policy} on it", power::who(record));

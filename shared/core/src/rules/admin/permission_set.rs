@@ -1,4 +1,4 @@
-use super::power::{self, Power, Told};
+use super::power::{self, Named, Power, Told};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::policy::{Document, Level};
@@ -99,7 +99,7 @@ fn inline(record: &Record<'_>, cx: &Cx<'_>, arn: &str) -> Result<Power, Interrup
     if let Some(document) = record.request().get("inlinePolicy")
         && Document::from_value(document).is_ok()
     {
-        return Ok(power::of_value("inline policy", document, None));
+        return Ok(power::of_value(Named::Inline("of the permission set"), document, None));
     }
     Ok(match holdings(record, cx, arn)? {
         Fact::Known(holdings) => power::of_holdings(cx, &holdings, None)?,

@@ -1,4 +1,4 @@
-use super::power::{self, Power, Told};
+use super::power::{self, Named, Power, Told};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::policy::Level;
@@ -45,8 +45,8 @@ impl Rule for PolicyWritten {
         let version =
             record.param(&["versionId"]).or_else(|| record.response_text(&["policyVersion", "versionId"]));
         let power = match record.request().get("policyDocument") {
-            Some(document) if !document.is_null() => power::of_value(short, document, None),
-            _ => power::of_fact(cx.facts.managed_policy(&arn, version)?, None),
+            Some(document) if !document.is_null() => power::of_value(Named::Managed(short), document, None),
+            _ => power::of_fact(Named::Managed(short), cx.facts.managed_policy(&arn, version)?, None),
         };
         if power.level() == Level::ServiceAdmin {
             return Ok(()); // Full control of a service is told when somebody gets it.
@@ -71,7 +71,7 @@ impl Rule for PolicyWritten {
         seen = seen.detail_if("Version", version);
         if let Some(before) = earlier(version)
             && let Fact::Known(text) = cx.facts.managed_policy(&arn, Some(&before))?
-            && let Power::Known(grant) = power::of_fact(Fact::Known(text), None)
+            && let Power::Known(grant) = power::of_fact(Named::Managed(short), Fact::Known(text), None)
         {
             seen = seen.detail("Before", format!("{before} was {}", grant.level.as_str()));
         }

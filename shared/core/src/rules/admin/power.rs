@@ -37,30 +37,42 @@ impl Power {
     }
 }
 
-/// Of a document as the event carries it: text in any form, or parsed JSON.
-pub(crate) fn of_value(name: &str, document: &Value, grantee: Option<&str>) -> Power {
-    judge(name, Document::from_value(document), grantee)
+/// A policy as the reasons name it. Whether it is inline matters: a managed policy can be rewritten by its own holder.
+#[derive(Clone, Copy)]
+pub(crate) enum Named<'n> {
+    Inline(&'n str),
+    Managed(&'n str),
 }
 
-fn of_text(policy: &PolicyText, grantee: Option<&str>) -> Power {
-    judge(&policy.name, Document::parse(&policy.text), grantee)
-}
-
-fn judge(name: &str, document: Result<Document, policy::DocumentError>, grantee: Option<&str>) -> Power {
-    match document {
-        Ok(document) => Power::Known(policy::analyse(&[(name, &document)], grantee)),
-        Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Named::Inline(name) => write!(f, "inline policy \"{name}\""),
+            Named::Managed(name) => write!(f, "policy \"{name}\""),
+        }
     }
 }
 
-/// Of a fact: the document, or why there is none.
-pub(crate) fn of_fact(fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
+/// Of a document as the event carries it: text in any form, or parsed JSON.
+pub(crate) fn of_value(name: Named<'_>, document: &Value, grantee: Option<&str>) -> Power {
+    judge(name, Document::from_value(document), grantee)
+}
+
+/// Of a document as the account told it, or why there is none.
+pub(crate) fn of_fact(name: Named<'_>, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
     match fact {
-        Fact::Known(policy) => of_text(&policy, grantee),
+        Fact::Known(policy) => judge(name, Document::parse(&policy.text), grantee),
         Fact::Missing => Power::Unknown("the policy was gone when Keepwatch looked".to_owned()),
         Fact::Unavailable(why) => {
             Power::Unknown(format!("the policy could not be read from the account ({why})"))
         }
+    }
+}
+
+fn judge(name: Named<'_>, document: Result<Document, policy::DocumentError>, grantee: Option<&str>) -> Power {
+    match document {
+        Ok(document) => Power::Known(policy::analyse(&[(&name.to_string(), &document)], grantee)),
+        Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
     }
 }
 
@@ -76,7 +88,8 @@ pub(crate) fn of_managed(
     if let Some(grant) = managed::known(arn) {
         return Ok(Power::Known(grant));
     }
-    let power = of_fact(cx.facts.managed_policy(arn, version)?, grantee);
+    let short = arn.rsplit('/').next().unwrap_or(arn);
+    let power = of_fact(Named::Managed(short), cx.facts.managed_policy(arn, version)?, grantee);
     Ok(match (power, managed::name_of(arn)) {
         (Power::Unknown(_), Some(_)) => Power::Known(policy::analyse(&[], grantee)),
         (power, _) => power,
@@ -105,7 +118,9 @@ pub(crate) fn of_holdings(
     holdings: &Holdings,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    let mut texts = holdings.inline.clone();
+    let inline =
+        holdings.inline.iter().map(|policy| (Named::Inline(&policy.name).to_string(), policy.text.clone()));
+    let mut texts: Vec<(String, String)> = inline.collect();
     let mut worst = Power::Known(policy::analyse(&[], grantee));
     for arn in &holdings.managed {
         if let Some(grant) = managed::known(arn) {
@@ -113,7 +128,7 @@ pub(crate) fn of_holdings(
             continue;
         }
         match cx.facts.managed_policy(arn, None)? {
-            Fact::Known(text) => texts.push(text),
+            Fact::Known(policy) => texts.push((Named::Managed(&policy.name).to_string(), policy.text)),
             Fact::Missing => {}
             Fact::Unavailable(_) if managed::name_of(arn).is_some() => {}
             Fact::Unavailable(why) => {
@@ -126,11 +141,11 @@ pub(crate) fn of_holdings(
         worst = worst.or_worse(Power::Unknown(why));
     }
     let mut documents = Vec::with_capacity(texts.len());
-    for text in &texts {
-        match Document::parse(&text.text) {
-            Ok(document) => documents.push((text.name.as_str(), document)),
+    for (name, text) in &texts {
+        match Document::parse(text) {
+            Ok(document) => documents.push((name.as_str(), document)),
             Err(error) => {
-                let why = format!("policy {} cannot be read: {error}", text.name);
+                let why = format!("{name} cannot be read: {error}");
                 worst = worst.or_worse(Power::Unknown(why));
             }
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::power::{self, Power};
+use super::power::{self, Named, Power};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::policy::{Document, Level, trust};
@@ -45,7 +45,7 @@ impl Rule for ServiceRole {
         let inline = record.param(&["policyName"]).unwrap_or("inline");
         let (policy, power) = match (record.param(&["policyArn"]), record.request().get("policyDocument")) {
             (Some(policy), _) => (policy, power::of_managed(cx, policy, None, Some(&arn))?),
-            (None, Some(document)) => (inline, power::of_value(inline, document, Some(&arn))),
+            (None, Some(document)) => (inline, power::of_value(Named::Inline(inline), document, Some(&arn))),
             (None, None) => return Ok(()), // Omitted parameters have a rule of their own.
         };
         let (severity, already) = match power.level() {

@@ -1,0 +1,127 @@
+# Keepwatch. `make` alone lists what there is to do.
+# Rust comes from rustup (rust-toolchain.toml names the version); everything else is installed into .tools/ on first
+# use, from pinned packages, by the Python named here.
+
+PYTHON ?= python3
+ARCH ?= x86_64
+REGION ?= us-east-1
+CARGO := cargo
+TOOLS := .tools
+PY := $(TOOLS)/venv/bin/python
+PYTEST := $(PY) -m pytest
+INSTALL := $(PYTHON) tools/install.py
+
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p; s/^#@ \(.*\)/\n\1/p' $(MAKEFILE_LIST) \
+	  | awk -F '|' 'NF > 1 { printf "%-16s %s\n", $$1, $$2; next } { print }'
+
+#@ Try it
+
+.PHONY: demo
+demo: tools binaries ## play a break-in into a local AWS and show the mails it causes; no account needed
+	@$(PY) tests/demo.py
+
+.PHONY: local-cloud
+local-cloud: tools binaries ## the same local AWS, kept up to look around in, until Ctrl-C
+	@cd tests && ../$(PY) -m local_cloud
+
+#@ Test it
+
+.PHONY: test
+test: test-rust test-template test-e2e ## all tests
+
+.PHONY: test-rust
+test-rust: cargo ## unit and property tests of the Rust code
+	$(CARGO) test --locked --workspace
+
+.PHONY: test-template
+test-template: tools binaries ## what template.yaml must hold: dead-letter paths, alarms, least privilege, patterns
+	$(PYTEST) tests/template --ignore tests/template/test_lint.py
+
+.PHONY: test-e2e
+test-e2e: tools binaries ## the compiled functions and the real template, in a local AWS
+	$(PYTEST) tests/e2e
+
+.PHONY: lint
+lint: lint-rust core-no-aws lint-python lint-template ## formatting and lints of everything
+
+.PHONY: lint-rust
+lint-rust: cargo
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# The rules must stay testable without a cloud, and their crate small: it may not even know of the AWS SDK.
+.PHONY: core-no-aws
+core-no-aws: cargo
+	@found=$$($(CARGO) tree --locked -p keepwatch-core -e normal --target all --prefix none \
+	    | grep -E '^(aws-|tokio|hyper|reqwest)' | sort -u); \
+	if [ -n "$$found" ]; then echo "keepwatch-core must not depend on:"; echo "$$found"; exit 1; fi
+	@echo "keepwatch-core depends on no AWS SDK, async runtime or HTTP client"
+
+.PHONY: lint-python
+lint-python: tools
+	$(TOOLS)/venv/bin/ruff check --config tools/ruff.toml tools tests
+	$(TOOLS)/venv/bin/ruff format --check --config tools/ruff.toml tools tests
+
+.PHONY: lint-template
+lint-template: tools
+	@$(INSTALL) checkov
+	$(PYTEST) tests/template/test_lint.py
+
+.PHONY: fmt
+fmt: cargo tools ## format the code
+	$(CARGO) fmt
+	$(TOOLS)/venv/bin/ruff format --config tools/ruff.toml tools tests
+
+.PHONY: corpus
+corpus: cargo ## run the rules over recorded events: make corpus CORPUS=dir
+	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
+	$(CARGO) run -q --locked -p keepwatch-cli -- corpus $(CORPUS)
+
+#@ Ship it
+
+.PHONY: build
+build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or arm64)
+	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is x86_64 or arm64, not $(ARCH)"; exit 2 ;; esac
+	@$(INSTALL) build
+	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
+	    -p keepwatch-detect -p keepwatch-notify $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+
+# Always after a build: nothing but a fresh build for this ARCH may be shipped.
+.PHONY: deploy
+deploy: build tools ## build and deploy to your AWS account, asking as it goes (REGION=us-east-1)
+	$(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --region $(REGION) \
+	    --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH)
+
+#@ Keep what is generated up to date
+
+.PHONY: patterns
+patterns: tools binaries ## write the event rules of template.yaml from what the rules listen to
+	@target/debug/keepwatch rules patterns > $(TOOLS)/patterns.json
+	@$(PY) tools/event_rules.py template.yaml < $(TOOLS)/patterns.json
+
+.PHONY: docs
+docs: binaries ## write docs/rules/ from the rules
+	target/debug/keepwatch rules docs docs/rules
+
+.PHONY: clean-tools
+clean-tools: ## remove .tools/: installed tools, logs of local runs
+	rm -rf $(TOOLS)
+
+.PHONY: cargo
+cargo:
+	@command -v $(CARGO) > /dev/null || { echo "Rust is not installed. Get it from https://rustup.rs"; exit 1; }
+
+.PHONY: binaries
+binaries: cargo
+	@$(CARGO) build --locked --workspace --bins
+
+.PHONY: tools
+tools:
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed. Python 3.10 or newer is needed: make PYTHON=..."; exit 1; }
+	@$(INSTALL) venv emulator

@@ -1,0 +1,243 @@
+"""`make demo`: a break-in, played into a local AWS, and what Keepwatch says of it.
+
+Everything is real but AWS itself: the compiled functions, the template, `sam deploy`. Nothing leaves this machine.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import textwrap
+import time
+from datetime import datetime, timedelta, timezone
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local_cloud import ACCOUNT, CloudError, LocalCloud, Mailbox, play, read_story, until
+from local_cloud.stories import shifted
+
+STORY_KEY = "AKIAI44QH8DHBEXAMPLE"
+COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2"}
+WIDTH = min(shutil.get_terminal_size((100, 24)).columns, 110)
+IN_COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def paint(text, code):
+    return f"\033[{code}m{text}\033[0m" if IN_COLOUR and code else text
+
+
+def heading(text):
+    print(f"\n{paint(text, '1')}\n")
+
+
+@contextlib.contextmanager
+def step(doing):
+    """One line of progress: what is being done, then how long it took."""
+    print(f"  {doing} ".ljust(54, "."), end=" ", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"{time.monotonic() - start:4.1f} s", flush=True)
+
+
+# --- the account before the night ---
+
+
+def furnish(cloud):
+    """The users and roles of the story. The functions ask for them; the id of the leaked key is made by the cloud."""
+    iam = cloud.client("iam")
+    for user in ("ana", "backup-operator", "ci-deploy", "reporting"):
+        iam.create_user(UserName=user)
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="thumbnailer", AssumeRolePolicyDocument=policy)
+    return iam.create_access_key(UserName="ci-deploy")["AccessKey"]["AccessKeyId"]
+
+
+def story_of(key):
+    """The recorded night, with this cloud's key in it, ending now."""
+    text = json.dumps(read_story("demo")).replace(STORY_KEY, key)
+    return shifted(json.loads(text), datetime.now(timezone.utc) - timedelta(seconds=2))
+
+
+# --- what came of it ---
+
+
+def findings_of(cloud, stack):
+    table = cloud.client("dynamodb").scan(TableName=stack.findings_table, ConsistentRead=True)
+    read = TypeDeserializer().deserialize
+    return [{name: read(value) for name, value in item.items()} for item in table["Items"]]
+
+
+def waiting(cloud, url):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(number) for number in answer["Attributes"].values())
+
+
+def judged(cloud, stack):
+    """Whether every event is judged and every alert that is due has been sent."""
+    if waiting(cloud, stack.intake_queue):
+        return False
+    return not any(finding["alert_state"] in ("PENDING", "CLAIMED") for finding in findings_of(cloud, stack))
+
+
+def delivered(cloud, stack, mailbox):
+    """Whether all alerts that were sent are here."""
+    mailbox.look()
+    sent = sum(int(finding["alerts_sent"]) for finding in findings_of(cloud, stack))
+    return 0 < sent <= len(mailbox.alerts)
+
+
+# --- showing it ---
+
+
+def who(envelope):
+    identity = envelope["detail"].get("userIdentity")
+    if identity is None:
+        return "AWS"
+    if identity["type"] == "Root":
+        return "root"
+    return identity.get("userName") or identity["sessionContext"]["sessionIssuer"]["userName"]
+
+
+def what(envelope):
+    detail = envelope["detail"]
+    name = detail.get("eventName") or detail.get("eventTypeCode") or detail.get("check-name")
+    return f"{name} (denied)" if "errorCode" in detail else name
+
+
+def show_story(story, findings):
+    """Each event and what became of it."""
+    led_to = {}
+    for finding in findings:
+        for seen in finding.get("events", []):
+            led_to[seen["id"]] = finding["severity"]
+    rows = []
+    delivered = set()
+    for envelope in story:
+        detail = envelope["detail"]
+        event = detail.get("eventID") or detail["eventArn"]
+        again = event in delivered
+        delivered.add(event)
+        result = next((severity for seen, severity in led_to.items() if event in seen), "-")
+        note = "delivered twice, counted once" if again else result
+        colour = "2" if again else COLOURS.get(result)
+        row = [envelope["time"][11:19], what(envelope), who(envelope), detail.get("sourceIPAddress", "-")]
+        rows.append((row, note, colour))
+    widths = [max(len(row[column]) for row, _, _ in rows) for column in range(4)]
+    for row, note, colour in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths))
+        print(f"  {cells}  {paint(note, colour)}")
+
+
+def show_mail(alert, number, count):
+    """A mail, as a mail client would show it."""
+    inner = WIDTH - 4
+    severity = COLOURS.get(alert.get("severity"), "")
+    print(paint(f"┌─ mail {number} of {count} ".ljust(WIDTH - 1, "─") + "┐", severity))
+
+    def line(text, code=""):
+        edge = paint("│", severity)
+        print(f"{edge} {paint(text.ljust(inner), code)} {edge}")
+
+    line("From: Keepwatch <no-reply@sns.amazonaws.com>", "2")
+    for part in textwrap.wrap(f"Subject: {alert.subject}", inner, subsequent_indent="         "):
+        line(part, "1")
+    print(paint(f"├{'─' * (WIDTH - 2)}┤", severity))
+    for text in alert.text.rstrip().splitlines():
+        indent = re.match(r" *", text).group()
+        parts = textwrap.wrap(
+            text, inner, subsequent_indent=f"{indent}  ", drop_whitespace=True, break_on_hyphens=False
+        )
+        for part in parts or [""]:
+            line(part, "1" if re.fullmatch(r"[A-Z][A-Z ?]+", text) else "")
+    print(paint(f"└{'─' * (WIDTH - 2)}┘", severity) + "\n")
+
+
+def show_findings(findings):
+    """The table a person would read, cells wrapped to the terminal."""
+    order = list(COLOURS)
+    findings.sort(key=lambda finding: (order.index(finding["severity"]), finding["first_seen"]))
+    titles = ["SEVERITY", "STATUS", "WHAT", "RESOURCE", "FIRST SEEN", "TIMES"]
+    rows = [
+        [
+            finding["severity"],
+            finding["status"],
+            finding["title"],
+            finding["resource"].replace(f"arn:aws:iam::{ACCOUNT}:", ""),
+            str(finding["first_seen"])[11:19],
+            str(finding["occurrences"]),
+        ]
+        for finding in findings
+    ]
+    fixed = {0: 8, 1: 10, 4: 10, 5: 5}
+    fixed[0] = max(len(row[0]) for row in [titles, *rows])
+    room = WIDTH - 2 - sum(fixed.values()) - 2 * (len(titles) - 1)
+    resource = min(max(len(row[3]) for row in [titles, *rows]), max(room // 3, 20))
+    widths = [fixed[0], fixed[1], room - resource, resource, fixed[4], fixed[5]]
+    print("  " + paint("  ".join(title.ljust(width) for title, width in zip(titles, widths)), "1"))
+    for row in rows:
+        cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths)]
+        for i in range(max(map(len, cells))):
+            texts = [cell[i] if i < len(cell) else "" for cell in cells]
+            padded = [text.ljust(width) for text, width in zip(texts, widths)]
+            padded[0] = paint(padded[0], COLOURS.get(row[0]))
+            print(("  " + "  ".join(padded)).rstrip())
+
+
+def main():
+    began = time.monotonic()
+    heading("Keepwatch: one night in an AWS account. Everything stays on this machine.")
+    with contextlib.ExitStack() as stack_of:
+        cloud = LocalCloud()
+        with step("starting a local AWS"):
+            stack_of.enter_context(cloud)
+        with step("deploying template.yaml with sam deploy"):
+            stack = cloud.deploy()
+        mailbox = Mailbox(cloud, stack.alert_topic)
+        story = story_of(furnish(cloud))
+        played = []
+        with step(f"playing {len(story)} recorded events"):
+            for envelope in story:
+                played.append(time.time())
+                play(cloud, envelope)
+                # One after the other, as it happened: a night has minutes between them.
+                until(lambda: judged(cloud, stack), "an event to be judged", pause=0.05)
+        with step("fetching the mails"):
+            until(lambda: delivered(cloud, stack, mailbox), "the mails")
+        findings = findings_of(cloud, stack)
+
+        heading("The night (times in UTC): what happened, by whom, from where, and how bad Keepwatch finds it")
+        show_story(story, findings)
+        heading(f"Your mailbox: {len(mailbox.alerts)} mails")
+        for number, alert in enumerate(mailbox.alerts, 1):
+            show_mail(alert, number, len(mailbox.alerts))
+        heading("The findings table")
+        show_findings(findings)
+        left = waiting(cloud, stack.dead_letter_queue)
+        # A mail answers the last event before it.
+        times = [alert.arrived - max(t for t in played if t <= alert.arrived) for alert in mailbox.alerts]
+    total = time.monotonic() - began
+    heading(
+        f"{len(story)} events became {len(findings)} findings and {len(times)} mails, "
+        f"each sent within {max(times):.1f} s of its event."
+    )
+    print(f"  Dead letters: {left}. The whole demo took {total:.0f} s, and all it started is stopped.")
+    print("  Put it into your own account: make deploy\n")
+
+
+def stop(_signal, _frame):
+    sys.exit("stopped")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nstopped")
+    except (AssertionError, CloudError) as error:
+        sys.exit(f"\n\ndemo: {error}")

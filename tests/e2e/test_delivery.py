@@ -1,0 +1,107 @@
+"""Nothing is lost and nothing is said twice, whatever fails on the way."""
+
+import pytest
+
+from events import ADMIN, call, put_user_policy, root, unique
+from local_cloud import play, until
+
+
+def about(name):
+    return lambda alert: name in alert["resource"]
+
+
+def queue_depth(cloud, url):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(value) for value in answer["Attributes"].values())
+
+
+def test_an_event_delivered_ten_times_is_one_finding_and_one_alert(cloud, stack, mailbox, findings):
+    name, marker = unique("again"), unique("marker")
+    event = put_user_policy(name, ADMIN)
+    for _ in range(10):
+        play(cloud, event)
+    mailbox.wait_for(about(name), "the event")
+    until(lambda: queue_depth(cloud, stack.intake_queue) == 0, "all ten to be judged")
+    # What came after them has arrived, so what they caused has too.
+    play(cloud, put_user_policy(marker, ADMIN))
+    mailbox.wait_for(about(marker), "the event after them")
+
+    (finding,) = findings.about(name)
+    assert finding["occurrences"] == 1
+    assert finding["alerts_sent"] == 1
+    assert len([alert for alert in mailbox.alerts if name in alert["resource"]]) == 1
+
+
+@pytest.mark.usefixtures("hasty_intake")
+def test_a_malformed_message_ends_in_the_dead_letter_queue_and_delays_nobody(cloud, stack, mailbox, dead_letters):
+    name, poison = unique("patient"), unique("not json {")
+    sqs = cloud.client("sqs")
+    sqs.send_message(QueueUrl=stack.intake_queue, MessageBody=poison)
+    play(cloud, put_user_policy(name, ADMIN))
+    mailbox.wait_for(about(name), "the event behind the malformed message")
+    (letter,) = until(dead_letters, "the malformed message")
+    assert letter["Body"] == poison
+    assert queue_depth(cloud, stack.intake_queue) == 0
+
+
+@pytest.mark.usefixtures("hasty_intake")
+def test_an_event_waits_while_the_table_cannot_be_written(cloud, stack, mailbox, findings, without, log_lines):
+    name = unique("waiting")
+    with without("DetectRole", "dynamodb:PutItem"):
+        play(cloud, put_user_policy(name, ADMIN))
+        until(lambda: any("not authorized" in line for line in log_lines("DetectLogs")), "detect to be refused")
+        assert findings.about(name) == []
+        assert queue_depth(cloud, stack.intake_queue) == 1
+    mailbox.wait_for(about(name), "the event, once the table can be written")
+    assert len(findings.about(name)) == 1
+
+
+@pytest.mark.usefixtures("hasty_intake")
+def test_an_event_that_never_can_be_written_ends_in_the_dead_letter_queue(cloud, stack, without, dead_letters):
+    name = unique("hopeless")
+    with without("DetectRole", "dynamodb:PutItem"):
+        play(cloud, put_user_policy(name, ADMIN))
+        (letter,) = until(dead_letters, "the event in the dead-letter queue")
+    assert name in letter["Body"]
+    assert queue_depth(cloud, stack.intake_queue) == 0
+
+
+def test_an_alert_waits_while_the_topic_cannot_be_published_to(cloud, mailbox, findings, without, log_lines):
+    """Through the emulator with patch 4 (see emulator.py), which keeps a batch that notify could not finish."""
+    name = unique("unspoken")
+    with without("NotifyRole", "sns:Publish"):
+        play(cloud, put_user_policy(name, ADMIN))
+        until(lambda: any("not authorized" in line for line in log_lines("NotifyLogs")), "notify to be refused")
+        assert [finding["alerts_sent"] for finding in findings.about(name)] == [0]
+    mailbox.wait_for(about(name), "the alert, once it can be published", deadline=150)
+    until(lambda: findings.about(name)[0]["alert_state"] == "SENT", "the finding to say so")
+
+
+def test_in_the_plain_state_the_root_rule_would_be_deaf_to_reads(cloud, stack, mailbox):
+    """What the rule's state in the template is for. It is the wrapper that withholds (emulator.py, 2), as AWS does."""
+    events = cloud.client("events")
+    rule = events.describe_rule(Name=f"{stack.name}-root")
+    kept = {key: rule[key] for key in ("Name", "EventPattern", "State")}
+    assert kept["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    marker = unique("marker")
+    try:
+        events.put_rule(**kept | {"State": "ENABLED"})
+        play(cloud, call("iam", "GetAccountSummary", None, by=root(), read_only=True))
+        play(cloud, put_user_policy(marker, ADMIN))
+        mailbox.wait_for(about(marker), "the event after the read")
+        assert not [alert for alert in mailbox.alerts if "GetAccountSummary" in alert.text]
+    finally:
+        events.put_rule(**kept)
+
+
+def test_without_an_address_nobody_gets_mail(cloud, stack):
+    subscriptions = cloud.client("sns").list_subscriptions()["Subscriptions"]
+    assert [s for s in subscriptions if s["Protocol"] == "email"] == []
+
+
+def test_with_an_address_it_gets_alerts_and_alarms(cloud, stack):
+    mailed = cloud.deploy("mailed", AlertEmail="you@example.com")
+    for topic in (mailed.alert_topic, mailed.ops_topic):
+        listed = cloud.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        assert [(s["Protocol"], s["Endpoint"]) for s in listed] == [("email", "you@example.com")]

@@ -1,0 +1,6 @@
+from .cloud import CloudError, main
+
+try:
+    main()
+except CloudError as error:
+    raise SystemExit(f"local cloud: {error}") from None

@@ -1,0 +1,166 @@
+"""Start ministack, the emulator of AWS, with the behaviour it lacks and Keepwatch relies on.
+
+Run by the Python of .tools/emulator, configured by environment variables (see cloud.py). Each change below says what
+AWS does, what the emulator does, and which tests would otherwise prove nothing. They reach into private names of one
+version, so that version and those names are checked first: a different ministack must fail here and not later.
+"""
+
+import contextvars
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+VERSION = "1.5.33"
+
+installed = importlib.metadata.version("ministack")
+if installed != VERSION:
+    sys.exit(f"the local cloud needs ministack {VERSION} and found {installed}; run: make clean-tools, then try again")
+
+import ministack.app as app
+import ministack.services.eventbridge as events
+import ministack.services.lambda_svc as functions
+
+RELIED_ON = {
+    events: (
+        "_dispatch_event _dispatch_to_lambda _invoke_target _matches_pattern_view _now_ts _pattern_event_view "
+        "_put_events _rules _targets"
+    ),
+    functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
+    app: "main pin_request_origin",
+}
+missing = [
+    f"{module.__name__}.{name}"
+    for module, names in RELIED_ON.items()
+    for name in names.split()
+    if not hasattr(module, name)
+]
+if missing:
+    sys.exit("the local cloud does not know this ministack, which lacks " + ", ".join(missing))
+
+
+# 1. Who may speak. AWS refuses PutEvents with a source that begins `aws.`, and so does the emulator: only AWS services
+#    send those. Here the tests are AWS. AWS also keeps the time an entry carries, which the emulator replaces by now;
+#    Trusted Advisor's events have no other time.
+entry_time = contextvars.ContextVar("entry_time", default=None)
+emulator_put_events = events._put_events
+emulator_now = events._now_ts
+
+
+def now():
+    return entry_time.get() or emulator_now()
+
+
+def put_events(data, allow_aws_source=True):
+    entries = data.get("Entries", [])
+    if not 1 <= len(entries) <= 10:
+        return emulator_put_events(data, allow_aws_source)
+    results = []
+    for entry in entries:
+        token = entry_time.set(entry.get("Time"))
+        try:
+            status, headers, body = emulator_put_events({**data, "Entries": [entry]}, True)
+        finally:
+            entry_time.reset(token)
+        if status != 200:
+            return status, headers, body
+        results += json.loads(body)["Entries"]
+    failed = sum("ErrorCode" in result for result in results)
+    return status, headers, json.dumps({"FailedEntryCount": failed, "Entries": results}).encode()
+
+
+events._now_ts = now
+events._put_events = put_events
+
+
+# 2. Which rules hear a read-only call. AWS gives Get*, List* and Describe* management events only to rules in state
+#    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS. The emulator gives such rules nothing and all others everything, so
+#    a rule in the wrong state would pass every local test and stay deaf in the cloud.
+READ_ONLY = ("Get", "List", "Describe")
+READ_ONLY_BUT_HEARD = ("GetFederationToken", "GetSessionToken")
+
+
+def hears(rule, event):
+    state = rule.get("State")
+    if state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS":
+        return True
+    if state != "ENABLED":
+        return False
+    if not str(event.get("DetailType", "")).endswith("via CloudTrail"):
+        return True
+    try:
+        name = str(json.loads(event.get("Detail") or "{}").get("eventName", ""))
+    except (AttributeError, ValueError):
+        return True
+    return name in READ_ONLY_BUT_HEARD or not name.startswith(READ_ONLY)
+
+
+def dispatch_event(event, view=None):
+    view = view or events._pattern_event_view(event)
+    bus = event.get("EventBusName", "default")
+    passed = set(event.get("_DispatchPath") or ())
+    for key, rule in list(events._rules.items()):
+        pattern = rule.get("EventPattern")
+        if not pattern or key in passed or rule.get("EventBusName", "default") != bus or not hears(rule, event):
+            continue
+        if events._matches_pattern_view(pattern, view, f"rule {key}"):
+            for target in events._targets.get(key, []):
+                events._invoke_target(target, event, rule, view)
+
+
+events._dispatch_event = dispatch_event
+
+
+# 3. A rule that targets a function invokes it asynchronously: AWS retries twice, then gives the event to the
+#    function's failure destination. The emulator invokes once and forgets, though it has the retrying kind for others.
+def dispatch_to_lambda(arn, payload):
+    record, config, name = functions._get_func_record_for_ref(arn)
+    if record and config:
+        functions.invoke_async_with_retry(functions._execution_record_for_config(record, config), json.loads(payload))
+    else:
+        events.logger.warning("rule target %s is no function", name)
+
+
+events._dispatch_to_lambda = dispatch_to_lambda
+
+
+# 4. A stream batch that a function answers with batchItemFailures is retried by AWS. The emulator reads that answer for
+#    queues only and takes a stream's batch as done, which loses the alert. Reporting it as an error keeps the batch:
+#    coarser than AWS, which would go on from the failed record, but nothing is lost.
+emulator_execute = functions._execute_function
+
+
+def execute_function(record, event):
+    result = emulator_execute(record, event)
+    records = event.get("Records") if isinstance(event, dict) else None
+    from_stream = bool(records) and records[0].get("eventSource") == "aws:dynamodb"
+    body = result.get("body")
+    if from_stream and not result.get("error") and isinstance(body, dict) and body.get("batchItemFailures"):
+        body = {"errorType": "BatchItemFailures", "errorMessage": json.dumps(body)}
+        return {**result, "error": True, "body": body}
+    return result
+
+
+functions._execute_function = execute_function
+
+
+# 5. TLS. AWS's endpoints have it and the loopback one has not. Without this the template's TLS-only policies, which the
+#    emulator does apply to callers, would deny every publish.
+emulator_pin_request_origin = app.pin_request_origin
+app.pin_request_origin = lambda address, _secure: emulator_pin_request_origin(address, True)
+
+
+def end_with(parent):
+    """Stop, with every function still running, when the test run that started us is gone without saying goodbye."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    sys.argv = ["ministack"]
+    app.main()

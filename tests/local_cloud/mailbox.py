@@ -1,0 +1,77 @@
+"""What a subscriber of the alert topic receives."""
+
+import itertools
+import json
+import time
+
+_numbers = itertools.count(1)
+
+
+class Alert(dict):
+    """The JSON form of one alert, and when it came."""
+
+    def __init__(self, message):
+        super().__init__(json.loads(json.loads(message["Body"])["Message"]))
+        self.arrived = int(message["Attributes"]["SentTimestamp"]) / 1000
+
+    @property
+    def subject(self):
+        return self["mail"]["subject"]
+
+    @property
+    def text(self):
+        return self["mail"]["text"]
+
+
+class Mailbox:
+    """A queue subscribed to the alert topic. A mailbox cannot be read here, and a queue gets the same alerts."""
+
+    def __init__(self, cloud, topic):
+        self._sqs = cloud.client("sqs")
+        self._sns = cloud.client("sns")
+        self._url = self._sqs.create_queue(QueueName=f"mailbox-{next(_numbers)}")["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
+        self._subscription = self._sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+        self.alerts = []
+
+    def look(self, wait=0):
+        """Fetch what has arrived; the alerts that are new."""
+        fresh = []
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=wait, AttributeNames=["SentTimestamp"]
+        )
+        for message in answer.get("Messages", []):
+            fresh.append(Alert(message))
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        self.alerts += fresh
+        return fresh
+
+    def wait_for(self, wanted, what, deadline=90.0):
+        """The first alert, past or to come, that `wanted` says yes to."""
+        end = time.monotonic() + deadline
+        seen = 0
+        while True:
+            for alert in self.alerts[seen:]:
+                if wanted(alert):
+                    return alert
+            seen = len(self.alerts)
+            if time.monotonic() > end:
+                titles = [alert.get("title") for alert in self.alerts]
+                raise AssertionError(f"no alert for {what} after {deadline:.0f} s; received: {titles}")
+            self.look(wait=1)
+
+    def close(self):
+        self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        self._sqs.delete_queue(QueueUrl=self._url)

@@ -1,0 +1,181 @@
+//! The little of AWS that the functions call: DynamoDB items in memory, SNS, and an IAM that denies everything.
+//!
+//! It checks no signature and models no limit; ministack does more and is slower. What it does not know it refuses
+//! with an error, so that no test passes by its ignorance.
+
+mod dynamodb;
+mod expression;
+mod tls;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+
+use rustls::{ServerConnection, StreamOwned};
+use serde_json::{Map, Value};
+
+use crate::http::{Request, Response, Server};
+use crate::lock;
+
+/// An item in DynamoDB's own JSON: `{"name": {"S": "value"}}`.
+pub type Item = Map<String, Value>;
+
+/// The parameters of a call of a query API.
+pub type Form = HashMap<String, String>;
+
+/// A running stub; stopped on drop.
+#[derive(Debug)]
+pub struct AwsStub {
+    endpoint: String,
+    certificate: Option<String>,
+    state: Arc<Mutex<State>>,
+    _server: Server,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: BTreeMap<String, Item>,
+    published: Vec<Form>,
+    calls: HashMap<String, usize>,
+    failing: HashSet<String>,
+}
+
+impl AwsStub {
+    /// A stub that speaks plain HTTP.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn http() -> io::Result<AwsStub> {
+        let state = Arc::new(Mutex::new(State::default()));
+        let serving = Arc::clone(&state);
+        let server = Server::start(move |stream| converse(stream, &serving))?;
+        let endpoint = format!("http://{}", server.address);
+        Ok(AwsStub { endpoint, certificate: None, state, _server: server })
+    }
+
+    /// A stub that speaks TLS, with a certificate of its own.
+    ///
+    /// # Errors
+    /// When there is no free port, or no certificate can be made.
+    pub fn https() -> io::Result<AwsStub> {
+        let (tls, certificate) = tls::identity()?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let serving = Arc::clone(&state);
+        let server = Server::start(move |stream: TcpStream| {
+            let connection = ServerConnection::new(Arc::clone(&tls)).map_err(io::Error::other)?;
+            converse(StreamOwned::new(connection, stream), &serving)
+        })?;
+        // A name, because a real endpoint's has to be looked up as well.
+        let endpoint = format!("https://localhost:{}", server.address.port());
+        Ok(AwsStub { endpoint, certificate: Some(certificate), state, _server: server })
+    }
+
+    /// The value of `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The certificate to trust, in PEM. Plain HTTP has none.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
+    }
+
+    /// How often the operation was called, failures and the SDK's own retries included.
+    pub fn calls(&self, operation: &str) -> usize {
+        lock(&self.state).calls.get(operation).copied().unwrap_or(0)
+    }
+
+    /// From now on the operation answers with a server error.
+    pub fn fail(&self, operation: &str) {
+        lock(&self.state).failing.insert(operation.to_owned());
+    }
+
+    /// The operation works again.
+    pub fn heal(&self, operation: &str) {
+        lock(&self.state).failing.remove(operation);
+    }
+
+    /// All items, by finding id.
+    pub fn items(&self) -> BTreeMap<String, Item> {
+        lock(&self.state).items.clone()
+    }
+
+    /// Sets attributes of an item behind the functions' back.
+    pub fn change(&self, finding_id: &str, attributes: Item) {
+        if let Some(item) = lock(&self.state).items.get_mut(finding_id) {
+            item.extend(attributes);
+        }
+    }
+
+    /// The parameters of each message that was published.
+    pub fn published(&self) -> Vec<Form> {
+        lock(&self.state).published.clone()
+    }
+}
+
+fn converse(stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = Request::read(&mut stream)? {
+        let response = lock(state).answer(&request);
+        response.write(stream.get_mut())?;
+    }
+    Ok(())
+}
+
+impl State {
+    fn answer(&mut self, request: &Request) -> Response {
+        match request.header("x-amz-target").and_then(|target| target.split_once('.')) {
+            Some((service, operation)) => {
+                let failing = self.called(operation);
+                let answer = match service {
+                    _ if failing => Err(dynamodb::Refusal::broken()),
+                    "DynamoDB_20120810" => dynamodb::answer(&mut self.items, operation, &request.body),
+                    _ => Err(dynamodb::Refusal::denied()),
+                };
+                let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));
+                Response::new(status, "application/x-amz-json-1.0", body.to_string())
+            }
+            None => self.query(&form(&request.body)),
+        }
+    }
+
+    /// Counts the call; whether it is to fail.
+    fn called(&mut self, operation: &str) -> bool {
+        *self.calls.entry(operation.to_owned()).or_default() += 1;
+        self.failing.contains(operation)
+    }
+
+    fn query(&mut self, form: &Form) -> Response {
+        let action = form.get("Action").map_or("", String::as_str);
+        let (status, body) = match action {
+            _ if self.called(action) => (500, query_error("Receiver", "InternalFailure")),
+            "Publish" => {
+                self.published.push(form.clone());
+                let id = format!("<MessageId>message-{}</MessageId>", self.published.len());
+                (200, query_result(action, &id))
+            }
+            "GetTopicAttributes" => (200, query_result(action, "<Attributes/>")),
+            _ => (403, query_error("Sender", "AccessDenied")),
+        };
+        Response::new(status, "text/xml", body)
+    }
+}
+
+fn query_result(action: &str, content: &str) -> String {
+    let metadata = "<ResponseMetadata><RequestId>stub</RequestId></ResponseMetadata>";
+    format!("<{action}Response><{action}Result>{content}</{action}Result>{metadata}</{action}Response>")
+}
+
+fn query_error(kind: &str, code: &str) -> String {
+    let error = format!("<Type>{kind}</Type><Code>{code}</Code><Message>by the stub</Message>");
+    format!("<ErrorResponse><Error>{error}</Error><RequestId>stub</RequestId></ErrorResponse>")
+}
+
+fn form(body: &str) -> Form {
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    };
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+}

@@ -1,0 +1,101 @@
+//! A compiled function as a process, with an environment of its own and nothing of ours.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::runtime_api::{Reply, RuntimeApi};
+
+/// No machine is so slow that it needs longer; a function that does hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running function; killed on drop.
+#[derive(Debug)]
+pub struct Function {
+    child: Child,
+    api: RuntimeApi,
+    spawned: Instant,
+}
+
+impl Function {
+    /// Starts the binary with the environment that Lambda would give it, credentials that open nothing, and `settings`.
+    ///
+    /// Its log goes nowhere; what it writes to standard error, a panic or a failed start, goes to `errors`.
+    ///
+    /// # Errors
+    /// When there is no such binary, or no free port.
+    pub fn start(binary: &Path, settings: &[(&str, &str)], errors: Stdio) -> io::Result<Function> {
+        let api = RuntimeApi::start()?;
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", api.address())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "keepwatch")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors);
+        let spawned = Instant::now();
+        Ok(Function { child: command.spawn()?, api, spawned })
+    }
+
+    /// The time from its start to its first request for an event. `None` when it makes none.
+    pub fn started_in(&self) -> Option<Duration> {
+        self.api.first_next(PATIENCE).map(|next| next.duration_since(self.spawned))
+    }
+
+    /// Hands it an event. `None` when it does not answer.
+    pub fn invoke(&self, payload: &str) -> Option<Reply> {
+        self.api.invoke(payload, PATIENCE)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for it to end by itself: its status, and what it wrote to a piped standard error. `None` when it goes on.
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn ended(&mut self) -> io::Result<Option<(ExitStatus, String)>> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait()? {
+                let text = self.child.stderr.take().map(io::read_to_string).transpose()?;
+                return Ok(Some((status, text.unwrap_or_default())));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary of this name that was built together with the running program: beside it, or beside the folder of test
+/// programs.
+///
+/// # Errors
+/// When it was not built; the message says how to.
+pub fn binary(name: &str) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    beside.ok_or_else(|| {
+        let message = format!("the binary `{name}` is not built for this profile: run `cargo build` first");
+        io::Error::new(io::ErrorKind::NotFound, message)
+    })
+}

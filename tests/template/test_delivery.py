@@ -1,0 +1,86 @@
+"""No hop may lose an event. The local cloud does not model these retries; here the settings themselves are checked."""
+
+import json
+
+import pytest
+
+DLQ = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+INTAKE = {"Fn::GetAtt": ["IntakeQueue", "Arn"]}
+FORTNIGHT = 14 * 24 * 3600
+
+
+def test_every_event_rule_fills_the_intake_queue_and_can_fail_into_the_dead_letter_queue(stack):
+    rules = stack.of_type("AWS::Events::Rule")
+    assert rules
+    for name, rule in rules.items():
+        (target,) = rule["Properties"]["Targets"]
+        assert target["Arn"] == INTAKE, name
+        assert target["DeadLetterConfig"] == {"Arn": DLQ}, name
+        assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}, name
+        assert not {"Input", "InputPath", "InputTransformer", "RoleArn"} & set(target), f"{name} must send the event"
+
+
+def test_queues_keep_what_they_hold_as_long_as_sqs_can(stack):
+    for name, queue in stack.of_type("AWS::SQS::Queue").items():
+        assert queue["Properties"]["MessageRetentionPeriod"] == FORTNIGHT, name
+
+
+def test_a_message_that_keeps_failing_leaves_the_intake_queue(stack):
+    assert stack.properties("IntakeQueue")["RedrivePolicy"] == {"deadLetterTargetArn": DLQ, "maxReceiveCount": 5}
+
+
+def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_itself(stack):
+    (source,) = [
+        mapping["Properties"]
+        for mapping in stack.of_type("AWS::Lambda::EventSourceMapping").values()
+        if mapping["Properties"]["EventSourceArn"] == INTAKE
+    ]
+    timeout = stack.properties("DetectFunction")["Timeout"]
+    window = source["MaximumBatchingWindowInSeconds"]
+    assert stack.properties("IntakeQueue")["VisibilityTimeout"] >= 6 * timeout + window
+
+
+def test_one_bad_event_does_not_fail_its_batch(stack):
+    for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_detect_cannot_take_all_of_a_new_accounts_ten_executions(stack):
+    mapping = stack.properties("DetectFunctionIntake")
+    assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 5
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        assert "ReservedConcurrentExecutions" not in function["Properties"], f"{name}: fails in a new account"
+
+
+def test_notify_reads_the_stream_from_its_beginning_and_gives_up_before_the_stream_forgets(stack):
+    mapping = stack.properties("NotifyFunctionFindings")
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
+    assert 0 < mapping["MaximumRetryAttempts"] <= 1000
+    assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86400
+
+
+def test_notify_hears_exactly_of_findings_that_are_due_an_alert(stack):
+    (pattern,) = stack.properties("NotifyFunctionFindings")["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {
+        "eventName": ["INSERT", "MODIFY"],
+        "dynamodb": {"NewImage": {"alert_state": {"S": ["PENDING"]}}},
+    }
+
+
+@pytest.mark.parametrize(("name", "topic"), [("AlertMail", "AlertTopic"), ("OpsMail", "OpsTopic")])
+def test_mail_that_cannot_be_delivered_is_kept(stack, name, topic):
+    subscription = stack.properties(name)
+    assert subscription["TopicArn"] == {"Ref": topic}
+    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": DLQ}
+
+
+def test_without_an_address_there_is_no_mail_subscription(stack):
+    assert stack.body["Parameters"]["AlertEmail"]["Default"] == ""
+    assert stack.body["Conditions"]["HasEmail"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlertEmail"}, ""]}]}
+    subscriptions = stack.of_type("AWS::SNS::Subscription")
+    assert set(subscriptions) == {"AlertMail", "OpsMail"}
+    for subscription in subscriptions.values():
+        assert subscription["Condition"] == "HasEmail"
+        assert subscription["Properties"]["Endpoint"] == {"Ref": "AlertEmail"}

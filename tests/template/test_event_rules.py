@@ -1,0 +1,77 @@
+"""The event rules of the template are those that the compiled rules ask for."""
+
+import importlib.util
+import json
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+KEEPWATCH = ROOT / "target" / "debug" / "keepwatch"
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("event_rules", ROOT / "tools" / "event_rules.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def wanted():
+    """What the rules listen to, said by the compiled rules."""
+    assert KEEPWATCH.exists(), "the keepwatch command is not built. Run: cargo build"
+    said = subprocess.run([KEEPWATCH, "rules", "patterns"], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+def test_the_template_listens_to_what_the_rules_ask_for(wanted):
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert generator().rewrite(text, wanted) == text, "run: make patterns"
+
+
+def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
+    rules = {
+        rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): rule["Properties"]
+        for rule in stack.of_type("AWS::Events::Rule").values()
+    }
+    assert set(rules) == {rule["name"] for rule in wanted}
+    for rule in wanted:
+        assert rules[rule["name"]]["State"] == rule["state"]
+        assert rules[rule["name"]]["EventPattern"] == rule["pattern"]
+
+
+def test_root_is_heard_even_when_it_only_reads(stack):
+    assert stack.properties("RootRule")["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+
+def test_rules_that_hear_read_only_calls_are_narrow(stack):
+    """Such a rule gets every Describe of the account. One that did not say whose or which would cost real money."""
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        properties = rule["Properties"]
+        if properties["State"] != "ENABLED":
+            detail = properties["EventPattern"]["detail"]
+            assert detail.get("eventName") or detail.get("userIdentity", {}).get("type") == ["Root"], name
+
+
+def test_only_aws_services_are_heard(stack):
+    """Anybody in the account may put events of any other source on the bus."""
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        for source in rule["Properties"]["EventPattern"]["source"]:
+            prefix = source["prefix"] if isinstance(source, dict) else source
+            assert prefix.startswith("aws."), name
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ({"name": "Not Kebab", "state": "ENABLED", "pattern": {}}, "kebab-case"),
+        ({"name": "a", "state": "ON", "pattern": {}}, "unknown state"),
+        ({"name": "a", "state": "ENABLED", "pattern": {"source": ["x" * 2048]}}, "characters"),
+    ],
+)
+def test_the_generator_refuses_what_eventbridge_would(rule, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        generator().block([rule])

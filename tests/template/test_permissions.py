@@ -1,0 +1,151 @@
+"""Each function may do what it does, and nothing else."""
+
+import pytest
+
+from conftest import listed
+
+ACTIONS = {
+    "DetectRole": {
+        "Intake": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
+        "Findings": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+        "ReadIdentities": {
+            "iam:GetAccessKeyLastUsed",
+            "iam:GetGroup",
+            "iam:GetGroupPolicy",
+            "iam:GetInstanceProfile",
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:GetUserPolicy",
+            "iam:ListAccessKeys",
+            "iam:ListAttachedGroupPolicies",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListAttachedUserPolicies",
+            "iam:ListGroupPolicies",
+            "iam:ListRolePolicies",
+            "iam:ListUserPolicies",
+        },
+        "ReadWhoHoldsAPolicy": {"iam:GetAccountAuthorizationDetails"},
+        "ReadPermissionSets": {
+            "sso:DescribePermissionSet",
+            "sso:GetInlinePolicyForPermissionSet",
+            "sso:ListCustomerManagedPolicyReferencesInPermissionSet",
+            "sso:ListManagedPoliciesInPermissionSet",
+        },
+    },
+    "NotifyRole": {
+        "Stream": {
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        },
+        "Findings": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "Alerts": {"sns:GetTopicAttributes", "sns:Publish"},
+        "GivenUp": {"sqs:SendMessage"},
+        "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    },
+}
+
+# Where a statement must name every resource, and why.
+EVERY_RESOURCE = {
+    ("DetectRole", "ReadWhoHoldsAPolicy"): "iam:GetAccountAuthorizationDetails knows no resource",
+}
+
+
+def test_each_function_has_a_role_of_its_own_and_sam_adds_none(stack):
+    assert set(stack.of_type("AWS::IAM::Role")) == set(ACTIONS)
+    assert not stack.of_type("AWS::IAM::Policy")
+    assert not stack.of_type("AWS::IAM::ManagedPolicy")
+    for function, role in (("DetectFunction", "DetectRole"), ("NotifyFunction", "NotifyRole")):
+        assert stack.properties(function)["Role"] == {"Fn::GetAtt": [role, "Arn"]}
+
+
+@pytest.mark.parametrize("role", ACTIONS)
+def test_a_role_has_exactly_these_actions(stack, role):
+    properties = stack.properties(role)
+    assert not properties.get("ManagedPolicyArns")
+    statements = stack.statements(role)
+    assert {s["Sid"]: set(listed(s["Action"])) for s in statements} == ACTIONS[role]
+    assert all(s["Effect"] == "Allow" and "NotAction" not in s and "NotResource" not in s for s in statements)
+    assert not any("*" in action for s in statements for action in listed(s["Action"]))
+
+
+@pytest.mark.parametrize("role", ACTIONS)
+def test_a_role_reaches_every_resource_only_where_listed(stack, role):
+    for statement in stack.statements(role):
+        if "*" in listed(statement["Resource"]):
+            assert (role, statement["Sid"]) in EVERY_RESOURCE
+
+
+@pytest.mark.parametrize("role", ACTIONS)
+def test_only_lambda_may_take_a_role(stack, role):
+    (trust,) = stack.properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def test_detect_cannot_publish_and_notify_cannot_create_or_delete(stack):
+    """Who judges does not speak, and who speaks does not judge."""
+    detect = {action for actions in ACTIONS["DetectRole"].values() for action in actions}
+    notify = {action for actions in ACTIONS["NotifyRole"].values() for action in actions}
+    assert not {action for action in detect if action.startswith("sns:")}
+    assert not {action for action in notify if action.split(":")[1].startswith(("Put", "Delete", "Create"))} - {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+
+
+def test_queues_take_messages_only_from_this_stacks_rules_and_topics(stack):
+    allowed = {s["Sid"]: s for s in stack.statements("QueuePolicy") if s["Effect"] == "Allow"}
+    assert set(allowed) == {"RulesOfThisStack", "UndeliveredMail"}
+    for statement in allowed.values():
+        assert statement["Action"] == "sqs:SendMessage"
+        assert set(statement["Principal"]) == {"Service"}
+    (source,) = allowed["RulesOfThisStack"]["Condition"]["ArnLike"].values()
+    assert source["Fn::Sub"].endswith(":rule/${AWS::StackName}-*")
+    (topics,) = allowed["UndeliveredMail"]["Condition"]["ArnEquals"].values()
+    assert topics == [{"Ref": "AlertTopic"}, {"Ref": "OpsTopic"}]
+
+
+def test_every_rule_has_a_name_the_queue_policy_admits(stack):
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        assert rule["Properties"]["Name"]["Fn::Sub"].startswith("${AWS::StackName}-"), name
+
+
+@pytest.mark.parametrize("policy", ["QueuePolicy", "AlertTopicPolicy", "OpsTopicPolicy"])
+def test_nobody_is_served_without_tls_and_everybody_is_only_denied(stack, policy):
+    denied = [s for s in stack.statements(policy) if s["Principal"] == "*"]
+    assert [s["Effect"] for s in denied] == ["Deny"]
+    assert denied[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_all_queues_and_topics_have_those_policies(stack):
+    assert stack.properties("QueuePolicy")["Queues"] == [{"Ref": n} for n in stack.of_type("AWS::SQS::Queue")]
+    for topic in stack.of_type("AWS::SNS::Topic"):
+        assert stack.properties(f"{topic}Policy")["Topics"] == [{"Ref": topic}]
+
+
+def test_the_key_serves_the_services_that_need_it_and_only_for_this_account(stack):
+    statements = {s["Sid"]: s for s in stack.statements("Key")}
+    assert set(statements) == {"AccountDelegatesToIam", "ServicesOfThisAccount", "LogsOfThisStack"}
+    services = statements["ServicesOfThisAccount"]
+    assert services["Principal"]["Service"] == [
+        "events.amazonaws.com",
+        "cloudwatch.amazonaws.com",
+        "sns.amazonaws.com",
+    ]
+    assert services["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    (logs,) = statements["LogsOfThisStack"]["Condition"]["ArnLike"].values()
+    assert logs["Fn::Sub"].endswith(":log-group:${AWS::StackName}-*")
+
+
+def test_no_rule_targets_an_encrypted_topic(stack):
+    """EventBridge sends no aws:SourceAccount to KMS for topics, so the key would refuse it."""
+    topics = stack.of_type("AWS::SNS::Topic")
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        for target in rule["Properties"]["Targets"]:
+            assert target["Arn"].get("Ref") not in topics, name

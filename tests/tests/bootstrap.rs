@@ -1,0 +1,184 @@
+//! The compiled functions, driven by a Runtime API and an AWS that run in the test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keepwatch_tests::aws_stub::AwsStub;
+use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting};
+use keepwatch_tests::function::{Function, binary};
+use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use serde_json::{Value, json};
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
+
+fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) -> Function {
+    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
+    let mut all = vec![("AWS_ENDPOINT_URL", aws.endpoint())];
+    all.extend(settings);
+    Function::start(&binary, &all, errors).unwrap()
+}
+
+fn detect(aws: &AwsStub) -> Function {
+    start("detect", aws, &[("FINDINGS_TABLE", "findings")], Stdio::inherit())
+}
+
+fn notify(aws: &AwsStub) -> Function {
+    let settings = [("FINDINGS_TABLE", "findings"), ("ALERT_TOPIC_ARN", TOPIC)];
+    start("notify", aws, &settings, Stdio::inherit())
+}
+
+/// The ids that the function gives back to the queue or the stream.
+fn failures(function: &Function, batch: &str) -> Vec<String> {
+    let reply = function.invoke(batch).expect("the function did not answer");
+    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
+    let response: Value = serde_json::from_str(&text).unwrap();
+    let failures = response["batchItemFailures"].as_array().expect("a partial batch response");
+    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+/// An AWS whose table holds one finding that is due an alert, written by detect itself; and the finding's id.
+fn pending() -> (AwsStub, String) {
+    let aws = AwsStub::http().unwrap();
+    let batch = sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))]);
+    assert!(failures(&detect(&aws), &batch).is_empty());
+    let ids: Vec<String> = aws.items().into_keys().collect();
+    let [id] = &ids[..] else { panic!("one finding is expected: {ids:?}") };
+    (aws, id.clone())
+}
+
+fn attribute(aws: &AwsStub, finding_id: &str, name: &str) -> Option<String> {
+    let item = aws.items().remove(finding_id)?;
+    let (_, value) = item.get(name)?.as_object()?.iter().next()?;
+    value.as_str().map(str::to_owned)
+}
+
+fn subjects(aws: &AwsStub) -> Vec<String> {
+    aws.published().into_iter().filter_map(|mut message| message.remove("Subject")).collect()
+}
+
+#[test]
+fn each_message_of_a_batch_succeeds_or_fails_alone() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let sign_in = root_sign_in(ACCOUNT, "e1");
+    let batch = sqs_batch(&[
+        ("sign-in", &sign_in),
+        ("malformed", r#"{"detail-type": "AWS API Call via CloudTrail", "detail": {"#),
+        ("unknown", r#"{"detail-type": "Something New", "source": "aws.new", "detail": {"a": 1}}"#),
+        ("quiet", &uninteresting("e2")),
+        ("duplicate", &sign_in),
+    ]);
+    assert_eq!(failures(&detect, &batch), ["malformed"]);
+    assert_eq!(aws.calls("PutItem"), 1);
+    assert_eq!(aws.items().len(), 1);
+    // The process lives on, and knows the event again.
+    assert!(failures(&detect, &sqs_batch(&[("again", &sign_in)])).is_empty());
+    assert_eq!(aws.calls("PutItem"), 1);
+}
+
+#[test]
+fn a_finding_that_cannot_be_written_is_not_lost() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let sign_in = root_sign_in(ACCOUNT, "e1");
+    let batch = sqs_batch(&[("sign-in", &sign_in), ("quiet", &uninteresting("e2"))]);
+    for operation in ["GetItem", "PutItem"] {
+        aws.fail(operation);
+        assert_eq!(failures(&detect, &batch), ["sign-in"], "while {operation} fails");
+        assert!(aws.items().is_empty());
+        aws.heal(operation);
+    }
+    assert!(failures(&detect, &batch).is_empty());
+    assert_eq!(aws.items().len(), 1);
+}
+
+#[test]
+fn a_missing_setting_is_named() {
+    let aws = AwsStub::http().unwrap();
+    for (name, given, missing) in [
+        ("detect", &[][..], "FINDINGS_TABLE"),
+        ("notify", &[][..], "FINDINGS_TABLE"),
+        ("notify", &[("FINDINGS_TABLE", "findings")][..], "ALERT_TOPIC_ARN"),
+    ] {
+        let mut function = start(name, &aws, given, Stdio::piped());
+        let (status, text) = function.ended().unwrap().expect("it must not start");
+        assert!(!status.success(), "{name} without {missing}: {status}");
+        let wanted = format!("environment variable {missing} is not set");
+        assert!(text.contains(&wanted), "{name} without {missing} says: {text}");
+    }
+}
+
+#[test]
+fn an_alert_is_published_once() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    let batch = stream_batch(&[("1", &id), ("2", &id)]);
+    assert!(failures(&notify, &batch).is_empty());
+    // The stream delivers again, and the marks that notify itself made come through it as well.
+    assert!(failures(&notify, &batch).is_empty());
+    let subjects = subjects(&aws);
+    let [subject] = &subjects[..] else { panic!("one message is expected: {subjects:?}") };
+    assert!(subject.starts_with("[CRITICAL] 111122223333: "), "{subject}");
+    let message = &aws.published()[0];
+    assert_eq!(message["TopicArn"], TOPIC);
+    let body: Value = serde_json::from_str(&message["Message"]).unwrap();
+    assert!(body["email"].as_str().unwrap().contains(&id));
+    assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("SENT"));
+    assert_eq!(attribute(&aws, &id, "alerts_sent").as_deref(), Some("1"));
+}
+
+#[test]
+fn somebody_elses_claim_is_waited_for() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    let batch = stream_batch(&[("7", &id)]);
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let claim = |lease: i64| {
+        let claim = json!({
+            "alert_state": {"S": "CLAIMED"}, "alert_claim": {"S": "other"},
+            "alert_lease": {"N": lease.to_string()},
+        });
+        aws.change(&id, claim.as_object().unwrap().clone());
+    };
+    claim(now + 3_600_000);
+    assert_eq!(failures(&notify, &batch), ["7"]);
+    assert!(aws.published().is_empty());
+    assert_eq!(attribute(&aws, &id, "alert_claim").as_deref(), Some("other"));
+    // The other one crashed: its lease ends, and the alert is sent after all.
+    claim(now - 1_000);
+    assert!(failures(&notify, &batch).is_empty());
+    assert_eq!(aws.published().len(), 1);
+}
+
+#[test]
+fn a_failed_publish_is_made_up_for() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    let batch = stream_batch(&[("7", &id)]);
+    aws.fail("Publish");
+    assert_eq!(failures(&notify, &batch), ["7"]);
+    assert!(aws.published().is_empty());
+    assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("PENDING"));
+    aws.heal("Publish");
+    assert!(failures(&notify, &batch).is_empty());
+    assert_eq!(aws.published().len(), 1);
+    assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("SENT"));
+}
+
+#[test]
+fn tls_is_spoken_with_a_certificate_from_a_file() {
+    let aws = AwsStub::https().unwrap();
+    let file = std::env::temp_dir().join(format!("keepwatch-bootstrap-{}.pem", std::process::id()));
+    std::fs::write(&file, aws.certificate().unwrap()).unwrap();
+    let settings = [("FINDINGS_TABLE", "findings"), ("SSL_CERT_FILE", file.to_str().unwrap())];
+    let detect = start("detect", &aws, &settings, Stdio::inherit());
+    detect.started_in().expect("it must start");
+    std::fs::remove_file(&file).unwrap();
+    // The connection was opened during the start.
+    assert_eq!(aws.calls("GetItem"), 1);
+    let sign_in = root_sign_in(ACCOUNT, "e1");
+    assert!(failures(&detect, &sqs_batch(&[("sign-in", &sign_in)])).is_empty());
+    assert_eq!(aws.items().len(), 1);
+}
