@@ -3,7 +3,9 @@
 # use, from pinned packages, by the Python named here.
 
 PYTHON ?= python3
-ARCH ?= x86_64
+# What the last deployment used, or x86_64.
+SAVED_ARCH := $(shell sed -n 's/.*Architecture=\\"\([a-z0-9_]*\)\\".*/\1/p' samconfig.toml 2> /dev/null)
+ARCH ?= $(or $(SAVED_ARCH),x86_64)
 REGION ?= us-east-1
 CARGO := cargo
 TOOLS := .tools
@@ -36,7 +38,7 @@ local-cloud: tools binaries ## the same local AWS, kept up to look around in, un
 test: test-rust test-template test-e2e ## all tests
 
 .PHONY: test-rust
-test-rust: cargo ## unit and property tests of the Rust code
+test-rust: binaries ## unit and property tests of the Rust code, and of the binaries
 	$(CARGO) test --locked --workspace
 
 .PHONY: test-template
@@ -58,8 +60,8 @@ lint-rust: cargo
 # The rules must stay testable without a cloud, and their crate small: it may not even know of the AWS SDK.
 .PHONY: core-no-aws
 core-no-aws: cargo
-	@found=$$($(CARGO) tree --locked -p keepwatch-core -e normal --target all --prefix none \
-	    | grep -E '^(aws-|tokio|hyper|reqwest)' | sort -u); \
+	@tree=$$($(CARGO) tree --locked -p keepwatch-core -e normal --prefix none) || exit 1; \
+	found=$$(echo "$$tree" | grep -E '^(aws-|tokio|hyper|reqwest)' | sort -u); \
 	if [ -n "$$found" ]; then echo "keepwatch-core must not depend on:"; echo "$$found"; exit 1; fi
 	@echo "keepwatch-core depends on no AWS SDK, async runtime or HTTP client"
 
@@ -83,6 +85,11 @@ corpus: cargo ## run the rules over recorded events: make corpus CORPUS=dir
 	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
 	$(CARGO) run -q --locked -p keepwatch-cli -- corpus $(CORPUS)
 
+.PHONY: bench-cold
+bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios in one run
+	$(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
+	target/deploy/bench-cold
+
 #@ Ship it
 
 .PHONY: build
@@ -92,11 +99,18 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
 	    -p keepwatch-detect -p keepwatch-notify $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 
-# Always after a build: nothing but a fresh build for this ARCH may be shipped.
+# Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
+# answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.
 .PHONY: deploy
-deploy: build tools ## build and deploy to your AWS account, asking as it goes (REGION=us-east-1)
-	$(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --region $(REGION) \
-	    --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH)
+deploy: build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1)
+	@if [ ! -f samconfig.toml ]; then \
+	    $(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --stack-name keepwatch \
+	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH); \
+	elif [ "$(ARCH)" = "$(SAVED_ARCH)" ]; then \
+	    $(TOOLS)/venv/bin/sam deploy --template-file template.yaml --no-fail-on-empty-changeset; \
+	else \
+	    echo "samconfig.toml says Architecture=$(SAVED_ARCH) and the functions are built for $(ARCH): change one"; exit 2; \
+	fi
 
 #@ Keep what is generated up to date
 
@@ -123,5 +137,5 @@ binaries: cargo
 
 .PHONY: tools
 tools:
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed. Python 3.10 or newer is needed: make PYTHON=..."; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed: 3.10 or newer, make PYTHON=..."; exit 1; }
 	@$(INSTALL) venv emulator

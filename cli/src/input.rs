@@ -8,6 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// How a gzip file begins (RFC 1952).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
 /// Where a line stands.
 pub(crate) struct Place<'a> {
     pub(crate) file: &'a Path,
@@ -30,7 +33,7 @@ pub(crate) fn lines(
 ) -> anyhow::Result<()> {
     // All files are looked at before the first is read: a typo in the last name costs no work.
     for file in files.iter().filter(|file| file.as_os_str() != "-") {
-        if !file.is_file() {
+        if file.is_dir() || !file.exists() {
             bail!("{} is not a file; name files of JSON lines, or - for standard input", file.display());
         }
     }
@@ -45,6 +48,9 @@ pub(crate) fn lines(
         };
         for (i, line) in reader.split(b'\n').enumerate() {
             let line = line.with_context(|| format!("cannot read {}", file.display()))?;
+            if i == 0 && line.starts_with(GZIP) {
+                bail!("{} is compressed; pipe it: gunzip -c {0} | keepwatch replay -", file.display());
+            }
             let place = Place { file, line: i + 1 };
             // A line that is not UTF-8 goes on as far as it can be read; JSON will say what is wrong with it.
             let line = String::from_utf8_lossy(&line);

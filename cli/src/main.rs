@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Keepwatch on the command line: the rules, and an account's own logs through them.
 #[derive(Parser)]
 #[command(
+    name = "keepwatch",
     version,
     after_help = "Exit codes: 0 done, 1 the command found what it looks for to be wrong, 2 wrong use or unreadable input."
 )]

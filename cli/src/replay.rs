@@ -1,18 +1,19 @@
 //! `keepwatch replay`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use keepwatch_core::event::Event;
-use keepwatch_core::observation::Observation;
+use keepwatch_core::event::{Event, is_account_id};
+use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::rules::{Config, dispatch::Index, registry};
-use keepwatch_core::state::{Fact, Facts};
+use keepwatch_core::state::{Answer, Fact, Facts, Query, Value};
 use keepwatch_core::text::{clean, defang};
 use keepwatch_core::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::Format;
 use crate::input::{Place, lines};
@@ -20,8 +21,8 @@ use crate::table::table;
 
 /// Plays recorded events through the rules, without an account.
 ///
-/// Reads JSON lines: bare CloudTrail records or EventBridge envelopes. What only the live account could tell is
-/// `unknown`.
+/// Reads JSON lines: CloudTrail records, bare or as CloudTrail writes them to S3 (`Records`), or EventBridge envelopes.
+/// What only the live account could tell is `unknown`.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  keepwatch replay --detections --format ndjson events.jsonl | jq 'select(.verdict==\"failing\")'\n\nExit codes: 0 all lines were read, 1 some lines were no events (named on standard error), 2 wrong use."
@@ -37,7 +38,7 @@ pub(crate) struct Replay {
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT")]
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT", value_parser = account_id)]
     trusted_account: Vec<String>,
 }
 
@@ -75,80 +76,139 @@ impl<'a> Detection<'a> {
 /// # Errors
 /// A file that cannot be read, or output that cannot be written.
 pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
-    let rules = Index::new(registry::RULES);
-    let config = Config { trusted_accounts: replay.trusted_account.clone() };
+    let mut player = Player {
+        rules: Index::new(registry::RULES),
+        config: Config { trusted_accounts: replay.trusted_account.clone() },
+        exposed: BTreeSet::new(),
+        by_kind: BTreeMap::new(),
+        unreadable: 0,
+    };
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let mut table = table(["SEVERITY", "VERDICT", "WHEN", "EVENT", "WHAT", "RULE"]);
-    let mut by_kind: BTreeMap<&str, usize> = BTreeMap::new();
-    let (mut unreadable, mut detections) = (0_usize, 0_usize);
+    let mut detections = 0_usize;
     lines(&replay.files, |place, line| {
-        let event = match Event::parse(line) {
-            Ok(event) => event,
-            Err(error) => {
-                unreadable += 1;
-                report_unreadable(place, unreadable, &error);
-                return Ok(());
-            }
-        };
-        *by_kind.entry(event.kind()).or_default() += 1;
-        for seen in evaluate(&rules, &event, &config, place) {
+        for seen in player.line(place, line) {
             detections += 1;
             if replay.format == Format::Ndjson {
                 serde_json::to_writer(&mut out, &Detection::of(&seen))?;
                 out.write_all(b"\n")?;
             } else {
-                let when = seen.event.time.to_string();
-                table.add_row([
-                    seen.severity.as_str(),
-                    seen.verdict.as_str(),
-                    &when,
-                    &seen.event.name,
-                    &defang(&seen.title),
-                    seen.rule.id,
-                ]);
+                let (when, what) = (seen.event.time.to_string(), defang(&seen.title));
+                let (severity, verdict) = (seen.severity.as_str(), seen.verdict.as_str());
+                table.add_row([severity, verdict, &when, &seen.event.name, &what, seen.rule.id]);
             }
         }
         Ok(())
     })?;
     if replay.format == Format::Table {
-        let kinds: Vec<String> = by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         if detections > 0 {
             writeln!(out, "{table}")?;
         }
-        writeln!(
-            out,
-            "{detections} detections in {} events ({})",
-            by_kind.values().sum::<usize>(),
-            kinds.join(", ")
-        )?;
+        let kinds: Vec<String> =
+            player.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let events: usize = player.by_kind.values().sum();
+        writeln!(out, "{detections} detections in {events} events ({})", kinds.join(", "))?;
     }
     out.flush()?;
-    Ok(if unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if player.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Evaluates with every question answered "nobody was asked".
-fn evaluate(rules: &Index, event: &Event<'_>, config: &Config, place: &Place<'_>) -> Vec<Observation> {
-    let mut facts = Facts::default();
-    loop {
-        let evaluation = rules.evaluate(event, &facts, config, Timestamp::default());
-        if evaluation.questions.is_empty() {
-            for error in evaluation.errors {
-                anstream::eprintln!("{place}: {error}");
+/// The rules, and what they have learnt from the lines so far.
+struct Player {
+    rules: Index,
+    config: Config,
+    /// Accounts and ids of keys that the replayed events have shown to be exposed. On an account the table knows them.
+    exposed: BTreeSet<(String, String)>,
+    by_kind: BTreeMap<&'static str, usize>,
+    unreadable: usize,
+}
+
+/// The files that CloudTrail writes to S3, and the answers of `aws cloudtrail lookup-events`.
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow, rename = "Records", default)]
+    records: Vec<&'a RawValue>,
+    #[serde(rename = "CloudTrailEvent")]
+    event: Option<String>,
+}
+
+impl Player {
+    fn line(&mut self, place: &Place<'_>, line: &str) -> Vec<Observation> {
+        let event = match Event::parse(line) {
+            Ok(event) => event,
+            Err(error) => return self.skip(place, &error.to_string()),
+        };
+        if event.kind() != "other" || event.envelope.detail_type.get().is_some() {
+            return self.event(place, &event);
+        }
+        match serde_json::from_str::<Wrapped<'_>>(line) {
+            Ok(wrapped) if !wrapped.records.is_empty() => {
+                wrapped.records.iter().flat_map(|record| self.record(place, record.get())).collect()
             }
-            return evaluation.observations;
+            Ok(Wrapped { event: Some(event), .. }) => self.record(place, &event),
+            _ => self.skip(place, "neither a CloudTrail record nor an EventBridge envelope"),
         }
-        for question in evaluation.questions {
-            facts.insert(question, Fact::Unavailable("replay does not ask the account".to_owned()));
+    }
+
+    fn record(&mut self, place: &Place<'_>, record: &str) -> Vec<Observation> {
+        match Event::parse(record) {
+            Ok(event) if event.kind() == "cloudtrail" => self.event(place, &event),
+            Ok(_) => self.skip(place, "it holds something else than CloudTrail records"),
+            Err(error) => self.skip(place, &error.to_string()),
         }
+    }
+
+    fn event(&mut self, place: &Place<'_>, event: &Event<'_>) -> Vec<Observation> {
+        *self.by_kind.entry(event.kind()).or_default() += 1;
+        let mut facts = Facts::default();
+        let evaluation = loop {
+            let evaluation = self.rules.evaluate(event, &facts, &self.config, Timestamp::default());
+            if evaluation.questions.is_empty() {
+                break evaluation;
+            }
+            for question in evaluation.questions {
+                let answer = self.answer(&question);
+                facts.insert(question, answer);
+            }
+        };
+        for error in evaluation.errors {
+            anstream::eprintln!("{place}: {error}");
+        }
+        for seen in evaluation.observations.iter().filter(|seen| seen.rule.finding == "exposed-access-key") {
+            let key = (seen.subject.account.clone(), seen.subject.resource.clone());
+            if seen.verdict == Verdict::Passing {
+                self.exposed.remove(&key);
+            } else {
+                self.exposed.insert(key);
+            }
+        }
+        evaluation.observations
+    }
+
+    fn answer(&self, question: &Query) -> Answer {
+        match question {
+            Query::ExposedKey { account, access_key_id } => {
+                let key = (account.clone(), access_key_id.clone());
+                Fact::Known(Value::Flag(self.exposed.contains(&key)))
+            }
+            _ => Fact::Unavailable("replay does not ask the account".to_owned()),
+        }
+    }
+
+    /// Names a line that cannot be read. Only the first few, so that a file of another kind does not flood the terminal.
+    fn skip(&mut self, place: &Place<'_>, reason: &str) -> Vec<Observation> {
+        const NAMED: usize = 20;
+        self.unreadable += 1;
+        if self.unreadable <= NAMED {
+            anstream::eprintln!("{place}: {}", clean(reason, 300));
+        } else if self.unreadable == NAMED + 1 {
+            anstream::eprintln!("more lines cannot be read; one event a line is expected");
+        }
+        Vec::new()
     }
 }
 
-/// The first few are named, so that a file of another kind does not flood the terminal.
-fn report_unreadable(place: &Place<'_>, count: usize, error: &keepwatch_core::event::Unreadable) {
-    const NAMED: usize = 20;
-    if count <= NAMED {
-        anstream::eprintln!("{place}: {}", clean(&error.to_string(), 300));
-    } else if count == NAMED + 1 {
-        anstream::eprintln!("more lines are no events; they are counted and not named");
-    }
+/// An account id, for the command line.
+fn account_id(text: &str) -> Result<String, String> {
+    if is_account_id(text) { Ok(text.to_owned()) } else { Err("an account id has twelve digits".to_owned()) }
 }

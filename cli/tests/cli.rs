@@ -92,6 +92,42 @@ fn a_line_that_is_no_event_is_named_and_loses_nothing() {
 }
 
 #[test]
+fn files_of_cloudtrail_are_unpacked_and_what_nobody_reads_is_named() {
+    let file = scratch("wrapped").join("wrapped.jsonl");
+    let record = fs::read_to_string(EVENTS).unwrap().lines().next().unwrap().to_owned();
+    let lookup = serde_json::json!({"CloudTrailEvent": record}).to_string();
+    let lines = [format!("{{\"Records\":[{record},{record}]}}"), lookup, "{\"event\":1}".to_owned()];
+    fs::write(&file, lines.join("\r\n")).unwrap();
+    let output = keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(objects(&output).len(), 3);
+    assert!(stderr(&output).contains("wrapped.jsonl:3: neither a CloudTrail record"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_compressed_file_says_what_to_do() {
+    let file = scratch("gzip").join("events.json.gz");
+    fs::write(&file, [0x1f, 0x8b, 8, 0, 0]).unwrap();
+    let output = keepwatch(&["replay", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("gunzip -c"), "{}", stderr(&output));
+}
+
+/// A key that one event shows to be exposed is known to the events after it.
+#[test]
+fn an_exposed_key_is_recognised_at_work() {
+    let file = scratch("exposed").join("events.jsonl");
+    let text = fs::read_to_string(EVENTS).unwrap();
+    let health = text.lines().last().unwrap();
+    let mut call: Value = serde_json::from_str(text.lines().nth(3).unwrap()).unwrap();
+    call["userIdentity"]["accessKeyId"] = "AKIAI44QH8DHBEXAMPLE".into();
+    fs::write(&file, format!("{health}\n{call}\n")).unwrap();
+    let rules: Vec<Value> = objects(&keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()]));
+    let rules: Vec<&str> = rules.iter().filter_map(|line| line["rule"].as_str()).collect();
+    assert_eq!(rules, ["exposed-access-key", "exposed-access-key-in-use"]);
+}
+
+#[test]
 fn a_missing_file_says_what_to_do() {
     let output = keepwatch(&["replay", "no-such-file.jsonl"]);
     assert_eq!(output.status.code(), Some(2));

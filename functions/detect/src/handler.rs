@@ -1,9 +1,12 @@
 //! One batch of the intake queue. Each message succeeds or fails alone.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
+use anyhow::anyhow;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use keepwatch_aws::account::{LiveAccount, StateOf};
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::runtime::now;
@@ -22,8 +25,12 @@ pub(crate) struct Detect {
     pub(crate) config: Config,
 }
 
-/// What became of the messages of one batch. `received` is the sum of the others but `observations`, so that no message
-/// can vanish from the counts.
+/// How long one message may take. All messages of a batch are on their way at the same time, so that this bounds the
+/// batch as well, below the function's timeout: a slow answer costs its own message a retry and its neighbours nothing.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What became of the messages of one batch. `received` is the sum of the others but `changes`, so that no message can
+/// vanish from the counts.
 #[derive(Debug, Default)]
 struct Counts {
     received: usize,
@@ -35,7 +42,8 @@ struct Counts {
     other: usize,
     /// Given back to the queue, which delivers it again and at last moves it to the dead-letter queue.
     failed: usize,
-    observations: usize,
+    /// Findings opened or changed.
+    changes: usize,
 }
 
 enum Outcome {
@@ -49,27 +57,23 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
+        let outcomes = join_all(batch.records.iter().map(|message| self.guarded(message, own_account))).await;
         let mut counts = Counts { received: batch.records.len(), ..Counts::default() };
         let mut response = SqsBatchResponse::default();
-        for message in &batch.records {
-            // A panic is a bug in one rule; it must cost this message a retry and its neighbours nothing.
-            let outcome = AssertUnwindSafe(self.message(message, own_account)).catch_unwind().await;
+        for (message, outcome) in batch.records.iter().zip(outcomes) {
             match outcome {
-                Ok(Ok(Outcome::Recorded(observations))) => {
+                Ok(Outcome::Recorded(changes)) => {
                     counts.recorded += 1;
-                    counts.observations += observations;
+                    counts.changes += changes;
                 }
-                Ok(Ok(Outcome::Quiet)) => counts.quiet += 1,
-                Ok(Ok(Outcome::Other)) => counts.other += 1,
-                Ok(Err(reason)) => {
+                Ok(Outcome::Quiet) => counts.quiet += 1,
+                Ok(Outcome::Other) => counts.other += 1,
+                Err(reason) => {
                     counts.failed += 1;
                     error!(message_id = message.message_id, reason = %reason, "message failed");
-                    response.batch_item_failures.push(failure(message));
-                }
-                Err(_) => {
-                    counts.failed += 1;
-                    error!(message_id = message.message_id, "a rule panicked on this message");
-                    response.batch_item_failures.push(failure(message));
+                    let mut failure = BatchItemFailure::default();
+                    failure.item_identifier = message.message_id.clone().unwrap_or_default();
+                    response.batch_item_failures.push(failure);
                 }
             }
         }
@@ -79,27 +83,38 @@ impl Detect {
             quiet = counts.quiet,
             other = counts.other,
             failed = counts.failed,
-            observations = counts.observations,
+            changes = counts.changes,
             "batch done"
         );
         Ok(response)
     }
 
-    async fn message(&self, message: &SqsMessage, own_account: &str) -> Result<Outcome, anyhow::Error> {
+    /// One message, by its deadline. A panic is a bug in one rule and fails this message alone.
+    async fn guarded(&self, message: &SqsMessage, own_account: &str) -> anyhow::Result<Outcome> {
+        let judged = AssertUnwindSafe(self.message(message, own_account)).catch_unwind();
+        match tokio::time::timeout(DEADLINE, judged).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(anyhow!("a rule panicked on it")),
+            Err(_) => Err(anyhow!("not judged within {} s", DEADLINE.as_secs())),
+        }
+    }
+
+    async fn message(&self, message: &SqsMessage, own_account: &str) -> anyhow::Result<Outcome> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let evaluation = self.rules.evaluate_with(&event, &state, &self.config, now()).await;
-        for rule_error in &evaluation.errors {
-            error!(rule = rule_error.rule, event = event.name(), reason = %rule_error.reason, "rule failed");
-        }
-        let mut recorded = 0;
+        let mut changes = 0;
         for observation in &evaluation.observations {
             if record(&self.findings, observation).await? != Recorded::Unchanged {
-                recorded += 1;
+                changes += 1;
             }
         }
-        if recorded > 0 {
-            return Ok(Outcome::Recorded(recorded));
+        // What the other rules saw is safe by now; the event is tried again for the one that failed.
+        if let Some(failed) = evaluation.errors.into_iter().next() {
+            return Err(failed.into());
+        }
+        if changes > 0 {
+            return Ok(Outcome::Recorded(changes));
         }
         if event.kind() == "other" {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");
@@ -107,10 +122,4 @@ impl Detect {
         }
         Ok(Outcome::Quiet)
     }
-}
-
-fn failure(message: &SqsMessage) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message.message_id.clone().unwrap_or_default();
-    failure
 }

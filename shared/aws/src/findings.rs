@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use keepwatch_core::alert::outbox::{Claim, Outbox};
+use keepwatch_core::finding::Finding;
 use keepwatch_core::finding::record::FindingStore;
-use keepwatch_core::finding::{AlertState, Finding};
 use keepwatch_core::time::Timestamp;
 
 use crate::{AwsError, failed};
@@ -152,13 +152,16 @@ impl Outbox for FindingsTable {
         match outcome {
             Ok(output) => {
                 let item = output.attributes.unwrap_or_default();
-                Ok(Claim::Taken(Box::new(self.read(finding_id, item)?)))
+                Ok(match self.read(finding_id, item) {
+                    Ok(finding) => Claim::Taken(Box::new(finding)),
+                    Err(error) => Claim::Unreadable(error.to_string()),
+                })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let Some(item) = refused.item.clone() else { return Ok(Claim::Done) };
-                    let finding = self.read(finding_id, item)?;
-                    Ok(if finding.alert_state == AlertState::Claimed { Claim::Busy } else { Claim::Done })
+                    let state = item.get("alert_state").and_then(|state| state.as_s().ok());
+                    Ok(if state.is_some_and(|state| state == "CLAIMED") { Claim::Busy } else { Claim::Done })
                 }
                 _ => Err(failed("dynamodb:UpdateItem")(error)),
             },

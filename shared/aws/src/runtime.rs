@@ -5,11 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use keepwatch_core::time::Timestamp;
 
 /// A setting that the template gives every function is missing.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "environment variable {0} is not set; template.yaml sets it, so deploy the function with the template"
-)]
+#[derive(thiserror::Error)]
+#[error("environment variable {0} is not set; template.yaml sets it, so deploy with the template")]
 pub struct MissingVariable(&'static str);
+
+/// What `main` returns is printed by its Debug form; people should read the sentence.
+impl std::fmt::Debug for MissingVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 /// Writes logs as JSON lines to standard output, where Lambda collects them.
 pub fn log_json() {

@@ -31,7 +31,7 @@ impl AlertTopic {
 impl Topic for AlertTopic {
     type Error = AwsError;
 
-    async fn publish(&self, finding: &Finding, alert: &Alert) -> Result<(), AwsError> {
+    async fn publish(&self, finding: Option<&Finding>, alert: &Alert) -> Result<(), AwsError> {
         let mut request = self
             .client
             .publish()
@@ -40,9 +40,10 @@ impl Topic for AlertTopic {
             .message(alert.message())
             .message_structure("json");
         // Attributes, so that a subscription can filter without reading the message.
-        for (name, value) in
+        let attributes = finding.map(|finding| {
             [("severity", finding.severity.as_str()), ("account", &finding.account), ("rule", &finding.rule)]
-        {
+        });
+        for (name, value) in attributes.into_iter().flatten() {
             if value.is_empty() {
                 continue; // SNS refuses an attribute without a value.
             }

@@ -130,6 +130,8 @@ impl Actor {
         let issuer = who.session_context.session_issuer.user_name.get();
         let name = match (who.kind.or_empty(), who.user_name.get(), issuer, session) {
             ("Root", ..) => "root".to_owned(),
+            // Anybody may call a user so; the mail must not say that root did it.
+            (_, Some(user), ..) if user.eq_ignore_ascii_case("root") => format!("IAM user {user}"),
             (_, Some(user), _, None) => user.to_owned(),
             (_, _, Some(role), Some(session)) => format!("{role}/{session}"),
             (_, Some(user), ..) => user.to_owned(),
@@ -169,7 +171,8 @@ impl Step {
             command.push(' ');
             command.push_str(name);
             if !value.is_empty() {
-                command.push(' ');
+                // A value that begins with a dash would be read as an option of its own.
+                command.push(if value.starts_with('-') { '=' } else { ' ' });
                 command.push_str(&shell_word(&clean(value, 512)));
             }
         }
@@ -238,6 +241,8 @@ pub struct Observation {
     pub steps: Vec<Step>,
     /// Severity when it happens often.
     pub burst: Option<Burst>,
+    /// What the finding files this under: the rule's id, or more where one rule speaks for several sources of one problem.
+    pub witness: String,
     /// Id of the more specific rule that reported the same event; this one is recorded and not mailed.
     pub covered_by: Option<&'static str>,
 }
@@ -282,6 +287,12 @@ impl Observation {
             Some(value) => self.detail(label, value),
             None => self,
         }
+    }
+
+    /// Files it under the rule and this source, where one rule speaks for several: a new source is a new witness.
+    pub fn witnessed_by(mut self, source: &str) -> Self {
+        self.witness = format!("{} {}", self.rule.id, clean(source, 64));
+        self
     }
 
     /// Adds a thing to do: purpose, AWS CLI call, options.

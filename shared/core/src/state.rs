@@ -200,7 +200,7 @@ pub trait AccountState {
 pub enum Interrupt {
     /// It needs an answer first.
     Ask(Query),
-    /// It met something it cannot work with; recorded and counted, the other rules go on.
+    /// It cannot finish for now. The other rules go on, and the event is tried again.
     Failed(String),
 }
 

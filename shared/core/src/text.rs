@@ -79,7 +79,8 @@ pub fn shell_word(text: &str) -> String {
             ':' => chars.peek() == Some(&'/'),
             _ => false,
         };
-        let quote = breaks_link || !(plain(c) || c == '\'');
+        // A word that begins with = is the path of a program to zsh.
+        let quote = breaks_link || !(plain(c) || c == '\'') || (c == '=' && out.is_empty());
         if quoted && (breaks_link || !quote) {
             out.push('\'');
             quoted = false;
@@ -138,5 +139,7 @@ mod tests {
         assert_eq!(shell_word("$(id)"), "'$('id')'");
         assert_eq!(shell_word("' ; rm"), "\\'' ; 'rm");
         assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word("=ls"), "'='ls");
+        assert_eq!(shell_word("a=b"), "a=b");
     }
 }

@@ -4,7 +4,7 @@ use crate::event::is_account_id;
 use crate::finding::Finding;
 use crate::policy::Arn;
 
-/// A link to the resource of a finding, or to IAM's front page where the resource has no page of its own.
+/// A link to the page of a finding's resource, where it has one.
 pub(super) fn link(finding: &Finding) -> Option<String> {
     let arn = Arn::parse(&finding.resource);
     let host = match arn.as_ref().map_or("aws", |arn| arn.partition) {
@@ -13,8 +13,9 @@ pub(super) fn link(finding: &Finding) -> Option<String> {
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         _ => return None,
     };
-    let arn = arn.filter(|arn| arn.service == "iam" && is_account_id(arn.account));
-    let page = match arn.as_ref().and_then(|arn| arn.resource.split_once('/')) {
+    let arn = arn.filter(|arn| arn.service == "iam" && is_account_id(arn.account))?;
+    let page = match arn.resource.split_once('/') {
+        None if arn.resource == "root" => "#/security_credentials".to_owned(),
         // Paths are part of the resource; the console wants the name alone.
         Some((kind, name)) => {
             let name = name.rsplit('/').next().unwrap_or(name);
@@ -23,10 +24,10 @@ pub(super) fn link(finding: &Finding) -> Option<String> {
                 "role" if is_name(name) => format!("#/roles/details/{}", encode(name)),
                 "group" if is_name(name) => format!("#/groups/details/{}", encode(name)),
                 "policy" => format!("#/policies/details/{}", encode(&finding.resource)),
-                _ => "#/home".to_owned(),
+                _ => return None,
             }
         }
-        None => "#/home".to_owned(),
+        None => return None,
     };
     Some(format!("https://{host}/iam/home{page}"))
 }

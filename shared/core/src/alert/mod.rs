@@ -36,6 +36,23 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// The alert for an item of the table that is due one and cannot be read: better a poor mail than none.
+    pub fn unreadable(finding_id: &str, reason: &str) -> Alert {
+        let id = clean(finding_id, 128);
+        let subject = ascii(&format!("[HIGH] Keepwatch: finding {id} cannot be read"));
+        let subject = subject.chars().take(MAX_SUBJECT).collect();
+        let reason = defang(&clean(reason, 500));
+        let text = format!(
+            "A finding is due an alert, and its item in the findings table cannot be read.\n\n\
+             WHAT AND WHERE\n  Finding id      {id}\n  Reason          {reason}\n\n\
+             WHAT TO DO NOW\nOpen the item in the findings table: it may have been changed by hand. What it is about still\n\
+             stands in it.\n"
+        );
+        let json = json!({"finding_id": id, "severity": "HIGH", "alert_reason": "unreadable", "reason": reason,
+            "mail": {"subject": subject, "text": text}});
+        Alert { subject, text, json }
+    }
+
     /// Renders the alert that is due for this finding.
     pub fn of(finding: &Finding) -> Alert {
         let subject = subject(finding);
@@ -46,7 +63,7 @@ impl Alert {
             "status": finding.status,
             "severity": finding.severity,
             "confidence": finding.confidence,
-            "title": finding.title,
+            "title": finding.headline().title,
             "rule": finding.rule,
             "account": finding.account,
             "region": finding.region,
@@ -83,7 +100,8 @@ fn subject(finding: &Finding) -> String {
         Some("again") => "still: ",
         _ => "",
     };
-    let line = format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.title);
+    let line =
+        format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.headline().title);
     let line = ascii(&defang(&clean(&line, 1_000)));
     if line.len() <= MAX_SUBJECT { line } else { format!("{}...", &line[..MAX_SUBJECT - 3]) }
 }
@@ -91,9 +109,9 @@ fn subject(finding: &Finding) -> String {
 fn text(finding: &Finding) -> String {
     let mut out = String::new();
     let meta = registry::meta(&finding.rule);
-    let Some(headline) = finding.headline() else { return finding.title.clone() };
+    let headline = finding.headline();
 
-    paragraph(&mut out, &format!("{}.", defang(finding.title.trim_end_matches('.'))));
+    paragraph(&mut out, &format!("{}.", defang(headline.title.trim_end_matches('.'))));
     if !headline.reason.is_empty() {
         paragraph(&mut out, &defang(&headline.reason));
     }
@@ -116,7 +134,10 @@ fn text(finding: &Finding) -> String {
         line(&mut out, label, &defang(value));
     }
     line(&mut out, "Account", &finding.account);
-    line(&mut out, "Region", &defang(&finding.region));
+    // Rules on global resources may name the region that a call went to.
+    if !merged_details(finding).iter().any(|(label, _)| *label == "Region") {
+        line(&mut out, "Region", &defang(&finding.region));
+    }
 
     heading(&mut out, "WHEN");
     line(&mut out, "Event", &format!("{} at {}", defang(&headline.event.name), headline.event.time));
@@ -190,10 +211,10 @@ fn who(out: &mut String, actor: &Actor) {
     }
 }
 
-/// The details of all witnesses, strongest first, each line once.
+/// The details of all witnesses, the headline's first, each line once.
 fn merged_details(finding: &Finding) -> Vec<(&str, &str)> {
     let mut lines: Vec<(&str, &str)> = Vec::new();
-    for (label, value) in strongest_first(finding).iter().flat_map(|witness| &witness.details) {
+    for (label, value) in headline_first(finding).iter().flat_map(|witness| &witness.details) {
         if !lines.contains(&(label, value)) {
             lines.push((label, value));
         }
@@ -201,10 +222,10 @@ fn merged_details(finding: &Finding) -> Vec<(&str, &str)> {
     lines
 }
 
-/// The steps of all witnesses, strongest first, each command once.
+/// The steps of all witnesses, the headline's first, each command once.
 fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
     let mut steps: Vec<(&str, &str)> = Vec::new();
-    for step in strongest_first(finding).iter().flat_map(|witness| &witness.steps) {
+    for step in headline_first(finding).iter().flat_map(|witness| &witness.steps) {
         if !steps.iter().any(|(_, command)| *command == step.command) {
             steps.push((&step.purpose, &step.command));
         }
@@ -212,9 +233,10 @@ fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
     steps
 }
 
-fn strongest_first(finding: &Finding) -> Vec<&Witness> {
+fn headline_first(finding: &Finding) -> Vec<&Witness> {
     let mut witnesses: Vec<&Witness> = finding.witnesses.values().collect();
     witnesses.sort_by_key(|w| std::cmp::Reverse((w.severity, w.event.time)));
+    witnesses.insert(0, finding.headline());
     witnesses
 }
 

@@ -11,13 +11,15 @@ use crate::finding::Finding;
 use crate::time::Timestamp;
 
 /// How long a claim holds. Longer than the notifier's timeout, so that no two of them publish the same alert.
-pub const LEASE: Duration = Duration::from_secs(120);
+pub const LEASE: Duration = Duration::from_secs(60);
 
 /// What came of claiming.
 #[derive(Debug)]
 pub enum Claim {
     /// It is ours: the finding as it stands now.
     Taken(Box<Finding>),
+    /// It is ours, and the item is not a finding; why.
+    Unreadable(String),
     /// Somebody else holds it; come back later.
     Busy,
     /// Nothing is due (any more).
@@ -50,10 +52,10 @@ pub trait Topic {
     /// What can go wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Publishes.
+    /// Publishes. The finding is for what subscribers filter by; there is none when it cannot be read.
     fn publish(
         &self,
-        finding: &Finding,
+        finding: Option<&Finding>,
         alert: &Alert,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
@@ -84,12 +86,16 @@ pub async fn deliver<O: Outbox, T: Topic>(
     now: Timestamp,
 ) -> Result<bool, DeliverError<O::Error, T::Error>> {
     let claim = outbox.claim(finding_id, token, now, now.plus(LEASE)).await.map_err(DeliverError::Outbox)?;
-    let finding = match claim {
-        Claim::Taken(finding) => finding,
+    let (finding, alert) = match claim {
+        Claim::Taken(finding) => {
+            let alert = Alert::of(&finding);
+            (Some(finding), alert)
+        }
+        Claim::Unreadable(reason) => (None, Alert::unreadable(finding_id, &reason)),
         Claim::Busy => return Err(DeliverError::Busy),
         Claim::Done => return Ok(false),
     };
-    if let Err(error) = topic.publish(&finding, &Alert::of(&finding)).await {
+    if let Err(error) = topic.publish(finding.as_deref(), &alert).await {
         // Should the release fail as well, the lease ends by itself.
         let _ = outbox.release(finding_id, token).await;
         return Err(DeliverError::Topic(error));

@@ -112,6 +112,14 @@ fn the_subject_fits_and_says_that_it_goes_on() {
 }
 
 #[test]
+fn an_item_that_cannot_be_read_is_still_told() {
+    let alert =
+        Alert::unreadable(&"x\u{202e}".repeat(200), "missing field `severity` at http://evil.example");
+    assert!((1..=99).contains(&alert.subject.len()) && alert.subject.is_ascii(), "{}", alert.subject);
+    assert!(alert.text.contains("missing field") && !alert.text.contains("evil.example"), "{}", alert.text);
+}
+
+#[test]
 fn the_message_is_one_json_object_with_a_mail_and_its_twin() {
     let alert = Alert::of(&finding(&[root_sign_in_without_mfa()]));
     let message: Value = serde_json::from_str(&alert.message()).unwrap();

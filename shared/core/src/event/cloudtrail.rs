@@ -218,7 +218,8 @@ impl Record<'_> {
 }
 
 fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
-    // The raw text was validated when the record was read; only a number out of range can still fail here.
+    // Valid JSON may still hold a number or an escape that has no value in Rust. Such parameters count as absent, and a
+    // grant whose parameters are absent is reported as unknown (`grant-content-omitted`).
     cell.get_or_init(|| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
 }
 

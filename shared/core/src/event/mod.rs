@@ -207,7 +207,11 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Reads what an envelope of a known kind holds. Anything but an object there is no such event.
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
+    if !text.starts_with('{') {
+        return Err(Unreadable { reason: "its detail is not a JSON object".to_owned() });
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     Ok(T::deserialize(&mut json)?)
 }

@@ -1,7 +1,8 @@
 //! The life of one problem: identity, fold, alert state.
 //!
 //! A finding is the join of its observations: what it keeps are maxima, minima and sets, so that any order, duplicate
-//! or interleaving of the same observations gives the same finding.
+//! or interleaving of the same failing observations gives the same finding. Good news that arrives before any bad news
+//! finds nothing to resolve and is forgotten.
 
 pub mod record;
 #[cfg(test)]
@@ -18,6 +19,9 @@ use crate::time::Timestamp;
 
 /// Findings below this are kept in the table and mailed to nobody.
 pub const MAILED_FROM: Severity = Severity::Medium;
+
+/// How many witnesses a finding keeps apart; further sources of a rule share its own entry.
+const KEPT_WITNESSES: usize = 20;
 
 /// How many of the latest events a finding remembers, to recognise duplicates and bursts. It bounds the item's size.
 const REMEMBERED_EVENTS: usize = 64;
@@ -65,6 +69,8 @@ pub enum AlertState {
 /// What one rule saw of the problem: its strongest observation, the latest of equals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Witness {
+    /// The rule.
+    pub rule: String,
     /// What happened.
     pub title: String,
     /// Why the rule says so.
@@ -86,6 +92,33 @@ pub struct Witness {
     /// What to do now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+}
+
+impl Witness {
+    fn of(observation: &Observation) -> Witness {
+        Witness {
+            rule: observation.rule.id.to_owned(),
+            title: observation.title.clone(),
+            reason: observation.reason.clone(),
+            severity: observation.severity,
+            verdict: observation.verdict,
+            event: observation.event.clone(),
+            region: observation.subject.region.clone(),
+            actor: observation.actor.clone(),
+            details: observation.details.clone(),
+            steps: observation.steps.clone(),
+        }
+    }
+
+    /// By time; the id decides between events of one moment.
+    fn age(&self) -> (Timestamp, &str) {
+        (self.event.time, &self.event.id)
+    }
+
+    /// By severity, then by time.
+    fn rank(&self) -> (Severity, Timestamp, &str) {
+        (self.severity, self.event.time, &self.event.id)
+    }
 }
 
 /// An event that a finding remembers.
@@ -138,8 +171,10 @@ pub struct Finding {
     /// When it was last seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed_at: Option<Timestamp>,
-    /// What each rule saw, by rule id.
+    /// What each rule saw at its strongest, by rule id.
     pub witnesses: BTreeMap<String, Witness>,
+    /// What was seen last.
+    pub latest: Witness,
     /// The latest events, newest last, by time and id.
     pub events: Vec<Seen>,
     /// Severity reached because it happened often.
@@ -213,6 +248,7 @@ impl Finding {
             occurrences: 0,
             passed_at: None,
             witnesses: BTreeMap::new(),
+            latest: Witness::of(observation),
             events: Vec::new(),
             burst_severity: None,
             alert_state: AlertState::None,
@@ -267,11 +303,12 @@ impl Finding {
             self.events.remove(0);
         }
         let was_resolved = self.status == Status::Resolved;
-        let first_of_rule = !self.witnesses.contains_key(rule);
+        let key = if self.witnesses.len() < KEPT_WITNESSES { observation.witness.as_str() } else { rule };
+        let first_of_source = !self.witnesses.contains_key(key);
         self.first_seen = self.first_seen.min(event.time);
         self.last_seen = self.last_seen.max(event.time);
         self.confidence = self.confidence.max(observation.rule.confidence);
-        self.witness(observation);
+        self.witness(key, observation);
         if let Some(burst) = observation.burst
             && self.most_within(rule, burst.window) >= burst.count
         {
@@ -289,7 +326,7 @@ impl Finding {
             Some("new")
         } else if self.alerted_severity < Some(self.severity) {
             Some("worse")
-        } else if first_of_rule && observation.rule.wakes {
+        } else if first_of_source && observation.rule.wakes {
             Some("new witness")
         } else {
             let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
@@ -307,37 +344,34 @@ impl Finding {
         true
     }
 
-    fn witness(&mut self, observation: &Observation) {
-        let rank = |severity: Severity, event: &EventRef| (severity, event.time, event.id.clone());
-        let new = rank(observation.severity, &observation.event);
-        let old = self.witnesses.get(observation.rule.id).map(|w| rank(w.severity, &w.event));
-        if old.is_some_and(|old| old >= new) {
-            return;
+    fn witness(&mut self, key: &str, observation: &Observation) {
+        let new = Witness::of(observation);
+        if self.latest.age() < new.age() {
+            self.latest = new.clone();
         }
-        let witness = Witness {
-            title: observation.title.clone(),
-            reason: observation.reason.clone(),
-            severity: observation.severity,
-            verdict: observation.verdict,
-            event: observation.event.clone(),
-            region: observation.subject.region.clone(),
-            actor: observation.actor.clone(),
-            details: observation.details.clone(),
-            steps: observation.steps.clone(),
-        };
-        self.witnesses.insert(observation.rule.id.to_owned(), witness);
+        if self.witnesses.get(key).is_none_or(|old| old.rank() < new.rank()) {
+            self.witnesses.insert(key.to_owned(), new);
+        }
     }
 
     /// Derives what follows from the witnesses and from the times.
     fn settle(&mut self) {
-        if let Some(headline) = self.headline() {
-            let (title, severity) = (headline.title.clone(), headline.severity);
-            let who = headline.actor.as_ref().map(|actor| actor.name.clone());
-            self.title = title;
-            self.who = who;
-            self.severity = Some(severity).max(self.burst_severity).unwrap_or(severity);
-        }
         let gone = self.passed_at >= Some(self.last_seen);
+        if !gone && self.passed_at.is_some() {
+            // What was true before the problem went away says nothing of the problem that came back.
+            let passed_at = self.passed_at;
+            let before = self.witnesses.len();
+            self.witnesses.retain(|_, witness| Some(witness.event.time) > passed_at);
+            if self.witnesses.len() < before {
+                self.burst_severity = None;
+                self.witnesses.entry(self.latest.rule.clone()).or_insert_with(|| self.latest.clone());
+            }
+        }
+        let strongest = self.strongest();
+        let (title, severity) = (strongest.title.clone(), strongest.severity);
+        self.who = strongest.actor.as_ref().map(|actor| actor.name.clone());
+        self.title = title;
+        self.severity = Some(severity).max(self.burst_severity).unwrap_or(severity);
         self.status = match (gone, self.status) {
             (true, _) => Status::Resolved,
             (false, Status::Resolved) => Status::New,
@@ -349,8 +383,17 @@ impl Finding {
     }
 
     /// The strongest witness; of equals the one that acted last.
-    pub fn headline(&self) -> Option<&Witness> {
-        self.witnesses.values().max_by_key(|w| (w.severity, w.event.time, w.event.id.clone()))
+    pub fn strongest(&self) -> &Witness {
+        self.witnesses.values().max_by_key(|witness| witness.rank()).unwrap_or(&self.latest)
+    }
+
+    /// What the alert that is due tells first: what is new. An alert because it happens again, came back or has a new
+    /// witness tells the latest, all others the worst.
+    pub fn headline(&self) -> &Witness {
+        match self.alert_reason.as_deref() {
+            Some("again" | "reopened" | "new witness") => &self.latest,
+            _ => self.strongest(),
+        }
     }
 
     /// The most events of this rule, of those remembered, within any window of this length.

@@ -64,6 +64,42 @@ fn a_repetition_counts_and_mails_again_only_after_the_pause() {
 }
 
 #[test]
+fn an_alert_for_a_repetition_tells_the_repetition() {
+    let at = |id: &str, day: usize, mfa: &str, address: &str| {
+        fired(
+            &ConsoleSignIn,
+            &root_sign_in(
+                "ConsoleLogin",
+                json!({
+                    "eventID": id, "eventTime": format!("2026-03-{day:02}T12:00:00Z"), "sourceIPAddress": address,
+                    "responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": mfa},
+                }),
+            ),
+        )
+    };
+    let mut finding = fold(&[at("a", 1, "No", "192.0.2.1")]);
+    finding.alert_state = AlertState::Sent;
+    finding.apply(&at("b", 11, "Yes", "198.51.100.66"));
+    assert_eq!((finding.alert_state, finding.alert_reason.as_deref()), (AlertState::Pending, Some("again")));
+    assert!(finding.headline().title.contains("198.51.100.66"), "{}", finding.headline().title);
+    assert!(finding.title.contains("192.0.2.1"), "the table keeps the worst: {}", finding.title);
+}
+
+#[test]
+fn what_came_back_is_judged_anew() {
+    let listed = |status: &str, kind: &str, uuid: &str, hour: usize| {
+        let detail = json!({"check-name": "Exposed Access Keys", "status": status, "uuid": uuid,
+            "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE", "Fraud Type": kind}});
+        let text = envelope("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification", detail);
+        observe(&ExposedKeyListed, &text.replace("2026-03-01T12", &format!("2026-03-01T{hour:02}"))).remove(0)
+    };
+    let mut finding = fold(&[listed("ERROR", "Exposed", "a", 12), listed("OK", "Exposed", "b", 13)]);
+    assert_eq!((finding.status, finding.severity), (Status::Resolved, Severity::Critical));
+    finding.apply(&listed("WARN", "Suspected", "c", 14));
+    assert_eq!((finding.status, finding.severity), (Status::New, Severity::High));
+}
+
+#[test]
 fn a_rise_in_severity_mails_again_and_a_fall_does_not() {
     let mut finding = fold(&[sign_in(1, 0, "Yes")]);
     assert_eq!(finding.severity, Severity::High);

@@ -33,7 +33,7 @@ pub struct RuleError {
 pub struct Evaluation {
     /// What the rules saw.
     pub observations: Vec<Observation>,
-    /// Rules that failed. The others were heard all the same.
+    /// Rules that failed. The others were heard all the same; `detect` has the event delivered again for these.
     pub errors: Vec<RuleError>,
     /// Questions to be answered before the rules that asked can finish.
     pub questions: Vec<Query>,

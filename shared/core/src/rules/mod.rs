@@ -195,6 +195,7 @@ impl Cx<'_> {
             details: Vec::new(),
             steps: Vec::new(),
             burst: None,
+            witness: self.meta.id.to_owned(),
             covered_by: None,
         }
     }

@@ -131,7 +131,12 @@ fn evaluate(
             return evaluation.observations;
         }
         for query in evaluation.questions {
-            facts.insert(query, Fact::Unavailable("AccessDenied".to_owned()));
+            // The findings table is Keepwatch's own and can be read; the account's state cannot.
+            let answer = match query {
+                Query::ExposedKey { .. } => Fact::Known(crate::state::Value::Flag(false)),
+                _ => Fact::Unavailable("AccessDenied".to_owned()),
+            };
+            facts.insert(query, answer);
         }
     }
 }

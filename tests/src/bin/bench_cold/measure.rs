@@ -26,6 +26,12 @@ const QUIET_EVENTS: usize = 500;
 /// Long enough for a throttled process to have its whole quota again, as a function has that waited for an event.
 const PAUSE: Duration = Duration::from_millis(60);
 
+/// A throttle that stops and continues in turn must be met at all of its phases alike: no pause is a multiple of its
+/// period.
+fn pause(turn: usize) -> Duration {
+    PAUSE + Duration::from_millis((7 * turn % 20) as u64)
+}
+
 /// Where systems keep their bundle of root certificates; Lambda's is the first.
 const BUNDLES: [&str; 4] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -92,7 +98,7 @@ impl Bench {
 
     /// MiB of the empty function and of detect.
     pub(crate) fn sizes(&self) -> Result<(f64, f64)> {
-        let size = |path: &Path| -> Result<f64> { Ok(as_f64(fs::metadata(path)?.len()) / MIB) };
+        let size = |path: &Path| -> Result<f64> { Ok(fs::metadata(path)?.len() as f64 / MIB) };
         Ok((size(&self.noop)?, size(&self.detect)?))
     }
 
@@ -128,7 +134,7 @@ impl Bench {
                 invoke(&function, &event)?;
             }
             let spent = cpu(&function)?.saturating_sub(before);
-            quiet.cpu_us = quiet.cpu_us.min(spent.as_secs_f64() * 1e6 / as_f64(QUIET_EVENTS as u64));
+            quiet.cpu_us = quiet.cpu_us.min(spent.as_secs_f64() * 1e6 / QUIET_EVENTS as f64);
             quiet.peak = quiet.peak.max(memory(&function, "VmHWM")?);
         }
         Ok(quiet)
@@ -141,7 +147,7 @@ impl Bench {
             let (function, _) = self.start(&self.detect, &self.tls)?;
             let _throttled = throttle.apply(function.pid())?;
             for number in 0..=ALERTS {
-                thread::sleep(PAUSE);
+                thread::sleep(pause(3 * run + number));
                 let before = cpu(&function)?;
                 // Another account each time: a new finding, read and written, and not a duplicate.
                 let took = self.alert(&function, 100 + run * (ALERTS + 1) + number)?.as_secs_f64();
@@ -220,11 +226,6 @@ fn memory(function: &Function, name: &str) -> Result<f64> {
 }
 
 const MIB: f64 = 1_048_576.0;
-
-#[allow(clippy::cast_precision_loss, reason = "no count here comes near 2^52")]
-fn as_f64(count: u64) -> f64 {
-    count as f64
-}
 
 /// Seconds as milliseconds.
 pub(crate) fn millis(seconds: f64) -> f64 {

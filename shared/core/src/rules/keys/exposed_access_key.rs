@@ -15,7 +15,7 @@ declare_rule! {
     /// Stop the key now, then see what it has done and undo that. Make a new key only for what still needs one, and take
     /// the old one out of the place where it was found, its history included.
     /// ## False positives
-    /// AWS's "suspected" notices can be wrong about a key that has been deleted already; check with the commands below.
+    /// AWS's "suspected" notices can be wrong about a key that has been deleted already; the commands above show whether it still exists.
     ExposedAccessKey {
         id: "exposed-access-key",
         title: "An access key is exposed",
@@ -30,47 +30,75 @@ declare_rule! {
 impl Rule for ExposedAccessKey {
     fn health(&self, health: &Health<'_>, cx: &mut Cx<'_>) -> Outcome {
         let code = health.event_type_code.or_empty();
-        let credentials = code.starts_with("AWS_RISK_CREDENTIALS_");
-        // The key stands in one of three places; a code about something else names a key only if it looks like one.
-        let named = (health.metadata.public_key.get().into_iter())
-            .chain(health.entity_values())
-            .chain(cx.event.envelope.resources.0.iter().filter_map(|resource| resource.get()))
-            .filter(|value| {
-                is_access_key(value) || credentials && !is_account_id(value) && !value.starts_with("arn:")
-            });
-        let mut keys: Vec<&str> = Vec::new();
-        for key in named {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        // AWS closes a notice when it has said what it had to say; that the key is safe is for others to witness.
+        if health.status_code.get() == Some("closed") {
+            return Ok(());
         }
-        if keys.is_empty() && credentials {
-            keys.push("not named by AWS");
-        }
+        let subjects = subjects(health, cx, code.starts_with("AWS_RISK_CREDENTIALS_"));
         let suspected = code.ends_with("_SUSPECTED");
-        for key in keys {
-            let owner = match health.metadata.user_name.get() {
+        for subject in &subjects {
+            let named = health.metadata.user_name.get();
+            let of_this = subjects.len() == 1 || health.metadata.public_key.get() == Some(subject);
+            let owner = match named.filter(|_| of_this) {
                 Some(user) => Some(user.to_owned()),
-                None => match cx.facts.key_owner(key)? {
+                None if is_access_key(subject) => match cx.facts.key_owner(subject)? {
                     Fact::Known(user) => Some(user),
                     _ => None,
                 },
+                None => None,
             };
             let says = if suspected { "may be exposed" } else { "is exposed" };
-            let title = format!("Access key {key}{} {says}", of_user(owner.as_deref()));
-            if health.status_code.get() == Some("closed") {
-                cx.report(cx.passing(key, format!("AWS Health closed its notice about {key}")).global());
-                continue;
-            }
-            let seen = exposed(cx, key, owner.as_deref(), &title)
-                .severity(if suspected { Severity::High } else { Severity::Critical })
-                .because(format!("AWS Health reports {code}."))
-                .detail_if("Found at", health.metadata.exposed_url.get())
-                .detail_if("AWS says", health.description());
-            cx.report(seen);
+            let seen = if subject.starts_with("arn:") {
+                let user = subject.rsplit('/').next().unwrap_or(subject);
+                cx.failing(subject, format!("An access key of {subject} {says}"))
+                    .global()
+                    .step("Which keys are there?", "iam list-access-keys", &[("--user-name", user)])
+                    .step(
+                        "Stop each",
+                        "iam update-access-key",
+                        &[("--user-name", user), ("--access-key-id", "THE_KEY"), ("--status", "Inactive")],
+                    )
+            } else {
+                exposed(
+                    cx,
+                    subject,
+                    owner.as_deref(),
+                    &format!("Access key {subject}{} {says}", of_user(owner.as_deref())),
+                )
+            };
+            cx.report(
+                seen.severity(if suspected { Severity::High } else { Severity::Critical })
+                    .because(format!("AWS Health reports {code}."))
+                    .detail_if("Found at", health.metadata.exposed_url.get())
+                    .detail_if("AWS says", health.description()),
+            );
         }
         Ok(())
     }
+}
+
+/// What the event is about: its keys, each once, from the three places where they stand. A code about something else
+/// names a key only if it looks like one. A notice on credentials without a key is about the identity or the account.
+fn subjects(health: &Health<'_>, cx: &Cx<'_>, credentials: bool) -> Vec<String> {
+    let resources = cx.event.envelope.resources.0.iter().filter_map(|resource| resource.get());
+    let named: Vec<&str> =
+        health.metadata.public_key.get().into_iter().chain(health.entity_values()).chain(resources).collect();
+    let is_key = |value: &str| {
+        is_access_key(value) || credentials && !is_account_id(value) && !value.starts_with("arn:")
+    };
+    let mut subjects: Vec<String> = Vec::new();
+    for value in named.iter().filter(|value| is_key(value)) {
+        if !subjects.iter().any(|subject| subject == value) {
+            subjects.push((*value).to_owned());
+        }
+    }
+    if subjects.is_empty() && credentials {
+        let identity = named.iter().find(|value| value.starts_with("arn:")).copied();
+        subjects.push(
+            identity.map_or_else(|| format!("arn:aws:iam::{}:root", cx.event.account()), str::to_owned),
+        );
+    }
+    subjects
 }
 
 #[cfg(test)]
@@ -143,6 +171,22 @@ mod tests {
     }
 
     #[test]
+    fn the_user_of_one_key_is_not_the_user_of_another() {
+        let two = json!({"affectedEntities": [{"entityValue": KEY}, {"entityValue": "AKIAI44QH8DHBEXAMPLE"}],
+            "eventMetadata": {"publicKey": KEY, "userName": "bob"}});
+        let seen = observe(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", two));
+        assert_eq!(seen.iter().filter(|o| o.title.contains("bob")).count(), 1);
+    }
+
+    #[test]
+    fn an_identity_without_a_key_is_told_as_such() {
+        let user = json!({"affectedEntities": [{"entityValue": "arn:aws:iam::111122223333:user/bob"}]});
+        let seen = fired(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", user));
+        assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/bob");
+        assert!(seen.steps.iter().any(|step| step.command.contains("list-access-keys --user-name bob")));
+    }
+
+    #[test]
     fn asks_whose_key_it_is() {
         let answer = (
             Query::KeyOwner { access_key_id: KEY.to_owned() },
@@ -163,6 +207,7 @@ mod tests {
                     json!({"affectedEntities": [{"entityValue": "111122223333"}]}),
                 ),
                 health("AWS_EC2_INSTANCE_ISSUE", json!({})),
+                health("AWS_RISK_CREDENTIALS_EXPOSED", json!({"statusCode": "closed"})),
                 health("AWS_RISK_IAM_QUARANTINE", json!({"affectedEntities": "none"})),
             ],
         );

@@ -1,12 +1,14 @@
 use super::{EXPOSED, exposed};
 use crate::event::Record;
+use crate::observation::Actor;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
-use crate::state::Fact;
+use crate::state::{Fact, Interrupt};
 
 declare_rule! {
     /// ## What it detects
     /// A call was signed with an access key that has an open finding as exposed. Looked for in every event that other
-    /// rules asked for, failed calls included.
+    /// rules asked for, failed calls included; each new source address is told once. Stopping or deleting the key
+    /// resolves its finding.
     /// ## Why it matters
     /// The key has not been stopped, and somebody works with it: the owner who has not heard yet, or the thief.
     /// ## What to do
@@ -20,7 +22,7 @@ declare_rule! {
         confidence: High,
         catalogue: ["KEY-08"],
         references: ["ATT&CK T1078"],
-        on: [On::LongTermKey],
+        on: [On::LongTermKey, On::Call("iam.amazonaws.com", &["DeleteAccessKey", "UpdateAccessKey"])],
         finding: EXPOSED,
         failed_calls: true,
         wakes: true,
@@ -29,8 +31,16 @@ declare_rule! {
 
 impl Rule for ExposedKeyUsed {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(key) = record.user_identity.access_key_id.get() else { return Ok(()) };
-        if cx.facts.exposed_key(record.account(), key)? != Fact::Known(true) {
+        if let Some(key) = stopped(record)
+            && is_exposed(cx, record, key)?
+        {
+            cx.report(
+                cx.passing(key, format!("{} stopped access key {key}", Actor::of(record).name)).global(),
+            );
+            return Ok(());
+        }
+        let key = record.user_identity.access_key_id.or_empty();
+        if !key.starts_with("AKIA") || !is_exposed(cx, record, key)? {
             return Ok(());
         }
         let from = record.source_ip_address.get().unwrap_or("an address not named");
@@ -39,8 +49,31 @@ impl Rule for ExposedKeyUsed {
         let title = format!("Exposed access key {key} is still in use from {from}: it {tried} {call}");
         let user = record.user_identity.user_name.get();
         let reason = "The key has an open finding as exposed, and this call was signed with it.";
-        cx.report(exposed(cx, key, user, &title).because(reason).detail("Used from", from));
+        cx.report(
+            exposed(cx, key, user, &title).because(reason).detail("Used from", from).witnessed_by(from),
+        );
         Ok(())
+    }
+}
+
+/// The key that this call has stopped or deleted.
+fn stopped<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let stops = match record.event_name.or_empty() {
+        "DeleteAccessKey" => true,
+        "UpdateAccessKey" => record.param(&["status"]) == Some("Inactive"),
+        _ => false,
+    };
+    (stops && !record.failed()).then(|| record.param(&["accessKeyId"])).flatten()
+}
+
+/// Whether the key has an open finding. A table that cannot be read is no "no": the event is tried again.
+fn is_exposed(cx: &Cx<'_>, record: &Record<'_>, key: &str) -> Result<bool, Interrupt> {
+    match cx.facts.exposed_key(record.account(), key)? {
+        Fact::Known(exposed) => Ok(exposed),
+        Fact::Missing => Ok(false),
+        Fact::Unavailable(why) => {
+            Err(Interrupt::Failed(format!("cannot tell whether {key} is exposed: {why}")))
+        }
     }
 }
 
@@ -49,6 +82,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::observation::Verdict;
     use crate::rules::testing::*;
     use crate::state::{Answer, Query, Value};
 
@@ -76,15 +110,41 @@ mod tests {
     }
 
     #[test]
+    fn stopping_the_key_resolves() {
+        let stop = |name: &str, status: &str| {
+            call(
+                "iam",
+                name,
+                json!({"requestParameters": {"userName": "bob", "accessKeyId": KEY, "status": status}}),
+            )
+        };
+        for event in [stop("UpdateAccessKey", "Inactive"), stop("DeleteAccessKey", "")] {
+            let seen = observe_with(&ExposedKeyUsed, &event, &open(true));
+            assert_eq!(seen.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing], "{event}");
+            assert!(observe_with(&ExposedKeyUsed, &event, &open(false)).is_empty());
+        }
+        assert!(observe_with(&ExposedKeyUsed, &stop("UpdateAccessKey", "Active"), &open(true)).is_empty());
+    }
+
+    #[test]
+    fn each_address_is_a_witness() {
+        let from = |address: &str| {
+            let event = call(
+                "iam",
+                "CreateUser",
+                json!({"userIdentity": {"accessKeyId": KEY}, "sourceIPAddress": address}),
+            );
+            fired_with(&ExposedKeyUsed, &event, &open(true)).witness
+        };
+        assert_ne!(from("203.0.113.7"), from("198.51.100.9"));
+    }
+
+    #[test]
     fn stays_quiet() {
         assert!(observe_with(&ExposedKeyUsed, &used(json!(null)), &open(false)).is_empty());
         quiet(
             &ExposedKeyUsed,
-            &[
-                used(json!(null)), // Nobody can say whether it is exposed: its own finding would.
-                call("iam", "CreateUser", json!({})),
-                call("iam", "CreateUser", json!({"userIdentity": null})),
-            ],
+            &[call("iam", "CreateUser", json!({})), call("iam", "CreateUser", json!({"userIdentity": null}))],
         );
     }
 }

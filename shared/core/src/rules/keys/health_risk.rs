@@ -48,10 +48,11 @@ pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, code: &str, says: &st
     }
     for subject in subjects {
         let observation = if health.status_code.get() == Some("closed") {
-            cx.passing(subject, format!("AWS Health closed its notice {code}")).aspect(code)
+            cx.passing(subject, format!("AWS Health closed its notice {code}")).aspect(code).global()
         } else {
             cx.failing(subject, format!("{says}: {code} about {subject}"))
                 .aspect(code)
+                .global()
                 .because("AWS sends this when it has itself seen signs of abuse.")
                 .detail_if("AWS says", health.description())
                 .step(
@@ -59,7 +60,16 @@ pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, code: &str, says: &st
                     "health describe-event-details --region us-east-1",
                     &[("--event-arns", health.event_arn.or_empty())],
                 )
-                .step("Which users, keys and MFA devices are there?", "iam generate-credential-report", &[])
+                .step(
+                    "Which users, keys and MFA devices are there? Have a report made,",
+                    "iam generate-credential-report",
+                    &[],
+                )
+                .step(
+                    "then read it (it is base64)",
+                    "iam get-credential-report",
+                    &[("--query", "Content"), ("--output", "text")],
+                )
         };
         cx.report(observation);
     }

@@ -73,8 +73,12 @@ fn exposed_keys(cx: &Cx<'_>, account: &str, user: &str) -> Result<Vec<String>, I
     let Fact::Known(keys) = cx.facts.access_keys(user)? else { return Ok(Vec::new()) };
     let mut known = Vec::new();
     for key in &keys {
-        if cx.facts.exposed_key(account, key)? == Fact::Known(true) {
-            known.push(key.clone());
+        match cx.facts.exposed_key(account, key)? {
+            Fact::Known(true) => known.push(key.clone()),
+            Fact::Unavailable(why) => {
+                return Err(Interrupt::Failed(format!("cannot tell whether {key} is exposed: {why}")));
+            }
+            _ => {}
         }
     }
     Ok(if known.is_empty() && keys.len() == 1 { keys } else { known })
