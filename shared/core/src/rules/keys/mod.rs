@@ -11,8 +11,12 @@ pub(crate) mod quarantine_attached;
 pub(crate) mod quarantine_detached;
 pub(crate) mod trusted_advisor;
 
+use crate::event::Record;
 use crate::observation::Observation;
+use crate::policy::managed;
 use crate::rules::Cx;
+use crate::rules::admin::power;
+use crate::state::PrincipalKind;
 
 /// The finding that all witnesses of an exposed key share.
 const EXPOSED: &str = "exposed-access-key";
@@ -62,4 +66,11 @@ fn contain(seen: Observation, key: &str, user: Option<&str>) -> Observation {
 /// Whether the text has the shape of an access key id (IAM user guide, "Understanding unique ID prefixes").
 fn is_access_key(text: &str) -> bool {
     (text.starts_with("AKIA") || text.starts_with("ASIA")) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Whom a call attaches AWS's quarantine policy to, or detaches it from, and that policy.
+fn quarantined<'r>(record: &'r Record<'_>) -> Option<(PrincipalKind, &'r str, &'r str)> {
+    let (kind, name) = power::grantee(record)?;
+    let policy = record.param(&["policyArn"]).filter(|policy| managed::is_quarantine(policy))?;
+    Some((kind, name, policy))
 }

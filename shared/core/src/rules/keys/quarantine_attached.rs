@@ -1,7 +1,5 @@
-use super::{EXPOSED, exposed};
+use super::{EXPOSED, exposed, quarantined};
 use crate::event::Record;
-use crate::policy::managed;
-use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::{Fact, Interrupt, PrincipalKind};
 
@@ -30,13 +28,7 @@ declare_rule! {
 
 impl Rule for QuarantineAttached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (Some((kind, name)), Some(policy)) = (power::grantee(record), record.param(&["policyArn"]))
-        else {
-            return Ok(());
-        };
-        if !managed::is_quarantine(policy) {
-            return Ok(());
-        }
+        let Some((kind, name, policy)) = quarantined(record) else { return Ok(()) };
         let short = policy.rsplit('/').next().unwrap_or(policy);
         let user = (kind == PrincipalKind::User).then_some(name);
         let reason = format!("{short} was attached to {} {name}.", kind.as_str());

@@ -1,5 +1,5 @@
+use super::quarantined;
 use crate::event::Record;
-use crate::policy::managed;
 use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -26,13 +26,7 @@ declare_rule! {
 
 impl Rule for QuarantineDetached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (Some((kind, name)), Some(policy)) = (power::grantee(record), record.param(&["policyArn"]))
-        else {
-            return Ok(());
-        };
-        if !managed::is_quarantine(policy) {
-            return Ok(());
-        }
+        let Some((kind, name, policy)) = quarantined(record) else { return Ok(()) };
         let short = policy.rsplit('/').next().unwrap_or(policy);
         let title = format!("{} took AWS's quarantine off {} {name}", power::who(record), kind.as_str());
         let mut seen = cx
