@@ -1,6 +1,6 @@
 //! `keepwatch replay`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,7 +79,7 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let mut player = Player {
         rules: Index::new(registry::RULES),
         config: Config { trusted_accounts: replay.trusted_account.clone() },
-        exposed: BTreeSet::new(),
+        exposed: BTreeMap::new(),
         by_kind: BTreeMap::new(),
         unreadable: 0,
     };
@@ -117,8 +117,9 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
 struct Player {
     rules: Index,
     config: Config,
-    /// Accounts and ids of keys that the replayed events have shown to be exposed. On an account the table knows them.
-    exposed: BTreeSet<(String, String)>,
+    /// Accounts and ids of keys that the replayed events have shown to be exposed, and since when. On an account the
+    /// findings table knows them.
+    exposed: BTreeMap<(String, String), Timestamp>,
     by_kind: BTreeMap<&'static str, usize>,
     unreadable: usize,
 }
@@ -167,7 +168,7 @@ impl Player {
                 break evaluation;
             }
             for question in evaluation.questions {
-                let answer = self.answer(&question);
+                let answer = self.answer(&question, event);
                 facts.insert(question, answer);
             }
         };
@@ -179,17 +180,18 @@ impl Player {
             if seen.verdict == Verdict::Passing {
                 self.exposed.remove(&key);
             } else {
-                self.exposed.insert(key);
+                self.exposed.entry(key).or_insert(seen.event.time);
             }
         }
         evaluation.observations
     }
 
-    fn answer(&self, question: &Query) -> Answer {
+    fn answer(&self, question: &Query, event: &Event<'_>) -> Answer {
         match question {
             Query::ExposedKey { account, access_key_id } => {
-                let key = (account.clone(), access_key_id.clone());
-                Fact::Known(Value::Flag(self.exposed.contains(&key)))
+                // Lines need not be in order: what a key did before it leaked is no sign of the thief.
+                let since = self.exposed.get(&(account.clone(), access_key_id.clone()));
+                Fact::Known(Value::Flag(since.is_some_and(|since| event.time() >= Some(*since))))
             }
             _ => Fact::Unavailable("replay does not ask the account".to_owned()),
         }

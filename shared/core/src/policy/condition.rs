@@ -4,17 +4,39 @@
 //! touch only tagged resources). Those are read. A condition on the circumstances of a request (MFA, address, region,
 //! hour, organization) leaves the power as it is: whoever holds the grant can meet it. It is mentioned, not deducted.
 
+use std::cell::OnceCell;
+
 use super::document::Condition;
+use super::managed::POWERFUL;
+use super::named::MAX_WORK;
+use super::pattern::pattern;
+use super::scope::{Holder, Place};
 use super::wildcard;
 
-/// The AWS-managed policies whose attachment makes the holder powerful. A condition on `iam:PolicyARN` or
-/// `iam:PermissionsBoundary` narrows only if it keeps out all of them.
-const POWERFUL: [&str; 4] = [
-    "arn:aws:iam::aws:policy/AdministratorAccess",
-    "arn:aws:iam::aws:policy/IAMFullAccess",
-    "arn:aws:iam::aws:policy/PowerUserAccess",
-    "arn:aws:iam::aws:policy/job-function/SystemAdministrator",
-];
+/// The policy that a boundary must not be.
+const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// What the holder can do about the conditions that confine its own grants.
+#[derive(Debug, Default)]
+pub(super) struct Delegation {
+    /// The kinds of resource that it can tag, to meet a condition on their tags.
+    pub(super) tags: Vec<Place<'static>>,
+    /// Patterns of the policies that it can make,
+    pub(super) made: Vec<String>,
+    /// and of those that exist and that it can rewrite.
+    pub(super) rewritten: Vec<String>,
+}
+
+/// What the conditions leave of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Permit {
+    /// No power.
+    None,
+    /// Power over the holder itself.
+    Own,
+    /// All of it.
+    All,
+}
 
 /// The keys that are read, by the requests that carry them (IAM's service authorization reference).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,55 +129,148 @@ impl Operator {
     }
 }
 
+/// One condition that is read.
+#[derive(Debug)]
+struct Read<'a> {
+    key: Key,
+    operator: Operator,
+    condition: &'a Condition,
+    /// The values as patterns of the holder's own policies, where they are policies.
+    policies: Vec<String>,
+    /// Whether a powerful policy of AWS's fits.
+    powerful: OnceCell<bool>,
+}
+
 /// The conditions of one Allow, taken apart.
 #[derive(Debug, Default)]
 pub(super) struct Limits<'a> {
-    read: Vec<(Key, Operator, &'a [String])>,
+    read: Vec<Read<'a>>,
     /// The keys of conditions on circumstances, as written.
     pub(super) circumstances: Vec<&'a str>,
 }
 
 impl<'a> Limits<'a> {
-    pub(super) fn of(conditions: &'a [Condition]) -> Limits<'a> {
+    pub(super) fn of(conditions: &'a [Condition], holder: &Holder) -> Limits<'a> {
         let mut limits = Limits::default();
         for condition in conditions {
-            match Key::of(&condition.key) {
-                Key::Circumstance => limits.circumstances.push(&condition.key),
-                key => limits.read.push((key, Operator::of(&condition.operator), &condition.values)),
+            let key = Key::of(&condition.key);
+            if key == Key::Circumstance {
+                limits.circumstances.push(&condition.key);
+                continue;
             }
+            let (operator, powerful) = (Operator::of(&condition.operator), OnceCell::new());
+            let of_policies = matches!(key, Key::PolicyArn | Key::Boundary);
+            let values = condition.values.iter().filter(|_| of_policies);
+            let policies = values.map(|v| pattern(v, !operator.negated, holder).in_account(holder)).collect();
+            limits.read.push(Read { key, operator, condition, policies, powerful });
         }
         limits
     }
 
-    /// Whether the grant still gives power through this action. For `iam:PassRole`, `service` is who receives the
-    /// role; without one, any service will do.
-    pub(super) fn permit(&self, action: &str, service: Option<&str>) -> bool {
-        self.read.iter().all(|&(key, operator, values)| {
-            let is_null = || values.iter().any(|v| v.eq_ignore_ascii_case("true"));
-            if !key.is_in(action) {
-                return if operator.null { is_null() } else { operator.negated || operator.optional };
+    /// What the grant still gives through this action, which works on resources of the kind `place`. For
+    /// `iam:PassRole`, `service` is who receives the role; without one, any service will do.
+    pub(super) fn permit(
+        &self,
+        action: &str,
+        place: Place<'_>,
+        service: Option<&str>,
+        given: &Delegation,
+    ) -> Permit {
+        let mut permit = Permit::All;
+        for read in &self.read {
+            match read.permit(action, place, service, given) {
+                Permit::None => return Permit::None,
+                Permit::Own => permit = Permit::Own,
+                Permit::All => {}
             }
-            match key {
-                _ if operator.null => match key {
-                    // Most resources carry no given tag, and most users no boundary.
-                    Key::ResourceTag | Key::Boundary => is_null(),
-                    _ => !is_null(),
-                },
-                Key::PolicyArn => POWERFUL.iter().any(|arn| fits_arn(operator, values, arn)),
-                // A boundary of AdministratorAccess bounds nothing; and most users and roles have none at all.
-                Key::Boundary => operator.optional || fits_arn(operator, values, POWERFUL[0]),
+        }
+        permit
+    }
+}
+
+impl Read<'_> {
+    fn permit(&self, action: &str, place: Place<'_>, service: Option<&str>, given: &Delegation) -> Permit {
+        let (operator, values) = (self.operator, &self.condition.values);
+        let is_null = || values.iter().any(|v| v.eq_ignore_ascii_case("true"));
+        let permits = if !self.key.is_in(action) {
+            if operator.null { is_null() } else { operator.negated || operator.optional }
+        } else {
+            match self.key {
+                Key::ResourceTag => return self.of_tag(place, given),
+                // Most users have no boundary.
+                Key::Boundary if operator.null => is_null(),
+                _ if operator.null => !is_null(),
+                Key::PolicyArn => {
+                    *self.powerful.get_or_init(|| POWERFUL.iter().any(|arn| fits_arn(operator, values, arn)))
+                        || self.fits_any(&given.made)
+                        || self.fits_any(&given.rewritten)
+                }
+                // A boundary of AdministratorAccess bounds nothing, and so does one that its holder can rewrite; and
+                // most users and roles have none at all. A policy that is named in full exists, so that to make one
+                // helps only where names are open.
+                Key::Boundary => {
+                    let open = operator.negated || values.iter().any(|v| wildcard::is_wild(v));
+                    operator.optional
+                        || fits_arn(operator, values, ADMINISTRATOR)
+                        || self.fits_any(&given.rewritten)
+                        || (open && self.fits_any(&given.made))
+                }
                 Key::PassedTo => match service {
                     Some(service) => fits_service(operator, values, service),
                     None => operator.negated || !values.is_empty(),
                 },
                 Key::ServiceLinked | Key::Circumstance => true,
-                Key::ResourceTag => {
-                    operator.negated
-                        || operator.optional
-                        || (operator.wild && values.iter().any(|v| v == "*"))
-                }
             }
-        })
+        };
+        if permits { Permit::All } else { Permit::None }
+    }
+
+    /// A tag confines only who cannot put it on what it lacks.
+    fn of_tag(&self, place: Place<'_>, given: &Delegation) -> Permit {
+        let (operator, values) = (self.operator, &self.condition.values);
+        let open = if operator.null {
+            // Most resources carry no given tag.
+            values.iter().any(|v| v.eq_ignore_ascii_case("true"))
+        } else {
+            operator.negated
+                || operator.optional
+                || (operator.wild && values.iter().any(|v| wildcard::is_all_wild(v)))
+        };
+        let tag = self.condition.key.split_once('/').map_or("", |(_, tag)| tag);
+        let of_principal = |value: &String| {
+            let inner = value.strip_prefix("${").and_then(|v| v.strip_suffix('}')).unwrap_or_default();
+            let (key, name) = inner.split_once('/').unwrap_or_default();
+            key.eq_ignore_ascii_case("aws:PrincipalTag") && name.eq_ignore_ascii_case(tag)
+        };
+        let tagged = matches!(place, Place::User | Place::Role);
+        match () {
+            () if open || given.tags.contains(&place) => Permit::All,
+            // The holder has the same tags as itself.
+            () if tagged && !operator.null && values.iter().any(of_principal) => Permit::Own,
+            () => Permit::None,
+        }
+    }
+
+    /// Whether the condition lets through a policy that fits one of these patterns.
+    fn fits_any(&self, policies: &[String]) -> bool {
+        let bytes = |list: &[String]| list.iter().map(String::len).sum::<usize>();
+        if policies.is_empty() {
+            return false;
+        }
+        if bytes(policies).saturating_mul(bytes(&self.policies)) > MAX_WORK {
+            return true;
+        }
+        let listed = |policy: &String| {
+            self.policies.iter().zip(&self.condition.values).any(|(value, written)| {
+                let literal = !self.operator.wild && wildcard::is_wild(written);
+                match (self.operator.negated, literal) {
+                    (_, true) => false,
+                    (true, false) => wildcard::covers(value, policy),
+                    (false, false) => wildcard::meets(value, policy),
+                }
+            })
+        };
+        policies.iter().any(|policy| listed(policy) != self.operator.negated)
     }
 }
 

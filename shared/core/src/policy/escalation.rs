@@ -3,64 +3,7 @@
 //! Facts from the public research of Rhino Security Labs (2018), Bishop Fox's IAM Vulnerable and DataDog's
 //! pathfinding.cloud; the wording is our own.
 
-/// One way to gain power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Path {
-    /// Kebab-case name, stable: findings keep it.
-    pub id: &'static str,
-    /// What its holder can do, to follow "so its holder can".
-    pub clause: &'static str,
-    /// The actions that are all needed.
-    pub all: &'static [&'static str],
-    /// Further actions of which one is needed, if there are any.
-    pub any: &'static [&'static str],
-    /// The services that may receive the role, where `iam:PassRole` to one of them is needed as well.
-    pub passes: &'static [&'static str],
-    /// Needs something in the account that happens to have more power than the holder (a function, an instance, a
-    /// stack). A weak path alone is no [`super::Level::PrivilegeEscalation`].
-    pub weak: bool,
-    /// Whose resource it must be.
-    pub target: Target,
-}
-
-/// On which resources a path works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Most resources of the kind. One's own is no gain: a key for oneself is self-service.
-    Others,
-    /// Most resources of the kind, or the holder itself: one who may attach policies to itself needs nobody else.
-    OthersOrSelf,
-}
-
-const fn on(target: Target, id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
-    Path { id, clause, all: action, any: &[], passes: &[], weak: false, target }
-}
-
-const fn own(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
-    on(Target::OthersOrSelf, id, action, clause)
-}
-
-const fn others(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
-    on(Target::Others, id, action, clause)
-}
-
-const fn weak(
-    id: &'static str,
-    all: &'static [&'static str],
-    any: &'static [&'static str],
-    clause: &'static str,
-) -> Path {
-    Path { id, clause, all, any, passes: &[], weak: true, target: Target::Others }
-}
-
-const fn pass(
-    id: &'static str,
-    passes: &'static [&'static str],
-    all: &'static [&'static str],
-    any: &'static [&'static str],
-) -> Path {
-    Path { id, clause: "run code as any role", all, any, passes, weak: false, target: Target::Others }
-}
+use super::path::{Path, Target, others, own, pass, same, weak};
 
 const EC2: &[&str] = &["ec2.amazonaws.com"];
 const LAMBDA: &[&str] = &["lambda.amazonaws.com"];
@@ -69,6 +12,9 @@ const GLUE: &[&str] = &["glue.amazonaws.com"];
 const SAGEMAKER: &[&str] = &["sagemaker.amazonaws.com"];
 const TASKS: &[&str] = &["ecs-tasks.amazonaws.com"];
 const AGENTS: &[&str] = &["bedrock-agentcore.amazonaws.com"];
+const WRITE_ROLE: &[&str] = &["iam:AttachRolePolicy", "iam:PutRolePolicy"];
+const WRITE_USER: &[&str] = &["iam:AttachUserPolicy", "iam:PutUserPolicy"];
+const JOIN: &[&str] = &["iam:AddUserToGroup"];
 const INVOKE: &[&str] = &[
     "lambda:InvokeFunction",
     "lambda:CreateEventSourceMapping",
@@ -106,6 +52,59 @@ pub const PATHS: &[Path] = &[
     ),
     others("assume-any-role", &["sts:AssumeRole"], "assume every role that trusts the account"),
     others("assume-root", &["sts:AssumeRoot"], "act as root of the organization's accounts"),
+    // To do both to one and the same role or user. Whoever makes a role writes its trust policy as well.
+    same("create-role", &["iam:CreateRole"], WRITE_ROLE, "make an administrator role and assume it"),
+    same(
+        "take-over-role",
+        &["iam:UpdateAssumeRolePolicy"],
+        WRITE_ROLE,
+        "make that role administrator and assume it",
+    ),
+    same(
+        "rewrite-and-assume-role",
+        &["sts:AssumeRole"],
+        WRITE_ROLE,
+        "make that role administrator and assume it",
+    ),
+    same(
+        "take-over-user",
+        &["iam:CreateAccessKey"],
+        WRITE_USER,
+        "make that user administrator and use its key",
+    ),
+    same(
+        "take-over-user-by-password",
+        &["iam:CreateLoginProfile"],
+        WRITE_USER,
+        "make that user administrator and sign in as it",
+    ),
+    same(
+        "take-over-user-by-new-password",
+        &["iam:UpdateLoginProfile"],
+        WRITE_USER,
+        "make that user administrator and sign in as it",
+    ),
+    same(
+        "create-group-member",
+        &["iam:CreateUser", "iam:CreateAccessKey"],
+        JOIN,
+        "make a member of that group and use its key",
+    ),
+    same(
+        "create-group-member-with-password",
+        &["iam:CreateUser", "iam:CreateLoginProfile"],
+        JOIN,
+        "make a member of that group and sign in as it",
+    ),
+    Path {
+        target: Target::SamePassed,
+        ..same(
+            "rewrite-and-pass-role",
+            &["iam:PassRole"],
+            WRITE_ROLE,
+            "run code as a role that it makes administrator",
+        )
+    },
     // To take off one's own limits.
     own(
         "delete-user-permissions-boundary",

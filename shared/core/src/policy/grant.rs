@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::document::Document;
-use super::escalation::{PATHS, Path};
+use super::escalation::PATHS;
+use super::named::Named;
+use super::path::Path;
 use super::power::{Power, View};
 use super::scope::Holder;
 use super::words;
@@ -14,7 +16,7 @@ use super::words;
 pub enum Level {
     /// No power over IAM and over no service as a whole.
     Ordinary,
-    /// All of one service or more, or another's workloads, but not IAM.
+    /// All of one service or more, another's workloads, or some users, roles or policies by name, but not all of IAM.
     ServiceAdmin,
     /// Its holder can make itself more powerful than the documents say.
     PrivilegeEscalation,
@@ -49,6 +51,9 @@ pub struct Grant {
     pub services: Vec<String>,
     /// The power hangs on circumstances (an address, MFA, a region) that a condition asks for.
     pub conditional: bool,
+    /// What its holder can do, to follow "user bob now": `is a full administrator`, `fully controls s3 and ec2`. At
+    /// most 80 characters, safe to show.
+    pub ability: String,
 }
 
 /// How much power these documents give together. Each has the name by which `why` calls it; `grantee` is the ARN of the
@@ -94,6 +99,7 @@ fn managed_name(text: &str) -> Option<String> {
 
 /// What one view comes to.
 struct Found {
+    named: Option<Named>,
     level: Level,
     strong: Vec<&'static Path>,
     weak: Vec<&'static Path>,
@@ -106,23 +112,27 @@ impl Found {
     fn of(view: &View<'_, '_>) -> Found {
         let (everything, iam) = (view.is_everything(), view.is_iam());
         if everything && iam {
-            let (strong, weak, services) = Default::default();
-            return Found { level: Level::FullAdmin, strong, weak, services, iam, everything };
+            let (named, strong, weak, services) = Default::default();
+            return Found { named, level: Level::FullAdmin, strong, weak, services, iam, everything };
         }
         let (weak, strong): (Vec<_>, Vec<_>) =
             PATHS.iter().filter(|path| view.is_open(path)).partition(|p| p.weak);
         let services = if everything { vec!["*".to_owned()] } else { view.services() };
+        let named = if strong.is_empty() { Named::of(view) } else { None };
         let level = match () {
             () if !strong.is_empty() => Level::PrivilegeEscalation,
-            () if !services.is_empty() || !weak.is_empty() => Level::ServiceAdmin,
+            () if !services.is_empty() || !weak.is_empty() || named.is_some() => Level::ServiceAdmin,
             () => Level::Ordinary,
         };
-        Found { level, strong, weak, services, iam, everything }
+        Found { named, level, strong, weak, services, iam, everything }
     }
 
     fn grant(self, why: String, conditional: bool) -> Grant {
         let paths = self.strong.iter().chain(&self.weak).map(|path| path.id).collect();
-        Grant { level: self.level, why, paths, services: self.services, conditional }
+        let named = self.named.as_ref().map(Named::plain_clause);
+        let way = named.as_deref().or(self.weak.first().map(|path| path.clause));
+        let ability = words::ability(self.level, &self.services, way);
+        Grant { level: self.level, why, paths, services: self.services, conditional, ability }
     }
 
     /// The statements that give the power which the sentence names.
@@ -135,9 +145,10 @@ impl Found {
                 None => Vec::new(),
             },
             Level::ServiceAdmin if self.everything => view.witnesses(View::is_everything),
-            Level::ServiceAdmin => match (self.services.as_slice(), self.weak.first()) {
-                ([], Some(path)) => view.witnesses(|v| v.is_open(path)),
-                (services, _) => view.witnesses(|v| services.iter().take(3).all(|s| v.holds(s))),
+            Level::ServiceAdmin => match (self.services.as_slice(), &self.named, self.weak.first()) {
+                ([], Some(named), _) => view.witnesses(|v| named.is_in(v)),
+                ([], None, Some(path)) => view.witnesses(|v| v.is_open(path)),
+                (services, ..) => view.witnesses(|v| services.iter().take(3).all(|s| v.holds(s))),
             },
             Level::Ordinary => Vec::new(),
         }
@@ -162,13 +173,20 @@ impl Found {
             Level::ServiceAdmin if self.everything => {
                 format!("nearly every action of nearly every service{}", words::exceptions(power, &witnesses))
             }
-            Level::ServiceAdmin if self.services.is_empty() => ways(&self.weak),
+            Level::ServiceAdmin if self.services.is_empty() => match &self.named {
+                Some(named) => named.says(),
+                None => ways(&self.weak),
+            },
             Level::ServiceAdmin => {
                 let services: Vec<String> = self.services.iter().map(|s| words::name(s)).collect();
                 format!("every action of {} on every resource", words::list(&services))
             }
         };
-        format!("{place} {what}{tail}")
+        let more = match &self.named {
+            Some(named) if !self.services.is_empty() => format!("; the holder can also {}", named.clause()),
+            _ => String::new(),
+        };
+        format!("{place} {what}{tail}{more}")
     }
 }
 
@@ -182,20 +200,4 @@ fn ways(paths: &[&Path]) -> String {
         (_, more) => format!("; it also allows {}, and {more} more", others.join(", ")),
     };
     format!("{}, so its holder can {}{more}", first.actions(), first.clause)
-}
-
-impl Path {
-    /// `iam:PassRole together with lambda:CreateFunction`.
-    fn actions(&self) -> String {
-        let actions = match self.all {
-            [] => self.any.join(" or "),
-            all => all.join(" and "),
-        };
-        if self.passes.is_empty() { actions } else { format!("iam:PassRole together with {actions}") }
-    }
-
-    /// The same as what a policy does: `allows iam:PutUserPolicy, so its holder can …`.
-    pub(super) fn says(&self) -> String {
-        format!("allows {}, so its holder can {}", self.actions(), self.clause)
-    }
 }

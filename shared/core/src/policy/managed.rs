@@ -3,6 +3,8 @@
 //! The table holds those that give more than their names say, and those that people attach most. Levels are what
 //! [`super::analyse`] says of the documents that AWS published.
 
+use std::sync::LazyLock;
+
 use super::{Arn, Grant, Level, PATHS, words};
 
 /// A policy's name, its level, the most direct ways to gain power that it opens, and the services it gives whole.
@@ -210,6 +212,22 @@ const TABLE: &[Row] = &[
     ("ViewOnlyAccess", Ordinary, &[], &[]),
 ];
 
+/// The policies of the table that stand under `job-function/`, as far as they matter for [`POWERFUL`].
+const JOB_FUNCTIONS: [&str; 2] = ["DataScientist", "SystemAdministrator"];
+
+/// The ARNs of the AWS-managed policies whose attachment makes their holder powerful, in AWS's main partition.
+pub(super) static POWERFUL: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let strong = |row: &&Row| row.1 >= PrivilegeEscalation || row.0 == "SystemAdministrator";
+    TABLE
+        .iter()
+        .filter(strong)
+        .map(|(name, ..)| {
+            let path = if JOB_FUNCTIONS.contains(name) { "job-function/" } else { "" };
+            format!("arn:aws:iam::aws:policy/{path}{name}")
+        })
+        .collect()
+});
+
 /// The name of an AWS-managed policy: the last segment of `arn:aws:iam::aws:policy/job-function/Billing`, in any
 /// partition. `None` for customer-managed policies and for what is no policy's ARN.
 pub fn name_of(arn: &str) -> Option<&str> {
@@ -239,15 +257,27 @@ pub fn known(arn: &str) -> Option<Grant> {
         };
         let mut grant = grant(name, *level, paths, &what);
         grant.services = services.iter().map(|s| (*s).to_owned()).collect();
+        grant.ability = words::ability(*level, &grant.services, path.map(|path| path.clause));
         return Some(grant);
     }
     if is_quarantine(arn) {
         return Some(grant(name, Ordinary, &[], "takes away what an exposed key could be used for"));
     }
-    if name.ends_with("ReadOnlyAccess") || name.ends_with("ReadOnly") {
-        return Some(grant(name, Ordinary, &[], "allows reading only"));
+    None
+}
+
+/// What an AWS-managed policy probably grants, by its name: for when its document could not be read. `None` for
+/// customer-managed policies and for names that say nothing.
+pub fn guess(arn: &str) -> Option<Grant> {
+    if let Some(grant) = known(arn) {
+        return Some(grant);
     }
-    name.ends_with("FullAccess").then(|| grant(name, ServiceAdmin, &[], "allows every action of a service"))
+    let name = name_of(arn)?;
+    if name.ends_with("ReadOnlyAccess") || name.ends_with("ReadOnly") {
+        return Some(grant(name, Ordinary, &[], "should allow reading only, by its name"));
+    }
+    let full = name.ends_with("FullAccess");
+    full.then(|| grant(name, ServiceAdmin, &[], "should allow every action of a service, by its name"))
 }
 
 /// Whether AWS attaches this policy to a user whose key it found exposed. A newer version has a new number at its end.
@@ -265,5 +295,6 @@ fn grant(name: &str, level: Level, paths: &[&'static str], what: &str) -> Grant 
         paths: paths.to_vec(),
         services: Vec::new(),
         conditional: false,
+        ability: words::ability(level, &[], None),
     }
 }

@@ -10,10 +10,14 @@ mod document;
 mod escalation;
 mod grant;
 pub mod managed;
+mod named;
+mod path;
+mod pattern;
 mod power;
 mod read;
 mod scope;
 mod shape;
+mod table;
 pub mod trust;
 pub mod wildcard;
 mod words;
@@ -25,5 +29,6 @@ pub use arn::Arn;
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };
-pub use escalation::{PATHS, Path};
+pub use escalation::PATHS;
 pub use grant::{Grant, Level, analyse};
+pub use path::Path;

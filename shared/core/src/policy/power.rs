@@ -3,142 +3,30 @@
 //! A Deny with a condition takes nothing away here. Its condition is the holder's to miss: "deny unless MFA" leaves all
 //! the power to whoever has the MFA device.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::rc::Rc;
 
-use super::condition::Limits;
+use super::condition::{Delegation, Limits, Permit};
 use super::document::{Document, Effect, Statement};
-use super::escalation::{PATHS, Path, Target};
+use super::escalation::PATHS;
+use super::named::{MAX_WORK, overlap};
+use super::path::{Path, Target};
 use super::scope::{Holder, Place, Reach, SELF, SOME, Scope, is_broad};
+use super::table::{Bits, IAM, SERVICES, TABLE, TRIFLES};
 use super::wildcard;
-
-/// Changes to IAM of which an administrator may make most.
-const IAM: [&str; 12] = [
-    "iam:AddUserToGroup",
-    "iam:AttachGroupPolicy",
-    "iam:AttachRolePolicy",
-    "iam:AttachUserPolicy",
-    "iam:CreateAccessKey",
-    "iam:CreateLoginProfile",
-    "iam:CreatePolicyVersion",
-    "iam:CreateRole",
-    "iam:CreateUser",
-    "iam:PutRolePolicy",
-    "iam:PutUserPolicy",
-    "iam:UpdateAssumeRolePolicy",
-];
-
-/// For the services that matter most, what "every action" comes to: whoever may do all of these has the service,
-/// however the pattern is written.
-const SERVICES: [(&str, &[&str]); 24] = [
-    ("account", &["CloseAccount", "PutAlternateContact", "EnableRegion"]),
-    (
-        "backup",
-        &["DeleteBackupVault", "DeleteRecoveryPoint", "PutBackupVaultAccessPolicy", "StartRestoreJob"],
-    ),
-    ("cloudformation", &["CreateStack", "DeleteStack", "UpdateStack", "SetStackPolicy"]),
-    ("cloudtrail", &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]),
-    ("config", &["DeleteConfigurationRecorder", "StopConfigurationRecorder", "PutDeliveryChannel"]),
-    ("dynamodb", &["GetItem", "PutItem", "DeleteTable", "PutResourcePolicy", "ExportTableToPointInTime"]),
-    (
-        "ec2",
-        &[
-            "RunInstances",
-            "TerminateInstances",
-            "AuthorizeSecurityGroupIngress",
-            "ModifySnapshotAttribute",
-            "DeleteVpc",
-        ],
-    ),
-    ("ecr", &["PutImage", "DeleteRepository", "SetRepositoryPolicy", "BatchDeleteImage"]),
-    ("ecs", &["RunTask", "RegisterTaskDefinition", "DeleteCluster", "ExecuteCommand"]),
-    ("eks", &["CreateAccessEntry", "AssociateAccessPolicy", "DeleteCluster", "UpdateClusterConfig"]),
-    ("guardduty", &["DeleteDetector", "UpdateDetector", "CreateFilter", "DisassociateMembers"]),
-    ("kms", &["Decrypt", "PutKeyPolicy", "ScheduleKeyDeletion", "CreateGrant"]),
-    (
-        "lambda",
-        &["CreateFunction", "UpdateFunctionCode", "AddPermission", "DeleteFunction", "InvokeFunction"],
-    ),
-    ("logs", &["DeleteLogGroup", "PutResourcePolicy", "PutSubscriptionFilter", "DeleteLogStream"]),
-    ("organizations", &["AttachPolicy", "DetachPolicy", "InviteAccountToOrganization", "LeaveOrganization"]),
-    ("rds", &["DeleteDBInstance", "ModifyDBInstance", "ModifyDBSnapshotAttribute", "CreateDBSnapshot"]),
-    ("route53", &["ChangeResourceRecordSets", "DeleteHostedZone", "CreateHostedZone"]),
-    ("s3", &["GetObject", "PutObject", "DeleteObject", "PutBucketPolicy", "DeleteBucket"]),
-    ("secretsmanager", &["GetSecretValue", "PutSecretValue", "DeleteSecret", "PutResourcePolicy"]),
-    ("securityhub", &["DisableSecurityHub", "UpdateStandardsControl", "BatchUpdateFindings"]),
-    ("sns", &["Publish", "DeleteTopic", "SetTopicAttributes", "AddPermission"]),
-    ("sqs", &["ReceiveMessage", "SendMessage", "DeleteQueue", "SetQueueAttributes"]),
-    ("ssm", &["SendCommand", "StartSession", "PutParameter", "GetParameter", "StartAutomationExecution"]),
-    ("sso", &["CreatePermissionSet", "CreateAccountAssignment", "PutInlinePolicyToPermissionSet"]),
-];
-
-/// Services with nothing to administer: channels of agents, prices, the caller's own health and identity. IAM and STS
-/// are judged by the ways to gain power instead.
-const TRIFLES: [&str; 10] = [
-    "ec2messages",
-    "execute-api",
-    "health",
-    "iam",
-    "mobileanalytics",
-    "pricing",
-    "ssmmessages",
-    "sts",
-    "support",
-    "xray",
-];
 
 /// The most services that one document may name; AWS has about four hundred.
 const MAX_SERVICES: usize = 400;
 
-/// Which probe actions a statement names, one bit each.
-type Bits = [u64; 6];
-
-/// The actions that are asked for.
-struct Table {
-    actions: Vec<(String, Place<'static>)>,
-    index: HashMap<&'static str, usize>,
-    letters: Vec<usize>,
-    services: Vec<(&'static str, Vec<usize>)>,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table =
-        Table { actions: Vec::new(), index: HashMap::new(), letters: Vec::new(), services: Vec::new() };
-    let named = PATHS.iter().flat_map(|p| p.all.iter().chain(p.any)).chain(&IAM).chain(&["iam:PassRole"]);
-    for &action in named {
-        if !table.index.contains_key(action) {
-            table.index.insert(action, table.actions.len());
-            table.actions.push((action.to_owned(), place(action)));
-        }
-    }
-    for (service, names) in SERVICES {
-        let first = table.actions.len();
-        table.actions.extend(names.iter().map(|name| (format!("{service}:{name}"), Place::Service(service))));
-        table.services.push((service, (first..table.actions.len()).collect()));
-    }
-    // Actions that no list can name, one for each letter that the name of a service can begin with.
-    for (letter, verb) in ('a'..='z').zip(('A'..='Z').rev()) {
-        table.letters.push(table.actions.len());
-        table.actions.push((format!("{letter}~~~~~~~~~:{verb}~~~~~~~~~~"), Place::Anywhere));
-    }
-    table
-});
-
-/// On what kind of resource an action works.
-fn place(action: &'static str) -> Place<'static> {
-    let (service, name) = action.split_once(':').unwrap_or((action, ""));
-    match service {
-        "sts" => Place::Role,
-        "iam" if name.contains("Group") => Place::Group,
-        "iam" if name.contains("Role") => Place::Role,
-        "iam" if name.contains("SAML") => Place::Saml,
-        "iam" if name.contains("OpenID") => Place::Oidc,
-        "iam" if name.ends_with("PolicyVersion") => Place::Policy,
-        "iam" => Place::User,
-        _ => Place::Service(service),
-    }
-}
+/// The rights to tag each of IAM's kinds.
+const TAGGING: [(Place<'static>, &str); 5] = [
+    (Place::User, "iam:TagUser"),
+    (Place::Role, "iam:TagRole"),
+    (Place::Policy, "iam:TagPolicy"),
+    (Place::Saml, "iam:TagSAMLProvider"),
+    (Place::Oidc, "iam:TagOpenIDConnectProvider"),
+];
 
 /// One statement, made ready to be asked.
 pub(super) struct Entry<'a> {
@@ -151,6 +39,7 @@ pub(super) struct Entry<'a> {
     actions: Bits,
     scope: Scope,
     reach: RefCell<HashMap<Place<'static>, Reach>>,
+    named: RefCell<HashMap<Place<'static>, Rc<Vec<String>>>>,
 }
 
 impl Entry<'_> {
@@ -160,6 +49,11 @@ impl Entry<'_> {
 
     fn reach(&self, place: Place<'static>, holder: &Holder) -> Reach {
         *self.reach.borrow_mut().entry(place).or_insert_with(|| self.scope.reach(place, holder))
+    }
+
+    fn named(&self, place: Place<'static>, holder: &Holder) -> Rc<Vec<String>> {
+        let mut named = self.named.borrow_mut();
+        Rc::clone(named.entry(place).or_insert_with(|| Rc::new(self.scope.names(place, holder))))
     }
 }
 
@@ -184,10 +78,11 @@ impl<'a> Power<'a> {
                     document,
                     number: i + 1,
                     statement,
-                    limits: Limits::of(&statement.conditions),
+                    limits: Limits::of(&statement.conditions, &power.holder),
                     actions: actions(statement, &mut known),
                     scope: Scope::of(statement, allow, &power.holder),
                     reach: RefCell::default(),
+                    named: RefCell::default(),
                 };
                 if allow { power.allows.push(entry) } else { power.denies.push(entry) }
             }
@@ -215,42 +110,113 @@ fn actions<'a>(statement: &'a Statement, known: &mut HashMap<&'a str, Bits>) -> 
     if statement.not_actions.is_some() { bits.map(|word| !word) } else { bits }
 }
 
+/// An action, and for `iam:PassRole` the service that receives the role.
+type Asked = (usize, Option<&'static str>);
+
 /// Some of the Allows of a holder, and what they come to.
 pub(super) struct View<'p, 'a> {
     power: &'p Power<'a>,
     /// Indices into `power.allows`.
     pub(super) chosen: Vec<usize>,
-    memo: RefCell<HashMap<(usize, Option<&'static str>), Reach>>,
+    reached: RefCell<HashMap<Asked, Reach>>,
+    named: RefCell<HashMap<Asked, Rc<Vec<String>>>>,
+    delegation: OnceCell<Delegation>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
     pub(super) fn new(power: &'p Power<'a>, chosen: Vec<usize>) -> View<'p, 'a> {
-        View { power, chosen, memo: RefCell::default() }
+        let (reached, named, delegation) = Default::default();
+        View { power, chosen, reached, named, delegation }
     }
 
-    fn reach(&self, action: usize, service: Option<&'static str>) -> Reach {
-        if let Some(&reach) = self.memo.borrow().get(&(action, service)) {
-            return reach;
-        }
+    fn chosen(&self) -> impl Iterator<Item = &'p Entry<'a>> {
+        self.chosen.iter().map(|&i| &self.power.allows[i])
+    }
+
+    /// What the holder can do about the conditions that confine its own grants.
+    fn delegation(&self) -> &Delegation {
+        self.delegation.get_or_init(|| {
+            let mut found = Delegation::default();
+            let can = |action: &str, given: &Delegation| {
+                let asked = (TABLE.index.get(action).copied()?, None);
+                let names = self.names_given(asked, given);
+                (!names.is_empty() || self.reach_given(asked, given) != 0).then_some(names)
+            };
+            let tags = TAGGING.iter().filter(|(_, action)| can(action, &Delegation::default()).is_some());
+            found.tags = tags.map(|(place, _)| *place).collect();
+            found.made = can("iam:CreatePolicy", &found).unwrap_or_default();
+            for action in ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"] {
+                let names = can(action, &found).unwrap_or_default();
+                found.rewritten.extend(names);
+            }
+            found
+        })
+    }
+
+    fn reach_given(&self, (action, service): Asked, given: &Delegation) -> Reach {
         let (name, place) = &TABLE.actions[action];
         let holder = &self.power.holder;
         let mut reach = 0;
-        for entry in self.chosen.iter().map(|&i| &self.power.allows[i]) {
-            if entry.names(action) && entry.limits.permit(name, service) {
-                reach |= entry.reach(*place, holder);
-            }
+        for entry in self.chosen().filter(|entry| entry.names(action)) {
+            reach |= match entry.limits.permit(name, *place, service, given) {
+                Permit::All => entry.reach(*place, holder),
+                Permit::Own => entry.reach(*place, holder) & SELF,
+                Permit::None => 0,
+            };
         }
         for entry in &self.power.denies {
             if reach != 0 && entry.names(action) {
                 reach &= !entry.reach(*place, holder);
             }
         }
-        self.memo.borrow_mut().insert((action, service), reach);
+        reach
+    }
+
+    fn names_given(&self, (action, service): Asked, given: &Delegation) -> Vec<String> {
+        let (name, place) = &TABLE.actions[action];
+        let holder = &self.power.holder;
+        let mut names: Vec<String> = Vec::new();
+        for entry in self.chosen().filter(|entry| entry.names(action)) {
+            if entry.limits.permit(name, *place, service, given) == Permit::All {
+                names.extend(entry.named(*place, holder).iter().cloned());
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        let mut work = MAX_WORK;
+        for entry in self.power.denies.iter().filter(|entry| entry.names(action)) {
+            if names.is_empty() {
+                break;
+            }
+            entry.scope.take_from(&mut names, holder, &mut work);
+        }
+        names
+    }
+
+    fn reach(&self, action: usize, service: Option<&'static str>) -> Reach {
+        let asked = (action, service);
+        if let Some(&reach) = self.reached.borrow().get(&asked) {
+            return reach;
+        }
+        let reach = self.reach_given(asked, self.delegation());
+        self.reached.borrow_mut().insert(asked, reach);
         reach
     }
 
     fn named(&self, action: &str, service: Option<&'static str>) -> Reach {
         TABLE.index.get(action).map_or(0, |&i| self.reach(i, service))
+    }
+
+    /// The resources of IAM on which this action is allowed, other than the holder itself, as patterns.
+    pub(super) fn names(&self, action: &str, service: Option<&'static str>) -> Rc<Vec<String>> {
+        let Some(&index) = TABLE.index.get(action) else { return Rc::default() };
+        let asked = (index, service);
+        if let Some(names) = self.named.borrow().get(&asked) {
+            return Rc::clone(names);
+        }
+        let names = Rc::new(self.names_given(asked, self.delegation()));
+        self.named.borrow_mut().insert(asked, Rc::clone(&names));
+        names
     }
 
     /// Whether it covers actions that no list can name. Three quarters of the letters will do: there are letters that
@@ -266,8 +232,22 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// Whether this way to gain power is open.
     pub(super) fn is_open(&self, path: &Path) -> bool {
-        let passes = path.passes.is_empty()
-            || path.passes.iter().any(|&service| is_broad(self.named("iam:PassRole", Some(service))));
+        match path.target {
+            Target::Same => self.on_the_same(path, None),
+            Target::SamePassed => {
+                let passing = PATHS.iter().filter(|pass| !pass.passes.is_empty() && self.uses(pass));
+                let services: Vec<&'static str> = passing.flat_map(|pass| pass.passes).copied().collect();
+                services.into_iter().any(|service| self.on_the_same(path, Some(service)))
+            }
+            _ => {
+                let given = |service: &&'static str| is_broad(self.named("iam:PassRole", Some(service)));
+                (path.passes.is_empty() || path.passes.iter().any(given)) && self.uses(path)
+            }
+        }
+    }
+
+    /// Whether the path's own actions are held, but for `iam:PassRole`.
+    fn uses(&self, path: &Path) -> bool {
         let held = |action: &&str| {
             let reach = self.named(action, None);
             // Once any role can be passed, one function of a given name is enough to use it.
@@ -275,7 +255,37 @@ impl<'p, 'a> View<'p, 'a> {
             let own = path.target == Target::OthersOrSelf && (reach & SELF != 0 || self.joins(action));
             is_broad(reach) || some || own
         };
-        passes && path.all.iter().all(held) && (path.any.is_empty() || path.any.iter().any(held))
+        path.all.iter().all(held) && (path.any.is_empty() || path.any.iter().any(held))
+    }
+
+    /// Whether all the actions, and one of the further ones, are held on a resource in common. An action on another
+    /// kind of resource need only be held.
+    fn on_the_same(&self, path: &Path, service: Option<&'static str>) -> bool {
+        let Some((first, others)) = path.all.split_first() else { return false };
+        let place = |action: &str| TABLE.index.get(action).map(|&i| TABLE.actions[i].1);
+        let receives = |action: &str| service.filter(|_| action == "iam:PassRole");
+        let names = self.names(first, receives(first));
+        path.any.iter().any(|any| {
+            let lists: Vec<_> = others.iter().chain([any]).map(|a| (a, self.names(a, receives(a)))).collect();
+            let (same, other): (Vec<_>, Vec<_>) = lists.iter().partition(|(a, _)| place(a) == place(first));
+            let same: Vec<&[String]> = same.iter().map(|(_, names)| names.as_slice()).collect();
+            other.iter().all(|(_, names)| !names.is_empty()) && overlap(&names, &same)
+        })
+    }
+
+    /// The changes to users, groups, roles and policies that would make an administrator on all of them, where they are
+    /// allowed on some: the action, and patterns of ARNs.
+    pub(super) fn changes(&self) -> Vec<(&'static str, Rc<Vec<String>>)> {
+        let single = |path: &&Path| {
+            let direct = matches!(path.target, Target::Others | Target::OthersOrSelf) && !path.weak;
+            direct && path.any.is_empty() && path.passes.is_empty() && path.all.len() == 1
+        };
+        let actions = PATHS.iter().filter(single).map(|path| path.all[0]);
+        let actions = actions.filter(|action| action.starts_with("iam:"));
+        actions
+            .map(|action| (action, self.names(action, None)))
+            .filter(|(_, names)| !names.is_empty())
+            .collect()
     }
 
     /// `AddUserToGroup` is asked of the group, but written for the user by many authors.
@@ -285,9 +295,11 @@ impl<'p, 'a> View<'p, 'a> {
         };
         let names = |e: &&Entry<'_>| e.names(index);
         let own = |e: &Entry<'_>| e.reach(Place::User, &self.power.holder) & SELF != 0;
-        let chosen = self.chosen.iter().map(|&i| &self.power.allows[i]);
+        let permitted = |e: &Entry<'_>| {
+            e.limits.permit(action, Place::Group, None, self.delegation()) == Permit::All && own(e)
+        };
         let denied = |e: &Entry<'_>| own(e) || is_broad(e.reach(Place::Group, &self.power.holder));
-        chosen.filter(names).any(|e| e.limits.permit(action, None) && own(e))
+        self.chosen().filter(|e| e.names(index)).any(permitted)
             && !self.power.denies.iter().filter(names).any(denied)
     }
 
@@ -313,7 +325,7 @@ impl<'p, 'a> View<'p, 'a> {
     /// Services outside the table that a statement names in full: `name:*`.
     fn others(&self) -> Vec<String> {
         let mut given: HashMap<String, Reach> = HashMap::new();
-        for entry in self.chosen.iter().map(|&i| &self.power.allows[i]) {
+        for entry in self.chosen() {
             for pattern in &entry.statement.actions {
                 let Some((service, action)) = pattern.split_once(':') else { continue };
                 let whole =
@@ -326,8 +338,9 @@ impl<'p, 'a> View<'p, 'a> {
                 if full || SERVICES.iter().any(|(known, _)| *known == service) {
                     continue;
                 }
-                if entry.limits.permit(&format!("{service}:~~~~~~~~"), None) {
-                    let reach = entry.scope.reach(Place::Service(&service), &self.power.holder);
+                let (action, place) = (format!("{service}:~~~~~~~~"), Place::Service(&service));
+                if entry.limits.permit(&action, place, None, self.delegation()) == Permit::All {
+                    let reach = entry.scope.reach(place, &self.power.holder);
                     *given.entry(service).or_default() |= reach;
                 }
             }

@@ -2,13 +2,13 @@
 //!
 //! "On every role" has many spellings: `*`, `arn:aws:iam::*:role/*`, a list with one pattern for each letter. So the
 //! question is put to probes, resources with names that begin with sixteen different letters, and "broad" means most
-//! of them. A statement that allows is read widely and one that denies is read narrowly: an error then shows too
-//! much power, never too little.
+//! of them. A statement that allows is read widely and one that denies is read narrowly: what the probes cannot tell
+//! shows too much power rather than too little. Rights over fewer resources are left to [`super::named`].
 
-use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use super::document::Statement;
+use super::pattern::{ABSENT, NO_VALUE, Pattern, SOME_USER, only_wild, pattern};
 use super::wildcard;
 
 /// One bit a probe: sixteen lower-case names, sixteen capitalised ones, and the holder of the grant itself.
@@ -61,6 +61,11 @@ pub(super) enum Place<'a> {
     Anywhere,
 }
 
+/// How ARNs name this kind, if it is one of IAM's own.
+pub(super) fn kind(place: Place<'_>) -> Option<&'static str> {
+    IAM_TYPES.iter().find(|(iam, _)| *iam == place).map(|(_, kind)| *kind)
+}
+
 /// IAM's own kinds, and how their ARNs begin.
 const IAM_TYPES: [(Place<'static>, &str); 6] = [
     (Place::User, "user"),
@@ -89,11 +94,6 @@ const UNTYPED: [&str; 7] = ["s3", "sns", "sqs", "execute-api", "codecommit", "s3
 
 /// A service name that no policy can hold.
 const NO_SERVICE: &str = "~~~~~~~";
-/// Stands for a policy variable whose value is not known; fits no probe but through a wildcard.
-const NO_VALUE: &str = "\u{3}";
-/// Stands for the name of the user who makes the request, where it is not known.
-const SOME_USER: &str = "\u{2}";
-
 /// Who holds the grant, as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct Holder {
@@ -105,6 +105,8 @@ pub(super) struct Holder {
     user_name: Option<String>,
     /// Managed policies that it holds, by the names under which the documents were handed over.
     policies: Vec<String>,
+    /// How the ARNs of IAM's resources in its account begin.
+    prefix: String,
     probes: Vec<Probes>,
 }
 
@@ -121,10 +123,19 @@ impl Holder {
             _ => None,
         };
         let (account, resource) = (Some(arn.account.to_owned()), Some(arn.resource.to_owned()));
-        Holder { account, resource, user_name, policies, probes: Vec::new() }.with_probes()
+        Holder { account, resource, user_name, policies, ..Holder::default() }.with_probes()
     }
 
-    fn account(&self) -> &str {
+    /// What `${aws:username}` stands for, if its requests carry it.
+    pub(super) fn user_name(&self) -> Option<&str> {
+        self.user_name.as_deref()
+    }
+
+    pub(super) fn has_account(&self) -> bool {
+        self.account.is_some()
+    }
+
+    pub(super) fn account(&self) -> &str {
         self.account.as_deref().unwrap_or("000000000000")
     }
 
@@ -143,9 +154,32 @@ impl Holder {
         }
     }
 
+    /// `arn:aws:iam::111122223333:`.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether a pattern of accounts fits its own.
+    pub(super) fn owns(&self, account: &str) -> bool {
+        wildcard::matches(account, self.account())
+    }
+
+    /// Whether the pattern, its variables replaced, asks for one that the holder's requests lack.
+    pub(super) fn lacks(&self, whole: &str) -> bool {
+        self.user_name.is_none() && whole.contains(ABSENT)
+    }
+
+    /// Whether the pattern fits nobody but the holder, under whichever path.
+    pub(super) fn is_only_itself(&self, place: Place<'_>, kind: &str, arn: &str) -> bool {
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = last(arn);
+        !wildcard::is_wild(&name) && self.as_resources(place, kind).iter().any(|own| last(own) == name)
+    }
+
     /// Writes the probes of IAM's own kinds as ARNs in the holder's account.
     fn with_probes(mut self) -> Holder {
         let prefix = format!("arn:aws:iam::{}:", self.account());
+        self.prefix.clone_from(&prefix);
         self.probes = IAM_TYPES
             .iter()
             .map(|(place, kind)| {
@@ -172,26 +206,12 @@ struct Probes {
     own: Vec<String>,
 }
 
-/// A resource pattern, taken apart once.
-#[derive(Debug)]
-struct Pattern {
-    /// The whole of it, made comparable.
-    whole: String,
-    /// Service, account and resource, where it has all six parts of an ARN.
-    parts: Option<[String; 3]>,
-    everything: bool,
-    /// Read widely: the grant grows with what the pattern fits.
-    generous: bool,
-    /// What `parts` reaches of services whose resources have types, and of those whose have not.
-    reach: [OnceCell<Reach>; 2],
-}
-
 /// The resources of one statement.
 #[derive(Debug)]
 pub(super) struct Scope {
-    patterns: Vec<Pattern>,
+    pub(super) patterns: Vec<Pattern>,
     /// `NotResource`.
-    inverted: bool,
+    pub(super) inverted: bool,
 }
 
 impl Scope {
@@ -247,7 +267,25 @@ impl Pattern {
     fn among(&self, probes: &Probes) -> Reach {
         let arns = if self.generous { &probes.wide } else { &probes.narrow };
         let reach = bits(arns, |arn| wildcard::matches(&self.whole, arn));
-        if probes.own.iter().any(|arn| wildcard::matches(&self.whole, arn)) { reach | SELF } else { reach }
+        if probes.own.iter().any(|arn| self.is_own(arn)) { reach | SELF } else { reach }
+    }
+
+    /// Whether it fits the holder. A name without a path may have one that the event did not tell, so that its last
+    /// segment decides in an Allow.
+    fn is_own(&self, own: &str) -> bool {
+        if wildcard::matches(&self.whole, own) {
+            return true;
+        }
+        let (Some((head, last)), Some((kind, name))) = (self.whole.rsplit_once('/'), own.rsplit_once('/'))
+        else {
+            return false;
+        };
+        let named = if name == SOME_USER { last == name } else { wildcard::matches(last, name) };
+        let pathless = !kind.contains('/');
+        self.generous
+            && named
+            && pathless
+            && (wildcard::matches(head, kind) || wildcard::meets(head, &format!("{kind}/*")))
     }
 
     /// What it reaches of a service's resources; `None` where it names none of them.
@@ -290,80 +328,4 @@ impl Pattern {
 
 fn bits(names: &[String], passes: impl Fn(&str) -> bool) -> Reach {
     names.iter().enumerate().filter(|(_, name)| passes(name)).fold(0, |reach, (i, _)| reach | 1 << i)
-}
-
-/// Whether nothing of the text is fixed. Read narrowly, only `*` will do: `*/*` leaves out names without a slash.
-fn only_wild(text: &str, generous: bool) -> bool {
-    text.contains('*') && text.bytes().all(|b| b == b'*' || (generous && matches!(b, b'?' | b':' | b'/')))
-}
-
-/// Makes a pattern comparable with probes. All partitions are one. A generous reading takes one region for all regions,
-/// and, as long as the holder's account is not known, any account for its own.
-fn pattern(text: &str, generous: bool, holder: &Holder) -> Pattern {
-    let text = substitute(text, holder);
-    if text.bytes().all(|b| b == b'*') && !text.is_empty() {
-        return Pattern { whole: text, parts: None, everything: true, generous, reach: Default::default() };
-    }
-    let mut fields: Vec<String> = text.splitn(6, ':').map(str::to_owned).collect();
-    if fields.first().is_some_and(|f| wildcard::matches(f, "arn")) {
-        if let Some(partition) = fields.get_mut(1)
-            && partition.starts_with("aws-")
-        {
-            *partition = if wildcard::is_wild(partition) { "*".to_owned() } else { "aws".to_owned() };
-        }
-        if let Some(region) = fields.get_mut(3)
-            && generous
-            && !region.is_empty()
-        {
-            *region = "*".to_owned();
-        }
-        if let Some(account) = fields.get_mut(4)
-            && generous
-            && holder.account.is_none()
-            && !account.is_empty()
-            && account.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'?')
-        {
-            *account = "*".to_owned();
-        }
-    }
-    let whole = fields.join(":");
-    let everything =
-        matches!(whole.as_str(), "arn:*" | "arn:aws:*") || (fields.len() > 2 && all_arns(&fields, generous));
-    let parts = match fields.as_slice() {
-        [_, _, service, region, account, resource] => {
-            // A denial in one region leaves the others.
-            let elsewhere = !generous && !region.is_empty() && !wildcard::matches(region, NO_VALUE);
-            let service = if elsewhere { String::new() } else { service.clone() };
-            Some([service, account.clone(), resource.clone()])
-        }
-        _ => None,
-    };
-    Pattern { whole, parts, everything, generous, reach: Default::default() }
-}
-
-/// Whether an ARN pattern leaves nothing out: `arn:aws:*:*:*:*`.
-fn all_arns(fields: &[String], generous: bool) -> bool {
-    let fixed = wildcard::matches(&fields[0], "arn") && wildcard::matches(&fields[1], "aws");
-    fixed && fields[2..].iter().all(|f| only_wild(f, generous))
-}
-
-/// Puts values in the place of policy variables. `${*}`, `${?}` and `${$}` are the plain characters.
-fn substitute(text: &str, holder: &Holder) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let Some(len) = rest[start..].find('}') else { break };
-        out.push_str(&rest[..start]);
-        let name = &rest[start + 2..start + len];
-        if name.eq_ignore_ascii_case("aws:username") {
-            out.push_str(holder.user_name.as_deref().unwrap_or(NO_VALUE));
-        } else if name.eq_ignore_ascii_case("aws:PrincipalAccount") {
-            out.push_str(holder.account());
-        } else {
-            out.push_str(NO_VALUE);
-        }
-        rest = &rest[start + len + 1..];
-    }
-    out.push_str(rest);
-    out
 }

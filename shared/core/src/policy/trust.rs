@@ -25,8 +25,10 @@ pub enum ExposureKind {
 pub struct Exposure {
     /// The kind of opening.
     pub kind: ExposureKind,
-    /// The principal as written, made safe to show.
+    /// The principal as written, or the one that a condition puts in the place of `*`; made safe to show.
     pub principal: String,
+    /// Who that is, as a sentence names them; safe to show.
+    pub who: String,
     /// One plain sentence without a full stop, safe to show.
     pub why: String,
     /// A condition narrows it: an organization, named principals, or (for one named account) an external id.
@@ -35,6 +37,9 @@ pub struct Exposure {
 
 /// The calls by which a role is assumed.
 const ASSUME: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
+
+/// What a condition calls the role's own account.
+const OWN_ACCOUNT: &str = "${aws:ResourceAccount}";
 
 /// Providers whose tokens anybody can have: an audience says nothing about who comes.
 const SHARED_PROVIDERS: [&str; 11] = [
@@ -74,6 +79,7 @@ pub fn exposures(document: &Document, own_account: &str, trusted_accounts: &[Str
             let everyone = Principal { kind: PrincipalKind::Aws, value: "*".to_owned() };
             all.extend(
                 exposure(&everyone, statement, &place, fenced, &known)
+                    .into_iter()
                     .filter(|_| !denied(document, &everyone)),
             );
         }
@@ -132,7 +138,70 @@ fn fences(statement: &Statement) -> bool {
         && names_principals(&positive)
 }
 
+/// The users and roles of the role's own account that the policy names, and that therefore need no permission of
+/// their own to assume it; each once. The account's `:root` is not among them: it leaves the decision to their policies.
+pub fn insiders(document: &Document, own_account: &str) -> Vec<String> {
+    let own = |value: &&str| {
+        Arn::parse(value).is_some_and(|arn| arn.account == own_account && arn.resource != "root")
+    };
+    let mut all = Vec::new();
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
+        if principal.kind != PrincipalKind::Aws || denied(document, principal) {
+            continue;
+        }
+        // Whoever a condition lets through an asterisk needs no permission of their own either.
+        let named = match account_of(&principal.value).is_some_and(wildcard::is_wild) {
+            true => statement.conditions.iter().find_map(named_by),
+            false => Some(vec![principal.value.as_str()]),
+        };
+        for value in named.unwrap_or_default() {
+            if value == own_account && wildcard::is_wild(&principal.value) || value == OWN_ACCOUNT {
+                all.push("everybody in the account".to_owned());
+            } else if own(&value) {
+                all.push(clean(value, 160));
+            }
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 fn exposure(
+    principal: &Principal,
+    statement: &Statement,
+    place: &str,
+    fenced: bool,
+    known: &impl Fn(&str) -> bool,
+) -> Vec<Exposure> {
+    let anyone =
+        principal.kind == PrincipalKind::Aws && account_of(&principal.value).is_some_and(wildcard::is_wild);
+    let named: Vec<Vec<&str>> = match anyone {
+        true => statement.conditions.iter().filter_map(named_by).collect(),
+        false => Vec::new(),
+    };
+    let is_known = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
+    if named.iter().any(|values| values.iter().all(is_known)) {
+        return Vec::new();
+    }
+    match named.first() {
+        // Named in a condition is as good as named in the principal, and no better.
+        Some(values) => values
+            .iter()
+            .filter(|value| !is_known(value))
+            .filter_map(|value| {
+                let principal = Principal { kind: PrincipalKind::Aws, value: (*value).to_owned() };
+                let others = statement.conditions.iter().filter(|c| named_by(c).is_none());
+                let rest = Statement { conditions: others.cloned().collect(), ..statement.clone() };
+                opening(&principal, &rest, place, fenced, known)
+            })
+            .collect(),
+        None => opening(principal, statement, place, fenced, known).into_iter().collect(),
+    }
+}
+
+fn opening(
     principal: &Principal,
     statement: &Statement,
     place: &str,
@@ -143,8 +212,8 @@ fn exposure(
     let guard = statement.conditions.iter().find(|c| names_principals(c));
     let external_id =
         statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
-    let make = |kind, guarded: bool, what: String| {
-        Some(Exposure { kind, principal: shown.clone(), why: format!("{place} {what}"), guarded })
+    let make = |kind, guarded: bool, who: String, what: String| {
+        Some(Exposure { kind, principal: shown.clone(), who, why: format!("{place} {what}"), guarded })
     };
     let by = |what: String| match guard {
         Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
@@ -155,41 +224,63 @@ fn exposure(
     match principal.kind {
         PrincipalKind::Service => None,
         PrincipalKind::Federated => federated(&principal.value, statement)
-            .and_then(|(guarded, what)| make(ExposureKind::Federated, guarded, what)),
+            .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
         PrincipalKind::CanonicalUser => {
-            let what =
-                format!("lets the account with the canonical id {} assume the role", clean(&shown, 64));
-            make(ExposureKind::ExternalAccount, guard.is_some() || fenced || external_id, by(what))
+            let who = format!("the account with the canonical id {}", clean(&shown, 64));
+            let what = by(format!("lets {who} assume the role"));
+            make(ExposureKind::ExternalAccount, guard.is_some() || fenced || external_id, who, what)
         }
         PrincipalKind::Other => {
             let what = format!("lets {shown} assume the role, which is no kind of principal that is known");
-            make(ExposureKind::ExternalAccount, guard.is_some() || fenced, what)
+            make(ExposureKind::ExternalAccount, guard.is_some() || fenced, shown.clone(), what)
         }
         PrincipalKind::Aws => {
             let account = account_of(&principal.value);
             if account.is_some_and(wildcard::is_wild) {
-                // Named accounts in the condition are as good as named in the principal.
-                if statement.conditions.iter().any(|c| names_only(c, known)) {
-                    return None;
-                }
                 let what = "lets anyone in any AWS account assume the role".to_owned();
                 // An external id is known to many and secret by no rule; before everyone it is no guard.
-                return make(ExposureKind::Public, guard.is_some() || fenced, by(what));
+                return make(
+                    ExposureKind::Public,
+                    guard.is_some() || fenced,
+                    anybody(guard, fenced),
+                    by(what),
+                );
             }
             let guarded = guard.is_some() || fenced || external_id;
             match account {
                 Some(account) if known(account) => None,
                 Some(account) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => {
-                    let what = format!("lets the AWS account {account} assume the role");
-                    make(ExposureKind::ExternalAccount, guarded, by(what))
+                    let what = by(format!("lets the AWS account {account} assume the role"));
+                    make(ExposureKind::ExternalAccount, guarded, format!("outside account {account}"), what)
                 }
                 _ => {
-                    let what = format!("lets {shown} assume the role, whose account cannot be told");
-                    make(ExposureKind::ExternalAccount, guarded, by(what))
+                    let who = format!("an identity whose account cannot be told ({})", clean(&shown, 64));
+                    let what = by(format!("lets {shown} assume the role, whose account cannot be told"));
+                    make(ExposureKind::ExternalAccount, guarded, who, what)
                 }
             }
         }
     }
+}
+
+/// Everybody, as far as the guard lets them come.
+fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
+    let values = |c: &Condition| clean(&c.values.join(" or "), 100);
+    match guard {
+        Some(c) if is_key(c, "aws:PrincipalOrgID") => format!("anybody in organization {}", values(c)),
+        Some(c) if is_key(c, "aws:PrincipalOrgPaths") => {
+            format!("anybody in organization unit {}", values(c))
+        }
+        Some(c) => format!("anybody in any AWS account whom a condition on {} admits", clean(&c.key, 64)),
+        None if fenced => "anybody in any AWS account whom another statement does not deny".to_owned(),
+        None => "anybody in any AWS account".to_owned(),
+    }
+}
+
+/// The accounts and ARNs that alone the condition admits.
+fn named_by(condition: &Condition) -> Option<Vec<&str>> {
+    let names = is_key(condition, "aws:PrincipalAccount") || is_key(condition, "aws:PrincipalArn");
+    (names && names_principals(condition)).then(|| condition.values.iter().map(String::as_str).collect())
 }
 
 /// The account of an AWS principal, or `*`; `None` for unique ids (`AROA…`) and what else names no account.
@@ -227,7 +318,7 @@ fn names_principals(condition: &Condition) -> bool {
     let owner = |v: &str| Arn::parse(v).is_some_and(|arn| is_account(arn.account));
     // `o-*` is every organization.
     let organization = |v: &str| v == "${aws:ResourceOrgID}" || fixed_prefix(v).len() > 4;
-    let account = |v: &str| v == "${aws:ResourceAccount}" || is_account(v);
+    let account = |v: &str| v == OWN_ACCOUNT || is_account(v);
     match condition.key.to_ascii_lowercase().as_str() {
         "aws:principalorgid" | "aws:principalorgpaths" | "aws:sourceorgid" | "aws:sourceorgpaths" => {
             is_fixed(condition, organization)
@@ -240,28 +331,19 @@ fn names_principals(condition: &Condition) -> bool {
     }
 }
 
-/// Whether the condition admits accounts only that are known.
-fn names_only(condition: &Condition, known: &impl Fn(&str) -> bool) -> bool {
-    let key = condition.key.to_ascii_lowercase();
-    let account = |v: &str| v == "${aws:ResourceAccount}" || known(v);
-    match key.as_str() {
-        "aws:principalaccount" => is_fixed(condition, account),
-        "aws:principalarn" => is_fixed(condition, |v| Arn::parse(v).is_some_and(|arn| known(arn.account))),
-        _ => false,
-    }
-}
-
 fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 
-/// What a provider's identities may do, unless the conditions say which of them: whether it is guarded, and the words.
-fn federated(provider: &str, statement: &Statement) -> Option<(bool, String)> {
+/// What a provider's identities may do, unless the conditions say which of them: whether it is guarded, who they are,
+/// and the words.
+fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, String)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
         let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c, |_| true);
-        let what = format!("lets every identity of the SAML provider {} assume the role", clean(name, 64));
-        return (!statement.conditions.iter().any(says)).then_some((false, what));
+        let who = format!("every identity of the SAML provider {}", clean(name, 64));
+        let what = format!("lets {who} assume the role");
+        return (!statement.conditions.iter().any(says)).then_some((false, who, what));
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
     let claim = |c: &Condition| {
@@ -311,13 +393,12 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, String)> {
     }
     let shared = SHARED_PROVIDERS.contains(&host.as_str());
     let host = clean(&host, 128);
-    let what = match wide {
-        Some(value) => {
-            format!("lets {} of {host} assume the role, which is more than one's own", clean(value, 64))
-        }
-        None => format!("lets every identity of {host} assume the role, for no condition names the subject"),
+    let (who, but) = match wide {
+        Some(value) => (format!("{} of {host}", clean(value, 64)), "which is more than one's own"),
+        None => (format!("every identity of {host}"), "for no condition names the subject"),
     };
-    Some((audience && !shared, what))
+    let what = format!("lets {who} assume the role, {but}");
+    Some((audience && !shared, who, what))
 }
 
 fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {

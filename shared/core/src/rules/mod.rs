@@ -187,7 +187,7 @@ impl Cx<'_> {
                 aspect: None,
             },
             verdict,
-            severity: self.meta.severity,
+            severity: if verdict == Verdict::Passing { Severity::Informational } else { self.meta.severity },
             event: EventRef::of(self.event, self.received),
             title: clean(title, 300),
             reason: String::new(),

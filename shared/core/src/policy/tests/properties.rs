@@ -68,6 +68,11 @@ fn action() -> impl Strategy<Value = String> {
             "s3:Get*",
             "iam:Create*",
             "iam:PutUserPolicy",
+            "iam:CreateRole",
+            "iam:PutRolePolicy",
+            "iam:AttachRolePolicy",
+            "iam:CreatePolicy*",
+            "iam:Tag*",
             "nothing:*",
             "a*",
             "ssm:SendCommand",
@@ -89,6 +94,10 @@ fn resource() -> impl Strategy<Value = String> {
         "arn:aws:lambda:*:*:function:*",
         "arn:*",
         "arn:aws:iam::*:role/a*",
+        "arn:aws:iam::*:role/?pp-*",
+        "arn:aws:iam::111122223333:role/*",
+        "arn:aws:iam::*:user/team/${aws:username}",
+        "arn:aws:iam::*:policy/app-*",
     ])
     .prop_map(str::to_owned)
 }
@@ -99,6 +108,9 @@ fn statement(effects: &'static [&'static str]) -> impl Strategy<Value = Value> {
         1 => Just(json!({"Bool": {"aws:MultiFactorAuthPresent": true}})),
         1 => Just(json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})),
         1 => Just(json!({"ArnLike": {"iam:PolicyARN": "arn:aws:iam::aws:policy/Read*"}})),
+        1 => Just(json!({"ArnLike": {"iam:PolicyARN": "arn:aws:iam::111122223333:policy/*"}})),
+        1 => Just(json!({"ArnNotLike": {"iam:PolicyARN": "arn:aws:iam::aws:policy/*"}})),
+        1 => Just(json!({"StringEquals": {"aws:ResourceTag/t": "${aws:PrincipalTag/t}"}})),
     ];
     let actions = prop::collection::vec(action(), 1..4);
     let resources = prop::collection::vec(resource(), 1..3);

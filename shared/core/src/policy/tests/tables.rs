@@ -74,6 +74,71 @@ fn sentences_are_plain_and_name_their_place() {
     }
 }
 
+#[test]
+fn abilities_are_short_and_follow_a_name() {
+    let starts = ["is a full", "can ", "fully controls ", "has no power"];
+    let check = |name: &str, ability: &str| {
+        assert!(ability.chars().count() <= 80, "{name}: {ability}");
+        assert!(
+            starts.iter().any(|s| ability.starts_with(s)) && !ability.ends_with(['.', '…']),
+            "{name}: {ability}"
+        );
+    };
+    for (level, rows) in all() {
+        for row in rows {
+            let ability = row.judge().ability;
+            check(&row.name, &ability);
+            assert_eq!(
+                ability.starts_with("has no power"),
+                level == Level::Ordinary,
+                "{}: {ability}",
+                row.name
+            );
+        }
+    }
+    for path in PATHS.iter().filter(|path| path.weak) {
+        check(path.id, &format!("can {}", path.clause));
+    }
+    check("guess", &managed::guess("arn:aws:iam::aws:policy/AmazonFutureFullAccess").unwrap().ability);
+}
+
+#[test]
+fn abilities_word_for_word() {
+    let role = "arn:aws:iam::*:role/app-*";
+    for (actions, resource, expected) in [
+        (vec!["*"], "*", "is a full administrator"),
+        (vec!["iam:PutUserPolicy"], "*", "can make itself administrator"),
+        (vec!["s3:*"], "*", "fully controls s3"),
+        (vec!["s3:*", "ec2:*"], "*", "fully controls ec2 and s3"),
+        (vec!["s3:*", "ec2:*", "sqs:*"], "*", "fully controls ec2, s3 and 1 more service"),
+        (vec!["s3:*", "ec2:*", "sqs:*", "kms:*"], "*", "fully controls ec2, kms and 2 more services"),
+        (vec!["x y. All is well:*"], "*", "fully controls a service"),
+        (vec!["lambda:UpdateFunctionCode"], "*", "can replace any function's code and act as its role"),
+        (vec!["iam:PutRolePolicy"], role, "can change role app-*"),
+        (vec!["iam:PutRolePolicy"], "arn:aws:iam::*:role/app/*", "can change role app/*"),
+        (vec!["iam:CreateAccessKey"], "arn:aws:iam::*:user/alice", "can sign in as user alice"),
+        (vec!["iam:AddUserToGroup"], "arn:aws:iam::*:group/admins", "can add users to group admins"),
+        (vec!["iam:PutRolePolicy"], "arn:aws:iam::*:role/${aws:PrincipalTag/t}-x", "can change role *-x"),
+        (
+            vec!["iam:PutRolePolicy"],
+            "arn:aws:iam::*:role/x. All is well, ignore",
+            "can change a role by name",
+        ),
+        (vec!["iam:PutRolePolicy"], "arn:aws:iam::*:role/http://evil.example", "can change a role by name"),
+        (vec!["s3:GetObject"], "*", "has no power over IAM or over a whole service"),
+    ] {
+        let text =
+            serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
+        let document = Document::from_value(&text).unwrap();
+        assert_eq!(analyse(&[("p", &document)], None).ability, expected);
+    }
+    let known = |name: &str| managed::known(&format!("arn:aws:iam::aws:policy/{name}")).unwrap().ability;
+    assert_eq!(known("AdministratorAccess"), "is a full administrator");
+    assert_eq!(known("AmazonRDSFullAccess"), "fully controls rds");
+    assert_eq!(known("PowerUserAccess"), "can make itself administrator");
+    assert_eq!(known("AWSCodeBuildDeveloperAccess"), "can run its own build commands as any project's role");
+}
+
 fn why(text: &str) -> String {
     analyse(&[("policy \"deploy\"", &Document::parse(text).unwrap())], None).why
 }
@@ -111,6 +176,24 @@ fn sentences_word_for_word() {
             "policy \"deploy\": statement 1 allows every action of kms on every resource, under a condition on \
              aws:SourceIp",
         ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Action":["iam:PutRolePolicy","iam:AttachRolePolicy"],
+                "Resource":["arn:aws:iam::*:role/app-*","arn:aws:iam::*:role/web"]}}"#,
+            "policy \"deploy\": statement 1 allows iam:AttachRolePolicy and iam:PutRolePolicy on role app-* and 1 \
+             more, so its holder can change role app-* and 1 more",
+        ),
+        (
+            r#"{"Statement":[{"Effect":"Allow","Action":"iam:CreateRole","Resource":"*"},
+                {"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"arn:aws:iam::*:role/app-*"}]}"#,
+            "policy \"deploy\": statements 1 and 2 together allow iam:CreateRole together with iam:AttachRolePolicy or \
+             iam:PutRolePolicy, so its holder can make an administrator role and assume it",
+        ),
+        (
+            r#"{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},
+                {"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"arn:aws:iam::*:role/app-*"}]}"#,
+            "policy \"deploy\": statement 1 allows every action of s3 on every resource; the holder can also change \
+             role app-*",
+        ),
     ] {
         assert_eq!(why(text), expected);
     }
@@ -145,6 +228,8 @@ fn every_path_needs_exactly_its_actions() {
         let mut actions: Vec<&str> = path.all.to_vec();
         actions.extend(path.any.first());
         actions.extend((!path.passes.is_empty()).then_some("iam:PassRole"));
+        // To use the role that it passes takes an action of any of the other paths.
+        actions.extend((path.id == "rewrite-and-pass-role").then_some("ec2:RunInstances"));
         let opens = |actions: &[&str]| {
             let text =
                 serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
@@ -218,9 +303,16 @@ fn managed_policies_by_name() {
     assert_eq!(level("PowerUserAccess"), Some(Level::PrivilegeEscalation));
     assert_eq!(level("IAMFullAccess"), Some(Level::PrivilegeEscalation));
     assert_eq!(level("AmazonS3FullAccess"), Some(Level::ServiceAdmin));
-    assert_eq!(level("AmazonFutureFullAccess"), Some(Level::ServiceAdmin));
+    assert_eq!(level("AmazonFutureFullAccess"), None);
+    assert_eq!(level("AmazonFutureReadOnlyAccess"), None);
     assert_eq!(level("ReadOnlyAccess"), Some(Level::Ordinary));
-    assert_eq!(level("AmazonFutureReadOnlyAccess"), Some(Level::Ordinary));
+    let guess =
+        |name: &str| managed::guess(&format!("arn:aws:iam::aws:policy/{name}")).map(|grant| grant.level);
+    assert_eq!(guess("AmazonFutureFullAccess"), Some(Level::ServiceAdmin));
+    assert_eq!(guess("AmazonFutureReadOnlyAccess"), Some(Level::Ordinary));
+    assert_eq!(guess("AmazonSageMakerFullAccess"), Some(Level::PrivilegeEscalation));
+    assert_eq!(guess("service-role/SomethingNew"), None);
+    assert_eq!(managed::guess("arn:aws:iam::111122223333:policy/MyFullAccess"), None);
     assert_eq!(level("service-role/SomethingNew"), None);
     assert!(managed::is_quarantine("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV9"));
     assert!(managed::is_quarantine("arn:aws:iam::aws:policy/AWSExposedCredentialPolicy_DO_NOT_REMOVE"));

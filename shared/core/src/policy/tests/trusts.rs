@@ -63,6 +63,55 @@ fn sentences_word_for_word() {
 }
 
 #[test]
+fn says_who_comes() {
+    let who = |principal: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:*","Condition":{condition}}}}}"#
+        );
+        let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
+        found.into_iter().map(|e| e.who).collect::<Vec<_>>().join("; ")
+    };
+    for (principal, condition, expected) in [
+        (r#""*""#, "{}", "anybody in any AWS account"),
+        (
+            r#""*""#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-abcd123456"}}"#,
+            "anybody in organization o-abcd123456",
+        ),
+        (
+            r#""*""#,
+            r#"{"StringEquals":{"aws:PrincipalAccount":"999988887777"}}"#,
+            "outside account 999988887777",
+        ),
+        (r#"{"AWS":"arn:aws:iam::999988887777:user/evil"}"#, "{}", "outside account 999988887777"),
+        (r#"{"AWS":"AROAEXAMPLE"}"#, "{}", "an identity whose account cannot be told (AROAEXAMPLE)"),
+        (r#"{"Federated":"accounts.google.com"}"#, "{}", "every identity of accounts.google.com"),
+    ] {
+        assert_eq!(who(principal, condition), expected);
+    }
+}
+
+#[test]
+fn insiders_are_those_whom_the_policy_names() {
+    let text = r#"{"Statement":[
+        {"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:user/team/alice","111122223333",
+            "arn:aws:iam::111122223333:root","arn:aws:iam::999988887777:user/evil"]},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/tags"},"Action":"sts:TagSession"},
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/barred"},"Action":"sts:AssumeRole"},
+        {"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:role/barred"},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
+            "Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/ci-*"}}}]}"#;
+    let names = |text: &str| trust::insiders(&Document::parse(text).unwrap(), "111122223333");
+    assert_eq!(
+        names(text),
+        ["arn:aws:iam::111122223333:role/ci-*", "arn:aws:iam::111122223333:user/team/alice"]
+    );
+    let all = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
+        "Condition":{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}}}"#;
+    assert_eq!(names(all), ["everybody in the account"]);
+}
+
+#[test]
 fn services_are_listed_once() {
     let text = r#"{"Statement":[
         {"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","EC2.amazonaws.com"]},"Action":"sts:AssumeRole"},

@@ -1,7 +1,6 @@
-use super::permission_set::holdings;
+use super::permission_set::{holdings, region};
 use super::power::{self, Power, Told};
 use crate::event::Record;
-use crate::observation::Severity;
 use crate::policy::Level;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::Fact;
@@ -9,7 +8,7 @@ use crate::state::Fact;
 declare_rule! {
     /// ## What it detects
     /// Identity Center gave a user or a group an account, through a permission set with administrative power. What the
-    /// permission set holds is read from Identity Center.
+    /// permission set holds is read from Identity Center. Deleting the assignment settles the finding.
     /// ## Why it matters
     /// The assignment makes somebody administrator of an account without one IAM call by the one who made it.
     /// ## What to do
@@ -24,13 +23,25 @@ declare_rule! {
         confidence: High,
         catalogue: ["ADM-12"],
         references: ["ATT&CK T1098", "AWS IAM Identity Center API reference: CreateAccountAssignment"],
-        on: [On::Call("sso.amazonaws.com", &["CreateAccountAssignment"])],
+        on: [On::Call("sso.amazonaws.com", &["CreateAccountAssignment", "DeleteAccountAssignment"])],
     }
 }
 
 impl Rule for AccountAssignment {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(arn) = record.param(&["permissionSetArn"]) else { return Ok(()) };
+        let account = record.param(&["targetId"]).unwrap_or("an account not named");
+        let principal = record.param(&["principalId"]).unwrap_or("somebody not named");
+        let kind = record.param(&["principalType"]).unwrap_or("USER");
+        let (who, resource) = (power::who(record), format!("{arn} in {account}"));
+        if power::takes_away(record) {
+            let title = format!(
+                "{who} took account {account} from Identity Center {} {principal}",
+                kind.to_lowercase()
+            );
+            cx.report(cx.passing(&resource, title).aspect(principal));
+            return Ok(());
+        }
         let (name, power) = match holdings(record, cx, arn)? {
             Fact::Known(held) => (held.name.clone(), power::of_holdings(cx, &held, None)?),
             Fact::Missing => {
@@ -44,13 +55,9 @@ impl Rule for AccountAssignment {
             return Ok(());
         }
         let name = name.unwrap_or_else(|| arn.rsplit('/').next().unwrap_or(arn).to_owned());
-        let account = record.param(&["targetId"]).unwrap_or("an account not named");
-        let principal = record.param(&["principalId"]).unwrap_or("somebody not named");
-        let kind = record.param(&["principalType"]).unwrap_or("USER");
         let holder = format!("Identity Center {} {principal}", kind.to_lowercase());
-        let how = format!("{} assigned it permission set {name} in account {account}", power::who(record));
-        let resource = format!("{arn} in {account}");
-        let told = Told { resource: &resource, holder: &holder, how: &how, most: Severity::Critical };
+        let how = format!("{who} assigned it permission set {name} in account {account}");
+        let told = Told::now(&resource, &holder, &how);
         let Some(seen) = power::observation(cx, &power, &told) else { return Ok(()) };
         let seen = seen
             .aspect(principal)
@@ -61,6 +68,7 @@ impl Rule for AccountAssignment {
                 "Who is that?",
                 if kind == "GROUP" { "identitystore describe-group" } else { "identitystore describe-user" },
                 &[
+                    region(record),
                     ("--identity-store-id", "YOUR_IDENTITY_STORE_ID"),
                     (if kind == "GROUP" { "--group-id" } else { "--user-id" }, principal),
                 ],
@@ -69,6 +77,7 @@ impl Rule for AccountAssignment {
                 "Take the assignment back",
                 "sso-admin delete-account-assignment",
                 &[
+                    region(record),
                     ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
                     ("--permission-set-arn", arn),
                     ("--target-id", account),
@@ -87,22 +96,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
     use crate::state::{Answer, Holdings, Query, Value};
 
     const INSTANCE: &str = "arn:aws:sso:::instance/ssoins-1111";
     const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1111/ps-2222";
 
-    fn assign() -> String {
+    fn assignment(event: &str) -> String {
         call(
             "sso",
-            "CreateAccountAssignment",
+            event,
             json!({"requestParameters": {
                 "instanceArn": INSTANCE, "permissionSetArn": SET, "targetId": "111122223333", "targetType": "AWS_ACCOUNT",
                 "principalType": "USER", "principalId": "90676e1b-0000-4000-8000-000000000000",
             }}),
         )
+    }
+
+    fn assign() -> String {
+        assignment("CreateAccountAssignment")
     }
 
     fn set(managed: &str) -> (Query, Answer) {
@@ -124,6 +137,19 @@ mod tests {
         assert!(seen.title.contains("Admins"), "{}", seen.title);
         let unread = fired(&AccountAssignment, &assign());
         assert_eq!((unread.verdict, unread.severity), (Verdict::Unknown, Severity::Medium));
+    }
+
+    #[test]
+    fn deleting_the_assignment_settles_it() {
+        let gone = observe(&AccountAssignment, &assignment("DeleteAccountAssignment"));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        let made = fired(&AccountAssignment, &assign());
+        assert_eq!(gone[0].finding_id(), made.finding_id());
+        assert!(
+            made.steps.iter().all(|step| step.command.contains(" --region us-east-1 ")),
+            "{:?}",
+            made.steps
+        );
     }
 
     #[test]

@@ -1,15 +1,16 @@
-use super::power::{self, Power};
+use super::power::{self, Named, Power};
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
-use crate::policy::{Document, Effect, Level, managed};
+use crate::policy::{self, Arn, Condition, Document, Effect, Level, managed, wildcard};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::{Fact, Interrupt, PrincipalKind};
 
 declare_rule! {
     /// ## What it detects
-    /// The permissions boundary of a user or a role was removed, or replaced by a policy that allows everything and so
-    /// bounds nothing. After a removal Keepwatch reads what the principal holds without it; a full administrator is
-    /// critical. A new boundary that cannot be read is reported as unknown.
+    /// The permissions boundary of a user or a role was removed, or replaced by one that leaves room for an
+    /// administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
+    /// reads what the principal holds without it; a full administrator is critical. A new boundary that cannot be read is
+    /// reported as unknown, and one that bounds settles the finding.
     /// ## Why it matters
     /// A boundary is what makes it safe to let people and pipelines write policies and make roles: whatever they grant,
     /// the boundary caps it. Without the cap, policies that were harmless yesterday take full effect, and nothing has
@@ -19,8 +20,10 @@ declare_rule! {
     /// which policy it was) and look at what the principal has done in between.
     /// ## False positives
     /// Moving from boundaries to organization policies, and tools that remove a boundary and set another at once: the
-    /// second call settles the finding. A boundary that was replaced by a wider one which still forbids something is
-    /// not reported, because only its author can say whether it is wide enough.
+    /// second call settles the finding. Conditions do not make a boundary narrower here, with one exception: denials
+    /// that hold unless users and roles are made with a boundary of your own. A boundary that allows everything in
+    /// certain regions or from certain addresses is therefore reported, and a boundary that was replaced by a wider one
+    /// which still bounds is not.
     BoundaryWeakened {
         id: "admin-boundary-weakened",
         title: "A permissions boundary was removed or made meaningless",
@@ -58,15 +61,19 @@ fn removed(
     arn: &str,
 ) -> Result<Observation, Interrupt> {
     let power = power::of_principal(cx, kind, name, Some(arn))?;
-    let (severity, without) = match (&power, power.level()) {
-        (Power::Unknown(_), _) => (Severity::High, "and what it can do without could not be read"),
-        (_, Level::FullAdmin) => (Severity::Critical, "which is a full administrator without it"),
-        (_, Level::PrivilegeEscalation) => (Severity::High, "which can make itself administrator without it"),
-        _ => (Severity::Medium, "which holds no administrative power for now"),
-    };
-    let why = match &power {
-        Power::Known(grant) => &grant.why,
-        Power::Unknown(why) => why,
+    let (severity, why, without) = match &power {
+        Power::Unknown(why) => {
+            (Severity::High, why, "and what it can do without could not be read".to_owned())
+        }
+        Power::Known(grant) => match grant.level {
+            Level::FullAdmin => {
+                (Severity::Critical, &grant.why, format!("which {} without it", grant.ability))
+            }
+            Level::PrivilegeEscalation => {
+                (Severity::High, &grant.why, format!("which {} without it", grant.ability))
+            }
+            _ => (Severity::Medium, &grant.why, "which holds no administrative power for now".to_owned()),
+        },
     };
     let (who, kind) = (power::who(record), kind.as_str());
     let seen = cx
@@ -96,13 +103,17 @@ fn replaced(
     let (who, kind) = (power::who(record), kind.as_str());
     let short = boundary.rsplit('/').next().unwrap_or(boundary);
     let set = format!("{who} set {short} as the permissions boundary of {kind} {name}");
-    let seen = match power::of_managed(cx, boundary, None, None)? {
-        Power::Known(grant) if grant.level == Level::FullAdmin && !grant.conditional && !forbids(cx, boundary)? => cx
-            .failing(arn, format!("{set}, and that policy allows everything"))
-            .because("A boundary that allows everything caps nothing: the principal's own policies now decide alone."),
-        Power::Known(_) => {
-            return Ok(cx.passing(arn, format!("The {kind} {name} has permissions boundary {short}")));
-        }
+    let room = |what: &str, severity| {
+        let why = "A boundary caps nothing that it allows: the principal's own policies now decide alone.";
+        cx.failing(arn, format!("{set}, and that policy allows {what}")).severity(severity).because(why)
+    };
+    let seen = match of_boundary(cx, boundary)? {
+        Power::Known(grant) => match grant.level {
+            Level::FullAdmin => room("everything", Severity::High),
+            Level::PrivilegeEscalation => room("what makes an administrator", Severity::Medium)
+                .detail("Because", power::sentence(&grant.why)),
+            _ => return Ok(cx.passing(arn, format!("The {kind} {name} has permissions boundary {short}"))),
+        },
         Power::Unknown(why) => cx
             .unknown(arn, format!("{set}, and what that policy allows could not be read"))
             .severity(Severity::Medium)
@@ -119,16 +130,33 @@ fn replaced(
     Ok(power::stop_caller(seen, record))
 }
 
-/// Whether the boundary forbids anything. What it allows is judged without regard to conditional denies, of which
-/// boundaries are made: "everything, but no user without this boundary".
-fn forbids(cx: &Cx<'_>, boundary: &str) -> Result<bool, Interrupt> {
-    if managed::known(boundary).is_some() {
-        return Ok(false);
+/// What the boundary leaves room for. Denials with a condition do not count, because most conditions can be met; but
+/// those that hold unless a boundary is set count in full, for delegation is built of them.
+fn of_boundary(cx: &Cx<'_>, boundary: &str) -> Result<Power, Interrupt> {
+    let power = power::of_managed(cx, boundary, None, None)?;
+    if power.level() < Level::PrivilegeEscalation || managed::name_of(boundary).is_some() {
+        return Ok(power);
     }
-    let Fact::Known(policy) = cx.facts.managed_policy(boundary, None)? else { return Ok(false) };
-    let document = Document::parse(&policy.text);
-    Ok(document
-        .is_ok_and(|document| document.statements.iter().any(|statement| statement.effect == Effect::Deny)))
+    let Fact::Known(policy) = cx.facts.managed_policy(boundary, None)? else { return Ok(power) };
+    let Ok(mut document) = Document::parse(&policy.text) else { return Ok(power) };
+    for statement in document.statements.iter_mut().filter(|s| s.effect == Effect::Deny) {
+        if statement.conditions.iter().all(asks_for_a_boundary) {
+            statement.conditions.clear();
+        }
+    }
+    let short = Named::Managed(boundary.rsplit('/').next().unwrap_or(boundary)).to_string();
+    Ok(Power::Known(policy::analyse(&[(&short, &document)], None)))
+}
+
+/// Whether a Deny under this condition holds unless the request sets or keeps one of the customer's own boundaries.
+fn asks_for_a_boundary(condition: &Condition) -> bool {
+    let own = |value: &String| {
+        let policy = Arn::parse(value).is_some_and(|arn| arn.resource.starts_with("policy/"));
+        policy && managed::name_of(value).is_none() && !wildcard::is_wild(value)
+    };
+    condition.key.eq_ignore_ascii_case("iam:PermissionsBoundary")
+        && condition.operator.to_ascii_lowercase().contains("not")
+        && condition.values.iter().all(own)
 }
 
 #[cfg(test)]
@@ -199,14 +227,12 @@ mod tests {
         let open = cap(r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#);
         assert_eq!(fired_with(&BoundaryWeakened, &put("Role", CAP), &[open]).severity, Severity::High);
         for real in [
-            r#"{"Statement":{"Effect":"Allow","Action":["s3:*","lambda:*"],"Resource":"*"}}"#,
-            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+            r#"{"Statement":{"Effect":"Allow","Action":["s3:*","dynamodb:*"],"Resource":"*"}}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","lambda:*","iam:*"],"Resource":"*"},
                 {"Effect":"Deny","Action":["iam:*","organizations:*"],"Resource":"*"}]}"#,
-            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
-                {"Effect":"Deny","Action":"iam:CreateUser","Resource":"*",
+            r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","dynamodb:*","iam:*"],"Resource":"*"},
+                {"Effect":"Deny","Action":"iam:*","Resource":"*",
                  "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}}]}"#,
-            r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*",
-                "Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}}}"#,
         ] {
             let observations = observe_with(&BoundaryWeakened, &put("Role", CAP), &[cap(real)]);
             assert_eq!(observations.len(), 1, "{observations:?}");
@@ -216,6 +242,44 @@ mod tests {
                 observations[0].finding_id(),
                 fires_at(&BoundaryWeakened, Severity::High, &delete("Role")).finding_id()
             );
+        }
+    }
+
+    #[test]
+    fn a_meaningless_boundary_settles_nothing() {
+        let all = |more: &str| {
+            let condition = if more.starts_with('"') { more } else { "" };
+            let statement = if more.starts_with('{') { format!(",{more}") } else { String::new() };
+            let comma = if condition.is_empty() { "" } else { "," };
+            format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"{comma}{condition}}}{statement}]}}"#
+            )
+        };
+        let unless = |value: &str| {
+            all(&format!(
+                r#"{{"Effect":"Deny","Action":"iam:*","Resource":"*",
+                    "Condition":{{"StringNotEquals":{{"iam:PermissionsBoundary":"{value}"}}}}}}"#
+            ))
+        };
+        for open in [
+            all(r#"{"Effect":"Deny","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::x"}"#),
+            all(r#""Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#),
+            all(
+                r#"{"Effect":"Deny","Action":"iam:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.1"}}}"#,
+            ),
+            unless("arn:aws:iam::aws:policy/AdministratorAccess"),
+            unless("*"),
+        ] {
+            let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[cap(&open)]);
+            assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::High), "{open}");
+        }
+        let iam = cap(r#"{"Statement":{"Effect":"Allow","Action":["iam:*","sts:*"],"Resource":"*"}}"#);
+        let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[iam]);
+        assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::Medium));
+        for managed in ["IAMFullAccess", "PowerUserAccess"] {
+            let policy = format!("arn:aws:iam::aws:policy/{managed}");
+            let seen = fires_at(&BoundaryWeakened, Severity::Medium, &put("User", &policy));
+            assert_eq!(seen.verdict, Verdict::Failing);
         }
     }
 

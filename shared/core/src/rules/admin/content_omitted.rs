@@ -1,3 +1,4 @@
+use super::permission_set::region;
 use super::power::{self, Named, Power, Told};
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
@@ -6,43 +7,56 @@ use crate::state::{Fact, Interrupt, PrincipalKind};
 
 declare_rule! {
     /// ## What it detects
-    /// A policy was written that is so large that CloudTrail left its text out (`omitted: true`, over 100 KB). IAM does
-    /// not count white space, so a policy can be padded until the log no longer shows it. Keepwatch reads the policy
-    /// from the account instead; if it cannot, it says so.
+    /// A call that grants succeeded, and its event does not say what it granted. Either the policy is so large that
+    /// CloudTrail left its text out (`omitted: true`, over 100 KB): IAM does not count white space, so a policy can be
+    /// padded until the log no longer shows it. Or the event lacks the parameters without which the call could not have
+    /// succeeded. Keepwatch reads the policy from the account instead; if it cannot, it says so.
     /// ## Why it matters
     /// Nobody needs 100 KB to write a policy of a few thousand characters. Padding has one use: to hide a grant from
-    /// whoever reads the log.
+    /// whoever reads the log. And a grant that nobody could read is not a grant that nobody made.
     /// ## What to do
     /// Read the policy in the account, take it away unless its author has a good explanation, and treat the caller as
     /// hostile until then.
     /// ## False positives
-    /// A generator that writes policies with a great deal of white space. That is worth mending in any case.
+    /// A generator that writes policies with a great deal of white space. That is worth mending in any case. An event
+    /// that lost its parameters on the way, or that AWS writes in a new form.
     ContentOmitted {
         id: "grant-content-omitted",
-        title: "A grant was padded until CloudTrail left it out",
+        title: "The event of a grant does not say what was granted",
         severity: High,
         confidence: High,
         catalogue: ["ADM-15"],
         references: ["ATT&CK T1562.008", "CloudTrail user guide: requestParameters are limited to 100 KB"],
         on: [
             On::Call("iam.amazonaws.com", &[
-                "PutUserPolicy", "PutGroupPolicy", "PutRolePolicy", "CreatePolicy", "CreatePolicyVersion", "CreateRole",
-                "UpdateAssumeRolePolicy",
+                "AttachUserPolicy", "AttachGroupPolicy", "AttachRolePolicy", "PutUserPolicy", "PutGroupPolicy",
+                "PutRolePolicy", "CreatePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion", "CreateRole",
+                "UpdateAssumeRolePolicy", "AddUserToGroup",
             ]),
-            On::Call("sso.amazonaws.com", &["PutInlinePolicyToPermissionSet"]),
+            On::Call("sso.amazonaws.com", &[
+                "AttachManagedPolicyToPermissionSet", "AttachCustomerManagedPolicyReferenceToPermissionSet",
+                "PutInlinePolicyToPermissionSet", "CreateAccountAssignment",
+            ]),
         ],
     }
 }
 
 impl Rule for ContentOmitted {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, event) = (power::who(record), record.event_name.or_empty());
         if !record.request_omitted() {
+            if !says_whom_and_what(record) {
+                let title =
+                    format!("{who} granted something by {event}, and the event does not say whom or what");
+                let why =
+                    "The call succeeded, so its request named both; the event has no readable parameters.";
+                cx.report(finish(unnamed(cx, title).severity(Severity::Medium).because(why), record));
+            }
             return Ok(());
         }
-        let (who, event) = (power::who(record), record.event_name.or_empty());
         let mut found = Vec::new();
-        if let Some(kind) = event.starts_with("Put").then(|| holder_kind(event)).flatten() {
-            found = inline(cx, record, kind, &who)?;
+        if event.starts_with("Put") && event.ends_with("Policy") {
+            found = inline(cx, record, power::kind_of(event), &who)?;
         } else if let Some(arn) =
             record.response_text(&["policy", "arn"]).or_else(|| record.param(&["policyArn"]))
         {
@@ -53,21 +67,19 @@ impl Rule for ContentOmitted {
                 None,
             );
             let how = format!("{who} wrote it so large that CloudTrail left it out");
-            found.push((arn.to_owned(), "Whoever holds the policy".to_owned(), how, power));
+            found.push((arn.to_owned(), None, "Whoever holds the policy".to_owned(), how, power));
         }
         if found.is_empty() {
             let title = format!(
                 "{who} hid a grant: the text of {event} was too large for CloudTrail, and nobody can say for whom it is"
             );
-            let seen = cx.unknown(record.iam_arn("grant", "unnamed"), title).severity(Severity::High);
-            let seen = seen
-                .because("The request was padded beyond CloudTrail's 100 KB, which hides what it grants.");
-            cx.report(finish(seen, record));
+            let why = "The request was padded beyond CloudTrail's 100 KB, which hides what it grants.";
+            let seen = unnamed(cx, title).severity(Severity::High).because(why);
+            cx.report(finish(seen.detail_if("Role", record.response_text(&["role", "arn"])), record));
         }
-        for (resource, holder, how, power) in found {
-            let told = Told { resource: &resource, holder: &holder, how: &how, most: Severity::Critical };
+        for (resource, policy, holder, how, power) in found {
             // Padding is worth a finding whatever it hides: an ordinary grant as well.
-            let seen = match power::observation(cx, &power, &told) {
+            let mut seen = match power::observation(cx, &power, &Told::now(&resource, &holder, &how)) {
                 Some(seen) => {
                     let severity = seen.severity.max(Severity::High);
                     seen.severity(severity)
@@ -77,28 +89,43 @@ impl Rule for ContentOmitted {
                     .severity(Severity::Medium)
                     .because("What the policy grants is ordinary; its size is not."),
             };
+            if let Some(policy) = policy {
+                seen = seen.aspect(policy);
+            }
             cx.report(finish(seen, record));
         }
         Ok(())
     }
 }
 
-fn holder_kind(event: &str) -> Option<PrincipalKind> {
-    match event {
-        "PutUserPolicy" => Some(PrincipalKind::User),
-        "PutGroupPolicy" => Some(PrincipalKind::Group),
-        "PutRolePolicy" => Some(PrincipalKind::Role),
-        _ => None,
+/// About a grant to nobody knows whom. Each is a finding of its own: a second one must not pass for the first.
+fn unnamed(cx: &Cx<'_>, title: String) -> Observation {
+    cx.unknown("unnamed-grant", title).aspect(cx.event.occurrence_id()).global()
+}
+
+/// Whether the event has what the rule on its call needs in order to say anything; documents are read from the account
+/// where they are missing.
+fn says_whom_and_what(record: &Record<'_>) -> bool {
+    let has = |names: &[&str]| names.iter().all(|name| record.param(&[name]).is_some());
+    match record.event_name.or_empty() {
+        "AddUserToGroup" => has(&["userName", "groupName"]),
+        "CreatePolicy" => has(&["policyName"]) || record.response_text(&["policy", "arn"]).is_some(),
+        "CreatePolicyVersion" | "SetDefaultPolicyVersion" => has(&["policyArn"]),
+        "CreateRole" | "UpdateAssumeRolePolicy" => has(&["roleName"]),
+        "AttachManagedPolicyToPermissionSet" => has(&["permissionSetArn", "managedPolicyArn"]),
+        "AttachCustomerManagedPolicyReferenceToPermissionSet" => {
+            has(&["permissionSetArn"]) && record.param(&["customerManagedPolicyReference", "name"]).is_some()
+        }
+        "PutInlinePolicyToPermissionSet" | "CreateAccountAssignment" => has(&["permissionSetArn"]),
+        _ => power::Given::of(record).is_some(),
     }
 }
 
+/// The resource, the inline policy's name, the holder, how it came, and what it gives.
+type Found = (String, Option<String>, String, String, Power);
+
 /// Whose inline policy it is: the event does not say, the size does.
-fn inline(
-    cx: &Cx<'_>,
-    record: &Record<'_>,
-    kind: PrincipalKind,
-    who: &str,
-) -> Result<Vec<(String, String, String, Power)>, Interrupt> {
+fn inline(cx: &Cx<'_>, record: &Record<'_>, kind: PrincipalKind, who: &str) -> Result<Vec<Found>, Interrupt> {
     let Fact::Known(held) = cx.facts.oversized_inline_policies(kind)? else { return Ok(Vec::new()) };
     Ok(held
         .into_iter()
@@ -113,23 +140,49 @@ fn inline(
                 Fact::Known(held.policy.clone()),
                 Some(&arn),
             );
-            (arn, power::holder(kind, &held.principal), how, power)
+            (arn, Some(held.policy.name), power::holder(kind, &held.principal), how, power)
         })
         .collect())
 }
 
-fn finish(seen: Observation, record: &Record<'_>) -> Observation {
-    let seen = seen.detail(
-        "Original size",
-        match record.request().get("originalSize") {
-            Some(size) => format!("{} characters", size.to_string().trim_matches('"')),
-            None => "more than 100 KB".to_owned(),
-        },
-    );
+fn finish(mut seen: Observation, record: &Record<'_>) -> Observation {
+    if record.request_omitted() {
+        seen = seen.detail(
+            "Original size",
+            match record.request().get("originalSize") {
+                Some(size) => format!("{} characters", size.to_string().trim_matches('"')),
+                None => "more than 100 KB".to_owned(),
+            },
+        );
+    }
+    let event = record.event_name.or_empty();
+    let kind = match power::kind_of(event) {
+        PrincipalKind::User => "User",
+        PrincipalKind::Group => "Group",
+        PrincipalKind::Role => "Role",
+    };
+    let (filter, columns) = match event {
+        _ if record.event_source.or_empty() == "sso.amazonaws.com" => {
+            let instance = record.param(&["instanceArn"]).unwrap_or("ARN_OF_THE_INSTANCE");
+            let options = [region(record), ("--instance-arn", instance)];
+            let seen =
+                seen.step("Look through the permission sets", "sso-admin list-permission-sets", &options);
+            return power::stop_caller(seen, record);
+        }
+        "AddUserToGroup" => ("User", "UserDetailList[].[UserName,GroupList]".to_owned()),
+        "CreateRole" | "UpdateAssumeRolePolicy" => {
+            ("Role", "RoleDetailList[].[RoleName,AssumeRolePolicyDocument]".to_owned())
+        }
+        _ if event.contains("PolicyVersion") || event == "CreatePolicy" => {
+            ("LocalManagedPolicy", "Policies[].[Arn,DefaultVersionId,PolicyVersionList]".to_owned())
+        }
+        _ if event.starts_with("Put") => (kind, format!("{kind}DetailList[].[{kind}Name,{kind}PolicyList]")),
+        _ => (kind, format!("{kind}DetailList[].[{kind}Name,AttachedManagedPolicies]")),
+    };
     let seen = seen.step(
-        "List every inline policy, the padded one stands out",
+        "List what the account holds of this kind, a padded policy stands out",
         "iam get-account-authorization-details",
-        &[("--filter", "User"), ("--query", "UserDetailList[].[UserName,UserPolicyList]")],
+        &[("--filter", filter), ("--query", &columns)],
     );
     power::stop_caller(seen, record)
 }
@@ -156,6 +209,55 @@ mod tests {
         for name in ["PutUserPolicy", "PutRolePolicy", "CreatePolicy", "UpdateAssumeRolePolicy"] {
             let seen = fired(&ContentOmitted, &padded(name, json!(null)));
             assert_eq!((seen.verdict, seen.severity), (Verdict::Unknown, Severity::High), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_grant_without_its_parameters_is_unknown() {
+        let names = |on: &On| match on {
+            On::Call(source, names) => names.iter().map(|name| (source.split('.').next(), *name)).collect(),
+            _ => Vec::new(),
+        };
+        let meta = crate::rules::Described::meta(&ContentOmitted);
+        for (source, name) in meta.on.iter().flat_map(names) {
+            let omitted = json!({"omitted": true, "reason": "requestParameters too large"});
+            for (request, severity) in [
+                (json!(null), Severity::Medium),
+                (json!("text"), Severity::Medium),
+                (json!({"userName": 7, "roleName": [], "policyArn": ""}), Severity::Medium),
+                (omitted, Severity::High),
+            ] {
+                let seen = evaluate_all(&call(
+                    source.unwrap_or_default(),
+                    name,
+                    json!({"requestParameters": request}),
+                ));
+                assert_eq!(seen.len(), 1, "{name} {request} gave {seen:?}");
+                assert_eq!((seen[0].verdict, seen[0].severity), (Verdict::Unknown, severity), "{name}");
+                assert!(seen[0].rule.id == "grant-content-omitted" && !seen[0].reason.is_empty());
+                assert!(!seen[0].steps.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn each_is_a_finding_of_its_own() {
+        let other = json!({"eventID": "6b2a5e0c-0000-4000-8000-000000000002", "requestParameters": {"omitted": true}});
+        let (first, second) = (padded("PutUserPolicy", json!(null)), call("iam", "PutUserPolicy", other));
+        assert_ne!(fired(&ContentOmitted, &first).finding_id(), fired(&ContentOmitted, &second).finding_id());
+    }
+
+    #[test]
+    fn the_step_looks_where_the_grant_is() {
+        for (name, filter) in [
+            ("PutGroupPolicy", "--filter Group --query 'GroupDetailList"),
+            ("AttachRolePolicy", "--filter Role --query 'RoleDetailList"),
+            ("CreatePolicyVersion", "--filter LocalManagedPolicy --query 'Policies"),
+            ("UpdateAssumeRolePolicy", "--filter Role --query 'RoleDetailList"),
+            ("AddUserToGroup", "--filter User --query 'UserDetailList"),
+        ] {
+            let command = &fired(&ContentOmitted, &padded(name, json!(null))).steps[0].command;
+            assert!(command.replace('\\', "").contains(&filter.replace('\'', "")), "{command}");
         }
     }
 
@@ -188,8 +290,21 @@ mod tests {
                     "PutUserPolicy",
                     json!({"requestParameters": {"userName": "bob", "policyName": "p", "policyDocument": ADMIN}}),
                 ),
-                call("iam", "PutUserPolicy", json!({"requestParameters": {"omitted": false}})),
-                call("iam", "PutUserPolicy", json!({"requestParameters": null})),
+                call(
+                    "iam",
+                    "PutUserPolicy",
+                    json!({"requestParameters": {"omitted": false, "userName": "bob", "policyName": "p"}}),
+                ),
+                call(
+                    "iam",
+                    "CreatePolicy",
+                    json!({"responseElements": {"policy": {"arn": "arn:aws:iam::1:policy/p"}}}),
+                ),
+                call(
+                    "iam",
+                    "AttachUserPolicy",
+                    json!({"errorCode": "AccessDenied", "requestParameters": null}),
+                ),
                 call(
                     "iam",
                     "PutUserPolicy",

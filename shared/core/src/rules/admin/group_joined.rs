@@ -1,13 +1,12 @@
 use super::power::{self, Told};
 use crate::event::Record;
-use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::PrincipalKind;
 
 declare_rule! {
     /// ## What it detects
     /// A user was added to a group whose policies give administrative power. The event names only user and group; what
-    /// the group holds is read from the account.
+    /// the group holds is read from the account. Leaving the group settles the finding.
     /// ## Why it matters
     /// Joining an existing administrators' group makes no policy, attaches none, and leaves nothing behind that lists
     /// of policies would show.
@@ -23,7 +22,7 @@ declare_rule! {
         confidence: High,
         catalogue: ["ADM-10", "ADM-14"],
         references: ["CIS AWS v3.0 1.15", "CIS AWS v5.0 1.14", "Security Hub IAM.1", "ATT&CK T1098"],
-        on: [On::Call("iam.amazonaws.com", &["AddUserToGroup"])],
+        on: [On::Call("iam.amazonaws.com", &["AddUserToGroup", "RemoveUserFromGroup"])],
     }
 }
 
@@ -32,11 +31,15 @@ impl Rule for GroupJoined {
         let (Some(user), Some(group)) = (record.param(&["userName"]), record.param(&["groupName"])) else {
             return Ok(());
         };
-        let arn = record.iam_arn("user", user);
+        let (arn, who) = (record.iam_arn("user", user), power::who(record));
+        if power::takes_away(record) {
+            cx.report(cx.passing(&arn, format!("{who} took user {user} out of group {group}")).aspect(group));
+            return Ok(());
+        }
         let power = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;
-        let how = format!("{} added it to group {group}", power::who(record));
-        let told =
-            Told { resource: &arn, holder: &format!("User {user}"), how: &how, most: Severity::Critical };
+        let how = format!("{who} added it to group {group}");
+        let holder = power::holder(PrincipalKind::User, user);
+        let told = Told::now(&arn, &holder, &how);
         let Some(seen) = power::observation(cx, &power, &told) else { return Ok(()) };
         let seen = seen
             .aspect(group)
@@ -61,7 +64,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
     use crate::state::{Answer, Fact, Holdings, Query, Value as StateValue};
 
@@ -81,6 +84,16 @@ mod tests {
         let admin = fired_with(&GroupJoined, &event, &[group("arn:aws:iam::aws:policy/AdministratorAccess")]);
         assert_eq!(admin.severity, Severity::Critical);
         assert_eq!(fired(&GroupJoined, &event).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn leaving_settles_it() {
+        let request = json!({"userName": "bob", "groupName": "ops"});
+        let leave = call("iam", "RemoveUserFromGroup", json!({"requestParameters": request}));
+        let gone = observe(&GroupJoined, &leave);
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), fired(&GroupJoined, &add(request)).finding_id());
+        assert_eq!(gone[0].title, "alice took user bob out of group ops");
     }
 
     #[test]

@@ -5,10 +5,10 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// A policy that forbids was taken away. In IAM: a policy whose name speaks of a guard rail (deny, boundary, guard,
-    /// SCP, restrict) was detached or deleted; the rule goes by the name, because a deleted policy can no longer be
-    /// read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
-    /// the root of the organization.
+    /// A policy that forbids was taken away. In IAM: a policy with a word for a guard rail in its name (deny, boundary,
+    /// guard, SCP, restrict) was detached or deleted; the rule goes by the name, because a deleted policy can no longer
+    /// be read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
+    /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether.
     /// ## Why it matters
     /// A deny beats every grant. Without it, permissions that were there all along begin to work, and no call that
     /// grants anything is ever logged. An organization policy is often the only thing that keeps administrators of a
@@ -20,8 +20,8 @@ declare_rule! {
     /// Names can mislead: a policy with a guarding name may grant, and a real guard rail may be called anything. Hence
     /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. GuardDuty's
     /// policies and names with "unrestricted" are left out, and so are the quarantine policies that AWS attaches to
-    /// leaked keys, which have a rule of their own. The event does not say of which kind an organization policy is: tag
-    /// and backup policies are reported too.
+    /// leaked keys, which have a rule of their own. Detaching and deleting do not say of which kind an organization
+    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before.
     GuardrailRemoved {
         id: "admin-guardrail-removed",
         title: "A policy that forbids was taken away",
@@ -34,7 +34,9 @@ declare_rule! {
                 "DeletePolicy", "DetachUserPolicy", "DetachGroupPolicy", "DetachRolePolicy",
                 "DeleteUserPolicy", "DeleteGroupPolicy", "DeleteRolePolicy",
             ]),
-            On::Call("organizations.amazonaws.com", &["DetachPolicy"]),
+            On::Call("organizations.amazonaws.com", &[
+                "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType",
+            ]),
         ],
     }
 }
@@ -98,20 +100,101 @@ fn from_iam(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     })
 }
 
+/// Words that guard rails are called by.
+const SIGNS: [&str; 13] = [
+    "deny",
+    "denies",
+    "boundary",
+    "boundaries",
+    "guard",
+    "guardrail",
+    "guardrails",
+    "restrict",
+    "restricts",
+    "restricted",
+    "restriction",
+    "restrictions",
+    "scp",
+];
+
 /// Whether a policy of this name is likely to forbid. Deliberately narrow: a false alarm here costs trust in the rest.
 fn speaks_of_a_guard_rail(name: &str) -> bool {
-    let lower = name.to_lowercase().replace("guardduty", "").replace("unrestrict", "");
-    let word = |word: &str| lower.split(|c: char| !c.is_alphanumeric()).any(|part| part == word);
-    ["deny", "boundary", "guard", "restrict"].iter().any(|sign| lower.contains(sign))
-        || word("scp")
-        || name.contains("SCP")
+    let words = words(name);
+    let sign = |(i, word): (usize, &String)| {
+        // GuardDuty is a service.
+        SIGNS.contains(&word.as_str())
+            && words.get(i + 1).is_none_or(|next| word != "guard" || next != "duty")
+    };
+    words.iter().enumerate().any(sign)
+}
+
+/// The words of a name, in lower case: `AWSDenyAll_v2` is `aws`, `deny`, `all` and `v`.
+fn words(name: &str) -> Vec<String> {
+    let chars: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (i, c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| chars[i]);
+        let ends_capitals = || chars.get(i + 1).is_some_and(|next| next.is_lowercase());
+        let starts = c.is_uppercase() && before.is_some_and(|b| b.is_lowercase() || ends_capitals());
+        if starts || !c.is_alphabetic() {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (c.is_alphabetic(), words.last_mut()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
 }
 
 fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    const CONTROL: [&str; 2] = ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"];
+    let (who, event) = (power::who(record), record.event_name.or_empty());
+    let high = |seen: Observation| seen.global().severity(Severity::High);
+    if event == "DisablePolicyType" {
+        let kind = record.param(&["policyType"]).filter(|kind| CONTROL.contains(kind))?;
+        let root = record.param(&["rootId"]).unwrap_or("r-UNKNOWN");
+        let title = format!("{who} switched off every {kind} of the organization ({root})");
+        return Some(
+            high(cx.failing(root, title))
+                .aspect(kind)
+                .because("All policies of this type are detached at once; switching the type on again attaches none.")
+                .step(
+                    "Switch it on again, then attach the policies again",
+                    "organizations enable-policy-type",
+                    &[("--root-id", root), ("--policy-type", kind)],
+                ),
+        );
+    }
     let policy = record.param(&["policyId"])?;
     // These two allow everything; taking them away narrows.
     if ["p-FullAWSAccess", "p-RCPFullAWSAccess"].contains(&policy) {
         return None;
+    }
+    let describe = [("--policy-id", policy)];
+    if event != "DetachPolicy" {
+        let kind = record.response_text(&["policy", "policySummary", "type"]);
+        let did = match event {
+            "DeletePolicy" => "deleted",
+            // A new name or description changes nothing.
+            _ if record.param(&["content"]).is_none()
+                || kind.is_some_and(|kind| !CONTROL.contains(&kind)) =>
+            {
+                return None;
+            }
+            _ => "rewrote",
+        };
+        return Some(
+            high(cx.failing(policy, format!("{who} {did} organization policy {policy}")))
+                .because(
+                    "What the policy forbade before, it may no longer forbid, for everybody, root included.",
+                )
+                .step("What does it forbid now?", "organizations describe-policy", &describe)
+                .step(
+                    "What did it forbid before? (the call that wrote it)",
+                    "cloudtrail lookup-events --region us-east-1",
+                    &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={policy}"))],
+                ),
+        );
     }
     let target = record.param(&["targetId"]).unwrap_or("a target that is not named");
     let what = match target {
@@ -119,16 +202,13 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
         unit if unit.starts_with("ou-") => format!("organizational unit {unit}"),
         account => format!("account {account}"),
     };
-    let options = [("--policy-id", policy), ("--target-id", target)];
-    let seen = cx
-        .failing(policy, format!("{} detached organization policy {policy} from {what}", power::who(record)))
-        .aspect(target)
-        .global()
-        .severity(Severity::High)
-        .because("What the policy forbade, it no longer forbids there, for everybody, root included.")
-        .step("What does it forbid?", "organizations describe-policy", &options[..1])
-        .step("Attach it again", "organizations attach-policy", &options);
-    Some(seen)
+    Some(
+        high(cx.failing(policy, format!("{who} detached organization policy {policy} from {what}")))
+            .aspect(target)
+            .because("What the policy forbade, it no longer forbids there, for everybody, root included.")
+            .step("What does it forbid?", "organizations describe-policy", &describe)
+            .step("Attach it again", "organizations attach-policy", &[describe[0], ("--target-id", target)]),
+    )
 }
 
 #[cfg(test)]
@@ -178,6 +258,58 @@ mod tests {
         assert!(seen.title.contains("the whole organization"), "{}", seen.title);
         fires_at(&GuardrailRemoved, Severity::High, &organization("p-0abc1234", "ou-a1b2-c3d4"));
         fires_at(&GuardrailRemoved, Severity::High, &organization("p-0abc1234", "444455556666"));
+    }
+
+    #[test]
+    fn fires_when_an_organization_policy_is_rewritten_or_switched_off() {
+        let organizations =
+            |event: &str, request| call("organizations", event, json!({"requestParameters": request}));
+        let update = organizations("UpdatePolicy", json!({"policyId": "p-0abc1234", "content": "{}"}));
+        let delete = organizations("DeletePolicy", json!({"policyId": "p-0abc1234"}));
+        let off = json!({"rootId": "r-a1b2", "policyType": "SERVICE_CONTROL_POLICY"});
+        for event in [update, delete, organizations("DisablePolicyType", off)] {
+            let seen = fires_at(&GuardrailRemoved, Severity::High, &event);
+            assert_eq!(seen.subject.region, "global");
+            assert!(!seen.reason.is_empty() && !seen.steps.is_empty());
+        }
+        let tags = json!({
+            "requestParameters": {"policyId": "p-0abc1234", "content": "{}"},
+            "responseElements": {"policy": {"policySummary": {"type": "TAG_POLICY"}}},
+        });
+        quiet(
+            &GuardrailRemoved,
+            &[
+                call("organizations", "UpdatePolicy", tags),
+                organizations("UpdatePolicy", json!({"policyId": "p-0abc1234", "description": "x"})),
+                organizations("DisablePolicyType", json!({"rootId": "r-a1b2", "policyType": "TAG_POLICY"})),
+                organizations("DisablePolicyType", json!(null)),
+            ],
+        );
+    }
+
+    #[test]
+    fn names_are_read_by_whole_words() {
+        for name in [
+            "DenyAll",
+            "AWSDenyAll",
+            "SCPDeny",
+            "region-SCP",
+            "dev_boundary",
+            "GuardRail",
+            "team.restrict.v2",
+        ] {
+            assert!(speaks_of_a_guard_rail(name), "{name}");
+        }
+        for name in [
+            "guardian-app",
+            "NaSCPipeline",
+            "AmazonGuardDutyFullAccess_v2",
+            "UnrestrictedAccess",
+            "denyse",
+            "",
+        ] {
+            assert!(!speaks_of_a_guard_rail(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,15 +1,12 @@
-use super::managed_policy_attached::who_else;
-use super::power::{self, Named, Told};
+use super::power::{self, Given};
 use crate::event::Record;
-use crate::observation::Severity;
-use crate::policy::Level;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// An inline policy that gives administrative power was put on a user, a group or a role. The document is read the
     /// way IAM reads it: wildcards anywhere, NotAction, split statements, any encoding; together with what the holder
-    /// had before.
+    /// had before. Deleting the policy settles the finding.
     /// ## Why it matters
     /// An inline policy has no name in any list of managed policies and no ARN to search for. It is where a careful
     /// intruder hides a new administrator.
@@ -28,42 +25,29 @@ declare_rule! {
         references: [
             "CIS AWS v3.0 1.15, 1.16", "CIS AWS v5.0 1.14, 1.15", "Security Hub IAM.1, IAM.2, IAM.21", "ATT&CK T1098.003",
         ],
-        on: [On::Call("iam.amazonaws.com", &["PutUserPolicy", "PutGroupPolicy", "PutRolePolicy"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "PutUserPolicy", "PutGroupPolicy", "PutRolePolicy",
+            "DeleteUserPolicy", "DeleteGroupPolicy", "DeleteRolePolicy",
+        ])],
     }
 }
 
 impl Rule for InlinePolicy {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (Some((kind, name)), Some(policy)) = (power::grantee(record), record.param(&["policyName"]))
-        else {
-            return Ok(()); // Omitted parameters have a rule of their own.
-        };
-        let grantee = record.iam_arn(kind.as_str(), name);
-        let own = match record.request().get("policyDocument") {
-            Some(document) if !document.is_null() => {
-                power::of_value(Named::Inline(policy), document, Some(&grantee))
-            }
-            _ => power::of_fact(
-                Named::Inline(policy),
-                cx.facts.inline_policy(kind, name, policy)?,
-                Some(&grantee),
-            ),
-        };
-        let power = power::with_holdings(cx, own, (kind, name), |held| held == policy, Some(&grantee))?;
-        let how = format!("{} put inline policy {policy} on it", power::who(record));
-        let most = if power::by_identity_center(record) { Severity::Low } else { Severity::Critical };
-        let holder = power::holder(kind, name);
-        let told = Told { resource: &grantee, holder: &holder, how: &how, most };
-        let Some(mut seen) = power::observation(cx, &power, &told) else { return Ok(()) };
-        seen = seen.aspect(policy).detail("Inline policy", policy);
-        if power.level() >= Level::PrivilegeEscalation {
-            seen = who_else(cx, seen, kind, name)?;
+        let Some(given) = Given::of(record) else { return Ok(()) };
+        if power::takes_away(record) {
+            cx.report(given.taken(record, cx));
+            return Ok(());
         }
-        let option = format!("--{}-name", kind.as_str());
-        let options = [(option.as_str(), name), ("--policy-name", policy)];
-        seen = seen
-            .step("Read the policy as it stands", &format!("iam get-{}-policy", kind.as_str()), &options)
-            .step("Take it away again", &format!("iam delete-{}-policy", kind.as_str()), &options);
+        let did = format!("put inline policy {} on it", given.policy);
+        let Some(seen) = given.observation(record, cx, &did)? else { return Ok(()) };
+        let kind = given.kind.as_str();
+        let option = format!("--{kind}-name");
+        let options = [(option.as_str(), given.name), ("--policy-name", given.policy)];
+        let seen = seen
+            .detail("Inline policy", given.policy)
+            .step("Read the policy as it stands", &format!("iam get-{kind}-policy"), &options)
+            .step("Take it away again", &format!("iam delete-{kind}-policy"), &options);
         cx.report(power::stop_caller(seen, record));
         Ok(())
     }
@@ -74,8 +58,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
+    use crate::state::{Fact, Holdings, PolicyText, PrincipalKind, Query, Value as Answered};
 
     fn put(on: &str, document: Value) -> String {
         let parameter = format!("{}Name", on.to_lowercase());
@@ -97,6 +82,44 @@ mod tests {
             r#"{"Statement":{"Effect":"Allow","Action":["iam:PassRole","lambda:*"],"Resource":"*"}}"#;
         let seen = fires_at(&InlinePolicy, Severity::High, &put("User", json!(passrole)));
         assert!(seen.reason.contains("PassRole"), "{}", seen.reason);
+    }
+
+    /// bob holds AmazonEC2FullAccess, and AWS tells what that says.
+    fn account() -> [(Query, Fact<Answered>); 2] {
+        let arn = "arn:aws:iam::aws:policy/AmazonEC2FullAccess".to_owned();
+        let text = r#"{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}"#.to_owned();
+        let holdings = Holdings { managed: vec![arn.clone()], ..Holdings::default() };
+        let bob = Query::Principal { kind: PrincipalKind::User, name: "bob".to_owned() };
+        let policy = PolicyText { name: "AmazonEC2FullAccess".to_owned(), text };
+        [
+            (bob, Fact::Known(Answered::Holdings(holdings))),
+            (Query::ManagedPolicy { arn, version: None }, Fact::Known(Answered::Policy(policy))),
+        ]
+    }
+
+    #[test]
+    fn counts_what_the_holder_has_already() {
+        let pass = json!({"Statement": {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}});
+        for document in [json!(pass.to_string()), pass] {
+            let seen = fired_with(&InlinePolicy, &put("User", document), &account());
+            assert_eq!(seen.severity, Severity::High);
+            assert!(seen.title.starts_with("User bob can now make itself administrator: "), "{}", seen.title);
+        }
+        let read = r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
+        assert!(observe_with(&InlinePolicy, &put("User", json!(read)), &account()).is_empty());
+    }
+
+    #[test]
+    fn deleting_settles_it() {
+        let admin = json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        for on in ["User", "Group", "Role"] {
+            let parameter = format!("{}Name", on.to_lowercase());
+            let request = json!({"requestParameters": {parameter: "bob", "policyName": "p"}});
+            let gone = observe(&InlinePolicy, &call("iam", &format!("Delete{on}Policy"), request));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), fired(&InlinePolicy, &put(on, admin.clone())).finding_id());
+            assert_eq!(gone[0].title, format!("alice deleted inline policy p of {} bob", on.to_lowercase()));
+        }
     }
 
     #[test]

@@ -1,15 +1,13 @@
-use super::power::{self, Told};
+use super::power::{self, Given};
 use crate::event::Record;
-use crate::observation::{Observation, Severity};
-use crate::policy::{Document, Level, managed, trust};
+use crate::policy::managed;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
-use crate::state::{Fact, Interrupt, PrincipalKind};
 
 declare_rule! {
     /// ## What it detects
     /// A managed policy that gives administrative power was attached to a user, a group or a role. AWS's own policies
     /// are known by name in every partition; a customer managed policy is read from the account, and so is what the
-    /// holder had before, because a grant may be split over several policies.
+    /// holder had before, because a grant may be split over several policies. Detaching the policy settles the finding.
     /// ## Why it matters
     /// Attaching a policy is the shortest way to keep an account after stealing one key, and it looks like everyday
     /// administration unless somebody reads what the policy says.
@@ -30,64 +28,32 @@ declare_rule! {
             "CIS AWS v3.0 1.15, 1.16, 4.4", "CIS AWS v5.0 1.14, 1.15, 4.4", "Security Hub IAM.1, IAM.2, IAM.21, CloudWatch.4",
             "ATT&CK T1098.003",
         ],
-        on: [On::Call("iam.amazonaws.com", &["AttachUserPolicy", "AttachGroupPolicy", "AttachRolePolicy"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "AttachUserPolicy", "AttachGroupPolicy", "AttachRolePolicy",
+            "DetachUserPolicy", "DetachGroupPolicy", "DetachRolePolicy",
+        ])],
     }
 }
 
 impl Rule for ManagedPolicyAttached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (Some((kind, name)), Some(policy)) = (power::grantee(record), record.param(&["policyArn"]))
-        else {
-            return Ok(()); // Omitted parameters have a rule of their own.
-        };
-        let grantee = record.iam_arn(kind.as_str(), name);
-        let own = power::of_managed(cx, policy, None, Some(&grantee))?;
-        let power = power::with_holdings(cx, own, (kind, name), |held| held == policy, Some(&grantee))?;
-        let short = policy.rsplit('/').next().unwrap_or(policy);
-        let how = format!("{} attached {short} to it", power::who(record));
-        let most = if power::by_identity_center(record) { Severity::Low } else { Severity::Critical };
-        let holder = power::holder(kind, name);
-        let told = Told { resource: &grantee, holder: &holder, how: &how, most };
-        let Some(mut seen) = power::observation(cx, &power, &told) else { return Ok(()) };
-        seen = seen.aspect(policy).detail("Policy", policy);
-        seen = seen.detail(
-            "Kind",
-            if managed::name_of(policy).is_some() { "AWS managed" } else { "customer managed" },
-        );
-        if power.level() >= Level::PrivilegeEscalation {
-            seen = who_else(cx, seen, kind, name)?;
+        let Some(given) = Given::of(record) else { return Ok(()) };
+        if power::takes_away(record) {
+            cx.report(given.taken(record, cx));
+            return Ok(());
         }
-        let detach = format!("iam detach-{}-policy", kind.as_str());
-        let option = format!("--{}-name", kind.as_str());
-        seen = seen.step("Take the policy away again", &detach, &[(&option, name), ("--policy-arn", policy)]);
+        let did = format!("attached {} to it", given.short());
+        let Some(seen) = given.observation(record, cx, &did)? else { return Ok(()) };
+        let owner = if managed::name_of(given.policy).is_some() { "AWS managed" } else { "customer managed" };
+        let kind = given.kind.as_str();
+        let seen = seen.detail("Policy", given.policy).detail("Kind", owner).step(
+            "Take the policy away again",
+            &format!("iam detach-{kind}-policy"),
+            &[(&format!("--{kind}-name"), given.name), ("--policy-arn", given.policy)],
+        );
         cx.report(power::stop_caller(seen, record));
         Ok(())
     }
-}
-
-/// Who can use the new power: the members of a group, those whom a role trusts.
-pub(super) fn who_else(
-    cx: &Cx<'_>,
-    seen: Observation,
-    kind: PrincipalKind,
-    name: &str,
-) -> Result<Observation, Interrupt> {
-    Ok(match kind {
-        PrincipalKind::User => seen,
-        PrincipalKind::Group => match cx.facts.group_members(name)? {
-            Fact::Known(members) if members.is_empty() => seen.detail("Members", "nobody yet"),
-            Fact::Known(members) => seen.detail("Members", members.join(", ")),
-            _ => seen,
-        },
-        PrincipalKind::Role => match cx.facts.role(name)? {
-            Fact::Known(role) => match Document::parse(&role.trust.text).map(|d| trust::trusted_services(&d))
-            {
-                Ok(services) if !services.is_empty() => seen.detail("Used by", services.join(", ")),
-                _ => seen,
-            },
-            _ => seen,
-        },
-    })
 }
 
 #[cfg(test)]
@@ -95,9 +61,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
-    use crate::state::{Holdings, PolicyText, Query, Value};
+    use crate::state::{Fact, Holdings, PolicyText, PrincipalKind, Query, Value};
 
     const OWN: &str = "arn:aws:iam::111122223333:policy/deploy";
 
@@ -141,19 +107,63 @@ mod tests {
         assert!(observe_with(&ManagedPolicyAttached, &attach("Role", OWN), &[harmless]).is_empty());
     }
 
+    fn held(managed: &[&str], inline: &[(&str, &str)]) -> (Query, Fact<Value>) {
+        let inline = inline
+            .iter()
+            .map(|(name, text)| PolicyText { name: (*name).to_owned(), text: (*text).to_owned() });
+        let managed = managed.iter().map(|arn| (*arn).to_owned()).collect();
+        let holdings = Holdings { managed, inline: inline.collect(), ..Holdings::default() };
+        let query = Query::Principal { kind: PrincipalKind::Role, name: "bob".to_owned() };
+        (query, Fact::Known(Value::Holdings(holdings)))
+    }
+
     #[test]
     fn sees_the_second_half_of_a_split_grant() {
-        let half = document(r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#);
-        let pass = r#"{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}"#;
-        let holdings = Holdings {
-            managed: vec![OWN.to_owned()],
-            inline: vec![PolicyText { name: "pass".to_owned(), text: pass.to_owned() }],
-            ..Holdings::default()
-        };
-        let query = Query::Principal { kind: PrincipalKind::Role, name: "bob".to_owned() };
-        let held = (query, Fact::Known(Value::Holdings(holdings)));
-        let seen = fired_with(&ManagedPolicyAttached, &attach("Role", OWN), &[half, held]);
+        let half = || document(r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#);
+        let pass = [("pass", r#"{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}"#)];
+        // IAM's listing may show the new policy, or not yet.
+        for listing in [held(&[OWN], &pass), held(&[], &pass)] {
+            let seen = fired_with(&ManagedPolicyAttached, &attach("Role", OWN), &[half(), listing]);
+            assert_eq!(seen.severity, Severity::High);
+        }
+    }
+
+    #[test]
+    fn sees_the_half_that_is_a_policy_of_aws() {
+        const EC2: &str = "arn:aws:iam::aws:policy/AmazonEC2FullAccess";
+        let published = r#"{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}"#;
+        let query = Query::ManagedPolicy { arn: EC2.to_owned(), version: None };
+        let policy = PolicyText { name: "AmazonEC2FullAccess".to_owned(), text: published.to_owned() };
+        let aws = (query, Fact::Known(Value::Policy(policy)));
+        let pass = document(r#"{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}"#);
+        let seen = fired_with(&ManagedPolicyAttached, &attach("Role", OWN), &[pass, held(&[EC2], &[]), aws]);
         assert_eq!(seen.severity, Severity::High);
+        assert!(seen.title.starts_with("Role bob can now make itself administrator: "), "{}", seen.title);
+    }
+
+    #[test]
+    fn says_that_other_policies_were_not_read() {
+        let admin = attach("User", "arn:aws:iam::aws:policy/IAMFullAccess");
+        let unread = |seen: &crate::observation::Observation| {
+            seen.details.iter().any(|(label, _)| label == "Other policies")
+        };
+        assert!(unread(&fired(&ManagedPolicyAttached, &admin)));
+        let half = document(r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#);
+        assert!(!unread(&fired_with(&ManagedPolicyAttached, &attach("Role", OWN), &[half, held(&[], &[])])));
+    }
+
+    #[test]
+    fn detaching_settles_it() {
+        let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+        for to in ["User", "Group", "Role"] {
+            let parameter = format!("{}Name", to.to_lowercase());
+            let request = json!({"requestParameters": {parameter: "bob", "policyArn": admin}});
+            let gone = observe(&ManagedPolicyAttached, &call("iam", &format!("Detach{to}Policy"), request));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), fired(&ManagedPolicyAttached, &attach(to, admin)).finding_id());
+            let title = format!("alice detached AdministratorAccess from {} bob", to.to_lowercase());
+            assert_eq!(gone[0].title, title);
+        }
     }
 
     #[test]
@@ -194,6 +204,12 @@ mod tests {
                     "AttachUserPolicy",
                     json!({"requestParameters": {"userName": 7, "policyArn": [admin]}}),
                 ),
+                call(
+                    "iam",
+                    "DetachUserPolicy",
+                    json!({"errorCode": "NoSuchEntity", "requestParameters": {"userName": "bob", "policyArn": admin}}),
+                ),
+                call("iam", "DetachUserPolicy", json!({"requestParameters": null})),
             ],
         );
     }

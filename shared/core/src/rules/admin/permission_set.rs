@@ -1,6 +1,5 @@
 use super::power::{self, Named, Power, Told};
 use crate::event::Record;
-use crate::observation::Severity;
 use crate::policy::{Document, Level};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::{Fact, Holdings, Interrupt};
@@ -8,7 +7,7 @@ use crate::state::{Fact, Holdings, Interrupt};
 declare_rule! {
     /// ## What it detects
     /// An Identity Center permission set was given administrative power: a managed policy, an inline policy, or a
-    /// reference to a customer managed policy.
+    /// reference to a customer managed policy. Taking it out again settles the finding.
     /// ## Why it matters
     /// A permission set is a role in every account it is assigned to. One call makes administrators of everybody who
     /// already has it, in all those accounts, and no IAM event there tells of it.
@@ -26,7 +25,8 @@ declare_rule! {
         references: ["CIS AWS v3.0 1.16", "CIS AWS v5.0 1.15", "Security Hub IAM.1", "ATT&CK T1098.003"],
         on: [On::Call("sso.amazonaws.com", &[
             "AttachManagedPolicyToPermissionSet", "PutInlinePolicyToPermissionSet",
-            "AttachCustomerManagedPolicyReferenceToPermissionSet",
+            "AttachCustomerManagedPolicyReferenceToPermissionSet", "DetachManagedPolicyFromPermissionSet",
+            "DeleteInlinePolicyFromPermissionSet", "DetachCustomerManagedPolicyReferenceFromPermissionSet",
         ])],
     }
 }
@@ -36,17 +36,26 @@ impl Rule for PermissionSet {
         let Some(arn) = record.param(&["permissionSetArn"]) else { return Ok(()) };
         let event = record.event_name.or_empty();
         let reference = record.param(&["customerManagedPolicyReference", "name"]);
-        let (power, policy) = if event == "AttachManagedPolicyToPermissionSet" {
-            let Some(policy) = record.param(&["managedPolicyArn"]) else { return Ok(()) };
-            (power::of_managed(cx, policy, None, None)?, policy)
-        } else if event == "PutInlinePolicyToPermissionSet" {
-            (inline(record, cx, arn)?, "inline policy")
-        } else {
-            let Some(name) = reference else { return Ok(()) };
+        let inlined = event.contains("InlinePolicy").then_some("inline policy");
+        let Some(policy) = inlined.or(reference).or_else(|| record.param(&["managedPolicyArn"])) else {
+            return Ok(()); // Omitted parameters have a rule of their own.
+        };
+        let short = policy.rsplit('/').next().unwrap_or(policy);
+        if power::takes_away(record) {
+            let set = arn.rsplit('/').next().unwrap_or(arn);
+            let title = format!("{} took {short} out of permission set {set}", power::who(record));
+            cx.report(cx.passing(arn, title).aspect(policy));
+            return Ok(());
+        }
+        let power = if inlined.is_some() {
+            inline(record, cx, arn)?
+        } else if reference.is_some() {
             let why = format!(
-                "customer managed policy {name} lives in the accounts that the permission set is assigned to"
+                "customer managed policy {policy} lives in the accounts that the permission set is assigned to"
             );
-            (Power::Unknown(why), name)
+            Power::Unknown(why)
+        } else {
+            power::of_managed(cx, policy, None, None)?
         };
         if power.level() == Level::Ordinary && !matches!(power, Power::Unknown(_)) {
             return Ok(());
@@ -55,14 +64,15 @@ impl Rule for PermissionSet {
             Fact::Known(Holdings { name: Some(name), .. }) => name,
             _ => arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         };
-        let short = policy.rsplit('/').next().unwrap_or(policy);
         let how = format!("{} put {short} into it", power::who(record));
         let holder = format!("Everybody with permission set {name}");
-        let told = Told { resource: arn, holder: &holder, how: &how, most: Severity::Critical };
+        let told = Told::now(arn, &holder, &how);
         let Some(mut seen) = power::observation(cx, &power, &told) else { return Ok(()) };
         seen = seen.aspect(policy).detail("Permission set", &name).detail("Policy", policy);
         let instance = record.param(&["instanceArn"]).unwrap_or_default();
-        let set = [("--instance-arn", instance), ("--permission-set-arn", arn)];
+        let set = [region(record), ("--instance-arn", instance), ("--permission-set-arn", arn)];
+        let path = record.param(&["customerManagedPolicyReference", "path"]);
+        let named = format!("Name={policy}{}", path.map(|path| format!(",Path={path}")).unwrap_or_default());
         seen = seen.step(
             "In which accounts is it provisioned?",
             "sso-admin list-accounts-for-provisioned-permission-set",
@@ -75,7 +85,7 @@ impl Rule for PermissionSet {
             "PutInlinePolicyToPermissionSet" => ("sso-admin delete-inline-policy-from-permission-set", &[]),
             _ => (
                 "sso-admin detach-customer-managed-policy-reference-from-permission-set",
-                &[("--customer-managed-policy-reference", &format!("Name={policy}"))],
+                &[("--customer-managed-policy-reference", &named)],
             ),
         };
         seen = seen.step("Take the policy out again", undo.0, &[&set[..], undo.1].concat()).step(
@@ -86,6 +96,11 @@ impl Rule for PermissionSet {
         cx.report(power::stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// Identity Center lives in one region, and answers in no other.
+pub(super) fn region<'r>(record: &'r Record<'_>) -> (&'static str, &'r str) {
+    ("--region", record.aws_region.get().unwrap_or("REGION_OF_IDENTITY_CENTER"))
 }
 
 /// What the permission set holds, as Identity Center tells it in its own region.
@@ -113,7 +128,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     fn event(name: &str, changes: Value) -> String {
@@ -153,6 +168,41 @@ mod tests {
         let attached = event("AttachCustomerManagedPolicyReferenceToPermissionSet", reference);
         assert_eq!(fired(&PermissionSet, &attached).verdict, Verdict::Unknown);
         assert_eq!(fired(&PermissionSet, &put("HIDDEN_DUE_TO_SECURITY_REASONS")).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn commands_name_region_and_path() {
+        let reference = json!({"customerManagedPolicyReference": {"name": "deploy", "path": "/team/"}});
+        let seen =
+            fired(&PermissionSet, &event("AttachCustomerManagedPolicyReferenceToPermissionSet", reference));
+        for step in &seen.steps {
+            assert!(step.command.contains(" --region us-east-1 "), "{}", step.command);
+        }
+        assert!(seen.steps[1].command.ends_with("Name=deploy,Path=/team/"), "{}", seen.steps[1].command);
+    }
+
+    #[test]
+    fn taking_it_out_settles_it() {
+        let admin = json!({"managedPolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+        let reference = json!({"customerManagedPolicyReference": {"name": "deploy", "path": "/"}});
+        let all = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+        for (give, take, given) in [
+            ("AttachManagedPolicyToPermissionSet", "DetachManagedPolicyFromPermissionSet", admin),
+            (
+                "AttachCustomerManagedPolicyReferenceToPermissionSet",
+                "DetachCustomerManagedPolicyReferenceFromPermissionSet",
+                reference,
+            ),
+            (
+                "PutInlinePolicyToPermissionSet",
+                "DeleteInlinePolicyFromPermissionSet",
+                json!({"inlinePolicy": all}),
+            ),
+        ] {
+            let gone = observe(&PermissionSet, &event(take, given.clone()));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{take}");
+            assert_eq!(gone[0].finding_id(), fired(&PermissionSet, &event(give, given)).finding_id());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::event::Record;
 use crate::observation::{Actor, Observation, Severity};
-use crate::policy::{self, Document, Grant, Level, managed};
+use crate::policy::{self, Document, Grant, Level, managed, trust};
 use crate::rules::Cx;
 use crate::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
 
@@ -76,9 +76,8 @@ fn judge(name: Named<'_>, document: Result<Document, policy::DocumentError>, gra
     }
 }
 
-/// Of a managed policy, at a version or at its default. AWS's own policies are known by name; a name that is not among
-/// the dangerous ones is read live, and believed ordinary if that fails: AWS's policies are public, the customer's are
-/// not.
+/// Of a managed policy, at a version or at its default. AWS's own policies are known by name; a name that is not in the
+/// table is read live, and taken for what it says if that fails: AWS's policies are public, the customer's are not.
 pub(crate) fn of_managed(
     cx: &Cx<'_>,
     arn: &str,
@@ -89,11 +88,16 @@ pub(crate) fn of_managed(
         return Ok(Power::Known(grant));
     }
     let short = arn.rsplit('/').next().unwrap_or(arn);
-    let power = of_fact(Named::Managed(short), cx.facts.managed_policy(arn, version)?, grantee);
-    Ok(match (power, managed::name_of(arn)) {
-        (Power::Unknown(_), Some(_)) => Power::Known(policy::analyse(&[], grantee)),
-        (power, _) => power,
+    Ok(match of_fact(Named::Managed(short), cx.facts.managed_policy(arn, version)?, grantee) {
+        Power::Unknown(why) => taken_for(arn).map_or(Power::Unknown(why), Power::Known),
+        known => known,
     })
+}
+
+/// What a policy of AWS's that cannot be read is taken for; nothing where it is a customer's.
+fn taken_for(arn: &str) -> Option<Grant> {
+    managed::name_of(arn)?;
+    Some(managed::guess(arn).unwrap_or_else(|| policy::analyse(&[], None)))
 }
 
 /// Of everything that a user, group or role holds, together: a grant may be split over several policies.
@@ -123,16 +127,13 @@ pub(crate) fn of_holdings(
     let mut texts: Vec<(String, String)> = inline.collect();
     let mut worst = Power::Known(policy::analyse(&[], grantee));
     for arn in &holdings.managed {
-        if let Some(grant) = managed::known(arn) {
-            worst = worst.or_worse(Power::Known(grant));
-            continue;
-        }
         match cx.facts.managed_policy(arn, None)? {
             Fact::Known(policy) => texts.push((Named::Managed(&policy.name).to_string(), policy.text)),
             Fact::Missing => {}
-            Fact::Unavailable(_) if managed::name_of(arn).is_some() => {}
+            // What the table says of a policy counts for itself, but cannot make a whole with the others.
             Fact::Unavailable(why) => {
-                worst = worst.or_worse(Power::Unknown(format!("policy {arn} could not be read ({why})")));
+                let unread = || Power::Unknown(format!("policy {arn} could not be read ({why})"));
+                worst = worst.or_worse(taken_for(arn).map_or_else(unread, Power::Known));
             }
         }
     }
@@ -155,55 +156,183 @@ pub(crate) fn of_holdings(
     Ok(worst.or_worse(Power::Known(policy::analyse(&documents, grantee))))
 }
 
-/// What a new policy gives to a holder who has others already. A harmless-looking half of a split grant counts when the
-/// whole is more than the rest was without it; what the holder had before is nothing new.
-pub(crate) fn with_holdings(
-    cx: &Cx<'_>,
-    own: Power,
-    (kind, name): (PrincipalKind, &str),
-    is_new: impl Fn(&str) -> bool,
-    grantee: Option<&str>,
-) -> Result<Power, Interrupt> {
-    if own.level() == Level::FullAdmin || matches!(own, Power::Unknown(_)) {
-        return Ok(own);
+/// A policy that a call puts on a user, a group or a role, or takes away from it.
+pub(crate) struct Given<'r> {
+    pub(crate) kind: PrincipalKind,
+    pub(crate) name: &'r str,
+    /// The holder's ARN as far as the event tells it, which is without a path.
+    pub(crate) arn: String,
+    /// The ARN of a managed policy, the name of an inline one.
+    pub(crate) policy: &'r str,
+    pub(crate) inline: bool,
+}
+
+impl<'r> Given<'r> {
+    /// Nothing where the event does not say whom or what; [`super::content_omitted`] tells of that.
+    pub(crate) fn of(record: &'r Record<'_>) -> Option<Given<'r>> {
+        let (kind, name) = grantee(record)?;
+        let inline = ["Put", "Delete"].iter().any(|verb| record.event_name.or_empty().starts_with(verb));
+        let policy = record.param(&[if inline { "policyName" } else { "policyArn" }])?;
+        Some(Given { kind, name, arn: record.iam_arn(kind.as_str(), name), policy, inline })
     }
-    let Fact::Known(all) = cx.facts.principal(kind, name)? else { return Ok(own) };
-    let mut before = all.clone();
-    before.managed.retain(|arn| !is_new(arn));
-    before.inline.retain(|policy| !is_new(&policy.name));
-    let (after, before) = (of_holdings(cx, &all, grantee)?, of_holdings(cx, &before, grantee)?);
-    Ok(if after.level() > before.level() && after.level() > own.level() { after } else { own })
+
+    /// The policy's own name.
+    pub(crate) fn short(&self) -> &'r str {
+        self.policy.rsplit('/').next().unwrap_or(self.policy)
+    }
+
+    /// What the policy gives its holder, together with what it had before: a harmless-looking half of a split grant
+    /// counts when the whole is more than the rest was without it. Also why the rest could not be read, if so.
+    pub(crate) fn power(
+        &self,
+        record: &Record<'_>,
+        cx: &Cx<'_>,
+    ) -> Result<(Power, Option<String>), Interrupt> {
+        let (kind, name, grantee) = (self.kind, self.name, Some(self.arn.as_str()));
+        let mut new = Holdings::default();
+        let own = if self.inline {
+            let text = |text: String| Fact::Known(PolicyText { name: self.policy.to_owned(), text });
+            let fact = match record.request().get("policyDocument") {
+                Some(Value::String(document)) => text(document.clone()),
+                None | Some(Value::Null) => cx.facts.inline_policy(kind, name, self.policy)?,
+                Some(document) => text(document.to_string()),
+            };
+            if let Fact::Known(policy) = &fact {
+                new.inline.push(policy.clone());
+            }
+            of_fact(Named::Inline(self.policy), fact, grantee)
+        } else {
+            new.managed.push(self.policy.to_owned());
+            of_managed(cx, self.policy, None, grantee)?
+        };
+        if own.level() == Level::FullAdmin || matches!(own, Power::Unknown(_)) {
+            return Ok((own, None));
+        }
+        // The listing may not show the new policy yet: it is added here, whether or not it is there.
+        let mut rest = match cx.facts.principal(kind, name)? {
+            Fact::Known(holdings) => holdings,
+            Fact::Missing => Holdings::default(),
+            Fact::Unavailable(why) => return Ok((own, Some(why))),
+        };
+        if self.inline {
+            rest.inline.retain(|held| held.name != self.policy);
+        } else {
+            rest.managed.retain(|held| held != self.policy);
+        }
+        let before = of_holdings(cx, &rest, grantee)?;
+        rest.inline.append(&mut new.inline);
+        rest.managed.append(&mut new.managed);
+        let after = of_holdings(cx, &rest, grantee)?;
+        Ok((if after.level() > before.level().max(own.level()) { after } else { own }, None))
+    }
+
+    /// The observation that the policy was given, or nothing when that is ordinary. `did` follows the caller's name.
+    pub(crate) fn observation(
+        &self,
+        record: &Record<'_>,
+        cx: &Cx<'_>,
+        did: &str,
+    ) -> Result<Option<Observation>, Interrupt> {
+        let (power, unread) = self.power(record, cx)?;
+        let holder = holder(self.kind, self.name);
+        // The permission set that Identity Center provisions has a finding of its own.
+        let most = if by_identity_center(record) { Severity::Low } else { Severity::Critical };
+        let how = format!("{} {did}", who(record));
+        let told = Told { most, ..Told::now(&self.arn, &holder, &how) };
+        let Some(mut seen) = observation(cx, &power, &told) else { return Ok(None) };
+        seen = seen.aspect(self.policy);
+        if let Some(why) = unread {
+            seen = seen
+                .detail("Other policies", format!("could not be read ({why}); together they may give more"));
+        }
+        Ok(Some(match power.level() {
+            Level::Ordinary | Level::ServiceAdmin => seen,
+            Level::PrivilegeEscalation | Level::FullAdmin => who_else(cx, seen, self.kind, self.name)?,
+        }))
+    }
+
+    /// The observation that the policy was taken away.
+    pub(crate) fn taken(&self, record: &Record<'_>, cx: &Cx<'_>) -> Observation {
+        let (who, kind) = (who(record), self.kind.as_str());
+        let title = match self.inline {
+            true => format!("{who} deleted inline policy {} of {kind} {}", self.policy, self.name),
+            false => format!("{who} detached {} from {kind} {}", self.short(), self.name),
+        };
+        cx.passing(&self.arn, title).aspect(self.policy)
+    }
+}
+
+/// Whether the call takes away what its counterpart gives.
+pub(crate) fn takes_away(record: &Record<'_>) -> bool {
+    let event = record.event_name.or_empty();
+    ["Detach", "Delete", "Remove", "Disassociate"].iter().any(|verb| event.starts_with(verb))
+}
+
+/// Who can use the new power: the members of a group, the services that a role trusts.
+fn who_else(
+    cx: &Cx<'_>,
+    seen: Observation,
+    kind: PrincipalKind,
+    name: &str,
+) -> Result<Observation, Interrupt> {
+    Ok(match kind {
+        PrincipalKind::User => seen,
+        PrincipalKind::Group => match cx.facts.group_members(name)? {
+            Fact::Known(members) if members.is_empty() => seen.detail("Members", "nobody yet"),
+            Fact::Known(members) => seen.detail("Members", members.join(", ")),
+            _ => seen,
+        },
+        PrincipalKind::Role => match cx.facts.role(name)? {
+            Fact::Known(role) => match Document::parse(&role.trust.text).map(|d| trust::trusted_services(&d))
+            {
+                Ok(services) if !services.is_empty() => seen.detail("Used by", services.join(", ")),
+                _ => seen,
+            },
+            _ => seen,
+        },
+    })
 }
 
 /// How a grant is told.
 pub(crate) struct Told<'t> {
     /// The resource that the finding is about.
     pub(crate) resource: &'t str,
-    /// Who has the power now, as a sentence begins: `User bob`.
+    /// Who has the power, as a sentence begins: `User bob`.
     pub(crate) holder: &'t str,
     /// How it came: `alice attached policy X to it`.
     pub(crate) how: &'t str,
-    /// The most that this rule may say; `None` says nothing about service administrators.
+    /// The severity at the most: less where nobody has the power yet, or where another finding tells the same.
     pub(crate) most: Severity,
+    /// Whether the holder has the power already.
+    pub(crate) now: bool,
+}
+
+impl<'t> Told<'t> {
+    /// As bad as it is, and already so.
+    pub(crate) fn now(resource: &'t str, holder: &'t str, how: &'t str) -> Told<'t> {
+        Told { resource, holder, how, most: Severity::Critical, now: true }
+    }
 }
 
 /// The observation of a grant, or nothing when it is ordinary.
 pub(crate) fn observation(cx: &Cx<'_>, power: &Power, told: &Told<'_>) -> Option<Observation> {
-    let Told { resource, holder, how, most } = told;
+    let Told { resource, holder, how, most, now } = told;
     let grant = match power {
         Power::Unknown(why) => {
             let title = format!("{holder} may have new power: {how}, and what that grants could not be read");
-            return Some(cx.unknown(resource, title).severity(Severity::Medium.min(*most)).because(why));
+            let severity = Severity::Medium.min(*most);
+            return Some(cx.unknown(resource, title).severity(severity).because(sentence(why)));
         }
         Power::Known(grant) => grant,
     };
-    let (severity, now) = match grant.level {
+    let severity = match grant.level {
         Level::Ordinary => return None,
-        Level::ServiceAdmin => (Severity::Low, format!("now fully controls {}", services(grant))),
-        Level::PrivilegeEscalation => (Severity::High, "can now make itself administrator".to_owned()),
-        Level::FullAdmin => (Severity::Critical, "is now a full administrator".to_owned()),
+        Level::ServiceAdmin => Severity::Low,
+        Level::PrivilegeEscalation => Severity::High,
+        Level::FullAdmin => Severity::Critical,
     };
-    let title = format!("{holder} {now}: {how}");
+    let ability = if *now { since("now", &grant.ability) } else { would(&grant.ability) };
+    let title = format!("{holder} {ability}: {how}");
     let mut told = cx.failing(resource, title).severity(severity.min(*most)).because(sentence(&grant.why));
     told = told.detail("Granted", grant.level.as_str());
     if !grant.paths.is_empty() {
@@ -212,11 +341,19 @@ pub(crate) fn observation(cx: &Cx<'_>, power: &Power, told: &Told<'_>) -> Option
     Some(told)
 }
 
-fn services(grant: &Grant) -> String {
-    match grant.services.as_slice() {
-        [] => "whole services".to_owned(),
-        few if few.len() <= 4 => few.join(", "),
-        many => format!("{} and {} more services", many[..3].join(", "), many.len() - 3),
+/// The ability with `now` or `already` at its place: `is now …`, `can now …`, `now controls …`.
+pub(crate) fn since(adverb: &str, ability: &str) -> String {
+    match ability.split_once(' ') {
+        Some((verb @ ("is" | "can"), rest)) => format!("{verb} {adverb} {rest}"),
+        _ => format!("{adverb} {ability}"),
+    }
+}
+
+fn would(ability: &str) -> String {
+    match ability.split_once(' ') {
+        Some(("is", rest)) => format!("would be {rest}"),
+        Some(("can", rest)) => format!("could {rest}"),
+        _ => ability.to_owned(),
     }
 }
 
@@ -256,15 +393,22 @@ pub(crate) fn by_identity_center(record: &Record<'_>) -> bool {
 
 /// Who a call on a user, group or role is about: its kind by the event's name, and its name.
 pub(crate) fn grantee<'r>(record: &'r Record<'_>) -> Option<(PrincipalKind, &'r str)> {
-    let name = record.event_name.or_empty();
-    let (kind, parameter) = if name.contains("User") {
-        (PrincipalKind::User, "userName")
-    } else if name.contains("Group") {
-        (PrincipalKind::Group, "groupName")
-    } else {
-        (PrincipalKind::Role, "roleName")
+    let kind = kind_of(record.event_name.or_empty());
+    let parameter = match kind {
+        PrincipalKind::User => "userName",
+        PrincipalKind::Group => "groupName",
+        PrincipalKind::Role => "roleName",
     };
     Some((kind, record.param(&[parameter])?))
+}
+
+/// What a call of this name is about.
+pub(crate) fn kind_of(event: &str) -> PrincipalKind {
+    match event {
+        _ if event.contains("User") => PrincipalKind::User,
+        _ if event.contains("Group") => PrincipalKind::Group,
+        _ => PrincipalKind::Role,
+    }
 }
 
 /// `User bob`, `Role deploy`.

@@ -10,7 +10,8 @@ use crate::state::{Fact, Interrupt, PrincipalKind};
 declare_rule! {
     /// ## What it detects
     /// An EC2 instance was given a role that is administrator or can become one: its instance profile was set or
-    /// exchanged, or such a role was put into an instance profile. What the role holds is read from the account.
+    /// exchanged, or such a role was put into an instance profile. What the role holds is read from the account. Taking
+    /// the role or the profile away settles the finding.
     /// ## Why it matters
     /// Everybody who can run a command on the instance, or make a server on it fetch an address of their choice, gets
     /// the role's credentials from the metadata service. Passing an existing administrator role to one's own instance
@@ -30,23 +31,34 @@ declare_rule! {
         catalogue: ["ADM-17"],
         references: ["CIS AWS v3.0 1.18", "CIS AWS v5.0 1.17", "ATT&CK T1548"],
         on: [
-            On::Call("iam.amazonaws.com", &["AddRoleToInstanceProfile"]),
-            On::Call("ec2.amazonaws.com", &["AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"]),
+            On::Call("iam.amazonaws.com", &["AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"]),
+            On::Call("ec2.amazonaws.com", &[
+                "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "DisassociateIamInstanceProfile",
+            ]),
         ],
     }
 }
 
 impl Rule for RolePassed {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let who = power::who(record);
-        if record.event_name.or_empty() == "AddRoleToInstanceProfile" {
+        let (who, gone) = (power::who(record), power::takes_away(record));
+        if record.event_source.or_empty() == "iam.amazonaws.com" {
             let (Some(profile), Some(role)) =
                 (record.param(&["instanceProfileName"]), record.param(&["roleName"]))
             else {
                 return Ok(());
             };
-            let power = power::of_principal(cx, PrincipalKind::Role, role, None)?;
             let resource = record.iam_arn("instance-profile", profile);
+            if gone {
+                cx.report(
+                    cx.passing(
+                        &resource,
+                        format!("{who} took role {role} out of instance profile {profile}"),
+                    ),
+                );
+                return Ok(());
+            }
+            let power = power::of_principal(cx, PrincipalKind::Role, role, None)?;
             let holder = format!("Every EC2 instance with profile {profile}");
             let how = format!("{who} put role {role} into the profile");
             let remove = "iam remove-role-from-instance-profile";
@@ -55,7 +67,7 @@ impl Rule for RolePassed {
                 record,
                 cx,
                 &power,
-                &Told { resource: &resource, holder: &holder, how: &how, most: Severity::High },
+                &Told { most: Severity::High, ..Told::now(&resource, &holder, &how) },
                 remove,
                 &options,
             );
@@ -63,22 +75,28 @@ impl Rule for RolePassed {
         }
         // EC2 wraps some requests in an element of the request's name; the association's instance may stand only in
         // the response.
+        let text =
+            |key| [record.request(), record.response()].into_iter().find_map(|at| find(at, key)?.as_str());
+        let instance = text("instanceId").or_else(|| text("associationId")).unwrap_or("not named");
+        let place = (record.partition(), record.aws_region.or_empty(), record.account());
+        let resource = format!("arn:{}:ec2:{}:{}:instance/{instance}", place.0, place.1, place.2);
+        if gone {
+            cx.report(
+                cx.passing(&resource, format!("{who} took the instance profile off EC2 instance {instance}")),
+            );
+            return Ok(());
+        }
         let wanted = find(record.request(), "iamInstanceProfile");
         let arn = wanted.and_then(|profile| find(profile, "arn")).and_then(Value::as_str);
         let named = wanted.and_then(|profile| find(profile, "name")).and_then(Value::as_str);
         let Some(profile) = named.or_else(|| arn?.rsplit('/').next()).filter(|name| !name.is_empty()) else {
             return Ok(());
         };
-        let text =
-            |key| [record.request(), record.response()].into_iter().find_map(|at| find(at, key)?.as_str());
-        let instance = text("instanceId").or_else(|| text("associationId")).unwrap_or("not named");
         let (roles, power) = of_profile(cx, profile)?;
-        let place = (record.partition(), record.aws_region.or_empty(), record.account());
-        let resource = format!("arn:{}:ec2:{}:{}:instance/{instance}", place.0, place.1, place.2);
         let holder = format!("EC2 instance {instance}");
         let how = format!("{who} gave it {roles} by instance profile {profile}");
         let association = text("associationId").unwrap_or("ASSOCIATION_ID");
-        let told = Told { resource: &resource, holder: &holder, how: &how, most: Severity::High };
+        let told = Told { most: Severity::High, ..Told::now(&resource, &holder, &how) };
         let options = [("--region", place.1), ("--association-id", association)];
         report(record, cx, &power, &told, "ec2 disassociate-iam-instance-profile", &options);
         Ok(())
@@ -210,6 +228,28 @@ mod tests {
             }}),
         );
         assert_eq!(fired_with(&RolePassed, &flat, &account(ADMIN)).severity, Severity::High);
+    }
+
+    #[test]
+    fn taking_it_away_settles_it() {
+        let request = json!({"instanceProfileName": "web", "roleName": "ops"});
+        let remove = call("iam", "RemoveRoleFromInstanceProfile", json!({"requestParameters": request}));
+        let off = call(
+            "ec2",
+            "DisassociateIamInstanceProfile",
+            json!({
+                "awsRegion": "eu-west-1",
+                "requestParameters": {"DisassociateIamInstanceProfileRequest": {"AssociationId": "iip-assoc-0"}},
+                "responseElements": {"DisassociateIamInstanceProfileResponse": {"iamInstanceProfileAssociation": {
+                    "associationId": "iip-assoc-0", "instanceId": "i-0abc", "state": "disassociating",
+                }}},
+            }),
+        );
+        for (undo, made) in [(remove, add()), (off, associate())] {
+            let gone = observe(&RolePassed, &undo);
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), fired_with(&RolePassed, &made, &account(ADMIN)).finding_id());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::power::{self, Named, Power};
+use super::power::{self, Given, Power};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::policy::{Document, Level, trust};
@@ -15,7 +15,7 @@ declare_rule! {
     /// A role that is at most a quarter of an hour old, and that AWS services such as EC2 or Lambda may take on, was
     /// given administrative power. When the role was made and whom it trusts are read from the account; where they
     /// cannot be read this rule says nothing, because the rules on attached and inline policies report the grant in
-    /// any case.
+    /// any case. Taking the policy away settles the finding.
     /// ## Why it matters
     /// Make a role for a service, make it administrator, start something that runs with it: that is how a thief turns
     /// a stolen key into a foothold that survives the key. Whoever can start an instance or a function with the role is
@@ -34,26 +34,26 @@ declare_rule! {
         confidence: High,
         catalogue: ["ADM-16"],
         references: ["ATT&CK T1136.003"],
-        on: [On::Call("iam.amazonaws.com", &["AttachRolePolicy", "PutRolePolicy"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy", "DeleteRolePolicy",
+        ])],
     }
 }
 
 impl Rule for ServiceRole {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (Some(name), Some(time)) = (record.param(&["roleName"]), record.time()) else { return Ok(()) };
-        let arn = record.iam_arn("role", name);
-        let inline = record.param(&["policyName"]).unwrap_or("inline");
-        let (policy, power) = match (record.param(&["policyArn"]), record.request().get("policyDocument")) {
-            (Some(policy), _) => (policy, power::of_managed(cx, policy, None, Some(&arn))?),
-            (None, Some(document)) => (inline, power::of_value(Named::Inline(inline), document, Some(&arn))),
-            (None, None) => return Ok(()), // Omitted parameters have a rule of their own.
-        };
-        let (severity, already) = match power.level() {
-            Level::FullAdmin => (Severity::Critical, "is already a full administrator"),
-            Level::PrivilegeEscalation => (Severity::High, "can already make itself administrator"),
+        let (Some(given), Some(time)) = (Given::of(record), record.time()) else { return Ok(()) };
+        if power::takes_away(record) {
+            cx.report(given.taken(record, cx));
+            return Ok(());
+        }
+        let (Power::Known(grant), _) = given.power(record, cx)? else { return Ok(()) };
+        let severity = match grant.level {
+            Level::FullAdmin => Severity::Critical,
+            Level::PrivilegeEscalation => Severity::High,
             Level::ServiceAdmin | Level::Ordinary => return Ok(()),
         };
-        let (Power::Known(grant), Fact::Known(role)) = (&power, cx.facts.role(name)?) else { return Ok(()) };
+        let Fact::Known(role) = cx.facts.role(given.name)? else { return Ok(()) };
         // A role of this name that was made after the event is another one.
         let Some(age) = role.created.filter(|made| *made <= time).map(|made| time.since(made)) else {
             return Ok(());
@@ -63,21 +63,22 @@ impl Rule for ServiceRole {
         if age > NEW || services.is_empty() {
             return Ok(());
         }
-        let short = policy.rsplit('/').next().unwrap_or(policy);
-        let (who, age) = (power::who(record), minutes(age));
+        let (who, age, already) = (power::who(record), minutes(age), power::since("already", &grant.ability));
+        let (name, short) = (given.name, given.short());
         let title =
             format!("Role {name}, made {age} ago for {services}, {already}: {who} gave it policy {short}");
-        let (remove, option) = match record.param(&["policyArn"]) {
-            Some(_) => ("iam detach-role-policy", "--policy-arn"),
-            None => ("iam delete-role-policy", "--policy-name"),
+        let (remove, option) = match given.inline {
+            true => ("iam delete-role-policy", "--policy-name"),
+            false => ("iam detach-role-policy", "--policy-arn"),
         };
         let seen = cx
-            .failing(&arn, title)
+            .failing(&given.arn, title)
+            .aspect(given.policy)
             .severity(severity)
             .because(power::sentence(&grant.why))
-            .detail("Policy", policy)
+            .detail("Policy", given.policy)
             .detail("Used by", &services)
-            .step("Take the policy away again", remove, &[("--role-name", name), (option, policy)])
+            .step("Take the policy away again", remove, &[("--role-name", name), (option, given.policy)])
             .step(
                 "Where can EC2 use it? (instance profiles)",
                 "iam list-instance-profiles-for-role",
@@ -143,6 +144,15 @@ mod tests {
         let escalation =
             put(r#"{"Statement":{"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*"}}"#);
         assert_eq!(fired_with(&ServiceRole, &escalation, &new).severity, Severity::High);
+    }
+
+    #[test]
+    fn taking_the_policy_away_settles_it() {
+        let new = role("2026-03-01T11:55:00Z", EC2);
+        let request = json!({"requestParameters": {"roleName": "web", "policyArn": ADMIN}});
+        let gone = observe(&ServiceRole, &call("iam", "DetachRolePolicy", request));
+        assert_eq!((gone.len(), gone[0].verdict), (1, crate::observation::Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), fired_with(&ServiceRole, &attach(ADMIN), &new).finding_id());
     }
 
     #[test]
