@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let table = keepwatch_aws::runtime::variable("FINDINGS_TABLE")?;
     let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
 
-    let config = clients::config().await;
+    let config = clients::config()?;
     let findings = FindingsTable::new(&config, table);
     findings.warm().await;
     let detect = Detect {

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let table = keepwatch_aws::runtime::variable("FINDINGS_TABLE")?;
     let topic = keepwatch_aws::runtime::variable("ALERT_TOPIC_ARN")?;
 
-    let config = clients::config().await;
+    let config = clients::config()?;
     let notify =
         Notify { findings: FindingsTable::new(&config, table), topic: AlertTopic::new(&config, topic) };
     notify.findings.warm().await;

@@ -6,7 +6,7 @@ use keepwatch_core::time::Timestamp;
 
 /// A setting that the template gives every function is missing.
 #[derive(thiserror::Error)]
-#[error("environment variable {0} is not set; template.yaml sets it, so deploy with the template")]
+#[error("environment variable {0} is not set; template.yaml and Lambda set it, so deploy with the template")]
 pub struct MissingVariable(&'static str);
 
 /// What `main` returns is printed by its Debug form; people should read the sentence.
