@@ -291,7 +291,7 @@ impl Observation {
 
     /// Files it under the rule and this source, where one rule speaks for several: a new source is a new witness.
     pub fn witnessed_by(mut self, source: &str) -> Self {
-        self.witness = format!("{} {}", self.rule.id, clean(source, 64));
+        self.witness = format!("{} {}", self.rule.id, clean(source, 256));
         self
     }
 
