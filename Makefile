@@ -81,7 +81,7 @@ fmt: cargo tools ## format the code
 	$(TOOLS)/venv/bin/ruff format --config tools/ruff.toml tools tests
 
 .PHONY: corpus
-corpus: cargo ## run the rules over recorded events: make corpus CORPUS=dir
+corpus: cargo ## read every event of a folder of recorded events: make corpus CORPUS=dir
 	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
 	$(CARGO) run -q --locked -p keepwatch-cli -- corpus $(CORPUS)
 
@@ -137,5 +137,5 @@ binaries: cargo
 
 .PHONY: tools
 tools:
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed: 3.10 or newer, make PYTHON=..."; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "there is no $(PYTHON). Python 3.10 or newer is needed: make PYTHON=python3.12"; exit 1; }
 	@$(INSTALL) venv emulator

@@ -42,7 +42,7 @@ def user(name="mallory"):
         "principalId": "AIDAMALLORYEXAMPLE",
         "arn": f"arn:aws:iam::{ACCOUNT}:user/{name}",
         "accountId": ACCOUNT,
-        "accessKeyId": "AKIA2OGYBAH6EXAMPLE9",
+        "accessKeyId": "AKIAEXAMPLE000000009",
         "userName": name,
     }
 

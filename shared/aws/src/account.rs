@@ -31,7 +31,7 @@ impl LiveAccount {
         LiveAccount { config: config.clone(), iam: aws_sdk_iam::Client::new(config), findings }
     }
 
-    async fn managed_policy(&self, arn: &str, version: Option<&str>) -> Result<Value, Answer> {
+    async fn managed_policy(&self, arn: &str, version: Option<&str>) -> Result<Value, Otherwise> {
         let version = match version {
             Some(version) => version.to_owned(),
             None => {
@@ -51,7 +51,7 @@ impl LiveAccount {
         kind: PrincipalKind,
         name: &str,
         policy: &str,
-    ) -> Result<PolicyText, Answer> {
+    ) -> Result<PolicyText, Otherwise> {
         let text = match kind {
             PrincipalKind::User => {
                 let request = self.iam.get_user_policy().user_name(name).policy_name(policy);
@@ -69,7 +69,7 @@ impl LiveAccount {
         Ok(PolicyText { name: policy.to_owned(), text })
     }
 
-    async fn principal(&self, kind: PrincipalKind, name: &str) -> Result<Value, Answer> {
+    async fn principal(&self, kind: PrincipalKind, name: &str) -> Result<Value, Otherwise> {
         // Each list has at most a few pages: quotas are 10 to 20 managed policies and 10 KB of inline policy.
         macro_rules! pages {
             ($operation:ident, $by:ident, |$page:ident| $list:expr) => {{
@@ -112,7 +112,7 @@ impl LiveAccount {
         Ok(Value::Holdings(holdings))
     }
 
-    async fn oversized(&self, kind: PrincipalKind) -> Result<Value, Answer> {
+    async fn oversized(&self, kind: PrincipalKind) -> Result<Value, Otherwise> {
         let filter = match kind {
             PrincipalKind::User => EntityType::User,
             PrincipalKind::Group => EntityType::Group,
@@ -123,7 +123,7 @@ impl LiveAccount {
                         policies: Option<Vec<aws_sdk_iam::types::PolicyDetail>>| {
             for policy in policies.unwrap_or_default() {
                 let text = policy.policy_document.unwrap_or_default();
-                if text.len() >= OVERSIZED {
+                if decoded_len(&text) >= OVERSIZED {
                     let policy = PolicyText { name: policy.policy_name.unwrap_or_default(), text };
                     held.push(HeldPolicy { principal: principal.clone().unwrap_or_default(), policy });
                 }
@@ -145,7 +145,7 @@ impl LiveAccount {
         Ok(Value::HeldPolicies(held))
     }
 
-    async fn role(&self, name: &str) -> Result<Value, Answer> {
+    async fn role(&self, name: &str) -> Result<Value, Otherwise> {
         let role =
             self.iam.get_role().role_name(name).send().await.map_err(unknown)?.role.ok_or(Fact::Missing)?;
         let text = role.assume_role_policy_document.unwrap_or_default();
@@ -153,14 +153,14 @@ impl LiveAccount {
         Ok(Value::Role(RoleFacts { trust: PolicyText { name: "trust policy".to_owned(), text }, created }))
     }
 
-    async fn instance_profile(&self, name: &str) -> Result<Value, Answer> {
+    async fn instance_profile(&self, name: &str) -> Result<Value, Otherwise> {
         let found =
             self.iam.get_instance_profile().instance_profile_name(name).send().await.map_err(unknown)?;
         let profile = found.instance_profile.ok_or(Fact::Missing)?;
         Ok(Value::Names(profile.roles.into_iter().map(|role| role.role_name).collect()))
     }
 
-    async fn group_members(&self, name: &str) -> Result<Value, Answer> {
+    async fn group_members(&self, name: &str) -> Result<Value, Otherwise> {
         let mut pages = self.iam.get_group().group_name(name).into_paginator().send();
         let mut members = Vec::new();
         while let Some(page) = pages.next().await {
@@ -169,17 +169,17 @@ impl LiveAccount {
         Ok(Value::Names(members))
     }
 
-    async fn access_keys(&self, user: &str) -> Result<Value, Answer> {
+    async fn access_keys(&self, user: &str) -> Result<Value, Otherwise> {
         let found = self.iam.list_access_keys().user_name(user).send().await.map_err(unknown)?;
         Ok(Value::Names(found.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect()))
     }
 
-    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Answer> {
+    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
         // The region becomes part of a host name and comes from an event.
         if region.is_empty()
             || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         {
-            return Err(Fact::Unavailable("the event names no region".to_owned()));
+            return Err(Fact::Unavailable("the event names no region".to_owned()).into());
         }
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
         let client = aws_sdk_ssoadmin::Client::new(&config);
@@ -208,7 +208,7 @@ impl LiveAccount {
         }))
     }
 
-    async fn exposed_key(&self, account: &str, key: &str) -> Result<Value, Answer> {
+    async fn exposed_key(&self, account: &str, key: &str) -> Result<Value, Otherwise> {
         let subject = Subject {
             account: account.to_owned(),
             region: "global".to_owned(),
@@ -217,7 +217,7 @@ impl LiveAccount {
         };
         match self.findings.get(&finding_id("exposed-access-key", &subject)).await {
             Ok(finding) => Ok(Value::Flag(finding.is_some_and(|finding| finding.status != Status::Resolved))),
-            Err(error) => Err(Fact::Unavailable(error.to_string())),
+            Err(error) => Err(Otherwise::TryAgain(error.to_string())),
         }
     }
 }
@@ -234,13 +234,13 @@ pub struct StateOf<'a> {
 }
 
 impl AccountState for StateOf<'_> {
-    async fn answer(&self, query: &Query) -> Answer {
+    async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
             Query::ExposedKey { account, access_key_id } => {
-                self.live.exposed_key(account, access_key_id).await.map_or_else(|answer| answer, Fact::Known)
+                settled(self.live.exposed_key(account, access_key_id).await)
             }
             _ if self.own != self.asked => {
-                Fact::Unavailable(format!("account {} is not this one", self.asked))
+                Ok(Fact::Unavailable(format!("account {} is not this one", self.asked)))
             }
             _ => self.live.answer(query).await,
         }
@@ -248,7 +248,7 @@ impl AccountState for StateOf<'_> {
 }
 
 impl LiveAccount {
-    async fn answer(&self, query: &Query) -> Answer {
+    async fn answer(&self, query: &Query) -> Result<Answer, String> {
         let answer = match query {
             Query::ManagedPolicy { arn, version } => self.managed_policy(arn, version.as_deref()).await,
             Query::Principal { kind, name } => self.principal(*kind, name).await,
@@ -262,7 +262,7 @@ impl LiveAccount {
             Query::KeyOwner { access_key_id } => {
                 let request = self.iam.get_access_key_last_used().access_key_id(access_key_id);
                 match request.send().await {
-                    Ok(found) => found.user_name.map(Value::Name).ok_or(Fact::Missing),
+                    Ok(found) => found.user_name.map(Value::Name).ok_or(Fact::Missing.into()),
                     Err(error) => Err(unknown(error)),
                 }
             }
@@ -272,18 +272,49 @@ impl LiveAccount {
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
         };
-        answer.map_or_else(|answer| answer, Fact::Known)
+        settled(answer)
     }
 }
 
-/// An SDK error as an answer: what does not exist is missing, everything else nobody can say.
-fn unknown<E, R>(error: SdkError<E, R>) -> Answer
+/// Characters of a document that IAM delivers percent-encoded.
+fn decoded_len(text: &str) -> usize {
+    text.len() - 2 * text.bytes().filter(|byte| *byte == b'%').count().min(text.len() / 3)
+}
+
+/// What came instead of a value.
+enum Otherwise {
+    /// An answer all the same: it does not exist, or nobody may say.
+    Answer(Answer),
+    /// No answer just now, and why.
+    TryAgain(String),
+}
+
+impl From<Answer> for Otherwise {
+    fn from(answer: Answer) -> Self {
+        Otherwise::Answer(answer)
+    }
+}
+
+fn settled(outcome: Result<Value, Otherwise>) -> Result<Answer, String> {
+    match outcome {
+        Ok(value) => Ok(Fact::Known(value)),
+        Err(Otherwise::Answer(answer)) => Ok(answer),
+        Err(Otherwise::TryAgain(why)) => Err(why),
+    }
+}
+
+/// What an SDK error means: gone, refused, or to be asked again. The SDK has tried three times by then.
+fn unknown<E>(error: SdkError<E>) -> Otherwise
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     match error.code() {
-        Some("NoSuchEntity" | "ResourceNotFoundException") => Fact::Missing,
-        _ => Fact::Unavailable(reason(&error)),
+        Some("NoSuchEntity" | "ResourceNotFoundException") => Otherwise::Answer(Fact::Missing),
+        Some("Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException") => {
+            Otherwise::TryAgain(reason(&error))
+        }
+        Some(_) if status < 500 => Otherwise::Answer(Fact::Unavailable(reason(&error))),
+        _ => Otherwise::TryAgain(reason(&error)),
     }
 }

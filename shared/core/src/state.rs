@@ -152,7 +152,7 @@ pub enum Fact<T> {
     Known(T),
     /// It does not exist (any more).
     Missing,
-    /// Nobody can say, and why: refused, throttled, no account at hand.
+    /// Nobody can say, and why: refused, another account, no account at hand.
     Unavailable(String),
 }
 
@@ -191,8 +191,12 @@ pub type Answer = Fact<Value>;
 
 /// The port through which questions are answered.
 pub trait AccountState {
-    /// Answers one question. Never fails: what cannot be had is [`Fact::Unavailable`].
-    fn answer(&self, query: &Query) -> impl Future<Output = Answer> + Send;
+    /// Answers one question. What is refused is [`Fact::Unavailable`].
+    ///
+    /// # Errors
+    /// Why nobody can say just now: throttled, timed out. That is no answer, and the event is tried again; an attacker who
+    /// keeps IAM busy must not turn a grant into "could not be read".
+    fn answer(&self, query: &Query) -> impl Future<Output = Result<Answer, String>> + Send;
 }
 
 /// Why a rule stopped before its end.
@@ -206,17 +210,23 @@ pub enum Interrupt {
 
 /// The answers known so far.
 #[derive(Clone, Debug, Default)]
-pub struct Facts(HashMap<Query, Answer>);
+pub struct Facts(HashMap<Query, Result<Answer, String>>);
 
 impl Facts {
     /// Adds an answer.
     pub fn insert(&mut self, query: Query, answer: Answer) {
-        self.0.insert(query, answer);
+        self.0.insert(query, Ok(answer));
+    }
+
+    /// Notes that a question cannot be answered just now: the rules that ask it fail, and the event is tried again.
+    pub fn postpone(&mut self, query: Query, why: String) {
+        self.0.insert(query, Err(why));
     }
 
     fn ask(&self, query: Query) -> Result<Answer, Interrupt> {
         match self.0.get(&query) {
-            Some(answer) => Ok(answer.clone()),
+            Some(Ok(answer)) => Ok(answer.clone()),
+            Some(Err(why)) => Err(Interrupt::Failed(why.clone())),
             None => Err(Interrupt::Ask(query)),
         }
     }
@@ -267,14 +277,4 @@ questions! {
     /// Whether an access key has an open finding as exposed.
     exposed_key(account: &str, access_key_id: &str) -> bool =
         Query::ExposedKey { account: account.to_owned(), access_key_id: access_key_id.to_owned() }, Flag;
-}
-
-/// Answers nothing: for replay, where no account is at hand.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoAccount;
-
-impl AccountState for NoAccount {
-    async fn answer(&self, _: &Query) -> Answer {
-        Fact::Unavailable("the account was not asked".to_owned())
-    }
 }

@@ -108,8 +108,9 @@ fn subject(finding: &Finding) -> String {
 
 fn text(finding: &Finding) -> String {
     let mut out = String::new();
-    let meta = registry::meta(&finding.rule);
     let headline = finding.headline();
+    // A finding may have several rules as witnesses; the one that speaks explains itself.
+    let meta = registry::meta(&headline.rule);
 
     paragraph(&mut out, &format!("{}.", defang(headline.title.trim_end_matches('.'))));
     if !headline.reason.is_empty() {

@@ -168,6 +168,25 @@ pub fn insiders(document: &Document, own_account: &str) -> Vec<String> {
     all
 }
 
+/// The identity providers that the policy trusts, each with the claims that its conditions ask for, in words.
+pub fn providers(document: &Document) -> Vec<String> {
+    let mut all = Vec::new();
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
+        if principal.kind == PrincipalKind::Federated {
+            let claims =
+                statement.conditions.iter().filter(|c| !c.key.to_ascii_lowercase().ends_with(":aud"));
+            let claims: Vec<&str> = claims.flat_map(|c| c.values.iter().map(String::as_str)).collect();
+            let provider = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value);
+            let limited = if claims.is_empty() { String::new() } else { format!(" ({})", claims.join(", ")) };
+            all.push(clean(&format!("identities of {provider}{limited}"), 200));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 fn exposure(
     principal: &Principal,
     statement: &Statement,
@@ -218,11 +237,17 @@ fn opening(
     let by = |what: String| match guard {
         Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
         None if fenced => format!("{what}, as far as another statement does not deny it"),
-        None if external_id => format!("{what}, who must give an external id"),
+        None if external_id => format!("{what}, which must give an external id"),
         None => what,
     };
     match principal.kind {
         PrincipalKind::Service => None,
+        PrincipalKind::Federated if foreign(&principal.value, known).is_some() => {
+            let account = clean(foreign(&principal.value, known).unwrap_or_default(), 64);
+            let who = format!("an identity provider of outside account {account}");
+            let what = by(format!("lets {who} say who may assume the role"));
+            make(ExposureKind::ExternalAccount, false, who, what)
+        }
         PrincipalKind::Federated => federated(&principal.value, statement)
             .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
         PrincipalKind::CanonicalUser => {
@@ -264,6 +289,12 @@ fn opening(
 }
 
 /// Everybody, as far as the guard lets them come.
+/// The account of a provider's ARN, where it is neither the own nor a trusted one.
+fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p str> {
+    let account = Arn::parse(provider)?.account;
+    (!account.is_empty() && !known(account)).then_some(account)
+}
+
 fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
     let values = |c: &Condition| clean(&c.values.join(" or "), 100);
     match guard {

@@ -140,8 +140,10 @@ impl Index {
             }
             // Every round answers at least one new question, and a rule asks a bounded number of them.
             for query in evaluation.questions {
-                let answer = state.answer(&query).await;
-                facts.insert(query, answer);
+                match state.answer(&query).await {
+                    Ok(answer) => facts.insert(query, answer),
+                    Err(why) => facts.postpone(query, why),
+                }
             }
         }
     }

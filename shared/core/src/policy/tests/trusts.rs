@@ -50,7 +50,7 @@ fn sentences_word_for_word() {
         (
             r#"{"Statement":{"Sid":"Vendor","Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"sts:AssumeRole",
                 "Condition":{"StringEquals":{"sts:ExternalId":"x"}}}}"#,
-            "statement \"Vendor\" lets the AWS account 444455556666 assume the role, who must give an external id",
+            "statement \"Vendor\" lets the AWS account 444455556666 assume the role, which must give an external id",
         ),
         (
             r#"{"Statement":{"Effect":"Allow","Principal":{"Federated":"accounts.google.com"},

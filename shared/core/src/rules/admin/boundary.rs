@@ -63,7 +63,7 @@ fn removed(
     let power = power::of_principal(cx, kind, name, Some(arn))?;
     let (severity, why, without) = match &power {
         Power::Unknown(why) => {
-            (Severity::High, why, "and what it can do without could not be read".to_owned())
+            (Severity::High, why, "and what it can do without it could not be read".to_owned())
         }
         Power::Known(grant) => match grant.level {
             Level::FullAdmin => {

@@ -31,7 +31,8 @@ declare_rule! {
             On::Call("iam.amazonaws.com", &[
                 "AttachUserPolicy", "AttachGroupPolicy", "AttachRolePolicy", "PutUserPolicy", "PutGroupPolicy",
                 "PutRolePolicy", "CreatePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion", "CreateRole",
-                "UpdateAssumeRolePolicy", "AddUserToGroup",
+                "UpdateAssumeRolePolicy", "AddUserToGroup", "PutUserPermissionsBoundary", "PutRolePermissionsBoundary",
+                "DeleteUserPermissionsBoundary", "DeleteRolePermissionsBoundary", "AddRoleToInstanceProfile",
             ]),
             On::Call("sso.amazonaws.com", &[
                 "AttachManagedPolicyToPermissionSet", "AttachCustomerManagedPolicyReferenceToPermissionSet",
@@ -67,15 +68,25 @@ impl Rule for ContentOmitted {
                 None,
             );
             let how = format!("{who} wrote it so large that CloudTrail left it out");
-            found.push((arn.to_owned(), None, "Whoever holds the policy".to_owned(), how, power));
+            let holder = format!("Whoever holds policy {}", arn.rsplit('/').next().unwrap_or(arn));
+            found.push((arn.to_owned(), None, holder, how, power));
         }
         if found.is_empty() {
-            let title = format!(
-                "{who} hid a grant: the text of {event} was too large for CloudTrail, and nobody can say for whom it is"
-            );
             let why = "The request was padded beyond CloudTrail's 100 KB, which hides what it grants.";
-            let seen = unnamed(cx, title).severity(Severity::High).because(why);
-            cx.report(finish(seen.detail_if("Role", record.response_text(&["role", "arn"])), record));
+            let seen = match record.response_text(&["role", "arn"]) {
+                Some(role) => {
+                    let title =
+                        format!("{who} made {role} with a trust policy too large for CloudTrail to show");
+                    cx.unknown(role, title)
+                }
+                None => unnamed(
+                    cx,
+                    format!(
+                        "{who} hid a grant: the text of {event} was too large for CloudTrail, and nobody can say for whom it is"
+                    ),
+                ),
+            };
+            cx.report(finish(seen.severity(Severity::High).because(why), record));
         }
         for (resource, policy, holder, how, power) in found {
             // Padding is worth a finding whatever it hides: an ordinary grant as well.
@@ -112,6 +123,11 @@ fn says_whom_and_what(record: &Record<'_>) -> bool {
         "CreatePolicy" => has(&["policyName"]) || record.response_text(&["policy", "arn"]).is_some(),
         "CreatePolicyVersion" | "SetDefaultPolicyVersion" => has(&["policyArn"]),
         "CreateRole" | "UpdateAssumeRolePolicy" => has(&["roleName"]),
+        "AddRoleToInstanceProfile" => has(&["roleName", "instanceProfileName"]),
+        "PutUserPermissionsBoundary" => has(&["userName", "permissionsBoundary"]),
+        "PutRolePermissionsBoundary" => has(&["roleName", "permissionsBoundary"]),
+        "DeleteUserPermissionsBoundary" => has(&["userName"]),
+        "DeleteRolePermissionsBoundary" => has(&["roleName"]),
         "AttachManagedPolicyToPermissionSet" => has(&["permissionSetArn", "managedPolicyArn"]),
         "AttachCustomerManagedPolicyReferenceToPermissionSet" => {
             has(&["permissionSetArn"]) && record.param(&["customerManagedPolicyReference", "name"]).is_some()
@@ -127,14 +143,18 @@ type Found = (String, Option<String>, String, String, Power);
 /// Whose inline policy it is: the event does not say, the size does.
 fn inline(cx: &Cx<'_>, record: &Record<'_>, kind: PrincipalKind, who: &str) -> Result<Vec<Found>, Interrupt> {
     let Fact::Known(held) = cx.facts.oversized_inline_policies(kind)? else { return Ok(Vec::new()) };
+    let several = held.len();
     Ok(held
         .into_iter()
         .map(|held| {
             let arn = record.iam_arn(kind.as_str(), &held.principal);
-            let how = format!(
-                "{who} put inline policy {} on it, so large that CloudTrail left it out",
-                held.policy.name
-            );
+            let name = &held.policy.name;
+            let how = match several {
+                1 => format!("{who} put inline policy {name} on it, so large that CloudTrail left it out"),
+                _ => format!(
+                    "its inline policy {name} is one of {several} so large that {who} may just have put it"
+                ),
+            };
             let power = power::of_fact(
                 Named::Inline(&held.policy.name),
                 Fact::Known(held.policy.clone()),

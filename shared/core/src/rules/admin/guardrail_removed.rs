@@ -183,18 +183,18 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             }
             _ => "rewrote",
         };
-        return Some(
-            high(cx.failing(policy, format!("{who} {did} organization policy {policy}")))
-                .because(
-                    "What the policy forbade before, it may no longer forbid, for everybody, root included.",
-                )
-                .step("What does it forbid now?", "organizations describe-policy", &describe)
-                .step(
-                    "What did it forbid before? (the call that wrote it)",
-                    "cloudtrail lookup-events --region us-east-1",
-                    &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={policy}"))],
-                ),
+        let seen = high(cx.failing(policy, format!("{who} {did} organization policy {policy}"))).because(
+            "What the policy forbade before, it may no longer forbid, for everybody, root included.",
         );
+        let seen = match event {
+            "DeletePolicy" => seen,
+            _ => seen.step("What does it forbid now?", "organizations describe-policy", &describe),
+        };
+        return Some(seen.step(
+            "What did it forbid before? (the call that wrote it)",
+            "cloudtrail lookup-events --region us-east-1",
+            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={policy}"))],
+        ));
     }
     let target = record.param(&["targetId"]).unwrap_or("a target that is not named");
     let what = match target {

@@ -16,6 +16,7 @@ declare_rule! {
     /// given administrative power. When the role was made and whom it trusts are read from the account; where they
     /// cannot be read this rule says nothing, because the rules on attached and inline policies report the grant in
     /// any case. Taking the policy away settles the finding.
+    /// The grant itself is mailed by the rule that sees it; this finding is recorded beside it.
     /// ## Why it matters
     /// Make a role for a service, make it administrator, start something that runs with it: that is how a thief turns
     /// a stolen key into a foothold that survives the key. Whoever can start an instance or a function with the role is
@@ -37,6 +38,7 @@ declare_rule! {
         on: [On::Call("iam.amazonaws.com", &[
             "AttachRolePolicy", "PutRolePolicy", "DetachRolePolicy", "DeleteRolePolicy",
         ])],
+        general: true,
     }
 }
 

@@ -11,7 +11,7 @@ declare_rule! {
     /// A role's trust policy lets somebody outside the account assume it: everybody, another account, or an identity
     /// provider whose tokens are not limited to one repository, project or subject. If the role can be read and has
     /// administrative power, that is critical, or high where a condition narrows it; and then users and roles of the
-    /// account itself that an updated trust policy names are reported too. An update without any of them settles the
+    /// account itself and identity providers that an updated trust policy names are reported too. An update without any of them settles the
     /// finding.
     /// ## Why it matters
     /// A role that trusts an outside account is a door that stays open when every key in this account has been rotated.
@@ -38,7 +38,8 @@ declare_rule! {
 
 impl Rule for TrustOpened {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(role) = record.param(&["roleName"]) else { return Ok(()) };
+        let answered = record.response_text(&["role", "roleName"]);
+        let Some(role) = record.param(&["roleName"]).or(answered) else { return Ok(()) };
         let (who, arn) = (power::who(record), record.iam_arn("role", role));
         let document = match written(record, cx, role)? {
             None => return Ok(()),
@@ -54,7 +55,10 @@ impl Rule for TrustOpened {
         };
         let is_update = record.event_name.or_empty() == "UpdateAssumeRolePolicy";
         let exposures = trust::exposures(&document, record.account(), &cx.config.trusted_accounts);
-        let insiders = if is_update { trust::insiders(&document, record.account()) } else { Vec::new() };
+        let providers = trust::providers(&document);
+        let mut insiders = if is_update { trust::insiders(&document, record.account()) } else { Vec::new() };
+        // Whoever opened the role chose the claims as well: on an administrator role every provider is told.
+        insiders.extend(providers.iter().filter(|_| is_update).cloned());
         let held = match exposures.is_empty() && insiders.is_empty() {
             true => None,
             false => Some(power::of_principal(cx, PrincipalKind::Role, role, Some(&arn))?),
@@ -71,8 +75,10 @@ impl Rule for TrustOpened {
                 .severity(Severity::High)
                 .because("Whoever the trust policy names needs no other permission to become administrator by this role.")
         } else {
-            // What the role can do decides about insiders; where that cannot be read, nothing is settled.
-            if is_update && !matches!(held, Some(power::Power::Unknown(_))) {
+            // What the role can do decides about insiders; where that cannot be read, nothing is settled. A provider is
+            // never good news: whose the claims are nobody can say.
+            let unread = matches!(held, Some(power::Power::Unknown(_)));
+            if is_update && !unread && providers.is_empty() {
                 let title = format!("{who} rewrote whom role {role} trusts, and no outsider is among them");
                 cx.report(cx.passing(&arn, title));
             }
@@ -134,8 +140,8 @@ fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
     let seen =
         seen.step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)]).step(
             "Write back a trust policy that names only whom you know",
-            "iam update-assume-role-policy",
-            &[("--role-name", role), ("--policy-document", "file://trust.json")],
+            "iam update-assume-role-policy --policy-document file://trust.json",
+            &[("--role-name", role)],
         );
     power::stop_caller(seen, record)
 }
@@ -264,6 +270,31 @@ mod tests {
         let event = json!({"requestParameters": request, "responseElements": {"role": {"arn": arn}}});
         let seen = fired(&TrustOpened, &call("iam", "CreateRole", event));
         assert!(seen.details.iter().any(|(_, value)| value == arn), "{:?}", seen.details);
+    }
+
+    #[test]
+    fn a_provider_on_an_administrator_role_is_told_and_never_settles_anything() {
+        let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"});
+        let claims = json!({"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:somebody/x:ref:refs/heads/main",
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}});
+        let document = trust(provider, claims).replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity");
+        let holdings = |policy: &str| {
+            let managed = vec![format!("arn:aws:iam::aws:policy/{policy}")];
+            let query = Query::Principal { kind: PrincipalKind::Role, name: "deploy".to_owned() };
+            [(query, Fact::Known(Answer::Holdings(Holdings { managed, ..Holdings::default() })))]
+        };
+        let seen = fired_with(&TrustOpened, &update(&document), &holdings("AdministratorAccess"));
+        assert_eq!(seen.severity, Severity::High);
+        assert!(seen.title.contains("repo:somebody/x"), "{}", seen.title);
+        assert!(observe_with(&TrustOpened, &update(&document), &holdings("ReadOnlyAccess")).is_empty());
+    }
+
+    #[test]
+    fn a_provider_of_another_account_is_an_outsider() {
+        let provider = json!({"Federated": "arn:aws:iam::999988887777:saml-provider/idp"});
+        let condition = json!({"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}});
+        let document = trust(provider, condition).replace("sts:AssumeRole", "sts:AssumeRoleWithSAML");
+        assert!(fired(&TrustOpened, &update(&document)).title.contains("outside account 999988887777"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{exposed, is_access_key, of_user};
+use super::{Owner, exposed, is_access_key};
 use crate::event::{Health, is_account_id};
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -47,6 +47,7 @@ impl Rule for ExposedAccessKey {
                 },
                 None => None,
             };
+            let owner = Owner::by_name(owner.as_deref());
             let says = if suspected { "may be exposed" } else { "is exposed" };
             let seen = if subject.starts_with("arn:") {
                 let user = subject.rsplit('/').next().unwrap_or(subject);
@@ -59,12 +60,7 @@ impl Rule for ExposedAccessKey {
                         &[("--user-name", user), ("--access-key-id", "THE_KEY"), ("--status", "Inactive")],
                     )
             } else {
-                exposed(
-                    cx,
-                    subject,
-                    owner.as_deref(),
-                    &format!("Access key {subject}{} {says}", of_user(owner.as_deref())),
-                )
+                exposed(cx, subject, owner, &format!("Access key {subject}{} {says}", owner.phrase()))
             };
             cx.report(
                 seen.severity(if suspected { Severity::High } else { Severity::Critical })

@@ -1,4 +1,4 @@
-use super::{EXPOSED, exposed};
+use super::{EXPOSED, Owner, exposed};
 use crate::event::Record;
 use crate::observation::Actor;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -47,10 +47,14 @@ impl Rule for ExposedKeyUsed {
         let call = record.event_name.or_empty();
         let tried = if record.failed() { "tried" } else { "made" };
         let title = format!("Exposed access key {key} is still in use from {from}: it {tried} {call}");
-        let user = record.user_identity.user_name.get();
+        let owner = match record.user_identity.user_name.get() {
+            _ if record.user_identity.kind.or_empty() == "Root" => Owner::Root,
+            Some(user) => Owner::User(user),
+            None => Owner::Unknown,
+        };
         let reason = "The key has an open finding as exposed, and this call was signed with it.";
         cx.report(
-            exposed(cx, key, user, &title).because(reason).detail("Used from", from).witnessed_by(from),
+            exposed(cx, key, owner, &title).because(reason).detail("Used from", from).witnessed_by(from),
         );
         Ok(())
     }
@@ -124,6 +128,14 @@ mod tests {
             assert!(observe_with(&ExposedKeyUsed, &event, &open(false)).is_empty());
         }
         assert!(observe_with(&ExposedKeyUsed, &stop("UpdateAccessKey", "Active"), &open(true)).is_empty());
+    }
+
+    #[test]
+    fn a_user_called_root_is_a_user() {
+        let event =
+            call("iam", "CreateUser", json!({"userIdentity": {"accessKeyId": KEY, "userName": "root"}}));
+        let seen = fired_with(&ExposedKeyUsed, &event, &open(true));
+        assert!(seen.steps.iter().any(|step| step.command.contains("update-access-key --user-name root")));
     }
 
     #[test]

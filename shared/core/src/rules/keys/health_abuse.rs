@@ -27,7 +27,12 @@ declare_rule! {
 
 impl Rule for HealthAbuse {
     fn health(&self, health: &Health<'_>, cx: &mut Cx<'_>) -> Outcome {
-        report(cx, health, health.event_type_code.or_empty(), "AWS received an abuse report");
+        report(
+            cx,
+            health,
+            "AWS received an abuse report",
+            "Somebody has told AWS that the account attacks others.",
+        );
         Ok(())
     }
 }

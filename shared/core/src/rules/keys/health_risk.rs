@@ -32,13 +32,19 @@ impl Rule for HealthRisk {
         if code.starts_with("AWS_RISK_CREDENTIALS_") || names_a_key {
             return Ok(()); // The exposed key's own finding tells it.
         }
-        report(cx, health, code, "AWS Health reports a risk");
+        report(
+            cx,
+            health,
+            "AWS Health reports a risk",
+            "AWS sends this when it has itself seen signs of abuse.",
+        );
         Ok(())
     }
 }
 
 /// One observation for each affected entity, or one for the account.
-pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, code: &str, says: &str) {
+pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, says: &str, why: &str) {
+    let code = health.event_type_code.or_empty();
     let account = cx.event.account();
     let mut subjects: Vec<&str> = health.entity_values().collect();
     subjects.sort_unstable();
@@ -53,7 +59,7 @@ pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, code: &str, says: &st
             cx.failing(subject, format!("{says}: {code} about {subject}"))
                 .aspect(code)
                 .global()
-                .because("AWS sends this when it has itself seen signs of abuse.")
+                .because(why)
                 .detail_if("AWS says", health.description())
                 .step(
                     "Read the whole message (needs a paid support plan; else see the Health Dashboard)",

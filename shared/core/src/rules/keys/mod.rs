@@ -21,41 +21,56 @@ use crate::state::PrincipalKind;
 /// The finding that all witnesses of an exposed key share.
 const EXPOSED: &str = "exposed-access-key";
 
-/// Begins the observation that a key is exposed, with the steps that contain it. All witnesses build it here, so that
-/// they agree on whose finding it is.
-fn exposed(cx: &Cx<'_>, key: &str, user: Option<&str>, title: &str) -> Observation {
-    let seen = cx.failing(key, title).global().detail("Access key", key).detail_if("User", user);
-    contain(seen, key, user)
+/// Whose key it is. An IAM user may be called "root"; only the source of the name can tell the two apart.
+#[derive(Clone, Copy)]
+enum Owner<'o> {
+    Root,
+    User(&'o str),
+    Unknown,
 }
 
-/// `of user bob`, `of the root user`, or nothing.
-fn of_user(user: Option<&str>) -> String {
-    match user {
-        Some(user) if is_root(user) => " of the root user".to_owned(),
-        Some(user) => format!(" of user {user}"),
-        None => String::new(),
+impl<'o> Owner<'o> {
+    /// By a name that Health or Trusted Advisor gives; they name IAM users and root in one field.
+    fn by_name(name: Option<&'o str>) -> Owner<'o> {
+        match name {
+            None => Owner::Unknown,
+            Some(name) if name.eq_ignore_ascii_case("root") || name.contains("root_account") => Owner::Root,
+            Some(name) => Owner::User(name),
+        }
+    }
+
+    /// ` of user bob`, ` of the root user`, or nothing.
+    fn phrase(self) -> String {
+        match self {
+            Owner::Root => " of the root user".to_owned(),
+            Owner::User(user) => format!(" of user {user}"),
+            Owner::Unknown => String::new(),
+        }
     }
 }
 
-/// Trusted Advisor names IAM users and root in one column.
-fn is_root(user: &str) -> bool {
-    user.eq_ignore_ascii_case("root") || user.contains("root_account")
-}
-
-fn contain(seen: Observation, key: &str, user: Option<&str>) -> Observation {
-    let lookup = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
-    let seen = match user {
-        Some(user) if is_root(user) => seen.step(
+/// Begins the observation that a key is exposed, with the steps that contain it. All witnesses build it here, so that
+/// they agree on whose finding it is.
+fn exposed(cx: &Cx<'_>, key: &str, owner: Owner<'_>, title: &str) -> Observation {
+    let seen = cx.failing(key, title).global().detail("Access key", key);
+    let seen = match owner {
+        Owner::Root => seen.detail("User", "the root user").step(
             "Delete root's key: sign in as root, then Security credentials, Access keys. What the account says of it",
             "iam get-account-summary",
             &[],
         ),
-        Some(user) => seen
+        Owner::User(user) => seen
+            .detail("User", user)
             .step("Stop the key (it can be started again)", "iam update-access-key",
                 &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")])
+            .step("Does it still exist, and has the user others?", "iam list-access-keys", &[("--user-name", user)])
             .step("What may this user do?", "iam list-attached-user-policies", &[("--user-name", user)]),
-        None => seen.step("Whose key is it?", "iam get-access-key-last-used", &[("--access-key-id", key)]),
+        Owner::Unknown => seen
+            .step("Whose key is it?", "iam get-access-key-last-used", &[("--access-key-id", key)])
+            .step("Stop it (it can be started again)", "iam update-access-key",
+                &[("--user-name", "THE_USER"), ("--access-key-id", key), ("--status", "Inactive")]),
     };
+    let lookup = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
     seen.step(
         "What has the key done? (repeat in the regions you use)",
         "cloudtrail lookup-events",

@@ -1,4 +1,4 @@
-use super::{EXPOSED, exposed, quarantined};
+use super::{EXPOSED, Owner, exposed, quarantined};
 use crate::event::Record;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 use crate::state::{Fact, Interrupt, PrincipalKind};
@@ -32,13 +32,15 @@ impl Rule for QuarantineAttached {
         let short = policy.rsplit('/').next().unwrap_or(policy);
         let user = (kind == PrincipalKind::User).then_some(name);
         let reason = format!("{short} was attached to {} {name}.", kind.as_str());
-        let title = format!("AWS quarantined {} {name}: an access key of it is exposed", kind.as_str());
+        let title = format!("AWS quarantined {} {name}: one of its access keys is exposed", kind.as_str());
         let keys = match user {
             Some(user) => exposed_keys(cx, record.account(), user)?,
             None => Vec::new(),
         };
         for key in &keys {
-            cx.report(exposed(cx, key, user, &title).because(&reason).detail("Quarantine", short));
+            cx.report(
+                exposed(cx, key, Owner::User(name), &title).because(&reason).detail("Quarantine", short),
+            );
         }
         if keys.is_empty() {
             let arn = record.iam_arn(kind.as_str(), name);

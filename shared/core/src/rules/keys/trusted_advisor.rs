@@ -1,4 +1,4 @@
-use super::{EXPOSED, exposed, of_user};
+use super::{EXPOSED, Owner, exposed};
 use crate::event::TrustedAdvisor;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -36,13 +36,13 @@ impl Rule for ExposedKeyListed {
             cx.report(cx.passing(key, "Trusted Advisor no longer lists the key").global());
             return Ok(());
         }
-        let user = column("User Name (IAM or Root)");
+        let owner = Owner::by_name(column("User Name (IAM or Root)"));
         let kind = column("Fraud Type").unwrap_or("Exposed");
         // The check is red for exposed keys and yellow for suspicious use; a suspicion is worth less than a fact.
         let suspected = kind.eq_ignore_ascii_case("Suspected") || item.status.is_ignore_case("WARN");
         let says = if suspected { "may be exposed" } else { "is exposed" };
         let deadline = column("Deadline").and_then(|ms| ms.parse().ok()).map(Timestamp::from_millis);
-        let seen = exposed(cx, key, user, &format!("Access key {key}{} {says}", of_user(user)))
+        let seen = exposed(cx, key, owner, &format!("Access key {key}{} {says}", owner.phrase()))
             .severity(if suspected { Severity::High } else { Severity::Critical })
             .because(format!("Trusted Advisor lists it under Exposed Access Keys as {kind}."))
             .detail_if("Found at", column("Location"))
