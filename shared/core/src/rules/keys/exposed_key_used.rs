@@ -46,7 +46,7 @@ impl Rule for ExposedKeyUsed {
         let from = record.source_ip_address.get().unwrap_or("an address not named");
         let call = record.event_name.or_empty();
         let tried = if record.failed() { "tried" } else { "made" };
-        let title = format!("Exposed access key {key} is still in use from {from}: it {tried} {call}");
+        let title = format!("Exposed key {key} still in use from {from}: it {tried} {call}");
         let owner = match record.user_identity.user_name.get() {
             _ if record.user_identity.kind.or_empty() == "Root" => Owner::Root,
             Some(user) => Owner::User(user),
