@@ -9,7 +9,7 @@ use clap::Args;
 use keepwatch_core::event::{Event, is_account_id};
 use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::rules::{Config, dispatch::Index, registry};
-use keepwatch_core::state::{Answer, Fact, Facts, Query, Value};
+use keepwatch_core::state::{Answer, Fact, Query, Value};
 use keepwatch_core::text::{clean, defang};
 use keepwatch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,17 +161,8 @@ impl Player {
 
     fn event(&mut self, place: &Place<'_>, event: &Event<'_>) -> Vec<Observation> {
         *self.by_kind.entry(event.kind()).or_default() += 1;
-        let mut facts = Facts::default();
-        let evaluation = loop {
-            let evaluation = self.rules.evaluate(event, &facts, &self.config, Timestamp::default());
-            if evaluation.questions.is_empty() {
-                break evaluation;
-            }
-            for question in evaluation.questions {
-                let answer = self.answer(&question, event);
-                facts.insert(question, answer);
-            }
-        };
+        let answer = |question: &Query| self.answer(question, event);
+        let evaluation = self.rules.evaluate_answering(event, &self.config, Timestamp::default(), answer);
         for error in evaluation.errors {
             anstream::eprintln!("{place}: {error}");
         }

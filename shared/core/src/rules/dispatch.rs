@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Config, Cx, On, Rule};
 use crate::event::{Body, Event};
 use crate::observation::{Observation, Verdict};
-use crate::state::{AccountState, Facts, Interrupt, Query};
+use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
 use crate::time::Timestamp;
 
 /// Rules by what they listen to. Over-inclusion is safe, over-exclusion loses alerts: the oracle test compares every
@@ -122,6 +122,27 @@ impl Index {
             cover(&mut evaluation.observations);
         }
         evaluation
+    }
+
+    /// Evaluates the event where the answers are at hand, until every question has one.
+    pub fn evaluate_answering(
+        &self,
+        event: &Event<'_>,
+        config: &Config,
+        received: Timestamp,
+        mut answer: impl FnMut(&Query) -> Answer,
+    ) -> Evaluation {
+        let mut facts = Facts::default();
+        loop {
+            let evaluation = self.evaluate(event, &facts, config, received);
+            if evaluation.questions.is_empty() {
+                return evaluation;
+            }
+            for query in evaluation.questions {
+                let answered = answer(&query);
+                facts.insert(query, answered);
+            }
+        }
     }
 
     /// Evaluates the event, asking `state` until every question has an answer.

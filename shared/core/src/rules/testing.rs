@@ -7,7 +7,7 @@ use super::dispatch::Index;
 use super::{Config, Rule};
 use crate::event::Event;
 use crate::observation::{Observation, Severity, Verdict};
-use crate::state::{Answer, Fact, Facts, Query};
+use crate::state::{Answer, Fact, Query};
 use crate::time::Timestamp;
 
 /// The account of all fixtures.
@@ -120,25 +120,18 @@ fn evaluate(
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
     let config = Config { trusted_accounts: vec!["444455556666".to_owned()] };
-    let mut facts = Facts::default();
-    for (query, answer) in answers {
-        facts.insert(query.clone(), answer.clone());
-    }
-    loop {
-        let evaluation = index.evaluate(&event, &facts, &config, Timestamp::from_millis(0));
-        assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
-        if evaluation.questions.is_empty() {
-            return evaluation.observations;
-        }
-        for query in evaluation.questions {
+    let evaluation = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {
+        match answers.iter().find(|(known, _)| known == query) {
+            Some((_, answer)) => answer.clone(),
             // The findings table is Keepwatch's own and can be read; the account's state cannot.
-            let answer = match query {
-                Query::ExposedKey { .. } => Fact::Known(crate::state::Value::Flag(false)),
-                _ => Fact::Unavailable("AccessDenied".to_owned()),
-            };
-            facts.insert(query, answer);
+            None if matches!(query, Query::ExposedKey { .. }) => {
+                Fact::Known(crate::state::Value::Flag(false))
+            }
+            None => Fact::Unavailable("AccessDenied".to_owned()),
         }
-    }
+    });
+    assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
+    evaluation.observations
 }
 
 /// The one observation of a rule that must fire.

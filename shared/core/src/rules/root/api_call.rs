@@ -1,3 +1,4 @@
+use super::{ROOT_CALLS, ROOT_CREDENTIALS, in_region};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -96,14 +97,10 @@ impl Rule for ApiCall {
         let seen = seen
             .step(
                 "What else has root done here? (repeat for every region in use)",
-                "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                &[("--region", region.unwrap_or("us-east-1"))],
+                ROOT_CALLS,
+                &in_region(record),
             )
-            .step(
-                "Does root have access keys or no MFA? (AccountAccessKeysPresent, AccountMFAEnabled)",
-                "iam get-account-summary",
-                &[],
-            );
+            .step(ROOT_CREDENTIALS.0, ROOT_CREDENTIALS.1, &[]);
         cx.report(seen);
         Ok(())
     }

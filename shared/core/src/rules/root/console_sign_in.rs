@@ -1,3 +1,4 @@
+use super::ROOT_CREDENTIALS;
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -52,8 +53,7 @@ impl Rule for ConsoleSignIn {
             .step("What has root done since? (us-east-1 holds root's console sign-ins)",
                 "cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=Username,AttributeValue=root",
                 &[])
-            .step("Does root have access keys or no MFA? (AccountAccessKeysPresent, AccountMFAEnabled)",
-                "iam get-account-summary", &[]);
+            .step(ROOT_CREDENTIALS.0, ROOT_CREDENTIALS.1, &[]);
         cx.report(seen);
         Ok(())
     }

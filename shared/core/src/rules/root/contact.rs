@@ -1,4 +1,4 @@
-use super::sign_in_result;
+use super::{ROOT_CALLS, in_region, sign_in_result};
 use crate::event::Record;
 use crate::observation::{Actor, Severity};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -83,11 +83,7 @@ impl Rule for Contact {
                     "organizations describe-account",
                     &[("--account-id", account)],
                 )
-                .step(
-                    "What else did root do?",
-                    "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                    &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
-                ),
+                .step("What else did root do?", ROOT_CALLS, &in_region(record)),
         };
         cx.report(seen);
         Ok(())

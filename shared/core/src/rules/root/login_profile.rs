@@ -1,4 +1,4 @@
-use super::for_itself;
+use super::{ROOT_CALLS, for_itself, in_region};
 use crate::event::Record;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -50,11 +50,7 @@ impl Rule for LoginProfile {
                 "iam delete-login-profile",
                 &[],
             )
-            .step(
-                "What else has root done? (IAM is logged in this region)",
-                "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
-            );
+            .step("What else has root done? (IAM is logged in this region)", ROOT_CALLS, &in_region(record));
         cx.report(seen);
         Ok(())
     }

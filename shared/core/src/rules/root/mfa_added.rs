@@ -1,4 +1,4 @@
-use super::{ROOT_USER, for_itself, is_root_device};
+use super::{ROOT_CALLS, ROOT_USER, for_itself, in_region, is_root_device};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -56,11 +56,7 @@ impl Rule for MfaAdded {
             .aspect(serial.unwrap_or("unnamed device"))
             .detail_if("MFA device", serial)
             .step("Signed in as root, in CloudShell: which devices has root?", "iam list-mfa-devices", &[])
-            .step(
-                "What else has root done? (IAM is logged in this region)",
-                "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
-            );
+            .step("What else has root done? (IAM is logged in this region)", ROOT_CALLS, &in_region(record));
         cx.report(seen);
         Ok(())
     }

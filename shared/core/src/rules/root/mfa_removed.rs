@@ -1,4 +1,4 @@
-use super::{ROOT_USER, for_itself, is_root_device};
+use super::{ROOT_CALLS, ROOT_USER, for_itself, in_region, is_root_device};
 use crate::event::Record;
 use crate::observation::{Actor, Severity};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -62,11 +62,7 @@ impl Rule for MfaRemoved {
             .because(why)
             .detail_if("MFA device", Some(serial).filter(|serial| !serial.is_empty()))
             .step("Has root any MFA left? (AccountMFAEnabled is 1)", "iam get-account-summary", &[])
-            .step(
-                "What else has root done? (IAM is logged in this region)",
-                "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
-            );
+            .step("What else has root done? (IAM is logged in this region)", ROOT_CALLS, &in_region(record));
         cx.report(seen);
         Ok(())
     }

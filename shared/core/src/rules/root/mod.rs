@@ -20,6 +20,21 @@ use crate::event::Record;
 /// The user name that IAM events give root. No IAM user can have it: their names hold no spaces.
 const ROOT_USER: &str = "AWS ROOT USER";
 
+/// The call that lists what root has done; it takes the region.
+const ROOT_CALLS: &str =
+    "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root";
+
+/// A step that most of these rules end with: its purpose and its call.
+const ROOT_CREDENTIALS: (&str, &str) = (
+    "Does root have access keys or no MFA? (AccountAccessKeysPresent, AccountMFAEnabled)",
+    "iam get-account-summary",
+);
+
+/// The region option for [`ROOT_CALLS`]: where the event was logged.
+fn in_region<'r>(record: &'r Record<'_>) -> [(&'static str, &'r str); 1] {
+    [("--region", record.aws_region.get().unwrap_or("us-east-1"))]
+}
+
 /// What a console sign-in event says of its own outcome, `Success` or `Failure`, under its own name.
 fn sign_in_result<'r>(record: &'r Record<'_>) -> Option<&'r str> {
     record.response_text(&[record.event_name.or_empty()])

@@ -1,4 +1,4 @@
-use super::sign_in_result;
+use super::{ROOT_CALLS, ROOT_CREDENTIALS, in_region, sign_in_result};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -61,16 +61,8 @@ impl Rule for Password {
         let seen = seen
             .severity(severity)
             .because(why)
-            .step(
-                "What has root done since?",
-                "cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root",
-                &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
-            )
-            .step(
-                "Does root have access keys or no MFA? (AccountAccessKeysPresent, AccountMFAEnabled)",
-                "iam get-account-summary",
-                &[],
-            );
+            .step("What has root done since?", ROOT_CALLS, &in_region(record))
+            .step(ROOT_CREDENTIALS.0, ROOT_CREDENTIALS.1, &[]);
         cx.report(seen);
         Ok(())
     }
