@@ -136,7 +136,7 @@ def show_story(story, findings):
 def show_mail(alert, number, count):
     """A mail, as a mail client would show it."""
     inner = WIDTH - 4
-    severity = COLOURS.get(alert.get("severity"), "")
+    severity = COLOURS.get(alert.severity, "")
     print(paint(f"┌─ mail {number} of {count} ".ljust(WIDTH - 1, "─") + "┐", severity))
 
     def line(text, code=""):

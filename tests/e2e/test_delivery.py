@@ -7,7 +7,7 @@ from local_cloud import play, until
 
 
 def about(name):
-    return lambda alert: name in alert["resource"]
+    return lambda alert: name in alert.resource
 
 
 def queue_depth(cloud, url):
@@ -30,7 +30,7 @@ def test_an_event_delivered_ten_times_is_one_finding_and_one_alert(cloud, stack,
     (finding,) = findings.about(name)
     assert finding["occurrences"] == 1
     assert finding["alerts_sent"] == 1
-    assert len([alert for alert in mailbox.alerts if name in alert["resource"]]) == 1
+    assert len([alert for alert in mailbox.alerts if name in alert.resource]) == 1
 
 
 @pytest.mark.usefixtures("hasty_intake")
@@ -67,15 +67,50 @@ def test_an_event_that_never_can_be_written_ends_in_the_dead_letter_queue(cloud,
     assert queue_depth(cloud, stack.intake_queue) == 0
 
 
-def test_an_alert_waits_while_the_topic_cannot_be_published_to(cloud, mailbox, findings, without, log_lines):
-    """Through the emulator with patch 4 (see emulator.py), which keeps a batch that notify could not finish."""
+def test_an_alert_waits_while_the_topic_cannot_be_published_to(cloud, mailbox, findings, without, log_lines, sweep):
     name = unique("unspoken")
     with without("NotifyRole", "sns:Publish"):
         play(cloud, put_user_policy(name, ADMIN))
         until(lambda: any("not authorized" in line for line in log_lines("NotifyLogs")), "notify to be refused")
+        until(lambda: findings.about(name)[0]["alert_state"] == "DEFERRED", "notify to have given the claim back")
         assert [finding["alerts_sent"] for finding in findings.about(name)] == [0]
+        assert not sweep(), "a sweep that could not send is an error, for the alarm"
+    assert sweep()
     mailbox.wait_for(about(name), "the alert, once it can be published", deadline=150)
     until(lambda: findings.about(name)[0]["alert_state"] == "SENT", "the finding to say so")
+
+
+def test_a_storm_is_a_few_alerts_and_one_digest(cloud, mailbox, findings, sweep):
+    """Eight at once is what the budget allows, and fewer unless they are critical. The rest is told together."""
+    names = [unique("storm") for _ in range(40)]
+    for name in names:
+        play(cloud, put_user_policy(name, ADMIN))
+    ids = {}
+
+    def all_told():
+        ids.update({f["finding_id"]: f for name in names for f in findings.about(name)})
+        sweep()
+        mailbox.look()
+        return len(ids) == 40 and {i for alert in mailbox.alerts for i in alert.finding_ids} >= set(ids)
+
+    until(all_told, "each finding of the storm to be told")
+    told = [i for alert in mailbox.alerts for i in alert.finding_ids if i in ids]
+    assert sorted(told) == sorted(ids), "each once"
+    alone = [alert for alert in mailbox.alerts if alert.finding_id in ids]
+    digests = [alert for alert in mailbox.alerts if len(alert.finding_ids) > 1]
+    # The budget fills up by one each quarter of a minute while the test runs.
+    assert 8 <= len(alone) <= 20
+    assert digests
+    assert digests[0].subject.startswith("[CRITICAL] 111122223333: ")
+    until(lambda: all(f["alert_state"] == "SENT" for f in findings.all() if f["finding_id"] in ids), "the marks")
+
+
+def test_the_watch_shows_that_it_is_alive(mailbox, stack, cloud, sweep):
+    """Once a week; in a fresh stack with the first sweep, which may have been the clock's own."""
+    assert sweep()
+    entries = cloud.client("dynamodb").scan(TableName=stack.journal_table)["Items"]
+    letters = [item["entry"]["S"] for item in entries if item["entry"]["S"].startswith("letter#weekly#")]
+    assert len(letters) == 1
 
 
 def test_in_the_plain_state_the_root_rule_would_be_deaf_to_reads(cloud, stack, mailbox):

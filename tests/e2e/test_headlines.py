@@ -29,25 +29,25 @@ def nothing_refused(log_lines):
 
 
 def about(name):
-    return lambda alert: name in alert["resource"]
+    return lambda alert: name in alert.resource
 
 
 def test_root_signs_in_without_mfa(cloud, mailbox, findings):
     play(cloud, root_sign_in(mfa="No"))
     alert = mailbox.wait_for(lambda a: a["rule"] == "root-console-sign-in", "root's sign-in")
-    assert alert["severity"] == "CRITICAL"
-    assert alert["status"] == "NEW"
-    assert alert["account"] == ACCOUNT
+    assert alert.severity == "CRITICAL"
+    assert alert.status == "NEW"
+    assert alert.account == ACCOUNT
     assert alert.subject.startswith(f"[CRITICAL] {ACCOUNT}: ")
     assert "198.51.100.7" in alert.text
-    assert findings.get(alert["finding_id"])["resource"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert findings.get(alert.finding_id)["resource"] == f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def test_root_only_reads_and_is_heard(cloud, mailbox):
     """EventBridge gives this event to no rule in the plain state."""
     play(cloud, call("iam", "ListUsers", None, by=root(), read_only=True))
     alert = mailbox.wait_for(lambda a: "root" in a["rule"] and "ListUsers" in a.text, "root's read-only call")
-    assert alert["resource"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert alert.resource == f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def test_an_exposed_key_is_one_finding_whoever_speaks(cloud, mailbox, findings):
@@ -58,7 +58,7 @@ def test_an_exposed_key_is_one_finding_whoever_speaks(cloud, mailbox, findings):
 
     play(cloud, health_exposed_key(key, owner))
     alert = mailbox.wait_for(about(key), "Health's notice")
-    assert alert["severity"] == "CRITICAL"
+    assert alert.severity == "CRITICAL"
     assert owner in alert.text
     assert f"update-access-key --user-name {owner} --access-key-id {key} --status Inactive" in alert.text
 
@@ -78,10 +78,10 @@ def test_an_inline_policy_makes_an_administrator(cloud, mailbox, findings):
     name = unique("reporting")
     play(cloud, put_user_policy(name, ADMIN))
     alert = mailbox.wait_for(about(name), "the inline policy")
-    assert alert["severity"] == "CRITICAL"
+    assert alert.severity == "CRITICAL"
     assert f"delete-user-policy --user-name {name}" in alert.text
     (finding,) = findings.about(name)
-    assert finding["finding_id"] == alert["finding_id"]
+    assert finding["finding_id"] == alert.finding_id
     assert finding["status"] == "NEW"
 
 
@@ -112,7 +112,7 @@ def test_joining_a_group_is_judged_by_what_the_group_may_do(cloud, mailbox):
     iam.put_group_policy(GroupName=group, PolicyName="reading", PolicyDocument=json.dumps(ADMIN))
     play(cloud, call("iam", "AddUserToGroup", {"userName": name, "groupName": group}))
     alert = mailbox.wait_for(lambda a: name in a["resource"] or group in a["resource"], "the new member")
-    assert alert["severity"] == "CRITICAL"
+    assert alert.severity == "CRITICAL"
     assert name in alert.text
     assert group in alert.text
 
@@ -125,7 +125,7 @@ def test_switching_the_default_version_is_judged_by_that_version(cloud, mailbox)
     version = made["PolicyVersion"]["VersionId"]
     play(cloud, call("iam", "SetDefaultPolicyVersion", {"policyArn": arn, "versionId": version}))
     alert = mailbox.wait_for(about(policy), "the switched version")
-    assert alert["severity"] in ("HIGH", "CRITICAL")
+    assert alert.severity in ("HIGH", "CRITICAL")
     assert version in alert.text
 
 
@@ -135,4 +135,4 @@ def test_what_only_looks_dangerous_is_left_alone(cloud, mailbox, findings):
     play(cloud, put_user_policy(dangerous, ADMIN))
     mailbox.wait_for(about(dangerous), "the dangerous one")
     assert findings.about(harmless) == []
-    assert not [alert for alert in mailbox.alerts if harmless in alert["resource"]]
+    assert not [alert for alert in mailbox.alerts if harmless in alert.resource]

@@ -18,6 +18,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from .faults import Faults
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools"
 ACCOUNT = "111122223333"
@@ -50,6 +52,8 @@ class Stack:
 
     name: str
     findings_table: str
+    journal_table: str
+    settings_table: str
     alert_topic: str
     ops_topic: str
     intake_queue: str
@@ -59,9 +63,14 @@ class Stack:
 
 
 class LocalCloud:
-    """The emulator, from `with` to the end of the block, however that comes."""
+    """The emulator, from `with` to the end of the block, however that comes.
 
-    def __init__(self, binaries=None):
+    With `faults`, the functions reach it through a proxy that can be told to fail (see faults.py).
+    """
+
+    def __init__(self, binaries=None, faults=False):
+        self.faults = None
+        self._faulty = faults
         self.binaries = Path(binaries or os.environ.get("KEEPWATCH_BINARIES") or ROOT / "target" / "debug")
         self.run = None
         self.port = None
@@ -74,9 +83,12 @@ class LocalCloud:
         python = TOOLS / "emulator" / "bin" / "python"
         if not python.exists():
             raise CloudError("the tools are not installed. Run: make tools")
-        self.port = _port()
+        # A faulty cloud may stand beside the one that has the port somebody asked for.
+        self.port = _port("" if self._faulty else os.environ.get("KEEPWATCH_PORT", ""))
         self.run = _new_run()
         (self.run / "tmp").mkdir()
+        if self._faulty:
+            self.faults = Faults(python, _port(""), self.endpoint, self.run / "faults.log")
         with (self.run / "emulator.log").open("wb") as log:
             # A group of its own: Ctrl-C reaches this process first, which then stops the emulator and its functions.
             self._process = subprocess.Popen(
@@ -100,6 +112,9 @@ class LocalCloud:
 
     def stop(self):
         """End the emulator, and the functions it started. They are one process group, made by us."""
+        if self.faults is not None:
+            self.faults.stop()
+            self.faults = None
         if self._process is None:
             return
         group = self._process.pid
@@ -128,7 +143,8 @@ class LocalCloud:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "AUTH": "true",  # each function has only what its role allows
-            "AWS_ENDPOINT_URL": self.endpoint,
+            # Only the functions look at this; the emulator has nobody to call.
+            "AWS_ENDPOINT_URL": self.faults.endpoint if self.faults else self.endpoint,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             **ROOT_KEY,
@@ -187,6 +203,7 @@ class LocalCloud:
         settings = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
         (self.run / ".aws-sam" / "metadata.json").write_text(json.dumps(settings))
         environment = self._environment() | {
+            "AWS_ENDPOINT_URL": self.endpoint,
             "SAM_CLI_TELEMETRY": "0",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -204,6 +221,8 @@ class LocalCloud:
         if done.returncode != 0:
             raise CloudError(f"sam deploy failed. {self.logs(f'deploy-{name}.log')}")
         shutil.rmtree(site / "target")
+        if self.faults:
+            self.faults.wait_until_warm()
         return self.stack(name)
 
     def stack(self, name="keepwatch"):
@@ -221,9 +240,8 @@ class LocalCloud:
         return "\n".join(lines)
 
 
-def _port():
-    """KEEPWATCH_PORT, or any free one."""
-    wanted = os.environ.get("KEEPWATCH_PORT", "")
+def _port(wanted):
+    """This port, or any free one."""
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65536):
         raise CloudError(f"KEEPWATCH_PORT={wanted} is no port number")
     with socket.socket() as probe:

@@ -15,6 +15,36 @@ class Alert(dict):
         self.arrived = int(message["Attributes"]["SentTimestamp"]) / 1000
 
     @property
+    def finding_id(self):
+        """The finding it is about; a digest, a report and an announcement are about none."""
+        return self.get("finding_id")
+
+    @property
+    def finding_ids(self):
+        """All findings that it tells of."""
+        return [self.finding_id] if self.finding_id else self.get("digest", {}).get("finding_ids", [])
+
+    @property
+    def resource(self):
+        return self.get("resource", "")
+
+    @property
+    def account(self):
+        return self["account"]
+
+    @property
+    def status(self):
+        return self["status"]
+
+    @property
+    def severity(self):
+        return self["severity"]
+
+    @property
+    def title(self):
+        return self.get("title", "")
+
+    @property
     def subject(self):
         return self["mail"]["subject"]
 
@@ -68,7 +98,7 @@ class Mailbox:
                     return alert
             seen = len(self.alerts)
             if time.monotonic() > end:
-                titles = [alert.get("title") for alert in self.alerts]
+                titles = [alert.subject for alert in self.alerts]
                 raise AssertionError(f"no alert for {what} after {deadline:.0f} s; received: {titles}")
             self.look(wait=1)
 

@@ -24,6 +24,9 @@ pub type Item = Map<String, Value>;
 /// The parameters of a call of a query API.
 pub type Form = HashMap<String, String>;
 
+/// The name of the findings table.
+pub const FINDINGS: &str = "findings";
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -35,7 +38,7 @@ pub struct AwsStub {
 
 #[derive(Debug, Default)]
 struct State {
-    items: BTreeMap<String, Item>,
+    tables: dynamodb::Tables,
     published: Vec<Form>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
@@ -96,16 +99,28 @@ impl AwsStub {
         lock(&self.state).failing.remove(operation);
     }
 
-    /// All items, by finding id.
+    /// All findings, by id.
     pub fn items(&self) -> BTreeMap<String, Item> {
-        lock(&self.state).items.clone()
+        self.table(FINDINGS)
     }
 
-    /// Sets attributes of an item behind the functions' back.
+    /// All items of a table, by key.
+    pub fn table(&self, table: &str) -> BTreeMap<String, Item> {
+        lock(&self.state).tables.get(table).cloned().unwrap_or_default()
+    }
+
+    /// Sets attributes of a finding behind the functions' back.
     pub fn change(&self, finding_id: &str, attributes: Item) {
-        if let Some(item) = lock(&self.state).items.get_mut(finding_id) {
+        if let Some(item) =
+            lock(&self.state).tables.entry(FINDINGS.to_owned()).or_default().get_mut(finding_id)
+        {
             item.extend(attributes);
         }
+    }
+
+    /// Writes an item behind the functions' back.
+    pub fn put(&self, table: &str, key: &str, item: Item) {
+        lock(&self.state).tables.entry(table.to_owned()).or_default().insert(key.to_owned(), item);
     }
 
     /// The parameters of each message that was published.
@@ -130,7 +145,7 @@ impl State {
                 let failing = self.called(operation);
                 let answer = match service {
                     _ if failing => Err(dynamodb::Refusal::broken()),
-                    "DynamoDB_20120810" => dynamodb::answer(&mut self.items, operation, &request.body),
+                    "DynamoDB_20120810" => dynamodb::answer(&mut self.tables, operation, &request.body),
                     _ => Err(dynamodb::Refusal::denied()),
                 };
                 let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));

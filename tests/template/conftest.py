@@ -26,6 +26,11 @@ class Template:
         self.body = body
         self.resources = body["Resources"]
 
+    def heard(self):
+        """The rules that hear events; the others are clocks."""
+        rules = self.of_type("AWS::Events::Rule")
+        return {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
+
     def of_type(self, kind):
         """Resources of a type, by logical id."""
         return {name: r for name, r in self.resources.items() if r["Type"] == kind}

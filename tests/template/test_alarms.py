@@ -1,5 +1,15 @@
 """Every hop has an alarm, and every alarm reaches a person by a way that does not share the hop."""
 
+import json
+
+import pytest
+
+# Alarms for what does not happen: the alarm, the clock that makes it happen, and the longest silence in seconds.
+SILENCE = {
+    "NotifySilent": ("NotifySilent", "SweepRule", 900),
+    "DetectSilent": ("DetectSilent", "HeartbeatRule", 7200),
+}
+
 
 def watched(stack):
     """(namespace, metric, what) of every alarm."""
@@ -13,8 +23,11 @@ def watched(stack):
 
 
 def test_each_hop_is_watched(stack):
-    rules = {("AWS/Events", "InvocationsFailedToBeSentToDlq", name) for name in stack.of_type("AWS::Events::Rule")}
+    # A schedule that fails is missed by the alarms for silence.
+    rules = {("AWS/Events", "InvocationsFailedToBeSentToDlq", name) for name in stack.heard()}
     assert watched(stack) == rules | {
+        ("AWS/Lambda", "Invocations", "DetectFunction"),
+        ("AWS/Lambda", "Invocations", "NotifyFunction"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "DeadLetterQueue"),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "IntakeQueue"),
         ("AWS/Lambda", "Errors", "DetectFunction"),
@@ -31,10 +44,31 @@ def test_every_alarm_tells_the_operators_and_says_what_is_wrong(stack):
         assert properties["OKActions"] == [{"Ref": "OpsTopic"}], name
         assert properties["AlarmDescription"].endswith("."), name
         assert properties.get("ActionsEnabled", True) is True, name
+        if name in SILENCE:
+            continue
         # These metrics exist only while something happens. Their absence is no news, neither good nor bad.
         assert properties["TreatMissingData"] == "notBreaching", name
         assert properties["ComparisonOperator"] == "GreaterThanThreshold", name
         assert properties["Period"] * properties["EvaluationPeriods"] <= 300, name
+
+
+@pytest.mark.parametrize(("name", "clock", "within"), SILENCE.values(), ids=SILENCE)
+def test_silence_is_an_alarm(stack, name, clock, within):
+    """A function that is off makes no errors. The clock calls it, and a call that is missed breaches."""
+    alarm = stack.properties(name)
+    assert alarm["TreatMissingData"] == "breaching"
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= within
+    rule = stack.properties(clock)
+    assert rule["State"] == "ENABLED"
+    every = {"rate(1 minute)": 60, "rate(1 hour)": 3600}[rule["ScheduleExpression"]]
+    assert alarm["Period"] >= every
+
+
+def test_the_heartbeat_goes_the_way_of_events(stack):
+    (target,) = stack.properties("HeartbeatRule")["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["IntakeQueue", "Arn"]}
+    assert json.loads(target["Input"])["source"] == "keepwatch"
 
 
 def test_alarms_do_not_share_a_topic_with_the_alerts_they_watch(stack):

@@ -49,6 +49,27 @@ def test_findings_are_protected_and_their_changes_are_streamed(stack):
     assert table["BillingMode"] == "PAY_PER_REQUEST"
 
 
+def test_sweeps_find_what_is_due_without_reading_every_finding(stack):
+    (index,) = stack.properties("FindingsTable")["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "due"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["due", "due_at"]
+
+
+@pytest.mark.parametrize(("name", "key"), [("JournalTable", "entry"), ("SettingsTable", "setting_id")])
+def test_the_other_tables_are_protected_too(stack, name, key):
+    table = stack.properties(name)
+    assert table["KeySchema"] == [{"AttributeName": key, "KeyType": "HASH"}]
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_journal_forgets_and_the_settings_do_not(stack):
+    """A suppression that vanished by itself would be one that nobody was told of."""
+    assert stack.properties("JournalTable")["TimeToLiveSpecification"]["Enabled"] is True
+    assert "TimeToLiveSpecification" not in stack.properties("SettingsTable")
+
+
 def test_functions_log_to_declared_groups_that_forget_in_time(stack):
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
@@ -70,11 +91,16 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
 
     assert variables("DetectFunction") == {
         "FINDINGS_TABLE": {"Ref": "FindingsTable"},
+        "JOURNAL_TABLE": {"Ref": "JournalTable"},
+        "SETTINGS_TABLE": {"Ref": "SettingsTable"},
         "TRUSTED_ACCOUNTS": {"Ref": "TrustedAccounts"},
     }
     assert variables("NotifyFunction") == {
         "FINDINGS_TABLE": {"Ref": "FindingsTable"},
+        "JOURNAL_TABLE": {"Ref": "JournalTable"},
+        "SETTINGS_TABLE": {"Ref": "SettingsTable"},
         "ALERT_TOPIC_ARN": {"Ref": "AlertTopic"},
+        "REPORT_HOUR": {"Ref": "ReportHour"},
     }
 
 
@@ -86,6 +112,8 @@ def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
         "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
+        "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::Permission",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Logs::LogGroup",

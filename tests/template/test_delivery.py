@@ -1,8 +1,11 @@
 """No hop may lose an event. The local cloud does not model these retries; here the settings themselves are checked."""
 
 import json
+import re
 
 import pytest
+
+from conftest import ROOT
 
 DLQ = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 INTAKE = {"Fn::GetAtt": ["IntakeQueue", "Arn"]}
@@ -10,7 +13,7 @@ FORTNIGHT = 14 * 24 * 3600
 
 
 def test_every_event_rule_fills_the_intake_queue_and_can_fail_into_the_dead_letter_queue(stack):
-    rules = stack.of_type("AWS::Events::Rule")
+    rules = stack.heard()
     assert rules
     for name, rule in rules.items():
         (target,) = rule["Properties"]["Targets"]
@@ -59,6 +62,32 @@ def test_notify_reads_the_stream_from_its_beginning_and_gives_up_before_the_stre
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
     assert 0 < mapping["MaximumRetryAttempts"] <= 1000
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86400
+
+
+def test_every_rule_can_fail_into_the_dead_letter_queue(stack):
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        (target,) = rule["Properties"]["Targets"]
+        assert target["DeadLetterConfig"] == {"Arn": DLQ}, name
+
+
+def test_the_clock_sweeps_every_minute_and_only_it_may(stack):
+    (target,) = stack.properties("SweepRule")["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["NotifyFunction", "Arn"]}
+    (permission,) = stack.of_type("AWS::Lambda::Permission").values()
+    assert permission["Properties"] == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": {"Ref": "NotifyFunction"},
+        "Principal": "events.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": ["SweepRule", "Arn"]},
+    }
+    assert stack.properties("SweepInvocations")["MaximumRetryAttempts"] == 0
+
+
+def test_a_claim_outlives_the_notifier_that_made_it(stack):
+    """Or two of them would send one alert. The lease is 180 s, in shared/core/src/alert/outbox.rs."""
+    source = (ROOT / "shared/core/src/alert/outbox.rs").read_text()
+    lease = int(re.search(r"LEASE: Duration = Duration::from_secs\((\d+)\)", source)[1])
+    assert stack.properties("NotifyFunction")["Timeout"] < lease
 
 
 def test_notify_hears_exactly_of_findings_that_are_due_an_alert(stack):

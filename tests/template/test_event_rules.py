@@ -35,7 +35,7 @@ def test_the_template_listens_to_what_the_rules_ask_for(wanted):
 def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
     rules = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): rule["Properties"]
-        for rule in stack.of_type("AWS::Events::Rule").values()
+        for rule in stack.heard().values()
     }
     assert set(rules) == {rule["name"] for rule in wanted}
     for rule in wanted:
@@ -49,7 +49,7 @@ def test_root_is_heard_even_when_it_only_reads(stack):
 
 def test_rules_that_hear_read_only_calls_are_narrow(stack):
     """Such a rule gets every Describe of the account. One that did not say whose or which would cost real money."""
-    for name, rule in stack.of_type("AWS::Events::Rule").items():
+    for name, rule in stack.heard().items():
         properties = rule["Properties"]
         if properties["State"] != "ENABLED":
             detail = properties["EventPattern"]["detail"]
@@ -58,7 +58,7 @@ def test_rules_that_hear_read_only_calls_are_narrow(stack):
 
 def test_only_aws_services_are_heard(stack):
     """Anybody in the account may put events of any other source on the bus."""
-    for name, rule in stack.of_type("AWS::Events::Rule").items():
+    for name, rule in stack.heard().items():
         for source in rule["Properties"]["EventPattern"]["source"]:
             prefix = source["prefix"] if isinstance(source, dict) else source
             assert prefix.startswith("aws."), name

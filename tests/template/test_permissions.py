@@ -7,7 +7,14 @@ from conftest import listed
 ACTIONS = {
     "DetectRole": {
         "Intake": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
-        "Findings": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "Findings": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"},
+        "Journal": {
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        },
+        "Settings": {"dynamodb:Scan"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "ReadIdentities": {
@@ -43,7 +50,10 @@ ACTIONS = {
             "dynamodb:GetShardIterator",
             "dynamodb:ListStreams",
         },
-        "Findings": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "Findings": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
+        "Due": {"dynamodb:Query"},
+        "Journal": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "Settings": {"dynamodb:Scan"},
         "Alerts": {"sns:GetTopicAttributes", "sns:Publish"},
         "GivenUp": {"sqs:SendMessage"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -88,15 +98,17 @@ def test_only_lambda_may_take_a_role(stack, role):
     assert trust == {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
-def test_detect_cannot_publish_and_notify_cannot_create_or_delete(stack):
-    """Who judges does not speak, and who speaks does not judge."""
+def test_detect_cannot_publish_and_nobody_can_delete(stack):
+    """Who judges does not speak, who speaks does not judge, and neither can make a finding vanish."""
     detect = {action for actions in ACTIONS["DetectRole"].values() for action in actions}
     notify = {action for actions in ACTIONS["NotifyRole"].values() for action in actions}
     assert not {action for action in detect if action.startswith("sns:")}
-    assert not {action for action in notify if action.split(":")[1].startswith(("Put", "Delete", "Create"))} - {
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-    }
+    assert not {action for action in notify if action in ("sqs:ReceiveMessage", "sqs:DeleteMessage")}
+    assert not {action for action in detect | notify if "Delete" in action} - {"sqs:DeleteMessage"}
+    # What is silenced is for people to say.
+    for role in ACTIONS:
+        (settings,) = [s for s in stack.statements(role) if s["Sid"] == "Settings"]
+        assert listed(settings["Action"]) == ["dynamodb:Scan"]
 
 
 def test_queues_take_messages_only_from_this_stacks_rules_and_topics(stack):

@@ -5,7 +5,7 @@
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use keepwatch_tests::aws_stub::AwsStub;
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -20,13 +20,33 @@ fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) ->
     Function::start(&binary, &all, errors).unwrap()
 }
 
+/// What the template tells the functions.
+const TABLES: [(&str, &str); 3] =
+    [("FINDINGS_TABLE", FINDINGS), ("JOURNAL_TABLE", "journal"), ("SETTINGS_TABLE", "settings")];
+
 fn detect(aws: &AwsStub) -> Function {
-    start("detect", aws, &[("FINDINGS_TABLE", "findings")], Stdio::inherit())
+    start("detect", aws, &TABLES, Stdio::inherit())
 }
 
 fn notify(aws: &AwsStub) -> Function {
-    let settings = [("FINDINGS_TABLE", "findings"), ("ALERT_TOPIC_ARN", TOPIC)];
+    let settings = [&TABLES[..], &[("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7")]].concat();
     start("notify", aws, &settings, Stdio::inherit())
+}
+
+/// What the clock calls notify with.
+const SWEEP: &str = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
+
+/// Sweeps; whether it succeeded.
+fn sweep(notify: &Function) -> bool {
+    matches!(notify.invoke(SWEEP).expect("the function did not answer").outcome, Outcome::Response(_))
+}
+
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+fn set(aws: &AwsStub, id: &str, attributes: Value) {
+    aws.change(id, attributes.as_object().unwrap().clone());
 }
 
 /// The ids that the function gives back to the queue or the stream.
@@ -54,6 +74,11 @@ fn attribute(aws: &AwsStub, finding_id: &str, name: &str) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
+/// The subjects of the mails about findings; reports and announcements left out.
+fn alerts(aws: &AwsStub) -> Vec<String> {
+    subjects(aws).into_iter().filter(|subject| subject.starts_with("[CRITICAL] 111122223333: ")).collect()
+}
+
 fn subjects(aws: &AwsStub) -> Vec<String> {
     aws.published().into_iter().filter_map(|mut message| message.remove("Subject")).collect()
 }
@@ -78,9 +103,10 @@ fn each_message_of_a_batch_succeeds_or_fails_alone() {
     first("occurrences");
     first("version");
     // The process lives on, and knows the event again.
-    let writes = aws.calls("PutItem");
+    let writes = aws.calls("TransactWriteItems");
     assert!(failures(&detect, &sqs_batch(&[("again", &sign_in)])).is_empty());
-    assert_eq!(aws.calls("PutItem"), writes);
+    assert_eq!(aws.calls("TransactWriteItems"), writes);
+    assert_eq!(aws.table("journal").keys().filter(|key| key.starts_with("receipt#")).count(), 1);
 }
 
 #[test]
@@ -89,7 +115,7 @@ fn a_finding_that_cannot_be_written_is_not_lost() {
     let detect = detect(&aws);
     let sign_in = root_sign_in(ACCOUNT, "e1");
     let batch = sqs_batch(&[("sign-in", &sign_in), ("quiet", &uninteresting("e2"))]);
-    for operation in ["GetItem", "PutItem"] {
+    for operation in ["GetItem", "TransactWriteItems"] {
         aws.fail(operation);
         assert_eq!(failures(&detect, &batch), ["sign-in"], "while {operation} fails");
         assert!(aws.items().is_empty());
@@ -102,12 +128,19 @@ fn a_finding_that_cannot_be_written_is_not_lost() {
 #[test]
 fn a_missing_setting_is_named() {
     let aws = AwsStub::http().unwrap();
-    for (name, given, missing) in [
-        ("detect", &[][..], "FINDINGS_TABLE"),
-        ("notify", &[][..], "FINDINGS_TABLE"),
-        ("notify", &[("FINDINGS_TABLE", "findings")][..], "ALERT_TOPIC_ARN"),
+    let without = |left_out: &str| -> Vec<(&'static str, &'static str)> {
+        let all = [&TABLES[..], &[("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7")]].concat();
+        all.into_iter().filter(|(name, _)| *name != left_out).collect()
+    };
+    for (name, missing) in [
+        ("detect", "FINDINGS_TABLE"),
+        ("detect", "JOURNAL_TABLE"),
+        ("detect", "SETTINGS_TABLE"),
+        ("notify", "FINDINGS_TABLE"),
+        ("notify", "ALERT_TOPIC_ARN"),
+        ("notify", "REPORT_HOUR"),
     ] {
-        let mut function = start(name, &aws, given, Stdio::piped());
+        let mut function = start(name, &aws, &without(missing), Stdio::piped());
         let (status, text) = function.ended().unwrap().expect("it must not start");
         assert!(!status.success(), "{name} without {missing}: {status}");
         let wanted = format!("environment variable {missing} is not set");
@@ -135,41 +168,88 @@ fn an_alert_is_published_once() {
 }
 
 #[test]
-fn somebody_elses_claim_is_waited_for() {
+fn somebody_elses_claim_is_left_alone_until_its_lease_ends() {
     let (aws, id) = pending();
     let notify = notify(&aws);
-    let batch = stream_batch(&[("7", &id)]);
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let claim = |lease: i64| {
-        let claim = json!({
-            "alert_state": {"S": "CLAIMED"}, "alert_claim": {"S": "other"},
-            "alert_lease": {"N": lease.to_string()},
-        });
-        aws.change(&id, claim.as_object().unwrap().clone());
+        set(
+            &aws,
+            &id,
+            json!({
+                "alert_state": {"S": "CLAIMED"}, "alert_claim": {"S": "other"},
+                "due": {"S": "alert"}, "due_at": {"N": lease.to_string()},
+            }),
+        );
     };
-    claim(now + 3_600_000);
-    assert_eq!(failures(&notify, &batch), ["7"]);
-    assert!(aws.published().is_empty());
+    claim(now() + 3_600_000);
+    assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty(), "the other one has it");
+    assert!(sweep(&notify));
+    assert!(alerts(&aws).is_empty());
     assert_eq!(attribute(&aws, &id, "alert_claim").as_deref(), Some("other"));
-    // The other one crashed: its lease ends, and the alert is sent after all.
-    claim(now - 1_000);
-    assert!(failures(&notify, &batch).is_empty());
-    assert_eq!(aws.published().len(), 1);
+    // The other one crashed: its lease ends, and a sweep sends the alert after all.
+    claim(now() - 1_000);
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1);
 }
 
 #[test]
-fn a_failed_publish_is_made_up_for() {
+fn a_failed_publish_is_made_up_for_by_a_sweep() {
     let (aws, id) = pending();
     let notify = notify(&aws);
-    let batch = stream_batch(&[("7", &id)]);
     aws.fail("Publish");
-    assert_eq!(failures(&notify, &batch), ["7"]);
+    assert_eq!(failures(&notify, &stream_batch(&[("7", &id)])), ["7"]);
+    assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("DEFERRED"));
+    assert!(!sweep(&notify), "a sweep that could not send must count as an error");
     assert!(aws.published().is_empty());
-    assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("PENDING"));
     aws.heal("Publish");
-    assert!(failures(&notify, &batch).is_empty());
-    assert_eq!(aws.published().len(), 1);
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1);
     assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("SENT"));
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1, "and only once");
+}
+
+#[test]
+fn an_alert_whose_stream_record_is_lost_is_swept() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    assert!(sweep(&notify));
+    assert!(alerts(&aws).is_empty(), "a fresh one is left to the stream");
+    set(&aws, &id, json!({"due_at": {"N": (now() - 1_000).to_string()}}));
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1);
+    assert_eq!(attribute(&aws, &id, "due"), None, "it has left the index");
+}
+
+#[test]
+fn a_suppression_silences_is_announced_and_its_end_is_told() {
+    let aws = AwsStub::http().unwrap();
+    let day = |days: i64| {
+        let time = keepwatch_core::time::Timestamp::from_millis(now() + days * 86_400_000);
+        json!({"S": time.to_string()})
+    };
+    let row = json!({
+        "setting_id": {"S": "suppression#test"}, "rule": {"S": "root-console-sign-in"}, "resource": {"S": "*root"},
+        "owner": {"S": "bob"}, "reason": {"S": "a fire drill"}, "created_at": day(-1), "expires_at": day(1),
+    });
+    aws.put("settings", "suppression#test", row.as_object().unwrap().clone());
+    assert!(failures(&detect(&aws), &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
+    let id = aws.items().into_keys().next().unwrap();
+    assert_eq!(attribute(&aws, &id, "status").as_deref(), Some("SUPPRESSED"));
+    assert_eq!(attribute(&aws, &id, "occurrences").as_deref(), Some("1"), "recorded all the same");
+    let notify = notify(&aws);
+    assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty());
+    assert!(sweep(&notify));
+    assert!(alerts(&aws).is_empty());
+    assert!(subjects(&aws).iter().any(|s| s.contains("suppression added: test")), "{:?}", subjects(&aws));
+    // It ends.
+    let mut row = row;
+    row["expires_at"] = json!({"S": keepwatch_core::time::Timestamp::from_millis(now() - 1).to_string()});
+    aws.put("settings", "suppression#test", row.as_object().unwrap().clone());
+    assert!(sweep(&notify));
+    assert_eq!(attribute(&aws, &id, "status").as_deref(), Some("NEW"));
+    assert!(failures(&notify, &stream_batch(&[("8", &id)])).is_empty());
+    assert_eq!(alerts(&aws).len(), 1);
 }
 
 #[test]
@@ -177,7 +257,7 @@ fn tls_is_spoken_with_a_certificate_from_a_file() {
     let aws = AwsStub::https().unwrap();
     let file = std::env::temp_dir().join(format!("keepwatch-bootstrap-{}.pem", std::process::id()));
     std::fs::write(&file, aws.certificate().unwrap()).unwrap();
-    let settings = [("FINDINGS_TABLE", "findings"), ("SSL_CERT_FILE", file.to_str().unwrap())];
+    let settings = [&TABLES[..], &[("SSL_CERT_FILE", file.to_str().unwrap())]].concat();
     let detect = start("detect", &aws, &settings, Stdio::inherit());
     detect.started_in().expect("it must start");
     std::fs::remove_file(&file).unwrap();

@@ -9,10 +9,15 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use keepwatch_aws::account::{LiveAccount, StateOf};
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
+use keepwatch_aws::settings::SettingsTable;
+use keepwatch_core::alert::report::counts_key;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::record::{Recorded, record};
+use keepwatch_core::intake::{Intake, Judged};
+use keepwatch_core::journal::{Journal as _, RECEIPTS_KEPT};
 use keepwatch_core::rules::{Config, dispatch::Index};
+use keepwatch_core::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
@@ -22,6 +27,8 @@ pub(crate) struct Detect {
     pub(crate) rules: Index,
     pub(crate) account: LiveAccount,
     pub(crate) findings: FindingsTable,
+    pub(crate) journal: JournalTable,
+    pub(crate) settings: SettingsTable,
     pub(crate) config: Config,
 }
 
@@ -40,16 +47,12 @@ struct Counts {
     quiet: usize,
     /// JSON of a kind that no rule reads.
     other: usize,
+    /// Heartbeats.
+    heartbeats: usize,
     /// Given back to the queue, which delivers it again and at last moves it to the dead-letter queue.
     failed: usize,
     /// Findings opened or changed.
     changes: usize,
-}
-
-enum Outcome {
-    Recorded(usize),
-    Quiet,
-    Other,
 }
 
 impl Detect {
@@ -57,17 +60,20 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
-        let outcomes = join_all(batch.records.iter().map(|message| self.guarded(message, own_account))).await;
+        let settings = self.settings.recent(now()).await?;
+        let judge = |message| self.guarded(message, own_account, &settings);
+        let outcomes = join_all(batch.records.iter().map(judge)).await;
         let mut counts = Counts { received: batch.records.len(), ..Counts::default() };
         let mut response = SqsBatchResponse::default();
         for (message, outcome) in batch.records.iter().zip(outcomes) {
             match outcome {
-                Ok(Outcome::Recorded(changes)) => {
+                Ok(Judged::Recorded(changes)) => {
                     counts.recorded += 1;
                     counts.changes += changes;
                 }
-                Ok(Outcome::Quiet) => counts.quiet += 1,
-                Ok(Outcome::Other) => counts.other += 1,
+                Ok(Judged::Quiet) => counts.quiet += 1,
+                Ok(Judged::Other) => counts.other += 1,
+                Ok(Judged::Heartbeat) => counts.heartbeats += 1,
                 Err(reason) => {
                     counts.failed += 1;
                     error!(message_id = message.message_id, reason = %reason, "message failed");
@@ -82,16 +88,35 @@ impl Detect {
             recorded = counts.recorded,
             quiet = counts.quiet,
             other = counts.other,
+            heartbeats = counts.heartbeats,
             failed = counts.failed,
             changes = counts.changes,
             "batch done"
         );
+        self.count(&counts).await;
         Ok(response)
     }
 
+    /// For the weekly report. Nobody waits for it and nothing depends on it.
+    async fn count(&self, counts: &Counts) {
+        let now = now();
+        // Heartbeats left out: a week without events must not look like one with.
+        let judged = counts.received - counts.failed - counts.heartbeats;
+        let counters = [("judged", judged as u64), ("failed", counts.failed as u64)];
+        let outcome = self.journal.count(&counts_key(now), &counters, now.plus(RECEIPTS_KEPT)).await;
+        if let Err(reason) = outcome {
+            warn!(reason = %reason, "the day's counters could not be written");
+        }
+    }
+
     /// One message, by its deadline. A panic is a bug in one rule and fails this message alone.
-    async fn guarded(&self, message: &SqsMessage, own_account: &str) -> anyhow::Result<Outcome> {
-        let judged = AssertUnwindSafe(self.message(message, own_account)).catch_unwind();
+    async fn guarded(
+        &self,
+        message: &SqsMessage,
+        own_account: &str,
+        settings: &Settings,
+    ) -> anyhow::Result<Judged> {
+        let judged = AssertUnwindSafe(self.message(message, own_account, settings)).catch_unwind();
         match tokio::time::timeout(DEADLINE, judged).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(anyhow!("a rule panicked on it")),
@@ -99,27 +124,19 @@ impl Detect {
         }
     }
 
-    async fn message(&self, message: &SqsMessage, own_account: &str) -> anyhow::Result<Outcome> {
+    async fn message(
+        &self,
+        message: &SqsMessage,
+        own_account: &str,
+        settings: &Settings,
+    ) -> anyhow::Result<Judged> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
-        let evaluation = self.rules.evaluate_with(&event, &state, &self.config, now()).await;
-        let mut changes = 0;
-        for observation in &evaluation.observations {
-            if record(&self.findings, observation).await? != Recorded::Unchanged {
-                changes += 1;
-            }
-        }
-        // What the other rules saw is safe by now; the event is tried again for the one that failed.
-        if let Some(failed) = evaluation.errors.into_iter().next() {
-            return Err(failed.into());
-        }
-        if changes > 0 {
-            return Ok(Outcome::Recorded(changes));
-        }
-        if event.kind() == "other" {
+        let intake = Intake { rules: &self.rules, store: &self.findings, settings, config: &self.config };
+        let judged = intake.judge(&event, &state, now()).await?;
+        if judged == Judged::Other {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");
-            return Ok(Outcome::Other);
         }
-        Ok(Outcome::Quiet)
+        Ok(judged)
     }
 }

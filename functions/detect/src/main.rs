@@ -5,6 +5,9 @@ mod handler;
 use keepwatch_aws::account::LiveAccount;
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::runtime::variable;
+use keepwatch_aws::settings::SettingsTable;
 use keepwatch_core::rules::{Config, dispatch::Index, registry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -14,16 +17,20 @@ use crate::handler::Detect;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     keepwatch_aws::runtime::log_json();
-    let table = keepwatch_aws::runtime::variable("FINDINGS_TABLE")?;
+    let findings = variable("FINDINGS_TABLE")?;
+    let journal = variable("JOURNAL_TABLE")?;
+    let settings = variable("SETTINGS_TABLE")?;
     let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
 
     let config = clients::config()?;
-    let findings = FindingsTable::new(&config, table);
+    let findings = FindingsTable::new(&config, findings, &journal);
     findings.warm().await;
     let detect = Detect {
         rules: Index::new(registry::RULES),
         account: LiveAccount::new(&config, findings.clone()),
         findings,
+        journal: JournalTable::new(&config, journal),
+        settings: SettingsTable::new(&config, settings),
         config: Config { trusted_accounts },
     };
     let detect = &detect;

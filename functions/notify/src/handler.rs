@@ -1,24 +1,34 @@
-//! One batch of the findings table's stream.
-
-use std::time::Duration;
+//! One batch of the findings table's stream, or one sweep.
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
+use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
-use keepwatch_core::alert::outbox::{DeliverError, deliver};
+use keepwatch_core::alert::outbox::{Delivery, Desk};
+use keepwatch_core::alert::report::{Calendar, counts_key};
+use keepwatch_core::journal::{Journal as _, RECEIPTS_KEPT};
 use lambda_runtime::{Error, LambdaEvent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tracing::{error, info};
-
-/// How long to wait before a record whose alert is being sent elsewhere is tried again.
-const PAUSE: Duration = Duration::from_secs(5);
+use tracing::{error, info, warn};
 
 /// Everything that a stream record meets on its way.
 pub(crate) struct Notify {
     pub(crate) findings: FindingsTable,
+    pub(crate) journal: JournalTable,
+    pub(crate) settings: SettingsTable,
     pub(crate) topic: AlertTopic,
+    /// Hour of the day, UTC, from which on reports are sent.
+    pub(crate) report_hour: i8,
+}
+
+/// What calls the function: the stream, with records, or the clock.
+#[derive(Deserialize)]
+struct Call<'a> {
+    #[serde(borrow, rename = "Records")]
+    records: Option<&'a RawValue>,
 }
 
 /// Lambda's partial batch response for streams: everything from the first failure on is delivered again.
@@ -36,9 +46,24 @@ struct ItemFailure {
 
 impl Notify {
     pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<StreamResponse, Error> {
+        let call: Call<'_> = serde_json::from_str(event.payload.get())?;
+        match call.records {
+            Some(_) => self.stream(&event).await,
+            None => self.sweep(&event).await.map(|()| StreamResponse::default()),
+        }
+    }
+
+    async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<StreamResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
+        let settings = self.settings.recent(now()).await?;
+        let desk = Desk {
+            findings: &self.findings,
+            journal: &self.journal,
+            topic: &self.topic,
+            settings: &settings,
+        };
         let mut response = StreamResponse::default();
-        let (mut sent, mut busy) = (0, false);
+        let (mut sent, mut deferred) = (0, 0);
         for (i, record) in batch.records.iter().enumerate() {
             let id = record.change.keys.get("finding_id");
             let Some(serde_dynamo::AttributeValue::S(finding_id)) = id else {
@@ -47,28 +72,55 @@ impl Notify {
             };
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
-            match deliver(&self.findings, &self.topic, finding_id, &token, now()).await {
-                Ok(true) => sent += 1,
-                Ok(false) => {}
+            match desk.deliver(finding_id, &token, now()).await {
+                Ok(Delivery::Sent) => sent += 1,
+                Ok(Delivery::Deferred) => deferred += 1,
+                // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
+                Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
                 Err(reason) => {
-                    busy |= matches!(reason, DeliverError::Busy);
                     error!(finding_id = %finding_id, reason = %reason, "alert not delivered, will be tried again");
                     let item_identifier = record.change.sequence_number.clone().unwrap_or_default();
                     response.batch_item_failures.push(ItemFailure { item_identifier });
                 }
             }
         }
-        if busy {
-            // A failed stream record comes back at once. Whoever holds the claim is given time, or a crashed notifier's
-            // lease would outlast all attempts.
-            tokio::time::sleep(PAUSE).await;
-        }
-        info!(
-            received = batch.records.len(),
-            sent,
-            failed = response.batch_item_failures.len(),
-            "batch done"
-        );
+        let failed = response.batch_item_failures.len();
+        info!(received = batch.records.len(), sent, deferred, failed, "batch done");
+        self.count(&[("mailed", sent)]).await;
         Ok(response)
+    }
+
+    /// # Errors
+    /// What is left undone is found again by the next sweep; the error is for the function's alarm.
+    async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
+        let settings = self.settings.read(now()).await?;
+        let desk = Desk {
+            findings: &self.findings,
+            journal: &self.journal,
+            topic: &self.topic,
+            settings: &settings,
+        };
+        // arn:aws:lambda:us-east-1:111122223333:function:name
+        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let calendar = Calendar { account, hour: self.report_hour };
+        let (swept, outcome) = desk.sweep(&event.context.request_id, now(), &calendar).await;
+        info!(
+            due = swept.due,
+            sent = swept.sent,
+            digested = swept.digested,
+            settled = swept.settled,
+            letters = swept.letters,
+            "sweep done"
+        );
+        self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
+        Ok(outcome?)
+    }
+
+    /// For the weekly report. Nothing depends on it.
+    async fn count(&self, counters: &[(&str, u64)]) {
+        let now = now();
+        if let Err(reason) = self.journal.count(&counts_key(now), counters, now.plus(RECEIPTS_KEPT)).await {
+            warn!(reason = %reason, "the day's counters could not be written");
+        }
     }
 }

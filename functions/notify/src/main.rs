@@ -1,9 +1,12 @@
-//! `notify`: findings stream -> SNS. This file wires ports to core; `handler.rs` has the logic.
+//! `notify`: findings stream and sweep schedule -> SNS. This file wires ports to core; `handler.rs` has the logic.
 
 mod handler;
 
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::runtime::variable;
+use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -13,12 +16,20 @@ use crate::handler::Notify;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     keepwatch_aws::runtime::log_json();
-    let table = keepwatch_aws::runtime::variable("FINDINGS_TABLE")?;
-    let topic = keepwatch_aws::runtime::variable("ALERT_TOPIC_ARN")?;
+    let findings = variable("FINDINGS_TABLE")?;
+    let journal = variable("JOURNAL_TABLE")?;
+    let settings = variable("SETTINGS_TABLE")?;
+    let topic = variable("ALERT_TOPIC_ARN")?;
+    let report_hour = variable("REPORT_HOUR")?.parse()?;
 
     let config = clients::config()?;
-    let notify =
-        Notify { findings: FindingsTable::new(&config, table), topic: AlertTopic::new(&config, topic) };
+    let notify = Notify {
+        findings: FindingsTable::new(&config, findings, &journal),
+        journal: JournalTable::new(&config, journal),
+        settings: SettingsTable::new(&config, settings),
+        topic: AlertTopic::new(&config, topic),
+        report_hour,
+    };
     notify.findings.warm().await;
     notify.topic.warm().await;
     let notify = &notify;

@@ -1,32 +1,33 @@
-//! The findings table in DynamoDB.
+//! The findings table in DynamoDB, and what of the journal is written together with it.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use keepwatch_core::alert::outbox::{Claim, Outbox};
-use keepwatch_core::finding::Finding;
-use keepwatch_core::finding::record::FindingStore;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use keepwatch_core::finding::record::{FindingStore, Receipt, Write, passed_key};
+use keepwatch_core::finding::{Finding, Passed};
+use keepwatch_core::journal::RECEIPTS_KEPT;
 use keepwatch_core::time::Timestamp;
 
+use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
 use crate::{AwsError, failed};
 
-type Item = HashMap<String, AttributeValue>;
-
-/// The table, by name.
+/// The tables, by name.
 #[derive(Clone, Debug)]
 pub struct FindingsTable {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    journal: String,
 }
 
 impl FindingsTable {
-    /// The table of this name.
-    pub fn new(config: &SdkConfig, table: impl Into<String>) -> FindingsTable {
-        FindingsTable { client: Client::new(config), table: table.into() }
+    /// The findings table and the journal of these names.
+    pub fn new(config: &SdkConfig, table: impl Into<String>, journal: impl Into<String>) -> FindingsTable {
+        FindingsTable { client: Client::new(config), table: table.into(), journal: journal.into() }
     }
 
     /// Opens the connection while the Lambda starts, where CPU is not throttled, so that the first alert does not wait
@@ -35,144 +36,182 @@ impl FindingsTable {
         let _ = self.get("warm-up").await;
     }
 
-    fn read(&self, finding_id: &str, item: Item) -> Result<Finding, AwsError> {
-        serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|error| AwsError::NotAFinding {
-            finding_id: finding_id.to_owned(),
-            reason: error.to_string(),
-        })
+    pub(crate) fn read(&self, finding_id: &str, item: Item) -> Result<Finding, AwsError> {
+        from_item(item).map_err(|reason| AwsError::NotAFinding { finding_id: finding_id.to_owned(), reason })
     }
 
-    /// Changes the alert's state if the claim is still ours; somebody else's claim is left alone.
-    async fn end_claim(
+    async fn entry(&self, key: &str) -> Result<Option<Item>, AwsError> {
+        let get = self.client.get_item().table_name(&self.journal).key("entry", text(key));
+        let output = get.consistent_read(true).send().await.map_err(failed("dynamodb:GetItem"))?;
+        Ok(output.item)
+    }
+
+    /// The finding, on condition that it is in this version or not there.
+    fn put(&self, finding: &Finding, expected: Option<u64>) -> Result<Put, AwsError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(to_item(finding)?));
+        let put = match expected {
+            None => put.condition_expression("attribute_not_exists(finding_id)"),
+            Some(version) => put
+                .condition_expression("version = :version")
+                .expression_attribute_values(":version", number(version)),
+        };
+        put.build().map_err(unbuilt)
+    }
+
+    /// Adds the rule's name to the receipt, on condition that it is not there.
+    fn receipt(&self, (rule, key): (&str, &str), now: Timestamp) -> Result<TransactWriteItem, AwsError> {
+        let update = Update::builder()
+            .table_name(&self.journal)
+            .key("entry", text(key))
+            .update_expression("SET expires_at = :expires ADD told_by :rules")
+            .condition_expression("NOT contains(told_by, :rule)")
+            .expression_attribute_values(":expires", seconds(now.plus(RECEIPTS_KEPT)))
+            .expression_attribute_values(":rules", AttributeValue::Ss(vec![rule.to_owned()]))
+            .expression_attribute_values(":rule", text(rule))
+            .build()
+            .map_err(unbuilt)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// That the good news is what was read.
+    fn still(&self, finding_id: &str, passed: Option<&Passed>) -> Result<TransactWriteItem, AwsError> {
+        let check =
+            ConditionCheck::builder().table_name(&self.journal).key("entry", text(&passed_key(finding_id)));
+        let check = match passed {
+            None => check.condition_expression("attribute_not_exists(entry)"),
+            Some(passed) => check
+                .condition_expression(SAME_NEWS)
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":at", text(&passed.at.to_string()))
+                .expression_attribute_values(":event", text(&passed.event_id)),
+        };
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(unbuilt)?).build())
+    }
+
+    /// Good news about a finding that is not there.
+    fn note(
         &self,
         finding_id: &str,
-        token: &str,
-        state: &str,
-        sent: &str,
-    ) -> Result<(), AwsError> {
-        let update =
-            "SET alert_state = :state ADD alerts_sent :sent, version :one REMOVE alert_claim, alert_lease";
-        let outcome = self
-            .client
-            .update_item()
+        passed: &Passed,
+        was: Option<&Passed>,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, AwsError> {
+        let absent = ConditionCheck::builder()
             .table_name(&self.table)
-            .key("finding_id", AttributeValue::S(finding_id.to_owned()))
-            .update_expression(update)
-            .condition_expression("alert_claim = :token AND alert_state = :claimed")
-            .expression_attribute_values(":token", AttributeValue::S(token.to_owned()))
-            .expression_attribute_values(":claimed", AttributeValue::S("CLAIMED".to_owned()))
-            .expression_attribute_values(":state", AttributeValue::S(state.to_owned()))
-            .expression_attribute_values(":sent", AttributeValue::N(sent.to_owned()))
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .send()
-            .await;
-        match outcome {
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
+            .key("finding_id", text(finding_id))
+            .condition_expression("attribute_not_exists(finding_id)")
+            .build()
+            .map_err(unbuilt)?;
+        let mut item = to_item(passed)?;
+        item.insert("entry".to_owned(), text(&passed_key(finding_id)));
+        item.insert("expires_at".to_owned(), seconds(now.plus(RECEIPTS_KEPT)));
+        let put = Put::builder().table_name(&self.journal).set_item(Some(item));
+        let put = match was {
+            None => put.condition_expression("attribute_not_exists(entry)"),
+            Some(was) => put
+                .condition_expression(SAME_NEWS)
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":at", text(&was.at.to_string()))
+                .expression_attribute_values(":event", text(&was.event_id)),
+        };
+        let put = put.build().map_err(unbuilt)?;
+        let item = TransactWriteItem::builder();
+        Ok(vec![item.clone().condition_check(absent).build(), item.put(put).build()])
+    }
+
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, AwsError> {
+        let Err(error) = self.client.transact_write_items().set_transact_items(Some(items)).send().await
+        else {
+            return Ok(true);
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let raced =
+                    |code: &str| ["None", "ConditionalCheckFailed", "TransactionConflict"].contains(&code);
+                let reasons = canceled.cancellation_reasons();
+                if !reasons.is_empty() && reasons.iter().all(|reason| reason.code().is_none_or(raced)) {
+                    return Ok(false);
+                }
+                let codes: Vec<&str> = reasons.iter().filter_map(|reason| reason.code()).collect();
+                let reason = format!("the transaction was cancelled: {}", codes.join(", "));
+                Err(AwsError::Call { operation: "dynamodb:TransactWriteItems", reason })
             }
-            other => other.map(drop).map_err(failed("dynamodb:UpdateItem")),
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(false),
+            _ => Err(failed("dynamodb:TransactWriteItems")(error)),
         }
     }
+
+    /// A change of one item needs no transaction.
+    async fn put_alone(&self, finding: &Finding, expected: u64) -> Result<bool, AwsError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(finding)?))
+            .condition_expression("version = :version")
+            .expression_attribute_values(":version", number(expected));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if raced(&error) => Ok(false),
+            Err(error) => Err(failed("dynamodb:PutItem")(error)),
+        }
+    }
+}
+
+/// The condition that early good news is what was read.
+const SAME_NEWS: &str = "#at = :at AND event_id = :event";
+
+fn raced<R>(error: &SdkError<PutItemError, R>) -> bool {
+    error.as_service_error().is_some_and(|error| {
+        error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
+    })
+}
+
+fn unbuilt(error: BuildError) -> AwsError {
+    AwsError::Call { operation: "dynamodb:TransactWriteItems", reason: error.to_string() }
 }
 
 impl FindingStore for FindingsTable {
     type Error = AwsError;
 
     async fn get(&self, finding_id: &str) -> Result<Option<Finding>, AwsError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("finding_id", AttributeValue::S(finding_id.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed("dynamodb:GetItem"))?;
+        let get = self.client.get_item().table_name(&self.table).key("finding_id", text(finding_id));
+        let output = get.consistent_read(true).send().await.map_err(failed("dynamodb:GetItem"))?;
         output.item.map(|item| self.read(finding_id, item)).transpose()
     }
 
-    async fn put(&self, finding: &Finding, expected: Option<u64>) -> Result<bool, AwsError> {
-        let item = serde_dynamo::aws_sdk_dynamodb_1::to_item(finding).map_err(|error| {
-            AwsError::NotAFinding { finding_id: finding.finding_id.clone(), reason: error.to_string() }
-        })?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = match expected {
-            None => put.condition_expression("attribute_not_exists(finding_id)"),
-            Some(version) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+    async fn receipt(&self, key: &str) -> Result<Receipt, AwsError> {
+        let rules = self.entry(key).await?.and_then(|mut item| item.remove("told_by"));
+        Ok(rules.and_then(|rules| rules.as_ss().ok().cloned()).into_iter().flatten().collect())
+    }
+
+    async fn passed(&self, finding_id: &str) -> Result<Option<Passed>, AwsError> {
+        let key = passed_key(finding_id);
+        let item = self.entry(&key).await?;
+        item.map(from_item).transpose().map_err(|reason| AwsError::Journal { key, reason })
+    }
+
+    async fn write(&self, write: Write<'_>, now: Timestamp) -> Result<bool, AwsError> {
+        let put = |finding, expected| {
+            self.put(finding, expected).map(|put| TransactWriteItem::builder().put(put).build())
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
+        match write {
+            Write::Open { finding, receipt, passed } => {
+                let check = self.still(&finding.finding_id, passed)?;
+                self.transact(vec![put(finding, None)?, self.receipt(receipt, now)?, check]).await
             }
-            Err(error) => Err(failed("dynamodb:PutItem")(error)),
-        }
-    }
-}
-
-impl Outbox for FindingsTable {
-    type Error = AwsError;
-
-    async fn claim(
-        &self,
-        finding_id: &str,
-        token: &str,
-        now: Timestamp,
-        lease: Timestamp,
-    ) -> Result<Claim, AwsError> {
-        let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("finding_id", AttributeValue::S(finding_id.to_owned()))
-            .update_expression(
-                "SET alert_state = :claimed, alert_claim = :token, alert_lease = :lease ADD version :one",
-            )
-            .condition_expression("alert_state = :pending OR (alert_state = :claimed AND alert_lease < :now)")
-            .expression_attribute_values(":claimed", AttributeValue::S("CLAIMED".to_owned()))
-            .expression_attribute_values(":pending", AttributeValue::S("PENDING".to_owned()))
-            .expression_attribute_values(":token", AttributeValue::S(token.to_owned()))
-            .expression_attribute_values(":lease", AttributeValue::N(lease.millis().to_string()))
-            .expression_attribute_values(":now", AttributeValue::N(now.millis().to_string()))
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match outcome {
-            Ok(output) => {
-                let item = output.attributes.unwrap_or_default();
-                Ok(match self.read(finding_id, item) {
-                    Ok(finding) => Claim::Taken(Box::new(finding)),
-                    Err(error) => Claim::Unreadable(error.to_string()),
-                })
+            Write::Update { finding, expected, receipt: Some(receipt) } => {
+                self.transact(vec![put(finding, Some(expected))?, self.receipt(receipt, now)?]).await
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let Some(item) = refused.item.clone() else { return Ok(Claim::Done) };
-                    let state = item.get("alert_state").and_then(|state| state.as_s().ok());
-                    Ok(if state.is_some_and(|state| state == "CLAIMED") { Claim::Busy } else { Claim::Done })
-                }
-                _ => Err(failed("dynamodb:UpdateItem")(error)),
-            },
+            Write::Update { finding, expected, receipt: None } => self.put_alone(finding, expected).await,
+            Write::Note { finding_id, passed, was } => {
+                self.transact(self.note(finding_id, passed, was, now)?).await
+            }
         }
     }
 
-    async fn sent(&self, finding_id: &str, token: &str) -> Result<(), AwsError> {
-        self.end_claim(finding_id, token, "SENT", "1").await
-    }
-
-    async fn release(&self, finding_id: &str, token: &str) -> Result<(), AwsError> {
-        self.end_claim(finding_id, token, "PENDING", "0").await
+    async fn back_off(&self, attempt: usize) {
+        let most = 10_u64 << attempt.min(6);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
     }
 }

@@ -2,8 +2,12 @@
 
 pub mod account;
 pub mod clients;
+mod dynamodb;
 pub mod findings;
+pub mod journal;
+mod outbox;
 pub mod runtime;
+pub mod settings;
 pub mod topic;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
@@ -27,6 +31,17 @@ pub enum AwsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An entry of the journal is of another kind than its key says.
+    #[error("entry {key} of the journal cannot be read: {reason}; delete it, it is made anew")]
+    Journal {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value that no item can hold, or an item that is no JSON.
+    #[error("an item could not be made or read: {0}")]
+    Item(String),
 }
 
 /// An SDK error with its operation, as one line.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::event::cloudtrail::Record;
+use crate::finding::short_hash;
 use crate::rules::Meta;
 use crate::text::{MAX_TEXT, clean, shell_word};
 use crate::time::Timestamp;
@@ -79,6 +80,29 @@ impl Verdict {
             Verdict::Failing => "failing",
             Verdict::Passing => "passing",
             Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a problem went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    /// The resource is there, and is right.
+    Fixed,
+    /// The resource is gone.
+    Deleted,
+    /// It was no problem here.
+    NotApplicable,
+}
+
+impl Resolution {
+    /// The word that a finding's status reason begins with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Resolution::Fixed => "fixed",
+            Resolution::Deleted => "deleted",
+            Resolution::NotApplicable => "not applicable",
         }
     }
 }
@@ -191,6 +215,9 @@ pub struct Burst {
     pub severity: Severity,
 }
 
+/// The most bytes of an event's id.
+const MAX_ID: usize = 200;
+
 /// The event that an observation comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRef {
@@ -205,8 +232,10 @@ pub struct EventRef {
 impl EventRef {
     /// Of this event. An event without a readable time counts as having happened at `received`.
     pub fn of(event: &Event<'_>, received: Timestamp) -> EventRef {
+        // A finding remembers many ids; one that is overlong is remembered by its hash.
+        let id = clean(&event.occurrence_id(), 512);
         EventRef {
-            id: clean(&event.occurrence_id(), 512),
+            id: if id.len() <= MAX_ID { id } else { short_hash(&[&id]) },
             name: clean(event.name(), 128),
             time: event.time().unwrap_or(received),
         }
@@ -225,6 +254,8 @@ pub struct Observation {
     pub subject: Subject,
     /// Failing, passing or unknown.
     pub verdict: Verdict,
+    /// How the problem went away, where it did.
+    pub resolution: Resolution,
     /// How bad.
     pub severity: Severity,
     /// The event it comes from.

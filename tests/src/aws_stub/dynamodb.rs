@@ -1,4 +1,4 @@
-//! One table with the key `finding_id`.
+//! Tables in memory: items by key, conditions, updates, transactions, and indexes that are never behind.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 use super::{Item, expression};
 
-const KEY: &str = "finding_id";
+/// The attributes that are a table's key; each table has one of them.
+const KEYS: [&str; 3] = ["finding_id", "entry", "setting_id"];
+
+/// Items by table and key.
+pub(super) type Tables = BTreeMap<String, BTreeMap<String, Item>>;
 
 /// An error answer.
 #[derive(Debug)]
@@ -14,7 +18,7 @@ pub(super) struct Refusal {
     status: u16,
     kind: &'static str,
     message: String,
-    item: Option<Item>,
+    extra: Option<(&'static str, Value)>,
 }
 
 impl Refusal {
@@ -29,7 +33,11 @@ impl Refusal {
     }
 
     fn of(kind: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { status: 400, kind, message: message.into(), item: None }
+        Refusal { status: 400, kind, message: message.into(), extra: None }
+    }
+
+    fn invalid(message: impl Into<String>) -> Refusal {
+        Refusal::of("ValidationException", message)
     }
 
     /// Status and body.
@@ -38,8 +46,8 @@ impl Refusal {
             "__type": format!("com.amazonaws.dynamodb.v20120810#{}", self.kind),
             "message": self.message,
         });
-        if let Some(item) = self.item {
-            body["Item"] = Value::Object(item);
+        if let Some((name, value)) = self.extra {
+            body[name] = value;
         }
         (self.status, body)
     }
@@ -47,48 +55,127 @@ impl Refusal {
 
 impl From<expression::Unknown> for Refusal {
     fn from(unknown: expression::Unknown) -> Refusal {
-        Refusal::of("ValidationException", unknown.0)
+        Refusal::invalid(unknown.0)
     }
 }
 
 /// Does what the request asks for.
-pub(super) fn answer(
-    items: &mut BTreeMap<String, Item>,
-    operation: &str,
-    body: &str,
-) -> Result<Value, Refusal> {
+pub(super) fn answer(tables: &mut Tables, operation: &str, body: &str) -> Result<Value, Refusal> {
     let request: Value = serde_json::from_str(body)
         .map_err(|error| Refusal::of("SerializationException", error.to_string()))?;
-    let holder = if operation == "PutItem" { &request["Item"] } else { &request["Key"] };
-    let key = holder[KEY]["S"].as_str().ok_or_else(|| Refusal::of("ValidationException", "no finding_id"))?;
     match operation {
-        "GetItem" => Ok(items.get(key).map_or_else(|| json!({}), |item| json!({"Item": item}))),
-        "PutItem" => {
-            check(&request, items.get(key))?;
-            items.insert(key.to_owned(), object(&request["Item"]));
-            Ok(json!({}))
+        "ListTables" => Ok(json!({"TableNames": tables.keys().collect::<Vec<_>>()})),
+        "TransactWriteItems" => transact(tables, &request),
+        "Scan" => Ok(json!({"Items": items(tables, &request)})),
+        "Query" => query(tables, &request),
+        "GetItem" => {
+            let item = find(tables, &request)?.cloned();
+            Ok(item.map_or_else(|| json!({}), |item| json!({"Item": item})))
         }
-        "UpdateItem" => {
-            check(&request, items.get(key))?;
-            let mut item = items.get(key).cloned().unwrap_or_else(|| object(&request["Key"]));
-            let update = request["UpdateExpression"].as_str().unwrap_or_default();
-            expression::update(update, &mut item, &object(&request["ExpressionAttributeValues"]))?;
-            items.insert(key.to_owned(), item.clone());
-            let wanted = request["ReturnValues"] == "ALL_NEW";
-            Ok(if wanted { json!({"Attributes": item}) } else { json!({}) })
+        "PutItem" | "UpdateItem" | "DeleteItem" => {
+            check(tables, &request)?;
+            let changed = change(tables, &request)?;
+            let wanted = matches!(request["ReturnValues"].as_str(), Some("ALL_NEW" | "ALL_OLD"));
+            Ok(changed.filter(|_| wanted).map_or_else(|| json!({}), |item| json!({"Attributes": item})))
         }
         other => Err(Refusal::of("UnknownOperationException", other)),
     }
 }
 
-fn check(request: &Value, item: Option<&Item>) -> Result<(), Refusal> {
+/// All or nothing, as DynamoDB does it.
+fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
+    let actions: Vec<&Value> = request["TransactItems"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|action| action.as_object()?.values().next())
+        .collect();
+    let mut reasons = Vec::new();
+    for action in &actions {
+        reasons.push(match check(tables, action) {
+            Ok(()) => json!({"Code": "None"}),
+            Err(refusal) if refusal.kind == "ConditionalCheckFailedException" => {
+                json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"})
+            }
+            Err(refusal) => return Err(refusal),
+        });
+    }
+    if reasons.iter().any(|reason| reason["Code"] != "None") {
+        let mut refusal = Refusal::of("TransactionCanceledException", "Transaction cancelled");
+        refusal.extra = Some(("CancellationReasons", Value::Array(reasons)));
+        return Err(refusal);
+    }
+    for action in actions {
+        // A condition check has a key and changes nothing.
+        if action["Item"].is_object() || action["UpdateExpression"].is_string() {
+            change(tables, action)?;
+        }
+    }
+    Ok(json!({}))
+}
+
+/// Only the one form that the functions use: an index's key, and a number that is not later.
+fn query(tables: &Tables, request: &Value) -> Result<Value, Refusal> {
+    if request["KeyConditionExpression"] != "due = :due AND due_at <= :now" {
+        return Err(Refusal::invalid("the stub does not understand this query"));
+    }
+    let values = object(&request["ExpressionAttributeValues"]);
+    let number = |value: &Value| value["N"].as_str().and_then(|number| number.parse::<i64>().ok());
+    let now = values.get(":now").and_then(number);
+    let found: Vec<&Item> = items(tables, request)
+        .into_iter()
+        .filter(|item| item.get("due") == values.get(":due") && item.get("due").is_some())
+        .filter(|item| item.get("due_at").and_then(number).zip(now).is_some_and(|(at, now)| at <= now))
+        .collect();
+    Ok(json!({"Items": found}))
+}
+
+fn items<'t>(tables: &'t Tables, request: &Value) -> Vec<&'t Item> {
+    tables.get(table(request)).map(|items| items.values().collect()).unwrap_or_default()
+}
+
+fn table(request: &Value) -> &str {
+    request["TableName"].as_str().unwrap_or_default()
+}
+
+fn key(request: &Value) -> Result<&str, Refusal> {
+    let holder = if request["Item"].is_object() { &request["Item"] } else { &request["Key"] };
+    KEYS.iter().find_map(|key| holder[*key]["S"].as_str()).ok_or_else(|| Refusal::invalid("no key"))
+}
+
+fn find<'t>(tables: &'t Tables, request: &Value) -> Result<Option<&'t Item>, Refusal> {
+    let key = key(request)?;
+    Ok(tables.get(table(request)).and_then(|items| items.get(key)))
+}
+
+/// Puts, updates or deletes. What the item is now; what it was, if it is gone.
+fn change(tables: &mut Tables, request: &Value) -> Result<Option<Item>, Refusal> {
+    let key = key(request)?.to_owned();
+    let items = tables.entry(table(request).to_owned()).or_default();
+    let item = if request["Item"].is_object() {
+        object(&request["Item"])
+    } else if let Some(update) = request["UpdateExpression"].as_str() {
+        let mut item = items.get(&key).cloned().unwrap_or_else(|| object(&request["Key"]));
+        let names = object(&request["ExpressionAttributeNames"]);
+        expression::update(update, &mut item, &names, &object(&request["ExpressionAttributeValues"]))?;
+        item
+    } else {
+        return Ok(items.remove(&key));
+    };
+    items.insert(key, item.clone());
+    Ok(Some(item))
+}
+
+fn check(tables: &Tables, request: &Value) -> Result<(), Refusal> {
     let Some(condition) = request["ConditionExpression"].as_str() else { return Ok(()) };
-    if expression::holds(condition, item, &object(&request["ExpressionAttributeValues"]))? {
+    let item = find(tables, request)?;
+    let names = object(&request["ExpressionAttributeNames"]);
+    if expression::holds(condition, item, &names, &object(&request["ExpressionAttributeValues"]))? {
         return Ok(());
     }
     let mut refusal = Refusal::of("ConditionalCheckFailedException", "The conditional request failed");
     if request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD" {
-        refusal.item = item.cloned();
+        refusal.extra = item.map(|item| ("Item", Value::Object(item.clone())));
     }
     Err(refusal)
 }

@@ -1,5 +1,7 @@
 //! DynamoDB's condition and update expressions, as far as the functions use them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::Item;
@@ -8,9 +10,15 @@ use super::Item;
 #[derive(Debug, PartialEq)]
 pub(super) struct Unknown(pub(super) String);
 
-/// Whether the condition holds: comparisons with `=` and `<`, `attribute_not_exists`, AND, OR, parentheses.
-pub(super) fn holds(condition: &str, item: Option<&Item>, values: &Item) -> Result<bool, Unknown> {
-    let mut words = Words { words: words(condition), at: 0, item, values };
+/// Whether the condition holds: comparisons with `=` and `<`, `attribute_not_exists`, `contains` in a set of strings, NOT,
+/// AND, OR, parentheses.
+pub(super) fn holds(
+    condition: &str,
+    item: Option<&Item>,
+    names: &Item,
+    values: &Item,
+) -> Result<bool, Unknown> {
+    let mut words = Words { words: words(condition), at: 0, item, names, values };
     let holds = words.either()?;
     match words.next() {
         "" => Ok(holds),
@@ -18,8 +26,8 @@ pub(super) fn holds(condition: &str, item: Option<&Item>, values: &Item) -> Resu
     }
 }
 
-/// Applies an update of SET, ADD to numbers, and REMOVE.
-pub(super) fn update(update: &str, item: &mut Item, values: &Item) -> Result<(), Unknown> {
+/// Applies an update of SET, ADD to numbers and sets of strings, and REMOVE.
+pub(super) fn update(update: &str, item: &mut Item, names: &Item, values: &Item) -> Result<(), Unknown> {
     let value = |name: &str| values.get(name).cloned().ok_or_else(|| unknown(name));
     let words = words(update);
     let mut section = "";
@@ -30,17 +38,17 @@ pub(super) fn update(update: &str, item: &mut Item, values: &Item) -> Result<(),
             (_, "SET" | "ADD" | "REMOVE", _) => section = first,
             (_, ",", _) => {}
             ("SET", name, ["=", new, tail @ ..]) => {
-                item.insert(name.to_owned(), value(new)?);
+                item.insert(full(name, names), value(new)?);
                 rest = tail;
             }
             ("ADD", name, [more, tail @ ..]) => {
-                let sum = item.get(name).map_or(Some(0), number).zip(number(&value(more)?));
-                let (old, more) = sum.ok_or_else(|| unknown(name))?;
-                item.insert(name.to_owned(), json!({"N": (old + more).to_string()}));
+                let name = full(name, names);
+                let sum = add(item.get(&name), &value(more)?).ok_or_else(|| unknown(&name))?;
+                item.insert(name, sum);
                 rest = tail;
             }
             ("REMOVE", name, _) => {
-                item.remove(name);
+                item.remove(&full(name, names));
             }
             (_, word, _) => return Err(unknown(word)),
         }
@@ -48,10 +56,29 @@ pub(super) fn update(update: &str, item: &mut Item, values: &Item) -> Result<(),
     Ok(())
 }
 
+/// The name behind a placeholder such as `#at`.
+fn full(name: &str, names: &Item) -> String {
+    names.get(name).and_then(Value::as_str).unwrap_or(name).to_owned()
+}
+
+fn add(old: Option<&Value>, more: &Value) -> Option<Value> {
+    let Some(old) = old else { return Some(more.clone()) };
+    if let (Some(old), Some(more)) = (strings(old), strings(more)) {
+        let all: BTreeSet<&str> = old.into_iter().chain(more).collect();
+        return Some(json!({"SS": all}));
+    }
+    Some(json!({"N": (number(old)? + number(more)?).to_string()}))
+}
+
+fn strings(value: &Value) -> Option<Vec<&str>> {
+    Some(value["SS"].as_array()?.iter().filter_map(Value::as_str).collect())
+}
+
 struct Words<'a> {
     words: Vec<&'a str>,
     at: usize,
     item: Option<&'a Item>,
+    names: &'a Item,
     values: &'a Item,
 }
 
@@ -95,6 +122,19 @@ impl<'a> Words<'a> {
             self.expect(")")?;
             return Ok(holds);
         }
+        if self.took("NOT") {
+            return self.term().map(|holds| !holds);
+        }
+        if self.took("contains") {
+            self.expect("(")?;
+            let name = self.next();
+            self.expect(",")?;
+            let value_name = self.next();
+            self.expect(")")?;
+            let value = self.values.get(value_name).ok_or_else(|| unknown(value_name))?;
+            let set = self.attribute(name).and_then(strings);
+            return Ok(set.zip(value["S"].as_str()).is_some_and(|(set, value)| set.contains(&value)));
+        }
         if self.took("attribute_not_exists") {
             self.expect("(")?;
             let name = self.next();
@@ -116,7 +156,7 @@ impl<'a> Words<'a> {
     }
 
     fn attribute(&self, name: &str) -> Option<&'a Value> {
-        self.item.and_then(|item| item.get(name))
+        self.item.and_then(|item| item.get(&full(name, self.names)))
     }
 }
 
@@ -154,12 +194,19 @@ mod tests {
     fn conditions() {
         let stored = item(json!({"state": {"S": "CLAIMED"}, "lease": {"N": "5"}}));
         let values = item(json!({":p": {"S": "PENDING"}, ":c": {"S": "CLAIMED"}, ":n": {"N": "10"}}));
-        let check = |condition| holds(condition, Some(&stored), &values);
+        let none = Item::new();
+        let check = |condition| holds(condition, Some(&stored), &none, &values);
         assert_eq!(check("state = :p OR (state = :c AND lease < :n)"), Ok(true));
         assert_eq!(check("state = :p AND lease < :n"), Ok(false));
         assert_eq!(check("attribute_not_exists(state)"), Ok(false));
         assert_eq!(check("attribute_not_exists(other)"), Ok(true));
-        assert_eq!(holds("state = :p", None, &values), Ok(false));
+        assert_eq!(holds("state = :p", None, &none, &values), Ok(false));
+        let set = item(json!({"told": {"SS": ["a", "b"]}}));
+        let values = item(json!({":a": {"S": "a"}, ":z": {"S": "z"}}));
+        let names = item(json!({"#t": "told"}));
+        assert_eq!(holds("NOT contains(told, :a)", Some(&set), &none, &values), Ok(false));
+        assert_eq!(holds("NOT contains(#t, :z)", Some(&set), &names, &values), Ok(true));
+        assert_eq!(holds("NOT contains(told, :a)", None, &none, &values), Ok(true));
         for odd in ["state <> :p", "state = :missing", "begins_with(state, :p)", "state = :p )", ""] {
             assert!(check(odd).is_err(), "{odd}");
         }
@@ -170,9 +217,14 @@ mod tests {
         let mut stored = item(json!({"claim": {"S": "me"}, "version": {"N": "1"}}));
         let values = item(json!({":s": {"S": "SENT"}, ":one": {"N": "1"}}));
         let text = "SET state = :s ADD sent :one, version :one REMOVE claim, lease";
-        update(text, &mut stored, &values).unwrap();
+        update(text, &mut stored, &Item::new(), &values).unwrap();
         let wanted = json!({"state": {"S": "SENT"}, "sent": {"N": "1"}, "version": {"N": "2"}});
         assert_eq!(Value::Object(stored.clone()), wanted);
-        assert!(update("SET state = if_not_exists(state, :s)", &mut stored, &values).is_err());
+        let values = item(json!({":a": {"SS": ["a"]}, ":b": {"SS": ["b", "a"]}}));
+        let mut set = Item::new();
+        update("ADD told :a", &mut set, &Item::new(), &values).unwrap();
+        update("ADD told :b", &mut set, &Item::new(), &values).unwrap();
+        assert_eq!(set["told"], json!({"SS": ["a", "b"]}));
+        assert!(update("SET state = if_not_exists(state, :s)", &mut stored, &Item::new(), &values).is_err());
     }
 }

@@ -3,8 +3,14 @@
 //! Made from a finding and from nothing else. All text that came from an event has been cleaned when the rule reported
 //! it and is defanged here; the only links are built from parts that were checked.
 
+mod announce;
+pub mod budget;
 mod console;
+mod digest;
+mod letter;
 pub mod outbox;
+pub mod report;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +19,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::finding::{Finding, Witness};
-use crate::observation::{Actor, Verdict};
+use crate::observation::{Actor, Severity, Verdict};
 use crate::rules::{Meta, registry};
-use crate::text::{ascii, clean, defang};
+use crate::text::{ascii, clean, defang, shell_word};
 
 /// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
 const MAX_SUBJECT: usize = 99;
@@ -39,8 +45,6 @@ impl Alert {
     /// The alert for an item of the table that is due one and cannot be read: better a poor mail than none.
     pub fn unreadable(finding_id: &str, reason: &str) -> Alert {
         let id = clean(finding_id, 128);
-        let subject = ascii(&format!("[HIGH] Keepwatch: finding {id} cannot be read"));
-        let subject = subject.chars().take(MAX_SUBJECT).collect();
         let reason = defang(&clean(reason, 500));
         let text = format!(
             "A finding is due an alert, and its item in the findings table cannot be read.\n\n\
@@ -48,8 +52,17 @@ impl Alert {
              WHAT TO DO NOW\nOpen the item in the findings table: it may have been changed by hand. What it is about still\n\
              stands in it.\n"
         );
-        let json = json!({"finding_id": id, "severity": "HIGH", "alert_reason": "unreadable", "reason": reason,
-            "mail": {"subject": subject, "text": text}});
+        let json = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
+        Alert::new(Severity::High, &format!("Keepwatch: finding {id} cannot be read"), text, json)
+    }
+
+    /// An alert about several findings or about Keepwatch itself. `headline` follows the severity in the subject.
+    fn new(severity: Severity, headline: &str, text: String, json: Value) -> Alert {
+        let subject = fit(&format!("[{}] {headline}", severity.as_str()));
+        let text = cut(text);
+        let mut json = json;
+        json["severity"] = json!(severity);
+        json["mail"] = json!({"subject": subject, "text": text});
         Alert { subject, text, json }
     }
 
@@ -102,7 +115,12 @@ fn subject(finding: &Finding) -> String {
     };
     let line =
         format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.headline().title);
-    let line = ascii(&defang(&clean(&line, 1_000)));
+    fit(&line)
+}
+
+/// A subject that SNS takes and no mail client turns into a link.
+fn fit(line: &str) -> String {
+    let line = ascii(&defang(&clean(line, 1_000)));
     if line.len() <= MAX_SUBJECT { line } else { format!("{}...", &line[..MAX_SUBJECT - 3]) }
 }
 
@@ -149,8 +167,8 @@ fn text(finding: &Finding) -> String {
         );
         line(&mut out, "Seen", &seen);
     }
-    if finding.witnesses.len() > 1 {
-        for witness in finding.witnesses.values() {
+    if finding.current_witnesses().count() > 1 {
+        for witness in finding.current_witnesses() {
             line(&mut out, "Witness", &format!("{}: {}", witness.event.time, defang(&witness.title)));
         }
     }
@@ -174,6 +192,9 @@ fn text(finding: &Finding) -> String {
     heading(&mut out, "THIS FINDING");
     line(&mut out, "Finding id", &finding.finding_id);
     line(&mut out, "Status", finding.status.as_str());
+    if let Some(reason) = &finding.status_reason {
+        line(&mut out, "", &defang(reason));
+    }
     line(
         &mut out,
         "Severity",
@@ -182,11 +203,32 @@ fn text(finding: &Finding) -> String {
     if let Some(meta) = meta {
         line(&mut out, "Rule", &rule_line(meta));
     }
+    heading(&mut out, "IF IT IS EXPECTED");
     if let Some(harmless) = meta.and_then(|meta| section(meta.docs, "False positives")) {
-        heading(&mut out, "IF IT IS EXPECTED");
         paragraph(&mut out, &harmless);
     }
+    for (purpose, command) in silencing(finding) {
+        let _ = writeln!(out, "  # {purpose}\n  {command}\n");
+    }
     out
+}
+
+/// How to silence this finding rightly: with a name, a reason and an end.
+fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
+    let id = shell_word(&finding.finding_id);
+    let (rule, resource) = (shell_word(&finding.rule), shell_word(&finding.resource));
+    [
+        (
+            "You are working on it: repetitions are counted without a mail",
+            format!("keepwatch findings ack {id} --by NAME --note TEXT"),
+        ),
+        (
+            "It is meant to be so: recorded without a mail, for 30 days",
+            format!(
+                "keepwatch suppress add --rule {rule} --resource {resource} --owner NAME --reason TEXT --days 30"
+            ),
+        ),
+    ]
 }
 
 fn who(out: &mut String, actor: &Actor) {
@@ -235,8 +277,9 @@ fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
 }
 
 fn headline_first(finding: &Finding) -> Vec<&Witness> {
-    let mut witnesses: Vec<&Witness> = finding.witnesses.values().collect();
-    witnesses.sort_by_key(|w| std::cmp::Reverse((w.severity, w.event.time)));
+    let mut witnesses: Vec<&Witness> = finding.current_witnesses().collect();
+    witnesses.sort_by_key(|witness| std::cmp::Reverse(witness.rank()));
+    witnesses.insert(0, finding.strongest());
     witnesses.insert(0, finding.headline());
     witnesses
 }
@@ -272,6 +315,16 @@ fn line(out: &mut String, label: &str, value: &str) {
     for row in wrap(value, 60) {
         let _ = writeln!(out, "  {label:<16}{row}");
         label = "";
+    }
+}
+
+/// A line of a list, and a note under it.
+fn listed(out: &mut String, text: &str, note: &str) {
+    for (i, row) in wrap(&defang(text), 74).iter().enumerate() {
+        let _ = writeln!(out, "{}{row}", if i == 0 { "  " } else { "    " });
+    }
+    if !note.is_empty() {
+        let _ = writeln!(out, "    {}", defang(note));
     }
 }
 

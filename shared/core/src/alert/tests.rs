@@ -14,7 +14,8 @@ use crate::rules::root::console_sign_in::ConsoleSignIn;
 use crate::rules::testing::*;
 
 fn finding(observations: &[Observation]) -> Finding {
-    let mut finding = Finding::open(&observations[0]).expect("a failing observation opens a finding");
+    let mut finding =
+        Finding::open(&observations[0], None, None).expect("a failing observation opens a finding");
     for observation in &observations[1..] {
         finding.apply(observation);
     }

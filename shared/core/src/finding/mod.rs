@@ -1,30 +1,29 @@
 //! The life of one problem: identity, fold, alert state.
 //!
-//! A finding is the join of its observations: what it keeps are maxima, minima and sets, so that any order, duplicate
-//! or interleaving of the same failing observations gives the same finding. Good news that arrives before any bad news
-//! finds nothing to resolve and is forgotten.
+//! A finding is the join of its observations: what it keeps are maxima, minima and bounded sets with an order of their
+//! own, so that any order, duplicate or interleaving of the same observations gives the same finding. Only what has been
+//! mailed depends on what had arrived by then.
 
+mod fold;
+mod operator;
 pub mod record;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::observation::{Actor, Confidence, EventRef, Observation, Severity, Step, Subject, Verdict};
+use crate::observation::{Confidence, Observation, Resolution, Severity, Subject};
+use crate::settings::Silence;
 use crate::time::Timestamp;
 
-/// Findings below this are kept in the table and mailed to nobody.
+pub use witness::{Age, Seen, Witness};
+
+/// Findings below this are kept in the table and in the daily digest, and have no mail of their own.
 pub const MAILED_FROM: Severity = Severity::Medium;
-
-/// How many witnesses a finding keeps apart; further sources of a rule share its own entry.
-const KEPT_WITNESSES: usize = 20;
-
-/// How many of the latest events a finding remembers, to recognise duplicates and bursts. It bounds the item's size.
-const REMEMBERED_EVENTS: usize = 64;
 
 /// OCSF's finding statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,74 +61,54 @@ pub enum AlertState {
     Pending,
     /// Taken by a notifier until its lease ends.
     Claimed,
+    /// To be told by a later sweep: the mail budget was used up, or the topic did not take it.
+    Deferred,
     /// Told.
     Sent,
 }
 
-/// What one rule saw of the problem: its strongest observation, the latest of equals.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Witness {
-    /// The rule.
-    pub rule: String,
+/// The latest news that the problem is gone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Passed {
+    /// When, by the source's clock.
+    pub at: Timestamp,
+    /// The event, which decides between two of one moment.
+    pub event_id: String,
+    /// How the problem went away.
+    pub resolution: Resolution,
     /// What happened.
     pub title: String,
-    /// Why the rule says so.
-    pub reason: String,
-    /// How bad.
-    pub severity: Severity,
-    /// Failing or unknown.
-    pub verdict: Verdict,
-    /// The event.
-    pub event: EventRef,
-    /// Where it happened.
-    pub region: String,
-    /// Who did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Actor>,
-    /// What was granted or exposed: label and value.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<(String, String)>,
-    /// What to do now.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<Step>,
 }
 
-impl Witness {
-    fn of(observation: &Observation) -> Witness {
-        Witness {
-            rule: observation.rule.id.to_owned(),
+impl Passed {
+    fn of(observation: &Observation) -> Passed {
+        Passed {
+            at: observation.event.time,
+            event_id: observation.event.id.clone(),
+            resolution: observation.resolution,
             title: observation.title.clone(),
-            reason: observation.reason.clone(),
-            severity: observation.severity,
-            verdict: observation.verdict,
-            event: observation.event.clone(),
-            region: observation.subject.region.clone(),
-            actor: observation.actor.clone(),
-            details: observation.details.clone(),
-            steps: observation.steps.clone(),
         }
     }
-
-    /// By time; the id decides between events of one moment.
-    fn age(&self) -> (Timestamp, &str) {
-        (self.event.time, &self.event.id)
-    }
-
-    /// By severity, then by time.
-    fn rank(&self) -> (Severity, Timestamp, &str) {
-        (self.severity, self.event.time, &self.event.id)
-    }
 }
 
-/// An event that a finding remembers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seen {
+/// A person has taken the finding on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
     /// When.
-    pub time: Timestamp,
-    /// The source's own id.
-    pub id: String,
-    /// The rule that reported it.
-    pub rule: String,
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What they say.
+    pub note: String,
+}
+
+/// A severity reached because it happened often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// How bad that is.
+    pub severity: Severity,
+    /// When the event came that made it often.
+    pub at: Timestamp,
 }
 
 /// See the module. Serialised as it stands in the findings table, where people read it.
@@ -139,10 +118,10 @@ pub struct Finding {
     pub finding_id: String,
     /// Open or resolved.
     pub status: Status,
-    /// Why it is resolved.
+    /// Why it has this status, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    /// How bad: the worst of its witnesses.
+    /// How bad: the worst since it was last gone.
     pub severity: Severity,
     /// How sure.
     pub confidence: Confidence,
@@ -166,23 +145,30 @@ pub struct Finding {
     pub first_seen: Timestamp,
     /// Last occurrence.
     pub last_seen: Timestamp,
-    /// How often.
+    /// How many events told of it.
     pub occurrences: u64,
-    /// When it was last seen to be gone.
+    /// When and how it was last seen to be gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passed_at: Option<Timestamp>,
-    /// What each rule saw at its strongest, by rule id.
+    pub passed: Option<Passed>,
+    /// Who has taken it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    /// What silences it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// For each severity the latest observation, unless something worse came later. Worst first, never empty.
+    #[serde(deserialize_with = "some_witnesses")]
+    pub strongest: Vec<Witness>,
+    /// What each rule, or each source of a rule, saw last.
     pub witnesses: BTreeMap<String, Witness>,
-    /// What was seen last.
-    pub latest: Witness,
-    /// The latest events, newest last, by time and id.
+    /// The latest events, newest last.
     pub events: Vec<Seen>,
-    /// Severity reached because it happened often.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst_severity: Option<Severity>,
+    /// Severities reached because it happened often, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bursts: Vec<Reached>,
     /// Where its alert stands.
     pub alert_state: AlertState,
-    /// Why an alert is due: `new`, `worse`, `reopened`, `again`, `new witness`.
+    /// Why an alert is due: `new`, `worse`, `reopened`, `again`, `new witness`, `suppression ended`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_reason: Option<String>,
     /// Severity when the last alert became due.
@@ -194,27 +180,76 @@ pub struct Finding {
     /// Who has claimed the alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_claim: Option<String>,
-    /// Until when the claim holds, in milliseconds since 1970: the table compares it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alert_lease: Option<i64>,
+    /// Alerts that became due so far.
+    #[serde(default)]
+    pub alerts_due: u64,
     /// Alerts sent so far.
     #[serde(default)]
     pub alerts_sent: u64,
+    /// What a sweep has to do with it, and nothing most of the time: key of the sparse index that sweeps read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Due>,
+    /// From when on, in milliseconds since 1970. For a claimed alert that is the end of the claim's lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<i64>,
+    /// When it was first recorded. The source's clock may be far behind: events come late.
+    pub created_at: Timestamp,
+    /// When it was last recorded.
+    pub updated_at: Timestamp,
+    /// When it was recorded that it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// When the table forgets a resolved finding, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Counts writes, for optimistic locking.
     pub version: u64,
 }
 
+/// A finding without a witness is none: somebody has edited the item.
+fn some_witnesses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Witness>, D::Error> {
+    let witnesses = Vec::deserialize(deserializer)?;
+    if witnesses.is_empty() {
+        return Err(serde::de::Error::custom("`strongest` is empty"));
+    }
+    Ok(witnesses)
+}
+
+/// What a sweep has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Due {
+    /// Send the alert.
+    Alert,
+    /// Look whether the suppression has ended.
+    Wake,
+}
+
+impl Due {
+    /// The word in the index.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Due::Alert => "alert",
+            Due::Wake => "wake",
+        }
+    }
+}
+
 /// Identity of the finding that a rule's observations of a subject belong to.
 pub fn finding_id(rule: &str, subject: &Subject) -> String {
-    let mut hash = Sha256::new();
     let aspect = subject.aspect.as_deref().unwrap_or_default();
-    for part in [rule, &subject.account, &subject.region, &subject.resource, aspect] {
+    format!("{rule}-{}", short_hash(&[rule, &subject.account, &subject.region, &subject.resource, aspect]))
+}
+
+/// Sixteen hexadecimal digits that stand for these parts.
+pub fn short_hash(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
         // The length keeps ("ab", "c") and ("a", "bc") apart.
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let short: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{rule}-{short}")
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Observation {
@@ -225,184 +260,58 @@ impl Observation {
 }
 
 impl Finding {
-    /// The finding that begins with this observation; none begins with a passing one.
-    pub fn open(observation: &Observation) -> Option<Finding> {
-        if observation.verdict == Verdict::Passing {
-            return None;
-        }
-        let mut finding = Finding {
-            finding_id: observation.finding_id(),
-            status: Status::New,
-            status_reason: None,
-            severity: Severity::Informational,
-            confidence: observation.rule.confidence,
-            title: String::new(),
-            who: None,
-            account: observation.subject.account.clone(),
-            region: observation.subject.region.clone(),
-            resource: observation.subject.resource.clone(),
-            aspect: observation.subject.aspect.clone(),
-            rule: observation.rule.finding.to_owned(),
-            first_seen: observation.event.time,
-            last_seen: observation.event.time,
-            occurrences: 0,
-            passed_at: None,
-            witnesses: BTreeMap::new(),
-            latest: Witness::of(observation),
-            events: Vec::new(),
-            burst_severity: None,
-            alert_state: AlertState::None,
-            alert_reason: None,
-            alerted_severity: None,
-            alerted_for: None,
-            alert_claim: None,
-            alert_lease: None,
-            alerts_sent: 0,
-            version: 0,
-        };
-        finding.apply(observation);
-        Some(finding)
-    }
-
-    /// Folds an observation in. Returns whether anything changed: a duplicate changes nothing.
-    pub fn apply(&mut self, observation: &Observation) -> bool {
-        match observation.verdict {
-            Verdict::Passing => self.pass(observation),
-            Verdict::Failing | Verdict::Unknown => self.fail(observation),
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            resource: self.resource.clone(),
+            aspect: self.aspect.clone(),
         }
     }
 
-    fn pass(&mut self, observation: &Observation) -> bool {
-        if self.passed_at >= Some(observation.event.time) {
-            return false;
-        }
-        self.passed_at = Some(observation.event.time);
-        let was = self.status;
-        self.settle();
-        if self.status == Status::Resolved && was != Status::Resolved {
-            self.status_reason = Some(observation.title.clone());
-        }
-        true
+    /// Whether the problem is there, silenced or not.
+    pub fn is_open(&self) -> bool {
+        self.passed.as_ref().is_none_or(|passed| passed.at < self.last_seen)
     }
 
-    fn fail(&mut self, observation: &Observation) -> bool {
-        let event = &observation.event;
-        let rule = observation.rule.id;
-        let same_event = |seen: &&Seen| seen.id == event.id;
-        if self.events.iter().filter(same_event).any(|seen| seen.rule == rule) {
-            return false;
-        }
-        // Two rules that witness one event have seen one occurrence.
-        if !self.events.iter().any(|seen| same_event(&seen)) {
-            self.occurrences += 1;
-        }
-        let seen = Seen { time: event.time, id: event.id.clone(), rule: rule.to_owned() };
-        let place = self.events.partition_point(|other| *other < seen);
-        self.events.insert(place, seen);
-        if self.events.len() > REMEMBERED_EVENTS {
-            self.events.remove(0);
-        }
-        let was_resolved = self.status == Status::Resolved;
-        let key = if self.witnesses.len() < KEPT_WITNESSES { observation.witness.as_str() } else { rule };
-        let first_of_source = !self.witnesses.contains_key(key);
-        self.first_seen = self.first_seen.min(event.time);
-        self.last_seen = self.last_seen.max(event.time);
-        self.confidence = self.confidence.max(observation.rule.confidence);
-        self.witness(key, observation);
-        if let Some(burst) = observation.burst
-            && self.most_within(rule, burst.window) >= burst.count
-        {
-            self.burst_severity = self.burst_severity.max(Some(burst.severity));
-        }
-        self.settle();
-        let quiet = observation.covered_by.is_some()
-            || self.status == Status::Resolved
-            || self.severity < MAILED_FROM;
-        let due = if quiet {
-            None
-        } else if was_resolved {
-            Some("reopened")
-        } else if self.alerted_severity.is_none() {
-            Some("new")
-        } else if self.alerted_severity < Some(self.severity) {
-            Some("worse")
-        } else if first_of_source && observation.rule.wakes {
-            Some("new witness")
-        } else {
-            let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
-            let again = self.alerted_for.is_some_and(|last| event.time.since(last) >= pause);
-            again.then_some("again")
-        };
-        if let Some(reason) = due {
-            self.alert_state = AlertState::Pending;
-            self.alert_reason = Some(reason.to_owned());
-            self.alert_claim = None;
-            self.alert_lease = None;
-            self.alerted_severity = Some(self.severity);
-            self.alerted_for = self.alerted_for.max(Some(event.time));
-        }
-        true
+    /// The witness that gives the finding its title: the worst since it was last gone; of equals the latest.
+    pub fn strongest(&self) -> &Witness {
+        self.current().next().unwrap_or_else(|| self.latest())
     }
 
-    fn witness(&mut self, key: &str, observation: &Observation) {
-        let new = Witness::of(observation);
-        if self.latest.age() < new.age() {
-            self.latest = new.clone();
-        }
-        if self.witnesses.get(key).is_none_or(|old| old.rank() < new.rank()) {
-            self.witnesses.insert(key.to_owned(), new);
-        }
-    }
-
-    /// Derives what follows from the witnesses and from the times.
-    fn settle(&mut self) {
-        let gone = self.passed_at >= Some(self.last_seen);
-        if !gone && self.passed_at.is_some() {
-            // What was true before the problem went away says nothing of the problem that came back.
-            let passed_at = self.passed_at;
-            let before = self.witnesses.len();
-            self.witnesses.retain(|_, witness| Some(witness.event.time) > passed_at);
-            if self.witnesses.len() < before {
-                self.burst_severity = None;
-                self.witnesses.entry(self.latest.rule.clone()).or_insert_with(|| self.latest.clone());
+    /// The latest witness. Nothing outdoes it, so it is always among the strongest.
+    pub fn latest(&self) -> &Witness {
+        // A finding begins with a witness, and none is ever taken away without a later one in its place.
+        let mut latest = &self.strongest[0];
+        for witness in &self.strongest {
+            if witness.age() > latest.age() {
+                latest = witness;
             }
         }
-        let strongest = self.strongest();
-        let (title, severity) = (strongest.title.clone(), strongest.severity);
-        self.who = strongest.actor.as_ref().map(|actor| actor.name.clone());
-        self.title = title;
-        self.severity = Some(severity).max(self.burst_severity).unwrap_or(severity);
-        self.status = match (gone, self.status) {
-            (true, _) => Status::Resolved,
-            (false, Status::Resolved) => Status::New,
-            (false, open) => open,
-        };
-        if !gone {
-            self.status_reason = None;
-        }
+        latest
     }
 
-    /// The strongest witness; of equals the one that acted last.
-    pub fn strongest(&self) -> &Witness {
-        self.witnesses.values().max_by_key(|witness| witness.rank()).unwrap_or(&self.latest)
+    /// The strongest witnesses that count: what was true before the problem went away says nothing of one that is back.
+    fn current(&self) -> impl Iterator<Item = &Witness> {
+        self.strongest.iter().filter(|witness| self.counts(witness.event.time))
+    }
+
+    /// What each rule and source saw, as far as it counts.
+    pub fn current_witnesses(&self) -> impl Iterator<Item = &Witness> {
+        self.witnesses.values().filter(|witness| self.counts(witness.event.time))
+    }
+
+    fn counts(&self, time: Timestamp) -> bool {
+        !self.is_open() || self.passed.as_ref().is_none_or(|passed| passed.at < time)
     }
 
     /// What the alert that is due tells first: what is new. An alert because it happens again, came back or has a new
     /// witness tells the latest, all others the worst.
     pub fn headline(&self) -> &Witness {
         match self.alert_reason.as_deref() {
-            Some("again" | "reopened" | "new witness") => &self.latest,
+            Some("again" | "reopened" | "new witness") => self.latest(),
             _ => self.strongest(),
         }
-    }
-
-    /// The most events of this rule, of those remembered, within any window of this length.
-    fn most_within(&self, rule: &str, window: Duration) -> usize {
-        let times: Vec<Timestamp> =
-            self.events.iter().filter(|seen| seen.rule == rule).map(|seen| seen.time).collect();
-        let ends = |start: &Timestamp| {
-            times.iter().filter(|end| *end >= start && end.since(*start) <= window).count()
-        };
-        times.iter().map(ends).max().unwrap_or(0)
     }
 }

@@ -1,28 +1,85 @@
 //! Recording observations: read, fold, write on condition that nobody else wrote meanwhile.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
-use super::Finding;
-use crate::observation::Observation;
+use super::{Finding, Passed, short_hash};
+use crate::observation::{Observation, Verdict};
+use crate::settings::Settings;
+use crate::time::Timestamp;
 
 /// Attempts before a contended finding is given back to the queue, which delivers the event again.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 12;
 
-/// Where findings are kept.
+/// The rules that told of one event on one finding. Kept in the journal far longer than any queue keeps a message, so
+/// that no duplicate is ever counted twice.
+pub type Receipt = BTreeSet<String>;
+
+/// The journal's key of the receipt for an event on a finding.
+pub fn receipt_key(finding_id: &str, event_id: &str) -> String {
+    format!("receipt#{finding_id}#{}", short_hash(&[event_id]))
+}
+
+/// The journal's key of the good news about a finding that is not there yet.
+pub fn passed_key(finding_id: &str) -> String {
+    format!("passed#{finding_id}")
+}
+
+/// One change of the tables, made whole or not at all.
+#[derive(Debug)]
+pub enum Write<'a> {
+    /// A finding begins. Refused when it is there already, or when the good news about it is not what `passed` says.
+    Open {
+        /// The finding.
+        finding: &'a Finding,
+        /// The rule and the key of the receipt that it adds its name to; refused when the name is there.
+        receipt: (&'a str, &'a str),
+        /// The good news that was taken into it.
+        passed: Option<&'a Passed>,
+    },
+    /// A finding changes. Refused when its stored version is not `expected`.
+    Update {
+        /// The finding.
+        finding: &'a Finding,
+        /// The version it was read in.
+        expected: u64,
+        /// As above; a change that is no event's has none.
+        receipt: Option<(&'a str, &'a str)>,
+    },
+    /// Good news about a finding that is not there. Refused when it is, or when the good news is not what `was` says.
+    Note {
+        /// The finding that is not there.
+        finding_id: &'a str,
+        /// The good news.
+        passed: &'a Passed,
+        /// The older good news that was read.
+        was: Option<&'a Passed>,
+    },
+}
+
+/// Where findings, receipts and early good news are kept.
 pub trait FindingStore {
-    /// What can go wrong with the table.
+    /// What can go wrong with the tables.
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Reads a finding, consistently.
     fn get(&self, finding_id: &str) -> impl Future<Output = Result<Option<Finding>, Self::Error>> + Send;
 
-    /// Writes the finding if its stored version is still `expected` (`None`: if there is none yet). `false` when it is
-    /// not.
-    fn put(
+    /// Reads a receipt, consistently; empty when there is none.
+    fn receipt(&self, key: &str) -> impl Future<Output = Result<Receipt, Self::Error>> + Send;
+
+    /// Reads the good news about a finding that is not there, consistently.
+    fn passed(&self, finding_id: &str) -> impl Future<Output = Result<Option<Passed>, Self::Error>> + Send;
+
+    /// Makes a change. `false` when it is refused because somebody else wrote meanwhile.
+    fn write(
         &self,
-        finding: &Finding,
-        expected: Option<u64>,
+        write: Write<'_>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Waits a little, longer with each attempt and never the same, so that writers of one finding get out of step.
+    fn back_off(&self, attempt: usize) -> impl Future<Output = ()> + Send;
 }
 
 /// What came of recording an observation.
@@ -32,7 +89,9 @@ pub enum Recorded {
     Opened,
     /// A finding changed.
     Updated,
-    /// The table knew it already: a duplicate, or good news about nothing.
+    /// Good news about a finding that is not there was kept, should the bad news come late.
+    Noted,
+    /// The tables knew it already.
     Unchanged,
 }
 
@@ -47,34 +106,82 @@ pub enum RecordError<E> {
     Contended(String),
 }
 
-/// Folds an observation into the table.
+/// Folds an observation into the tables.
 ///
 /// # Errors
 /// [`RecordError`]; the caller lets the queue deliver the event again.
 pub async fn record<S: FindingStore>(
     store: &S,
+    settings: &Settings,
     observation: &Observation,
+    now: Timestamp,
 ) -> Result<Recorded, RecordError<S::Error>> {
-    let id = observation.finding_id();
-    for _ in 0..ATTEMPTS {
-        let stored = store.get(&id).await.map_err(RecordError::Store)?;
-        let expected = stored.as_ref().map(|finding| finding.version);
-        let (mut finding, outcome) = match stored {
-            None => match Finding::open(observation) {
-                Some(finding) => (finding, Recorded::Opened),
-                None => return Ok(Recorded::Unchanged),
-            },
-            Some(mut finding) => {
-                if !finding.apply(observation) {
-                    return Ok(Recorded::Unchanged);
-                }
-                (finding, Recorded::Updated)
-            }
-        };
-        finding.version += 1;
-        if store.put(&finding, expected).await.map_err(RecordError::Store)? {
-            return Ok(outcome);
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            store.back_off(attempt).await;
+        }
+        if let Some(recorded) = once(store, settings, observation, now).await.map_err(RecordError::Store)? {
+            return Ok(recorded);
         }
     }
-    Err(RecordError::Contended(id))
+    Err(RecordError::Contended(observation.finding_id()))
+}
+
+/// One attempt; `None` when somebody else wrote meanwhile.
+async fn once<S: FindingStore>(
+    store: &S,
+    settings: &Settings,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Option<Recorded>, S::Error> {
+    let id = observation.finding_id();
+    let rule = observation.rule.id;
+    let silence = settings.silence(observation.rule.finding, &observation.subject, now);
+    let key = receipt_key(&id, &observation.event.id);
+    let (write_was_made, recorded) = match store.get(&id).await? {
+        None if observation.verdict == Verdict::Passing => {
+            let passed = Passed::of(observation);
+            let was = store.passed(&id).await?;
+            if was.as_ref() >= Some(&passed) {
+                return Ok(Some(Recorded::Unchanged));
+            }
+            let note = Write::Note { finding_id: &id, passed: &passed, was: was.as_ref() };
+            (store.write(note, now).await?, Recorded::Noted)
+        }
+        None => {
+            let passed = store.passed(&id).await?;
+            let Some(mut finding) = Finding::open(observation, passed.clone(), silence) else {
+                return Ok(Some(Recorded::Unchanged));
+            };
+            finding.stamp(now);
+            let open = Write::Open { finding: &finding, receipt: (rule, &key), passed: passed.as_ref() };
+            (store.write(open, now).await?, Recorded::Opened)
+        }
+        Some(mut finding) => {
+            let expected = finding.version;
+            let event_id = &observation.event.id;
+            // The finding itself knows the latest events; for older ones the receipt is asked.
+            let told = if observation.verdict == Verdict::Passing || finding.remembers(event_id, None) {
+                Receipt::new()
+            } else {
+                store.receipt(&key).await?
+            };
+            if told.contains(rule) {
+                return Ok(Some(Recorded::Unchanged));
+            }
+            // Whether a suppression still stands is the sweep's to say, which reads the settings anew; these may be a
+            // minute old. But one that has run out silences nothing any more.
+            if finding.silence.as_ref().is_some_and(|silence| silence.until <= now) {
+                finding.obey(silence);
+            }
+            if !finding.apply_counting(observation, told.is_empty()) {
+                return Ok(Some(Recorded::Unchanged));
+            }
+            finding.stamp(now);
+            let receipt = (observation.verdict != Verdict::Passing).then_some((rule, key.as_str()));
+            let update = Write::Update { finding: &finding, expected, receipt };
+            (store.write(update, now).await?, Recorded::Updated)
+        }
+    };
+    Ok(write_was_made.then_some(recorded))
 }

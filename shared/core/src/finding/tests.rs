@@ -6,6 +6,7 @@ use proptest::sample::subsequence;
 use serde_json::json;
 
 use super::*;
+use crate::observation::Verdict;
 use crate::rules::keys::trusted_advisor::ExposedKeyListed;
 use crate::rules::root::console_sign_in::ConsoleSignIn;
 use crate::rules::root::failed_sign_in::FailedSignIn;
@@ -25,7 +26,7 @@ fn sign_in(id: usize, minute: usize, mfa: &str) -> Observation {
 }
 
 fn fold(observations: &[Observation]) -> Finding {
-    let mut finding = Finding::open(&observations[0]).unwrap();
+    let mut finding = Finding::open(&observations[0], None, None).unwrap();
     for observation in &observations[1..] {
         finding.apply(observation);
     }
@@ -149,7 +150,7 @@ fn good_news_resolves_and_bad_news_reopens() {
     assert_eq!((finding.status, finding.alert_state), (Status::Resolved, AlertState::Sent));
     finding.apply(&listed("ERROR", "d", 15));
     assert_eq!((finding.status, finding.alert_reason.as_deref()), (Status::New, Some("reopened")));
-    assert!(Finding::open(&listed("OK", "b", 14)).is_none());
+    assert!(Finding::open(&listed("OK", "b", 14), None, None).is_none());
 }
 
 #[test]
@@ -163,24 +164,131 @@ fn the_identity_does_not_run_together() {
     assert_ne!(finding_id("r", &subject("ab", "c")), finding_id("r", &subject("a", "bc")));
 }
 
+/// A sign-in with its time in minutes of the day, its severity, and its event id.
+fn at(id: usize, minute: usize, mfa: &str) -> Observation {
+    fired(
+        &ConsoleSignIn,
+        &root_sign_in(
+            "ConsoleLogin",
+            json!({
+                "eventID": format!("e-{id}"),
+                "eventTime": format!("2026-03-01T{:02}:{:02}:00Z", minute / 60 % 24, minute % 60),
+                "responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": mfa},
+            }),
+        ),
+    )
+}
+
+/// The same rule's good news. Root's sign-in has none of its own.
+fn gone(id: usize, minute: usize) -> Observation {
+    Observation { verdict: Verdict::Passing, ..at(id, minute, "Yes") }
+}
+
+/// Records in order, as `record` does it: good news before any bad news is kept aside, receipts tell old duplicates.
+fn life(observations: &[Observation]) -> Option<Finding> {
+    let mut finding: Option<Finding> = None;
+    let mut passed: Option<Passed> = None;
+    let mut receipts = std::collections::BTreeSet::new();
+    for observation in observations {
+        match (&mut finding, observation.verdict) {
+            (None, Verdict::Passing) => passed = passed.max(Some(Passed::of(observation))),
+            (None, _) => {
+                receipts.insert(observation.event.id.clone());
+                finding = Finding::open(observation, passed.clone(), None);
+            }
+            (Some(finding), Verdict::Passing) => {
+                finding.apply(observation);
+            }
+            (Some(finding), _) => {
+                if receipts.insert(observation.event.id.clone()) {
+                    finding.apply(observation);
+                }
+            }
+        }
+    }
+    finding
+}
+
+/// What of a finding must not depend on the order of arrival: all but what was mailed.
+fn lasting(finding: Option<Finding>) -> Option<Finding> {
+    finding.map(|finding| Finding {
+        alert_state: AlertState::None,
+        alert_reason: None,
+        alerted_severity: None,
+        alerted_for: None,
+        alerts_due: 0,
+        ..finding
+    })
+}
+
+fn observations() -> impl Strategy<Value = Vec<Observation>> {
+    let one = (0..1_440_usize, prop_oneof![Just("Yes"), Just("No"), Just("gone")]);
+    proptest::collection::vec(one, 1..100).prop_map(|all| {
+        let observation = |(id, (minute, kind)): (usize, (usize, &str))| match kind {
+            "gone" => gone(id, minute),
+            mfa => at(id, minute, mfa),
+        };
+        all.into_iter().enumerate().map(observation).collect()
+    })
+}
+
 proptest! {
-    /// Shuffled and with repetitions, the same observations give the same finding. Which of them is mailed depends on
-    /// what had arrived by then, so the alert's own fields are left out.
+    /// Shuffled and with repetitions, good news and bad news give the same finding.
     #[test]
     fn order_and_duplicates_do_not_matter(
-        order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
-        again in subsequence((0..12).collect::<Vec<usize>>(), 0..12),
+        (all, shuffled) in observations().prop_flat_map(|all| {
+            let twice: Vec<Observation> = all.iter().chain(&all).cloned().collect();
+            (Just(all), Just(twice).prop_shuffle())
+        }),
     ) {
-        let all: Vec<Observation> =
-            (0..12).map(|i| sign_in(i, (i * 7) % 60, if i % 3 == 0 { "No" } else { "Yes" })).collect();
-        let shuffled: Vec<Observation> = order.iter().chain(&again).map(|i| all[*i].clone()).collect();
-        let without_alert = |mut finding: Finding| {
-            finding.alert_state = AlertState::None;
-            finding.alert_reason = None;
-            finding.alerted_severity = None;
-            finding.alerted_for = None;
-            finding
-        };
-        prop_assert_eq!(without_alert(fold(&shuffled)), without_alert(fold(&all)));
+        prop_assert_eq!(lasting(life(&shuffled)), lasting(life(&all)));
     }
+
+    /// It is open exactly when the last word was bad, however the words were shuffled.
+    #[test]
+    fn the_latest_word_by_the_source_s_clock_counts(all in observations()) {
+        let bad = all.iter().filter(|o| o.verdict != Verdict::Passing).map(|o| o.event.time).max();
+        let good = all.iter().filter(|o| o.verdict == Verdict::Passing).map(|o| o.event.time).max();
+        let open = life(&all).map(|finding| finding.status != Status::Resolved);
+        prop_assert_eq!(open, bad.map(|bad| Some(bad) > good));
+    }
+
+    /// What nobody has been told of yet is told, whatever came in which order.
+    #[test]
+    fn a_finding_worth_a_mail_becomes_due(all in observations()) {
+        if let Some(finding) = life(&all) {
+            prop_assert!(finding.alerts_due > 0);
+            prop_assert_eq!(finding.alert_state, AlertState::Pending);
+        }
+    }
+
+    /// Every event counts once.
+    #[test]
+    fn occurrences_are_exact(all in observations(), again in subsequence((0..100).collect::<Vec<usize>>(), 0..50)) {
+        let repeated: Vec<Observation> =
+            all.iter().chain(again.iter().filter_map(|i| all.get(*i))).cloned().collect();
+        let bad = all.iter().filter(|o| o.verdict != Verdict::Passing).count() as u64;
+        prop_assert_eq!(life(&repeated).map_or(0, |finding| finding.occurrences), bad);
+    }
+}
+
+#[test]
+fn a_finding_fits_into_an_item_however_much_it_sees() {
+    let long = "\u{1f600}".repeat(2_000);
+    let mut finding: Option<Finding> = None;
+    for i in 0..200 {
+        let mut seen = at(i, i, "Yes").because(&long).witnessed_by(&format!("{i}{long}"));
+        seen.subject.resource.clone_from(&long.chars().take(512).collect());
+        seen.severity = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low][i * 4 / 200];
+        seen.event.id = format!("{i:0200}");
+        for _ in 0..40 {
+            seen = seen.detail("Granted", &long).step("Look", "iam get-user", &[("--user-name", &long)]);
+        }
+        match &mut finding {
+            None => finding = Finding::open(&seen, None, None),
+            Some(finding) => assert!(finding.apply(&seen)),
+        }
+    }
+    let bytes = serde_json::to_string(&finding).unwrap().len();
+    assert!(bytes < 390_000, "DynamoDB takes items of 400 KB; this one has {bytes} bytes");
 }

@@ -17,7 +17,7 @@ pub(crate) mod testing;
 mod tests;
 
 use crate::event::{Event, Health, Record, TrustedAdvisor};
-use crate::observation::{Actor, Confidence, EventRef, Observation, Severity, Subject, Verdict};
+use crate::observation::{Actor, Confidence, EventRef, Observation, Resolution, Severity, Subject, Verdict};
 use crate::state::{Facts, Interrupt};
 use crate::text::clean;
 use crate::time::Timestamp;
@@ -187,6 +187,11 @@ impl Cx<'_> {
                 aspect: None,
             },
             verdict,
+            resolution: if self.event.name().starts_with("Delete") {
+                Resolution::Deleted
+            } else {
+                Resolution::Fixed
+            },
             severity: if verdict == Verdict::Passing { Severity::Informational } else { self.meta.severity },
             event: EventRef::of(self.event, self.received),
             title: clean(title, 300),

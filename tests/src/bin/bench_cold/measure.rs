@@ -180,6 +180,8 @@ impl Bench {
             ("AWS_ENDPOINT_URL", aws.endpoint()),
             ("SSL_CERT_FILE", certificates),
             ("FINDINGS_TABLE", "findings"),
+            ("JOURNAL_TABLE", "journal"),
+            ("SETTINGS_TABLE", "settings"),
         ];
         let function = Function::start(binary, &settings, Stdio::inherit())?;
         let took = function.started_in().with_context(|| format!("{} did not start", binary.display()))?;

@@ -162,7 +162,7 @@ mod tests {
         );
         let backup =
             fired(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", json!({"backupEvent": "true"})));
-        let mut finding = Finding::open(&primary).into_iter().next();
+        let mut finding = Finding::open(&primary, None, None).into_iter().next();
         assert_eq!(finding.as_mut().map(|finding| finding.apply(&backup)), Some(false));
     }
 

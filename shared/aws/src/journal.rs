@@ -1,0 +1,118 @@
+//! The journal in DynamoDB: one item an entry, forgotten by the table at `expires_at`.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use keepwatch_core::journal::{Entry, Journal};
+use keepwatch_core::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
+use crate::{AwsError, failed};
+
+/// The table, by name.
+#[derive(Clone, Debug)]
+pub struct JournalTable {
+    client: Client,
+    table: String,
+}
+
+/// An entry as it stands in the table.
+#[derive(Serialize, Deserialize)]
+struct Stored<'a, T> {
+    entry: &'a str,
+    kept: T,
+    version: u64,
+    expires_at: i64,
+}
+
+impl JournalTable {
+    /// The table of this name.
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> JournalTable {
+        JournalTable { client: Client::new(config), table: table.into() }
+    }
+
+    async fn item(&self, key: &str) -> Result<Option<Item>, AwsError> {
+        let get =
+            self.client.get_item().table_name(&self.table).key("entry", text(key)).consistent_read(true);
+        Ok(get.send().await.map_err(failed("dynamodb:GetItem"))?.item)
+    }
+}
+
+impl Journal for JournalTable {
+    type Error = AwsError;
+
+    async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, AwsError> {
+        #[derive(Deserialize)]
+        struct Kept<T> {
+            kept: T,
+            version: u64,
+        }
+        let Some(item) = self.item(key).await? else { return Ok(None) };
+        let kept: Kept<T> =
+            from_item(item).map_err(|reason| AwsError::Journal { key: key.to_owned(), reason })?;
+        Ok(Some(Entry { value: kept.kept, version: kept.version }))
+    }
+
+    async fn write<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        value: &T,
+        expected: Option<u64>,
+        expires: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let version = expected.unwrap_or(0) + 1;
+        let stored = Stored { entry: key, kept: value, version, expires_at: expires.millis() / 1_000 };
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&stored)?));
+        let put = match expected {
+            None => put.condition_expression("attribute_not_exists(entry)"),
+            Some(version) => put
+                .condition_expression("version = :version")
+                .expression_attribute_values(":version", number(version)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed("dynamodb:PutItem")(error)),
+        }
+    }
+
+    async fn count(&self, key: &str, counters: &[(&str, u64)], expires: Timestamp) -> Result<(), AwsError> {
+        let counters: Vec<_> = counters.iter().filter(|(_, count)| *count > 0).collect();
+        if counters.is_empty() {
+            return Ok(());
+        }
+        let adds: Vec<String> = (0..counters.len()).map(|i| format!("#c{i} :c{i}")).collect();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("entry", text(key))
+            .update_expression(format!("SET expires_at = :expires ADD {}", adds.join(", ")))
+            .expression_attribute_values(":expires", seconds(expires));
+        for (i, (name, count)) in counters.into_iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#c{i}"), *name)
+                .expression_attribute_values(format!(":c{i}"), number(*count));
+        }
+        update.send().await.map(drop).map_err(failed("dynamodb:UpdateItem"))
+    }
+
+    async fn counts(&self, key: &str) -> Result<BTreeMap<String, u64>, AwsError> {
+        let item = self.item(key).await?.unwrap_or_default();
+        let counter = |(name, value): (String, _)| {
+            let aws_sdk_dynamodb::types::AttributeValue::N(count) = value else { return None };
+            (name != "expires_at").then(|| Some((name, count.parse().ok()?)))?
+        };
+        Ok(item.into_iter().filter_map(counter).collect())
+    }
+}

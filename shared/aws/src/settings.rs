@@ -1,0 +1,104 @@
+//! The settings table in DynamoDB.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use keepwatch_core::settings::{KEY, Settings, Suppression};
+use keepwatch_core::time::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use crate::dynamodb::{from_item, text, to_item};
+use crate::{AwsError, failed};
+
+/// How old the settings may be that an event is judged by: what is set takes effect within a minute.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// What the table said, and when.
+type Known = (Timestamp, Arc<Settings>);
+
+/// The table, by name, and what it said last.
+#[derive(Clone, Debug)]
+pub struct SettingsTable {
+    client: Client,
+    table: String,
+    last: Arc<Mutex<Option<Known>>>,
+}
+
+impl SettingsTable {
+    /// The table of this name.
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> SettingsTable {
+        SettingsTable { client: Client::new(config), table: table.into(), last: Arc::default() }
+    }
+
+    /// The settings, at most half a minute old. When the table cannot be read, those that were read last.
+    ///
+    /// # Errors
+    /// When it cannot be read and never was.
+    pub async fn recent(&self, now: Timestamp) -> Result<Arc<Settings>, AwsError> {
+        let known = self.last.lock().await.clone();
+        match known {
+            Some((at, settings)) if now.since(at) < FRESH => Ok(settings),
+            Some((_, settings)) => Ok(match self.read(now).await {
+                Ok(new) => new,
+                Err(error) => {
+                    warn!(reason = %error, "the settings could not be read; the last ones are used");
+                    settings
+                }
+            }),
+            None => self.read(now).await,
+        }
+    }
+
+    /// The settings as they stand now.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn read(&self, now: Timestamp) -> Result<Arc<Settings>, AwsError> {
+        let mut rows: Vec<Value> = Vec::new();
+        let mut from = None;
+        loop {
+            let scan = self.client.scan().table_name(&self.table).consistent_read(true);
+            let page = scan.set_exclusive_start_key(from).send().await.map_err(failed("dynamodb:Scan"))?;
+            for item in page.items.unwrap_or_default() {
+                let key = item.get(KEY).and_then(|key| key.as_s().ok()).cloned();
+                // A row with an attribute that JSON has no form for is told of like any other that cannot be used.
+                rows.push(from_item(item).unwrap_or_else(|_| json!({ KEY: key })));
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        let settings = Arc::new(Settings::read(&rows));
+        *self.last.lock().await = Some((now, Arc::clone(&settings)));
+        Ok(settings)
+    }
+
+    /// Writes a suppression, over one of the same name.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn put(&self, suppression: &Suppression) -> Result<(), AwsError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&suppression.row())?));
+        put.send().await.map(drop).map_err(failed("dynamodb:PutItem"))
+    }
+
+    /// Removes a row. `false` when there is none of this key.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn remove(&self, setting_id: &str) -> Result<bool, AwsError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key(KEY, text(setting_id))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
+        let output = delete.send().await.map_err(failed("dynamodb:DeleteItem"))?;
+        Ok(output.attributes.is_some())
+    }
+}

@@ -1,0 +1,118 @@
+//! Mails about the settings themselves: whoever silences the watch is told of, and so is a row that cannot be used.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{Alert, heading, listed, paragraph};
+use crate::finding::short_hash;
+use crate::observation::Severity;
+use crate::policy::wildcard::matches;
+use crate::rules::registry;
+use crate::settings::{Settings, is_core};
+
+/// What the settings say, each row as one line, by a fingerprint of the row.
+pub(super) type Announced = BTreeMap<String, String>;
+
+/// How many lines of one kind a mail has.
+const TOLD: usize = 50;
+
+/// What has changed since it was announced last.
+#[derive(Debug)]
+pub(super) struct News {
+    /// Stands for exactly these changes.
+    pub key: String,
+    /// What is announced afterwards.
+    pub all: Announced,
+    /// The mail.
+    pub alert: Alert,
+}
+
+/// What is new in the settings, or gone from them, compared with what was announced.
+pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
+    let mut all = Announced::new();
+    let mut core = false;
+    for suppression in &settings.suppressions {
+        let text = format!(
+            "{}: {} on {}{} until {}, {}: {}",
+            suppression.id,
+            suppression.rule,
+            suppression.resource,
+            suppression.account.as_ref().map(|account| format!(" in {account}")).unwrap_or_default(),
+            suppression.expires_at,
+            suppression.owner,
+            suppression.reason,
+        );
+        let fingerprint = suppression.fingerprint();
+        let covers = |rule: &&&dyn crate::rules::Rule| matches(&suppression.rule, rule.meta().finding);
+        core |= !known.contains_key(&fingerprint)
+            && registry::RULES.iter().filter(covers).any(|rule| is_core(rule.meta()));
+        all.insert(fingerprint, text);
+    }
+    for invalid in &settings.invalid {
+        let text = format!("{}: {}", invalid.setting_id, invalid.reason);
+        all.insert(format!("invalid-{}", short_hash(&[&text])), text);
+    }
+    let new = |invalid: bool| -> Vec<&String> {
+        let fresh = all.iter().filter(|(key, _)| !known.contains_key(*key));
+        fresh.filter(|(key, _)| key.starts_with("invalid-") == invalid).map(|(_, text)| text).collect()
+    };
+    let (added, invalid) = (new(false), new(true));
+    let gone = known.iter().filter(|(key, _)| !all.contains_key(*key) && !key.starts_with("invalid-"));
+    let removed: Vec<&String> = gone.map(|(_, text)| text).collect();
+    if added.is_empty() && invalid.is_empty() && removed.is_empty() {
+        return None;
+    }
+    let alert = alert(&added, &removed, &invalid, core);
+    let mut parts: Vec<&str> =
+        [&added, &removed, &invalid].into_iter().flatten().map(|text| text.as_str()).collect();
+    parts.push(if added.is_empty() { "removed" } else { "added" });
+    Some(News { key: format!("settings#{}", short_hash(&parts)), alert, all })
+}
+
+fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool) -> Alert {
+    let severity = match (added.is_empty(), invalid.is_empty()) {
+        _ if core => Severity::High,
+        (true, true) => Severity::Informational,
+        _ => Severity::Medium,
+    };
+    let headline = match (added, removed, invalid) {
+        ([one], [], []) => format!("Keepwatch: suppression added: {one}"),
+        ([], [one], []) => format!("Keepwatch: suppression removed: {one}"),
+        ([], [], [one]) => format!("Keepwatch: a settings row cannot be used: {one}"),
+        _ => format!(
+            "Keepwatch: {} suppressions added, {} removed, {} settings rows cannot be used",
+            added.len(),
+            removed.len(),
+            invalid.len()
+        ),
+    };
+    let mut out = String::new();
+    paragraph(
+        &mut out,
+        "The settings table has changed. What is suppressed is recorded, and nobody is mailed about it.",
+    );
+    for (title, rows) in
+        [("ADDED", added), ("REMOVED", removed), ("CANNOT BE USED, SILENCES NOTHING", invalid)]
+    {
+        if rows.is_empty() {
+            continue;
+        }
+        heading(&mut out, title);
+        for row in rows.iter().take(TOLD) {
+            listed(&mut out, row, "");
+        }
+        if rows.len() > TOLD {
+            listed(&mut out, &format!("and {} more", rows.len() - TOLD), "");
+        }
+    }
+    heading(&mut out, "WHAT TO DO NOW");
+    paragraph(
+        &mut out,
+        "If none of you did this, somebody is hiding: remove the suppression, and look who may write the settings table.",
+    );
+    out.push_str("  # What is suppressed\n  keepwatch suppress list\n\n");
+    out.push_str("  # Take one away; what it silenced is told again\n  keepwatch suppress remove NAME\n");
+    let json = json!({"settings": {"added": added, "removed": removed, "invalid": invalid}});
+    Alert::new(severity, &headline, out, json)
+}

@@ -1,0 +1,274 @@
+//! The fold: from a finding and an observation to the finding that knows both.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::witness::keep_if_telling;
+use super::{AlertState, Due, Finding, MAILED_FROM, Passed, Reached, Seen, Status, Witness};
+use crate::observation::{Burst, Observation, Severity, Verdict};
+use crate::settings::Silence;
+use crate::time::Timestamp;
+
+/// How many witnesses a finding keeps apart: the first by name, which is the same set in any order of arrival.
+const KEPT_WITNESSES: usize = 12;
+
+/// How many of the latest events a finding remembers. It bounds the item's size; beyond it, the receipts in the journal
+/// recognise duplicates.
+const REMEMBERED_EVENTS: usize = 64;
+
+/// How long a resolved finding is kept: through a yearly audit.
+const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
+
+/// How long a sweep leaves a fresh alert to the stream.
+const STREAM_HEADSTART: Duration = Duration::from_secs(60);
+
+impl Finding {
+    /// The finding that begins with this observation; none begins with a passing one. `passed` is the good news that
+    /// overtook it, and `silence` what the settings say, if anything.
+    pub fn open(
+        observation: &Observation,
+        passed: Option<Passed>,
+        silence: Option<Silence>,
+    ) -> Option<Finding> {
+        if observation.verdict == Verdict::Passing {
+            return None;
+        }
+        let mut finding = Finding {
+            finding_id: observation.finding_id(),
+            status: Status::New,
+            status_reason: None,
+            severity: Severity::Informational,
+            confidence: observation.rule.confidence,
+            title: String::new(),
+            who: None,
+            account: observation.subject.account.clone(),
+            region: observation.subject.region.clone(),
+            resource: observation.subject.resource.clone(),
+            aspect: observation.subject.aspect.clone(),
+            rule: observation.rule.finding.to_owned(),
+            first_seen: observation.event.time,
+            last_seen: observation.event.time,
+            occurrences: 0,
+            passed,
+            acknowledged: None,
+            silence,
+            strongest: vec![Witness::of(observation)],
+            witnesses: BTreeMap::new(),
+            events: Vec::new(),
+            bursts: Vec::new(),
+            alert_state: AlertState::None,
+            alert_reason: None,
+            alerted_severity: None,
+            alerted_for: None,
+            alert_claim: None,
+            alerts_due: 0,
+            alerts_sent: 0,
+            due: None,
+            due_at: None,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+            resolved_at: None,
+            expires_at: None,
+            version: 0,
+        };
+        finding.apply(observation);
+        Some(finding)
+    }
+
+    /// Folds an observation in. Returns whether anything changed: a duplicate of an event that is remembered changes
+    /// nothing.
+    pub fn apply(&mut self, observation: &Observation) -> bool {
+        self.apply_counting(observation, true)
+    }
+
+    /// The same; `new_event` is false when another rule has told of the event before, which the finding itself knows of
+    /// the latest events only.
+    pub(super) fn apply_counting(&mut self, observation: &Observation, new_event: bool) -> bool {
+        match observation.verdict {
+            Verdict::Passing => self.pass(Passed::of(observation)),
+            Verdict::Failing | Verdict::Unknown => self.fail(observation, new_event),
+        }
+    }
+
+    pub(super) fn pass(&mut self, passed: Passed) -> bool {
+        if self.passed.as_ref() >= Some(&passed) {
+            return false;
+        }
+        self.passed = Some(passed);
+        self.settle();
+        true
+    }
+
+    /// Whether an event is remembered, told by this rule or by any.
+    pub(super) fn remembers(&self, event_id: &str, rule: Option<&str>) -> bool {
+        self.events.iter().any(|seen| seen.id == event_id && rule.is_none_or(|rule| seen.rule == rule))
+    }
+
+    fn fail(&mut self, observation: &Observation, new_event: bool) -> bool {
+        let event = &observation.event;
+        let rule = observation.rule.id;
+        if self.remembers(&event.id, Some(rule)) {
+            return false;
+        }
+        // Two rules that witness one event have seen one occurrence.
+        if new_event && !self.remembers(&event.id, None) {
+            self.occurrences += 1;
+        }
+        self.remember(Seen { time: event.time, id: event.id.clone(), rule: rule.to_owned() });
+        self.first_seen = self.first_seen.min(event.time);
+        self.last_seen = self.last_seen.max(event.time);
+        self.confidence = self.confidence.max(observation.rule.confidence);
+        let first_of_source = !self.witnesses.contains_key(&observation.witness);
+        self.witness(observation);
+        if let Some(burst) = observation.burst {
+            self.count_bursts(rule, burst);
+        }
+        self.settle();
+        if let Some(reason) = self.tells(observation, first_of_source) {
+            self.alert_because(reason, event.time);
+        }
+        true
+    }
+
+    fn remember(&mut self, seen: Seen) {
+        let place = self.events.partition_point(|other| *other < seen);
+        self.events.insert(place, seen);
+        if self.events.len() > REMEMBERED_EVENTS {
+            self.events.remove(0);
+        }
+    }
+
+    fn witness(&mut self, observation: &Observation) {
+        let new = Witness::of(observation);
+        keep_if_telling(&mut self.strongest, &new);
+        let known = self.witnesses.get(&observation.witness);
+        if known.is_none_or(|old| old.age() < new.age()) {
+            self.witnesses.insert(observation.witness.clone(), new);
+        }
+        if self.witnesses.len() > KEPT_WITNESSES {
+            self.witnesses.pop_last();
+        }
+    }
+
+    /// Notes the latest event, of those remembered, that was one too many of this rule within the window.
+    fn count_bursts(&mut self, rule: &str, burst: Burst) {
+        let times: Vec<Timestamp> =
+            self.events.iter().filter(|seen| seen.rule == rule).map(|seen| seen.time).collect();
+        let within = |end: &Timestamp| {
+            times.iter().filter(|start| *start <= end && end.since(**start) <= burst.window).count()
+        };
+        let Some(at) = times.iter().rev().find(|end| within(end) >= burst.count).copied() else { return };
+        let outdone = |a: &Reached, b: &Reached| b.severity >= a.severity && b.at >= a.at;
+        let new = Reached { severity: burst.severity, at };
+        if !self.bursts.iter().any(|kept| outdone(&new, kept)) {
+            self.bursts.retain(|kept| !outdone(kept, &new));
+            self.bursts.push(new);
+            self.bursts.sort_by_key(|reached| std::cmp::Reverse(reached.severity));
+        }
+    }
+
+    /// Derives what follows from the witnesses, the times and what people said.
+    pub(super) fn settle(&mut self) {
+        let strongest = self.strongest();
+        let (title, severity) = (strongest.title.clone(), strongest.severity);
+        self.who = strongest.actor.as_ref().map(|actor| actor.name.clone());
+        self.title = title;
+        let burst =
+            self.bursts.iter().find(|reached| self.counts(reached.at)).map(|reached| reached.severity);
+        self.severity = burst.map_or(severity, |burst| burst.max(severity));
+        (self.status, self.status_reason) = self.derive_status();
+        self.expires_at = (!self.is_open())
+            .then(|| self.passed.as_ref().map(|passed| passed.at.plus(KEPT_RESOLVED).millis() / 1_000))
+            .flatten();
+    }
+
+    fn derive_status(&self) -> (Status, Option<String>) {
+        if !self.is_open() {
+            let why =
+                self.passed.as_ref().map(|gone| format!("{}: {}", gone.resolution.as_str(), gone.title));
+            return (Status::Resolved, why);
+        }
+        if let Some(silence) = &self.silence {
+            return (Status::Suppressed, Some(silence.to_string()));
+        }
+        let gone_at = self.passed.as_ref().map(|passed| passed.at);
+        if let Some(taken) = self.acknowledged.as_ref().filter(|taken| Some(taken.at) > gone_at) {
+            return (Status::InProgress, Some(format!("acknowledged by {}: {}", taken.by, taken.note)));
+        }
+        // Good news from before the first bad news does not make it a problem that came back.
+        let back = gone_at.filter(|at| *at >= self.first_seen);
+        (Status::New, back.map(|at| format!("reopened: it was gone at {at}")))
+    }
+
+    /// Whether what was just folded in is worth a mail, and why.
+    fn tells(&self, observation: &Observation, first_of_source: bool) -> Option<&'static str> {
+        let quiet = observation.covered_by.is_some()
+            || self.status == Status::Suppressed
+            || self.severity < MAILED_FROM;
+        if quiet {
+            return None;
+        }
+        let time = observation.event.time;
+        let Some((severity, last)) = self.alerted_severity.zip(self.alerted_for) else {
+            // Also when the good news has overtaken it: an administrator for a minute is one to know of.
+            return Some("new");
+        };
+        let gone_at = self.passed.as_ref().map(|passed| passed.at);
+        if gone_at.is_some_and(|gone_at| last <= gone_at && gone_at < time) {
+            return Some("reopened");
+        }
+        if severity < self.severity {
+            return Some("worse");
+        }
+        if first_of_source && observation.rule.wakes {
+            return Some("new witness");
+        }
+        let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
+        (self.status != Status::InProgress && time.since(last) >= pause).then_some("again")
+    }
+
+    /// Makes an alert due.
+    pub(super) fn alert_because(&mut self, reason: &str, time: Timestamp) {
+        self.alert_state = AlertState::Pending;
+        self.alert_reason = Some(reason.to_owned());
+        self.alert_claim = None;
+        self.alerted_severity = Some(self.severity);
+        self.alerted_for = self.alerted_for.max(Some(time));
+        self.alerts_due += 1;
+        self.due = None;
+    }
+
+    /// Makes the finding ready to be written: counts the write, notes its time, and enters the finding into the sweeps'
+    /// index or takes it out. Only here does a finding depend on the clock of whoever writes it.
+    pub(crate) fn stamp(&mut self, now: Timestamp) {
+        self.version += 1;
+        if self.version == 1 {
+            self.created_at = now;
+        }
+        self.updated_at = now;
+        self.resolved_at = (!self.is_open()).then(|| self.resolved_at.unwrap_or(now));
+        self.schedule(now);
+    }
+
+    fn schedule(&mut self, now: Timestamp) {
+        let (due, at) = match self.alert_state {
+            // Its turn stays what it was: a finding that is written all the time would never be swept otherwise.
+            AlertState::Pending | AlertState::Claimed | AlertState::Deferred
+                if self.due == Some(Due::Alert) =>
+            {
+                return;
+            }
+            AlertState::Pending | AlertState::Claimed | AlertState::Deferred => {
+                (Due::Alert, now.plus(STREAM_HEADSTART))
+            }
+            AlertState::None | AlertState::Sent => match &self.silence {
+                Some(silence) if self.is_open() => (Due::Wake, silence.until),
+                _ => {
+                    (self.due, self.due_at) = (None, None);
+                    return;
+                }
+            },
+        };
+        (self.due, self.due_at) = (Some(due), Some(at.millis()));
+    }
+}

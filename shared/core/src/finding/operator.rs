@@ -1,0 +1,47 @@
+//! What people do to a finding: acknowledge, resolve, suppress, and what happens when a suppression ends.
+
+use super::{Acknowledged, AlertState, Finding, MAILED_FROM, Passed};
+use crate::observation::Resolution;
+use crate::settings::Silence;
+use crate::text::clean;
+use crate::time::Timestamp;
+
+/// The most characters of a person's name or note that are kept.
+const MAX_NOTE: usize = 300;
+
+impl Finding {
+    /// Somebody takes it on: it stays open, and repetitions are counted without a mail until it is gone or gets worse.
+    pub fn acknowledge(&mut self, by: &str, note: &str, now: Timestamp) {
+        let (by, note) = (clean(by, MAX_NOTE), clean(note, MAX_NOTE));
+        self.acknowledged = Some(Acknowledged { at: now, by, note });
+        self.settle();
+        self.stamp(now);
+    }
+
+    /// Somebody says that it is gone. What happens after `now` opens it again.
+    pub fn resolve(&mut self, resolution: Resolution, by: &str, note: &str, now: Timestamp) {
+        let title = format!("{} says: {}", clean(by, MAX_NOTE), clean(note, MAX_NOTE));
+        self.pass(Passed { at: now, event_id: format!("resolved by hand at {now}"), resolution, title });
+        self.stamp(now);
+    }
+
+    /// Obeys what silences it now, or nothing. Returns whether that changed anything. An alert that is due is not sent
+    /// once the finding is silenced; one whose suppression has ended is told anew if the problem is still there.
+    pub fn obey(&mut self, silence: Option<Silence>) -> bool {
+        if self.silence == silence {
+            return false;
+        }
+        let ended = self.silence.is_some() && silence.is_none();
+        self.silence = silence;
+        self.settle();
+        if self.silence.is_some() && self.is_open() {
+            if matches!(self.alert_state, AlertState::Pending | AlertState::Claimed | AlertState::Deferred) {
+                self.alert_state = AlertState::None;
+                self.alert_claim = None;
+            }
+        } else if ended && self.is_open() && self.severity >= MAILED_FROM {
+            self.alert_because("suppression ended", self.last_seen);
+        }
+        true
+    }
+}

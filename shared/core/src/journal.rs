@@ -1,0 +1,58 @@
+//! The journal: what machines must remember from one invocation to the next, and people need not read.
+//!
+//! Entries are small values under a key, written only on condition that nobody else wrote meanwhile, and forgotten by
+//! the table when they have expired.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::time::Timestamp;
+
+/// An entry as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<T> {
+    /// What is remembered.
+    pub value: T,
+    /// Counts writes.
+    pub version: u64,
+}
+
+/// How long a receipt and early good news are kept. Longer than an event can wait: 14 days in the intake queue and 14 in
+/// the dead-letter queue.
+pub const RECEIPTS_KEPT: Duration = Duration::from_secs(40 * 86_400);
+
+/// Where entries are kept.
+pub trait Journal {
+    /// What can go wrong with the table.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Reads an entry, consistently.
+    fn read<T: DeserializeOwned + Send>(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Entry<T>>, Self::Error>> + Send;
+
+    /// Writes an entry if its stored version is still `expected` (`None`: if there is none). `false` when it is not.
+    fn write<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        value: &T,
+        expected: Option<u64>,
+        expires: Timestamp,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Adds to a day's counters. They are for people's information: a repeated delivery counts again.
+    fn count(
+        &self,
+        key: &str,
+        counters: &[(&str, u64)],
+        expires: Timestamp,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Reads a day's counters; none when nothing was counted.
+    fn counts(&self, key: &str) -> impl Future<Output = Result<BTreeMap<String, u64>, Self::Error>> + Send;
+}

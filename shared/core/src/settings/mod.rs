@@ -1,0 +1,75 @@
+//! What the owner has set, row by row of the settings table: suppressions, for now.
+//!
+//! Rows are written by the command line or by hand, so each is validated again when it is read. A row that cannot be
+//! used silences nothing and is told of; a typo is never silence.
+
+mod suppression;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use crate::observation::Subject;
+use crate::text::clean;
+use crate::time::Timestamp;
+
+pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression, is_core};
+
+/// The attribute that is the settings table's key: kind, `#`, and a name.
+pub const KEY: &str = "setting_id";
+
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Invalid {
+    /// Its key.
+    pub setting_id: String,
+    /// What is wrong with it and what to do.
+    pub reason: String,
+}
+
+/// All rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// What is silenced; expired ones as well.
+    pub suppressions: Vec<Suppression>,
+    /// What cannot be used.
+    pub invalid: Vec<Invalid>,
+}
+
+impl Settings {
+    /// Reads rows, in any order.
+    pub fn read<'r>(rows: impl IntoIterator<Item = &'r Value>) -> Settings {
+        let mut settings = Settings::default();
+        for row in rows {
+            let key = row[KEY].as_str().unwrap_or_default();
+            let read = match key.split_once('#') {
+                Some(("suppression", id)) => Suppression::read(id, row),
+                _ => Err(format!("{KEY} must be suppression#NAME")),
+            };
+            match read {
+                Ok(suppression) => settings.suppressions.push(suppression),
+                Err(reason) => {
+                    settings
+                        .invalid
+                        .push(Invalid { setting_id: clean(key, 200), reason: clean(&reason, 500) });
+                }
+            }
+        }
+        settings.suppressions.sort_by(|a, b| a.id.cmp(&b.id));
+        settings.invalid.sort();
+        settings
+    }
+
+    /// What silences findings of this rule about this subject at this time: of several, the one that lasts longest.
+    pub fn silence(&self, rule: &str, subject: &Subject, now: Timestamp) -> Option<Silence> {
+        let matching = self.suppressions.iter().filter(|s| s.is_active(now) && s.covers(rule, subject));
+        matching.max_by_key(|s| (s.expires_at, &s.id)).map(Suppression::silence)
+    }
+
+    /// Stands for what is silenced now: two equal fingerprints silence the same.
+    pub fn fingerprint(&self, now: Timestamp) -> String {
+        let active: Vec<String> =
+            self.suppressions.iter().filter(|s| s.is_active(now)).map(Suppression::fingerprint).collect();
+        crate::finding::short_hash(&active.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,187 @@
+//! A suppression: which rule, which subjects, until when, by whom and why.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::KEY;
+use crate::event::is_account_id;
+use crate::finding::short_hash;
+use crate::observation::Subject;
+use crate::policy::wildcard::matches;
+use crate::rules::{Meta, registry};
+use crate::text::clean;
+use crate::time::Timestamp;
+
+/// The most days a suppression lasts.
+pub const DAYS: u64 = 366;
+
+/// The most days a suppression lasts that covers a core rule: root, exposed keys, Keepwatch's own safety.
+pub const CORE_DAYS: u64 = 30;
+
+/// What silences one finding, as the finding keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The suppression.
+    pub suppression: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// Whose.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Silence { suppression, until, owner, reason } = self;
+        write!(f, "suppressed until {until} by {suppression}, {owner}: {reason}")
+    }
+}
+
+/// A row of the settings table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// Its name.
+    pub id: String,
+    /// Pattern of rule ids, with `*` and `?`.
+    pub rule: String,
+    /// The account, where it is for one.
+    pub account: Option<String>,
+    /// Pattern of resources, with `*` and `?`: the finding's `resource`, or resource, a space and its `aspect`.
+    pub resource: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Suppression {
+    /// Validates a row of the settings table, or what is about to become one.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub fn read(id: &str, row: &Value) -> Result<Suppression, String> {
+        const KNOWN: &[&str] =
+            &[KEY, "rule", "account", "resource", "owner", "reason", "created_at", "expires_at"];
+        if let Some(name) =
+            row.as_object().into_iter().flatten().map(|(name, _)| name).find(|n| !KNOWN.contains(&n.as_str()))
+        {
+            return Err(format!(
+                "there is no attribute `{}`; there are {}",
+                clean(name, 60),
+                KNOWN.join(", ")
+            ));
+        }
+        let text = |name: &str| match row[name].as_str().map(str::trim) {
+            Some(text) if !text.is_empty() => Ok(clean(text, 300)),
+            _ => Err(format!("`{name}` is missing: write a text")),
+        };
+        let time = |name: &str| {
+            let text = text(name)?;
+            Timestamp::parse(&text)
+                .ok_or_else(|| format!("`{name}` is {text}: write it like 2026-03-31T00:00:00Z"))
+        };
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+            return Err(format!("the name after `{KEY}`'s # must be of letters, digits, - _ and ."));
+        }
+        let account = match &row["account"] {
+            Value::Null => None,
+            Value::String(account) if is_account_id(account) => Some(account.clone()),
+            _ => return Err("`account` must be twelve digits, in quotes".to_owned()),
+        };
+        let suppression = Suppression {
+            id: id.to_owned(),
+            rule: text("rule")?,
+            account,
+            resource: text("resource")?,
+            owner: text("owner")?,
+            reason: text("reason")?,
+            created_at: time("created_at")?,
+            expires_at: time("expires_at")?,
+        };
+        suppression.check()?;
+        Ok(suppression)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let rule = &self.rule;
+        let mut covered =
+            registry::RULES.iter().map(|rule| rule.meta()).filter(|m| matches(rule, m.finding)).peekable();
+        if covered.peek().is_none() {
+            return Err(format!("no rule is called `{rule}`: `keepwatch rules list` names them all"));
+        }
+        let core = covered.find(|meta| is_core(meta));
+        let (days, why) = match core {
+            Some(meta) => (CORE_DAYS, format!(" because it covers {}", meta.id)),
+            None => (DAYS, String::new()),
+        };
+        if self.expires_at <= self.created_at {
+            return Err("`expires_at` is not after `created_at`".to_owned());
+        }
+        if self.expires_at.since(self.created_at) > Duration::from_secs(days * 86_400) {
+            return Err(format!(
+                "it may last {days} days{why}: set `expires_at` earlier, and renew it when it ends"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The row.
+    pub fn row(&self) -> Value {
+        let mut row = json!({
+            KEY: format!("suppression#{}", self.id),
+            "rule": self.rule,
+            "resource": self.resource,
+            "owner": self.owner,
+            "reason": self.reason,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+        });
+        if let Some(account) = &self.account {
+            row["account"] = json!(account);
+        }
+        row
+    }
+
+    /// Whether it silences anything now. One from the future does not: its length could not be trusted.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.created_at <= now && now < self.expires_at
+    }
+
+    /// Whether it is about findings of this rule on this subject.
+    pub fn covers(&self, rule: &str, subject: &Subject) -> bool {
+        let named = || match &subject.aspect {
+            Some(aspect) => matches(&self.resource, &format!("{} {aspect}", subject.resource)),
+            None => false,
+        };
+        matches(&self.rule, rule)
+            && self.account.as_ref().is_none_or(|account| *account == subject.account)
+            && (matches(&self.resource, &subject.resource) || named())
+    }
+
+    pub(super) fn silence(&self) -> Silence {
+        Silence {
+            suppression: self.id.clone(),
+            until: self.expires_at,
+            owner: self.owner.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    /// Stands for all it says: an edited row has another.
+    pub fn fingerprint(&self) -> String {
+        short_hash(&[&self.id, &self.row().to_string()])
+    }
+}
+
+/// Whether a rule guards what must not be silenced for long.
+pub fn is_core(meta: &Meta) -> bool {
+    ["ROOT-", "KEY-", "SELF-"].iter().any(|theme| meta.catalogue.iter().any(|code| code.starts_with(theme)))
+}
