@@ -7,6 +7,7 @@ PYTHON ?= python3
 SAVED_ARCH := $(shell sed -n 's/.*Architecture=\\"\([a-z0-9_]*\)\\".*/\1/p' samconfig.toml 2> /dev/null)
 ARCH ?= $(or $(SAVED_ARCH),x86_64)
 REGION ?= us-east-1
+SEEDS ?= 100000
 CARGO := cargo
 TOOLS := .tools
 PY := $(TOOLS)/venv/bin/python
@@ -84,6 +85,10 @@ fmt: cargo tools ## format the code
 corpus: cargo ## read every event of a folder of recorded events: make corpus CORPUS=dir
 	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
 	$(CARGO) run -q --locked -p keepwatch-cli -- corpus $(CORPUS)
+
+.PHONY: sim
+sim: cargo ## crashes, duplicates, outages: 100,000 simulated lives of the pipeline (SEEDS=n)
+	$(CARGO) run --locked --release -p keepwatch-tests --bin sim -- --seeds $(SEEDS)
 
 .PHONY: bench-cold
 bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios in one run

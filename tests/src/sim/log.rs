@@ -1,0 +1,137 @@
+//! What the simulation notes of every finding's alerts, from outside: when one became due, when one was published, and
+//! what happened between publish and mark.
+
+use std::collections::BTreeMap;
+
+use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::observation::Severity;
+
+/// An alert became due.
+#[derive(Clone, Debug)]
+pub(super) struct DueNote {
+    /// When.
+    pub at: i64,
+    /// Why, as the finding says.
+    pub reason: String,
+    /// The severity then.
+    pub severity: Severity,
+    /// The time of the occurrence it is for.
+    pub time: i64,
+    /// Severity and time of the alert before, and when the problem was gone last.
+    pub before: Option<(Severity, i64)>,
+    /// When the problem was last seen to be gone.
+    pub gone_at: Option<i64>,
+    /// The finding's witnesses, before and after.
+    pub witnesses: (usize, usize),
+    /// Whether something had silenced it.
+    pub was_silent: bool,
+}
+
+/// A finding was told, alone or in a digest.
+#[derive(Clone, Debug)]
+pub(super) struct PublishNote {
+    /// When.
+    pub at: i64,
+    /// By which invocation.
+    pub by: u64,
+    /// The mark was written.
+    pub marked: bool,
+    /// The mark was refused because the finding had changed.
+    pub superseded: bool,
+    /// A crash or a lost answer fell between publish and mark.
+    pub excused: bool,
+}
+
+/// All of one finding.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
+    /// Alerts that became due.
+    pub dues: Vec<DueNote>,
+    /// Alerts that were published.
+    pub publishes: Vec<PublishNote>,
+    /// When a suppression last ended while the problem was there and worth a mail.
+    pub woken_at: Option<i64>,
+    /// Since when an alert has been waiting, whoever holds it.
+    pub waiting_since: Option<i64>,
+    /// Whether it was ever silenced.
+    pub silenced: bool,
+    /// Whether an alert was due already when the tables were restored.
+    pub restored_due: bool,
+}
+
+/// One message to the topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MailKind {
+    /// The alert of one finding.
+    Alone,
+    /// A digest of deferred alerts.
+    Digest,
+    /// A report or an announcement.
+    Letter,
+}
+
+/// Everything noted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    /// By finding.
+    pub lives: BTreeMap<String, Life>,
+    /// Time and kind of each mail.
+    pub mails: Vec<(i64, MailKind)>,
+    /// Texts of announced settings.
+    pub announced: Vec<String>,
+    /// What was wrong at once, and needs no end to be judged.
+    pub wrong: Vec<(&'static str, String)>,
+}
+
+/// Whether somebody is still to be told.
+pub(super) fn waits(finding: &Finding) -> bool {
+    matches!(finding.alert_state, AlertState::Pending | AlertState::Claimed | AlertState::Deferred)
+}
+
+impl Log {
+    /// Notes a write of a finding.
+    pub(super) fn wrote(&mut self, before: Option<&Finding>, after: &Finding, now: i64) {
+        let life = self.lives.entry(after.finding_id.clone()).or_default();
+        if after.alerts_due > before.map_or(0, |before| before.alerts_due) {
+            let alerted = before.and_then(|f| f.alerted_severity.zip(f.alerted_for.map(|t| t.millis())));
+            life.dues.push(DueNote {
+                at: now,
+                reason: after.alert_reason.clone().unwrap_or_default(),
+                severity: after.severity,
+                time: after.alerted_for.map_or(0, |time| time.millis()),
+                before: alerted,
+                gone_at: after.passed.as_ref().map(|passed| passed.at.millis()),
+                witnesses: (before.map_or(0, |f| f.witnesses.len()), after.witnesses.len()),
+                was_silent: before.is_some_and(|f| f.silence.is_some()),
+            });
+            life.waiting_since = Some(now);
+        }
+        if waits(after) {
+            life.waiting_since.get_or_insert(now);
+        } else {
+            life.waiting_since = None;
+        }
+        life.silenced |= after.silence.is_some();
+        let woken = before.is_some_and(|f| f.silence.is_some()) && after.silence.is_none();
+        if woken && after.is_open() && after.severity >= keepwatch_core::finding::MAILED_FROM {
+            life.woken_at = Some(now);
+        } else if after.silence.is_some() {
+            life.woken_at = None;
+        }
+    }
+
+    /// Notes that an invocation ended before it could mark what it had published.
+    pub(super) fn died(&mut self, invocation: u64) {
+        for life in self.lives.values_mut() {
+            for note in life.publishes.iter_mut().filter(|note| note.by == invocation) {
+                note.excused |= !note.marked && !note.superseded;
+            }
+        }
+    }
+
+    /// The last publish of a finding by an invocation.
+    pub(super) fn last_publish(&mut self, finding_id: &str, by: u64) -> Option<&mut PublishNote> {
+        let life = self.lives.get_mut(finding_id)?;
+        life.publishes.iter_mut().rev().find(|note| note.by == by)
+    }
+}

@@ -1,0 +1,174 @@
+//! A world in a box: queue, tables, stream, topic and clock, deterministic from one seed.
+//!
+//! The code under test is core's own: [`keepwatch_core::intake::Intake`] and [`keepwatch_core::alert::outbox::Desk`], with
+//! all rules, on real events. Every call of a port is a step before and after which the function may crash, be throttled
+//! or never hear the answer. Messages come twice, late and in any order, poison among them; stream and sweeps are down for
+//! a while, or for longer than stream records live. When the story is over nothing fails any more, the dead-letter queue
+//! is redriven, and the invariants must hold.
+
+mod engine;
+mod faults;
+mod functions;
+mod invariants;
+mod log;
+mod ports;
+mod queue;
+mod reference;
+mod sabotage;
+mod story;
+mod stream;
+mod tally;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keepwatch_core::finding::AlertState;
+
+use crate::lock;
+use engine::{Engine, Snapshot};
+use invariants::Findings;
+pub use invariants::Violation;
+pub use sabotage::Sabotage;
+pub use tally::Tally;
+
+/// How long after the last message everything has to be told.
+const REST: i64 = 40 * 60_000;
+
+/// How to run a seed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What to break on purpose.
+    pub sabotage: Option<Sabotage>,
+    /// Whether to write down everything that happens.
+    pub trace: bool,
+}
+
+/// What came of a seed.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What it covered.
+    pub tally: Tally,
+    /// What did not hold; empty when all is well.
+    pub violations: Vec<Violation>,
+    /// What happened, if that was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed. A panic is a violation like any other.
+pub fn run(seed: u64, options: Options) -> Outcome {
+    std::panic::catch_unwind(|| one(seed, options)).unwrap_or_else(|_| Outcome {
+        tally: Tally::default(),
+        violations: vec![Violation { invariant: "panic", what: "see the message above".to_owned() }],
+        trace: Vec::new(),
+    })
+}
+
+fn one(seed: u64, options: Options) -> Outcome {
+    let mut engine = Engine::new(seed, options.sabotage, options.trace);
+    let mut found = Findings::default();
+    let expected = reference::expected(&engine.story.messages);
+    engine.run_until(engine.over_at());
+    redrive(&mut engine, &mut found);
+    rest(&mut engine);
+    invariants::at_rest(&engine, &expected, &mut found);
+    if found.0.is_empty() {
+        again(&mut engine, &expected, &mut found);
+    }
+    if found.0.is_empty()
+        && let Some(snapshot) = engine.snapshot.take()
+    {
+        restored(&mut engine, snapshot, &expected, &mut found);
+    }
+    let mut world = lock(&engine.world);
+    let mut tally = std::mem::take(&mut world.tally);
+    tally.add("findings", "in the tables at the end", world.tables.findings.len());
+    Outcome { tally, violations: found.0, trace: world.trace.take().unwrap_or_default() }
+}
+
+fn rest(engine: &mut Engine) {
+    let until = engine.now() + REST;
+    engine.run_until(until);
+}
+
+/// Lets the queue run empty, redrives what died, and lets it run empty again: then only poison may be dead.
+fn redrive(engine: &mut Engine, found: &mut Findings) {
+    for redriven in [false, true] {
+        if !engine.drain() {
+            found.0.push(Violation { invariant: "I1", what: "the queue never runs empty".to_owned() });
+            return;
+        }
+        let dead = lock(&engine.world).queue.dead.clone();
+        invariants::dead_letters(engine, &dead, redriven, found);
+        if !redriven && !dead.is_empty() {
+            lock(&engine.world).queue.dead.clear();
+            let sent = engine.send_again(dead.into_iter());
+            lock(&engine.world).tally.add("queue", "redriven from the dead-letter queue", sent);
+        }
+    }
+}
+
+/// I12: messages that were worked off long ago are delivered once more, and nothing changes.
+fn again(engine: &mut Engine, expected: &BTreeMap<String, reference::Expected>, found: &mut Findings) {
+    let (count, first) = {
+        let mut world = lock(&engine.world);
+        let count = engine.story.messages.len();
+        (count, world.rng.usize(..=count))
+    };
+    let before = invariants::dues(engine);
+    let good = (first..count).filter(|i| !engine.story.messages[*i].poison).collect::<Vec<_>>();
+    let sent = engine.send_again(good.into_iter());
+    lock(&engine.world).tally.add("queue", "delivered again when all was settled", sent);
+    engine.drain();
+    rest(engine);
+    invariants::nothing_new(&before, engine, |_| true, found);
+    invariants::at_rest(engine, expected, found);
+}
+
+/// I12: the tables are put back to an earlier copy, what came since is delivered again, and the same comes of it.
+fn restored(
+    engine: &mut Engine,
+    snapshot: Snapshot,
+    expected: &BTreeMap<String, reference::Expected>,
+    found: &mut Findings,
+) {
+    let Snapshot { mut tables, at } = snapshot;
+    if lock(&engine.world).rng.u8(..3) > 0 {
+        return;
+    }
+    let unsent = options_unsent(engine);
+    // Findings that were told of in the copy, and that know all events already.
+    let settled: BTreeSet<String> = tables
+        .findings
+        .iter()
+        .filter(|(id, row)| {
+            row.finding.alert_state == AlertState::Sent
+                && expected.get(*id).is_some_and(|must| {
+                    row.finding.occurrences == must.occurrences && row.finding.is_open() == must.open
+                })
+        })
+        .map(|(id, _)| id.clone())
+        .collect();
+    if unsent {
+        for row in tables.findings.values_mut() {
+            row.finding.alerted_for = None;
+            row.finding.alerted_severity = None;
+            row.finding.events.clear();
+        }
+        tables.receipts.clear();
+    }
+    engine.restore(tables);
+    lock(&engine.world).tally.count("restores", "from a copy of the tables");
+    let lost: Vec<usize> = (0..engine.story.messages.len())
+        .filter(|i| engine.acked.get(i).is_some_and(|acked| *acked >= at))
+        .collect();
+    let sent = engine.send_again(lost.into_iter());
+    lock(&engine.world).tally.add("queue", "delivered again after a restore", sent);
+    engine.drain();
+    rest(engine);
+    invariants::nothing_new(&BTreeMap::new(), engine, |id| settled.contains(id), found);
+    invariants::at_rest(engine, expected, found);
+}
+
+fn options_unsent(engine: &Engine) -> bool {
+    lock(&engine.world).is(Sabotage::RestoreUnsent)
+}

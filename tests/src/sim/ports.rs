@@ -1,0 +1,443 @@
+//! Core's ports over the world's tables. Every call takes time and may fail or crash its caller, before its effect or
+//! after.
+
+use std::collections::BTreeMap;
+
+use keepwatch_core::alert::Alert;
+use keepwatch_core::alert::outbox::{Claim, DueAlert, End, Outbox, Topic};
+use keepwatch_core::alert::sweep::Census;
+use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
+use keepwatch_core::finding::{AlertState, Due, Finding, Passed};
+use keepwatch_core::journal::{Entry, Journal};
+use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value as Known};
+use keepwatch_core::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::faults::{Call, Fate};
+use super::log::{MailKind, PublishNote};
+use super::sabotage::Sabotage;
+use super::world::{Pause, Shared, World, state};
+use crate::lock;
+
+/// All ports, as one invocation has them.
+#[derive(Clone)]
+pub(super) struct Ports {
+    /// The world.
+    pub world: Shared,
+    /// The invocation.
+    pub by: u64,
+}
+
+/// The service did not do it, or did not say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} failed")]
+pub(super) struct Failed(&'static str);
+
+impl Ports {
+    /// The clock.
+    pub(super) fn now(&self) -> Timestamp {
+        lock(&self.world).now()
+    }
+
+    async fn half_way(&self) {
+        let millis = {
+            let mut world = lock(&self.world);
+            let World { faults, rng, clock, .. } = &mut *world;
+            faults.latency(rng, *clock)
+        };
+        Pause::new(&self.world, self.by, millis).await;
+    }
+
+    /// One call: a while, the effect, a while. `refusal` is what a write answers whose condition does not hold.
+    async fn call<T>(
+        &self,
+        call: Call,
+        refusal: Option<T>,
+        effect: impl FnOnce(&mut World, Fate) -> T,
+    ) -> Result<T, Failed> {
+        self.half_way().await;
+        let (outcome, crashed) = {
+            let mut world = lock(&self.world);
+            let fate = world.fate(self.by, call, refusal.is_some());
+            let outcome = match (fate, refusal) {
+                (Fate::ErrorBefore | Fate::CrashBefore, _) => Err(Failed(call.name())),
+                (Fate::Refused, Some(refusal)) => Ok(refusal),
+                (Fate::RefusedAfter, Some(refusal)) => {
+                    effect(&mut world, fate);
+                    Ok(refusal)
+                }
+                (Fate::ErrorAfter | Fate::CrashAfter, _) => {
+                    effect(&mut world, fate);
+                    Err(Failed(call.name()))
+                }
+                _ => Ok(effect(&mut world, fate)),
+            };
+            let crashed = matches!(fate, Fate::CrashBefore | Fate::CrashAfter);
+            if crashed {
+                world.crashed.push(self.by);
+            }
+            (outcome, crashed)
+        };
+        if crashed {
+            // The scheduler drops the invocation before it could go on.
+            std::future::pending::<()>().await;
+        }
+        self.half_way().await;
+        outcome
+    }
+}
+
+impl FindingStore for Ports {
+    type Error = Failed;
+
+    async fn get(&self, finding_id: &str) -> Result<Option<Finding>, Failed> {
+        self.call(Call::Get, None, |world, _| {
+            let mut finding = world.tables.findings.get(finding_id).map(|row| row.finding.clone())?;
+            if world.is(Sabotage::NoWindow) {
+                (finding.alerted_for, finding.alerted_severity) = (None, None);
+            }
+            if world.is(Sabotage::NoReceipts) {
+                finding.events.clear();
+            }
+            Some(finding)
+        })
+        .await
+    }
+
+    async fn receipt(&self, key: &str) -> Result<Receipt, Failed> {
+        self.call(Call::Receipt, None, |world, _| {
+            if world.is(Sabotage::NoReceipts) {
+                return Receipt::new();
+            }
+            world.tables.receipts.get(key).cloned().unwrap_or_default()
+        })
+        .await
+    }
+
+    async fn passed(&self, finding_id: &str) -> Result<Option<Passed>, Failed> {
+        self.call(Call::Passed, None, |world, _| world.tables.passed.get(finding_id).cloned()).await
+    }
+
+    async fn write(&self, write: Write<'_>, _now: Timestamp) -> Result<bool, Failed> {
+        self.call(Call::Write, Some(false), |world, _| {
+            let made = wrote(world, &write);
+            world.tally.count("writes", if made { "made" } else { "refused: somebody else wrote" });
+            made
+        })
+        .await
+    }
+
+    async fn back_off(&self, attempt: usize) {
+        let millis = lock(&self.world).rng.i64(5..50) * i64::try_from(attempt).unwrap_or(1);
+        Pause::new(&self.world, self.by, millis).await;
+    }
+}
+
+fn wrote(world: &mut World, write: &Write<'_>) -> bool {
+    let blind = world.is(Sabotage::BlindWrites);
+    let receipts = &world.tables.receipts;
+    let told = |receipt: (&str, &str)| receipts.get(receipt.1).is_some_and(|rules| rules.contains(receipt.0));
+    let (finding, receipt) = match *write {
+        Write::Open { finding, receipt, passed } => {
+            let there = world.tables.findings.contains_key(&finding.finding_id);
+            let other_news = world.tables.passed.get(&finding.finding_id) != passed;
+            if !blind && (there || other_news || told(receipt)) {
+                return false;
+            }
+            (finding, Some(receipt))
+        }
+        Write::Update { finding, expected, receipt } => {
+            let stored = world.tables.findings.get(&finding.finding_id).map(|row| row.finding.version);
+            let told = receipt.is_some_and(told) && !world.is(Sabotage::NoReceipts);
+            if !blind && (stored != Some(expected) || told) {
+                return false;
+            }
+            (finding, receipt)
+        }
+        Write::Note { finding_id, passed, was } => {
+            if world.tables.findings.contains_key(finding_id) || world.tables.passed.get(finding_id) != was {
+                return false;
+            }
+            if !world.is(Sabotage::NoGoodNews) {
+                world.tables.passed.insert(finding_id.to_owned(), passed.clone());
+            }
+            return true;
+        }
+    };
+    if let Some((rule, key)) = receipt {
+        world.tables.receipts.entry(key.to_owned()).or_default().insert(rule.to_owned());
+    }
+    world.put(finding.clone());
+    true
+}
+
+impl Outbox for Ports {
+    type Error = Failed;
+
+    async fn claim(
+        &self,
+        finding_id: &str,
+        token: &str,
+        now: Timestamp,
+        lease: Timestamp,
+    ) -> Result<Claim, Failed> {
+        let by = self.by;
+        self.call(Call::Claim, None, |world, _| {
+            let Some(row) = world.tables.findings.get(finding_id) else { return Claim::Done };
+            let free = match row.finding.alert_state {
+                AlertState::Pending | AlertState::Deferred => true,
+                AlertState::Claimed => {
+                    row.finding.due_at < Some(now.millis()) && !world.is(Sabotage::NoLease)
+                }
+                AlertState::None | AlertState::Sent => false,
+            };
+            let (stands, was) = (row.finding.alert_state, row.finding.clone());
+            if !free && !world.is(Sabotage::AlwaysClaimed) {
+                world.say(|| format!("  #{by} claim of {finding_id}: {}", state(stands)));
+                return if stands == AlertState::Claimed { Claim::Busy } else { Claim::Done };
+            }
+            let mut finding = was;
+            finding.alert_state = AlertState::Claimed;
+            finding.alert_claim = Some(token.to_owned());
+            (finding.due, finding.due_at) = (Some(Due::Alert), Some(lease.millis()));
+            finding.version += 1;
+            world.tally.count("claims", if stands == AlertState::Claimed { "after a lease" } else { "taken" });
+            world.put(finding.clone());
+            Claim::Taken(Box::new(finding))
+        })
+        .await
+    }
+
+    async fn end(&self, finding_id: &str, token: &str, end: End, now: Timestamp) -> Result<(), Failed> {
+        let by = self.by;
+        let mut happened = false;
+        let ended = self
+            .call(Call::End, None, |world, _| {
+                happened = true;
+                if world.is(Sabotage::NoSentMark) && end == End::Sent {
+                    return;
+                }
+                let ours = world.tables.findings.get(finding_id).filter(|row| {
+                    row.finding.alert_state == AlertState::Claimed
+                        && row.finding.alert_claim.as_deref() == Some(token)
+                });
+                let ours = ours.map(|row| row.finding.clone());
+                if let Some(note) = world.log.last_publish(finding_id, by) {
+                    note.marked |= ours.is_some() && end == End::Sent;
+                    note.superseded |= ours.is_none();
+                }
+                let Some(mut finding) = ours else { return };
+                finding.alert_claim = None;
+                finding.version += 1;
+                if end == End::Sent {
+                    finding.alert_state = AlertState::Sent;
+                    finding.alerts_sent += 1;
+                    (finding.due, finding.due_at) = (None, None);
+                } else {
+                    finding.alert_state = AlertState::Deferred;
+                    (finding.due, finding.due_at) = (Some(Due::Alert), Some(now.millis()));
+                    world.tally.count("alerts", "deferred");
+                }
+                world.put(finding);
+            })
+            .await;
+        if !happened {
+            // The mark was lost on its way: a second mail may follow.
+            if let Some(note) = lock(&self.world).log.last_publish(finding_id, by) {
+                note.excused = true;
+            }
+        }
+        ended
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<DueAlert>, Failed> {
+        self.call(Call::Due, None, |world, _| {
+            let (clock, behind) = (world.clock, world.behind());
+            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
+            let due = seen.filter(|f| f.due == Some(Due::Alert) && f.due_at <= Some(now.millis()));
+            due.map(|finding| DueAlert {
+                finding_id: finding.finding_id.clone(),
+                severity: finding.severity,
+                since: Timestamp::from_millis(finding.due_at.unwrap_or_default()),
+            })
+            .collect()
+        })
+        .await
+    }
+}
+
+impl Census for Ports {
+    type Error = Failed;
+
+    async fn visit(&self, mut visit: impl FnMut(Finding) + Send) -> Result<usize, Failed> {
+        self.call(Call::Visit, None, |world, _| {
+            if world.is(Sabotage::NoWaking) {
+                return 0;
+            }
+            let (clock, behind) = (world.clock, world.behind());
+            for row in world.tables.findings.values() {
+                if let Some(finding) = row.seen(clock, behind) {
+                    visit(finding.clone());
+                }
+            }
+            0
+        })
+        .await
+    }
+
+    async fn waking(&self, now: Timestamp) -> Result<Vec<String>, Failed> {
+        self.call(Call::Waking, None, |world, _| {
+            if world.is(Sabotage::NoWaking) {
+                return Vec::new();
+            }
+            let (clock, behind) = (world.clock, world.behind());
+            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
+            let due = seen.filter(|f| f.due == Some(Due::Wake) && f.due_at <= Some(now.millis()));
+            due.map(|finding| finding.finding_id.clone()).collect()
+        })
+        .await
+    }
+}
+
+impl Journal for Ports {
+    type Error = Failed;
+
+    async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Failed> {
+        let stored = self
+            .call(Call::Read, None, |world, _| {
+                if world.is(Sabotage::FullBudget) && key == "budget" {
+                    world.tables.journal.remove(key);
+                }
+                world.tables.journal.get(key).cloned()
+            })
+            .await?;
+        let Some((value, version)) = stored else { return Ok(None) };
+        let value = serde_json::from_value(value).map_err(|_| Failed("the journal holds something else"))?;
+        Ok(Some(Entry { value, version }))
+    }
+
+    async fn write<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        value: &T,
+        expected: Option<u64>,
+        _expires: Timestamp,
+    ) -> Result<bool, Failed> {
+        let value = serde_json::to_value(value).map_err(|_| Failed("the value is no JSON"))?;
+        self.call(Call::Mark, Some(false), |world, _| {
+            let stored = world.tables.journal.get(key).map(|(_, version)| *version);
+            if stored != expected {
+                return false;
+            }
+            world.tables.journal.insert(key.to_owned(), (value, expected.unwrap_or(0) + 1));
+            true
+        })
+        .await
+    }
+
+    async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Failed> {
+        self.call(Call::Counts, None, |_, _| ()).await
+    }
+
+    async fn counts(&self, _: &str) -> Result<BTreeMap<String, u64>, Failed> {
+        self.call(Call::Counts, None, |_, _| BTreeMap::new()).await
+    }
+}
+
+impl Topic for Ports {
+    type Error = Failed;
+
+    async fn publish(&self, finding: Option<&Finding>, alert: &Alert) -> Result<(), Failed> {
+        let by = self.by;
+        self.call(Call::Publish, None, |world, fate| {
+            let (kind, told) = told(world, by, finding, alert);
+            world.say(|| format!("  #{by} MAIL {}", alert.subject));
+            let now = world.clock;
+            world.log.mails.push((now, kind));
+            let name = match kind {
+                MailKind::Alone => "sent alone",
+                MailKind::Digest => "digests",
+                MailKind::Letter => "letters",
+            };
+            world.tally.count("alerts", name);
+            if kind == MailKind::Digest {
+                world.tally.add("alerts", "told in digests", told.len());
+            }
+            if kind == MailKind::Letter
+                && let Some(added) = alert.json["settings"]["added"].as_array()
+            {
+                let added = added.iter().filter_map(|text| text.as_str().map(str::to_owned));
+                world.log.announced.extend(added);
+            }
+            let lost = fate != Fate::Fine;
+            for finding_id in told {
+                silent(world, by, &finding_id);
+                let life = world.log.lives.entry(finding_id).or_default();
+                let note =
+                    PublishNote { at: now, by, marked: false, superseded: false, excused: lost };
+                life.publishes.push(note);
+            }
+        })
+        .await
+    }
+}
+
+/// What a mail is, and the findings it tells of.
+fn told(world: &World, by: u64, finding: Option<&Finding>, alert: &Alert) -> (MailKind, Vec<String>) {
+    if let Some(finding) = finding {
+        return (MailKind::Alone, vec![finding.finding_id.clone()]);
+    }
+    let digest = &alert.json["digest"];
+    let Some(ids) = digest["finding_ids"].as_array() else { return (MailKind::Letter, Vec::new()) };
+    let mut told: Vec<String> = ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    let count = digest["findings"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    if count > told.len() {
+        // Beyond what a digest names, it counts: those are what the sweep has claimed and not sent alone.
+        let prefix = format!("inv-{by}-");
+        for (id, row) in &world.tables.findings {
+            let ours = row.finding.alert_claim.as_ref().is_some_and(|token| token.starts_with(&prefix));
+            let alone = world.log.lives.get(id).is_some_and(|life| life.publishes.iter().any(|n| n.by == by));
+            if ours && !alone && told.len() < count && !told.contains(id) {
+                told.push(id.clone());
+            }
+        }
+    }
+    (MailKind::Digest, told)
+}
+
+/// Notes it when a finding is mailed that the owner had silenced before the mailer began.
+fn silent(world: &mut World, by: u64, finding_id: &str) {
+    let Some(row) = world.tables.findings.get(finding_id) else { return };
+    let began = world.began.get(&by).copied().unwrap_or(world.clock);
+    let (rule, subject) = (row.finding.rule.clone(), row.finding.subject());
+    let then = world.settings_at(began).silence(&rule, &subject, Timestamp::from_millis(began));
+    let now = world.settings_at(world.clock).silence(&rule, &subject, world.now());
+    if then.is_some() && now.is_some() {
+        let what = format!("{finding_id} was mailed by #{by} while suppressed");
+        world.log.wrong.push(("suppressed", what));
+    }
+}
+
+impl AccountState for Ports {
+    async fn answer(&self, query: &Query) -> Result<Answer, String> {
+        let answer = answer(query);
+        self.call(Call::Answer, None, |_, _| answer).await.map_err(|failed| failed.to_string())
+    }
+}
+
+/// What is true of the account, always the same.
+pub(super) fn answer(query: &Query) -> Answer {
+    let arn = "arn:aws:iam::aws:policy/AmazonEC2FullAccess";
+    match query {
+        Query::Principal { .. } => {
+            Fact::Known(Known::Holdings(Holdings { managed: vec![arn.to_owned()], ..Holdings::default() }))
+        }
+        Query::ManagedPolicy { .. } => Fact::Known(Known::Policy(PolicyText {
+            name: "AmazonEC2FullAccess".to_owned(),
+            text: r#"{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}"#.to_owned(),
+        })),
+        Query::ExposedKey { .. } => Fact::Known(Known::Flag(false)),
+        _ => Fact::Unavailable("AccessDenied".to_owned()),
+    }
+}

@@ -1,0 +1,144 @@
+//! What must come out: every accepted event judged once, in the order of its source, with nothing going wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use keepwatch_core::event::Event;
+use keepwatch_core::finding::{Finding, MAILED_FROM, Passed};
+use keepwatch_core::observation::{Observation, Severity, Verdict};
+use keepwatch_core::time::Timestamp;
+use serde_json::Value;
+
+use super::functions::{CONFIG, RULES};
+use super::ports::answer;
+use super::queue::Message;
+
+/// What is known of one finding without core's fold.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    /// The same by core's fold, in order and without faults.
+    pub folded: Finding,
+    /// Distinct events that saw the problem.
+    pub occurrences: u64,
+    /// First and last of these.
+    pub seen: (Timestamp, Timestamp),
+    /// Whether it is there at the end.
+    pub open: bool,
+    /// The worst since it was last gone.
+    pub severity: Severity,
+    /// Whether somebody has to be told, whatever came first.
+    pub told: bool,
+}
+
+/// All findings that these messages must lead to.
+pub(super) fn expected(messages: &[Message]) -> BTreeMap<String, Expected> {
+    let mut bodies: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut observations: BTreeMap<String, Vec<Observation>> = BTreeMap::new();
+    for message in messages.iter().filter(|message| !message.poison) {
+        if !bodies.insert(Arc::clone(&message.body)) {
+            continue;
+        }
+        let Ok(event) = Event::parse(&message.body) else { continue };
+        let judged = RULES.evaluate_answering(&event, &CONFIG, Timestamp::from_millis(message.at), answer);
+        for observation in judged.observations {
+            observations.entry(observation.finding_id()).or_default().push(observation);
+        }
+    }
+    observations.into_iter().filter_map(|(id, all)| Some((id, fold(all)?))).collect()
+}
+
+fn fold(mut all: Vec<Observation>) -> Option<Expected> {
+    all.sort_by(|a, b| {
+        let age = |o: &Observation| (o.event.time, o.event.id.clone(), o.rule.id);
+        age(a).cmp(&age(b))
+    });
+    let mut finding: Option<Finding> = None;
+    let mut early: Option<Passed> = None;
+    for observation in &all {
+        match &mut finding {
+            Some(finding) => {
+                finding.apply(observation);
+            }
+            None if observation.verdict == Verdict::Passing => {
+                early = Some(Passed {
+                    at: observation.event.time,
+                    event_id: observation.event.id.clone(),
+                    resolution: observation.resolution,
+                    title: observation.title.clone(),
+                });
+            }
+            None => finding = Finding::open(observation, early.take(), None),
+        }
+    }
+    let folded = finding?;
+    let failing: Vec<&Observation> = all.iter().filter(|o| o.verdict != Verdict::Passing).collect();
+    let events: BTreeSet<&str> = failing.iter().map(|o| o.event.id.as_str()).collect();
+    let times = || failing.iter().map(|o| o.event.time);
+    let seen = (times().min()?, times().max()?);
+    let gone = all.iter().filter(|o| o.verdict == Verdict::Passing).map(|o| o.event.time).max();
+    let open = gone.is_none_or(|gone| gone < seen.1);
+    let counts = |time: Timestamp| !open || gone.is_none_or(|gone| gone < time);
+    let worst = failing.iter().filter(|o| counts(o.event.time)).map(|o| o.severity).max()?;
+    let severity = worst.max(burst(&failing, counts).unwrap_or(worst));
+    // With nothing that ends it, the worst observation is worth a mail in any order.
+    let told = failing.iter().any(|o| o.covered_by.is_none() && o.severity >= MAILED_FROM)
+        && (gone.is_none() || failing.iter().all(|o| o.severity >= MAILED_FROM && o.covered_by.is_none()));
+    Some(Expected {
+        folded,
+        occurrences: u64::try_from(events.len()).ok()?,
+        seen,
+        open,
+        severity,
+        told,
+    })
+}
+
+/// The severity of the worst burst that counts: so many events within the window that ends with one of them.
+fn burst(failing: &[&Observation], counts: impl Fn(Timestamp) -> bool) -> Option<Severity> {
+    let reached = failing.iter().filter(|o| counts(o.event.time)).filter_map(|end| {
+        let burst = end.burst?;
+        let within = failing.iter().filter(|start| {
+            start.rule.id == end.rule.id
+                && start.event.time <= end.event.time
+                && end.event.time.since(start.event.time) <= burst.window
+        });
+        (within.count() >= burst.count).then_some(burst.severity)
+    });
+    reached.max()
+}
+
+/// What the table says of a finding, apart from the bookkeeping of alerts, writes and the writers' clocks.
+pub(super) fn lasting(finding: &Finding) -> Value {
+    let mut value = serde_json::to_value(finding).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        const CLOCKS: [&str; 14] = [
+            "alert_state",
+            "alert_reason",
+            "alerted_severity",
+            "alerted_for",
+            "alert_claim",
+            "alerts_due",
+            "alerts_sent",
+            "due",
+            "due_at",
+            "created_at",
+            "updated_at",
+            "resolved_at",
+            "version",
+            "silence",
+        ];
+        for key in CLOCKS {
+            map.remove(key);
+        }
+    }
+    value
+}
+
+/// The first attribute in which two of these differ.
+pub(super) fn difference(a: &Value, b: &Value) -> Option<String> {
+    let (a, b) = (a.as_object()?, b.as_object()?);
+    let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let key = keys.into_iter().find(|key| a.get(*key) != b.get(*key))?;
+    let show = |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    Some(format!("{key} is {} and must be {}", show(a.get(key)), show(b.get(key))))
+}

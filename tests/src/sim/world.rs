@@ -1,0 +1,217 @@
+//! The world of one seed: the clock, the dice, the tables, the queue, the stream, and what is known of them.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use fastrand::Rng;
+use keepwatch_core::finding::record::Receipt;
+use keepwatch_core::finding::{AlertState, Finding, Passed};
+use keepwatch_core::settings::Settings;
+use keepwatch_core::time::Timestamp;
+use serde_json::Value;
+
+use super::faults::{Call, Fate, Faults};
+use super::log::Log;
+use super::queue::Queue;
+use super::sabotage::Sabotage;
+use super::stream::Stream;
+use super::tally::Tally;
+use crate::lock;
+
+/// A row of the findings table, and what it was before, for readers that are behind.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// As it stands.
+    pub finding: Finding,
+    /// When it was written.
+    pub written_at: i64,
+    /// Before that.
+    pub before: Option<Box<Finding>>,
+}
+
+impl Row {
+    /// As a reader knows it who is behind by so many milliseconds.
+    pub(super) fn seen(&self, now: i64, behind: i64) -> Option<&Finding> {
+        if self.written_at + behind <= now { Some(&self.finding) } else { self.before.as_deref() }
+    }
+}
+
+/// What can be restored: the tables that core writes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    /// The findings.
+    pub findings: BTreeMap<String, Row>,
+    /// The journal's entries and their versions.
+    pub journal: BTreeMap<String, (Value, u64)>,
+    /// The journal's receipts.
+    pub receipts: BTreeMap<String, Receipt>,
+    /// The journal's early good news.
+    pub passed: BTreeMap<String, Passed>,
+}
+
+/// See the module.
+pub(super) struct World {
+    /// Milliseconds since 1970.
+    pub clock: i64,
+    /// All chance comes from here.
+    pub rng: Rng,
+    /// The tables.
+    pub tables: Tables,
+    /// The intake queue.
+    pub queue: Queue,
+    /// The findings' stream.
+    pub stream: Stream,
+    /// The settings, each version with the time it came.
+    pub settings: Vec<(i64, Arc<Settings>)>,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What was noted.
+    pub log: Log,
+    /// What was covered.
+    pub tally: Tally,
+    /// What is broken on purpose.
+    pub sabotage: Option<Sabotage>,
+    /// Timers that were set since the scheduler looked last.
+    pub timers: Vec<(i64, u64, Waker)>,
+    /// Invocations that have just crashed.
+    pub crashed: Vec<u64>,
+    /// When anything last happened.
+    pub active_at: i64,
+    /// When each invocation in flight began.
+    pub began: BTreeMap<u64, i64>,
+    /// Everything that happens, for people.
+    pub trace: Option<Vec<String>>,
+}
+
+/// Shared by the scheduler and all ports.
+pub(super) type Shared = Arc<Mutex<World>>;
+
+impl World {
+    /// The clock, as core reads it.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock)
+    }
+
+    /// Whether this is broken.
+    pub(super) fn is(&self, sabotage: Sabotage) -> bool {
+        self.sabotage == Some(sabotage)
+    }
+
+    /// Adds a line to the trace.
+    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now();
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{now} {}", line()));
+        }
+    }
+
+    /// The settings as they stood then.
+    pub(super) fn settings_at(&self, time: i64) -> Arc<Settings> {
+        let known = self.settings.iter().rev().find(|(at, _)| *at <= time);
+        known.map(|(_, settings)| Arc::clone(settings)).unwrap_or_default()
+    }
+
+    /// Decides what becomes of a call.
+    pub(super) fn fate(&mut self, by: u64, call: Call, write: bool) -> Fate {
+        let fate = self.faults.fate(&mut self.rng, call, write, self.clock);
+        let kind = match fate {
+            Fate::Fine => return fate,
+            Fate::ErrorBefore => "faults: error before the effect",
+            Fate::ErrorAfter => "faults: error after the effect",
+            Fate::CrashBefore => "crashes before the effect",
+            Fate::CrashAfter => "crashes after the effect",
+            Fate::Refused => "faults: refused, nothing written",
+            Fate::RefusedAfter => "faults: refused, yet written",
+        };
+        self.tally.count(kind, call.name());
+        self.say(|| format!("  #{by} {}: {kind}", call.name()));
+        fate
+    }
+
+    /// How far behind the next read of an index is.
+    pub(super) fn behind(&mut self) -> i64 {
+        let stale = self.faults.stale;
+        if self.clock < self.faults.until && self.rng.f64() < stale {
+            self.tally.count("faults: reads", "behind");
+            return self.rng.i64(0..20_000);
+        }
+        0
+    }
+
+    /// Writes a finding, and appends it to the stream when somebody is to be told.
+    pub(super) fn put(&mut self, finding: Finding) {
+        let old = self.tables.findings.remove(&finding.finding_id);
+        let before = old.map(|row| Box::new(row.finding));
+        self.log.wrote(before.as_deref(), &finding, self.clock);
+        self.active_at = self.clock;
+        if finding.alert_state == AlertState::Pending {
+            self.stream.append(&finding.finding_id, self.clock);
+        }
+        self.say(|| {
+            format!(
+                "    {} v{} {} {} {} due {} times",
+                finding.finding_id,
+                finding.version,
+                finding.status.as_str(),
+                finding.severity.as_str(),
+                state(finding.alert_state),
+                finding.alerts_due,
+            )
+        });
+        let row = Row { written_at: self.clock, before, finding };
+        self.tables.findings.insert(row.finding.finding_id.clone(), row);
+    }
+}
+
+/// The word for an alert's state.
+pub(super) fn state(state: AlertState) -> &'static str {
+    match state {
+        AlertState::None => "none",
+        AlertState::Pending => "pending",
+        AlertState::Claimed => "claimed",
+        AlertState::Deferred => "deferred",
+        AlertState::Sent => "sent",
+    }
+}
+
+/// Waits by the world's clock.
+pub(super) struct Pause {
+    world: Shared,
+    by: u64,
+    millis: i64,
+    until: Option<i64>,
+}
+
+impl Pause {
+    /// So long.
+    pub(super) fn new(world: &Shared, by: u64, millis: i64) -> Pause {
+        Pause { world: Arc::clone(world), by, millis, until: None }
+    }
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (by, millis) = (self.by, self.millis);
+        let mut set = None;
+        {
+            let mut world = lock(&self.world);
+            match self.until {
+                Some(until) if until <= world.clock => return Poll::Ready(()),
+                Some(_) => {}
+                None => {
+                    let until = world.clock + millis;
+                    world.timers.push((until, by, cx.waker().clone()));
+                    set = Some(until);
+                }
+            }
+        }
+        if set.is_some() {
+            self.until = set;
+        }
+        Poll::Pending
+    }
+}
