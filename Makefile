@@ -102,7 +102,7 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is x86_64 or arm64, not $(ARCH)"; exit 2 ;; esac
 	@$(INSTALL) build
 	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
-	    -p keepwatch-detect -p keepwatch-notify $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-securityhub $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 
 # Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.

@@ -1,21 +1,28 @@
-//! `keepwatch`: the command line. Its commands run the same rules as the Lambdas.
+//! `keepwatch`: the command line. Its commands run the same rules as the Lambdas, and change the same tables.
 
+mod account;
 mod corpus;
+mod failure;
+mod findings;
 mod input;
+mod progress;
 mod replay;
 mod rules;
+mod suppress;
 mod table;
 
+use std::future::Future;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Keepwatch on the command line: the rules, and an account's own logs through them.
+/// Keepwatch on the command line: findings and what silences them, the rules, and an account's own logs through them.
 #[derive(Parser)]
 #[command(
     name = "keepwatch",
     version,
-    after_help = "Exit codes: 0 done, 1 the command found what it looks for to be wrong, 2 wrong use or unreadable input."
+    after_help = "Exit codes: 0 done, 1 the command found what it looks for to be wrong, 2 wrong use or unreadable input, 3 AWS refused or cannot be reached."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -24,6 +31,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What is wrong in the account, and what people say about it.
+    Findings(findings::Findings),
+    /// What is silenced: recorded all the same, and nobody is mailed about it.
+    Suppress(suppress::Suppress),
     /// What the rules are, and what is generated from them.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -45,6 +56,8 @@ enum Format {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Findings(command) => wait(findings::run(&command)),
+        Command::Suppress(command) => wait(suppress::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Replay(command) => replay::run(&command),
         Command::Corpus(command) => corpus::run(&command),
@@ -54,9 +67,15 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(error.downcast_ref::<failure::Failure>().map_or(2, |failure| failure.code))
         }
     }
+}
+
+/// Runs a command that asks AWS.
+fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("the asynchronous runtime cannot be started")?.block_on(command)
 }
 
 /// `keepwatch … | head` closes the pipe early, which is no error.

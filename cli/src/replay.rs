@@ -78,7 +78,7 @@ impl<'a> Detection<'a> {
 pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let mut player = Player {
         rules: Index::new(registry::RULES),
-        config: Config { trusted_accounts: replay.trusted_account.clone() },
+        config: Config { trusted_accounts: replay.trusted_account.clone(), ..Config::default() },
         exposed: BTreeMap::new(),
         by_kind: BTreeMap::new(),
         unreadable: 0,

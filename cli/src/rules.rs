@@ -107,6 +107,11 @@ fn event_names(meta: &Meta) -> BTreeSet<String> {
             On::LongTermKey => drop(names.insert("every call signed by a long-term key".to_owned())),
             On::Health(prefix) => drop(names.insert(format!("{prefix}*"))),
             On::TrustedAdvisor(check) => drop(names.insert((*check).to_owned())),
+            On::Failed(codes) => {
+                names.extend(codes.iter().map(|code| format!("calls that fail with {code}")))
+            }
+            On::ConsoleChange => drop(names.insert("every change made in the console".to_owned())),
+            On::Detector(detector) => drop(names.insert(detector.source().1.to_owned())),
         }
     }
     names

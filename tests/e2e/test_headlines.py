@@ -34,7 +34,7 @@ def about(name):
 
 def test_root_signs_in_without_mfa(cloud, mailbox, findings):
     play(cloud, root_sign_in(mfa="No"))
-    alert = mailbox.wait_for(lambda a: a["rule"] == "root-console-sign-in", "root's sign-in")
+    alert = mailbox.wait_for(lambda a: a.rule == "root-console-sign-in", "root's sign-in")
     assert alert.severity == "CRITICAL"
     assert alert.status == "NEW"
     assert alert.account == ACCOUNT
@@ -46,7 +46,7 @@ def test_root_signs_in_without_mfa(cloud, mailbox, findings):
 def test_root_only_reads_and_is_heard(cloud, mailbox):
     """EventBridge gives this event to no rule in the plain state."""
     play(cloud, call("iam", "ListUsers", None, by=root(), read_only=True))
-    alert = mailbox.wait_for(lambda a: "root" in a["rule"] and "ListUsers" in a.text, "root's read-only call")
+    alert = mailbox.wait_for(lambda a: "root" in a.rule and "ListUsers" in a.text, "root's read-only call")
     assert alert.resource == f"arn:aws:iam::{ACCOUNT}:root"
 
 
@@ -111,7 +111,7 @@ def test_joining_a_group_is_judged_by_what_the_group_may_do(cloud, mailbox):
     iam.create_group(GroupName=group)
     iam.put_group_policy(GroupName=group, PolicyName="reading", PolicyDocument=json.dumps(ADMIN))
     play(cloud, call("iam", "AddUserToGroup", {"userName": name, "groupName": group}))
-    alert = mailbox.wait_for(lambda a: name in a["resource"] or group in a["resource"], "the new member")
+    alert = mailbox.wait_for(lambda a: name in a.resource or group in a.resource, "the new member")
     assert alert.severity == "CRITICAL"
     assert name in alert.text
     assert group in alert.text

@@ -4,7 +4,7 @@
         stack = cloud.deploy()
         mailbox = Mailbox(cloud, stack)
         play(cloud, envelope)
-        alert = mailbox.wait_for(lambda a: a["title"] == "...")
+        alert = mailbox.wait_for(lambda a: a.title == "...")
 
 What it does not prove: real IAM evaluation, resource and key policies, AL2023 itself, and the retry, bisect and
 dead-letter behaviour of EventBridge and of streams. tests/template asserts on the template what runs here cannot.

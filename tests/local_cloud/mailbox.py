@@ -8,7 +8,7 @@ _numbers = itertools.count(1)
 
 
 class Alert(dict):
-    """The JSON form of one alert, and when it came."""
+    """The JSON form of one alert, which is OCSF where OCSF has a word for it, and when it came."""
 
     def __init__(self, message):
         super().__init__(json.loads(json.loads(message["Body"])["Message"]))
@@ -17,7 +17,7 @@ class Alert(dict):
     @property
     def finding_id(self):
         """The finding it is about; a digest, a report and an announcement are about none."""
-        return self.get("finding_id")
+        return self.get("finding_info", {}).get("uid") or self.get("finding_id")
 
     @property
     def finding_ids(self):
@@ -26,31 +26,35 @@ class Alert(dict):
 
     @property
     def resource(self):
-        return self.get("resource", "")
+        return self["resources"][0]["uid"] if "resources" in self else ""
+
+    @property
+    def rule(self):
+        return self["finding_info"]["analytic"]["uid"] if "finding_info" in self else ""
 
     @property
     def account(self):
-        return self["account"]
+        return self["cloud"]["account"]["uid"]
 
     @property
     def status(self):
-        return self["status"]
+        return self["status"].upper().replace(" ", "_")
 
     @property
     def severity(self):
-        return self["severity"]
+        return self["severity"].upper()
 
     @property
     def title(self):
-        return self.get("title", "")
+        return self["message"]
 
     @property
     def subject(self):
-        return self["mail"]["subject"]
+        return self["unmapped"]["mail"]["subject"]
 
     @property
     def text(self):
-        return self["mail"]["text"]
+        return self["unmapped"]["mail"]["text"]
 
 
 class Mailbox:

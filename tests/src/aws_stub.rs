@@ -1,10 +1,12 @@
-//! The little of AWS that the functions call: DynamoDB items in memory, SNS, and an IAM that denies everything.
+//! The little of AWS that the functions call: DynamoDB items in memory, SNS, the imports of Security Hub, and
+//! an IAM that denies everything.
 //!
-//! It checks no signature and models no limit; ministack does more and is slower. What it does not know it refuses
-//! with an error, so that no test passes by its ignorance.
+//! It checks no signature of the SDK's and models few limits; ministack does more and is slower. What it does
+//! not know it refuses with an error, so that no test passes by its ignorance.
 
 mod dynamodb;
 mod expression;
+mod securityhub;
 mod tls;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -40,6 +42,8 @@ pub struct AwsStub {
 struct State {
     tables: dynamodb::Tables,
     published: Vec<Form>,
+    imported: Vec<Value>,
+    hub: securityhub::Faults,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
 }
@@ -127,6 +131,26 @@ impl AwsStub {
     pub fn published(&self) -> Vec<Form> {
         lock(&self.state).published.clone()
     }
+
+    /// The findings that Security Hub has imported, in the order in which they came.
+    pub fn imported(&self) -> Vec<Value> {
+        lock(&self.state).imported.clone()
+    }
+
+    /// Security Hub names the finding of this id as failed.
+    pub fn fail_import(&self, finding_id: &str) {
+        lock(&self.state).hub.failing.push(finding_id.to_owned());
+    }
+
+    /// Security Hub refuses every call that holds the finding of this id.
+    pub fn spoil_import(&self, finding_id: &str) {
+        lock(&self.state).hub.spoiling.push(finding_id.to_owned());
+    }
+
+    /// Security Hub throttles the next calls.
+    pub fn throttle_imports(&self, calls: usize) {
+        lock(&self.state).hub.throttled = calls;
+    }
 }
 
 fn converse(stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> {
@@ -140,6 +164,12 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> {
 
 impl State {
     fn answer(&mut self, request: &Request) -> Response {
+        if request.path == "/findings/import" {
+            return match self.called("BatchImportFindings") {
+                true => Response::new(503, "text/html", "<html>by the stub</html>"),
+                false => securityhub::answer(request, &mut self.hub, &mut self.imported),
+            };
+        }
         match request.header("x-amz-target").and_then(|target| target.split_once('.')) {
             Some((service, operation)) => {
                 let failing = self.called(operation);

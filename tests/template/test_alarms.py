@@ -33,6 +33,8 @@ def test_each_hop_is_watched(stack):
         ("AWS/Lambda", "Errors", "DetectFunction"),
         ("AWS/Lambda", "Errors", "NotifyFunction"),
         ("AWS/Lambda", "IteratorAge", "NotifyFunction"),
+        ("AWS/Lambda", "Errors", "SecurityHubFunction"),
+        ("AWS/Lambda", "IteratorAge", "SecurityHubFunction"),
         ("AWS/SNS", "NumberOfNotificationsFailed", "AlertTopic"),
     }
 

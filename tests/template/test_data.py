@@ -93,6 +93,7 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "FINDINGS_TABLE": {"Ref": "FindingsTable"},
         "JOURNAL_TABLE": {"Ref": "JournalTable"},
         "SETTINGS_TABLE": {"Ref": "SettingsTable"},
+        "STACK_NAME": {"Ref": "AWS::StackName"},
         "TRUSTED_ACCOUNTS": {"Ref": "TrustedAccounts"},
     }
     assert variables("NotifyFunction") == {
@@ -102,6 +103,7 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "ALERT_TOPIC_ARN": {"Ref": "AlertTopic"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
     }
+    assert "Environment" not in stack.properties("SecurityHubFunction")
 
 
 def test_nothing_in_the_stack_costs_money_for_standing_still(stack):

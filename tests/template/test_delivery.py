@@ -55,13 +55,49 @@ def test_detect_cannot_take_all_of_a_new_accounts_ten_executions(stack):
         assert "ReservedConcurrentExecutions" not in function["Properties"], f"{name}: fails in a new account"
 
 
-def test_notify_reads_the_stream_from_its_beginning_and_gives_up_before_the_stream_forgets(stack):
-    mapping = stack.properties("NotifyFunctionFindings")
+@pytest.mark.parametrize("reader", ["NotifyFunctionFindings", "SecurityHubFunctionFindings"])
+def test_the_stream_is_read_from_its_beginning_and_given_up_before_it_forgets(stack, reader):
+    mapping = stack.properties(reader)
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
     assert 0 < mapping["MaximumRetryAttempts"] <= 1000
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86400
+
+
+def test_the_stream_has_no_more_readers_than_dynamodb_serves(stack):
+    """A third one would have all of them throttled."""
+    mappings = stack.of_type("AWS::Lambda::EventSourceMapping")
+    streams = {name for name, mapping in mappings.items() if "BisectBatchOnFunctionError" in mapping["Properties"]}
+    assert streams == {"NotifyFunctionFindings", "SecurityHubFunctionFindings"}
+    for name in streams:
+        assert mappings[name]["Properties"]["EventSourceArn"] == {"Fn::GetAtt": ["FindingsTable", "StreamArn"]}
+
+
+def test_security_hub_hears_of_every_finding_that_is_written_and_of_as_many_as_a_call_takes(stack):
+    mapping = stack.properties("SecurityHubFunctionFindings")
+    (pattern,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT", "MODIFY"]}
+    assert mapping["BatchSize"] == 100
+
+
+def test_without_security_hub_nothing_of_it_is_deployed(stack):
+    parameter = stack.body["Parameters"]["SecurityHub"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("disabled", ["disabled", "enabled"])
+    assert "must be enabled in this account and region" in parameter["Description"]
+    assert stack.body["Conditions"]["HasSecurityHub"] == {"Fn::Equals": [{"Ref": "SecurityHub"}, "enabled"]}
+    conditional = {name for name, r in stack.resources.items() if r.get("Condition") == "HasSecurityHub"}
+    assert conditional == {
+        "SecurityHubDelayed",
+        "SecurityHubErrors",
+        "SecurityHubFunction",
+        "SecurityHubFunctionFindings",
+        "SecurityHubLogs",
+        "SecurityHubRole",
+    }
+    # And nothing that is always there needs it.
+    for name, resource in stack.resources.items():
+        assert name in conditional or "SecurityHub" not in json.dumps(resource), name
 
 
 def test_every_rule_can_fail_into_the_dead_letter_queue(stack):

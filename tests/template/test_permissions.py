@@ -59,6 +59,18 @@ ACTIONS = {
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     },
+    "SecurityHubRole": {
+        "Stream": {
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+        },
+        "Import": {"securityhub:BatchImportFindings"},
+        "GivenUp": {"sqs:SendMessage"},
+        "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    },
 }
 
 # Where a statement must name every resource, and why.
@@ -71,7 +83,8 @@ def test_each_function_has_a_role_of_its_own_and_sam_adds_none(stack):
     assert set(stack.of_type("AWS::IAM::Role")) == set(ACTIONS)
     assert not stack.of_type("AWS::IAM::Policy")
     assert not stack.of_type("AWS::IAM::ManagedPolicy")
-    for function, role in (("DetectFunction", "DetectRole"), ("NotifyFunction", "NotifyRole")):
+    for role in ACTIONS:
+        function = role.replace("Role", "Function")
         assert stack.properties(function)["Role"] == {"Fn::GetAtt": [role, "Arn"]}
 
 
@@ -106,9 +119,24 @@ def test_detect_cannot_publish_and_nobody_can_delete(stack):
     assert not {action for action in notify if action in ("sqs:ReceiveMessage", "sqs:DeleteMessage")}
     assert not {action for action in detect | notify if "Delete" in action} - {"sqs:DeleteMessage"}
     # What is silenced is for people to say.
-    for role in ACTIONS:
+    for role in ("DetectRole", "NotifyRole"):
         (settings,) = [s for s in stack.statements(role) if s["Sid"] == "Settings"]
         assert listed(settings["Action"]) == ["dynamodb:Scan"]
+
+
+def test_securityhub_reads_the_stream_alone_and_imports_into_this_accounts_own_product(stack):
+    """It sends what the stream has; neither tables nor topics are its business."""
+    resources = {s["Sid"]: s["Resource"] for s in stack.statements("SecurityHubRole")}
+    assert resources == {
+        "Stream": {"Fn::Sub": "${FindingsTable.Arn}/stream/*"},
+        "Import": {
+            "Fn::Sub": "arn:${AWS::Partition}:securityhub:${AWS::Region}:${AWS::AccountId}"
+            ":product/${AWS::AccountId}/default"
+        },
+        "GivenUp": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
+        "Encryption": {"Fn::GetAtt": ["Key", "Arn"]},
+        "Logs": {"Fn::GetAtt": ["SecurityHubLogs", "Arn"]},
+    }
 
 
 def test_queues_take_messages_only_from_this_stacks_rules_and_topics(stack):

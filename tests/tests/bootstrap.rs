@@ -21,8 +21,12 @@ fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) ->
 }
 
 /// What the template tells the functions.
-const TABLES: [(&str, &str); 3] =
-    [("FINDINGS_TABLE", FINDINGS), ("JOURNAL_TABLE", "journal"), ("SETTINGS_TABLE", "settings")];
+const TABLES: [(&str, &str); 4] = [
+    ("FINDINGS_TABLE", FINDINGS),
+    ("JOURNAL_TABLE", "journal"),
+    ("SETTINGS_TABLE", "settings"),
+    ("STACK_NAME", "keepwatch"),
+];
 
 fn detect(aws: &AwsStub) -> Function {
     start("detect", aws, &TABLES, Stdio::inherit())

@@ -61,7 +61,8 @@ impl Detect {
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
         let settings = self.settings.recent(now()).await?;
-        let judge = |message| self.guarded(message, own_account, &settings);
+        let rules_config = self.config.with(&settings);
+        let judge = |message| self.guarded(message, own_account, &settings, &rules_config);
         let outcomes = join_all(batch.records.iter().map(judge)).await;
         let mut counts = Counts { received: batch.records.len(), ..Counts::default() };
         let mut response = SqsBatchResponse::default();
@@ -115,8 +116,9 @@ impl Detect {
         message: &SqsMessage,
         own_account: &str,
         settings: &Settings,
+        config: &Config,
     ) -> anyhow::Result<Judged> {
-        let judged = AssertUnwindSafe(self.message(message, own_account, settings)).catch_unwind();
+        let judged = AssertUnwindSafe(self.message(message, own_account, settings, config)).catch_unwind();
         match tokio::time::timeout(DEADLINE, judged).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(anyhow!("a rule panicked on it")),
@@ -129,10 +131,11 @@ impl Detect {
         message: &SqsMessage,
         own_account: &str,
         settings: &Settings,
+        config: &Config,
     ) -> anyhow::Result<Judged> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
-        let intake = Intake { rules: &self.rules, store: &self.findings, settings, config: &self.config };
+        let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await?;
         if judged == Judged::Other {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");

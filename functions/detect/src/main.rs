@@ -20,18 +20,20 @@ async fn main() -> Result<(), Error> {
     let findings = variable("FINDINGS_TABLE")?;
     let journal = variable("JOURNAL_TABLE")?;
     let settings = variable("SETTINGS_TABLE")?;
+    let stack = variable("STACK_NAME")?;
     let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
 
     let config = clients::config()?;
     let findings = FindingsTable::new(&config, findings, &journal);
+    let journal = JournalTable::new(&config, journal);
     findings.warm().await;
     let detect = Detect {
         rules: Index::new(registry::RULES),
-        account: LiveAccount::new(&config, findings.clone()),
+        account: LiveAccount::new(&config, findings.clone(), journal.clone()),
         findings,
-        journal: JournalTable::new(&config, journal),
+        journal,
         settings: SettingsTable::new(&config, settings),
-        config: Config { trusted_accounts },
+        config: Config { trusted_accounts, stack, ..Config::default() },
     };
     let detect = &detect;
     // The payload stays raw JSON: a typed payload that fails to parse would never reach the handler.

@@ -7,11 +7,15 @@ use keepwatch_core::finding::{Status, finding_id, record::FindingStore as _};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::state::{
     AccountState, Answer, Fact, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query, RoleFacts, Value,
+    WindowQuery,
 };
 use keepwatch_core::time::Timestamp;
+use keepwatch_core::window;
 
 use crate::findings::FindingsTable;
+use crate::journal::JournalTable;
 use crate::reason;
+use crate::runtime::now;
 
 /// CloudTrail leaves out request parameters over 100 KB; a document of at least this many characters may be why.
 const OVERSIZED: usize = 90_000;
@@ -23,12 +27,13 @@ pub struct LiveAccount {
     config: SdkConfig,
     iam: aws_sdk_iam::Client,
     findings: FindingsTable,
+    journal: JournalTable,
 }
 
 impl LiveAccount {
     /// The account of these credentials.
-    pub fn new(config: &SdkConfig, findings: FindingsTable) -> LiveAccount {
-        LiveAccount { config: config.clone(), iam: aws_sdk_iam::Client::new(config), findings }
+    pub fn new(config: &SdkConfig, findings: FindingsTable, journal: JournalTable) -> LiveAccount {
+        LiveAccount { config: config.clone(), iam: aws_sdk_iam::Client::new(config), findings, journal }
     }
 
     async fn managed_policy(&self, arn: &str, version: Option<&str>) -> Result<Value, Otherwise> {
@@ -236,9 +241,8 @@ pub struct StateOf<'a> {
 impl AccountState for StateOf<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
-            Query::ExposedKey { account, access_key_id } => {
-                settled(self.live.exposed_key(account, access_key_id).await)
-            }
+            // Keepwatch's own tables know, whatever the account.
+            Query::ExposedKey { .. } | Query::Window(_) => self.live.answer(query).await,
             _ if self.own != self.asked => {
                 Ok(Fact::Unavailable(format!("account {} is not this one", self.asked)))
             }
@@ -271,6 +275,10 @@ impl LiveAccount {
                 self.permission_set(instance, arn, region).await
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
+            Query::Window(WindowQuery { key, member, time, span }) => {
+                let crowd = window::note(&self.journal, key, member, *time, *span, now()).await;
+                crowd.map(Value::Crowd).map_err(Otherwise::TryAgain)
+            }
         };
         settled(answer)
     }

@@ -6,8 +6,12 @@ mod dynamodb;
 pub mod findings;
 pub mod journal;
 mod outbox;
+#[cfg(feature = "profiles")]
+pub mod profiles;
 pub mod runtime;
+pub mod securityhub;
 pub mod settings;
+pub mod tables;
 pub mod topic;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use keepwatch_core::settings::{KEY, Settings, Suppression};
 use keepwatch_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -85,6 +86,31 @@ impl SettingsTable {
     pub async fn put(&self, suppression: &Suppression) -> Result<(), AwsError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&suppression.row())?));
         put.send().await.map(drop).map_err(failed("dynamodb:PutItem"))
+    }
+
+    /// Writes a suppression unless there is a row of its name, whose author would not know that it is gone. Returns
+    /// whether it was written.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn add(&self, suppression: &Suppression) -> Result<bool, AwsError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(&suppression.row())?))
+            .condition_expression("attribute_not_exists(setting_id)");
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(failed("dynamodb:PutItem")(error)),
+        }
     }
 
     /// Removes a row. `false` when there is none of this key.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use crate::time::Timestamp;
+use crate::window::Crowd;
 
 /// A question about the account's live state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,8 @@ pub enum Query {
         /// Region of the instance, where alone it can be asked.
         region: String,
     },
+    /// How many different members lie close together in a window; see [`crate::window`]. Asking adds the member.
+    Window(WindowQuery),
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
         /// The account that holds the key.
@@ -81,6 +84,19 @@ pub enum Query {
         /// The access key id.
         access_key_id: String,
     },
+}
+
+/// A question to a window. Asking twice is asking once: a member is counted once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WindowQuery {
+    /// Names the window: rule and what its members have in common.
+    pub key: String,
+    /// What tells the members apart.
+    pub member: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// How close together they must lie.
+    pub span: std::time::Duration,
 }
 
 /// What can hold an IAM policy.
@@ -184,6 +200,8 @@ pub enum Value {
     Name(String),
     /// To `ExposedKey`.
     Flag(bool),
+    /// To `Window`.
+    Crowd(Crowd),
 }
 
 /// An answer.
@@ -229,6 +247,20 @@ impl Facts {
             Some(Err(why)) => Err(Interrupt::Failed(why.clone())),
             None => Err(Interrupt::Ask(query)),
         }
+    }
+}
+
+impl Facts {
+    /// In what company an event is. Where nobody can count, it is alone.
+    ///
+    /// # Errors
+    /// [`Interrupt::Ask`] until it has been counted.
+    pub fn crowd(&self, window: WindowQuery) -> Result<Crowd, Interrupt> {
+        let alone = Crowd::of_one(window.time);
+        Ok(match self.ask(Query::Window(window))? {
+            Fact::Known(Value::Crowd(crowd)) => crowd,
+            _ => alone,
+        })
     }
 }
 

@@ -44,23 +44,49 @@ pub fn defang(text: &str) -> String {
 }
 
 fn defang_word(word: &str) -> String {
-    let service = word.strip_suffix(".amazonaws.com");
+    let bare = word.trim_start_matches('(').trim_end_matches(['.', ',', ';', ':', ')']);
+    let service = bare.strip_suffix(".amazonaws.com");
     if service.is_some_and(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')) {
         return word.to_owned();
     }
     let mut out = String::with_capacity(word.len());
-    let mut chars = word.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (c, chars.peek()) {
-            // Every full stop that IDNA reads as a dot, before anything that can begin a domain label or a TLD.
-            ('.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}', Some(next)) if next.is_alphabetic() => {
-                out.push_str("[.]")
-            }
-            (':', Some('/')) => out.push_str("[:]"),
-            _ => out.push(c),
+    for (at, c) in word.char_indices() {
+        match c {
+            _ if !makes_link(word, at, c) => out.push(c),
+            ':' => out.push_str("[:]"),
+            '\\' => out.push_str("[\\]"),
+            _ => out.push_str("[.]"),
         }
     }
     out
+}
+
+/// What mail clients make a link of with a colon alone, without slashes.
+const SCHEMES: &[&str] = &["mailto", "tel", "sms", "callto", "sip", "news", "facetime", "outlook", "onenote"];
+
+/// Whether the character `c` at this place makes a link of what stands around it. Without it there is none.
+fn makes_link(text: &str, at: usize, c: char) -> bool {
+    if !matches!(c, '.' | ':' | '\\' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}') {
+        return false;
+    }
+    let (before, after) = (&text[..at], &text[at + c.len_utf8()..]);
+    let Some(next) = after.chars().next() else { return false };
+    match c {
+        ':' => next == '/' || (next != ' ' && SCHEMES.iter().any(|name| ends_in(before, name))),
+        // Windows' network paths are links to Outlook.
+        '\\' => before.ends_with('\\'),
+        // Every full stop that IDNA reads as a dot, before anything that can begin a domain label or a TLD.
+        _ => next.is_alphabetic() || (next.is_alphanumeric() && ends_in(before, "www")),
+    }
+}
+
+/// Whether the text ends in this word, in any case.
+fn ends_in(text: &str, word: &str) -> bool {
+    let Some((head, tail)) = text.len().checked_sub(word.len()).and_then(|at| text.split_at_checked(at))
+    else {
+        return false;
+    };
+    tail.eq_ignore_ascii_case(word) && !head.ends_with(char::is_alphanumeric)
 }
 
 /// The text as one word of a POSIX shell, never clickable: a dot before a letter is quoted on its own, which the shell
@@ -70,15 +96,14 @@ pub fn shell_word(text: &str) -> String {
     if text.is_empty() {
         return "''".to_owned();
     }
+    let linked = text.char_indices().any(|(at, c)| makes_link(text, at, c));
+    if !linked && !text.contains('\'') && !text.starts_with('=') {
+        return if text.chars().all(plain) { text.to_owned() } else { format!("'{text}'") };
+    }
     let mut out = String::with_capacity(text.len() + 8);
     let mut quoted = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let breaks_link = match c {
-            '.' => chars.peek().is_some_and(|next| next.is_alphabetic()),
-            ':' => chars.peek() == Some(&'/'),
-            _ => false,
-        };
+    for (at, c) in text.char_indices() {
+        let breaks_link = makes_link(text, at, c);
         // A word that begins with = is the path of a program to zsh.
         let quote = breaks_link || !(plain(c) || c == '\'') || (c == '=' && out.is_empty());
         if quoted && (breaks_link || !quote) {
@@ -127,6 +152,15 @@ mod tests {
         );
         assert_eq!(defang("aws-cli/2.15.30 from 203.0.113.7"), "aws-cli/2.15.30 from 203.0.113.7");
         assert_eq!(defang("cloudformation.amazonaws.com"), "cloudformation.amazonaws.com");
+        assert_eq!(
+            defang("(ec2.amazonaws.com, x.y.amazonaws.com.)"),
+            "(ec2.amazonaws.com, x[.]y[.]amazonaws[.]com.)"
+        );
+        assert_eq!(defang("WWW.1and1 MailTo:bob tel:1 hotel:1"), "WWW[.]1and1 MailTo[:]bob tel[:]1 hotel:1");
+        assert_eq!(
+            defang("\\\\host\\share C:\\x evil\u{3002}\u{4e2d}"),
+            "\\[\\]host\\share C:\\x evil[.]\u{4e2d}"
+        );
         assert_eq!(defang("x.s3.amazonaws.com"), "x[.]s3[.]amazonaws[.]com");
     }
 
@@ -134,9 +168,10 @@ mod tests {
     fn shell_words_survive_a_shell_and_attract_no_click() {
         assert_eq!(shell_word("bob"), "bob");
         assert_eq!(shell_word("alice@example.com"), "alice@example'.'com");
-        assert_eq!(shell_word("a b;c"), "a' 'b';'c");
+        assert_eq!(shell_word("\u{fc}\u{3002}\u{4e2d}"), "'\u{fc}''\u{3002}''\u{4e2d}'");
+        assert_eq!(shell_word("a b;c"), "'a b;c'");
         assert_eq!(shell_word("it's"), "it\\'s");
-        assert_eq!(shell_word("$(id)"), "'$('id')'");
+        assert_eq!(shell_word("$(id)"), "'$(id)'");
         assert_eq!(shell_word("' ; rm"), "\\'' ; 'rm");
         assert_eq!(shell_word(""), "''");
         assert_eq!(shell_word("=ls"), "'='ls");

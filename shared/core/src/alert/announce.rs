@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Alert, heading, listed, paragraph};
+use super::Alert;
+use super::layout::{command, heading, listed, paragraph};
 use crate::finding::short_hash;
 use crate::observation::Severity;
 use crate::policy::wildcard::matches;
 use crate::rules::registry;
 use crate::settings::{Settings, is_core};
+use crate::text::{MAX_TEXT, clean, shell_word};
 
 /// What the settings say, each row as one line, by a fingerprint of the row.
 pub(super) type Announced = BTreeMap<String, String>;
@@ -81,7 +83,7 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
         ([], [one], []) => format!("Keepwatch: suppression removed: {one}"),
         ([], [], [one]) => format!("Keepwatch: a settings row cannot be used: {one}"),
         _ => format!(
-            "Keepwatch: {} suppressions added, {} removed, {} settings rows cannot be used",
+            "Keepwatch: the settings have changed: suppressions added: {}, removed: {}, unusable rows: {}",
             added.len(),
             removed.len(),
             invalid.len()
@@ -100,19 +102,35 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
         }
         heading(&mut out, title);
         for row in rows.iter().take(TOLD) {
-            listed(&mut out, row, "");
+            listed(&mut out, row, &[]);
         }
         if rows.len() > TOLD {
-            listed(&mut out, &format!("and {} more", rows.len() - TOLD), "");
+            listed(&mut out, &format!("and {} more", rows.len() - TOLD), &[]);
         }
     }
     heading(&mut out, "WHAT TO DO NOW");
-    paragraph(
+    if !invalid.is_empty() {
+        paragraph(&mut out, "Correct each row that cannot be used, or remove it.");
+    }
+    if added.len() + removed.len() > 0 {
+        paragraph(
+            &mut out,
+            "If none of you did this, somebody is hiding: remove the suppression, and look who may write the settings \
+             table.",
+        );
+    }
+    let first = added.first().and_then(|row| row.split_once(": "));
+    let name = first.map_or("NAME".to_owned(), |(name, _)| shell_word(name));
+    command(&mut out, "What is suppressed", "keepwatch suppress list");
+    command(
         &mut out,
-        "If none of you did this, somebody is hiding: remove the suppression, and look who may write the settings table.",
+        "Take one away; what it silenced is told again",
+        &format!("keepwatch suppress remove {name}"),
     );
-    out.push_str("  # What is suppressed\n  keepwatch suppress list\n\n");
-    out.push_str("  # Take one away; what it silenced is told again\n  keepwatch suppress remove NAME\n");
-    let json = json!({"settings": {"added": added, "removed": removed, "invalid": invalid}});
+    let told = |rows: &[&String]| -> Vec<String> {
+        rows.iter().take(TOLD).map(|row| clean(row, MAX_TEXT)).collect()
+    };
+    let json =
+        json!({"settings": {"added": told(added), "removed": told(removed), "invalid": told(invalid)}});
     Alert::new(severity, &headline, out, json)
 }

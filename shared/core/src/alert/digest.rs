@@ -1,14 +1,14 @@
 //! One mail for many findings: what the mail budget did not let out alone.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{Alert, heading, listed, paragraph};
+use super::Alert;
+use super::layout::{command, heading, line, listed, paragraph};
 use crate::finding::Finding;
 use crate::observation::Severity;
-use crate::text::{clean, defang};
+use crate::text::clean;
 use crate::time::Timestamp;
 
 /// How many findings a digest tells one by one; the others are counted by rule.
@@ -53,6 +53,20 @@ impl Line {
         }
     }
 
+    /// What happened, and in which account.
+    fn named(&self) -> String {
+        if self.account.is_empty() { self.title.clone() } else { format!("{}: {}", self.account, self.title) }
+    }
+
+    /// When it happened, and how often.
+    pub(super) fn when(&self) -> String {
+        match self.occurrences {
+            0 => String::new(),
+            1 => self.last_seen.to_string(),
+            times => format!("{times} times since {}, last at {}", self.first_seen, self.last_seen),
+        }
+    }
+
     /// Of an item that is due an alert and cannot be read.
     pub(super) fn unreadable(finding_id: &str) -> Line {
         Line {
@@ -94,7 +108,8 @@ pub(super) fn alert(lines: &[Line]) -> Alert {
             heading(&mut out, line.severity.as_str());
             severity = Some(line.severity);
         }
-        listed(&mut out, &line.title, &format!("{}  {}", line.last_seen, line.finding_id));
+        let title = if accounts.is_empty() { line.named() } else { line.title.clone() };
+        listed(&mut out, &title, &[&line.when(), &line.finding_id]);
     }
     if !counted.is_empty() {
         heading(&mut out, "AND MORE, COUNTED BY RULE");
@@ -103,16 +118,16 @@ pub(super) fn alert(lines: &[Line]) -> Alert {
             *rules.entry(&line.rule).or_default() += 1;
         }
         for (rule, count) in rules {
-            let _ = writeln!(out, "  {count:>6}  {}", defang(rule));
+            line(&mut out, &count.to_string(), rule);
         }
     }
     heading(&mut out, "WHAT TO DO NOW");
     paragraph(
         &mut out,
-        "So many at once come from one hand or one script: look who acted in the first of them, and begin there.",
+        "So many at once often come from one hand or one script: look who acted in the first of them, and begin there.",
     );
-    let _ = writeln!(out, "  # List what is open, worst first\n  keepwatch findings list\n");
-    let _ = writeln!(out, "  # Everything about one of them\n  keepwatch findings show FINDING_ID");
+    command(&mut out, "List what is open, worst first", "keepwatch findings list");
+    command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
     let ids: Vec<&str> = told.iter().map(|line| line.finding_id.as_str()).collect();
     Alert::new(worst, &headline, out, json!({"digest": {"findings": lines.len(), "finding_ids": ids}}))
 }

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 use serde_json::json;
 
+use super::Alert;
 use super::digest::{Line, by_severity};
-use super::{Alert, heading, line, listed, paragraph};
+use super::layout::{command, heading, line, listed, paragraph};
 use crate::finding::{Finding, Status};
 use crate::observation::Severity;
 use crate::settings::Settings;
@@ -169,7 +170,7 @@ impl<'a> Tally<'a> {
         let mut out = String::new();
         let (headline, severity) = match self.period.kind {
             Kind::Daily => (
-                format!("{}: today: {new} new, {fixed} fixed, {open} still open", self.account),
+                format!("{}: Keepwatch today: {new} new, {fixed} fixed, {open} still open", self.account),
                 Severity::Informational,
             ),
             // Silence is either a dead account or a deaf watch.
@@ -184,30 +185,24 @@ impl<'a> Tally<'a> {
                 Severity::Informational,
             ),
         };
-        paragraph(
-            &mut out,
-            &format!(
-                "From {} to {}: new {}; fixed {}; open from before {}.",
-                self.period.from,
-                self.period.to,
-                count(&self.new),
-                count(&self.fixed),
-                count(&self.open)
-            ),
-        );
+        let what = match self.period.kind {
+            Kind::Daily => "What Keepwatch saw in a day",
+            Kind::Weekly => "What Keepwatch saw in a week",
+        };
+        paragraph(&mut out, &format!("{what}, from {} to {}.", self.period.from, self.period.to));
+        line(&mut out, "New", &count(&self.new));
+        line(&mut out, "Fixed", &count(&self.fixed));
+        line(&mut out, "Open before", &count(&self.open));
+        out.push('\n');
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, judged, settings, now);
         }
-        section(&mut out, "NEW", &self.new, |line| format!("{}  {}", line.last_seen, line.finding_id));
-        section(&mut out, "FIXED", &self.fixed, |line| {
-            format!("{}  {}", line.status_reason.as_deref().unwrap_or("open again since"), line.finding_id)
-        });
-        section(&mut out, "STILL OPEN, OLDEST FIRST", &self.open, |line| {
-            format!("since {}, {} times  {}", line.first_seen, line.occurrences, line.finding_id)
-        });
+        section(&mut out, "NEW", &self.new);
+        section(&mut out, "FIXED", &self.fixed);
+        section(&mut out, "STILL OPEN, WORST AND OLDEST FIRST", &self.open);
         if self.suppressed > 0 {
             heading(&mut out, "SUPPRESSED");
-            let _ = writeln!(out, "  {} open findings: keepwatch suppress list", self.suppressed);
+            let _ = writeln!(out, "  {} open findings; keepwatch suppress list says why", self.suppressed);
         }
         if self.unreadable > 0 {
             heading(&mut out, "UNREADABLE");
@@ -216,6 +211,18 @@ impl<'a> Tally<'a> {
                 "  {} items of the findings table are no findings; look who wrote them",
                 self.unreadable
             );
+        }
+        heading(&mut out, "WHAT TO DO NOW");
+        if judged == 0 && self.period.kind == Kind::Weekly {
+            command(
+                &mut out,
+                "Is there a trail? It must log management events",
+                "aws cloudtrail describe-trails",
+            );
+            command(&mut out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
+        } else {
+            command(&mut out, "List what is open, worst first", "keepwatch findings list");
+            command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
         }
         let json = json!({"report": {
             "kind": if self.period.kind == Kind::Daily { "daily" } else { "weekly" },
@@ -238,7 +245,7 @@ impl<'a> Tally<'a> {
         heading(out, "THIS WEEK");
         line(out, "Events judged", &judged.to_string());
         for (name, label) in
-            [("failed", "Given back"), ("mailed", "Alerts mailed"), ("digested", "In digests")]
+            [("failed", "Tried again"), ("mailed", "Alerts mailed"), ("digested", "In digests")]
         {
             if let Some(count) = self.counts.get(name) {
                 line(out, label, &count.to_string());
@@ -250,30 +257,30 @@ impl<'a> Tally<'a> {
         }
         for suppression in active.iter().take(TOLD) {
             let what = format!("{}: {} on {}", suppression.id, suppression.rule, suppression.resource);
-            listed(
-                out,
-                &what,
-                &format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason),
-            );
+            let why =
+                format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason);
+            listed(out, &what, &[&why]);
         }
     }
 }
 
 /// A heading and the findings under it, by severity.
-fn section(out: &mut String, title: &str, lines: &[Line], note: impl Fn(&Line) -> String) {
+fn section(out: &mut String, title: &str, lines: &[Line]) {
     if lines.is_empty() {
         return;
     }
     heading(out, title);
     for line in lines.iter().take(TOLD) {
-        listed(out, &format!("{} {}", line.severity.as_str(), line.title), &note(line));
+        let status = line.status_reason.as_deref().unwrap_or_default();
+        let title = format!("{}: {}", line.severity.as_str(), line.title);
+        listed(out, &title, &[status, &line.when(), &line.finding_id]);
     }
     if lines.len() > TOLD {
         let rest = lines.iter().skip(TOLD).map(|line| line.severity);
         listed(
             out,
             &format!("and {} more: {}", lines.len() - TOLD, by_severity(rest)),
-            "keepwatch findings list",
+            &["keepwatch findings list"],
         );
     }
 }

@@ -1,26 +1,22 @@
 //! What a mail must hold, whatever the event held.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use proptest::prelude::*;
+pub(crate) mod check;
+mod fixtures;
+mod properties;
+mod snapshots;
+
 use serde_json::json;
 
 use super::*;
-use crate::finding::{AlertState, Finding};
+use crate::finding::AlertState;
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::inline_policy::InlinePolicy;
 use crate::rules::keys::exposed_access_key::ExposedAccessKey;
 use crate::rules::keys::quarantine_attached::QuarantineAttached;
 use crate::rules::root::console_sign_in::ConsoleSignIn;
 use crate::rules::testing::*;
-
-fn finding(observations: &[Observation]) -> Finding {
-    let mut finding =
-        Finding::open(&observations[0], None, None).expect("a failing observation opens a finding");
-    for observation in &observations[1..] {
-        finding.apply(observation);
-    }
-    finding
-}
+use check::finding;
 
 fn root_sign_in_without_mfa() -> Observation {
     fired(
@@ -94,7 +90,7 @@ fn an_exposed_key_tells_all_its_witnesses() {
         "--access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive",
         "Found at        https[:]//github[.]com/example/repo",
         "Witness",
-        "AWS quarantined user bob",
+        "AttachUserPolicy: AWS quarantined",
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
@@ -125,36 +121,8 @@ fn the_message_is_one_json_object_with_a_mail_and_its_twin() {
     let alert = Alert::of(&finding(&[root_sign_in_without_mfa()]));
     let message: Value = serde_json::from_str(&alert.message()).unwrap();
     assert_eq!(message["email"].as_str(), Some(alert.text.as_str()));
-    let twin: Value = serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
-    assert_eq!(twin["severity"], "CRITICAL");
-    assert_eq!(twin["mail"]["subject"].as_str(), Some(alert.subject.as_str()));
-}
-
-proptest! {
-    /// Whatever stands in the event's fields, the subject is 1 to 99 printable ASCII characters, the body is bounded,
-    /// and neither holds a control or bidirectional character or a link that the event brought.
-    #[test]
-    fn any_text_gives_a_publishable_alert(
-        user in "\\PC{0,80}|[a-z]{1,8}\\.[a-z]{2,4}|.{0,40}",
-        agent in ".{0,60}|https?://[a-z]{3,9}\\.com/.{0,9}",
-        account in "[0-9]{12}|.{0,20}",
-    ) {
-        let document = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
-        let event = call("iam", "PutUserPolicy", json!({
-            "recipientAccountId": account, "userAgent": agent, "userIdentity": {"userName": user},
-            "requestParameters": {"userName": format!("x{user}"), "policyName": user, "policyDocument": document},
-        }));
-        for seen in observe(&InlinePolicy, &event) {
-            let alert = Alert::of(&finding(&[seen]));
-            prop_assert!((1..=99).contains(&alert.subject.len()));
-            prop_assert!(alert.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{}", alert.subject);
-            prop_assert!(alert.message().len() < 256 * 1024);
-            prop_assert!(!alert.text.chars().any(|c| c != '\n' && c.is_control()));
-            let hidden = alert.text.contains(['\u{202e}', '\u{200b}', '\u{2066}']);
-            prop_assert!(!hidden);
-            for word in alert.text.split_whitespace().filter(|word| word.contains("://")) {
-                prop_assert!(word.starts_with("https://console.a"), "{word}");
-            }
-        }
-    }
+    let twin: Value = serde_json::from_str(message["default"].as_str().unwrap()).unwrap();
+    assert_eq!((&twin["class_uid"], &twin["severity"]), (&json!(2004), &json!("Critical")));
+    assert_eq!(twin["unmapped"]["mail"]["subject"].as_str(), Some(alert.subject.as_str()));
+    assert_eq!(twin["unmapped"]["alert_reason"], "new");
 }

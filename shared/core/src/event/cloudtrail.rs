@@ -36,6 +36,8 @@ lenient! {
         error_code: Text<'a> = "errorCode",
         /// `errorMessage`.
         error_message: Text<'a> = "errorMessage",
+        /// `sessionCredentialFromConsole`, as text: `true` for calls that the console made for a person.
+        from_console: Text<'a> = "sessionCredentialFromConsole",
         /// `readOnly`, as text: `true` or `false`.
         read_only: Text<'a> = "readOnly",
         /// `userIdentity`.
@@ -154,6 +156,18 @@ impl Record<'_> {
         text_at(self.additional(), path)
     }
 
+    /// A flag under `requestParameters`, by path. CloudTrail writes booleans as JSON booleans, strings, and objects with a
+    /// `value`.
+    pub fn param_flag(&self, path: &[&str]) -> Option<bool> {
+        flag_at(self.request(), path)
+    }
+
+    /// ARN of a regional resource of this account: `record.arn("ec2", "security-group/sg-1")`.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        let (partition, region) = (self.partition(), self.aws_region.or_empty());
+        format!("arn:{partition}:{service}:{region}:{}:{resource}", self.account())
+    }
+
     /// Whether CloudTrail left the parameters out because they exceed 100 KB, and says so with `omitted: true`.
     /// The limit is CloudTrail's; padding a policy beyond it hides the grant from whoever reads only the event.
     pub fn request_omitted(&self) -> bool {
@@ -226,4 +240,39 @@ fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
 /// A non-empty string at `path`, keys compared exactly.
 pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
     path.iter().try_fold(value, |value, key| value.get(key))?.as_str().filter(|text| !text.is_empty())
+}
+
+/// A boolean at `path`, whether it is written as `true`, `"true"` or `{"value": true}`.
+pub(crate) fn flag_at(value: &Value, path: &[&str]) -> Option<bool> {
+    match path.iter().try_fold(value, |value, key| value.get(key))? {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        Value::Object(wrapped) => flag_at(wrapped.get("value")?, &[]),
+        _ => None,
+    }
+}
+
+/// A whole number at `path`, whether it is written as a number or as text.
+pub(crate) fn number_at(value: &Value, path: &[&str]) -> Option<i64> {
+    match path.iter().try_fold(value, |value, key| value.get(key))? {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The elements of a list at `path`. A list may be wrapped as `{"items": [...]}`, and a single object stands for a list of
+/// one.
+pub(crate) fn items_at<'v>(value: &'v Value, path: &[&str]) -> Vec<&'v Value> {
+    match path.iter().try_fold(value, |value, key| value.get(key)) {
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(Value::Object(wrapped)) => match wrapped.get("items") {
+            Some(Value::Array(items)) => items.iter().collect(),
+            _ if wrapped.is_empty() => Vec::new(),
+            _ => path.iter().try_fold(value, |value, key| value.get(key)).into_iter().collect(),
+        },
+        Some(Value::Null) | None => Vec::new(),
+        Some(single) => vec![single],
+    }
 }

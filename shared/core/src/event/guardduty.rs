@@ -3,7 +3,19 @@
 //! Schema: GuardDuty user guide, "Processing GuardDuty findings with Amazon EventBridge". An update of a finding has the
 //! same `id`; `service.count` grows.
 
+use serde_json::value::RawValue;
+
 use super::lenient::{Text, lenient};
+
+lenient! {
+    /// `service`: how the finding stands.
+    Service {
+        /// `archived`, as text.
+        archived: Text<'a> = "archived" | "Archived",
+        /// `count`, as text: how often it was seen.
+        count: Text<'a> = "count" | "Count",
+    }
+}
 
 lenient! {
     /// `detail` of a GuardDuty finding. Some producers forward the API's PascalCase shape; both spellings are read.
@@ -22,5 +34,11 @@ lenient! {
         region: Text<'a> = "region" | "Region",
         /// `updatedAt`, RFC 3339.
         updated_at: Text<'a> = "updatedAt" | "UpdatedAt",
+        /// `description`.
+        description: Text<'a> = "description" | "Description",
+        /// `service`.
+        service: Service<'a> = "service" | "Service",
+        /// `resource`, unparsed: its shape depends on `resourceType`.
+        resource: Option<&'a RawValue> = "resource" | "Resource",
     }
 }

@@ -1,4 +1,5 @@
-//! What AWS sends: the EventBridge envelope and, inside, CloudTrail, Health, Trusted Advisor and GuardDuty.
+//! What AWS sends: the EventBridge envelope and, inside, CloudTrail, Health, Trusted Advisor, and the findings of AWS's own
+//! detectors.
 //!
 //! The models borrow from the event's text and never fail on a missing or odd field; see [`lenient`].
 
@@ -6,6 +7,7 @@ pub mod cloudtrail;
 pub mod guardduty;
 pub mod health;
 pub mod lenient;
+pub mod security_services;
 #[cfg(test)]
 mod tests;
 pub mod trusted_advisor;
@@ -15,6 +17,7 @@ use serde_json::value::RawValue;
 pub use cloudtrail::Record;
 pub use guardduty::GuardDuty;
 pub use health::Health;
+pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
 pub use trusted_advisor::TrustedAdvisor;
 
 use crate::time::Timestamp;
@@ -74,6 +77,14 @@ pub enum Body<'a> {
     TrustedAdvisor(TrustedAdvisor<'a>),
     /// A GuardDuty finding.
     GuardDuty(GuardDuty<'a>),
+    /// A finding of IAM Access Analyzer.
+    AccessAnalyzer(Box<AccessAnalyzer<'a>>),
+    /// A change of compliance with a rule of AWS Config.
+    ConfigRule(Box<ConfigRule<'a>>),
+    /// Findings of Security Hub.
+    SecurityHub(SecurityHub<'a>),
+    /// An anomaly in the account's costs.
+    CostAnomaly(Box<CostAnomaly<'a>>),
     /// JSON of a kind that no rule reads. Counted, never silent.
     Other,
 }
@@ -128,7 +139,11 @@ impl<'a> Event<'a> {
             Body::GuardDuty(finding) => {
                 finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty()))
             }
-            Body::Other => None,
+            Body::AccessAnalyzer(finding) => {
+                finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty()))
+            }
+            Body::CostAnomaly(anomaly) => anomaly.id.get().map(str::to_owned),
+            Body::ConfigRule(_) | Body::SecurityHub(_) | Body::Other => None,
         };
         own.unwrap_or_else(|| envelope_id.to_owned())
     }
@@ -140,7 +155,12 @@ impl<'a> Event<'a> {
             Body::Health(health) => Timestamp::parse_rfc2822(health.last_updated_time.or_empty())
                 .or_else(|| Timestamp::parse_rfc2822(health.start_time.or_empty())),
             Body::GuardDuty(finding) => Timestamp::parse(finding.updated_at.or_empty()),
-            Body::TrustedAdvisor(_) | Body::Other => None,
+            Body::AccessAnalyzer(finding) => Timestamp::parse(finding.updated_at.or_empty()),
+            Body::ConfigRule(change) => Timestamp::parse(change.new.recorded.or_empty()),
+            Body::SecurityHub(hub) => {
+                hub.findings.0.iter().filter_map(|f| Timestamp::parse(f.updated_at.or_empty())).max()
+            }
+            Body::TrustedAdvisor(_) | Body::CostAnomaly(_) | Body::Other => None,
         };
         own.or_else(|| Timestamp::parse(self.envelope.time.or_empty()))
     }
@@ -152,7 +172,10 @@ impl<'a> Event<'a> {
             Body::Health(health) => health.event_type_code.or_empty(),
             Body::TrustedAdvisor(item) => item.check_name.or_empty(),
             Body::GuardDuty(finding) => finding.kind.or_empty(),
-            Body::Other => self.envelope.detail_type.or_empty(),
+            Body::ConfigRule(change) => change.rule.or_empty(),
+            Body::AccessAnalyzer(_) | Body::SecurityHub(_) | Body::CostAnomaly(_) | Body::Other => {
+                self.envelope.detail_type.or_empty()
+            }
         }
     }
 
@@ -165,6 +188,12 @@ impl<'a> Event<'a> {
                 health.affected_account.get().filter(|id| is_account_id(id)).unwrap_or_default()
             }
             Body::GuardDuty(finding) => finding.account_id.or_empty(),
+            Body::AccessAnalyzer(finding) => finding.account_id.or_empty(),
+            Body::ConfigRule(change) => change.account_id.or_empty(),
+            Body::SecurityHub(hub) => hub.findings.0.first().map_or("", |f| f.account_id.or_empty()),
+            Body::CostAnomaly(anomaly) => {
+                anomaly.account_id.get().filter(|id| is_account_id(id)).unwrap_or_default()
+            }
             Body::TrustedAdvisor(_) | Body::Other => "",
         };
         if own.is_empty() { self.envelope.account.or_empty() } else { own }
@@ -175,6 +204,9 @@ impl<'a> Event<'a> {
         match &self.body {
             Body::CloudTrail(record) => record.aws_region.get(),
             Body::Health(health) => health.event_region.get(),
+            Body::AccessAnalyzer(finding) => finding.region.get(),
+            Body::ConfigRule(change) => change.region.get(),
+            Body::SecurityHub(hub) => hub.findings.0.first().and_then(|f| f.region.get()),
             _ => None,
         }
         .unwrap_or_else(|| self.envelope.region.or_empty())
@@ -187,6 +219,10 @@ impl<'a> Event<'a> {
             Body::Health(_) => "health",
             Body::TrustedAdvisor(_) => "trusted-advisor",
             Body::GuardDuty(_) => "guardduty",
+            Body::AccessAnalyzer(_) => "access-analyzer",
+            Body::ConfigRule(_) => "config",
+            Body::SecurityHub(_) => "security-hub",
+            Body::CostAnomaly(_) => "cost-anomaly",
             Body::Other => "other",
         }
     }
@@ -202,6 +238,12 @@ impl<'a> Body<'a> {
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
             "Trusted Advisor Check Item Refresh Notification" => Body::TrustedAdvisor(read(detail)?),
             "GuardDuty Finding" => Body::GuardDuty(read(detail)?),
+            "Access Analyzer Finding" => Body::AccessAnalyzer(Box::new(read(detail)?)),
+            "Config Rules Compliance Change" => Body::ConfigRule(Box::new(read(detail)?)),
+            "Security Hub Findings - Imported" => Body::SecurityHub(read(detail)?),
+            "Anomaly Detected" if envelope.source.or_empty() == "aws.ce" => {
+                Body::CostAnomaly(Box::new(read(detail)?))
+            }
             _ => Body::Other,
         })
     }

@@ -3,8 +3,6 @@
 //! Security Hub takes a finding of the default product only from the account that the finding is about
 //! (`BatchImportFindings`, API reference): those of other accounts must be sent from there.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
 use super::{Compliance, Origin, PRODUCT, VERSION};
@@ -20,11 +18,11 @@ const LAST_TIME: i64 = 253_370_764_800_000;
 /// The most requirements that a finding may name.
 const MAX_REQUIREMENTS: usize = 32;
 
-/// An `AwsSecurityFinding`. `home_region` is where Security Hub is called, `now` is when.
+/// An `AwsSecurityFinding`. `home_region` is where Security Hub is called.
 ///
 /// `Workflow` is left out: it belongs to Security Hub's users, and for a finding that exists it changes by
 /// `BatchUpdateFindings` alone. Sent from here it would be taken once and then be wrong.
-pub fn finding(finding: &Finding, home_region: &str, now: Timestamp) -> Value {
+pub fn finding(finding: &Finding, home_region: &str) -> Value {
     let meta = registry::meta(&finding.rule);
     let origin = Origin::of(meta);
     // Only twelve digits are accepted. An event that names no account must not make the format invalid; what it named
@@ -40,8 +38,9 @@ pub fn finding(finding: &Finding, home_region: &str, now: Timestamp) -> Value {
         "GeneratorId": text(&finding.rule, 512, "unknown"),
         "AwsAccountId": account,
         "Types": types,
-        "CreatedAt": time(finding.first_seen),
-        "UpdatedAt": time(updated_at(finding, now)),
+        "CreatedAt": time(finding.created_at),
+        // Security Hub ignores an update that is not later than what it has; this grows with each write of the finding.
+        "UpdatedAt": time(finding.updated_at),
         "FirstObservedAt": time(finding.first_seen),
         "LastObservedAt": time(finding.last_seen),
         "Severity": severity,
@@ -64,14 +63,6 @@ pub fn finding(finding: &Finding, home_region: &str, now: Timestamp) -> Value {
 fn product_arn(region: &str, account: &str) -> String {
     let partition = super::partition(region, "");
     format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
-}
-
-/// When the record was last written. Security Hub ignores an update that is not later than what it has, so that this
-/// must grow with each version of the finding, and when an unchanged finding is sent again, lest it be deleted after 90
-/// days. The clock grows in either case. Where it runs behind the events' clocks, the version, which only grows, is
-/// added to the last event's time instead.
-fn updated_at(finding: &Finding, now: Timestamp) -> Timestamp {
-    now.max(finding.last_seen.plus(Duration::from_millis(finding.version)))
 }
 
 /// A detection that is over leaves the list of what is active: the workflow status that would say so is not ours to

@@ -6,7 +6,7 @@
 pub mod asff;
 pub mod ocsf;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::alert::section;
 use crate::event::is_account_id;

@@ -8,11 +8,11 @@ use super::{Compliance, Origin, PRODUCT, VERSION};
 use crate::finding::{Finding, MAILED_FROM, Status, Witness};
 use crate::observation::{Actor, Confidence, Severity};
 use crate::rules::{Meta, registry};
-use crate::time::Timestamp;
 
 /// A Detection Finding (class 2004) where the finding comes from events, a Compliance Finding (2003) where it comes
-/// from state; see [`Origin`]. `now` is when it is rendered.
-pub fn finding(finding: &Finding, now: Timestamp) -> Value {
+/// from state; see [`Origin`]. Its time is that of the finding's last change, which it tells of; when the problem occurred
+/// stands in `start_time` and `end_time`.
+pub fn finding(finding: &Finding) -> Value {
     let meta = registry::meta(&finding.rule);
     let origin = Origin::of(meta);
     let (class_uid, class_name) = match origin {
@@ -32,7 +32,7 @@ pub fn finding(finding: &Finding, now: Timestamp) -> Value {
         "class_name": class_name,
         "type_uid": class_uid * 100 + activity_id,
         "type_name": format!("{class_name}: {activity_name}"),
-        "time": finding.last_seen.millis(),
+        "time": finding.updated_at.millis(),
         "start_time": finding.first_seen.millis(),
         "end_time": finding.last_seen.millis(),
         // integer_t has 32 bits.
@@ -44,7 +44,7 @@ pub fn finding(finding: &Finding, now: Timestamp) -> Value {
         "confidence": confidence,
         "status_id": status_id,
         "status": status,
-        "metadata": metadata(finding, now),
+        "metadata": metadata(finding),
         "cloud": cloud(finding),
         "finding_info": finding_info(finding, meta, origin),
         "resources": [resource(finding)],
@@ -85,7 +85,8 @@ fn status(status: Status) -> (u32, &'static str) {
     }
 }
 
-fn severity(severity: Severity) -> (u32, &'static str) {
+/// Id and caption.
+pub(crate) fn severity(severity: Severity) -> (u32, &'static str) {
     match severity {
         Severity::Informational => (1, "Informational"),
         Severity::Low => (2, "Low"),
@@ -108,14 +109,13 @@ fn is_alert(finding: &Finding) -> bool {
     matches!(finding.status, Status::New | Status::InProgress) && finding.severity >= MAILED_FROM
 }
 
-fn metadata(finding: &Finding, now: Timestamp) -> Value {
+fn metadata(finding: &Finding) -> Value {
     json!({
         "version": "1.8.0",
         "profiles": ["cloud"],
         "product": {"name": PRODUCT, "vendor_name": PRODUCT, "version": VERSION},
         // One id for one version of a finding: a reader that gets it twice can tell.
         "uid": format!("{}/{}", finding.finding_id, finding.version),
-        "processed_time": now.millis(),
     })
 }
 
@@ -139,6 +139,8 @@ fn finding_info(finding: &Finding, meta: Option<&Meta>, origin: Origin) -> Value
         "uid": finding.finding_id,
         "title": finding.title,
         "desc": if reason.is_empty() { title } else { reason },
+        "created_time": finding.created_at.millis(),
+        "modified_time": finding.updated_at.millis(),
         "first_seen_time": finding.first_seen.millis(),
         "last_seen_time": finding.last_seen.millis(),
         "types": super::types(origin, meta),

@@ -1,7 +1,7 @@
 //! What is rendered is what the published formats ask for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod schema;
+pub(crate) mod schema;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn now() -> Timestamp {
 
 fn begun(observation: &Observation) -> Finding {
     let mut finding = Finding::open(observation, None, None).expect("a failing observation opens a finding");
-    finding.version = 1;
+    finding.stamp(now());
     finding
 }
 
@@ -99,9 +99,9 @@ fn with(finding: &Finding, status: Status, version: u64) -> Finding {
 #[test]
 fn every_finding_in_every_status_is_valid() {
     for finding in all() {
-        let event = ocsf::finding(&finding, now());
+        let event = ocsf::finding(&finding);
         assert_eq!(schema::ocsf(&event), [""; 0], "{event:#}");
-        let record = asff::finding(&finding, HOME, now());
+        let record = asff::finding(&finding, HOME);
         assert_eq!(schema::asff(&record), [""; 0], "{record:#}");
     }
 }
@@ -118,7 +118,7 @@ fn the_validator_can_fail() {
         };
         whole
     }
-    let event = ocsf::finding(&state(), now());
+    let event = ocsf::finding(&state());
     for (path, change) in [
         ("/activity_id", None),
         ("/category_uid", None),
@@ -151,7 +151,7 @@ fn the_validator_can_fail() {
     ] {
         assert_ne!(schema::ocsf(&spoiled(&event, path, change)), [""; 0], "{path}");
     }
-    let event = ocsf::finding(&inline_admin(), now());
+    let event = ocsf::finding(&inline_admin());
     for (path, change) in [
         ("/is_alert", json!("true")),
         ("/compliance", json!({"status_id": 3})),
@@ -159,7 +159,7 @@ fn the_validator_can_fail() {
     ] {
         assert_ne!(schema::ocsf(&spoiled(&event, path, Some(change))), [""; 0], "{path}");
     }
-    let record = asff::finding(&state(), HOME, now());
+    let record = asff::finding(&state(), HOME);
     for (path, change) in [
         ("/SchemaVersion", None),
         ("/Id", None),
@@ -206,13 +206,13 @@ fn a_finding_is_created_updated_and_closed() {
         (Status::Resolved, 3, 3, 4, "Resolved", "ARCHIVED", "PASSED", false),
     ] {
         let finding = with(&root_sign_in_without_mfa(), status, version);
-        let event = ocsf::finding(&finding, now());
+        let event = ocsf::finding(&finding);
         assert_eq!(event["activity_id"], activity, "{status:?} {version}");
         assert_eq!(event["type_uid"], 200_400 + activity);
         assert_eq!((&event["status_id"], &event["status"]), (&json!(status_id), &json!(word)));
         assert_eq!(event["is_alert"], alert);
         assert_eq!(event["comment"], json!(finding.status_reason));
-        let record = asff::finding(&finding, HOME, now());
+        let record = asff::finding(&finding, HOME);
         assert_eq!(
             (&record["RecordState"], &record["Compliance"]["Status"]),
             (&json!(state), &json!(compliance))
@@ -223,9 +223,9 @@ fn a_finding_is_created_updated_and_closed() {
 #[test]
 fn what_is_not_known_is_a_warning_until_it_is_resolved() {
     let finding = omitted_content();
-    assert_eq!(asff::finding(&finding, HOME, now())["Compliance"]["Status"], "WARNING");
+    assert_eq!(asff::finding(&finding, HOME)["Compliance"]["Status"], "WARNING");
     let over = with(&finding, Status::Resolved, 2);
-    assert_eq!(asff::finding(&over, HOME, now())["Compliance"]["Status"], "PASSED");
+    assert_eq!(asff::finding(&over, HOME)["Compliance"]["Status"], "PASSED");
 }
 
 #[test]
@@ -234,16 +234,16 @@ fn severities_and_confidences_keep_their_order() {
     for (id, severity) in (1..).zip([Informational, Low, Medium, High, Critical]) {
         let mut finding = root_sign_in_without_mfa();
         finding.severity = severity;
-        let event = ocsf::finding(&finding, now());
+        let event = ocsf::finding(&finding);
         assert_eq!(event["severity_id"], id);
         assert_eq!(event["is_alert"], id >= 3);
-        assert_eq!(asff::finding(&finding, HOME, now())["Severity"]["Label"], severity.as_str());
+        assert_eq!(asff::finding(&finding, HOME)["Severity"]["Label"], severity.as_str());
     }
 }
 
 #[test]
 fn a_detection_tells_who_from_where_and_by_what_call() {
-    let event = ocsf::finding(&inline_admin(), now());
+    let event = ocsf::finding(&inline_admin());
     assert_eq!((&event["class_uid"], &event["compliance"]), (&json!(2004), &Value::Null));
     let evidence = &event["evidences"][0];
     assert_eq!(evidence["actor"]["user"]["name"], "alice");
@@ -260,7 +260,7 @@ fn a_detection_tells_who_from_where_and_by_what_call() {
     let advice = event["remediation"]["desc"].as_str().unwrap();
     assert!(advice.contains("aws iam"), "{advice}");
     // What AWS tells by itself names neither caller nor call.
-    let health = &ocsf::finding(&key_in_health(), now())["evidences"][0];
+    let health = &ocsf::finding(&key_in_health())["evidences"][0];
     assert_eq!((&health["actor"], &health["api"]), (&Value::Null, &Value::Null));
 }
 
@@ -269,7 +269,7 @@ fn a_service_of_aws_is_no_address() {
     let changes = json!({"sourceIPAddress": "cloudformation.amazonaws.com", "requestParameters": {
         "userName": "bob", "policyName": "p", "policyDocument": ADMIN}});
     let finding = begun(&fired(&InlinePolicy, &call("iam", "PutUserPolicy", changes)));
-    let event = ocsf::finding(&finding, now());
+    let event = ocsf::finding(&finding);
     assert_eq!(event["evidences"][0]["src_endpoint"], json!({"svc_name": "cloudformation.amazonaws.com"}));
 }
 
@@ -280,15 +280,15 @@ fn state_makes_a_compliance_finding() {
     assert_eq!(Origin::of(registry::meta("exposed-access-key")), Origin::Event);
     assert_eq!(Origin::of(None), Origin::Event);
     // Its witness changes nothing: the finding belongs to a rule on events.
-    assert_eq!(ocsf::finding(&key_in_trusted_advisor(), now())["class_uid"], 2004);
-    let event = ocsf::finding(&state(), now());
+    assert_eq!(ocsf::finding(&key_in_trusted_advisor())["class_uid"], 2004);
+    let event = ocsf::finding(&state());
     assert_eq!((&event["class_uid"], &event["type_uid"]), (&json!(2003), &json!(200_301)));
     assert_eq!(event["compliance"]["control"], "exposed-access-key-trusted-advisor");
     assert_eq!(
         (&event["compliance"]["status_id"], &event["compliance"]["status"]),
         (&json!(3), &json!("Fail"))
     );
-    let over = ocsf::finding(&with(&state(), Status::Resolved, 2), now());
+    let over = ocsf::finding(&with(&state(), Status::Resolved, 2));
     assert_eq!((&over["compliance"]["status_id"], &over["type_uid"]), (&json!(1), &json!(200_303)));
     assert_eq!(over["compliance"]["status_details"], json!(["fixed"]));
 }
@@ -297,31 +297,33 @@ fn state_makes_a_compliance_finding() {
 fn a_rule_that_is_gone_is_rendered_all_the_same() {
     let mut finding = inline_admin();
     "rule-of-last-year".clone_into(&mut finding.rule);
-    let event = ocsf::finding(&finding, now());
+    let event = ocsf::finding(&finding);
     assert_eq!(schema::ocsf(&event), [""; 0], "{event:#}");
-    let record = asff::finding(&finding, HOME, now());
+    let record = asff::finding(&finding, HOME);
     assert_eq!(schema::asff(&record), [""; 0], "{record:#}");
     assert_eq!(record["Types"], json!(["TTPs"]));
 }
 
 #[test]
-fn updates_are_later_than_what_they_update() {
-    let updated = |version: u64, now: Timestamp| {
-        let record = asff::finding(&with(&inline_admin(), Status::New, version), HOME, now);
-        Timestamp::parse(record["UpdatedAt"].as_str().unwrap()).unwrap()
-    };
-    let later = Timestamp::from_millis(now().millis() + 1);
-    assert_eq!(updated(1, now()), now());
-    assert!(updated(1, now()) < updated(1, later));
-    // A clock that runs behind the event's.
-    let behind = Timestamp::from_millis(0);
-    assert!(updated(1, behind) < updated(2, behind));
-    assert!(updated(1, behind) > inline_admin().first_seen);
+fn times_are_those_of_the_record() {
+    let mut finding = inline_admin();
+    let made = finding.updated_at;
+    finding.stamp(made.plus(std::time::Duration::from_secs(60)));
+    let event = ocsf::finding(&finding);
+    assert_eq!(event["time"].as_i64(), Some(made.millis() + 60_000));
+    assert_eq!(event["finding_info"]["created_time"].as_i64(), Some(made.millis()));
+    assert_eq!(event["finding_info"]["modified_time"], event["time"]);
+    assert_eq!(event["start_time"].as_i64(), Some(finding.first_seen.millis()));
+    let record = asff::finding(&finding, HOME);
+    assert_eq!(
+        (&record["CreatedAt"], &record["UpdatedAt"], &record["FirstObservedAt"]),
+        (&json!("2026-03-01T12:00:05Z"), &json!("2026-03-01T12:01:05Z"), &json!("2026-03-01T12:00:00Z"))
+    );
 }
 
 #[test]
 fn security_hub_gets_its_own_names() {
-    let record = asff::finding(&root_sign_in_without_mfa(), "us-gov-west-1", now());
+    let record = asff::finding(&root_sign_in_without_mfa(), "us-gov-west-1");
     assert_eq!(
         record["ProductArn"],
         "arn:aws-us-gov:securityhub:us-gov-west-1:111122223333:product/111122223333/default"
@@ -329,10 +331,10 @@ fn security_hub_gets_its_own_names() {
     let account = json!({"Type": "AwsAccount", "Id": "AWS::::Account:111122223333", "Partition": "aws"});
     let root = &record["Resources"][0];
     assert_eq!((&root["Type"], &root["Id"]), (&account["Type"], &account["Id"]));
-    assert_eq!(record["CreatedAt"], "2026-03-01T12:00:00Z");
+    assert_eq!(record["CreatedAt"], "2026-03-01T12:00:05Z");
     assert_eq!(record["FindingProviderFields"]["Severity"], record["Severity"]);
     assert_eq!(record["ProductFields"]["ProviderName"], "Keepwatch");
-    let user = &asff::finding(&inline_admin(), HOME, now())["Resources"][0];
+    let user = &asff::finding(&inline_admin(), HOME)["Resources"][0];
     let arn = "arn:aws:iam::111122223333:user/bob";
     assert_eq!(user, &json!({"Type": "AwsIamUser", "Id": arn, "Partition": "aws"}), "no region is global");
 }
@@ -387,7 +389,7 @@ fn references_are_taken_apart() {
     assert_eq!(required[..2], [("CIS AWS v3.0", "1.15"), ("CIS AWS v3.0", "1.16")]);
     assert_eq!(required.last(), Some(&("Security Hub", "IAM.21")));
     assert_eq!(techniques(registry::meta("role-trust-opened").unwrap()), ["T1098", "T1199"]);
-    let record = asff::finding(&inline_admin(), HOME, now());
+    let record = asff::finding(&inline_admin(), HOME);
     assert_eq!(record["Compliance"]["RelatedRequirements"][0], "CIS AWS v3.0 1.15");
     // All rules name what they refer to in a form that is understood here.
     for meta in registry::RULES.iter().map(|rule| rule.meta()) {
@@ -425,9 +427,10 @@ proptest! {
             finding.title.clone_from(&user);
             finding.status_reason = Some(user.clone());
             finding.last_seen = Timestamp::from_millis(millis);
-            let event = ocsf::finding(&finding, Timestamp::from_millis(millis));
+            (finding.created_at, finding.updated_at) = (finding.last_seen, finding.last_seen);
+            let event = ocsf::finding(&finding);
             prop_assert_eq!(schema::ocsf(&event), [""; 0], "{:#}", event);
-            let record = asff::finding(&finding, &region, Timestamp::from_millis(millis));
+            let record = asff::finding(&finding, &region);
             let faults: Vec<String> = schema::asff(&record);
             prop_assert_eq!(faults, [""; 0], "{:#}", record);
         }

@@ -55,7 +55,7 @@ impl Index {
                             }
                         }
                     }
-                    On::Root | On::LongTermKey | On::Health(_) | On::TrustedAdvisor(_) => {
+                    _ => {
                         if others.last() != Some(&i) {
                             others.push(i);
                         }
@@ -104,10 +104,11 @@ impl Index {
                 Body::CloudTrail(record) => rule.record(record, &mut cx),
                 Body::Health(health) => rule.health(health, &mut cx),
                 Body::TrustedAdvisor(item) => rule.trusted_advisor(item, &mut cx),
-                Body::GuardDuty(_) | Body::Other => Ok(()),
+                Body::Other => Ok(()),
+                body => rule.detector(body, &mut cx),
             };
             match outcome {
-                Ok(()) => {}
+                Ok(()) => tune(&mut evaluation.observations, before, rule.meta().id, config),
                 Err(Interrupt::Ask(query)) => {
                     evaluation.observations.truncate(before);
                     evaluation.questions.push(query);
@@ -167,6 +168,19 @@ impl Index {
                 }
             }
         }
+    }
+}
+
+/// Applies what the owner has set for the rule to what it has just reported.
+fn tune(observations: &mut Vec<Observation>, from: usize, rule: &str, config: &Config) {
+    let Some(set) = config.overrides.get(rule) else { return };
+    if set.enabled == Some(false) {
+        observations.truncate(from);
+    }
+    for observation in observations.iter_mut().skip(from).filter(|seen| seen.verdict != Verdict::Passing) {
+        observation.severity = set.severity.unwrap_or(observation.severity);
+        // What happens often is no worse either, once a person has said how bad it is.
+        observation.burst = observation.burst.filter(|_| set.severity.is_none());
     }
 }
 

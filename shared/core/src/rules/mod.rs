@@ -5,6 +5,7 @@
 //! patterns of template.yaml and the docs.
 
 pub mod admin;
+pub mod automation;
 pub mod dispatch;
 pub mod keys;
 pub mod patterns;
@@ -16,11 +17,17 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use crate::event::{Event, Health, Record, TrustedAdvisor};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::{Body, Event, Health, Record, TrustedAdvisor};
+use crate::finding::short_hash;
 use crate::observation::{Actor, Confidence, EventRef, Observation, Resolution, Severity, Subject, Verdict};
-use crate::state::{Facts, Interrupt};
+use crate::settings::{Override, Settings};
+use crate::state::{Facts, Interrupt, WindowQuery};
 use crate::text::clean;
 use crate::time::Timestamp;
+use crate::window::Crowd;
 
 /// What is known of a rule without running it.
 #[derive(Debug)]
@@ -68,12 +75,57 @@ pub enum On {
     Health(&'static str),
     /// Trusted Advisor refreshes of the check with this name.
     TrustedAdvisor(&'static str),
+    /// Every CloudTrail record of a call that failed with one of these error codes. Read-only calls are not among them:
+    /// plain EventBridge rules do not get them.
+    Failed(&'static [&'static str]),
+    /// Every CloudTrail record of a change that a person made in the console.
+    ConsoleChange,
+    /// What one of AWS's own detectors says.
+    Detector(Detector),
+}
+
+/// AWS's own detectors and evaluators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detector {
+    /// Amazon GuardDuty.
+    GuardDuty,
+    /// IAM Access Analyzer.
+    AccessAnalyzer,
+    /// AWS Config.
+    Config,
+    /// AWS Security Hub.
+    SecurityHub,
+    /// Cost Anomaly Detection.
+    CostAnomaly,
+}
+
+impl Detector {
+    /// EventBridge's `source` and `detail-type`.
+    pub fn source(self) -> (&'static str, &'static str) {
+        match self {
+            Detector::GuardDuty => ("aws.guardduty", "GuardDuty Finding"),
+            Detector::AccessAnalyzer => ("aws.access-analyzer", "Access Analyzer Finding"),
+            Detector::Config => ("aws.config", "Config Rules Compliance Change"),
+            Detector::SecurityHub => ("aws.securityhub", "Security Hub Findings - Imported"),
+            Detector::CostAnomaly => ("aws.ce", "Anomaly Detected"),
+        }
+    }
+
+    fn says(self, body: &Body<'_>) -> bool {
+        matches!(
+            (self, body),
+            (Detector::GuardDuty, Body::GuardDuty(_))
+                | (Detector::AccessAnalyzer, Body::AccessAnalyzer(_))
+                | (Detector::Config, Body::ConfigRule(_))
+                | (Detector::SecurityHub, Body::SecurityHub(_))
+                | (Detector::CostAnomaly, Body::CostAnomaly(_))
+        )
+    }
 }
 
 impl On {
     /// Whether this is such an event.
     pub fn hears(&self, event: &Event<'_>) -> bool {
-        use crate::event::Body;
         match (self, &event.body) {
             (On::Call(source, names) | On::Read(source, names), Body::CloudTrail(record)) => {
                 record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty())
@@ -86,6 +138,11 @@ impl On {
                 health.event_type_code.or_empty().starts_with(prefix)
             }
             (On::TrustedAdvisor(check), Body::TrustedAdvisor(item)) => item.check_name.or_empty() == *check,
+            (On::Failed(codes), Body::CloudTrail(record)) => codes.contains(&record.error_code.or_empty()),
+            (On::ConsoleChange, Body::CloudTrail(record)) => {
+                record.from_console.is_ignore_case("true") && !record.reads_only()
+            }
+            (On::Detector(detector), body) => detector.says(body),
             _ => false,
         }
     }
@@ -125,6 +182,14 @@ pub trait Rule: Described {
     fn trusted_advisor(&self, _item: &TrustedAdvisor<'_>, _cx: &mut Cx<'_>) -> Outcome {
         Ok(())
     }
+
+    /// Looks at what one of AWS's own detectors says; `body` is of the kind that the rule listens to.
+    ///
+    /// # Errors
+    /// As [`Rule::record`].
+    fn detector(&self, _body: &Body<'_>, _cx: &mut Cx<'_>) -> Outcome {
+        Ok(())
+    }
 }
 
 /// Settings that rules read.
@@ -132,6 +197,29 @@ pub trait Rule: Described {
 pub struct Config {
     /// Ids of accounts that the owner trusts: other accounts of the same organization, a vendor's account.
     pub trusted_accounts: Vec<String>,
+    /// Patterns of ARNs of users and roles that act without a person.
+    pub automation: Vec<String>,
+    /// Patterns of ARNs of users and roles for emergencies.
+    pub break_glass: Vec<String>,
+    /// Regions in use; none when nobody has said.
+    pub expected_regions: Vec<String>,
+    /// The name of Keepwatch's own stack, with which its resources' names begin.
+    pub stack: String,
+    /// What is set for single rules.
+    pub overrides: BTreeMap<String, Override>,
+}
+
+impl Config {
+    /// With what the settings table adds.
+    pub fn with(&self, settings: &Settings) -> Config {
+        let mut config = self.clone();
+        config.trusted_accounts.extend_from_slice(&settings.lists.trusted_accounts);
+        config.automation.extend_from_slice(&settings.lists.automation);
+        config.break_glass.extend_from_slice(&settings.lists.break_glass);
+        config.expected_regions.extend_from_slice(&settings.lists.expected_regions);
+        config.overrides.extend(settings.overrides.clone());
+        config
+    }
 }
 
 /// A rule's view of the world while it looks at one event, and the place where it reports.
@@ -163,6 +251,34 @@ impl Cx<'_> {
         self.observe(Verdict::Passing, resource.as_ref(), title.as_ref())
     }
 
+    /// How many make a crowd for this rule: what the owner has set, or the rule's own number.
+    pub fn threshold(&self, own: usize) -> usize {
+        self.config.overrides.get(self.meta.id).and_then(|set| set.threshold).unwrap_or(own)
+    }
+
+    /// How many events of this rule with this key lie within `span` of each other, this one included. `member` tells the
+    /// events apart: usually each counts (see [`Cx::crowd`]), but different names or addresses may be what matters.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn crowd_of(&self, key: &str, member: &str, span: Duration) -> Result<Crowd, Interrupt> {
+        let time = self.event.time().unwrap_or(self.received);
+        self.facts.crowd(WindowQuery {
+            key: format!("{}#{}", self.meta.id, short_hash(&[self.event.account(), key])),
+            member: member.to_owned(),
+            time,
+            span,
+        })
+    }
+
+    /// How many events of this rule with this key lie within `span` of each other, this one included.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn crowd(&self, key: &str, span: Duration) -> Result<Crowd, Interrupt> {
+        self.crowd_of(key, &self.event.occurrence_id(), span)
+    }
+
     /// Reports an observation.
     pub fn report(&mut self, observation: Observation) {
         self.observations.push(observation);
@@ -170,7 +286,7 @@ impl Cx<'_> {
 
     fn observe(&self, verdict: Verdict, resource: &str, title: &str) -> Observation {
         let actor = match &self.event.body {
-            crate::event::Body::CloudTrail(record) => Some(Actor::of(record)),
+            Body::CloudTrail(record) => Some(Actor::of(record)),
             _ => None,
         };
         Observation {

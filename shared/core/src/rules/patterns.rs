@@ -37,7 +37,9 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     let mut reads = BTreeSet::new();
     let mut health = BTreeSet::new();
     let mut checks = BTreeSet::new();
-    let mut root = false;
+    let mut errors = BTreeSet::new();
+    let mut detectors = BTreeSet::new();
+    let (mut root, mut console) = (false, false);
     for on in rules.iter().flat_map(|rule| rule.meta().on) {
         match on {
             On::Call(source, names) => calls.extend(names.iter().map(|name| (*source, *name))),
@@ -45,6 +47,9 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::Root => root = true,
             On::Health(prefix) => drop(health.insert(*prefix)),
             On::TrustedAdvisor(check) => drop(checks.insert(*check)),
+            On::Failed(codes) => errors.extend(codes.iter().copied()),
+            On::ConsoleChange => console = true,
+            On::Detector(detector) => drop(detectors.insert(detector.source())),
             // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
             // more than they tell.
             On::LongTermKey => {}
@@ -59,6 +64,20 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
         out.push(EventRule { name: "root".to_owned(), state: ALL, pattern });
     }
     out.extend(packed("reads", ALL, &reads));
+    if !errors.is_empty() {
+        let pattern = call_pattern(&json!({"errorCode": errors}));
+        out.push(EventRule { name: "failed-calls".to_owned(), state: "ENABLED", pattern });
+    }
+    if console {
+        let pattern = call_pattern(&json!({"sessionCredentialFromConsole": ["true"], "readOnly": [false]}));
+        out.push(EventRule { name: "console".to_owned(), state: "ENABLED", pattern });
+    }
+    if !detectors.is_empty() {
+        let sources: Vec<&str> = detectors.iter().map(|(source, _)| *source).collect();
+        let types: Vec<&str> = detectors.iter().map(|(_, detail_type)| *detail_type).collect();
+        let pattern = json!({"source": sources, "detail-type": types});
+        out.push(EventRule { name: "detectors".to_owned(), state: "ENABLED", pattern });
+    }
     if !health.is_empty() {
         let prefixes: Vec<Value> = health.iter().map(|prefix| json!({"prefix": prefix})).collect();
         let pattern = json!({"source": ["aws.health"], "detail": {"eventTypeCode": prefixes}});

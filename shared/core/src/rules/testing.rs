@@ -1,14 +1,20 @@
 //! What the rules' own tests are written with: events from a base record, facts, and one rule at a time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
 use super::dispatch::Index;
 use super::{Config, Rule};
+use crate::alert::tests::check;
 use crate::event::Event;
 use crate::observation::{Observation, Severity, Verdict};
 use crate::state::{Answer, Fact, Query};
 use crate::time::Timestamp;
+
+/// How many evaluations of one test are rendered: more than any test has fixtures.
+const MOST_RENDERED: usize = 500;
 
 /// The account of all fixtures.
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -112,6 +118,11 @@ pub(crate) fn evaluate_all(event: &str) -> Vec<Observation> {
     evaluate(super::registry::RULES, event, &[])
 }
 
+/// What all rules make of the event, given answers; every other question is refused.
+pub(crate) fn evaluate_all_with(event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
+    evaluate(super::registry::RULES, event, answers)
+}
+
 fn evaluate(
     rules: &'static [&'static dyn Rule],
     event: &str,
@@ -119,7 +130,11 @@ fn evaluate(
 ) -> Vec<Observation> {
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
-    let config = Config { trusted_accounts: vec!["444455556666".to_owned()] };
+    let config = Config {
+        trusted_accounts: vec!["444455556666".to_owned()],
+        stack: "keepwatch".to_owned(),
+        ..Config::default()
+    };
     let evaluation = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {
         match answers.iter().find(|(known, _)| known == query) {
             Some((_, answer)) => answer.clone(),
@@ -131,6 +146,12 @@ fn evaluate(
         }
     });
     assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
+    // Every fixture of every rule is a mail as well. Property tests make more than anybody would wait for.
+    thread_local!(static RENDERED: Cell<usize> = const { Cell::new(0) });
+    let rendered = RENDERED.replace(RENDERED.get() + 1);
+    if rendered < MOST_RENDERED {
+        evaluation.observations.iter().for_each(check::renders_well);
+    }
     evaluation.observations
 }
 

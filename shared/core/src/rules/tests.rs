@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -51,6 +52,18 @@ fn events() -> Vec<String> {
                 ));
             }
             On::Root => events.push(root_call("s3", "GetObject", json!({"readOnly": true}))),
+            On::Failed(codes) => {
+                for code in *codes {
+                    events.push(call("s3", "PutObject", json!({"errorCode": code})));
+                }
+            }
+            On::ConsoleChange => {
+                events.push(call("s3", "CreateBucket", json!({"sessionCredentialFromConsole": "true"})));
+            }
+            On::Detector(detector) => {
+                let (source, detail_type) = detector.source();
+                events.push(envelope(source, detail_type, json!({"findings": [{}]})));
+            }
             On::LongTermKey => {}
         }
     }
@@ -281,4 +294,37 @@ fn twenty_harmless_look_alikes_stay_quiet() {
         let seen = evaluate_all(&call("iam", name, json!({"requestParameters": request})));
         assert!(seen.is_empty(), "{name} {request} gave {seen:?}");
     }
+}
+
+/// Every fixture that fires is rendered as a mail by `testing`; so no rule may be without one.
+#[test]
+fn every_rule_has_a_fixture_that_fires() {
+    fn files(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else {
+                found.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut texts = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules"), &mut texts);
+    let mut without = Vec::new();
+    for meta in metas() {
+        let id = format!("id: \"{}\",", meta.id);
+        let text = texts.iter().find(|text| text.contains(&id)).unwrap();
+        // The rule's type stands before its metadata, and each test names it after the helper, on this line or the next.
+        let name = text.split(&id).next().unwrap().trim_end().trim_end_matches('{');
+        let name = name.split_whitespace().last().unwrap();
+        let tests: String =
+            text.split("#[cfg(test)]").skip(1).collect::<String>().split_whitespace().collect();
+        let fires =
+            ["fired", "fired_with", "fires_at"].iter().any(|f| tests.contains(&format!("{f}(&{name},")));
+        if !fires {
+            without.push(meta.id);
+        }
+    }
+    assert!(without.is_empty(), "no test has these rules fire: {without:?}");
 }

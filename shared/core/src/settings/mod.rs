@@ -1,4 +1,4 @@
-//! What the owner has set, row by row of the settings table: suppressions, for now.
+//! What the owner has set, row by row of the settings table: suppressions, overrides of rules, lists.
 //!
 //! Rows are written by the command line or by hand, so each is validated again when it is read. A row that cannot be
 //! used silences nothing and is told of; a typo is never silence.
@@ -6,6 +6,9 @@
 mod suppression;
 #[cfg(test)]
 mod tests;
+mod tuning;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -14,6 +17,7 @@ use crate::text::clean;
 use crate::time::Timestamp;
 
 pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression, is_core};
+pub use tuning::{LISTS, Lists, Override};
 
 /// The attribute that is the settings table's key: kind, `#`, and a name.
 pub const KEY: &str = "setting_id";
@@ -32,6 +36,10 @@ pub struct Invalid {
 pub struct Settings {
     /// What is silenced; expired ones as well.
     pub suppressions: Vec<Suppression>,
+    /// What is set for single rules, by their id.
+    pub overrides: BTreeMap<String, Override>,
+    /// Lists that rules read.
+    pub lists: Lists,
     /// What cannot be used.
     pub invalid: Vec<Invalid>,
 }
@@ -43,16 +51,17 @@ impl Settings {
         for row in rows {
             let key = row[KEY].as_str().unwrap_or_default();
             let read = match key.split_once('#') {
-                Some(("suppression", id)) => Suppression::read(id, row),
-                _ => Err(format!("{KEY} must be suppression#NAME")),
-            };
-            match read {
-                Ok(suppression) => settings.suppressions.push(suppression),
-                Err(reason) => {
-                    settings
-                        .invalid
-                        .push(Invalid { setting_id: clean(key, 200), reason: clean(&reason, 500) });
+                Some(("suppression", id)) => {
+                    Suppression::read(id, row).map(|it| settings.suppressions.push(it))
                 }
+                Some(("rule", id)) => {
+                    Override::read(id, row).map(|it| drop(settings.overrides.insert(id.to_owned(), it)))
+                }
+                Some(("list", name)) => settings.lists.read(name, row),
+                _ => Err(format!("{KEY} must be suppression#NAME, rule#ID or list#NAME")),
+            };
+            if let Err(reason) = read {
+                settings.invalid.push(Invalid { setting_id: clean(key, 200), reason: clean(&reason, 500) });
             }
         }
         settings.suppressions.sort_by(|a, b| a.id.cmp(&b.id));

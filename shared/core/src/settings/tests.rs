@@ -80,8 +80,8 @@ fn a_row_that_cannot_be_used_says_what_to_do_and_silences_nothing() {
         (json!({"account": 111_122_223_333_u64}), "twelve digits"),
         (json!({"rulle": "x"}), "there is no attribute `rulle`"),
         (json!({"setting_id": "suppression#a b"}), "letters, digits"),
-        (json!({"setting_id": "supression#a"}), "must be suppression#NAME"),
-        (json!({"setting_id": 7}), "must be suppression#NAME"),
+        (json!({"setting_id": "supression#a"}), "must be suppression#NAME, rule#ID or list#NAME"),
+        (json!({"setting_id": 7}), "must be suppression#NAME, rule#ID or list#NAME"),
     ] {
         let settings = with(changes.clone());
         assert_eq!(settings.suppressions, [], "{changes}");
@@ -112,4 +112,42 @@ fn the_fingerprint_follows_what_is_silenced_now() {
     assert_eq!(settings.fingerprint(at(2)), settings.fingerprint(at(3)));
     assert_ne!(settings.fingerprint(at(2)), settings.fingerprint(at(25)), "it has ended");
     assert_ne!(settings.fingerprint(at(2)), with(json!({"owner": "eve"})).fingerprint(at(2)));
+}
+
+#[test]
+fn rules_are_tuned_and_lists_are_read() {
+    let rows = [
+        json!({"setting_id": "rule#admin-inline-policy", "severity": "LOW", "note": "the pipeline does this"}),
+        json!({"setting_id": "rule#root-console-sign-in-failed", "threshold": 5.0}),
+        json!({"setting_id": "list#trusted-accounts", "values": ["444455556666"]}),
+        json!({"setting_id": "list#automation", "values": ["arn:aws:iam::*:role/ci-*"]}),
+    ];
+    let settings = Settings::read(&rows);
+    assert_eq!(settings.invalid, []);
+    assert_eq!(settings.overrides["admin-inline-policy"].severity, Some(crate::observation::Severity::Low));
+    assert_eq!(settings.overrides["root-console-sign-in-failed"].threshold, Some(5));
+    assert_eq!(settings.lists.trusted_accounts, ["444455556666"]);
+    assert_eq!(settings.lists.automation, ["arn:aws:iam::*:role/ci-*"]);
+}
+
+#[test]
+fn tuning_that_cannot_be_used_says_why() {
+    for (row, hint) in [
+        (json!({"setting_id": "rule#admin-inline-polcy"}), "no rule is called"),
+        (json!({"setting_id": "rule#admin-inline-policy", "enabled": "no"}), "true or false"),
+        (json!({"setting_id": "rule#admin-inline-policy", "severity": "SEVERE"}), "INFORMATIONAL, LOW"),
+        (json!({"setting_id": "rule#admin-inline-policy", "threshold": 0}), "from 1 to"),
+        (json!({"setting_id": "rule#admin-inline-policy", "enable": false}), "no attribute `enable`"),
+        (json!({"setting_id": "rule#root-console-sign-in", "enabled": false}), "suppress it for a time"),
+        (json!({"setting_id": "rule#exposed-access-key", "severity": "LOW"}), "suppress it for a time"),
+        (json!({"setting_id": "list#trusted-accounts", "values": ["prod"]}), "twelve digits"),
+        (json!({"setting_id": "list#automation", "values": ["*"]}), "no ARN"),
+        (json!({"setting_id": "list#automation", "values": "arn:x"}), "list of texts"),
+        (json!({"setting_id": "list#automations", "values": []}), "there are trusted-accounts"),
+    ] {
+        let settings = Settings::read([&row]);
+        assert!(settings.invalid[0].reason.contains(hint), "{row}: {}", settings.invalid[0].reason);
+        assert_eq!(settings.overrides.len(), 0);
+        assert_eq!(settings.lists, Lists::default());
+    }
 }

@@ -182,6 +182,7 @@ impl Bench {
             ("FINDINGS_TABLE", "findings"),
             ("JOURNAL_TABLE", "journal"),
             ("SETTINGS_TABLE", "settings"),
+            ("STACK_NAME", "keepwatch"),
         ];
         let function = Function::start(binary, &settings, Stdio::inherit())?;
         let took = function.started_in().with_context(|| format!("{} did not start", binary.display()))?;

@@ -168,7 +168,6 @@ static METADATA: Shape = Shape {
         ("product", true, Object(&PRODUCT)),
         ("profiles", false, List(1, MANY, &Word(&["cloud"]))),
         ("uid", false, Text),
-        ("processed_time", false, Millis),
     ],
     at_least_one: &[],
 };
@@ -201,6 +200,8 @@ static FINDING_INFO: Shape = Shape {
         ("uid", true, Text),
         ("title", false, Text),
         ("desc", false, Text),
+        ("created_time", false, Millis),
+        ("modified_time", false, Millis),
         ("first_seen_time", false, Millis),
         ("last_seen_time", false, Millis),
         ("types", false, List(0, MANY, &Text)),
@@ -463,7 +464,7 @@ fn check(value: &Value, kind: &Kind, beside: &serde_json::Map<String, Value>) ->
 }
 
 /// What is wrong with an OCSF finding.
-pub(super) fn ocsf(finding: &Value) -> Vec<String> {
+pub(crate) fn ocsf(finding: &Value) -> Vec<String> {
     let class = if finding["class_uid"] == 2003 { &COMPLIANCE } else { &DETECTION };
     let mut faults = faults(finding, &FINDING, Some(class));
     let number = |name: &str| finding[name].as_i64().unwrap_or_default();
@@ -474,7 +475,7 @@ pub(super) fn ocsf(finding: &Value) -> Vec<String> {
 }
 
 /// What is wrong with an ASFF finding.
-pub(super) fn asff(finding: &Value) -> Vec<String> {
+pub(crate) fn asff(finding: &Value) -> Vec<String> {
     let mut faults = faults(finding, &ASFF, None);
     if finding.to_string().len() > 240_000 {
         faults.push("larger than 240 KB".to_owned());

@@ -150,7 +150,7 @@ fn inline(cx: &Cx<'_>, record: &Record<'_>, kind: PrincipalKind, who: &str) -> R
             let arn = record.iam_arn(kind.as_str(), &held.principal);
             let name = &held.policy.name;
             let how = match several {
-                1 => format!("{who} put inline policy {name} on it, so large that CloudTrail left it out"),
+                1 => format!("{who} put inline policy {name}, so large that CloudTrail left it out"),
                 _ => format!(
                     "its inline policy {name} is one of {several} so large that {who} may just have put it"
                 ),
@@ -277,7 +277,7 @@ mod tests {
             ("AddUserToGroup", "--filter User --query 'UserDetailList"),
         ] {
             let command = &fired(&ContentOmitted, &padded(name, json!(null))).steps[0].command;
-            assert!(command.replace('\\', "").contains(&filter.replace('\'', "")), "{command}");
+            assert!(command.replace('\'', "").contains(&filter.replace('\'', "")), "{command}");
         }
     }
 

@@ -37,7 +37,7 @@ impl Rule for GroupJoined {
             return Ok(());
         }
         let power = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;
-        let how = format!("{who} added it to group {group}");
+        let how = format!("{who} put {user} into group {group}");
         let holder = power::holder(PrincipalKind::User, user);
         let told = Told::now(&arn, &holder, &how);
         let Some(seen) = power::observation(cx, &power, &told) else { return Ok(()) };

@@ -39,7 +39,7 @@ impl Rule for InlinePolicy {
             cx.report(given.taken(record, cx));
             return Ok(());
         }
-        let did = format!("put inline policy {} on it", given.policy);
+        let did = format!("put inline policy {}", given.policy);
         let Some(seen) = given.observation(record, cx, &did)? else { return Ok(()) };
         let kind = given.kind.as_str();
         let option = format!("--{kind}-name");

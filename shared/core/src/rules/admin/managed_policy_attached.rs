@@ -42,7 +42,7 @@ impl Rule for ManagedPolicyAttached {
             cx.report(given.taken(record, cx));
             return Ok(());
         }
-        let did = format!("attached {} to it", given.short());
+        let did = format!("attached {}", given.short());
         let Some(seen) = given.observation(record, cx, &did)? else { return Ok(()) };
         let owner = if managed::name_of(given.policy).is_some() { "AWS managed" } else { "customer managed" };
         let kind = given.kind.as_str();

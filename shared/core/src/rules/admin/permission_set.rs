@@ -64,7 +64,7 @@ impl Rule for PermissionSet {
             Fact::Known(Holdings { name: Some(name), .. }) => name,
             _ => arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         };
-        let how = format!("{} put {short} into it", power::who(record));
+        let how = format!("{} added {short}", power::who(record));
         let holder = format!("Everybody with permission set {name}");
         let told = Told::now(arn, &holder, &how);
         let Some(mut seen) = power::observation(cx, &power, &told) else { return Ok(()) };

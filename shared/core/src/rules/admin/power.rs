@@ -334,7 +334,7 @@ pub(crate) fn observation(cx: &Cx<'_>, power: &Power, told: &Told<'_>) -> Option
     let ability = if *now { since("now", &grant.ability) } else { would(&grant.ability) };
     let title = format!("{holder} {ability}: {how}");
     let mut told = cx.failing(resource, title).severity(severity.min(*most)).because(sentence(&grant.why));
-    told = told.detail("Granted", grant.level.as_str());
+    told = told.detail("Granted", grant.level.as_str().replace('-', " "));
     if !grant.paths.is_empty() {
         told = told.detail("Escalation", grant.paths.join(", "));
     }

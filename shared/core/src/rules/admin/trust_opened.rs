@@ -140,7 +140,7 @@ fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
     let seen =
         seen.step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)]).step(
             "Write back a trust policy that names only whom you know",
-            "iam update-assume-role-policy --policy-document file://trust.json",
+            r#"iam update-assume-role-policy --policy-document "$(cat TRUST_POLICY_FILE)""#,
             &[("--role-name", role)],
         );
     power::stop_caller(seen, record)

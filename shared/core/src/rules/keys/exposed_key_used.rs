@@ -12,7 +12,7 @@ declare_rule! {
     /// ## Why it matters
     /// The key has not been stopped, and somebody works with it: the owner who has not heard yet, or the thief.
     /// ## What to do
-    /// Stop the key now. If the address below is not yours, treat everything that the key may do as done.
+    /// Stop the key now. If the source address is not yours, treat everything that the key may do as done.
     /// ## False positives
     /// Your own automation that still runs on the old key. It has to stop too.
     ExposedKeyUsed {

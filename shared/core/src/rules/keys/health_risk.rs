@@ -56,7 +56,8 @@ pub(super) fn report(cx: &mut Cx<'_>, health: &Health<'_>, says: &str, why: &str
         let observation = if health.status_code.get() == Some("closed") {
             cx.passing(subject, format!("AWS Health closed its notice {code}")).aspect(code).global()
         } else {
-            cx.failing(subject, format!("{says}: {code} about {subject}"))
+            let about = if subject == account { String::new() } else { format!(" about {subject}") };
+            cx.failing(subject, format!("{says}: {code}{about}"))
                 .aspect(code)
                 .global()
                 .because(why)

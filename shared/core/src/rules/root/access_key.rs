@@ -58,7 +58,7 @@ impl Rule for AccessKey {
             let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
             let failed =
                 record.error_code.get().map(|code| format!(", which failed: {code}")).unwrap_or_default();
-            let title = format!("Root's long-term access key {key} was used for {call} ({service}){failed}");
+            let title = format!("Root's access key {key} was used for {call} ({service}){failed}");
             let seen = cx.failing(key, title).because(
                 "The key exists, somebody or some program holds it, and it can do everything in the account.",
             );

@@ -62,7 +62,7 @@ impl Rule for Contact {
             .failing(format!("arn:{}:iam::{account}:root", record.partition()), title)
             .severity(severity)
             .aspect(aspect)
-            .detail("Account", account);
+            .detail("Of account", account);
         let seen = match severity {
             Severity::Medium => seen
                 .because("AWS sends warnings and bills about this account to its contacts.")

@@ -15,7 +15,7 @@ declare_rule! {
     /// password, register a device of your own, remove devices that nobody knows, and open a case with AWS Support.
     /// ## False positives
     /// A change of phone or security key, where a registration follows within minutes. Root may have up to eight
-    /// devices, so that root may still be protected by another one: the command below tells.
+    /// devices, so that root may still be protected by another one: `iam get-account-summary` tells.
     MfaRemoved {
         id: "root-mfa-removed",
         title: "An MFA device of root was removed",

@@ -1,0 +1,285 @@
+//! `keepwatch suppress add`.
+
+use std::cmp::Reverse;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use keepwatch_aws::runtime::now;
+use keepwatch_core::finding::{Finding, short_hash};
+use keepwatch_core::settings::{DAYS, KEY, Suppression};
+use keepwatch_core::text::clean;
+use keepwatch_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::account::{Account, Home};
+use crate::findings::{shown, visit};
+
+pub(super) const HELP: &str = "\
+Examples:
+  keepwatch suppress add --rule admin-inline-policy --resource 'arn:aws:iam::111122223333:user/ci-*' \\
+      --owner alice --reason 'the pipeline makes its users' --days 30
+  keepwatch suppress add --rule 'root-*' --resource '*' --account 111122223333 --name audit-week \\
+      --owner bob --reason 'the auditor needs root, TICKET-7' --until 2026-03-31
+
+Patterns have * and ?. Quote them, or the shell looks for files. A resource may be followed by a space and the part of it
+that the finding is about, such as a policy's name. At most 366 days; at most 30 for root, exposed keys and Keepwatch's own
+safety.
+
+Exit codes: 0 written, 2 not valid or the name is taken, 3 AWS refused or cannot be reached.";
+
+const DAY: u64 = 86_400;
+
+/// How many findings are named that become silent.
+const NAMED: usize = 5;
+
+/// How much of a pattern the name is made of.
+const MAX_NAME: usize = 40;
+
+/// The arguments.
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("end").required(true).args(["days", "until"])))]
+pub(super) struct Add {
+    /// The rules: an id, or a pattern of ids (`keepwatch rules list` names them).
+    #[arg(long, value_name = "PATTERN")]
+    rule: String,
+    /// The resources: an ARN or id as the finding shows it, or a pattern.
+    #[arg(long, value_name = "PATTERN")]
+    resource: String,
+    /// Only in this account.
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    /// Who answers for it.
+    #[arg(long, value_name = "NAME")]
+    owner: String,
+    /// Why it is right.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// It ends this many days from now.
+    #[arg(long, value_name = "N")]
+    days: Option<u64>,
+    /// It ends then: 2026-03-31, which is midnight UTC, or 2026-03-31T18:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// What to call it: letters, digits, - _ and . (made from rule and resource if not given).
+    #[arg(long)]
+    name: Option<String>,
+    /// Overwrite the one of this name, to renew or to change it.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Add {
+    /// The suppression, if it is valid.
+    pub(super) fn suppression(&self) -> anyhow::Result<Suppression> {
+        self.from(now()).map_err(|reason| anyhow::anyhow!("this cannot be suppressed: {reason}"))
+    }
+
+    fn from(&self, now: Timestamp) -> Result<Suppression, String> {
+        let name = self.name.clone().unwrap_or_else(|| self.made_up_name());
+        // One day too many is as wrong as a thousand years, which no date could say.
+        let days = Duration::from_secs(self.days.unwrap_or(0).min(DAYS + 1) * DAY);
+        let mut row = json!({
+            "rule": self.rule,
+            "resource": self.resource,
+            "owner": self.owner,
+            "reason": self.reason,
+            "created_at": now,
+            "expires_at": self.until.unwrap_or_else(|| now.plus(days)),
+        });
+        if let Some(account) = &self.account {
+            row["account"] = json!(account);
+        }
+        let read = Suppression::read(&name, &row).map_err(|reason| as_options(&reason, &name))?;
+        // Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
+        for (option, given, kept) in
+            [("--rule", &self.rule, &read.rule), ("--resource", &self.resource, &read.resource)]
+        {
+            if given.trim() != kept {
+                return Err(format!(
+                    "{option} is too long or has characters that no id has; use * for a part of it"
+                ));
+            }
+        }
+        Ok(read)
+    }
+
+    /// The same for the same rule and resource, so that asking twice is noticed.
+    fn made_up_name(&self) -> String {
+        let kept = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+        let words: String = self.rule.chars().filter(kept).take(MAX_NAME).collect();
+        let words = if words.trim_matches('-').is_empty() { "all" } else { words.trim_matches('-') };
+        let account = self.account.as_deref().unwrap_or_default();
+        let hash = short_hash(&[self.rule.trim(), self.resource.trim(), account]);
+        format!("{words}-{}", hash.get(..8).unwrap_or(&hash))
+    }
+}
+
+/// What is wrong, in the words of the command line instead of the table's.
+fn as_options(reason: &str, name: &str) -> String {
+    reason
+        .replace(&format!("the name after `{KEY}`'s #"), &format!("the name {}", clean(name, 60)))
+        .replace("`expires_at` is not after `created_at`", "its end is not in the future")
+        .replace("set `expires_at` earlier", "let it end earlier (--days, --until)")
+        .replace("`account` must be twelve digits, in quotes", "--account must be twelve digits")
+        .replace("`owner`", "--owner")
+        .replace("`reason`", "--reason")
+        .replace("`rule`", "--rule")
+        .replace("`resource`", "--resource")
+}
+
+/// RFC 3339, or a day.
+fn time(text: &str) -> Result<Timestamp, String> {
+    let parsed = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
+    parsed.ok_or_else(|| "write it like 2026-03-31 or 2026-03-31T18:00:00Z".to_owned())
+}
+
+/// Adds.
+pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode> {
+    // Before AWS is asked for anything: what is wrong with the arguments costs no sign-in.
+    let new = &add.suppression()?;
+    let home = &account.open().await?;
+    let settings = home.settings().await?;
+    // Counted before, so that the answer stands there even if somebody is faster than the sweep.
+    let silenced = silenced(new, home).await;
+    let written = if add.replace {
+        settings.table.put(new).await.map(|()| true)
+    } else {
+        settings.table.add(new).await
+    };
+    if !written.map_err(|error| settings.failed(&error))? {
+        anyhow::bail!(
+            "there is a suppression {} already: `keepwatch suppress list` shows it, --replace overwrites it, --name gives \
+             this one another name",
+            new.id
+        );
+    }
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    writeln!(
+        out,
+        "{} is written: {} on {} until {}",
+        new.id,
+        new.rule,
+        shown(&new.resource),
+        new.expires_at
+    )?;
+    match silenced {
+        Ok(silenced) => tell(&mut out, &silenced)?,
+        // Whoever may write settings need not be one who may read findings.
+        Err(error) => anstream::eprintln!("how many findings it silences now is not known: {error:#}"),
+    }
+    writeln!(out, "It takes effect within a minute, and a mail to everybody announces it.")?;
+    writeln!(out, "Take it away again: keepwatch suppress remove {}", new.id)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The open findings that it silences, worst first, and how many of them are not silenced yet.
+async fn silenced(new: &Suppression, home: &Home) -> anyhow::Result<Vec<Finding>> {
+    let findings = home.findings().await?;
+    let mut covered = Vec::new();
+    let each = |finding: Finding| {
+        if finding.is_open() && new.covers(&finding.rule, &finding.subject()) {
+            covered.push(finding);
+        }
+    };
+    visit(&findings, each).await.map_err(|error| findings.failed(&error))?;
+    covered.sort_by_key(|finding| (Reverse(finding.severity), finding.first_seen));
+    Ok(covered)
+}
+
+fn tell(out: &mut impl io::Write, silenced: &[Finding]) -> io::Result<()> {
+    let anew = silenced.iter().filter(|finding| finding.silence.is_none()).count();
+    match (silenced.len(), anew) {
+        (0, _) => writeln!(out, "No open finding matches it now; it is for those to come.")?,
+        (1, 1) => writeln!(out, "It silences 1 open finding:")?,
+        (all, anew) if all == anew => writeln!(out, "It silences {all} open findings:")?,
+        (all, anew) => {
+            writeln!(out, "It matches {all} open findings, {} of them silenced already:", all - anew)?
+        }
+    }
+    for finding in silenced.iter().take(NAMED) {
+        let (severity, id) = (finding.severity.as_str(), clean(&finding.finding_id, 128));
+        writeln!(out, "  {severity:<8}  {}  ({id})", shown(&finding.title))?;
+    }
+    if silenced.len() > NAMED {
+        writeln!(out, "  and {} more", silenced.len() - NAMED)?;
+    }
+    Ok(())
+}
+
+/// A row as JSON, with the name that the command line knows it by.
+pub(super) fn machine(suppression: &Suppression, state: &str) -> Value {
+    let mut row = suppression.row();
+    row["name"] = json!(suppression.id);
+    row["state"] = json!(state);
+    row
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn add() -> Add {
+        Add {
+            rule: "admin-inline-policy".to_owned(),
+            resource: "arn:aws:iam::111122223333:user/ci-*".to_owned(),
+            account: None,
+            owner: "alice".to_owned(),
+            reason: "the pipeline".to_owned(),
+            days: Some(30),
+            until: None,
+            name: None,
+            replace: false,
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        time(text).unwrap()
+    }
+
+    fn refused(add: &Add) -> String {
+        add.from(at("2026-03-01")).unwrap_err()
+    }
+
+    #[test]
+    fn days_and_until_say_when_it_ends() {
+        let now = at("2026-03-01T12:00:00Z");
+        assert_eq!(add().from(now).unwrap().expires_at, at("2026-03-31T12:00:00Z"));
+        let until = Add { days: None, until: Some(at("2026-03-05")), ..add() };
+        assert_eq!(until.from(now).unwrap().expires_at, at("2026-03-05T00:00:00Z"));
+        assert!(time("next week").is_err());
+    }
+
+    #[test]
+    fn the_name_is_the_same_for_the_same_and_else_another() {
+        let now = at("2026-03-01");
+        let name = |add: Add| add.from(now).unwrap().id;
+        assert!(name(add()).starts_with("admin-inline-policy-"));
+        assert_eq!(name(add()), name(Add { owner: "bob".to_owned(), days: Some(3), ..add() }));
+        assert_ne!(name(add()), name(Add { account: Some("111122223333".to_owned()), ..add() }));
+        assert!(name(Add { rule: "*".to_owned(), ..add() }).starts_with("all-"));
+    }
+
+    #[test]
+    fn what_is_not_valid_is_told_in_words_of_the_command_line() {
+        for (odd, hint) in [
+            (Add { rule: "admin-polcy".to_owned(), ..add() }, "keepwatch rules list"),
+            (Add { owner: " ".to_owned(), ..add() }, "--owner is missing"),
+            (Add { days: Some(0), ..add() }, "its end is not in the future"),
+            (Add { days: Some(u64::MAX), ..add() }, "it may last 366 days"),
+            (
+                Add { days: Some(31), rule: "root-*".to_owned(), ..add() },
+                "it may last 30 days because it covers",
+            ),
+            (Add { account: Some("prod".to_owned()), ..add() }, "--account must be twelve digits"),
+            (Add { name: Some("a b".to_owned()), ..add() }, "the name a b must be of letters"),
+            (Add { resource: "x".repeat(400), ..add() }, "--resource is too long"),
+            (Add { resource: "a\u{202e}b".to_owned(), ..add() }, "--resource is too long or has characters"),
+        ] {
+            assert!(refused(&odd).contains(hint), "{}", refused(&odd));
+            assert!(!refused(&odd).contains("expires_at"), "{}", refused(&odd));
+        }
+    }
+}

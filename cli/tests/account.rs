@@ -1,0 +1,453 @@
+//! The commands that ask an account, against a DynamoDB in memory: the compiled binary, its output and its exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use keepwatch_core::event::Event;
+use keepwatch_core::finding::Finding;
+use keepwatch_core::rules::{Config, dispatch::Index, registry};
+use keepwatch_core::state::Fact;
+use keepwatch_core::time::Timestamp;
+use keepwatch_tests::aws_stub::{AwsStub, Item};
+use serde_json::{Map, Value, json};
+
+const EVENTS: &str = include_str!("fixtures/events.jsonl");
+const FINDINGS: &str = "keepwatch-FindingsTable-1ABCDEF";
+const SETTINGS: &str = "keepwatch-SettingsTable-1ABCDEF";
+const FOREIGN: &str = "another-table";
+
+/// An account with Keepwatch, and a person at a terminal with nothing but a key in the environment.
+struct World {
+    stub: AwsStub,
+    home: PathBuf,
+    ids: Vec<String>,
+}
+
+impl World {
+    /// With the findings that the recorded events make: three that are failing and one that is unknown.
+    fn new(name: &str) -> World {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&home);
+        fs::create_dir_all(home.join(".aws")).unwrap();
+        let stub = AwsStub::http().unwrap();
+        let mut world = World { stub, home, ids: Vec::new() };
+        for finding in findings() {
+            world.put(&serde_json::to_value(&finding).unwrap());
+            world.ids.push(finding.finding_id);
+        }
+        world.setting("old", &json!({}));
+        world.stub.put(FOREIGN, "x", Item::new());
+        world
+    }
+
+    fn put(&self, finding: &Value) {
+        self.stub.put(FINDINGS, finding["finding_id"].as_str().unwrap(), item(finding));
+    }
+
+    /// A row that has expired, with these changes.
+    fn setting(&self, name: &str, changes: &Value) {
+        let key = format!("suppression#{name}");
+        let mut row = json!({
+            "setting_id": key, "rule": "admin-*", "resource": "*", "owner": "bob", "reason": "tests",
+            "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-02T00:00:00Z",
+        });
+        row.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        self.stub.put(SETTINGS, &key, item(&row));
+    }
+
+    fn stored(&self, id: &str) -> Item {
+        self.stub.table(FINDINGS).remove(id).unwrap()
+    }
+
+    fn id(&self, rule: &str) -> &str {
+        self.ids.iter().find(|id| id.starts_with(rule)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+        command.args(arguments).env_clear().envs([
+            ("AWS_ENDPOINT_URL", self.stub.endpoint()),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]);
+        command.env("HOME", &self.home);
+        command
+    }
+
+    fn keepwatch(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// What it prints, and nothing was wrong.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.keepwatch(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    }
+
+    /// What it says is wrong, in one line.
+    fn told(&self, code: i32, arguments: &[&str]) -> String {
+        told(code, &self.keepwatch(arguments))
+    }
+}
+
+fn told(code: i32, output: &Output) -> String {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.starts_with("error: "), "{text}");
+    text
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+fn findings() -> Vec<Finding> {
+    let rules = Index::new(registry::RULES);
+    let answer = |_: &_| Fact::Unavailable("not asked".to_owned());
+    EVENTS
+        .lines()
+        .filter_map(|line| Event::parse(line).ok())
+        .flat_map(|event| {
+            let now = Timestamp::default();
+            rules.evaluate_answering(&event, &Config::default(), now, answer).observations
+        })
+        .filter_map(|observation| Finding::open(&observation, None, None))
+        .collect()
+}
+
+/// JSON as DynamoDB writes it.
+fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({"NULL": true}),
+        Value::Bool(flag) => json!({"BOOL": flag}),
+        Value::Number(number) => json!({"N": number.to_string()}),
+        Value::String(text) => json!({"S": text}),
+        Value::Array(list) => json!({"L": list.iter().map(attribute).collect::<Vec<_>>()}),
+        Value::Object(_) => json!({"M": item(value)}),
+    }
+}
+
+fn item(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+#[test]
+fn findings_are_listed_in_every_format() {
+    let world = World::new("listed");
+    let table = world.done(&["findings", "list"]);
+    assert!(table.contains("User bob is now a full administrator"), "{table}");
+    assert!(table.contains("4 findings: "), "{table}");
+    let (_, hash) = world.id("admin-inline-policy").rsplit_once('-').unwrap();
+    assert!(table.contains(hash), "an id must not be wrapped: {table}");
+
+    let raw = objects(&world.done(&["findings", "list", "--format", "ndjson"]));
+    let severities: Vec<&str> = raw.iter().filter_map(|finding| finding["severity"].as_str()).collect();
+    assert_eq!(raw.len(), 4);
+    assert_eq!(severities.first(), Some(&"CRITICAL"), "worst first");
+    let ocsf = objects(&world.done(&["findings", "list", "--format", "ocsf"]));
+    assert!(ocsf.iter().all(|finding| finding["class_uid"].is_u64()), "{ocsf:?}");
+    let asff = objects(&world.done(&["findings", "list", "--format", "asff"]));
+    assert!(asff.iter().all(|f| f["ProductArn"].as_str().is_some_and(|arn| arn.contains(":eu-west-1:"))));
+
+    let some = ["findings", "list", "--format", "ndjson", "--rule", "admin-*", "--severity", "critical"];
+    assert_eq!(objects(&world.done(&some)).len(), 1);
+    let typo = world.told(2, &["findings", "list", "--rule", "admn-*"]);
+    assert!(typo.contains("`keepwatch rules list`"), "{typo}");
+    assert_eq!(world.keepwatch(&["findings", "list", "--severity", "bad"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_nobody_needs_to_look_at_is_counted_and_left_out() {
+    let world = World::new("left-out");
+    world.done(&["findings", "resolve", world.id("root-console"), "--by", "eve", "--note", "it was me"]);
+    let table = world.done(&["findings", "list"]);
+    assert!(table.contains("3 findings") && table.contains("left out: 1 RESOLVED (--all"), "{table}");
+    let count = |arguments: &[&str]| {
+        let all = [&["findings", "list", "--format", "ndjson"], arguments].concat();
+        objects(&world.done(&all)).len()
+    };
+    assert_eq!(
+        (count(&["--all"]), count(&["--status", "resolved"]), count(&["--status", "new,resolved"])),
+        (4, 1, 4)
+    );
+}
+
+#[test]
+fn a_finding_is_shown_by_any_part_that_means_only_it() {
+    let world = World::new("shown");
+    let id = world.id("admin-inline-policy");
+    let (rule, hash) = id.rsplit_once('-').unwrap();
+    for name in [id, rule, hash] {
+        let text = world.done(&["findings", "show", name]);
+        assert!(text.contains("WHAT TO DO NOW") && text.contains(id), "{text}");
+    }
+    for format in ["json", "ocsf", "asff"] {
+        let text = world.done(&["findings", "show", id, "--format", format]);
+        assert!(serde_json::from_str::<Value>(&text).is_ok_and(|json| json.is_object()), "{text}");
+    }
+    let both = world.told(2, &["findings", "show", "admin-"]);
+    assert!(both.contains("2 findings; write more") && both.contains(id), "{both}");
+    assert!(world.told(2, &["findings", "show", "nope"]).contains("`keepwatch findings list --all`"));
+    assert!(world.told(2, &["findings", "show", " "]).contains("an id is needed"));
+}
+
+#[test]
+fn acknowledging_and_resolving_are_written_and_told() {
+    let world = World::new("changed");
+    let id = world.id("admin-inline-policy").to_owned();
+    let ack = ["findings", "ack", &id, "--by", "alice", "--note", "asking bob"];
+    assert!(world.done(&ack).contains("IN_PROGRESS, acknowledged by alice: asking bob"));
+    let stored = world.stored(&id);
+    assert_eq!((&stored["status"], &stored["version"]), (&json!({"S": "IN_PROGRESS"}), &json!({"N": "1"})));
+
+    let resolve = ["findings", "resolve", &id, "--by", "alice", "--note", "gone", "--as", "deleted"];
+    assert!(world.done(&resolve).contains("RESOLVED, deleted: alice says: gone"));
+    assert!(world.done(&resolve).contains("nothing has changed"));
+    assert_eq!(world.stored(&id)["version"], json!({"N": "2"}));
+    assert!(world.told(2, &ack).contains("resolved already"));
+
+    let nothing = ["findings", "ack", &id, "--by", " ", "--note", "x"];
+    assert_eq!(world.keepwatch(&nothing).status.code(), Some(2));
+}
+
+#[test]
+fn a_finding_from_the_future_is_not_said_to_be_gone() {
+    let world = World::new("future");
+    let mut finding = serde_json::to_value(&findings()[0]).unwrap();
+    finding["last_seen"] = json!("2999-01-01T00:00:00Z");
+    world.put(&finding);
+    let id = finding["finding_id"].as_str().unwrap();
+    let told = world.told(1, &["findings", "resolve", id, "--by", "alice", "--note", "gone"]);
+    assert!(told.contains("last seen at 2999-01-01T00:00:00Z"), "{told}");
+    assert_eq!(world.stored(id)["version"], json!({"N": "0"}));
+}
+
+#[test]
+fn those_who_write_at_the_same_time_lose_nothing() {
+    let world = World::new("contended");
+    let id = world.id("admin-inline-policy").to_owned();
+    let running: Vec<_> = (0..6)
+        .map(|i| {
+            let by = format!("person-{i}");
+            let mut command = world.command(&["findings", "ack", &id, "--by", &by, "--note", "x"]);
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in running {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(world.stored(&id)["version"], json!({"N": "6"}));
+}
+
+#[test]
+fn no_text_of_an_event_reaches_the_terminal_as_it_is() {
+    let world = World::new("clean");
+    let id = world.id("admin-inline-policy").to_owned();
+    let evil = "\u{1b}[2Jgo to https://evil.example now\u{202e}";
+    let mut finding =
+        serde_json::to_value(findings().into_iter().find(|f| f.finding_id == id).unwrap()).unwrap();
+    finding["title"] = json!(evil);
+    finding["resource"] = json!(evil);
+    finding["status_reason"] = json!(evil);
+    finding["strongest"][0]["title"] = json!(evil);
+    world.put(&finding);
+    let ack = ["findings", "ack", &id, "--by", evil, "--note", evil];
+    let add = [
+        "suppress",
+        "add",
+        "--rule",
+        "admin-*",
+        "--resource",
+        "*",
+        "--owner",
+        evil,
+        "--reason",
+        evil,
+        "--days",
+        "1",
+    ];
+    for arguments in
+        [&["findings", "list"][..], &["findings", "show", &id], &ack, &add, &["suppress", "list"]]
+    {
+        let text = world.done(arguments);
+        assert!(text.contains("https[:]//evil[.]example"), "{arguments:?}: {text}");
+        let hidden = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(hidden), "{arguments:?}: {text:?}");
+    }
+}
+
+#[test]
+fn a_suppression_is_written_listed_renewed_and_removed() {
+    let world = World::new("suppressed");
+    let add =
+        ["suppress", "add", "--rule", "admin-inline-policy", "--resource", "*:user/b*", "--owner", "alice"];
+    let add = [&add[..], &["--reason", "it is bob's job", "--days", "30", "--name", "bob"]].concat();
+    let text = world.done(&add);
+    assert!(text.contains("It silences 1 open finding:\n  CRITICAL  User bob is now"), "{text}");
+    assert!(text.contains("within a minute") && text.contains("announces it"), "{text}");
+    assert!(text.contains("keepwatch suppress remove bob"), "{text}");
+    let row = world.stub.table(SETTINGS).remove("suppression#bob").unwrap();
+    assert_eq!(row["reason"], json!({"S": "it is bob's job"}));
+
+    let again = world.told(2, &add);
+    assert!(again.contains("--replace overwrites it"), "{again}");
+    let renew = [&add[..], &["--replace"]].concat();
+    world.done(&renew);
+
+    let table = world.done(&["suppress", "list"]);
+    assert!(table.contains("active") && table.contains("bob") && table.contains("expired"), "{table}");
+    let early = json!({"created_at": "2998-01-01T00:00:00Z", "expires_at": "2998-01-02T00:00:00Z"});
+    world.setting("early", &early);
+    let states: Vec<Value> = objects(&world.done(&["suppress", "list", "--format", "ndjson"]))
+        .iter()
+        .map(|row| json!([row["name"], row["state"]]))
+        .collect();
+    assert_eq!(states, [json!(["bob", "active"]), json!(["early", "not yet"]), json!(["old", "expired"])]);
+
+    world.setting("typo", &json!({"rule": "admin-polcy"}));
+    let output = world.keepwatch(&["suppress", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stdout(&output).contains("suppression#typo: cannot be used, silences nothing: no rule is called")
+    );
+    let last = objects(&stdout(&world.keepwatch(&["suppress", "list", "--format", "ndjson"]))).pop().unwrap();
+    assert_eq!((&last["state"], &last["setting_id"]), (&json!("invalid"), &json!("suppression#typo")));
+
+    for name in ["bob", "suppression#typo"] {
+        world.done(&["suppress", "remove", name]);
+    }
+    assert!(world.told(2, &["suppress", "remove", "bob"]).contains("there is no row bob"));
+}
+
+#[test]
+fn what_cannot_be_suppressed_is_refused_before_aws_is_asked() {
+    let world = World::new("refused");
+    let add = |rule: &str, days: &str| {
+        let add = [
+            "suppress",
+            "add",
+            "--rule",
+            rule,
+            "--resource",
+            "*",
+            "--owner",
+            "a",
+            "--reason",
+            "b",
+            "--days",
+            days,
+        ];
+        world.told(2, &add)
+    };
+    assert!(add("root-*", "31").contains("may last 30 days because it covers root-"));
+    assert!(add("admin-polcy", "3").contains("`keepwatch rules list`"));
+    let endless =
+        ["suppress", "add", "--rule", "admin-*", "--resource", "*", "--owner", "a", "--reason", "b"];
+    assert_eq!(world.keepwatch(&endless).status.code(), Some(2));
+    assert_eq!(world.stub.calls("ListTables"), 0);
+}
+
+#[test]
+fn tables_are_found_by_the_stack_or_named() {
+    let world = World::new("tables");
+    let none = world.told(2, &["findings", "list", "--stack", "other"]);
+    assert!(none.contains("no table other-FindingsTable-... in eu-west-1"), "{none}");
+    assert!(
+        none.contains("--region") && none.contains("--stack") && none.contains("--findings-table"),
+        "{none}"
+    );
+    world.stub.put("keepwatch-FindingsTable-1OLDONE", "x", Item::new());
+    let two = world.told(2, &["findings", "list"]);
+    assert!(two.contains("2 tables that may be it") && two.contains("--findings-table"), "{two}");
+    assert_eq!(
+        objects(&world.done(&["findings", "list", "--findings-table", FINDINGS, "--format", "ndjson"])).len(),
+        4
+    );
+    let by_environment =
+        world.command(&["findings", "list"]).env("KEEPWATCH_FINDINGS_TABLE", FINDINGS).output();
+    assert_eq!(by_environment.unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn an_item_that_is_no_finding_is_told_of_and_hides_no_other() {
+    let world = World::new("odd");
+    world.stub.put(FINDINGS, "odd", item(&json!({"finding_id": "odd", "title": 7})));
+    let output = world.keepwatch(&["findings", "list", "--format", "ndjson"]);
+    assert_eq!((output.status.code(), objects(&stdout(&output)).len()), (Some(1), 4));
+    assert!(stderr(&output).contains("1 item of the findings table is no finding"), "{}", stderr(&output));
+    assert!(world.told(1, &["findings", "show", "odd"]).contains("item odd of the findings table"));
+}
+
+#[test]
+fn what_aws_refuses_is_one_line_and_exit_code_3() {
+    let world = World::new("broken");
+    world.stub.fail("Scan");
+    let told = world.told(3, &["findings", "list"]);
+    assert!(told.contains("dynamodb:Scan on keepwatch-FindingsTable-1ABCDEF in eu-west-1"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let dead =
+        world.command(&["findings", "list"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().unwrap();
+    assert!(self::told(3, &dead).contains("could not be reached. Look at the network"));
+}
+
+#[test]
+fn credentials_and_region_come_from_where_the_aws_cli_has_them() {
+    let world = World::new("profiles");
+    let bare = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env_remove("AWS_REGION");
+        command.output().unwrap()
+    };
+    let nobody = told(2, &bare(&["findings", "list"]));
+    assert!(nobody.contains("no region is set") && nobody.contains("--region"), "{nobody}");
+    let nobody = told(3, &bare(&["findings", "list", "--region", "eu-west-1"]));
+    assert!(nobody.contains("no AWS credentials") && nobody.contains("--profile"), "{nobody}");
+
+    let asked = world.home.join("asked");
+    let script = world.home.join("credentials");
+    let keys = r#"{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "secret"}"#;
+    fs::write(&script, format!("echo once >> '{}'\necho '{keys}'\n", asked.display())).unwrap();
+    let config =
+        format!("[profile watch]\nregion = eu-west-1\ncredential_process = /bin/sh {}\n", script.display());
+    fs::write(world.home.join(".aws/config"), config).unwrap();
+    let listed = bare(&["findings", "list", "--profile", "watch"]);
+    assert_eq!(listed.status.code(), Some(0), "{}", stderr(&listed));
+    assert_eq!(fs::read_to_string(&asked).unwrap(), "once\n", "a person may have to type a code each time");
+    // Whoever names a profile means it, whatever the environment holds.
+    world.done(&["findings", "list", "--profile", "watch"]);
+    assert_eq!(fs::read_to_string(&asked).unwrap(), "once\nonce\n");
+    let unknown = world.told(3, &["findings", "list", "--profile", "wach"]);
+    assert!(unknown.contains("wach"), "{unknown}");
+}
+
+#[test]
+fn every_command_has_an_example_and_tells_its_exit_codes() {
+    let world = World::new("help");
+    for path in [
+        "findings list",
+        "findings show",
+        "findings ack",
+        "findings resolve",
+        "suppress add",
+        "suppress list",
+        "suppress remove",
+    ] {
+        let arguments: Vec<&str> = path.split(' ').chain(["--help"]).collect();
+        let help = world.done(&arguments);
+        assert!(help.contains(&format!("keepwatch {path}")) && help.contains("Exit codes: 0 "), "{help}");
+        assert!(help.contains("--stack") && help.contains("--profile"), "{help}");
+    }
+}

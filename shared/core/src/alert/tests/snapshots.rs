@@ -1,0 +1,227 @@
+//! Whole mails, kept as text files beside the code, so that a change of a mail is read as its reader will read it.
+//!
+//! After a change that is meant: `UPDATE_SNAPSHOTS=1 cargo test -p keepwatch-core`, then read the difference.
+
+use std::path::PathBuf;
+
+use super::check::{faults, finding};
+use super::fixtures::{self, Fixture};
+use crate::alert::Alert;
+use crate::alert::announce::{self, Announced};
+use crate::alert::digest::{self, Line};
+use crate::alert::report::{Calendar, Tally};
+use crate::finding::{AlertState, Finding};
+use crate::observation::Observation;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use serde_json::json;
+
+/// Compares with the file of this name, or writes it when the environment asks for that.
+fn snapshot(name: &str, alert: &Alert) {
+    assert_eq!(faults(alert), [""; 0], "{name}\n{}", alert.text);
+    let file = format!("src/alert/snapshots/{}.txt", name.replace(' ', "-"));
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
+    let mail = format!("Subject: {}\n\n{}", alert.subject, alert.text);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&file, mail).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    let line = mail.lines().zip(known.lines()).position(|(a, b)| a != b);
+    let line = line.unwrap_or_else(|| mail.lines().count().min(known.lines().count())) + 1;
+    let advice = "if that is meant, run UPDATE_SNAPSHOTS=1 cargo test -p keepwatch-core";
+    assert!(known == mail, "{} differs from line {line} on; {advice}. It is now:\n{mail}", file.display());
+}
+
+fn fixture(name: &str) -> Fixture {
+    fixtures::all().into_iter().find(|fixture| fixture.name == name).unwrap()
+}
+
+fn seen(name: &str) -> Observation {
+    let mut seen = fixture(name).observations();
+    assert_eq!(seen.len(), 1, "{name}: {seen:?}");
+    seen.remove(0)
+}
+
+fn at(time: &str) -> Timestamp {
+    Timestamp::parse(time).unwrap()
+}
+
+/// The same observation, of another event.
+fn again(mut seen: Observation, id: &str, time: &str) -> Observation {
+    seen.event.id = id.to_owned();
+    seen.event.time = at(time);
+    seen
+}
+
+#[test]
+fn of_every_headline_rule() {
+    for fixture in fixtures::all() {
+        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)])));
+    }
+}
+
+#[test]
+fn no_snapshot_is_left_behind() {
+    let others = [
+        "digest",
+        "report-daily",
+        "report-weekly",
+        "report-weekly-deaf",
+        "settings-added",
+        "settings-invalid",
+        "settings-changed",
+        "unreadable",
+        "exposed-access-key-three-witnesses",
+        "again",
+        "reopened",
+        "over-already",
+        "suppression-ended",
+    ];
+    let mut expected: Vec<String> = others.iter().map(|name| format!("{name}.txt")).collect();
+    expected.extend(fixtures::all().iter().map(|fixture| format!("{}.txt", fixture.name.replace(' ', "-"))));
+    expected.sort();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/alert/snapshots");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<String> =
+        files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    files.sort();
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_none() {
+        assert_eq!(files, expected);
+    }
+}
+
+#[test]
+fn of_a_key_with_three_witnesses() {
+    let witnesses =
+        ["exposed-access-key-quarantine", "exposed-access-key", "exposed-access-key-trusted-advisor"]
+            .map(seen);
+    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses)));
+}
+
+/// The finding after its first alert was sent.
+fn told(seen: Observation) -> Finding {
+    let mut finding = finding(&[seen]);
+    finding.alert_state = AlertState::Sent;
+    finding
+}
+
+#[test]
+fn of_findings_that_were_told_before() {
+    let sign_in = || seen("root-console-sign-in");
+    let mut repeated = told(sign_in());
+    repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
+    repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
+    assert_eq!(repeated.alert_reason.as_deref(), Some("again"));
+    snapshot("again", &Alert::of(&repeated));
+
+    let attached = || seen("admin-managed-policy-attached");
+    let mut gone = attached();
+    gone.verdict = crate::observation::Verdict::Passing;
+    gone.title = "carol detached AdministratorAccess from user bob".to_owned();
+    let gone = again(gone, "e-2", "2026-03-01T12:10:00Z");
+    let mut over = finding(&[attached()]);
+    over.apply(&gone);
+    snapshot("over-already", &Alert::of(&over));
+
+    let mut back = told(attached());
+    back.apply(&gone);
+    back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
+    assert_eq!(back.alert_reason.as_deref(), Some("reopened"));
+    snapshot("reopened", &Alert::of(&back));
+
+    let mut woken = told(attached());
+    woken.obey(settings().silence(&woken.rule, &woken.subject(), at("2026-03-01T12:01:00Z")));
+    assert!(woken.silence.is_some());
+    woken.obey(None);
+    snapshot("suppression-ended", &Alert::of(&woken));
+}
+
+fn settings() -> Settings {
+    Settings::read([
+        &json!({
+            "setting_id": "suppression#bootstrap", "rule": "admin-*", "resource": "arn:aws:iam::111122223333:user/bob*",
+            "owner": "carol", "reason": "bob sets up the new account, ticket OPS-7",
+            "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-08T00:00:00Z",
+        }),
+        &json!({"setting_id": "suppression#ci", "rule": "admin-inlin-policy", "resource": "*", "owner": "carol",
+            "reason": "the pipeline makes users", "created_at": "2026-03-01T00:00:00Z",
+            "expires_at": "2026-03-20T00:00:00Z"}),
+        &json!({
+            "setting_id": "suppression#root", "rule": "root-console-sign-in", "resource": "*", "owner": "mallory",
+            "reason": "see https://evil.example", "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-20T00:00:00Z",
+        }),
+    ])
+}
+
+#[test]
+fn of_what_the_settings_say() {
+    let settings = settings();
+    let only = |id: &str| {
+        let mut settings = settings.clone();
+        settings.suppressions.retain(|suppression| suppression.id == id);
+        settings.invalid.retain(|invalid| invalid.setting_id.ends_with(id));
+        settings
+    };
+    let news = |settings: &Settings, known: &Announced| announce::news(settings, known).unwrap();
+    let added = news(&only("bootstrap"), &Announced::new());
+    snapshot("settings-added", &added.alert);
+    snapshot("settings-invalid", &news(&only("ci"), &Announced::new()).alert);
+    let mut changed = settings.clone();
+    changed.suppressions.retain(|suppression| suppression.id == "root");
+    snapshot("settings-changed", &news(&changed, &added.all).alert);
+}
+
+#[test]
+fn of_an_item_that_cannot_be_read() {
+    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");
+    snapshot("unreadable", &alert);
+}
+
+/// A week of findings: each recorded on its own day, the first resolved since.
+fn week() -> Vec<Finding> {
+    let mut findings: Vec<Finding> = fixtures::all().iter().map(|f| finding(&[seen(f.name)])).collect();
+    findings.truncate(18);
+    for (day, finding) in findings.iter_mut().enumerate() {
+        let recorded = at(&format!("2026-02-{:02}T12:00:00Z", 20 + day % 8));
+        finding.created_at = recorded;
+        (finding.first_seen, finding.last_seen) = (recorded, recorded);
+    }
+    let now = at("2026-03-01T23:00:00Z");
+    findings[3].resolve(
+        crate::observation::Resolution::Fixed,
+        "carol",
+        "it was me, with the break-glass key",
+        now,
+    );
+    findings[5].acknowledge("carol", "asking the owner", now);
+    findings
+}
+
+#[test]
+fn of_a_digest() {
+    let lines: Vec<Line> = week().iter().map(Line::of).chain([Line::unreadable("x-1")]).collect();
+    snapshot("digest", &digest::alert(&lines));
+}
+
+#[test]
+fn of_the_calendar() {
+    let calendar = Calendar { account: ACCOUNT.to_owned(), hour: 7 };
+    let now = at("2026-03-02T07:05:00Z");
+    let due = calendar.due(now);
+    let [daily, weekly] = &due[..] else { panic!("{due:?}") };
+    for (name, period, judged) in
+        [("report-daily", daily, 4_711), ("report-weekly", weekly, 31_337), ("report-weekly-deaf", weekly, 0)]
+    {
+        let mut tally = Tally::new(period, &calendar.account);
+        let findings = if judged == 0 { Vec::new() } else { week() };
+        findings.iter().for_each(|finding| tally.add(finding));
+        let counts = [("judged", judged), ("mailed", judged / 1_000), ("failed", judged / 10_000)];
+        tally.add_counts(
+            counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+        );
+        snapshot(name, &tally.alert(&settings(), now).unwrap());
+    }
+}
+
+const ACCOUNT: &str = crate::rules::testing::ACCOUNT;

@@ -1,0 +1,141 @@
+//! Tuning: what the owner sets for one rule, and lists that rules read.
+
+use serde_json::Value;
+
+use super::KEY;
+use super::suppression::is_core;
+use crate::event::is_account_id;
+use crate::observation::Severity;
+use crate::rules::registry;
+use crate::text::clean;
+
+/// What is set for one rule: a row `rule#ID`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Override {
+    /// `enabled`: whether the rule is asked at all.
+    pub enabled: Option<bool>,
+    /// `severity`: of everything it reports.
+    pub severity: Option<Severity>,
+    /// `threshold`: how many make a crowd, where the rule counts.
+    pub threshold: Option<usize>,
+}
+
+/// Lists that rules read: a row `list#NAME` with `values`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// `trusted-accounts`: ids of accounts that may be given access.
+    pub trusted_accounts: Vec<String>,
+    /// `automation`: patterns of ARNs of users and roles that act without a person.
+    pub automation: Vec<String>,
+    /// `break-glass`: patterns of ARNs of users and roles that are used in emergencies alone.
+    pub break_glass: Vec<String>,
+    /// `expected-regions`: regions that are in use; activity elsewhere is told.
+    pub expected_regions: Vec<String>,
+}
+
+/// The names of the lists.
+pub const LISTS: [&str; 4] = ["trusted-accounts", "automation", "break-glass", "expected-regions"];
+
+impl Override {
+    /// Validates a row.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub fn read(rule: &str, row: &Value) -> Result<Override, String> {
+        let Some(meta) = registry::meta(rule) else {
+            return Err(format!(
+                "no rule is called `{}`: `keepwatch rules list` names them all",
+                clean(rule, 60)
+            ));
+        };
+        known(row, &["enabled", "severity", "threshold", "note"])?;
+        let enabled = match &row["enabled"] {
+            Value::Null => None,
+            Value::Bool(enabled) => Some(*enabled),
+            _ => return Err("`enabled` must be true or false".to_owned()),
+        };
+        let severity =
+            match &row["severity"] {
+                Value::Null => None,
+                word => Some(serde_json::from_value(word.clone()).map_err(|_| {
+                    "`severity` must be INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL".to_owned()
+                })?),
+            };
+        let threshold = match &row["threshold"] {
+            Value::Null => None,
+            number => Some(threshold(number).ok_or_else(|| {
+                format!("`threshold` must be a whole number from 1 to {}", crate::window::REMEMBERED)
+            })?),
+        };
+        let quieter =
+            enabled == Some(false) || severity.is_some_and(|severity| severity < crate::finding::MAILED_FROM);
+        if quieter && is_core(meta) {
+            return Err(format!(
+                "{rule} guards the account itself and cannot be switched off or made silent; suppress it for a time, \
+                 with `keepwatch suppress add`"
+            ));
+        }
+        Ok(Override { enabled, severity, threshold })
+    }
+}
+
+fn threshold(number: &Value) -> Option<usize> {
+    let number = number
+        .as_u64()
+        .or_else(|| number.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64))?;
+    usize::try_from(number).ok().filter(|number| (1..=crate::window::REMEMBERED).contains(number))
+}
+
+impl Lists {
+    /// Validates a row and adds its values.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do. Nothing of such a row is used.
+    pub fn read(&mut self, name: &str, row: &Value) -> Result<(), String> {
+        known(row, &["values", "note"])?;
+        let valid: fn(&str) -> Result<(), String> = match name {
+            "trusted-accounts" => |value| match is_account_id(value) {
+                true => Ok(()),
+                false => Err(format!("`{value}` is no account id: twelve digits")),
+            },
+            "automation" | "break-glass" => |value| match value.starts_with("arn:") && value != "arn:*" {
+                true => Ok(()),
+                false => {
+                    Err(format!("`{value}` is no ARN of a user or role, such as arn:aws:iam::*:role/ci-*"))
+                }
+            },
+            "expected-regions" => |value| match value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            {
+                true => Ok(()),
+                false => Err(format!("`{value}` is no region, such as eu-central-1")),
+            },
+            _ => return Err(format!("there is no such list; there are {}", LISTS.join(", "))),
+        };
+        let values = row["values"].as_array().ok_or("`values` must be a list of texts")?;
+        let mut texts = Vec::new();
+        for value in values {
+            let text = value.as_str().ok_or("`values` must be a list of texts")?;
+            valid(&clean(text, 300))?;
+            texts.push(text.to_owned());
+        }
+        let list = match name {
+            "trusted-accounts" => &mut self.trusted_accounts,
+            "automation" => &mut self.automation,
+            "break-glass" => &mut self.break_glass,
+            _ => &mut self.expected_regions,
+        };
+        list.extend(texts);
+        Ok(())
+    }
+}
+
+/// Refuses attributes that nobody reads: most are typos.
+fn known(row: &Value, names: &[&str]) -> Result<(), String> {
+    let odd = |name: &&String| name.as_str() != KEY && !names.contains(&name.as_str());
+    match row.as_object().into_iter().flatten().map(|(name, _)| name).find(odd) {
+        Some(name) => {
+            Err(format!("there is no attribute `{}`; there are {}", clean(name, 60), names.join(", ")))
+        }
+        None => Ok(()),
+    }
+}
