@@ -98,8 +98,8 @@ def test_a_storm_is_a_few_alerts_and_one_digest(cloud, mailbox, findings, sweep)
     assert sorted(told) == sorted(ids), "each once"
     alone = [alert for alert in mailbox.alerts if alert.finding_id in ids]
     digests = [alert for alert in mailbox.alerts if len(alert.finding_ids) > 1]
-    # The budget fills up by one each quarter of a minute while the test runs.
-    assert 8 <= len(alone) <= 20
+    # Other tests may have used some of the budget, and it fills up by one each quarter of a minute.
+    assert 4 <= len(alone) <= 20
     assert digests
     assert digests[0].subject.startswith("[CRITICAL] 111122223333: ")
     until(lambda: all(f["alert_state"] == "SENT" for f in findings.all() if f["finding_id"] in ids), "the marks")

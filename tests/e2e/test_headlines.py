@@ -92,7 +92,7 @@ def test_a_managed_policy_of_aws_makes_an_administrator(cloud, mailbox):
     cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
     parameters = {"roleName": name, "policyArn": f"{AWS_POLICY}/AdministratorAccess"}
     play(cloud, call("iam", "AttachRolePolicy", parameters))
-    assert mailbox.wait_for(about(name), "the attached policy")["severity"] == "CRITICAL"
+    assert mailbox.wait_for(about(name), "the attached policy").severity == "CRITICAL"
 
 
 def test_a_managed_policy_of_the_account_is_read_live(cloud, mailbox):
@@ -101,7 +101,7 @@ def test_a_managed_policy_of_the_account_is_read_live(cloud, mailbox):
     created = cloud.client("iam").create_policy(PolicyName=unique("ReadOnly"), PolicyDocument=json.dumps(ADMIN))
     parameters = {"userName": name, "policyArn": created["Policy"]["Arn"]}
     play(cloud, call("iam", "AttachUserPolicy", parameters))
-    assert mailbox.wait_for(about(name), "the attached policy")["severity"] == "CRITICAL"
+    assert mailbox.wait_for(about(name), "the attached policy").severity == "CRITICAL"
 
 
 def test_joining_a_group_is_judged_by_what_the_group_may_do(cloud, mailbox):

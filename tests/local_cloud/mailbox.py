@@ -49,12 +49,17 @@ class Alert(dict):
         return self["message"]
 
     @property
+    def _mail(self):
+        """OCSF has no word for a mail; a digest or a report is not OCSF."""
+        return self.get("unmapped", self)["mail"]
+
+    @property
     def subject(self):
-        return self["unmapped"]["mail"]["subject"]
+        return self._mail["subject"]
 
     @property
     def text(self):
-        return self["unmapped"]["mail"]["text"]
+        return self._mail["text"]
 
 
 class Mailbox:

@@ -24,9 +24,14 @@ fn securityhub(aws: &AwsStub) -> Function {
 /// A finding's item as detect writes it.
 fn finding() -> Item {
     let aws = AwsStub::http().unwrap();
-    let tables =
-        [("FINDINGS_TABLE", "findings"), ("JOURNAL_TABLE", "journal"), ("SETTINGS_TABLE", "settings")];
-    let detect = start("detect", &[&settings[..], &[("AWS_ENDPOINT_URL", aws.endpoint())]].concat());
+    let settings = [
+        ("AWS_ENDPOINT_URL", aws.endpoint()),
+        ("FINDINGS_TABLE", "findings"),
+        ("JOURNAL_TABLE", "journal"),
+        ("SETTINGS_TABLE", "settings"),
+        ("STACK_NAME", "keepwatch"),
+    ];
+    let detect = start("detect", &settings);
     assert!(failures(&detect, &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
     aws.items().into_values().next().expect("a finding")
 }
