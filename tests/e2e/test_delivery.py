@@ -116,7 +116,7 @@ def test_the_watch_shows_that_it_is_alive(mailbox, stack, cloud, sweep):
 def test_in_the_plain_state_the_root_rule_would_be_deaf_to_reads(cloud, stack, mailbox):
     """What the rule's state in the template is for. It is the wrapper that withholds (emulator.py, 2), as AWS does."""
     events = cloud.client("events")
-    rule = events.describe_rule(Name=f"{stack.name}-root")
+    rule = events.describe_rule(Name=f"{stack.name}-reads")
     kept = {key: rule[key] for key in ("Name", "EventPattern", "State")}
     assert kept["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     marker = unique("marker")

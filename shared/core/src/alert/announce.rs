@@ -36,7 +36,7 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
     let mut core = false;
     for suppression in &settings.suppressions {
         let text = format!(
-            "{}: {} on {}{} until {}, {}: {}",
+            "suppression {}: {} on {}{} until {}, {}: {}",
             suppression.id,
             suppression.rule,
             suppression.resource,
@@ -50,6 +50,9 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
         core |= !known.contains_key(&fingerprint)
             && registry::RULES.iter().filter(covers).any(|rule| is_core(rule.meta()));
         all.insert(fingerprint, text);
+    }
+    for text in tuning(settings) {
+        all.insert(format!("tuning-{}", short_hash(&[&text])), text);
     }
     for invalid in &settings.invalid {
         let text = format!("{}: {}", invalid.setting_id, invalid.reason);
@@ -72,6 +75,21 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
     Some(News { key: format!("settings#{}", short_hash(&parts)), alert, all })
 }
 
+/// What is tuned, each row as one line.
+fn tuning(settings: &Settings) -> Vec<String> {
+    let overrides = settings.overrides.iter().map(|(rule, set)| {
+        let words = [
+            set.enabled.map(|on| if on { "on".to_owned() } else { "off".to_owned() }),
+            set.severity.map(|severity| format!("severity {}", severity.as_str())),
+            set.threshold.map(|threshold| format!("threshold {threshold}")),
+        ];
+        format!("rule {rule}: {}", words.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    });
+    let lists = settings.lists.named().into_iter().filter(|(_, values)| !values.is_empty());
+    let lists = lists.map(|(name, values)| format!("list {name}: {}", values.join(", ")));
+    overrides.chain(lists).collect()
+}
+
 fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool) -> Alert {
     let severity = match (added.is_empty(), invalid.is_empty()) {
         _ if core => Severity::High,
@@ -79,11 +97,11 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
         _ => Severity::Medium,
     };
     let headline = match (added, removed, invalid) {
-        ([one], [], []) => format!("Keepwatch: suppression added: {one}"),
-        ([], [one], []) => format!("Keepwatch: suppression removed: {one}"),
+        ([one], [], []) => format!("Keepwatch: added: {one}"),
+        ([], [one], []) => format!("Keepwatch: removed: {one}"),
         ([], [], [one]) => format!("Keepwatch: a settings row cannot be used: {one}"),
         _ => format!(
-            "Keepwatch: the settings have changed: suppressions added: {}, removed: {}, unusable rows: {}",
+            "Keepwatch: the settings have changed: added {}, removed {}, unusable {}",
             added.len(),
             removed.len(),
             invalid.len()
@@ -115,16 +133,19 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
     if added.len() + removed.len() > 0 {
         paragraph(
             &mut out,
-            "If none of you did this, somebody is hiding: remove the suppression, and look who may write the settings \
-             table.",
+            "If none of you did this, somebody is hiding: take it away, and look who may write the settings table.",
         );
     }
-    let first = added.first().and_then(|row| row.split_once(": "));
+    let first = added.iter().find_map(|row| row.strip_prefix("suppression ")?.split_once(": "));
     let name = first.map_or("NAME".to_owned(), |(name, _)| shell_word(name));
-    command(&mut out, "What is suppressed", "keepwatch suppress list");
     command(
         &mut out,
-        "Take one away; what it silenced is told again",
+        "What is suppressed, and what is tuned",
+        "keepwatch suppress list; keepwatch tune list",
+    );
+    command(
+        &mut out,
+        "Take a suppression away; what it silenced is told again",
         &format!("keepwatch suppress remove {name}"),
     );
     let told = |rows: &[&String]| -> Vec<String> {

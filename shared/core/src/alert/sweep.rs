@@ -263,7 +263,9 @@ where
         let expected = known.as_ref().map(|entry| entry.version);
         let known = known.map(|entry| entry.value).unwrap_or_default();
         let Some(news) = announce::news(self.settings, &known) else { return Ok(()) };
-        let sent = self.send_once(&news.key, now, async || Ok(Some(news.alert))).await?;
+        // The version, because what was added, removed and added again is news each time.
+        let key = format!("{}#{}", news.key, expected.unwrap_or(0));
+        let sent = self.send_once(&key, now, async || Ok(Some(news.alert))).await?;
         swept.letters += usize::from(sent);
         let expires = now.plus(RECEIPTS_KEPT * 100);
         self.journal.write(ANNOUNCED, &news.all, expected, expires).await.map_err(DeliverError::Journal)?;

@@ -55,49 +55,85 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::LongTermKey => {}
         }
     }
-    let mut out = packed("calls", "ENABLED", &calls);
+    let mut out = packed("calls", "ENABLED", &calls, &[]);
     // Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail"). Its
     // patterns are narrow, or every Describe of the account would be an invocation.
     const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
-    if root {
-        let pattern = call_pattern(&json!({"userIdentity": {"type": ["Root"]}}));
-        out.push(EventRule { name: "root".to_owned(), state: ALL, pattern });
+    let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
+    out.extend(packed("reads", ALL, &reads, by_root.as_slice()));
+    let failed = (!errors.is_empty()).then(|| json!({"errorCode": errors}));
+    let console = console.then(|| json!({"sessionCredentialFromConsole": ["true"], "readOnly": [false]}));
+    let others: Vec<Value> = failed.into_iter().chain(console).collect();
+    if !others.is_empty() {
+        out.push(EventRule {
+            name: "all-calls".to_owned(),
+            state: "ENABLED",
+            pattern: call_pattern(&any(others)),
+        });
     }
-    out.extend(packed("reads", ALL, &reads));
-    if !errors.is_empty() {
-        let pattern = call_pattern(&json!({"errorCode": errors}));
-        out.push(EventRule { name: "failed-calls".to_owned(), state: "ENABLED", pattern });
-    }
-    if console {
-        let pattern = call_pattern(&json!({"sessionCredentialFromConsole": ["true"], "readOnly": [false]}));
-        out.push(EventRule { name: "console".to_owned(), state: "ENABLED", pattern });
-    }
-    if !detectors.is_empty() {
-        let sources: Vec<&str> = detectors.iter().map(|(source, _)| *source).collect();
-        let types: Vec<&str> = detectors.iter().map(|(_, detail_type)| *detail_type).collect();
-        let pattern = json!({"source": sources, "detail-type": types});
-        out.push(EventRule { name: "detectors".to_owned(), state: "ENABLED", pattern });
-    }
+    out.extend(findings(&health, &checks, &detectors));
+    out
+}
+
+/// What AWS tells besides calls, in one rule.
+fn findings(
+    health: &BTreeSet<&str>,
+    checks: &BTreeSet<&str>,
+    detectors: &BTreeSet<(&'static str, &'static str)>,
+) -> Option<EventRule> {
+    let mut sources: BTreeSet<&str> = detectors.iter().map(|(source, _)| *source).collect();
+    let mut kinds = Vec::new();
     if !health.is_empty() {
+        sources.insert("aws.health");
         let prefixes: Vec<Value> = health.iter().map(|prefix| json!({"prefix": prefix})).collect();
-        let pattern = json!({"source": ["aws.health"], "detail": {"eventTypeCode": prefixes}});
-        out.push(EventRule { name: "health".to_owned(), state: "ENABLED", pattern });
+        kinds.push(json!({"detail": {"eventTypeCode": prefixes}}));
     }
     if !checks.is_empty() {
-        let pattern = json!({"source": ["aws.trustedadvisor"], "detail": {"check-name": checks}});
-        out.push(EventRule { name: "trusted-advisor".to_owned(), state: "ENABLED", pattern });
+        sources.insert("aws.trustedadvisor");
+        kinds.push(json!({"detail": {"check-name": checks}}));
     }
-    out
+    if !detectors.is_empty() {
+        let types: BTreeSet<&str> = detectors.iter().map(|(_, detail_type)| *detail_type).collect();
+        kinds.push(json!({"detail-type": types}));
+    }
+    let mut pattern = any(kinds);
+    pattern.as_object_mut()?.insert("source".to_owned(), json!(sources));
+    (!sources.is_empty()).then(|| EventRule { name: "findings".to_owned(), state: "ENABLED", pattern })
+}
+
+/// A pattern that fits what any of these fits. Each rule costs an alarm, so alternatives share one.
+fn any(mut alternatives: Vec<Value>) -> Value {
+    match alternatives.len() {
+        1 => alternatives.remove(0),
+        _ => json!({"$or": alternatives}),
+    }
 }
 
 /// As few rules as the size of a pattern allows: each costs an alarm. A pattern lists sources and names apart, so it may
 /// bring a name that another of its sources has as well; no rule listens to that, and `detect` says so quickly.
-fn packed(label: &str, state: &'static str, calls: &BTreeSet<(&str, &str)>) -> Vec<EventRule> {
-    let mut parts: Vec<Vec<(&str, &str)>> = Vec::new();
+///
+/// `also` is what the first of them brings besides.
+fn packed(
+    label: &str,
+    state: &'static str,
+    calls: &BTreeSet<(&str, &str)>,
+    also: &[Value],
+) -> Vec<EventRule> {
+    let mut parts: Vec<Vec<(&str, &str)>> = if also.is_empty() { Vec::new() } else { vec![Vec::new()] };
+    let pattern_of = |part: &[(&str, &str)], first: bool| {
+        let mut alternatives = if first { also.to_vec() } else { Vec::new() };
+        if !part.is_empty() {
+            let sources: BTreeSet<&str> = part.iter().map(|(source, _)| *source).collect();
+            let names: BTreeSet<&str> = part.iter().map(|(_, name)| *name).collect();
+            alternatives.push(json!({"eventSource": sources, "eventName": names}));
+        }
+        call_pattern(&any(alternatives))
+    };
     for call in calls {
         let mut longer = parts.last().cloned().unwrap_or_default();
         longer.push(*call);
-        if parts.is_empty() || pattern_of(&longer).to_string().len() > MAX_PATTERN {
+        let long = pattern_of(&longer, parts.len() == 1).to_string().len() > MAX_PATTERN;
+        if parts.is_empty() || long {
             parts.push(vec![*call]);
         } else {
             parts.pop();
@@ -105,14 +141,9 @@ fn packed(label: &str, state: &'static str, calls: &BTreeSet<(&str, &str)>) -> V
         }
     }
     let name = |i: usize| if parts.len() > 1 { format!("{label}-{}", i + 1) } else { label.to_owned() };
-    let rule = |(i, part): (usize, &Vec<_>)| EventRule { name: name(i), state, pattern: pattern_of(part) };
+    let rule =
+        |(i, part): (usize, &Vec<_>)| EventRule { name: name(i), state, pattern: pattern_of(part, i == 0) };
     parts.iter().enumerate().map(rule).collect()
-}
-
-fn pattern_of(calls: &[(&str, &str)]) -> Value {
-    let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
-    let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
-    call_pattern(&json!({"eventSource": sources, "eventName": names}))
 }
 
 /// Only AWS services may send events whose source begins with `aws.`, so that nobody plants a record by `PutEvents`.

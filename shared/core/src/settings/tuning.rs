@@ -87,6 +87,17 @@ fn threshold(number: &Value) -> Option<usize> {
 }
 
 impl Lists {
+    /// Each list with its name.
+    pub fn named(&self) -> [(&'static str, &[String]); 4] {
+        let Lists { trusted_accounts, automation, break_glass, expected_regions } = self;
+        [
+            (LISTS[0], trusted_accounts.as_slice()),
+            (LISTS[1], automation.as_slice()),
+            (LISTS[2], break_glass.as_slice()),
+            (LISTS[3], expected_regions.as_slice()),
+        ]
+    }
+
     /// Validates a row and adds its values.
     ///
     /// # Errors
