@@ -6,6 +6,7 @@ pub mod events;
 pub mod function;
 mod http;
 pub mod runtime_api;
+pub mod sim;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -80,6 +80,8 @@ pub(super) struct Engine {
     pub acked: BTreeMap<usize, i64>,
     /// A copy of the tables from the midst of it.
     pub snapshot: Option<Snapshot>,
+    /// When each row came that the settings hold.
+    pub added: BTreeMap<String, i64>,
     /// Whether nothing goes wrong in this seed.
     pub calm: bool,
     /// When the stream and the sweeps are down.
@@ -92,6 +94,7 @@ pub(super) struct Engine {
     sweep_at: Option<i64>,
     stream_polls: [bool; SHARDS],
     rows: BTreeMap<String, Value>,
+    gone: BTreeMap<String, Value>,
 }
 
 impl Engine {
@@ -149,6 +152,7 @@ impl Engine {
             story,
             acked: BTreeMap::new(),
             snapshot: None,
+            added: BTreeMap::new(),
             calm,
             stream_down,
             sweeps_down,
@@ -159,6 +163,7 @@ impl Engine {
             sweep_at: None,
             stream_polls: [false; SHARDS],
             rows: BTreeMap::new(),
+            gone: BTreeMap::new(),
         };
         engine.begin();
         engine
@@ -216,6 +221,21 @@ impl Engine {
         }
         let mut world = lock(&self.world);
         world.clock = world.clock.max(time);
+    }
+
+    /// When a rest may end that lasts at least this long: not just after a suppression has ended.
+    pub(super) fn rested_at(&self, rest: i64) -> i64 {
+        let world = lock(&self.world);
+        let mut until = world.clock + rest;
+        let settings = world.settings_at(world.clock);
+        let mut ends: Vec<i64> = settings.suppressions.iter().map(|s| s.expires_at.millis()).collect();
+        ends.sort_unstable();
+        for end in ends {
+            if (until - rest..until).contains(&end) {
+                until = end + rest;
+            }
+        }
+        until
     }
 
     /// Lets time pass until the queue is empty. `false` when that never happens.
@@ -332,10 +352,25 @@ impl Engine {
                 let key = format!("suppression#{name}");
                 let row = json!({"setting_id": key, "rule": rule, "resource": resource, "owner": "ann",
                     "reason": "the simulation", "created_at": time(at), "expires_at": time(at + lasts)});
+                self.added.insert(name.clone(), at);
                 self.rows.insert(name, row);
             }
+            Change::Restore { name } => {
+                if let Some(mut row) = self.gone.remove(&name) {
+                    let until = row["expires_at"].as_str().and_then(Timestamp::parse);
+                    if until.is_none_or(|until| until.millis() <= at) {
+                        return;
+                    }
+                    row["created_at"] = json!(Timestamp::from_millis(at));
+                    self.added.insert(name.clone(), at);
+                    self.rows.insert(name, row);
+                }
+            }
             Change::Remove { name } => {
-                self.rows.remove(&name);
+                self.added.remove(&name);
+                if let Some(row) = self.rows.remove(&name) {
+                    self.gone.insert(name, row);
+                }
             }
         }
         let settings = Arc::new(Settings::read(self.rows.values()));
@@ -358,7 +393,7 @@ impl Engine {
     }
 
     /// Something happens: the clock that ran faster runs at its own pace again.
-    fn want_sweep(&mut self, at: i64) {
+    pub(super) fn want_sweep(&mut self, at: i64) {
         if self.sweep_at.is_none_or(|planned| at < planned) {
             self.sweep_at = Some(at);
             self.at(at, What::Sweep);
@@ -477,7 +512,10 @@ impl Engine {
                 let mut world = lock(&self.world);
                 let given_up = world.stream.shards[shard].done(size, first_failure);
                 world.tally.add("stream", "records given up after all retries", given_up);
-                world.tally.count("stream", if first_failure.is_some() { "batches tried again" } else { "batches done" });
+                world.tally.count(
+                    "stream",
+                    if first_failure.is_some() { "batches tried again" } else { "batches done" },
+                );
             }
             Kind::Sweep => {
                 let outcome = match outcomes {
@@ -503,6 +541,10 @@ impl Engine {
         for (delivery, done) in batch.iter().zip(outcomes) {
             if !*done || spoiled {
                 world.tally.count("queue", "given back");
+                if self.calm && !self.story.messages[delivery.message].poison {
+                    let what = format!("message {} was given back though nothing fails", delivery.message);
+                    world.log.wrong.push(("I5", what));
+                }
                 continue;
             }
             if now < world.faults.until && world.rng.f64() < world.faults.duplicate * 0.3 {
@@ -561,8 +603,14 @@ impl Engine {
             let twice = now < world.faults.until && world.rng.f64() < world.faults.duplicate;
             let waiting = world.log.lives.values().any(|life| life.waiting_since.is_some());
             // Where nothing happens for long, the clock may run faster; a change of the settings counts as happening.
-            let idle = !waiting && now - world.active_at > 30 * MINUTE && self.runs.is_empty();
-            let expiry = world.settings_at(now).suppressions.iter().map(|s| s.expires_at.millis()).filter(|at| *at > now).min();
+            let idle = !waiting && now - world.active_at > 12 * MINUTE && self.runs.is_empty();
+            let expiry = world
+                .settings_at(now)
+                .suppressions
+                .iter()
+                .map(|s| s.expires_at.millis())
+                .filter(|at| *at > now)
+                .min();
             let far = expiry.map_or(now + 30 * MINUTE, |at| at.clamp(now + MINUTE, now + 30 * MINUTE));
             let next = if idle { far } else { now + MINUTE };
             let times = if down || world.is(Sabotage::NoSweep) { 0 } else { 1 + usize::from(twice) };
@@ -589,7 +637,10 @@ impl Engine {
             let Some(since) = life.waiting_since else { continue };
             if now - since.max(healthy) > PROMISE {
                 let minutes = (now - since) / MINUTE;
-                world.log.wrong.push(("I2", format!("{id} has been due for {minutes} minutes and is not told")));
+                world
+                    .log
+                    .wrong
+                    .push(("I2", format!("{id} has been due for {minutes} minutes and is not told")));
                 life.waiting_since = Some(now);
             }
         }

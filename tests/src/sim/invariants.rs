@@ -15,7 +15,7 @@ use crate::lock;
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` to `I12`, or `suppressed`.
+    /// Which: `I1` to `I12`; `suppressed`, `announced` or `panic`.
     pub invariant: &'static str,
     /// How.
     pub what: String,
@@ -23,9 +23,9 @@ pub struct Violation {
 
 /// Violations as they are found.
 #[derive(Debug, Default)]
-pub(super) struct Findings(pub Vec<Violation>);
+pub(super) struct Found(pub Vec<Violation>);
 
-impl Findings {
+impl Found {
     fn wrong(&mut self, invariant: &'static str, what: impl Into<String>) {
         self.0.push(Violation { invariant, what: what.into() });
     }
@@ -35,18 +35,26 @@ impl Findings {
 const HARD_LIMIT: usize = 10;
 
 /// I1 and I5, before and after the redrive: `dead` is what the dead-letter queue holds.
-pub(super) fn dead_letters(engine: &Engine, dead: &[usize], redriven: bool, found: &mut Findings) {
+pub(super) fn dead_letters(engine: &Engine, dead: &[usize], redriven: bool, found: &mut Found) {
     let messages = &engine.story.messages;
     for (i, message) in messages.iter().enumerate() {
         let times = dead.iter().filter(|other| **other == i).count();
         let acked = engine.acked.contains_key(&i);
         match (message.poison, times) {
             (true, 1) if !acked => {}
-            (true, _) => found.wrong("I5", format!("poison message {i} is {times} times in the dead-letter queue")),
+            (true, _) => {
+                found.wrong("I5", format!("poison message {i} is {times} times in the dead-letter queue"))
+            }
             (false, 0) if acked => {}
-            (false, 0) => found.wrong("I1", format!("message {i} is neither worked off nor in the dead-letter queue")),
-            (false, _) if redriven => found.wrong("I1", format!("message {i} could not be worked off though nothing fails")),
-            (false, _) if engine.calm => found.wrong("I5", format!("message {i} was given up without any fault")),
+            (false, 0) => {
+                found.wrong("I1", format!("message {i} is neither worked off nor in the dead-letter queue"))
+            }
+            (false, _) if redriven => {
+                found.wrong("I1", format!("message {i} could not be worked off though nothing fails"))
+            }
+            (false, _) if engine.calm && !acked => {
+                found.wrong("I5", format!("message {i} was given up without any fault"))
+            }
             (false, _) => {}
         }
         if engine.calm && !message.poison && times == 0 && engine.late(i) {
@@ -56,7 +64,7 @@ pub(super) fn dead_letters(engine: &Engine, dead: &[usize], redriven: bool, foun
 }
 
 /// Everything that must hold when all is quiet.
-pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, found: &mut Findings) {
+pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, found: &mut Found) {
     let world = lock(&engine.world);
     for (invariant, what) in &world.log.wrong {
         found.wrong(invariant, what.clone());
@@ -69,8 +77,19 @@ pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, fo
     mails(&world.log, found);
 }
 
+/// Whoever silences the watch is told of, each time.
+pub(super) fn announced(engine: &Engine, found: &mut Found) {
+    let world = lock(&engine.world);
+    for (name, at) in &engine.added {
+        let begins = format!("suppression {name}: ");
+        if !world.log.announced.iter().any(|(then, text)| then >= at && text.starts_with(&begins)) {
+            found.wrong("announced", format!("nobody was told that suppression {name} was added"));
+        }
+    }
+}
+
 /// I1, I4 and I6: the table holds what a plain count of the events and an orderly fold of them say.
-fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Findings) {
+fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Found) {
     let ids: BTreeSet<&String> = expected.keys().chain(world.tables.findings.keys()).collect();
     for id in ids {
         let (row, must) = match (world.tables.findings.get(id), expected.get(id)) {
@@ -107,7 +126,7 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Find
 }
 
 /// I2, I3 and I4 for one finding.
-fn alerts(world: &World, id: &str, life: &Life, found: &mut Findings) {
+fn alerts(world: &World, id: &str, life: &Life, found: &mut Found) {
     let Some(row) = world.tables.findings.get(id) else { return };
     let finding = &row.finding;
     if waits(finding) {
@@ -127,16 +146,24 @@ fn alerts(world: &World, id: &str, life: &Life, found: &mut Findings) {
     let most = life.dues.len() + excused + usize::from(life.restored_due);
     if life.publishes.len() > most {
         let (sent, due) = (life.publishes.len(), life.dues.len());
-        found.wrong("I3", format!("{id} was mailed {sent} times for {due} alerts, {excused} of them after a fault"));
+        found.wrong(
+            "I3",
+            format!("{id} was mailed {sent} times for {due} alerts, {excused} of them after a fault"),
+        );
     }
     window(id, finding, life, found);
 }
 
 /// I4: each alert after the first has a reason that holds.
-fn window(id: &str, finding: &Finding, life: &Life, found: &mut Findings) {
+fn window(id: &str, finding: &Finding, life: &Life, found: &mut Found) {
     let hours = registry::meta(&finding.rule).map_or(24, |meta| meta.repeat_hours);
     // Several rules may witness one finding; the shortest window of any counts.
-    let hours = finding.witnesses.values().filter_map(|w| registry::meta(&w.rule)).map(|m| m.repeat_hours).fold(hours, u32::min);
+    let hours = finding
+        .witnesses
+        .values()
+        .filter_map(|w| registry::meta(&w.rule))
+        .map(|m| m.repeat_hours)
+        .fold(hours, u32::min);
     for (i, due) in life.dues.iter().enumerate() {
         let before = life.dues[..i].last().map(|before| (before.severity, before.time)).or(due.before);
         let holds = match (due.reason.as_str(), before) {
@@ -150,25 +177,28 @@ fn window(id: &str, finding: &Finding, life: &Life, found: &mut Findings) {
             _ => false,
         };
         if !holds {
-            found.wrong("I4", format!("{id} became due again because {:?}, which is not so", due.reason.as_str()));
+            found.wrong(
+                "I4",
+                format!("{id} became due again because `{}`, which is not so", due.reason.as_str()),
+            );
         }
     }
 }
 
 /// I2: who has to be told in any order of arrival was told, alone or in a digest.
-fn told(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Findings) {
-    for (id, must) in expected.iter().filter(|(_, must)| must.told && must.severity >= MAILED_FROM) {
+fn told(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Found) {
+    let must_know = |must: &Expected| must.told && must.severity >= MAILED_FROM;
+    for id in expected.iter().filter(|(_, must)| must_know(must)).map(|(id, _)| id) {
         let Some(life) = world.log.lives.get(id) else { continue };
         let sent = world.tables.findings.get(id).is_some_and(|row| row.finding.alerts_sent > 0);
         if !life.silenced && life.publishes.is_empty() && !sent {
             found.wrong("I2", format!("nobody was ever told of {id}"));
         }
-        let _ = must.open;
     }
 }
 
 /// I9: never more mails than SNS bears, and alone only what the budget allows.
-fn mails(log: &Log, found: &mut Findings) {
+fn mails(log: &Log, found: &mut Found) {
     let times: Vec<i64> = log.mails.iter().map(|(at, _)| *at).collect();
     let burst = times.windows(HARD_LIMIT + 1).any(|some| some[HARD_LIMIT] - some[0] < 1_000);
     if burst {
@@ -194,7 +224,7 @@ pub(super) fn nothing_new(
     before: &BTreeMap<String, usize>,
     engine: &Engine,
     settled: impl Fn(&str) -> bool,
-    found: &mut Findings,
+    found: &mut Found,
 ) {
     let world = lock(&engine.world);
     for (id, life) in &world.log.lives {

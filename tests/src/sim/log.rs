@@ -77,8 +77,10 @@ pub(super) struct Log {
     pub lives: BTreeMap<String, Life>,
     /// Time and kind of each mail.
     pub mails: Vec<(i64, MailKind)>,
-    /// Texts of announced settings.
-    pub announced: Vec<String>,
+    /// By invocation, when it published a digest, and how many findings that one only counted.
+    pub counted: BTreeMap<u64, (i64, usize)>,
+    /// Time and text of each row of the settings that was announced.
+    pub announced: Vec<(i64, String)>,
     /// What was wrong at once, and needs no end to be judged.
     pub wrong: Vec<(&'static str, String)>,
 }
@@ -126,6 +128,22 @@ impl Log {
             for note in life.publishes.iter_mut().filter(|note| note.by == invocation) {
                 note.excused |= !note.marked && !note.superseded;
             }
+        }
+    }
+
+    /// A claim ends as sent without a mail that named the finding: a digest must have counted it.
+    pub(super) fn told_by_count(&mut self, finding_id: &str, by: u64) {
+        let life = self.lives.entry(finding_id.to_owned()).or_default();
+        let Some((at, left)) = self.counted.get_mut(&by) else { return };
+        if *left > 0 && life.publishes.iter().all(|note| note.by != by) {
+            *left -= 1;
+            life.publishes.push(PublishNote {
+                at: *at,
+                by,
+                marked: false,
+                superseded: false,
+                excused: false,
+            });
         }
     }
 

@@ -9,6 +9,7 @@ use keepwatch_core::alert::sweep::Census;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
 use keepwatch_core::finding::{AlertState, Due, Finding, Passed};
 use keepwatch_core::journal::{Entry, Journal};
+use keepwatch_core::settings::Silence;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value as Known};
 use keepwatch_core::time::Timestamp;
 use serde::Serialize;
@@ -202,7 +203,9 @@ impl Outbox for Ports {
             finding.alert_claim = Some(token.to_owned());
             (finding.due, finding.due_at) = (Some(Due::Alert), Some(lease.millis()));
             finding.version += 1;
-            world.tally.count("claims", if stands == AlertState::Claimed { "after a lease" } else { "taken" });
+            world
+                .tally
+                .count("claims", if stands == AlertState::Claimed { "after a lease" } else { "taken" });
             world.put(finding.clone());
             Claim::Taken(Box::new(finding))
         })
@@ -223,6 +226,9 @@ impl Outbox for Ports {
                         && row.finding.alert_claim.as_deref() == Some(token)
                 });
                 let ours = ours.map(|row| row.finding.clone());
+                if end == End::Sent {
+                    world.log.told_by_count(finding_id, by);
+                }
                 if let Some(note) = world.log.last_publish(finding_id, by) {
                     note.marked |= ours.is_some() && end == End::Sent;
                     note.superseded |= ours.is_none();
@@ -367,15 +373,14 @@ impl Topic for Ports {
             if kind == MailKind::Letter
                 && let Some(added) = alert.json["settings"]["added"].as_array()
             {
-                let added = added.iter().filter_map(|text| text.as_str().map(str::to_owned));
+                let added = added.iter().filter_map(|text| Some((now, text.as_str()?.to_owned())));
                 world.log.announced.extend(added);
             }
             let lost = fate != Fate::Fine;
             for finding_id in told {
                 silent(world, by, &finding_id);
                 let life = world.log.lives.entry(finding_id).or_default();
-                let note =
-                    PublishNote { at: now, by, marked: false, superseded: false, excused: lost };
+                let note = PublishNote { at: now, by, marked: false, superseded: false, excused: lost };
                 life.publishes.push(note);
             }
         })
@@ -384,25 +389,16 @@ impl Topic for Ports {
 }
 
 /// What a mail is, and the findings it tells of.
-fn told(world: &World, by: u64, finding: Option<&Finding>, alert: &Alert) -> (MailKind, Vec<String>) {
+fn told(world: &mut World, by: u64, finding: Option<&Finding>, alert: &Alert) -> (MailKind, Vec<String>) {
     if let Some(finding) = finding {
         return (MailKind::Alone, vec![finding.finding_id.clone()]);
     }
     let digest = &alert.json["digest"];
     let Some(ids) = digest["finding_ids"].as_array() else { return (MailKind::Letter, Vec::new()) };
-    let mut told: Vec<String> = ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+    let told: Vec<String> = ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
     let count = digest["findings"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-    if count > told.len() {
-        // Beyond what a digest names, it counts: those are what the sweep has claimed and not sent alone.
-        let prefix = format!("inv-{by}-");
-        for (id, row) in &world.tables.findings {
-            let ours = row.finding.alert_claim.as_ref().is_some_and(|token| token.starts_with(&prefix));
-            let alone = world.log.lives.get(id).is_some_and(|life| life.publishes.iter().any(|n| n.by == by));
-            if ours && !alone && told.len() < count && !told.contains(id) {
-                told.push(id.clone());
-            }
-        }
-    }
+    // Beyond what a digest names, it counts. Which those are is seen when their claims end.
+    world.log.counted.insert(by, (world.clock, count.saturating_sub(told.len())));
     (MailKind::Digest, told)
 }
 
@@ -413,7 +409,9 @@ fn silent(world: &mut World, by: u64, finding_id: &str) {
     let (rule, subject) = (row.finding.rule.clone(), row.finding.subject());
     let then = world.settings_at(began).silence(&rule, &subject, Timestamp::from_millis(began));
     let now = world.settings_at(world.clock).silence(&rule, &subject, world.now());
-    if then.is_some() && now.is_some() {
+    let name = |silence: Option<Silence>| silence.map(|silence| silence.suppression);
+    let (then, now) = (name(then), name(now));
+    if then.is_some() && then == now {
         let what = format!("{finding_id} was mailed by #{by} while suppressed");
         world.log.wrong.push(("suppressed", what));
     }

@@ -83,14 +83,7 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
     // With nothing that ends it, the worst observation is worth a mail in any order.
     let told = failing.iter().any(|o| o.covered_by.is_none() && o.severity >= MAILED_FROM)
         && (gone.is_none() || failing.iter().all(|o| o.severity >= MAILED_FROM && o.covered_by.is_none()));
-    Some(Expected {
-        folded,
-        occurrences: u64::try_from(events.len()).ok()?,
-        seen,
-        open,
-        severity,
-        told,
-    })
+    Some(Expected { folded, occurrences: u64::try_from(events.len()).ok()?, seen, open, severity, told })
 }
 
 /// The severity of the worst burst that counts: so many events within the window that ends with one of them.

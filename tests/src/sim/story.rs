@@ -25,6 +25,11 @@ pub(super) enum Change {
         /// How long it lasts.
         lasts: i64,
     },
+    /// A row that went comes back: all it says but when it was made is what it was.
+    Restore {
+        /// Its name.
+        name: String,
+    },
     /// A row goes.
     Remove {
         /// Its name.
@@ -48,17 +53,17 @@ pub(super) struct Story {
 impl Story {
     /// A random story that begins at `from`.
     pub(super) fn random(rng: &mut Rng, from: i64) -> Story {
-        let storm = rng.u8(..100) == 0;
-        let long = !storm && rng.u8(..100) == 0;
+        let storm = rng.u8(..150) == 0;
+        let long = !storm && rng.u8(..150) == 0;
         let horizon = rng.i64(300_000..7_200_000);
         let mut story = Story { storm, ..Story::default() };
         if storm {
             for i in 0..rng.usize(20..320) {
                 let at = from + rng.i64(0..240_000);
                 let who = format!("flood-{i}");
-                let body = match rng.u8(..3) {
-                    0 => failed_mfa_device(rng, &format!("m-{i}"), at, &who),
-                    _ => policy(rng, &format!("m-{i}"), at, "PutUserPolicy", &who, ADMIN),
+                let body = match rng.u8(..8) {
+                    0 => policy(rng, &format!("m-{i}"), at, "PutUserPolicy", &who, ADMIN),
+                    _ => mfa_device(rng, &format!("m-{i}"), at, &who),
                 };
                 story.send(body, at, false);
             }
@@ -67,11 +72,16 @@ impl Story {
             // More events on one finding than it remembers: beyond that the receipts must recognise duplicates.
             for i in 0..rng.usize(70..90) {
                 let at = from + rng.i64(0..horizon);
-                let body = sign_in(&format!("long-{i}"), at - rng.i64(0..60_000), ACCOUNTS[0], "Success", "No");
+                let body =
+                    sign_in(&format!("long-{i}"), at - rng.i64(0..60_000), ACCOUNTS[0], "Success", "No");
                 story.send(body, at, false);
                 if rng.u8(..4) == 0 {
                     let again = story.messages.last().map(|message| Arc::clone(&message.body));
-                    story.messages.extend(again.map(|body| Message { body, at: at + 600_000, poison: false }));
+                    story.messages.extend(again.map(|body| Message {
+                        body,
+                        at: at + 600_000,
+                        poison: false,
+                    }));
                 }
             }
         }
@@ -97,7 +107,14 @@ impl Story {
         }
         story.suppress(rng, from, horizon);
         story.messages.sort_by_key(|message| message.at);
-        let last = story.messages.iter().map(|message| message.at).chain(story.changes.iter().map(|(at, _)| *at));
+        // Some come together, so that they meet in one batch.
+        for i in (1..story.messages.len()).rev() {
+            if rng.u8(..4) == 0 {
+                story.messages[i - 1].at = story.messages[i].at;
+            }
+        }
+        let last =
+            story.messages.iter().map(|message| message.at).chain(story.changes.iter().map(|(at, _)| *at));
         story.ends_at = last.max().unwrap_or(from);
         story
     }
@@ -127,7 +144,11 @@ impl Story {
             let add = Change::Add { name: name.clone(), rule: rule.into(), resource: resource.into(), lasts };
             self.changes.push((at, add));
             if rng.bool() {
-                self.changes.push((at + rng.i64(1_000..horizon), Change::Remove { name }));
+                let gone = at + rng.i64(1_000..horizon);
+                self.changes.push((gone, Change::Remove { name: name.clone() }));
+                if rng.u8(..4) == 0 {
+                    self.changes.push((gone + rng.i64(1_000..horizon), Change::Restore { name }));
+                }
             }
         }
     }
@@ -150,7 +171,7 @@ fn event(rng: &mut Rng, id: &str, at: i64) -> String {
         13..=14 => exposed(rng, id, at),
         15 => trusted_advisor(id, at, "OK", "Exposed"),
         16 => health(id, at),
-        17..=18 => failed_mfa_device(rng, id, at, "root-account-mfa-device"),
+        17..=18 => mfa_device(rng, id, at, "root-account-mfa-device"),
         _ => record(id, at, account, "kms", "Decrypt", false, json!({"requestParameters": {"keyId": "k"}})),
     }
 }
@@ -181,7 +202,7 @@ fn policy(rng: &mut Rng, id: &str, at: i64, name: &str, user: &str, document: &s
 }
 
 /// Root gets an MFA device, or one is made for it, which is kept as low and raised by the other.
-fn failed_mfa_device(rng: &mut Rng, id: &str, at: i64, device: &str) -> String {
+fn mfa_device(rng: &mut Rng, id: &str, at: i64, device: &str) -> String {
     let serial = format!("arn:aws:iam::{}:mfa/{device}", ACCOUNTS[0]);
     if device.starts_with("root") && rng.bool() {
         let response = json!({"responseElements": {"virtualMFADevice": {"serialNumber": serial}}});
@@ -235,8 +256,7 @@ fn record(id: &str, at: i64, account: &str, service: &str, name: &str, root: boo
         record.extend(more);
     }
     let console = service == "signin";
-    let kind =
-        if console { "AWS Console Sign In via CloudTrail" } else { "AWS API Call via CloudTrail" };
+    let kind = if console { "AWS Console Sign In via CloudTrail" } else { "AWS API Call via CloudTrail" };
     envelope(id, at, account, &format!("aws.{service}"), kind, record)
 }
 

@@ -20,6 +20,17 @@ pub(super) enum Letter {
     Sent,
 }
 
+/// What came of a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Posted {
+    /// It went out.
+    Now,
+    /// It went out before, or there was nothing to say.
+    Said,
+    /// Somebody else is writing it, and may yet fail.
+    Busy,
+}
+
 impl<S, J, T> Desk<'_, S, J, T>
 where
     S: FindingStore + Outbox<Error = <S as FindingStore>::Error>,
@@ -27,7 +38,7 @@ where
     T: Topic,
 {
     /// Sends the mail for `key`, made by `write`, unless it was sent or is being sent. Nothing to say (`None`) counts as
-    /// said. `true` when a mail went out.
+    /// said.
     ///
     /// # Errors
     /// [`DeliverError`]; the next sweep tries again, at the latest when the lease has ended.
@@ -36,28 +47,28 @@ where
         key: &str,
         now: Timestamp,
         write: impl AsyncFnOnce() -> Result<Option<Alert>, Failure<S, J, T>>,
-    ) -> Result<bool, Failure<S, J, T>> {
+    ) -> Result<Posted, Failure<S, J, T>> {
         let key = format!("letter#{key}");
         let expires = now.plus(RECEIPTS_KEPT * 10);
         let entry = self.journal.read::<Letter>(&key).await.map_err(DeliverError::Journal)?;
         let expected = match entry {
-            Some(entry) if entry.value == Letter::Sent => return Ok(false),
+            Some(entry) if entry.value == Letter::Sent => return Ok(Posted::Said),
             Some(entry) if matches!(entry.value, Letter::Claimed(until) if now.millis() < until) => {
-                return Ok(false);
+                return Ok(Posted::Busy);
             }
             Some(entry) => Some(entry.version),
             None => None,
         };
         let claimed = Letter::Claimed(now.plus(LEASE).millis());
         if !self.journal.write(&key, &claimed, expected, expires).await.map_err(DeliverError::Journal)? {
-            return Ok(false);
+            return Ok(Posted::Busy);
         }
         let version = expected.map_or(1, |version| version + 1);
         let sent = match write().await {
             Ok(Some(alert)) => {
-                self.topic.publish(None, &alert).await.map(|()| true).map_err(DeliverError::Topic)
+                self.topic.publish(None, &alert).await.map(|()| Posted::Now).map_err(DeliverError::Topic)
             }
-            Ok(None) => Ok(false),
+            Ok(None) => Ok(Posted::Said),
             Err(error) => Err(error),
         };
         let sent = match sent {

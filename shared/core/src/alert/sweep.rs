@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::announce::{self, Announced};
 use super::digest::{self, Line};
+use super::letter::Posted;
 use super::outbox::{Claim, DeliverError, Delivery, Desk, DueAlert, End, Failure, Outbox, Topic};
 use super::{Alert, report};
 use crate::finding::Finding;
@@ -63,6 +64,9 @@ pub struct Swept {
 struct Applied {
     fingerprint: String,
     changed_at: i64,
+    /// Whether all findings were found to agree, long enough after the change that nobody goes by older settings.
+    #[serde(default)]
+    settled: bool,
 }
 
 /// What the journal remembers of digests.
@@ -195,9 +199,24 @@ where
         let expected = applied.as_ref().map(|entry| entry.version);
         let unchanged =
             applied.filter(|entry| entry.value.fingerprint == fingerprint).map(|entry| entry.value);
-        let settling = unchanged
-            .as_ref()
-            .is_none_or(|applied| now.since(Timestamp::from_millis(applied.changed_at)) < SETTLING);
+        let settling = unchanged.as_ref().is_none_or(|applied| !applied.settled);
+        let changed_at = unchanged.as_ref().map_or(now.millis(), |applied| applied.changed_at);
+        let expires = now.plus(RECEIPTS_KEPT * 100);
+        let mut version = expected;
+        if unchanged.is_none() {
+            // First of all: should the settings change back before a sweep gets through, that is a change as well.
+            let applied = Applied { fingerprint: fingerprint.clone(), changed_at, settled: false };
+            if !self
+                .journal
+                .write(APPLIED, &applied, expected, expires)
+                .await
+                .map_err(DeliverError::Journal)?
+            {
+                return Ok(());
+            }
+            version = Some(expected.map_or(1, |version| version + 1));
+        }
+        let mut agreed = false;
         let mut ids = self.findings.waking(now).await.map_err(DeliverError::Findings)?;
         if settling {
             let mut touched = Vec::new();
@@ -208,6 +227,8 @@ where
                 }
             };
             self.findings.visit(differs).await.map_err(DeliverError::Findings)?;
+            // What is seen here may be behind, and a write may be refused: settled is what needs no write any more.
+            agreed = touched.is_empty();
             ids.extend(touched);
         }
         let obeys = stream::iter(&ids).map(async |id| self.obey(id, now).await);
@@ -215,11 +236,9 @@ where
         for outcome in obeyed {
             swept.settled += usize::from(outcome?);
         }
-        if unchanged.is_none() {
-            // Only now: a sweep that fails half-way is done again by the next.
-            let applied = Applied { fingerprint, changed_at: now.millis() };
-            let expires = now.plus(RECEIPTS_KEPT * 100);
-            self.journal.write(APPLIED, &applied, expected, expires).await.map_err(DeliverError::Journal)?;
+        if agreed && now.since(Timestamp::from_millis(changed_at)) >= SETTLING {
+            let applied = Applied { fingerprint, changed_at, settled: true };
+            self.journal.write(APPLIED, &applied, version, expires).await.map_err(DeliverError::Journal)?;
         }
         Ok(())
     }
@@ -231,7 +250,7 @@ where
         };
         let expected = finding.version;
         let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
-        if !finding.obey(silence) {
+        if !finding.obey(silence) && !finding.confirm_silence() {
             return Ok(false);
         }
         finding.stamp(now);
@@ -250,7 +269,7 @@ where
         for period in calendar.due(now) {
             let report = async || self.report(&period, calendar, now).await;
             match self.send_once(&period.key, now, report).await {
-                Ok(sent) => swept.letters += usize::from(sent),
+                Ok(posted) => swept.letters += usize::from(posted == Posted::Now),
                 Err(error) => failed = failed.and(Err(error)),
             }
         }
@@ -263,10 +282,14 @@ where
         let expected = known.as_ref().map(|entry| entry.version);
         let known = known.map(|entry| entry.value).unwrap_or_default();
         let Some(news) = announce::news(self.settings, &known) else { return Ok(()) };
-        // The version, because what was added, removed and added again is news each time.
+        // The same row may come, go and come again: each change of what was announced is news of its own.
         let key = format!("{}#{}", news.key, expected.unwrap_or(0));
-        let sent = self.send_once(&key, now, async || Ok(Some(news.alert))).await?;
-        swept.letters += usize::from(sent);
+        let posted = self.send_once(&key, now, async || Ok(Some(news.alert))).await?;
+        swept.letters += usize::from(posted == Posted::Now);
+        if posted == Posted::Busy {
+            // Whoever writes it may crash before it is out; until it is, it is not known.
+            return Ok(());
+        }
         let expires = now.plus(RECEIPTS_KEPT * 100);
         self.journal.write(ANNOUNCED, &news.all, expected, expires).await.map_err(DeliverError::Journal)?;
         Ok(())

@@ -22,6 +22,10 @@ const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
 /// How long a sweep leaves a fresh alert to the stream.
 const STREAM_HEADSTART: Duration = Duration::from_secs(60);
 
+/// How long after a finding was silenced a sweep looks whether the settings still say so. Longer than anybody goes by
+/// settings that he has read.
+const SILENCE_HEADSTART: Duration = Duration::from_secs(300);
+
 impl Finding {
     /// The finding that begins with this observation; none begins with a passing one. `passed` is the good news that
     /// overtook it, and `silence` what the settings say, if anything.
@@ -262,7 +266,13 @@ impl Finding {
                 (Due::Alert, now.plus(STREAM_HEADSTART))
             }
             AlertState::None | AlertState::Sent => match &self.silence {
-                Some(silence) if self.is_open() => (Due::Wake, silence.until),
+                Some(silence) if self.is_open() => {
+                    // Whoever writes it may know settings that are gone by now, and a row that came and went between two
+                    // sweeps is a change to none of them: a sweep looks once more.
+                    let known = if self.due == Some(Due::Wake) { self.due_at } else { None };
+                    let soon = known.map_or(now.plus(SILENCE_HEADSTART), Timestamp::from_millis);
+                    (Due::Wake, silence.until.min(soon))
+                }
                 _ => {
                     (self.due, self.due_at) = (None, None);
                     return;

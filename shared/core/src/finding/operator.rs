@@ -1,6 +1,6 @@
 //! What people do to a finding: acknowledge, resolve, suppress, and what happens when a suppression ends.
 
-use super::{Acknowledged, AlertState, Finding, MAILED_FROM, Passed};
+use super::{Acknowledged, AlertState, Due, Finding, MAILED_FROM, Passed};
 use crate::observation::Resolution;
 use crate::settings::Silence;
 use crate::text::clean;
@@ -34,7 +34,8 @@ impl Finding {
         let ended = self.silence.is_some() && silence.is_none();
         self.silence = silence;
         self.settle();
-        if self.silence.is_some() && self.is_open() {
+        if self.silence.is_some() {
+            // Also when the problem is gone: nobody would ever send it, and every sweep would claim it in vain.
             if matches!(self.alert_state, AlertState::Pending | AlertState::Claimed | AlertState::Deferred) {
                 self.alert_state = AlertState::None;
                 self.alert_claim = None;
@@ -43,5 +44,19 @@ impl Finding {
             self.alert_because("suppression ended", self.last_seen);
         }
         true
+    }
+
+    /// A sweep has found that what silences it still stands: it need not look again before that ends. Returns whether that
+    /// changed anything.
+    pub(crate) fn confirm_silence(&mut self) -> bool {
+        let Some(until) = self.silence.as_ref().filter(|_| self.is_open()).map(|silence| silence.until)
+        else {
+            return false;
+        };
+        let sooner = self.due == Some(Due::Wake) && self.due_at < Some(until.millis());
+        if sooner {
+            self.due_at = Some(until.millis());
+        }
+        sooner
     }
 }

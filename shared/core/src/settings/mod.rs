@@ -54,9 +54,9 @@ impl Settings {
                 Some(("suppression", id)) => {
                     Suppression::read(id, row).map(|it| settings.suppressions.push(it))
                 }
-                Some(("rule", id)) => {
-                    Override::read(id, row).map(|it| drop(settings.overrides.insert(id.to_owned(), it)))
-                }
+                Some(("rule", id)) => Override::read(id, row).map(|it| {
+                    settings.overrides.insert(id.to_owned(), it);
+                }),
                 Some(("list", name)) => settings.lists.read(name, row),
                 _ => Err(format!("{KEY} must be suppression#NAME, rule#ID or list#NAME")),
             };
