@@ -36,22 +36,6 @@ RULE = """\
           RetryPolicy: {{MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}}
           DeadLetterConfig: {{Arn: !GetAtt DeadLetterQueue.Arn}}
 
-  {logical_id}Failed:
-    Type: AWS::CloudWatch::Alarm
-    Properties:
-      AlarmDescription: EventBridge could hand an event neither to the intake queue nor to the dead-letter queue.
-      Namespace: AWS/Events
-      MetricName: InvocationsFailedToBeSentToDlq
-      Dimensions: [{{Name: RuleName, Value: !Ref {logical_id}}}]
-      Statistic: Sum
-      Period: 60
-      EvaluationPeriods: 1
-      Threshold: 0
-      ComparisonOperator: GreaterThanThreshold
-      TreatMissingData: notBreaching
-      AlarmActions: [!Ref OpsTopic]
-      OKActions: [!Ref OpsTopic]
-
 """
 
 WHY = {

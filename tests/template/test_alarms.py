@@ -7,7 +7,7 @@ import pytest
 # Alarms for what does not happen: the alarm, the clock that makes it happen, and the longest silence in seconds.
 SILENCE = {
     "NotifySilent": ("NotifySilent", "SweepRule", 900),
-    "DetectSilent": ("DetectSilent", "HeartbeatRule", 7200),
+    "DetectSilent": ("DetectSilent", "HeartbeatRule", 1800),
 }
 
 
@@ -23,9 +23,7 @@ def watched(stack):
 
 
 def test_each_hop_is_watched(stack):
-    # A schedule that fails is missed by the alarms for silence.
-    rules = {("AWS/Events", "InvocationsFailedToBeSentToDlq", name) for name in stack.heard()}
-    assert watched(stack) == rules | {
+    assert watched(stack) == {
         ("AWS/Lambda", "Invocations", "DetectFunction"),
         ("AWS/Lambda", "Invocations", "NotifyFunction"),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "DeadLetterQueue"),
@@ -63,7 +61,7 @@ def test_silence_is_an_alarm(stack, name, clock, within):
     assert alarm["Period"] * alarm["EvaluationPeriods"] <= within
     rule = stack.properties(clock)
     assert rule["State"] == "ENABLED"
-    every = {"rate(1 minute)": 60, "rate(1 hour)": 3600}[rule["ScheduleExpression"]]
+    every = {"rate(1 minute)": 60, "rate(15 minutes)": 900}[rule["ScheduleExpression"]]
     assert alarm["Period"] >= every
 
 
@@ -71,6 +69,11 @@ def test_the_heartbeat_goes_the_way_of_events(stack):
     (target,) = stack.properties("HeartbeatRule")["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["IntakeQueue", "Arn"]}
     assert json.loads(target["Input"])["source"] == "keepwatch"
+    # What breaks an event rule's delivery breaks the heartbeat's: all share the queue, its policy, its key and its
+    # dead-letter queue.
+    for name, rule in stack.heard().items():
+        (other,) = rule["Properties"]["Targets"]
+        assert (other["Arn"], other["DeadLetterConfig"]) == (target["Arn"], target["DeadLetterConfig"]), name
 
 
 def test_alarms_do_not_share_a_topic_with_the_alerts_they_watch(stack):

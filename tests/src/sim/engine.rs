@@ -280,7 +280,7 @@ impl Engine {
         for shard in &mut world.stream.shards {
             shard.clear();
         }
-        world.log = Log::default();
+        let old = std::mem::take(&mut world.log);
         let now = world.clock;
         world.active_at = now;
         let World { tables, log, .. } = world;
@@ -288,7 +288,8 @@ impl Engine {
             let life = log.lives.entry(row.finding.finding_id.clone()).or_default();
             life.waiting_since = super::log::waits(&row.finding).then_some(now);
             life.restored_due = life.waiting_since.is_some();
-            life.silenced = row.finding.silence.is_some();
+            let once = old.lives.get(&row.finding.finding_id).is_some_and(|life| life.silenced);
+            life.silenced = once || row.finding.silence.is_some();
         }
         drop(guard);
         self.want_sweep(now + MINUTE);
@@ -541,7 +542,9 @@ impl Engine {
         for (delivery, done) in batch.iter().zip(outcomes) {
             if !*done || spoiled {
                 world.tally.count("queue", "given back");
-                if self.calm && !self.story.messages[delivery.message].poison {
+                // In a crowd of writers one may give up and come again, whatever its neighbours in the batch are.
+                let alone = !self.story.crowded && !self.story.messages[delivery.message].poison;
+                if self.calm && alone {
                     let what = format!("message {} was given back though nothing fails", delivery.message);
                     world.log.wrong.push(("I5", what));
                 }

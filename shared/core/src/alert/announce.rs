@@ -69,10 +69,12 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
         return None;
     }
     let alert = alert(&added, &removed, &invalid, core);
-    let mut parts: Vec<&str> =
-        [&added, &removed, &invalid].into_iter().flatten().map(|text| text.as_str()).collect();
-    parts.push(if added.is_empty() { "removed" } else { "added" });
-    Some(News { key: format!("settings#{}", short_hash(&parts)), alert, all })
+    // By the rows' fingerprints, because the same words may stand for a row that went and came again.
+    let came = all.keys().filter(|key| !known.contains_key(*key));
+    let went = known.keys().filter(|key| !all.contains_key(*key));
+    let parts: Vec<&str> = came.chain(went).map(String::as_str).collect();
+    let key = format!("settings#{}", short_hash(&parts));
+    Some(News { key, alert, all })
 }
 
 /// What is tuned, each row as one line.

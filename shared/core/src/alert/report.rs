@@ -130,8 +130,11 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Adds a finding.
+    /// Adds a finding. What is informational is on record for whoever looks; nobody needs to be told.
     pub fn add(&mut self, finding: &Finding) {
+        if finding.severity == Severity::Informational {
+            return;
+        }
         let within = |time: Timestamp| self.period.from <= time && time < self.period.to;
         let new = within(finding.created_at);
         if new {

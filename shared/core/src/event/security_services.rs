@@ -9,10 +9,14 @@ use serde_json::value::RawValue;
 use super::lenient::{List, Text, lenient};
 
 lenient! {
-    /// `detail` of an `Access Analyzer Finding`.
+    /// `detail` of an `Access Analyzer Finding`, and of its kin on internal and on unused access.
     AccessAnalyzer {
         /// `id`: the same from ACTIVE to RESOLVED.
-        id: Text<'a> = "id",
+        id: Text<'a> = "id" | "findingId",
+        /// `findingType`, such as `InternalAccess` or `UnusedIAMRole`; absent for access from outside.
+        finding_type: Text<'a> = "findingType",
+        /// `error`: why the resource could not be analysed.
+        error: Text<'a> = "error",
         /// `status`: `ACTIVE`, `ARCHIVED` or `RESOLVED`.
         status: Text<'a> = "status",
         /// `resource`: an ARN.
@@ -21,7 +25,8 @@ lenient! {
         resource_type: Text<'a> = "resourceType",
         /// `isPublic`, as text.
         is_public: Text<'a> = "isPublic",
-        /// `isDeleted`, as text: the resource is gone.
+        /// `isDeleted`, as text: the finding was deleted, with its analyzer or for its age. It says nothing about the
+        /// access, and `status` stays what it was.
         is_deleted: Text<'a> = "isDeleted",
         /// `principal`, unparsed: `{"AWS": "999988887777"}`.
         principal: Option<&'a RawValue> = "principal",
@@ -109,6 +114,20 @@ lenient! {
         workflow: HubWorkflow<'a> = "Workflow",
         /// `Resources`.
         resources: List<HubResource<'a>> = "Resources",
+        /// `ProductFields`.
+        product_fields: HubProductFields<'a> = "ProductFields",
+    }
+}
+
+lenient! {
+    /// What is read of `ProductFields` in ASFF.
+    HubProductFields {
+        /// `ProviderName`: who sent the finding, where it is not AWS.
+        provider: Text<'a> = "ProviderName",
+        /// `ControlId`, or `RuleId` in older standards: names the control within its standard.
+        control: Text<'a> = "ControlId" | "RuleId",
+        /// What Security Hub has to say about this result.
+        annotation: Text<'a> = "aws/securityhub/annotation",
     }
 }
 
@@ -147,6 +166,8 @@ lenient! {
         id: Text<'a> = "Id",
         /// `Type`, such as `AwsS3Bucket`.
         kind: Text<'a> = "Type",
+        /// `Region` of the resource.
+        region: Text<'a> = "Region",
     }
 }
 
@@ -155,8 +176,8 @@ lenient! {
     CostAnomaly {
         /// `anomalyId`.
         id: Text<'a> = "anomalyId",
-        /// `dimensionalValue`: the service.
-        service: Text<'a> = "dimensionalValue",
+        /// `dimensionValue`: the service, for a monitor of services. Messages to SNS spell it otherwise.
+        service: Text<'a> = "dimensionValue" | "dimensionalValue",
         /// `monitorName` or, failing that, nothing.
         monitor: Text<'a> = "monitorName",
         /// `anomalyDetailsLink`.
@@ -169,6 +190,8 @@ lenient! {
         start: Text<'a> = "anomalyStartDate",
         /// `impact`.
         impact: CostImpact<'a> = "impact",
+        /// `rootCauses`, the dearest first.
+        causes: List<CostCause<'a>> = "rootCauses",
     }
 }
 
@@ -181,5 +204,19 @@ lenient! {
         actual: Text<'a> = "totalActualSpend",
         /// `totalExpectedSpend`, as text.
         expected: Text<'a> = "totalExpectedSpend",
+    }
+}
+
+lenient! {
+    /// One of the `rootCauses` of a cost anomaly.
+    CostCause {
+        /// `service`.
+        service: Text<'a> = "service",
+        /// `region`.
+        region: Text<'a> = "region",
+        /// `linkedAccount`: the account that spends.
+        account: Text<'a> = "linkedAccount",
+        /// `usageType`.
+        usage: Text<'a> = "usageType",
     }
 }

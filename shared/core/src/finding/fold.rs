@@ -19,6 +19,9 @@ const REMEMBERED_EVENTS: usize = 64;
 /// How long a resolved finding is kept: through a yearly audit.
 const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
 
+/// How long an open finding is kept that is not worth a mail, after it was last seen.
+const KEPT_MINOR: Duration = Duration::from_secs(90 * 86_400);
+
 /// How long a sweep leaves a fresh alert to the stream.
 const STREAM_HEADSTART: Duration = Duration::from_secs(60);
 
@@ -181,9 +184,13 @@ impl Finding {
             self.bursts.iter().find(|reached| self.counts(reached.at)).map(|reached| reached.severity);
         self.severity = burst.map_or(severity, |burst| burst.max(severity));
         (self.status, self.status_reason) = self.derive_status();
-        self.expires_at = (!self.is_open())
-            .then(|| self.passed.as_ref().map(|passed| passed.at.plus(KEPT_RESOLVED).millis() / 1_000))
-            .flatten();
+        let kept_until = match &self.passed {
+            Some(passed) if !self.is_open() => Some(passed.at.plus(KEPT_RESOLVED)),
+            // What nobody is mailed about is a record, and a record that nobody adds to grows old.
+            _ if self.severity < MAILED_FROM => Some(self.last_seen.plus(KEPT_MINOR)),
+            _ => None,
+        };
+        self.expires_at = kept_until.map(|time| time.millis() / 1_000);
     }
 
     fn derive_status(&self) -> (Status, Option<String>) {

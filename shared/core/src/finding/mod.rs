@@ -199,7 +199,7 @@ pub struct Finding {
     /// When it was recorded that it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
-    /// When the table forgets a resolved finding, in seconds since 1970.
+    /// When the table forgets a finding that is resolved or minor, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
     /// Counts writes, for optimistic locking.

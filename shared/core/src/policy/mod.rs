@@ -17,6 +17,7 @@ mod power;
 mod read;
 mod scope;
 mod shape;
+pub mod sharing;
 mod table;
 pub mod trust;
 pub mod wildcard;

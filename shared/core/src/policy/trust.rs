@@ -39,7 +39,7 @@ pub struct Exposure {
 const ASSUME: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
 
 /// What a condition calls the role's own account.
-const OWN_ACCOUNT: &str = "${aws:ResourceAccount}";
+pub(super) const OWN_ACCOUNT: &str = "${aws:ResourceAccount}";
 
 /// Providers whose tokens anybody can have: an audience says nothing about who comes.
 const SHARED_PROVIDERS: [&str; 11] = [
@@ -315,7 +315,7 @@ fn named_by(condition: &Condition) -> Option<Vec<&str>> {
 }
 
 /// The account of an AWS principal, or `*`; `None` for unique ids (`AROA…`) and what else names no account.
-fn account_of(value: &str) -> Option<&str> {
+pub(super) fn account_of(value: &str) -> Option<&str> {
     match Arn::parse(value) {
         Some(arn) => Some(arn.account),
         None if wildcard::is_wild(value) => Some("*"),
@@ -338,7 +338,7 @@ fn is_positive(operator: &str) -> bool {
 }
 
 /// Whether the condition asks for values of which every one passes and is more than a wildcard.
-fn is_fixed(condition: &Condition, passes: impl Fn(&str) -> bool) -> bool {
+pub(super) fn is_fixed(condition: &Condition, passes: impl Fn(&str) -> bool) -> bool {
     let solid = |v: &String| v.chars().any(|c| !matches!(c, '*' | '?')) && passes(v);
     is_positive(&condition.operator) && !condition.values.is_empty() && condition.values.iter().all(solid)
 }
@@ -362,7 +362,7 @@ fn names_principals(condition: &Condition) -> bool {
     }
 }
 
-fn fixed_prefix(value: &str) -> &str {
+pub(super) fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 

@@ -5,12 +5,22 @@
 //! patterns of template.yaml and the docs.
 
 pub mod admin;
+pub mod audit;
 pub mod automation;
+pub mod compute;
+pub mod data;
+pub mod detectors;
 pub mod dispatch;
+pub mod exposure;
+pub mod iam;
 pub mod keys;
+pub mod network_access;
+pub mod organization;
 pub mod patterns;
 pub mod registry;
 pub mod root;
+pub mod self_protection;
+pub mod sign_in;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -293,7 +293,9 @@ fn twenty_harmless_look_alikes_stay_quiet() {
     assert_eq!(harmless.len(), 20);
     for (name, request) in harmless {
         let seen = evaluate_all(&call("iam", name, json!({"requestParameters": request})));
-        assert!(seen.is_empty(), "{name} {request} gave {seen:?}");
+        let worth_a_mail: Vec<_> =
+            seen.iter().filter(|o| o.severity >= crate::finding::MAILED_FROM).collect();
+        assert!(worth_a_mail.is_empty(), "{name} {request} gave {worth_a_mail:?}");
     }
 }
 

@@ -27,7 +27,7 @@ declare_rule! {
         title: "A policy that forbids was taken away",
         severity: Medium,
         confidence: Low,
-        catalogue: ["ADM-19"],
+        catalogue: ["ADM-19", "ORG-02"],
         references: ["CIS AWS v3.0 4.15", "CIS AWS v5.0 4.15", "ATT&CK T1562"],
         on: [
             On::Call("iam.amazonaws.com", &[

@@ -1,0 +1,926 @@
+//! Who outside the account may use a resource, as the policy on the resource says: a bucket's, a topic's, a
+//! key's.
+//!
+//! AWS services as principals are no exposure. What narrows a statement to the own account or to trusted ones
+//! makes it none; what narrows it to somebody else names that somebody; every other narrowing is a [`Guard`],
+//! and the reader of the share decides what a guard is worth.
+
+use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use super::trust::{OWN_ACCOUNT, account_of, fixed_prefix, is_fixed};
+use super::{Arn, wildcard, words};
+use crate::event::is_account_id;
+use crate::network::Cidr;
+use crate::text::clean;
+
+/// Whom a statement lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outsider {
+    /// Anyone: on the internet, or with any AWS account where the service asks for a signature.
+    Everyone,
+    /// Principals of an account that is neither the resource's own nor trusted.
+    ExternalAccount(String),
+    /// A principal whose account cannot be told: a canonical user, a unique id, an identity provider.
+    Untold,
+}
+
+/// What narrows an opening, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guard {
+    /// Fixed public addresses.
+    Addresses,
+    /// Principals by their unique ids.
+    Principals,
+    /// An organization; whose it is no policy says.
+    Organization,
+    /// A VPC, a VPC endpoint, or private addresses.
+    Network,
+    /// Requests that an AWS service makes for one named resource.
+    Source,
+}
+
+/// What one statement gives one outsider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Whom.
+    pub who: Outsider,
+    /// The principal as written, or the one that a condition puts in the place of `*`; safe to show.
+    pub principal: String,
+    /// Whom, as a sentence names them; safe to show.
+    pub whom: String,
+    /// What they can do, as it follows "can" or "may"; safe to show.
+    pub ability: String,
+    /// The patterns of actions; after a `NotAction`, `*`.
+    pub actions: Vec<String>,
+    /// One plain sentence without a full stop, safe to show.
+    pub why: String,
+    /// What narrows it, if anything.
+    pub guard: Option<Guard>,
+}
+
+impl Share {
+    /// Whether the statement names this action, resources and conditions aside.
+    pub fn allows(&self, action: &str) -> bool {
+        self.actions.iter().any(|pattern| wildcard::matches_ignore_ascii_case(pattern, action))
+    }
+}
+
+/// The accounts from which load balancers write their access logs, for regions older than August 2022
+/// (Elastic Load Balancing user guide, "Access logs"). They are AWS's own.
+const LOAD_BALANCERS: [&str; 27] = [
+    "127311923021",
+    "033677994240",
+    "027434742980",
+    "797873946194",
+    "098369216593",
+    "754344448648",
+    "589379963580",
+    "718504428378",
+    "383597477331",
+    "600734575887",
+    "114774131450",
+    "783225319266",
+    "582318560864",
+    "985666609251",
+    "054676820928",
+    "156460612806",
+    "652711504416",
+    "635631232127",
+    "009996457667",
+    "897822967062",
+    "076674570225",
+    "507241528517",
+    "048591011584",
+    "190560391635",
+    "638102146993",
+    "037604701340",
+    "770363063475",
+];
+
+/// Services that serve requests without any signature.
+const UNSIGNED: [&str; 5] = ["s3", "sns", "sqs", "es", "execute-api"];
+
+/// What telling actions let their callers do.
+const ABILITIES: [(&str, &str); 30] = [
+    ("s3:GetObject", "read its objects"),
+    ("s3:PutObject", "write objects"),
+    ("s3:DeleteObject", "delete objects"),
+    ("s3:ListBucket", "list it"),
+    ("s3:PutBucketPolicy", "rewrite its policy"),
+    ("sns:Subscribe", "subscribe to it"),
+    ("sns:Publish", "publish to it"),
+    ("sns:SetTopicAttributes", "rewrite its policy"),
+    ("sqs:ReceiveMessage", "read its messages"),
+    ("sqs:SendMessage", "send messages to it"),
+    ("sqs:PurgeQueue", "empty it"),
+    ("sqs:SetQueueAttributes", "rewrite its policy"),
+    ("kms:Decrypt", "decrypt with it"),
+    ("kms:GenerateDataKey", "encrypt with it"),
+    ("kms:CreateGrant", "grant others its use"),
+    ("kms:PutKeyPolicy", "rewrite its policy"),
+    ("ecr:BatchGetImage", "pull its images"),
+    ("ecr:PutImage", "push images"),
+    ("secretsmanager:GetSecretValue", "read it"),
+    ("secretsmanager:PutSecretValue", "overwrite it"),
+    ("lambda:InvokeFunction", "invoke it"),
+    ("lambda:InvokeFunctionUrl", "call its URL"),
+    ("lambda:UpdateFunctionCode", "replace its code"),
+    ("es:ESHttpGet", "read its data"),
+    ("es:ESHttpPost", "write its data"),
+    ("es:UpdateDomainConfig", "reconfigure it"),
+    ("glacier:InitiateJob", "read its archives"),
+    ("glacier:UploadArchive", "write archives"),
+    ("glue:GetTable", "read its tables' definitions"),
+    ("logs:PutSubscriptionFilter", "stream logs to it"),
+];
+
+/// What the policy on a resource of `service` (`s3`, `kms`) gives outsiders, in the document's order.
+/// `own_account` and `trusted_accounts` are account numbers.
+///
+/// A Deny without a condition is respected where it plainly covers the principal, the actions and the
+/// resources. A Deny for everyone who is not of some account, organization, network or address narrows as if
+/// its opposite stood in the Allow. All other Denies are ignored.
+pub fn shares(
+    document: &Document,
+    service: &str,
+    own_account: &str,
+    trusted_accounts: &[String],
+) -> Vec<Share> {
+    let known = |account: &str| {
+        account == own_account
+            || trusted_accounts.iter().any(|trusted| trusted == account)
+            || (service == "s3" && LOAD_BALANCERS.contains(&account))
+    };
+    let everyone = [Principal { kind: PrincipalKind::Aws, value: "*".to_owned() }];
+    let mut all = Vec::new();
+    for (i, statement) in document.statements.iter().enumerate() {
+        if statement.effect != Effect::Allow {
+            continue;
+        }
+        let denies: Vec<&Statement> = document
+            .statements
+            .iter()
+            .filter(|deny| deny.effect == Effect::Deny && covers(deny, statement))
+            .collect();
+        let fences: Vec<Condition> = denies.iter().filter_map(|deny| fence(deny)).collect();
+        let limits: Vec<Limit<'_>> = statement.conditions.iter().chain(&fences).filter_map(limit).collect();
+        let place = place(statement, i + 1);
+        // Everyone but a few is everyone.
+        let principals = match &statement.not_principals {
+            Some(_) => everyone.as_slice(),
+            None => statement.principals.as_slice(),
+        };
+        for principal in principals {
+            if !denies.iter().any(|deny| shuts_out(deny, principal, &known)) {
+                all.extend(openings(principal, statement, &limits, &Told { service, place: &place }, &known));
+            }
+        }
+    }
+    all
+}
+
+/// The words that all shares of a statement have in common.
+struct Told<'t> {
+    service: &'t str,
+    place: &'t str,
+}
+
+/// What a condition leaves of everybody.
+enum Limit<'c> {
+    /// Accounts, or ARNs that name one.
+    Accounts(Vec<&'c str>),
+    /// The resource's own organization.
+    Own,
+    /// Something else.
+    Guard(Guard, &'c Condition),
+}
+
+fn openings(
+    principal: &Principal,
+    statement: &Statement,
+    limits: &[Limit<'_>],
+    told: &Told<'_>,
+    known: &impl Fn(&str) -> bool,
+) -> Vec<Share> {
+    let guard = limits.iter().filter_map(|limit| match limit {
+        Limit::Guard(guard, condition) => Some((*guard, *condition)),
+        _ => None,
+    });
+    let guard = guard.max_by_key(|(guard, _)| *guard);
+    let make = |who, principal: &str, whom: String| {
+        let actions = statement
+            .not_actions
+            .as_ref()
+            .map_or_else(|| statement.actions.clone(), |_| vec!["*".to_owned()]);
+        let ability = ability(told.service, &actions);
+        let by = guard.map(|(_, c)| format!(", as far as a condition on {} allows", clean(&c.key, 64)));
+        let why = format!("{} lets {whom} {ability}{}", told.place, by.unwrap_or_default());
+        let guard = guard.map(|(guard, _)| guard);
+        Share { who, principal: clean(principal, 160), whom, ability, actions, why, guard }
+    };
+    let untold = |value: &str| {
+        let whom = format!("somebody whose account cannot be told ({})", clean(value, 64));
+        make(Outsider::Untold, value, whom)
+    };
+    let account = |account: &str, written: &str| {
+        make(Outsider::ExternalAccount(account.to_owned()), written, format!("outside account {account}"))
+    };
+    match principal.kind {
+        PrincipalKind::Service => return Vec::new(),
+        PrincipalKind::Aws => {}
+        _ => return vec![untold(&principal.value)],
+    }
+    match account_of(&principal.value) {
+        Some(own) if known(own) => return Vec::new(),
+        // CloudFront's identities belong to distributions, of which only their owner can make one use it.
+        Some("cloudfront") => return Vec::new(),
+        Some(other) if is_account_id(other) => return vec![account(other, &principal.value)],
+        Some(any) if wildcard::is_wild(any) => {}
+        _ => return vec![untold(&principal.value)],
+    }
+    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
+    let inside = limits.iter().any(|limit| match limit {
+        Limit::Own => true,
+        Limit::Accounts(values) => values.iter().all(ours),
+        Limit::Guard(..) => false,
+    });
+    if inside {
+        return Vec::new();
+    }
+    // Named in a condition is as good as named in the principal, and no better.
+    let named = limits.iter().find_map(|limit| match limit {
+        Limit::Accounts(values) => Some(values),
+        _ => None,
+    });
+    match named {
+        Some(values) => values
+            .iter()
+            .filter(|value| !ours(value))
+            .map(|value| account(account_of(value).unwrap_or(value), value))
+            .collect(),
+        None => {
+            let whom = anybody(told.service, statement, guard);
+            vec![make(Outsider::Everyone, &principal.value, whom)]
+        }
+    }
+}
+
+/// Everybody, as far as the guard lets them come.
+fn anybody(service: &str, statement: &Statement, guard: Option<(Guard, &Condition)>) -> String {
+    let values = |c: &Condition| clean(&c.values.join(" or "), 100);
+    match guard {
+        Some((Guard::Organization, c)) => return format!("anybody in organization {}", values(c)),
+        Some((Guard::Addresses | Guard::Network, c)) => {
+            return format!("anybody who comes from {}", values(c));
+        }
+        Some((Guard::Source, c)) => return format!("any AWS service that acts for {}", values(c)),
+        _ => {}
+    }
+    let unsigned_url = |c: &Condition| {
+        c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
+            && c.values.iter().any(|value| value == "NONE")
+    };
+    match UNSIGNED.contains(&service) || statement.conditions.iter().any(unsigned_url) {
+        true => "anybody on the internet".to_owned(),
+        false => "anybody with an AWS account".to_owned(),
+    }
+}
+
+/// What these actions let their callers do with a resource of the service.
+fn ability(service: &str, actions: &[String]) -> String {
+    let fits = |action: &str| actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
+    let prefix = format!("{service}:");
+    if fits(&format!("{prefix}~~~~~")) {
+        return "do anything with it".to_owned();
+    }
+    let can = ABILITIES.iter().filter(|(action, _)| action.starts_with(&prefix) && fits(action));
+    let can: Vec<String> = can.map(|(_, can)| (*can).to_owned()).collect();
+    match can.is_empty() {
+        true => format!("call {}", words::list(&actions.iter().map(|a| words::name(a)).collect::<Vec<_>>())),
+        false => words::list(&can),
+    }
+}
+
+fn place(statement: &Statement, number: usize) -> String {
+    match statement.sid.as_deref().map(|sid| clean(sid.trim(), 64)) {
+        Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
+        _ => format!("statement {number}"),
+    }
+}
+
+/// What the condition leaves of everybody; nothing where it leaves them all.
+fn limit(condition: &Condition) -> Option<Limit<'_>> {
+    let key = condition.key.to_ascii_lowercase();
+    let values = || condition.values.iter().map(String::as_str).collect();
+    let guard = |guard, fixed: bool| fixed.then_some(Limit::Guard(guard, condition));
+    let begins = |prefix: &'static str| {
+        is_fixed(condition, move |v| fixed_prefix(v).len() > prefix.len() && v.starts_with(prefix))
+    };
+    match key.as_str() {
+        "aws:principalaccount"
+        | "aws:sourceaccount"
+        | "aws:sourceowner"
+        | "aws:vpceaccount"
+        | "kms:calleraccount"
+        | "s3:dataaccesspointaccount" => {
+            is_fixed(condition, |v| v == OWN_ACCOUNT || is_account_id(v)).then(|| Limit::Accounts(values()))
+        }
+        "aws:principalarn" | "aws:sourcearn" | "s3:dataaccesspointarn" => {
+            let owned = |v: &str| Arn::parse(v).is_some_and(|arn| is_account_id(arn.account));
+            if is_fixed(condition, owned) {
+                return Some(Limit::Accounts(values()));
+            }
+            // A bucket's ARN names no account, and no other bucket can have its name.
+            let bucket = |v: &str| {
+                Arn::parse(v).is_some_and(|arn| {
+                    arn.service == "s3" && (!wildcard::is_wild(v) || fixed_prefix(arn.resource).contains('/'))
+                })
+            };
+            guard(Guard::Source, key == "aws:sourcearn" && is_fixed(condition, |v| owned(v) || bucket(v)))
+        }
+        "aws:principalorgid"
+        | "aws:principalorgpaths"
+        | "aws:sourceorgid"
+        | "aws:sourceorgpaths"
+        | "aws:vpceorgid"
+        | "aws:vpceorgpaths" => {
+            if is_fixed(condition, |v| v == "${aws:ResourceOrgID}") {
+                return Some(Limit::Own);
+            }
+            guard(Guard::Organization, is_fixed(condition, |v| fixed_prefix(v).len() > 4))
+        }
+        "aws:sourcevpc" => guard(Guard::Network, begins("vpc-")),
+        "aws:sourcevpce" => guard(Guard::Network, begins("vpce-")),
+        "aws:sourceip" => addresses(condition).map(|kind| Limit::Guard(kind, condition)),
+        "aws:userid" | "aws:principalid" => {
+            guard(Guard::Principals, is_fixed(condition, |v| fixed_prefix(v).len() > 8))
+        }
+        "aws:principalisawsservice" => {
+            let only = condition.operator.eq_ignore_ascii_case("bool") && condition.values == ["true"];
+            guard(Guard::Source, only)
+        }
+        "aws:principalservicename" => guard(Guard::Source, is_fixed(condition, |_| true)),
+        _ => None,
+    }
+}
+
+/// What kind of guard a list of addresses is. The internet, its halves, and long lists of large ranges are
+/// none.
+fn addresses(condition: &Condition) -> Option<Guard> {
+    if !condition.operator.to_ascii_lowercase().trim_start_matches("foranyvalue:").eq("ipaddress") {
+        return None;
+    }
+    let ranges: Option<Vec<Cidr>> = condition.values.iter().map(|value| Cidr::parse(value)).collect();
+    let ranges = ranges.filter(|ranges| !ranges.is_empty())?;
+    if ranges.iter().all(Cidr::is_private) {
+        return Some(Guard::Network);
+    }
+    let size = |range: &Cidr| match range.to_string().rsplit_once('/') {
+        Some((address, prefix)) if !address.contains(':') => {
+            2_f64.powi(32 - prefix.parse::<i32>().unwrap_or_default())
+        }
+        _ => 0.0,
+    };
+    let all: f64 = ranges.iter().filter(|range| !range.is_private()).map(size).sum();
+    // More than the largest single range that is no world: a /8.
+    (!ranges.iter().any(Cidr::is_world) && all <= 2_f64.powi(24)).then_some(Guard::Addresses)
+}
+
+/// Whether the Deny holds for every action and every resource of the Allow.
+fn covers(deny: &Statement, allow: &Statement) -> bool {
+    let covered = |wide: &[String], narrow: &str| wide.iter().any(|wide| wildcard::covers(wide, narrow));
+    let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
+    if deny.not_actions.is_some() || deny.not_resources.is_some() || allow.not_resources.is_some() {
+        return false;
+    }
+    let (denied, allowed) = (lower(&deny.actions), lower(&allow.actions));
+    let actions = match &allow.not_actions {
+        Some(_) => denied.iter().any(|pattern| pattern == "*"),
+        None => allowed.iter().all(|action| covered(&denied, action)),
+    };
+    let resources = deny.resources.is_empty()
+        || allow.resources.iter().all(|resource| covered(&deny.resources, resource));
+    actions && resources && (deny.resources.is_empty() || !allow.resources.is_empty())
+}
+
+/// Whether the Deny, which covers all of an Allow, leaves this principal nothing of it.
+fn shuts_out(deny: &Statement, principal: &Principal, known: &impl Fn(&str) -> bool) -> bool {
+    if !deny.conditions.is_empty() {
+        return false;
+    }
+    match &deny.not_principals {
+        // Everyone but the account's own.
+        Some(spared) => spared.iter().all(|spared| {
+            spared.kind == PrincipalKind::Service
+                || (spared.kind == PrincipalKind::Aws && account_of(&spared.value).is_some_and(known))
+        }),
+        None => deny
+            .principals
+            .iter()
+            .any(|denied| denied == principal || (denied.kind == PrincipalKind::Aws && denied.value == "*")),
+    }
+}
+
+/// The opposite of the one condition under which this Deny shuts everyone out: `NotIpAddress` becomes
+/// `IpAddress`.
+fn fence(deny: &Statement) -> Option<Condition> {
+    let everyone = deny.principals.iter().any(|p| p.kind == PrincipalKind::Aws && p.value == "*");
+    // Perimeters spare AWS's own services; outsiders are none.
+    let spares_services = |c: &Condition| {
+        let key = c.key.to_ascii_lowercase();
+        ["aws:principalisawsservice", "aws:viaawsservice"].contains(&key.as_str()) && c.values == ["false"]
+    };
+    let mut rest = deny.conditions.iter().filter(|c| !spares_services(c));
+    let (condition, None) = (rest.next()?, rest.next()) else { return None };
+    let operator = condition.operator.to_ascii_lowercase();
+    if !everyone || operator.contains(':') || !operator.contains("not") {
+        return None;
+    }
+    // Where the key is missing, a negated operator fits and the Deny holds.
+    let operator = operator.replacen("not", "", 1).replace("ifexists", "");
+    Some(Condition { operator, ..condition.clone() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OUT: &str = "999988887777";
+
+    fn allow(principal: Value, action: &str, condition: Value) -> Value {
+        json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*", "Condition": condition})
+    }
+
+    fn open(action: &str, condition: Value) -> Value {
+        allow(json!("*"), action, condition)
+    }
+
+    fn all(service: &str, statements: &Value) -> Vec<Share> {
+        let document =
+            Document::from_value(&json!({"Version": "2012-10-17", "Statement": statements})).unwrap();
+        shares(&document, service, "111122223333", &["444455556666".to_owned()])
+    }
+
+    /// `everyone`, `999988887777+Network`, `untold`; nothing where nobody comes.
+    fn told(service: &str, statements: &Value) -> String {
+        let one = |share: Share| {
+            let who = match share.who {
+                Outsider::Everyone => "everyone".to_owned(),
+                Outsider::ExternalAccount(account) => account,
+                Outsider::Untold => "untold".to_owned(),
+            };
+            share.guard.map_or(who.clone(), |guard| format!("{who}+{guard:?}"))
+        };
+        all(service, statements).into_iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    fn check(rows: &[(&str, Value, &str)], least: usize) {
+        assert!(rows.len() >= least, "{} rows", rows.len());
+        let mut wrong = Vec::new();
+        for (service, statements, expected) in rows {
+            let found = told(service, statements);
+            if found != *expected {
+                wrong.push(format!("{service} {statements}\n  expected {expected:?}, got {found:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn open_documents() {
+        let read = "s3:GetObject";
+        let outside = || json!({"AWS": format!("arn:aws:iam::{OUT}:root")});
+        let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+        check(
+            &[
+                ("s3", open(read, json!({})), "everyone"),
+                ("s3", allow(json!({"AWS": "*"}), read, json!({})), "everyone"),
+                ("s3", allow(json!({"AWS": ["111122223333", "*"]}), read, json!({})), "everyone"),
+                ("s3", allow(json!({"*": "*"}), read, json!({})), "everyone"),
+                ("s3", allow(outside(), read, json!({})), OUT),
+                ("s3", allow(json!({"AWS": OUT}), read, json!({})), OUT),
+                (
+                    "s3",
+                    allow(json!({"AWS": [OUT, "888877776666"]}), read, json!({})),
+                    "999988887777 888877776666",
+                ),
+                (
+                    "s3",
+                    allow(json!({"AWS": format!("arn:aws:sts::{OUT}:assumed-role/r/s")}), read, json!({})),
+                    OUT,
+                ),
+                ("s3", allow(json!({"AWS": format!("arn:aws-cn:iam::{OUT}:user/x")}), read, json!({})), OUT),
+                (
+                    "s3",
+                    allow(json!({"CanonicalUser": "79a59df900b949e55d96a1e698fba"}), read, json!({})),
+                    "untold",
+                ),
+                ("s3", allow(json!({"AWS": "AIDAEXAMPLEGONE"}), read, json!({})), "untold"),
+                (
+                    "s3",
+                    allow(json!({"Federated": "cognito-identity.amazonaws.com"}), read, json!({})),
+                    "untold",
+                ),
+                (
+                    "s3",
+                    json!({"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "s3:*", "Resource": "*"}),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    json!({"Effect": "Allow", "Principal": "*", "NotAction": "s3:Delete*", "Resource": "*"}),
+                    "everyone",
+                ),
+                // Conditions that guard nothing.
+                ("s3", open(read, equals("aws:PrincipalOrgID", "*")), "everyone"),
+                ("s3", open(read, json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}})), "everyone"),
+                (
+                    "s3",
+                    open(read, json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}})),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-abcd123456"}})),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1a2b3c4d"}})),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    open(
+                        read,
+                        json!({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-abcd123456/r-ab12/*"}}),
+                    ),
+                    "everyone",
+                ),
+                ("s3", open(read, json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})), "everyone"),
+                (
+                    "s3",
+                    open(read, json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "::/0"]}})),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"IpAddress": {"aws:SourceIp": ["11.0.0.0/8", "12.0.0.0/8"]}})),
+                    "everyone",
+                ),
+                ("s3", open(read, json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+                (
+                    "s3",
+                    open(read, json!({"IpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"}})),
+                    "everyone",
+                ),
+                ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+                ("s3", open(read, json!({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}})), "everyone"),
+                ("s3", open(read, json!({"Bool": {"aws:SecureTransport": "true"}})), "everyone"),
+                (
+                    "s3",
+                    open(read, json!({"StringLike": {"aws:Referer": "https://example.com/*"}})),
+                    "everyone",
+                ),
+                ("s3", open(read, json!({"StringLike": {"aws:SourceVpce": "vpce-*"}})), "everyone"),
+                ("s3", open(read, equals("aws:PrincipalTag/team", "data")), "everyone"),
+                ("s3", open(read, json!({"Null": {"aws:PrincipalOrgID": "false"}})), "everyone"),
+                // Whom a condition names comes.
+                ("s3", open(read, equals("aws:PrincipalAccount", OUT)), OUT),
+                (
+                    "s3",
+                    open(read, json!({"StringEquals": {"aws:PrincipalAccount": ["111122223333", OUT]}})),
+                    OUT,
+                ),
+                (
+                    "s3",
+                    open(
+                        read,
+                        json!({"ArnLike": {"aws:PrincipalArn": format!("arn:aws:iam::{OUT}:role/*")}}),
+                    ),
+                    OUT,
+                ),
+                (
+                    "s3",
+                    open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/admin"}})),
+                    "everyone",
+                ),
+                // Denies that leave a way.
+                (
+                    "s3",
+                    json!([open(read, json!({})), {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    json!([open("s3:*", json!({})),
+                        {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "*"}]),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    json!([open(read, json!({})),
+                        {"Effect": "Deny", "Principal": {"AWS": OUT}, "Action": "s3:*", "Resource": "*"}]),
+                    "everyone",
+                ),
+                (
+                    "s3",
+                    json!([open(read, json!({})),
+                        {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/private/*"}]),
+                    "everyone",
+                ),
+                // The other services.
+                ("sns", allow(json!({"AWS": "*"}), "SNS:Publish", json!({})), "everyone"),
+                (
+                    "sns",
+                    allow(json!({"AWS": "*"}), "SNS:Subscribe", equals("sns:Protocol", "https")),
+                    "everyone",
+                ),
+                ("sns", allow(json!({"AWS": "*"}), "SNS:Subscribe", equals("AWS:SourceOwner", OUT)), OUT),
+                ("sqs", open("sqs:*", json!({})), "everyone"),
+                (
+                    "sqs",
+                    open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:*"}})),
+                    "everyone",
+                ),
+                (
+                    "sqs",
+                    open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:*"}})),
+                    "everyone",
+                ),
+                (
+                    "sqs",
+                    open(
+                        "sqs:SendMessage",
+                        json!({"ArnEquals": {"aws:SourceArn": format!("arn:aws:sns:us-east-1:{OUT}:t")}}),
+                    ),
+                    OUT,
+                ),
+                ("kms", open("kms:*", json!({})), "everyone"),
+                (
+                    "kms",
+                    open("kms:Decrypt", equals("kms:ViaService", "s3.us-east-1.amazonaws.com")),
+                    "everyone",
+                ),
+                ("kms", open("kms:Decrypt", equals("kms:CallerAccount", OUT)), OUT),
+                ("kms", open("kms:Decrypt", json!({"StringLike": {"kms:CallerAccount": "*"}})), "everyone"),
+                (
+                    "kms",
+                    open("kms:CreateGrant", json!({"Bool": {"kms:GrantIsForAWSResource": true}})),
+                    "everyone",
+                ),
+                (
+                    "ecr",
+                    json!({"Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}),
+                    "everyone",
+                ),
+                ("ecr", json!({"Effect": "Allow", "Principal": {"AWS": OUT}, "Action": "ecr:*"}), OUT),
+                ("secretsmanager", allow(outside(), "secretsmanager:GetSecretValue", json!({})), OUT),
+                ("secretsmanager", open("secretsmanager:*", json!({})), "everyone"),
+                ("lambda", open("lambda:InvokeFunction", json!({})), "everyone"),
+                (
+                    "lambda",
+                    open("lambda:InvokeFunctionUrl", equals("lambda:FunctionUrlAuthType", "NONE")),
+                    "everyone",
+                ),
+                (
+                    "lambda",
+                    open("lambda:InvokeFunctionUrl", equals("lambda:FunctionUrlAuthType", "AWS_IAM")),
+                    "everyone",
+                ),
+                ("es", open("es:ESHttp*", json!({})), "everyone"),
+                ("kms", allow(json!({"AWS": "127311923021"}), "kms:Decrypt", json!({})), "127311923021"),
+            ],
+            60,
+        );
+    }
+
+    #[test]
+    fn harmless_look_alikes() {
+        let read = "s3:GetObject";
+        let own = "arn:aws:iam::111122223333:root";
+        let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+        let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition});
+        check(
+            &[
+                ("s3", allow(json!({"AWS": own}), "s3:*", json!({})), ""),
+                ("s3", allow(json!({"AWS": "arn:aws:iam::444455556666:role/vendor"}), read, json!({})), ""),
+                ("s3", allow(json!({"Service": "cloudtrail.amazonaws.com"}), "s3:PutObject", json!({})), ""),
+                (
+                    "s3",
+                    allow(
+                        json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"}),
+                        read,
+                        json!({}),
+                    ),
+                    "",
+                ),
+                (
+                    "s3",
+                    allow(json!({"AWS": "arn:aws:iam::127311923021:root"}), "s3:PutObject", json!({})),
+                    "",
+                ),
+                ("s3", deny(json!({"Bool": {"aws:SecureTransport": "false"}})), ""),
+                ("s3", open(read, equals("aws:PrincipalAccount", "111122223333")), ""),
+                ("s3", open(read, equals("aws:PrincipalOrgID", "${aws:ResourceOrgID}")), ""),
+                (
+                    "s3",
+                    open(
+                        read,
+                        json!({"StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]}}),
+                    ),
+                    "",
+                ),
+                ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), ""),
+                (
+                    "s3",
+                    open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})),
+                    "",
+                ),
+                ("s3", json!([open(read, json!({})), deny(json!({}))]), ""),
+                (
+                    "s3",
+                    json!([open(read, json!({})),
+                        {"Effect": "Deny", "NotPrincipal": {"AWS": own}, "Action": "s3:*", "Resource": "*"}]),
+                    "",
+                ),
+                (
+                    "s3",
+                    json!([
+                        open(read, json!({})),
+                        deny(json!({"StringNotEquals": {"aws:PrincipalAccount": "111122223333"},
+                        "Bool": {"aws:PrincipalIsAWSService": "false"}}))
+                    ]),
+                    "",
+                ),
+                (
+                    "sns",
+                    allow(json!({"AWS": "*"}), "SNS:Publish", equals("AWS:SourceOwner", "111122223333")),
+                    "",
+                ),
+                ("sns", allow(json!({"Service": "s3.amazonaws.com"}), "SNS:Publish", json!({})), ""),
+                (
+                    "sqs",
+                    open(
+                        "sqs:SendMessage",
+                        json!({"ArnEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:111122223333:t"}}),
+                    ),
+                    "",
+                ),
+                ("kms", allow(json!({"AWS": own}), "kms:*", json!({})), ""),
+                (
+                    "kms",
+                    allow(
+                        json!({"AWS": "*"}),
+                        "kms:Decrypt",
+                        json!({"StringEquals": {"kms:CallerAccount": "111122223333",
+                            "kms:ViaService": "s3.us-east-1.amazonaws.com"}}),
+                    ),
+                    "",
+                ),
+                (
+                    "ecr",
+                    json!({"Effect": "Allow", "Principal": {"AWS": [own, "444455556666"]}, "Action": "ecr:*"}),
+                    "",
+                ),
+                ("secretsmanager", allow(json!({"AWS": own}), "secretsmanager:*", json!({})), ""),
+                (
+                    "lambda",
+                    allow(json!({"Service": "apigateway.amazonaws.com"}), "lambda:InvokeFunction", json!({})),
+                    "",
+                ),
+                ("s3", open(read, equals("aws:VpceAccount", "111122223333")), ""),
+            ],
+            20,
+        );
+    }
+
+    #[test]
+    fn guarded_documents() {
+        let read = "s3:GetObject";
+        let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+        let deny = |condition: Value| json!({"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*", "Condition": condition});
+        check(
+            &[
+                ("s3", open(read, equals("aws:PrincipalOrgID", "o-abcd123456")), "everyone+Organization"),
+                (
+                    "s3",
+                    open(
+                        read,
+                        json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-abcd123456/r-ab12/ou-x/*"}}),
+                    ),
+                    "everyone+Organization",
+                ),
+                ("s3", open(read, equals("AWS:sourceorgid", "o-abcd123456")), "everyone+Organization"),
+                ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Network"),
+                ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Network"),
+                (
+                    "s3",
+                    open(read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+                    "everyone+Addresses",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "192.168.0.0/16"]}})),
+                    "everyone+Network",
+                ),
+                (
+                    "s3",
+                    open(read, json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}})),
+                    "everyone+Principals",
+                ),
+                (
+                    "sns",
+                    open("SNS:Publish", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}})),
+                    "everyone+Source",
+                ),
+                (
+                    "sqs",
+                    open("sqs:SendMessage", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
+                    "everyone+Source",
+                ),
+                (
+                    "s3",
+                    json!([
+                        open(read, json!({})),
+                        deny(json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}))
+                    ]),
+                    "everyone+Addresses",
+                ),
+                (
+                    "s3",
+                    json!([
+                        open(read, json!({})),
+                        deny(json!({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcd123456"},
+                        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}))
+                    ]),
+                    "everyone+Organization",
+                ),
+                (
+                    "s3",
+                    allow(
+                        json!({"AWS": OUT}),
+                        read,
+                        json!({"IpAddress": {"aws:SourceIp": "203.0.113.7/32"}}),
+                    ),
+                    "999988887777+Addresses",
+                ),
+            ],
+            13,
+        );
+    }
+
+    #[test]
+    fn sentences_word_for_word() {
+        let why = |service: &str, statement: Value| {
+            all(service, &statement).into_iter().map(|share| share.why).collect::<Vec<_>>().join("; ")
+        };
+        for (service, statement, expected) in [
+            ("s3", open("s3:Get*", json!({})), "statement 1 lets anybody on the internet read its objects"),
+            (
+                "kms",
+                open("kms:*", json!({})),
+                "statement 1 lets anybody with an AWS account do anything with it",
+            ),
+            (
+                "sqs",
+                allow(json!({"AWS": OUT}), "sqs:GetQueueUrl", json!({})),
+                "statement 1 lets outside account 999988887777 call sqs:GetQueueUrl",
+            ),
+            (
+                "lambda",
+                open(
+                    "lambda:InvokeFunctionUrl",
+                    json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}),
+                ),
+                "statement 1 lets anybody on the internet call its URL",
+            ),
+            (
+                "s3",
+                json!({"Sid": "Org", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject"],
+                    "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}}}),
+                "statement \"Org\" lets anybody in organization o-abcd123456 read its objects and write objects, \
+                 as far as a condition on aws:PrincipalOrgID allows",
+            ),
+        ] {
+            assert_eq!(why(service, statement), expected);
+        }
+    }
+
+    #[test]
+    fn actions_are_matched_as_iam_matches_them() {
+        let share = &all("s3", &open("S3:get*", json!({})))[0];
+        assert!(share.allows("s3:GetObject") && !share.allows("s3:PutObject"));
+        let without =
+            json!({"Effect": "Allow", "Principal": "*", "NotAction": "s3:DeleteObject", "Resource": "*"});
+        assert!(all("s3", &without)[0].allows("s3:PutObject"));
+    }
+}

@@ -1,0 +1,110 @@
+use super::{region, tempered, text};
+use crate::event::Record;
+use crate::observation::Severity;
+use crate::rules::admin::power;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// Logging of DNS queries was deleted, or taken off a network.
+    /// ## Why it matters
+    /// DNS queries show which machine asked for a command-and-control server, and data can leave by DNS
+    /// alone.
+    /// ## What to do
+    /// Ask the caller; associate the network with a query log configuration again.
+    /// ## False positives
+    /// A network that is torn down, a change of the log's destination.
+    DnsLogs {
+        id: "audit-dns-logs-deleted",
+        title: "Logging of DNS queries was switched off",
+        severity: Medium,
+        confidence: High,
+        catalogue: ["DET-09"],
+        references: ["Security Hub Route53.2", "ATT&CK T1562.008"],
+        on: [On::Call("route53resolver.amazonaws.com", &[
+            "DeleteResolverQueryLogConfig", "DisassociateResolverQueryLogConfig",
+                "AssociateResolverQueryLogConfig",
+        ])],
+    }
+}
+
+impl Rule for DnsLogs {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request, region) = (power::who(record), record.request(), region(record));
+        let Some(id) = text(request, &["resolverQueryLogConfigId"]) else { return Ok(()) };
+        let vpc = text(request, &["resourceId"]).unwrap_or("a network that is not named");
+        let arn = record.arn("route53resolver", &format!("resolver-query-log-config/{id}"));
+        let seen = match record.event_name.or_empty() {
+            "AssociateResolverQueryLogConfig" => {
+                cx.report(cx.passing(arn, format!("{who} has the DNS queries of {vpc} logged")).aspect(vpc));
+                return Ok(());
+            }
+            "DeleteResolverQueryLogConfig" => {
+                cx.failing(arn, format!("{who} deleted DNS query log {id} in {region}"))
+            }
+            _ => {
+                cx.failing(arn, format!("{who} switched off the logging of DNS queries of {vpc}")).aspect(vpc)
+            }
+        };
+        let seen = seen
+            .because("DNS queries are no longer recorded there.")
+            .detail("Query log configuration", id)
+            .step(
+                "Which networks are still logged?",
+                "route53resolver list-resolver-query-log-config-associations",
+                &[("--region", region)],
+            );
+        cx.report(power::stop_caller(tempered(cx, Severity::Low, seen), record));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    fn dns(event: &str, request: Value) -> String {
+        call("route53resolver", event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let both = json!({"resolverQueryLogConfigId": "rqlc-1", "resourceId": "vpc-1"});
+        fires_at(
+            &DnsLogs,
+            Severity::Medium,
+            &dns("DeleteResolverQueryLogConfig", json!({"resolverQueryLogConfigId": "rqlc-1"})),
+        );
+        let off =
+            fires_at(&DnsLogs, Severity::Medium, &dns("DisassociateResolverQueryLogConfig", both.clone()));
+        assert_eq!(off.title, "alice switched off the logging of DNS queries of vpc-1");
+        let on = observe(&DnsLogs, &dns("AssociateResolverQueryLogConfig", both));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &DnsLogs,
+            &[
+                dns("DeleteResolverQueryLogConfig", json!(null)),
+                dns("DeleteResolverQueryLogConfig", json!({"resolverQueryLogConfigId": 7})),
+                call(
+                    "route53resolver",
+                    "DeleteResolverQueryLogConfig",
+                    json!({"errorCode": "AccessDenied",
+                        "requestParameters": {"resolverQueryLogConfigId": "x"}}),
+                ),
+                call(
+                    "route53",
+                    "DeleteResolverQueryLogConfig",
+                    json!({"requestParameters": {"resolverQueryLogConfigId": "x"}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,264 @@
+use serde_json::Value;
+
+use super::{flag, get, list, region, tempered, text};
+use crate::event::Record;
+use crate::observation::{Observation, Severity, Verdict};
+use crate::rules::admin::power;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
+    /// addresses, a protection plan or data source switched off, a threat list deactivated, or the export of
+    /// findings deleted.
+    /// ## Why it matters
+    /// An intruder who adds the own address to a trusted list, or archives every new finding, is not noticed,
+    /// and GuardDuty still looks enabled.
+    /// ## What to do
+    /// Read the filter's criteria or the list. Delete what nobody can explain, and look at archived findings
+    /// since then.
+    /// ## False positives
+    /// Filters for known scanners and trusted office addresses are a normal part of tuning. An export of
+    /// findings that moves to another bucket is deleted and created.
+    GuardDutyBlinded {
+        id: "audit-guardduty-blinded",
+        title: "GuardDuty was told to look away",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["DET-02"],
+        references: ["Security Hub GuardDuty.1", "ATT&CK T1562.001"],
+        on: [On::Call("guardduty.amazonaws.com", &[
+            "CreateFilter", "UpdateFilter", "DeleteFilter", "CreateIPSet", "UpdateIPSet", "DeleteIPSet",
+            "CreateTrustedEntitySet", "UpdateTrustedEntitySet", "DeleteTrustedEntitySet",
+                "UpdateThreatIntelSet",
+            "DeleteThreatIntelSet", "DeletePublishingDestination", "UpdateDetector",
+        ])],
+    }
+}
+
+impl Rule for GuardDutyBlinded {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let seen = match record.event_name.or_empty() {
+            "UpdateDetector" => features(record, cx),
+            _ => one(record, cx).into_iter().collect(),
+        };
+        for seen in seen {
+            let bad = seen.verdict != Verdict::Passing;
+            let seen = if bad { tempered(cx, Severity::Low, seen) } else { seen };
+            cx.report(if bad { power::stop_caller(seen, record) } else { seen });
+        }
+        Ok(())
+    }
+}
+
+/// What was done to a filter, a list or an export.
+fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let (who, request, event) = (power::who(record), record.request(), record.event_name.or_empty());
+    let detector = text(request, &["detectorId"])?;
+    let (kind, name) = named(record)?;
+    let arn = record.arn("guardduty", &format!("detector/{detector}/{kind}/{name}"));
+    let active = flag(request, &["activate"]);
+    let bad = |severity: Severity, title: String, because: &str| {
+        Some(cx.failing(&arn, title).severity(severity).because(because))
+    };
+    let at = [("--detector-id", detector), ("--region", region(record))];
+    match kind {
+        "filter" if text(request, &["action"]).is_some_and(|action| action == "ARCHIVE") => {
+            let criteria = get(request, &["findingCriteria"]).map(Value::to_string).unwrap_or_default();
+            let title = format!("{who} has GuardDuty archive findings by filter {name}");
+            let seen = bad(
+                Severity::Medium,
+                title,
+                "Findings that the filter matches are archived as they come; nobody is told.",
+            )?;
+            Some(
+                seen.detail("Criteria", criteria)
+                    .step(
+                        "What does it match?",
+                        "guardduty get-filter",
+                        &[at[0], ("--filter-name", name), at[1]],
+                    )
+                    .step("Delete it", "guardduty delete-filter", &[at[0], ("--filter-name", name), at[1]]),
+            )
+        }
+        "ipset" | "trustedentityset" if active == Some(true) => {
+            let title =
+                format!("{who} has GuardDuty trust every address of list {}", list_name(record, name));
+            let seen = bad(
+                Severity::High,
+                title,
+                "GuardDuty makes no findings for what comes from addresses of a trusted list.",
+            )?;
+            let (look, option) = match kind {
+                "ipset" => ("guardduty get-ip-set", "--ip-set-id"),
+                _ => ("guardduty get-trusted-entity-set", "--trusted-entity-set-id"),
+            };
+            Some(
+                seen.detail_if("List", text(request, &["location"]))
+                    .step("Is it active, and where is its file?", look, &[at[0], (option, name), at[1]])
+                    .step(
+                        "Deactivate it",
+                        &look.replace("get", "update"),
+                        &[at[0], (option, name), ("--no-activate", ""), at[1]],
+                    ),
+            )
+        }
+        "threatintelset" if event.starts_with("Delete") || active == Some(false) => {
+            let title = format!("{who} has GuardDuty no longer use threat list {}", list_name(record, name));
+            let seen = bad(Severity::Low, title, "Addresses of this list give no findings any more.")?;
+            Some(seen.step("Which lists are left?", "guardduty list-threat-intel-sets", &at))
+        }
+        "publishingDestination" => {
+            let title = format!("{who} deleted GuardDuty's export of findings {name}");
+            let seen = bad(
+                Severity::Medium,
+                title,
+                "Findings are no longer copied; GuardDuty itself keeps them for 90 days.",
+            )?;
+            Some(seen.step("Which exports are left?", "guardduty list-publishing-destinations", &at))
+        }
+        // Deleted, deactivated, or a filter that archives nothing any more.
+        "filter"
+            if event == "CreateFilter"
+                || (event == "UpdateFilter" && text(request, &["action"]).is_none()) =>
+        {
+            None
+        }
+        "ipset" | "trustedentityset" if active.is_none() && !event.starts_with("Delete") => None,
+        "threatintelset" if active.is_none() => None,
+        _ => Some(cx.passing(&arn, format!("{who} ended what {kind} {name} did"))),
+    }
+}
+
+/// The kind of resource as ARNs have it, and its id or name.
+fn named<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
+    let event = record.event_name.or_empty();
+    let id = |parameter: &str| {
+        text(record.request(), &[parameter])
+            .or_else(|| text(record.response(), &[parameter]))
+            .or_else(|| text(record.request(), &["name"]))
+    };
+    Some(match event {
+        _ if event.ends_with("Filter") => {
+            ("filter", text(record.request(), &["filterName"]).or_else(|| text(record.request(), &["name"]))?)
+        }
+        _ if event.ends_with("IPSet") => ("ipset", id("ipSetId")?),
+        _ if event.ends_with("TrustedEntitySet") => ("trustedentityset", id("trustedEntitySetId")?),
+        _ if event.ends_with("ThreatIntelSet") => ("threatintelset", id("threatIntelSetId")?),
+        _ => ("publishingDestination", id("destinationId")?),
+    })
+}
+
+fn list_name<'r>(record: &'r Record<'_>, id: &'r str) -> &'r str {
+    text(record.request(), &["name"]).unwrap_or(id)
+}
+
+/// Protection plans, in both forms: `features`, and the older `dataSources`.
+fn features(record: &Record<'_>, cx: &Cx<'_>) -> Vec<Observation> {
+    let (who, request, region) = (power::who(record), record.request(), region(record));
+    let named = list(request, &["features"])
+        .into_iter()
+        .filter_map(|feature| Some((text(feature, &["name"])?, text(feature, &["status"])? == "ENABLED")));
+    let old: [(&str, &[&str]); 3] = [
+        ("S3_DATA_EVENTS", &["dataSources", "s3Logs", "enable"]),
+        ("EKS_AUDIT_LOGS", &["dataSources", "kubernetes", "auditLogs", "enable"]),
+        (
+            "EBS_MALWARE_PROTECTION",
+            &["dataSources", "malwareProtection", "scanEc2InstanceWithFindings", "ebsVolumes"],
+        ),
+    ];
+    let old = old.iter().filter_map(|(name, path)| Some((*name, flag(request, path)?)));
+    let told = |(name, on): (&str, bool)| {
+        let arn = record.arn("guardduty", "detector");
+        if on {
+            return cx.passing(arn, format!("GuardDuty's {name} is on")).aspect(name);
+        }
+        let title = format!("GuardDuty's {name} is off in {region}, after an update by {who}");
+        let id = text(request, &["detectorId"]).unwrap_or("DETECTOR_ID");
+        cx.failing(arn, title)
+            .aspect(name)
+            .because("GuardDuty no longer looks at this source, if it did before.")
+            .detail("Protection", name)
+            .step("What is on?", "guardduty get-detector", &[("--detector-id", id), ("--region", region)])
+    };
+    named.chain(old).map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::testing::*;
+
+    fn guardduty(event: &str, mut request: Value) -> String {
+        request["detectorId"] = json!("d1");
+        call(
+            "guardduty",
+            event,
+            json!({"requestParameters": request, "responseElements": {"ipSetId": "i1",
+                "trustedEntitySetId": "t1"}}),
+        )
+    }
+
+    fn undone(bad: &str, good: &str) {
+        let (bad, good) = (fired(&GuardDutyBlinded, bad), observe(&GuardDutyBlinded, good));
+        assert_eq!(good.len(), 1, "{good:?}");
+        assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+    }
+
+    #[test]
+    fn fires() {
+        let criteria = json!({"criterion": {"severity": {"gte": 1}}});
+        let filter = json!({"name": "hush", "action": "ARCHIVE", "findingCriteria": criteria});
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("CreateFilter", filter));
+        assert_eq!(seen.title, "alice has GuardDuty archive findings by filter hush");
+        assert!(seen.details.iter().any(|(_, value)| value.contains("severity")));
+        let trusted = json!({"name": "office", "activate": true, "location": "s3://bucket/list.txt"});
+        fires_at(&GuardDutyBlinded, Severity::High, &guardduty("CreateIPSet", trusted.clone()));
+        fires_at(&GuardDutyBlinded, Severity::High, &guardduty("CreateTrustedEntitySet", trusted));
+        fires_at(
+            &GuardDutyBlinded,
+            Severity::Low,
+            &guardduty("DeleteThreatIntelSet", json!({"threatIntelSetId": "x"})),
+        );
+        fires_at(
+            &GuardDutyBlinded,
+            Severity::Medium,
+            &guardduty("DeletePublishingDestination", json!({"destinationId": "x"})),
+        );
+        let off = json!({"features": [{"name": "RUNTIME_MONITORING", "status": "DISABLED"}]});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", off));
+        let old = json!({"dataSources": {"s3Logs": {"enable": false}}});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", old));
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let archive = guardduty("UpdateFilter", json!({"filterName": "hush", "action": "ARCHIVE"}));
+        undone(&archive, &guardduty("UpdateFilter", json!({"filterName": "hush", "action": "NOOP"})));
+        undone(&archive, &guardduty("DeleteFilter", json!({"filterName": "hush"})));
+        let trusted = guardduty("CreateIPSet", json!({"activate": "true"}));
+        undone(&trusted, &guardduty("UpdateIPSet", json!({"ipSetId": "i1", "activate": false})));
+        undone(&trusted, &guardduty("DeleteIPSet", json!({"ipSetId": "i1"})));
+        let off = json!({"features": {"name": "S3_DATA_EVENTS", "status": "DISABLED"}});
+        let on = json!({"dataSources": {"s3Logs": {"enable": true}}});
+        undone(&guardduty("UpdateDetector", off), &guardduty("UpdateDetector", on));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &GuardDutyBlinded,
+            &[
+                guardduty("CreateFilter", json!({"name": "mine", "action": "NOOP"})),
+                guardduty("UpdateFilter", json!({"filterName": "mine", "description": "x"})),
+                guardduty("CreateThreatIntelSet", json!({"activate": true})),
+                guardduty("UpdateIPSet", json!({"ipSetId": "i1", "name": "x"})),
+                guardduty("UpdateDetector", json!({"enable": false})),
+                call("guardduty", "CreateIPSet", json!({"requestParameters": null})),
+                call("guardduty", "DeletePublishingDestination", json!({"errorCode": "AccessDenied"})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,188 @@
+use super::{flag, list, region, tempered, text, texts};
+use crate::event::Record;
+use crate::observation::{Observation, Severity, Verdict};
+use crate::rules::admin::power;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// GuardDuty was deleted or suspended in a region, the account left the administrator account that
+    /// watches it, or accounts of the organization were taken out of GuardDuty.
+    /// ## Why it matters
+    /// GuardDuty is what notices stolen credentials, crypto miners and calls to known bad addresses. It is on
+    /// the first page of every intruder's checklist. Deleting the detector also deletes its findings.
+    /// ## What to do
+    /// Switch it on again, then look at what the caller did in the hours before and after.
+    /// ## False positives
+    /// Leaving a region for good, closing an account, or moving to another administrator account.
+    GuardDutyDisabled {
+        id: "audit-guardduty-disabled",
+        title: "GuardDuty was switched off",
+        severity: High,
+        confidence: High,
+        catalogue: ["DET-01"],
+        references: ["Security Hub GuardDuty.1", "ATT&CK T1562.001"],
+        on: [On::Call("guardduty.amazonaws.com", &[
+            "DeleteDetector", "UpdateDetector", "CreateDetector", "DisassociateFromMasterAccount",
+            "DisassociateFromAdministratorAccount", "AcceptInvitation", "AcceptAdministratorInvitation",
+            "StopMonitoringMembers", "DeleteMembers", "DisassociateMembers", "StartMonitoringMembers",
+                "CreateMembers",
+            "DisableOrganizationAdminAccount", "EnableOrganizationAdminAccount",
+        ])],
+    }
+}
+
+impl Rule for GuardDutyDisabled {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, region, request) = (power::who(record), region(record), record.request());
+        // A region has one detector; a new one has another id and must close the finding.
+        let arn = record.arn("guardduty", "detector");
+        let members = texts(request, &["accountIds"]).join(", ");
+        let enable = flag(request, &["enable"]);
+        let pass = |aspect: &str, title: String| cx.passing(&arn, title).aspect(aspect);
+        let told = match record.event_name.or_empty() {
+            "DeleteDetector" => {
+                let title = format!("{who} deleted GuardDuty in {region}, findings included");
+                cx.failing(&arn, title).aspect("enabled").step(
+                    "Switch it on again",
+                    "guardduty create-detector --enable",
+                    &[("--region", region)],
+                )
+            }
+            "UpdateDetector" if enable == Some(false) => {
+                let id = text(request, &["detectorId"]).unwrap_or("DETECTOR_ID");
+                let fix = [("--detector-id", id), ("--region", region)];
+                cx.failing(&arn, format!("{who} suspended GuardDuty in {region}")).aspect("enabled").step(
+                    "Switch it on again",
+                    "guardduty update-detector --enable",
+                    &fix,
+                )
+            }
+            "UpdateDetector" | "CreateDetector" if enable == Some(true) => {
+                pass("enabled", format!("{who} switched GuardDuty on in {region}"))
+            }
+            "DisassociateFromMasterAccount" | "DisassociateFromAdministratorAccount" => cx
+                .failing(
+                    &arn,
+                    format!(
+                        "{who} took this account's GuardDuty in {region} away from its administrator account"
+                    ),
+                )
+                .aspect("administrator"),
+            "AcceptInvitation" | "AcceptAdministratorInvitation" => {
+                pass("administrator", format!("{who} put GuardDuty under an administrator account"))
+            }
+            "StopMonitoringMembers" | "DeleteMembers" | "DisassociateMembers" if !members.is_empty() => {
+                let title =
+                    format!("{who} stopped watching {} with GuardDuty in {region}", accounts(&members));
+                cx.failing(&arn, title).aspect(&members).detail("Accounts", &members)
+            }
+            "StartMonitoringMembers" | "CreateMembers"
+                if !members.is_empty() || !list(request, &["accountDetails"]).is_empty() =>
+            {
+                // CreateMembers has objects. What one call took away is put back together.
+                let ids = list(request, &["accountDetails"]);
+                let ids: Vec<&str> =
+                    ids.into_iter().filter_map(|account| text(account, &["accountId"])).collect();
+                let again = if members.is_empty() { ids.join(", ") } else { members.clone() };
+                pass(&again, format!("{who} watches {} with GuardDuty", accounts(&again)))
+            }
+            "DisableOrganizationAdminAccount" => cx
+                .failing(
+                    &arn,
+                    format!("{who} removed the organization's GuardDuty administrator in {region}"),
+                )
+                .aspect("delegated administrator"),
+            "EnableOrganizationAdminAccount" => {
+                pass("delegated administrator", format!("{who} named a GuardDuty administrator"))
+            }
+            _ => return Ok(()),
+        };
+        if told.verdict == Verdict::Passing {
+            cx.report(told);
+        } else {
+            let seen = explained(told, record);
+            cx.report(power::stop_caller(tempered(cx, Severity::Medium, seen), record));
+        }
+        Ok(())
+    }
+}
+
+fn explained(seen: Observation, record: &Record<'_>) -> Observation {
+    seen.because("What GuardDuty would have noticed from now on, nobody notices.")
+        .detail_if("Detector", text(record.request(), &["detectorId"]))
+        .step("Which detectors are there?", "guardduty list-detectors", &[("--region", region(record))])
+}
+
+/// `account 1` or `5 accounts`.
+fn accounts(joined: &str) -> String {
+    match joined.matches(", ").count() {
+        0 => format!("account {joined}"),
+        commas => format!("{} accounts", commas + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rules::testing::*;
+
+    fn guardduty(event: &str, request: Value) -> String {
+        call("guardduty", event, json!({"requestParameters": request}))
+    }
+
+    fn undone(bad: &str, good: &str) {
+        let (bad, good) =
+            (fires_at(&GuardDutyDisabled, Severity::High, bad), observe(&GuardDutyDisabled, good));
+        assert_eq!(good.len(), 1);
+        assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+    }
+
+    #[test]
+    fn fires_until_it_is_undone() {
+        let id = "12abc34d567e8fa901bc2d34eexample";
+        let delete = guardduty("DeleteDetector", json!({"detectorId": id}));
+        let suspend = guardduty("UpdateDetector", json!({"detectorId": id, "enable": "false"}));
+        undone(&delete, &guardduty("CreateDetector", json!({"enable": true})));
+        undone(&suspend, &guardduty("UpdateDetector", json!({"detectorId": id, "enable": true})));
+        let members =
+            |event: &str| guardduty(event, json!({"detectorId": id, "accountIds": ["444455556666"]}));
+        undone(&members("StopMonitoringMembers"), &members("StartMonitoringMembers"));
+        let created = json!({"detectorId": id, "accountDetails": [{"accountId": "444455556666",
+            "email": "a@example.com"}]});
+        undone(&members("DeleteMembers"), &guardduty("CreateMembers", created));
+        undone(
+            &guardduty("DisassociateFromMasterAccount", json!({"detectorId": id})),
+            &guardduty("AcceptAdministratorInvitation", json!({"detectorId": id})),
+        );
+        undone(
+            &guardduty("DisableOrganizationAdminAccount", json!({"adminAccountId": "444455556666"})),
+            &guardduty("EnableOrganizationAdminAccount", json!({"adminAccountId": "444455556666"})),
+        );
+    }
+
+    #[test]
+    fn titles_have_names() {
+        let many = json!({"accountIds": ["444455556666", "777788889999"]});
+        let seen = fires_at(&GuardDutyDisabled, Severity::High, &guardduty("DisassociateMembers", many));
+        assert_eq!(seen.title, "alice stopped watching 2 accounts with GuardDuty in us-east-1");
+        let seen = fired(&GuardDutyDisabled, &guardduty("DeleteDetector", json!(null)));
+        assert_eq!(seen.title, "alice deleted GuardDuty in us-east-1, findings included");
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &GuardDutyDisabled,
+            &[
+                guardduty("UpdateDetector", json!({"findingPublishingFrequency": "ONE_HOUR"})),
+                guardduty("CreateDetector", json!({"enable": false})),
+                guardduty("DeleteMembers", json!({"accountIds": []})),
+                guardduty("StartMonitoringMembers", json!(null)),
+                call("guardduty", "DeleteDetector", json!({"errorCode": "AccessDenied"})),
+            ],
+        );
+    }
+}

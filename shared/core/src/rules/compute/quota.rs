@@ -1,0 +1,106 @@
+use crate::event::Record;
+use crate::event::cloudtrail::number_at;
+use crate::observation::Severity;
+use crate::rules::admin::power;
+use crate::rules::network_access::region;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// AWS was asked to raise a service quota: of what can be turned into money, that is EC2, Bedrock, SageMaker or SES
+    /// (medium), or of another service (low).
+    /// ## Why it matters
+    /// Quotas are what stops a thief from running a hundred machines instead of five. Raising them is the first thing
+    /// that miners and resellers of models do.
+    /// ## What to do
+    /// If nobody asked for it, answer the case with AWS Support that it was not you, and stop the caller's credentials.
+    /// ## False positives
+    /// Growth. It is rare enough to know of. Requests by a support case are not seen: the event hides what they say.
+    Quota {
+        id: "compute-quota-increase-requested",
+        title: "A higher service quota was asked for",
+        severity: Low,
+        confidence: Medium,
+        catalogue: ["EXEC-11"],
+        references: ["ATT&CK T1496", "Service Quotas API Reference: RequestServiceQuotaIncrease"],
+        on: [On::Call("servicequotas.amazonaws.com", &["RequestServiceQuotaIncrease"])],
+    }
+}
+
+impl Rule for Quota {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (Some(service), Some(quota)) = (record.param(&["serviceCode"]), record.param(&["quotaCode"]))
+        else {
+            return Ok(());
+        };
+        let named = record.response_text(&["requestedQuota", "quotaName"]);
+        let wanted = number_at(record.request(), &["desiredValue"]).map(|value| value.to_string());
+        let money = matches!(service, "ec2" | "bedrock" | "sagemaker" | "ses" | "fargate");
+        let to = wanted.as_ref().map_or_else(String::new, |wanted| format!(" to {wanted}"));
+        let what = named
+            .map_or_else(|| format!("quota {quota} of {service}"), |name| format!("\"{name}\" of {service}"));
+        let place = region(record);
+        let seen = cx
+            .failing(
+                record.arn("servicequotas", &format!("{service}/{quota}")),
+                format!("{} asked AWS to raise {what}{to} in {}", power::who(record), place.1),
+            )
+            .severity(if money { Severity::Medium } else { Severity::Low })
+            .because("A quota bounds what stolen credentials can cost.")
+            .detail("Quota", quota)
+            .step(
+                "What was asked for, and was it granted?",
+                "service-quotas list-requested-service-quota-change-history",
+                &[place, ("--service-code", service)],
+            )
+            .step(
+                "Which case is it? (needs a support plan)",
+                "support describe-cases",
+                &[("--region", "us-east-1")],
+            );
+        cx.report(cx.tempered(power::stop_caller(seen, record)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rules::testing::*;
+
+    fn ask(request: Value) -> String {
+        call("servicequotas", "RequestServiceQuotaIncrease", json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let seen = ask(json!({"serviceCode": "ec2", "quotaCode": "L-417A185B", "desiredValue": 192.0}));
+        let seen = fires_at(&Quota, Severity::Medium, &seen);
+        assert_eq!(seen.title, "alice asked AWS to raise quota L-417A185B of ec2 to 192 in us-east-1");
+        let named = json!({"requestParameters": {"serviceCode": "vpc", "quotaCode": "L-F678F1CE", "desiredValue": "10"},
+            "responseElements": {"requestedQuota": {"quotaName": "VPCs per Region"}}});
+        let named =
+            fires_at(&Quota, Severity::Low, &call("servicequotas", "RequestServiceQuotaIncrease", named));
+        assert!(named.title.contains("\"VPCs per Region\" of vpc to 10"), "{}", named.title);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Quota,
+            &[
+                ask(json!(null)),
+                ask(json!({"serviceCode": ["ec2"], "quotaCode": "L-1"})),
+                call(
+                    "servicequotas",
+                    "RequestServiceQuotaIncrease",
+                    json!({"errorCode": "AccessDenied",
+                    "requestParameters": {"serviceCode": "ec2", "quotaCode": "L-1"}}),
+                ),
+                call("servicequotas", "GetServiceQuota", json!({"readOnly": true})),
+            ],
+        );
+    }
+}

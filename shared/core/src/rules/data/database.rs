@@ -1,0 +1,231 @@
+use crate::event::Record;
+use crate::event::cloudtrail::flag_at;
+use crate::observation::{Observation, Severity};
+use crate::rules::admin::power;
+use crate::rules::network_access::{either, region};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// A database of RDS or Aurora was deleted: without a last snapshot (high), or with one (medium); the deletion of a
+    /// read replica or of one member of a cluster loses no data and is low. Deletion protection was switched off, or the
+    /// master password was set anew (medium). Switching the protection on again resolves its finding.
+    /// ## Why it matters
+    /// Protection off, backups gone, database deleted: this is the order in which it happens. Whoever sets the master
+    /// password reads everything, without having known the old one.
+    /// ## What to do
+    /// Switch the protection on, set the password yourself, and look for a snapshot to restore from.
+    /// ## False positives
+    /// Test databases. A password that is rotated by calling RDS; Secrets Manager's own rotation does not do that.
+    Database {
+        id: "data-database-deleted-or-exposed",
+        title: "A database was deleted, its protection switched off or its password set",
+        severity: Medium,
+        confidence: High,
+        catalogue: ["DATA-07", "DATA-11"],
+        references: ["Security Hub RDS.7, RDS.8", "ATT&CK T1485", "Amazon RDS API Reference: DeleteDBInstance"],
+        on: [On::Call("rds.amazonaws.com", &[
+            "ModifyDBInstance", "ModifyDBCluster", "ModifyGlobalCluster", "DeleteDBInstance", "DeleteDBCluster",
+            "DeleteGlobalCluster",
+        ])],
+    }
+}
+
+/// What a call is about, for titles, ARNs and commands.
+struct Named<'r> {
+    name: &'r str,
+    arn: String,
+    what: &'static str,
+    command: &'static str,
+    option: &'static str,
+}
+
+impl Rule for Database {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let event = record.event_name.or_empty();
+        let Some(named) = named(record) else { return Ok(()) };
+        let seen = if event.starts_with("Delete") {
+            vec![deleted(record, cx, &named)]
+        } else {
+            [protection(record, cx, &named), password(record, cx, &named)].into_iter().flatten().collect()
+        };
+        for seen in seen {
+            cx.report(cx.tempered(power::stop_caller(seen, record)));
+        }
+        Ok(())
+    }
+}
+
+fn named<'r>(record: &'r Record<'_>) -> Option<Named<'r>> {
+    let request = record.request();
+    let event = record.event_name.or_empty();
+    let (key, kind, what, command, option) = if event.ends_with("GlobalCluster") {
+        (
+            "globalClusterIdentifier",
+            "global-cluster",
+            "global database",
+            "global-cluster",
+            "--global-cluster-identifier",
+        )
+    } else if event.ends_with("DBCluster") {
+        ("dBClusterIdentifier", "cluster", "database cluster", "db-cluster", "--db-cluster-identifier")
+    } else {
+        ("dBInstanceIdentifier", "db", "database", "db-instance", "--db-instance-identifier")
+    };
+    let name = either(request, key)?;
+    Some(Named { name, arn: record.arn("rds", &format!("{kind}:{name}")), what, command, option })
+}
+
+fn deleted(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Observation {
+    let answer = record.response().get("dBInstance").unwrap_or(record.response());
+    let copy = ["readReplicaSourceDBInstanceIdentifier", "dBClusterIdentifier"]
+        .iter()
+        .any(|key| named.what == "database" && either(answer, key).is_some());
+    let skipped = flag_at(record.request(), &["skipFinalSnapshot"]) == Some(true);
+    let backups = flag_at(record.request(), &["deleteAutomatedBackups"]) != Some(false);
+    let (severity, how, why) = match (copy, skipped) {
+        (true, _) => {
+            (Severity::Low, "", "It was a replica or one member of a cluster: the data is elsewhere.")
+        }
+        (_, true) => (
+            Severity::High,
+            " without a last snapshot",
+            "What was written since the latest snapshot is lost, and everything if there is none.",
+        ),
+        (_, false) => (Severity::Medium, "", "The database is gone; its last snapshot can be restored."),
+    };
+    let kept = either(record.request(), "finalDBSnapshotIdentifier");
+    cx.failing(&named.arn, format!("{} deleted {} {}{how}", power::who(record), named.what, named.name))
+        .aspect("deleted")
+        .severity(severity)
+        .because(why)
+        .detail_if("Last snapshot", kept)
+        .detail_if("Automated backups", (skipped && backups && !copy).then_some("deleted with it"))
+        .step("Which snapshots are left of instances?", "rds describe-db-snapshots", &[region(record)])
+        .step("Which snapshots are left of clusters?", "rds describe-db-cluster-snapshots", &[region(record)])
+}
+
+fn protection(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Observation> {
+    let who = power::who(record);
+    let (what, name) = (named.what, named.name);
+    Some(match flag_at(record.request(), &["deletionProtection"])? {
+        true => cx
+            .passing(&named.arn, format!("{who} switched on deletion protection of {what} {name}"))
+            .aspect("deletion protection"),
+        false => cx
+            .failing(&named.arn, format!("{who} switched off deletion protection of {what} {name}"))
+            .aspect("deletion protection")
+            .because("One call can now delete it.")
+            .step(
+                "Switch it on again",
+                &format!("rds modify-{}", named.command),
+                &[region(record), (named.option, name), ("--deletion-protection", "")],
+            ),
+    })
+}
+
+fn password(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Observation> {
+    // The value is masked; that it is there is what counts.
+    either(record.request(), "masterUserPassword")?;
+    let (who, what, name) = (power::who(record), named.what, named.name);
+    let seen = cx
+        .failing(&named.arn, format!("{who} set the master password of {what} {name}"))
+        .aspect("master password")
+        .because("Whoever set it can read and change everything in the database.")
+        .step(
+            "From where can the database be reached? (PubliclyAccessible, VpcSecurityGroups)",
+            &format!("rds describe-{}s", named.command),
+            &[region(record), (named.option, name)],
+        )
+        .step(
+            "Let Secrets Manager choose another password",
+            &format!("rds modify-{}", named.command),
+            &[
+                region(record),
+                (named.option, name),
+                ("--manage-master-user-password", ""),
+                ("--apply-immediately", ""),
+            ],
+        );
+    Some(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    fn rds(name: &str, request: Value) -> String {
+        call("rds", name, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn deleting() {
+        let gone = json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true, "deleteAutomatedBackups": true});
+        let seen = fires_at(&Database, Severity::High, &rds("DeleteDBInstance", gone));
+        assert_eq!(seen.title, "alice deleted database shop without a last snapshot");
+        assert_eq!(seen.details, [("Automated backups".to_owned(), "deleted with it".to_owned())]);
+        let kept = json!({"dBInstanceIdentifier": "shop", "finalDBSnapshotIdentifier": "last"});
+        fires_at(&Database, Severity::Medium, &rds("DeleteDBInstance", kept));
+        let cluster = json!({"dBClusterIdentifier": "shop", "skipFinalSnapshot": "true"});
+        fires_at(&Database, Severity::High, &rds("DeleteDBCluster", cluster));
+        fires_at(
+            &Database,
+            Severity::Medium,
+            &rds("DeleteGlobalCluster", json!({"globalClusterIdentifier": "shop"})),
+        );
+        let member = json!({"requestParameters": {"dBInstanceIdentifier": "shop-2", "skipFinalSnapshot": true},
+            "responseElements": {"dBClusterIdentifier": "shop"}});
+        fires_at(&Database, Severity::Low, &call("rds", "DeleteDBInstance", member));
+    }
+
+    #[test]
+    fn protection_and_password() {
+        let off =
+            rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", "deletionProtection": false}));
+        let seen = fires_at(&Database, Severity::Medium, &off);
+        assert_eq!(seen.title, "alice switched off deletion protection of database shop");
+        let on = observe(
+            &Database,
+            &rds(
+                "ModifyDBInstance",
+                json!({"dBInstanceIdentifier": "shop",
+            "deletionProtection": "true"}),
+            ),
+        );
+        assert_eq!((on.len(), on[0].verdict), (1, Verdict::Passing));
+        assert_eq!(on[0].finding_id(), seen.finding_id());
+        let both =
+            json!({"dBClusterIdentifier": "shop", "deletionProtection": false, "masterUserPassword": "****"});
+        assert_eq!(observe(&Database, &rds("ModifyDBCluster", both)).len(), 2);
+        let password = json!({"dBInstanceIdentifier": "shop", "masterUserPassword": "****"});
+        let seen = fires_at(&Database, Severity::Medium, &rds("ModifyDBInstance", password));
+        assert_eq!(seen.title, "alice set the master password of database shop");
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Database,
+            &[
+                rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", "allocatedStorage": 30})),
+                rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", "deletionProtection": null})),
+                rds("DeleteDBInstance", json!(null)),
+                rds("DeleteDBInstance", json!({"dBInstanceIdentifier": {}})),
+                rds(
+                    "CreateDBInstance",
+                    json!({"dBInstanceIdentifier": "shop", "masterUserPassword": "****"}),
+                ),
+                call(
+                    "rds",
+                    "DeleteDBInstance",
+                    json!({"errorCode": "InvalidParameterCombination",
+                    "requestParameters": {"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true}}),
+                ),
+            ],
+        );
+    }
+}

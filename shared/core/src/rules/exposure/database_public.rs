@@ -1,0 +1,150 @@
+use super::{member, text};
+use crate::event::Record;
+use crate::event::cloudtrail::flag_at;
+use crate::rules::admin::power;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// A database instance of RDS was made publicly accessible: created, restored, copied or modified with a
+    /// public address. A modification that takes it away, or the end of the instance, settles the finding.
+    /// ## Why it matters
+    /// The database then answers at a public address, and only a security group stands between its password
+    /// and everybody who guesses. Copies made this way are also how a database is carried off.
+    /// ## What to do
+    /// Take the public address away; clients in the VPC keep working. Look at the security groups: what they
+    /// let in from the internet has been able to try passwords since.
+    /// ## False positives
+    /// Small set-ups that reach the database from an office. Then let the security group name that office's
+    /// address alone. Whether a security group lets anybody in, the event does not say.
+    DatabasePublic {
+        id: "exposure-database-public",
+        title: "A database was made publicly accessible",
+        severity: High,
+        confidence: High,
+        catalogue: ["PUB-07"],
+        references: [
+            "CIS AWS v3.0 2.3.3", "CIS AWS v5.0 2.2.3", "Security Hub RDS.2", "ATT&CK T1133, T1578",
+            "RDS user guide: hiding a DB instance in a VPC from the internet",
+        ],
+        on: [On::Call("rds.amazonaws.com", &[
+            "CreateDBInstance", "CreateDBInstanceReadReplica", "ModifyDBInstance",
+            "RestoreDBInstanceFromDBSnapshot",
+            "RestoreDBInstanceFromS3", "RestoreDBInstanceToPointInTime", "DeleteDBInstance",
+        ])],
+    }
+}
+
+impl Rule for DatabasePublic {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, event) = (power::who(record), record.event_name.or_empty());
+        // A restore to a point in time names the new instance as its target.
+        let name = text(record.request(), "targetDBInstanceIdentifier")
+            .or_else(|| text(record.request(), "dBInstanceIdentifier"));
+        let Some(name) = name else { return Ok(()) };
+        let arn = record.arn("rds", &format!("db:{}", name.to_ascii_lowercase()));
+        if event == "DeleteDBInstance" {
+            cx.report(cx.passing(arn, format!("{who} deleted database {name}")));
+            return Ok(());
+        }
+        // Without the parameter a new instance follows its subnets, and only the answer says how. The answer
+        // to a modification shows what was there before.
+        let answer = member(record.response(), "dBInstance").unwrap_or(record.response());
+        let answered = flag_at(answer, &["publiclyAccessible"]).filter(|_| event != "ModifyDBInstance");
+        match record.param_flag(&["publiclyAccessible"]).or(answered) {
+            Some(true) => {}
+            Some(false) if event == "ModifyDBInstance" => {
+                let title = format!("{who} took the public address of database {name} away");
+                cx.report(cx.passing(arn, title));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        let how = match event {
+            "ModifyDBInstance" => "made database",
+            "CreateDBInstance" => "created database",
+            "CreateDBInstanceReadReplica" => "made read replica",
+            _ => "restored database",
+        };
+        let link = if event == "ModifyDBInstance" { "public" } else { "with a public address" };
+        let id = [("--db-instance-identifier", name)];
+        let seen = cx
+            .failing(arn, format!("{who} {how} {name} {link}"))
+            .because("The database has a public address; only its security groups keep the internet out.")
+            .detail_if("Engine", text(record.request(), "engine").or_else(|| text(answer, "engine")))
+            .step("Which security groups guard it, and at which address?", "rds describe-db-instances", &id)
+            .step(
+                "Take the public address away",
+                "rds modify-db-instance --no-publicly-accessible --apply-immediately",
+                &id,
+            );
+        cx.report(cx.tempered(power::stop_caller(seen, record)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::observation::{Severity, Verdict};
+    use crate::rules::testing::*;
+
+    fn rds(name: &str, public: Value) -> String {
+        let request =
+            json!({"dBInstanceIdentifier": "Orders", "publiclyAccessible": public, "engine": "mysql"});
+        call("rds", name, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let made = fires_at(&DatabasePublic, Severity::High, &rds("ModifyDBInstance", json!(true)));
+        assert_eq!(made.title, "alice made database Orders public");
+        assert_eq!(made.subject.resource, "arn:aws:rds:us-east-1:111122223333:db:orders");
+        let new = fires_at(&DatabasePublic, Severity::High, &rds("CreateDBInstance", json!("true")));
+        assert_eq!(new.title, "alice created database Orders with a public address");
+        let target = json!({"targetDBInstanceIdentifier": "copy", "sourceDBInstanceIdentifier": "orders", "publiclyAccessible": true});
+        let copy = call("rds", "RestoreDBInstanceToPointInTime", json!({"requestParameters": target}));
+        assert_eq!(fired(&DatabasePublic, &copy).title, "alice restored database copy with a public address");
+        for answer in
+            [json!({"publiclyAccessible": true}), json!({"dBInstance": {"publiclyAccessible": true}})]
+        {
+            let default =
+                json!({"requestParameters": {"dBInstanceIdentifier": "orders"}, "responseElements": answer});
+            fires_at(&DatabasePublic, Severity::High, &call("rds", "CreateDBInstance", default));
+        }
+    }
+
+    #[test]
+    fn taking_it_away_settles_it() {
+        let open = fired(&DatabasePublic, &rds("CreateDBInstance", json!(true)));
+        for event in [rds("ModifyDBInstance", json!(false)), rds("DeleteDBInstance", json!(null))] {
+            let gone = observe(&DatabasePublic, &event);
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), open.finding_id());
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let before = json!({"requestParameters": {"dBInstanceIdentifier": "orders", "allocatedStorage": 30},
+            "responseElements": {"publiclyAccessible": true}});
+        quiet(
+            &DatabasePublic,
+            &[
+                rds("CreateDBInstance", json!(null)),
+                rds("CreateDBInstance", json!("yes")),
+                rds("CreateDBInstance", json!(false)),
+                call("rds", "ModifyDBInstance", before),
+                call(
+                    "rds",
+                    "CreateDBInstance",
+                    json!({"errorCode": "AccessDenied", "requestParameters":
+                    {"dBInstanceIdentifier": "orders", "publiclyAccessible": true}}),
+                ),
+                call("rds", "ModifyDBInstance", json!({"requestParameters": null})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! What a policy on a resource gives outsiders, told as a finding.
+
+use serde_json::Value;
+
+use crate::event::Record;
+use crate::observation::{Observation, Severity};
+use crate::policy::Document;
+use crate::policy::sharing::{Guard, Outsider, Share, shares};
+use crate::rules::Cx;
+use crate::rules::admin::power;
+
+/// What is open to some outsiders under a condition only is a finding of its own: it stays when the rest is
+/// closed.
+pub(super) const NARROWED: &str = "under a condition";
+
+/// A resource with a policy on it.
+pub(super) struct Policed<'p> {
+    /// The service as its actions name it.
+    pub(super) service: &'p str,
+    /// Its ARN.
+    pub(super) arn: String,
+    /// Kind and name: `bucket photos`.
+    pub(super) name: String,
+    /// How bad it is that everyone comes.
+    pub(super) everyone: Severity,
+    /// How bad it is that another account comes.
+    pub(super) account: Severity,
+    /// Whether the call made it, so that there is nothing yet to be settled.
+    pub(super) is_new: bool,
+}
+
+/// The document that a call carries, if it carries one that is not empty.
+pub(super) fn document(value: Option<&Value>) -> Option<Result<Document, String>> {
+    let value = value.filter(|value| !value.is_null() && value.as_str() != Some(""))?;
+    Some(Document::from_value(value).map_err(|error| error.to_string()))
+}
+
+impl Policed<'_> {
+    /// Reports what the document opens, or that it opens nothing.
+    pub(super) fn judge(
+        &self,
+        record: &Record<'_>,
+        cx: &mut Cx<'_>,
+        document: Result<Document, String>,
+        steps: impl Fn(Observation) -> Observation,
+    ) {
+        let (who, name) = (power::who(record), &self.name);
+        let document = match document {
+            Ok(document) => document,
+            Err(why) => {
+                let title = format!("{who} rewrote the policy of {name}, and it could not be read");
+                let seen = cx.unknown(&self.arn, title).severity(Severity::Medium);
+                cx.report(steps(seen.because(power::sentence(&why))));
+                return;
+            }
+        };
+        let all = shares(&document, self.service, record.account(), &cx.config.trusted_accounts);
+        let judged: Vec<(Severity, bool, &Share)> =
+            all.iter().filter_map(|share| self.severity(share)).collect();
+        let worst = |narrowed: bool| {
+            judged.iter().filter(|judged| judged.1 == narrowed).max_by_key(|(severity, ..)| *severity)
+        };
+        let tell = |worst: &(Severity, bool, &Share)| {
+            let (severity, narrowed, share) = worst;
+            let title = format!("{who} opened {name}: {} can {}", share.whom, share.ability);
+            let mut seen =
+                cx.failing(&self.arn, title).severity(*severity).because(power::sentence(&share.why));
+            let mut principals = Vec::new();
+            for (_, _, share) in judged.iter().filter(|judged| judged.1 == *narrowed) {
+                seen = seen.detail("Opening", power::sentence(&share.why));
+                principals.push(share.principal.as_str());
+            }
+            principals.sort_unstable();
+            // Somebody new is worth a mail of its own, however soon after the last.
+            let seen = seen.witnessed_by(&format!("{} {}", principals.len(), principals.join(" ")));
+            let seen = steps(if *narrowed { seen.aspect(NARROWED) } else { seen });
+            // A public resource is one whoever made it so; sharing with accounts is what pipelines are for.
+            match share.who == Outsider::Everyone && !narrowed {
+                true => power::stop_caller(seen, record),
+                false => cx.tempered(power::stop_caller(seen, record)),
+            }
+        };
+        let (open, narrowed) = (worst(false).map(tell), worst(true).map(tell));
+        if open.is_none() && !self.is_new {
+            let now = if narrowed.is_some() { "use it without a condition now" } else { "use it now" };
+            let title = format!("{who} rewrote the policy of {name}, and nobody outside can {now}");
+            cx.report(cx.passing(&self.arn, &title));
+            if narrowed.is_none() {
+                cx.report(cx.passing(&self.arn, &title).aspect(NARROWED));
+            }
+        }
+        for seen in open.into_iter().chain(narrowed) {
+            cx.report(seen);
+        }
+    }
+
+    /// Reports that the policy is gone.
+    pub(super) fn removed(&self, record: &Record<'_>, cx: &mut Cx<'_>) {
+        let title = format!("{} removed the policy of {}", power::who(record), self.name);
+        cx.report(cx.passing(&self.arn, &title));
+        cx.report(cx.passing(&self.arn, &title).aspect(NARROWED));
+    }
+
+    /// How bad a share is, and whether a condition narrows it; nothing where the condition leaves nobody to
+    /// fear.
+    fn severity<'s>(&self, share: &'s Share) -> Option<(Severity, bool, &'s Share)> {
+        let (severity, narrowed) = match (&share.who, share.guard) {
+            (Outsider::Everyone, None) => (self.everyone, false),
+            (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
+            (Outsider::Everyone, Some(Guard::Addresses)) => (Severity::Medium.min(self.account), true),
+            // Whose organization it is the policy does not say.
+            (Outsider::Everyone, Some(Guard::Organization | Guard::Principals)) => (Severity::Low, true),
+            (Outsider::ExternalAccount(_), None) => (self.account, false),
+            (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(self.account), true),
+            // What is left in the place of a principal that was deleted.
+            (Outsider::Untold, _) if share.principal.starts_with('A') && !share.principal.contains(':') => {
+                (Severity::Low, true)
+            }
+            (Outsider::Untold, _) => (Severity::Medium.min(self.account), false),
+        };
+        Some((severity, narrowed, share))
+    }
+}

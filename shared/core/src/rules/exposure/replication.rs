@@ -1,0 +1,161 @@
+use serde_json::Value;
+
+use super::shared::is_ours;
+use super::{bucket_arn, member, text};
+use crate::event::Record;
+use crate::event::cloudtrail::items_at;
+use crate::observation::Severity;
+use crate::rules::admin::power;
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// A bucket's objects are replicated to a bucket of another account that is not trusted (high). A
+    /// replication that does not say whose the destination is, is reported as unknown (low). A replication to
+    /// own or trusted accounts alone, and its removal, settle the finding.
+    /// ## Why it matters
+    /// Replication copies every new object by itself, with no key and no further call in your logs, until
+    /// somebody notices.
+    /// ## What to do
+    /// Find out who owns the destination. If nobody knows it, delete the replication now; what was copied
+    /// stays there.
+    /// ## False positives
+    /// Backups and log archives in other accounts: name them in the TrustedAccounts parameter. The owner is
+    /// only part of a replication that hands the copies over to it.
+    Replication {
+        id: "exposure-bucket-replicated-outside",
+        title: "A bucket is replicated to another account",
+        severity: High,
+        confidence: High,
+        catalogue: ["PUB-12"],
+        references: ["Security Hub S3.7", "ATT&CK T1537, T1020", "S3 API reference: PutBucketReplication"],
+        on: [On::Call("s3.amazonaws.com", &["PutBucketReplication", "DeleteBucketReplication"])],
+    }
+}
+
+impl Rule for Replication {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
+        let (who, arn) = (power::who(record), bucket_arn(record, bucket));
+        if record.event_name.or_empty() == "DeleteBucketReplication" {
+            let title = format!("{who} removed the replication of bucket {bucket}");
+            cx.report(cx.passing(arn, title));
+            return Ok(());
+        }
+        let destinations = destinations(record.request());
+        let outside = |d: &&Destination<'_>| d.account.is_some_and(|account| !is_ours(account, record, cx));
+        let seen = if let Some(Destination { bucket: to, account: Some(account) }) =
+            destinations.iter().find(outside)
+        {
+            let title =
+                format!("{who} has bucket {bucket} replicated to bucket {to} of outside account {account}");
+            cx.failing(&arn, title)
+        } else if destinations.is_empty()
+            || destinations.iter().any(|destination| destination.account.is_none())
+        {
+            let to = destinations.first().map_or("a bucket that the event does not name", |d| d.bucket);
+            let title = format!(
+                "{who} has bucket {bucket} replicated to {to}, and the event does not say whose it is"
+            );
+            cx.unknown(&arn, title).severity(Severity::Low)
+        } else {
+            let title = format!("{who} has bucket {bucket} replicated to accounts that are known");
+            cx.report(cx.passing(arn, title));
+            return Ok(());
+        };
+        let seen = destinations.iter().fold(seen, |seen, d| {
+            seen.detail("To", format!("bucket {}, account {}", d.bucket, d.account.unwrap_or("not named")))
+        });
+        let option = [("--bucket", bucket)];
+        let seen = seen
+            .because("Every new object is copied there without any further call in this account's logs.")
+            .step("What is replicated, and where to?", "s3api get-bucket-replication", &option)
+            .step("Stop it", "s3api delete-bucket-replication", &option);
+        cx.report(cx.tempered(power::stop_caller(seen, record)));
+        Ok(())
+    }
+}
+
+/// Where a rule of the replication copies to.
+struct Destination<'d> {
+    bucket: &'d str,
+    account: Option<&'d str>,
+}
+
+fn destinations(request: &Value) -> Vec<Destination<'_>> {
+    let Some(configuration) = member(request, "ReplicationConfiguration") else { return Vec::new() };
+    let rules = ["Rule", "Rules"].iter().find_map(|name| member(configuration, name)).unwrap_or(&Value::Null);
+    let enabled =
+        |rule: &&Value| text(rule, "Status").is_none_or(|status| status.eq_ignore_ascii_case("Enabled"));
+    let destinations =
+        items_at(rules, &[]).into_iter().filter(enabled).filter_map(|rule| member(rule, "Destination"));
+    destinations
+        .filter_map(|destination| {
+            let arn = text(destination, "Bucket")?;
+            let bucket = arn.rsplit(':').next().unwrap_or(arn);
+            Some(Destination { bucket, account: text(destination, "Account") })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    fn put(rules: Value) -> String {
+        let request = json!({"bucketName": "photos", "replication": [""], "ReplicationConfiguration":
+            {"Role": "arn:aws:iam::111122223333:role/replicate", "Rule": rules}});
+        call("s3", "PutBucketReplication", json!({"requestParameters": request}))
+    }
+
+    fn to(account: Value) -> Value {
+        json!({"ID": "all", "Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::drop", "Account": account}})
+    }
+
+    #[test]
+    fn fires() {
+        let one = fires_at(&Replication, Severity::High, &put(to(json!("999988887777"))));
+        assert_eq!(
+            one.title,
+            "alice has bucket photos replicated to bucket drop of outside account 999988887777"
+        );
+        let list = put(json!([to(json!("111122223333")), to(json!("999988887777"))]));
+        assert_eq!(fires_at(&Replication, Severity::High, &list).details.len(), 2);
+        let unknown = fires_at(&Replication, Severity::Low, &put(to(json!(null))));
+        assert_eq!(unknown.verdict, Verdict::Unknown);
+        let omitted =
+            call("s3", "PutBucketReplication", json!({"requestParameters": {"bucketName": "photos"}}));
+        assert_eq!(fired(&Replication, &omitted).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_is_known_or_removed_settles_it() {
+        let open = fired(&Replication, &put(to(json!("999988887777"))));
+        let delete =
+            call("s3", "DeleteBucketReplication", json!({"requestParameters": {"bucketName": "photos"}}));
+        for event in [put(to(json!("111122223333"))), put(json!([to(json!("444455556666"))])), delete] {
+            let gone = observe(&Replication, &event);
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), open.finding_id());
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Replication,
+            &[
+                call(
+                    "s3",
+                    "PutBucketReplication",
+                    json!({"errorCode": "AccessDenied", "requestParameters": {"bucketName": "photos"}}),
+                ),
+                call("s3", "PutBucketReplication", json!({"requestParameters": null})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,176 @@
+use super::{is_ours, told};
+use crate::event::Record;
+use crate::observation::Severity;
+use crate::rules::admin::power;
+use crate::rules::audit::{flag, region, text, texts};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// One of the alarms that tell when Keepwatch fails was deleted, silenced or set by hand, or one of
+    /// Keepwatch's own log groups or log streams was deleted.
+    /// ## Why it matters
+    /// The alarms are the only ones to speak when Keepwatch hears nothing any more. Its logs tell what it
+    /// did.
+    /// ## What to do
+    /// Enable the alarm's actions, or deploy the stack again.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low. Log groups that an earlier stack of the same name left
+    /// behind are deleted on purpose.
+    AlarmsAndLogs {
+        id: "self-alarm-or-log-changed",
+        title: "An alarm or a log of Keepwatch's own was tampered with",
+        severity: High,
+        confidence: High,
+        catalogue: ["SELF-05"],
+        references: ["ATT&CK T1562.001", "ATT&CK T1562.008"],
+        on: [
+            On::Call("monitoring.amazonaws.com", &[
+                "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "SetAlarmState",
+                    "PutMetricAlarm",
+            ]),
+            On::Call("logs.amazonaws.com", &["DeleteLogGroup", "DeleteLogStream"]),
+        ],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for AlarmsAndLogs {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let request = record.request();
+        if let Some(group) = text(request, &["logGroupName"]).filter(|group| is_ours(cx, group)) {
+            let what =
+                if record.event_name.or_empty() == "DeleteLogGroup" { "log group" } else { "log stream in" };
+            let seen = cx
+                .failing(
+                    record.arn("logs", &format!("log-group:{group}")),
+                    format!("{} deleted Keepwatch's {what} {group}", power::who(record)),
+                )
+                .severity(Severity::Medium)
+                .because("What Keepwatch did and where it failed is in its logs.")
+                .step(
+                    "What is left?",
+                    "logs describe-log-groups",
+                    &[("--log-group-name-prefix", group), ("--region", region(record))],
+                );
+            told(record, cx, power::stop_caller(seen, record));
+            return Ok(());
+        }
+        let one = text(request, &["alarmName"]);
+        let names = one.map_or_else(|| texts(request, &["alarmNames"]), |name| vec![name]);
+        for name in names.into_iter().filter(|name| is_ours(cx, name)).collect::<Vec<_>>() {
+            alarm(record, cx, name);
+        }
+        Ok(())
+    }
+}
+
+fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
+    let who = power::who(record);
+    let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
+    let (severity, did) = match record.event_name.or_empty() {
+        "DeleteAlarms" => (Severity::High, "deleted"),
+        "DisableAlarmActions" => (Severity::High, "disabled the actions of"),
+        "SetAlarmState" => (Severity::Medium, "set by hand the state of"),
+        "PutMetricAlarm" if flag(record.request(), &["actionsEnabled"]) == Some(false) => {
+            (Severity::High, "disabled the actions of")
+        }
+        "PutMetricAlarm" if !super::deployed(record) => (Severity::High, "rewrote"),
+        _ => {
+            cx.report(cx.passing(arn, format!("{who} set Keepwatch's alarm {name}")));
+            return;
+        }
+    };
+    let options = [("--alarm-names", name), ("--region", region(record))];
+    let seen = cx
+        .failing(arn, format!("{who} {did} Keepwatch's alarm {name}"))
+        .severity(severity)
+        .because("This alarm tells when Keepwatch itself fails or falls silent.")
+        .detail("Alarm", name)
+        .step("Have it tell again", "cloudwatch enable-alarm-actions", &options);
+    told(record, cx, power::stop_caller(seen, record));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::by_stack;
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    const ALARM: &str = "keepwatch-DetectSilent-A1B2C3";
+
+    fn monitoring(event: &str, request: Value) -> String {
+        call("monitoring", event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let names = json!({"alarmNames": ["cpu-high", ALARM]});
+        let seen =
+            fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DisableAlarmActions", names.clone()));
+        assert_eq!(seen.title, format!("alice disabled the actions of Keepwatch's alarm {ALARM}"));
+        let on = observe(&AlarmsAndLogs, &monitoring("EnableAlarmActions", names.clone()));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        let put = by_stack("monitoring", "PutMetricAlarm", json!({"alarmName": ALARM}));
+        assert_eq!(observe(&AlarmsAndLogs, &put)[0].verdict, Verdict::Passing);
+        fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DeleteAlarms", names));
+        fires_at(
+            &AlarmsAndLogs,
+            Severity::High,
+            &monitoring("PutMetricAlarm", json!({"alarmName": ALARM, "threshold": 1e9})),
+        );
+        fires_at(&AlarmsAndLogs, Severity::Medium, &monitoring("SetAlarmState", json!({"alarmName": ALARM})));
+        let group = json!({"logGroupName": "keepwatch-DetectLogs-A1B2C3", "logStreamName": "x"});
+        let seen = fires_at(
+            &AlarmsAndLogs,
+            Severity::Medium,
+            &call("logs", "DeleteLogGroup", json!({"requestParameters": group})),
+        );
+        assert_eq!(seen.title, "alice deleted Keepwatch's log group keepwatch-DetectLogs-A1B2C3");
+        let seen =
+            fired(&AlarmsAndLogs, &call("logs", "DeleteLogStream", json!({"requestParameters": group})));
+        assert_eq!(seen.title, "alice deleted Keepwatch's log stream in keepwatch-DetectLogs-A1B2C3");
+    }
+
+    #[test]
+    fn the_general_rule_leaves_the_mail_to_it() {
+        let seen = evaluate_all(&monitoring("DeleteAlarms", json!({"alarmNames": [ALARM]})));
+        let covered = |id: &str| seen.iter().find(|o| o.rule.id == id).map(|o| o.covered_by);
+        assert_eq!(covered("audit-alarm-silenced"), Some(Some("self-alarm-or-log-changed")));
+        assert_eq!(covered("self-alarm-or-log-changed"), Some(None));
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &AlarmsAndLogs,
+            Severity::Low,
+            &by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]})),
+        );
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &AlarmsAndLogs,
+            &[
+                monitoring("DeleteAlarms", json!({"alarmNames": ["cpu-high"]})),
+                monitoring("DeleteAlarms", json!(null)),
+                call(
+                    "logs",
+                    "DeleteLogGroup",
+                    json!({"requestParameters": {"logGroupName": "/aws/lambda/shop"}}),
+                ),
+                call(
+                    "logs",
+                    "DeleteLogGroup",
+                    json!({"errorCode": "AccessDenied",
+                        "requestParameters": {"logGroupName": "keepwatch-x"}}),
+                ),
+            ],
+        );
+    }
+}

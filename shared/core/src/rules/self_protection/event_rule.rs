@@ -1,0 +1,196 @@
+use super::{deployed, is_ours, last, told};
+use crate::event::Record;
+use crate::observation::Severity;
+use crate::rules::admin::power;
+use crate::rules::audit::{list, region, text};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// One of Keepwatch's EventBridge rules was disabled, deleted or rewritten, or its targets were removed
+    /// or changed.
+    /// ## Why it matters
+    /// These rules bring Keepwatch what happens in the account. With one of them off it goes on running, and
+    /// hears nothing.
+    /// ## What to do
+    /// Enable the rule, or deploy the stack again. Look at what the caller did since: Keepwatch may not have
+    /// seen it.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    EventRule {
+        id: "self-event-rule-changed",
+        title: "One of Keepwatch's EventBridge rules was tampered with",
+        severity: Critical,
+        confidence: High,
+        catalogue: ["SELF-01"],
+        references: ["ATT&CK T1562.001", "AWS EventBridge API reference: DisableRule, PutRule, \
+             RemoveTargets"],
+        on: [On::Call("events.amazonaws.com", &[
+            "DisableRule", "EnableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets",
+                "DeleteEventBus",
+        ])],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for EventRule {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request) = (power::who(record), record.request());
+        let Some(name) = text(request, &["rule"]).or_else(|| text(request, &["name"])) else { return Ok(()) };
+        let name = last(name);
+        if !is_ours(cx, name) {
+            return Ok(());
+        }
+        let event = record.event_name.or_empty();
+        let kind = if event == "DeleteEventBus" { "event-bus" } else { "rule" };
+        let arn = record.arn("events", &format!("{kind}/{name}"));
+        let disabled = text(request, &["state"]) == Some("DISABLED");
+        let ours = |target: &&str| is_ours(cx, last(target)) && target.contains(record.account());
+        let targets: Vec<&str> =
+            list(request, &["targets"]).into_iter().filter_map(|target| text(target, &["arn"])).collect();
+        let (aspect, severity, did) = match event {
+            "EnableRule" => {
+                cx.report(cx.passing(arn, format!("{who} enabled Keepwatch's rule {name}")).aspect("state"));
+                return Ok(());
+            }
+            "PutRule" if deployed(record) && !disabled => {
+                for aspect in ["state", "pattern"] {
+                    cx.report(
+                        cx.passing(&arn, format!("A deployment set Keepwatch's rule {name}")).aspect(aspect),
+                    );
+                }
+                return Ok(());
+            }
+            "PutTargets" if !targets.is_empty() && targets.iter().all(ours) => {
+                cx.report(
+                    cx.passing(arn, format!("{who} set the targets of Keepwatch's rule {name}"))
+                        .aspect("targets"),
+                );
+                return Ok(());
+            }
+            "DisableRule" => ("state", Severity::Critical, "disabled"),
+            "PutRule" if disabled => ("state", Severity::Critical, "disabled"),
+            "DeleteRule" | "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
+            "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
+            "PutTargets" => ("other targets", Severity::High, "gave a target outside the stack to"),
+            _ => ("pattern", Severity::High, "rewrote"),
+        };
+        let mut seen = cx
+            .failing(&arn, format!("{who} {did} Keepwatch's EventBridge {} {name}", kind.replace('-', " ")))
+            .severity(severity)
+            .aspect(aspect)
+            .because("Keepwatch hears only what its rules bring.")
+            .detail("Rule", name)
+            .detail_if("Pattern", text(request, &["eventPattern"]));
+        if !targets.is_empty() {
+            seen = seen.detail("Targets", targets.join(", "));
+        }
+        if aspect == "state" && kind == "rule" {
+            seen = seen.step(
+                "Enable it again",
+                "events enable-rule",
+                &[("--name", name), ("--region", region(record))],
+            );
+        }
+        told(record, cx, power::stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::by_stack;
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    fn events(event: &str, request: Value) -> String {
+        call("events", event, json!({"requestParameters": request}))
+    }
+
+    fn undone(bad: &str, good: &str) {
+        let (bad, good) = (fired(&EventRule, bad), observe(&EventRule, good));
+        assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
+        assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{good:?}");
+    }
+
+    #[test]
+    fn fires() {
+        let name = json!({"name": "keepwatch-calls-1"});
+        let seen = fires_at(&EventRule, Severity::Critical, &events("DisableRule", name.clone()));
+        assert_eq!(seen.title, "alice disabled Keepwatch's EventBridge rule keepwatch-calls-1");
+        assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:rule/keepwatch-calls-1");
+        fires_at(&EventRule, Severity::Critical, &events("DeleteRule", name));
+        fires_at(
+            &EventRule,
+            Severity::Critical,
+            &events("PutRule", json!({"name": "keepwatch-root", "state": "DISABLED"})),
+        );
+        fires_at(
+            &EventRule,
+            Severity::High,
+            &events("PutRule", json!({"name": "keepwatch-root", "eventPattern": "{\"source\":[\"x\"]}"})),
+        );
+        fires_at(
+            &EventRule,
+            Severity::Critical,
+            &events("RemoveTargets", json!({"rule": "keepwatch-root", "ids": ["a"]})),
+        );
+        let target = |arn: &str| json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": arn}]});
+        let other = target("arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2");
+        fires_at(&EventRule, Severity::High, &events("PutTargets", other));
+        fires_at(&EventRule, Severity::Critical, &events("DeleteEventBus", json!({"name": "keepwatch-bus"})));
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let name = json!({"name": "keepwatch-calls-1"});
+        undone(&events("DisableRule", name.clone()), &events("EnableRule", name.clone()));
+        let put = by_stack(
+            "events",
+            "PutRule",
+            json!({"name": "keepwatch-calls-1", "eventPattern": "{\"source\":[\"x\"]}", "state": "ENABLED"}),
+        );
+        undone(&events("DeleteRule", name.clone()), &put);
+        undone(&events("PutRule", name), &put);
+        let intake =
+            json!([{"id": "x", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2"}]);
+        undone(
+            &events("RemoveTargets", json!({"rule": "keepwatch-root"})),
+            &by_stack("events", "PutTargets", json!({"rule": "keepwatch-root", "targets": intake})),
+        );
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &EventRule,
+            Severity::Low,
+            &by_stack("events", "DeleteRule", json!({"name": "keepwatch-calls-9"})),
+        );
+        // The name of a pipeline does not help: only CloudFormation's own calls are part of a deployment.
+        let agent = json!({"requestParameters": {"name": "keepwatch-root"},
+            "userAgent": "cloudformation.amazonaws.com"});
+        fires_at(&EventRule, Severity::Critical, &call("events", "DisableRule", agent));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &EventRule,
+            &[
+                events("DisableRule", json!({"name": "keepwatchers-nightly"})),
+                events("DisableRule", json!({"name": "keepwatch-"})),
+                events("DisableRule", json!({"name": "nightly"})),
+                events("DisableRule", json!(null)),
+                call(
+                    "events",
+                    "DisableRule",
+                    json!({"errorCode": "AccessDenied", "requestParameters": {"name": "keepwatch-root"}}),
+                ),
+            ],
+        );
+    }
+}

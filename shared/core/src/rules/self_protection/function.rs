@@ -1,0 +1,258 @@
+use super::{deployed, is_ours, told};
+use crate::event::Record;
+use crate::event::cloudtrail::number_at;
+use crate::observation::{Observation, Severity};
+use crate::rules::admin::power;
+use crate::rules::audit::{flag, region, text};
+use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+
+declare_rule! {
+    /// ## What it detects
+    /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
+    /// configuration or permissions were changed.
+    /// ## Why it matters
+    /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
+    /// without concurrency or without its event source is deaf.
+    /// ## What to do
+    /// Deploy the stack again from code that you trust. Look at what the caller did since.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    Function {
+        id: "self-function-changed",
+        title: "One of Keepwatch's functions was tampered with",
+        severity: Critical,
+        confidence: High,
+        catalogue: ["SELF-02"],
+        references: ["ATT&CK T1562.001", "AWS Lambda developer guide: event names in CloudTrail"],
+        on: [On::Call("lambda.amazonaws.com", &[
+            "UpdateFunctionCode20150331v2", "UpdateFunctionCode20150331", "UpdateFunctionCode",
+            "UpdateFunctionConfiguration20150331v2", "UpdateFunctionConfiguration20150331",
+                "UpdateFunctionConfiguration",
+            "DeleteFunction20150331", "DeleteFunction", "CreateFunction20150331",
+            "PutFunctionConcurrency20171031", "PutFunctionConcurrency", "DeleteFunctionConcurrency20171031",
+            "DeleteFunctionConcurrency", "AddPermission20150331v2", "AddPermission20150331", "AddPermission",
+            "RemovePermission20150331v2", "RemovePermission20150331", "RemovePermission",
+            "UpdateEventSourceMapping20150331", "UpdateEventSourceMapping",
+                "DeleteEventSourceMapping20150331",
+            "DeleteEventSourceMapping", "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
+            "DeleteFunctionEventInvokeConfig",
+        ])],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for Function {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let Some(name) = function(record).filter(|name| is_ours(cx, name)) else { return Ok(()) };
+        let (who, request) = (power::who(record), record.request());
+        // A rehearsal changes nothing.
+        if flag(request, &["dryRun"]) == Some(true) {
+            return Ok(());
+        }
+        let arn = record.arn("lambda", &format!("function:{name}"));
+        // Lambda's names end with the version of its interface.
+        let event = record.event_name.or_empty();
+        let event = event.split("20").next().unwrap_or(event);
+        let deployed = deployed(record);
+        let pass =
+            |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
+        let uuid = text(request, &["uUID"]).or_else(|| text(request, &["uuid"])).unwrap_or("source");
+        let limit = number_at(request, &["reservedConcurrentExecutions"]);
+        let (aspect, severity, did) = match event {
+            "UpdateFunctionCode" if deployed => return report(cx, vec![pass("code")]),
+            "UpdateFunctionConfiguration" if deployed => return report(cx, vec![pass("configuration")]),
+            "CreateFunction" if deployed => {
+                return report(cx, vec![pass("function"), pass("code"), pass("configuration")]);
+            }
+            // Nobody can create it while it is there.
+            "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
+            "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
+            "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(true) => {
+                return report(cx, vec![pass(uuid)]);
+            }
+            "UpdateFunctionCode" => ("code", Severity::Critical, "changed the code of"),
+            "UpdateFunctionConfiguration" => {
+                ("configuration", Severity::Critical, "changed the configuration of")
+            }
+            "DeleteFunction" => ("function", Severity::Critical, "deleted"),
+            "PutFunctionConcurrency" if limit == Some(0) => {
+                ("concurrency", Severity::Critical, "stopped, with a concurrency of 0,")
+            }
+            "PutFunctionConcurrency" => ("concurrency", Severity::Medium, "changed the concurrency of"),
+            "AddPermission" => ("permission added", Severity::High, "let somebody else invoke"),
+            "RemovePermission" => ("permission", Severity::High, "removed a permission to invoke"),
+            "DeleteEventSourceMapping" => (uuid, Severity::Critical, "deleted the event source of"),
+            "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(false) => {
+                (uuid, Severity::Critical, "disabled the event source of")
+            }
+            "UpdateEventSourceMapping" => {
+                ("event source settings", Severity::Medium, "changed the event source of")
+            }
+            _ => ("invocations", Severity::Medium, "changed what becomes of failed invocations of"),
+        };
+        let seen = cx
+            .failing(&arn, format!("{who} {did} Keepwatch's function {name}"))
+            .severity(severity)
+            .aspect(aspect)
+            .because("Keepwatch sees and says what its functions do.")
+            .detail("Function", name)
+            .detail_if("May invoke it", text(request, &["principal"]))
+            .step(
+                "What is set now?",
+                "lambda get-function",
+                &[("--function-name", name), ("--region", region(record))],
+            );
+        let seen = match event {
+            "PutFunctionConcurrency" => seen.step(
+                "Let it run again",
+                "lambda delete-function-concurrency",
+                &[("--function-name", name), ("--region", region(record))],
+            ),
+            "UpdateEventSourceMapping" if uuid != "source" => seen.step(
+                "Enable the event source again",
+                "lambda update-event-source-mapping --enabled",
+                &[("--uuid", uuid), ("--region", region(record))],
+            ),
+            _ => seen,
+        };
+        told(record, cx, power::stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
+    seen.into_iter().for_each(|seen| cx.report(seen));
+    Ok(())
+}
+
+/// The function's own name, from a name, an ARN or a part of one, with or without a version. Of an event
+/// source only the response tells the function.
+fn function<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let given = text(record.request(), &["functionName"])
+        .or_else(|| text(record.response(), &["functionArn"]))
+        .or_else(|| text(record.response(), &["functionName"]))?;
+    let name = given.split_once("function:").map_or(given, |(_, name)| name);
+    Some(name.split(':').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::by_stack;
+    use super::*;
+    use crate::observation::Verdict;
+    use crate::rules::testing::*;
+
+    const ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:keepwatch-detect";
+
+    fn lambda(event: &str, request: Value) -> String {
+        call("lambda", event, json!({"requestParameters": request}))
+    }
+
+    fn of(name: &str) -> Value {
+        json!({"functionName": name})
+    }
+
+    #[test]
+    fn fires() {
+        let seen = fires_at(
+            &Function,
+            Severity::Critical,
+            &lambda("UpdateFunctionCode20150331v2", of("keepwatch-detect")),
+        );
+        assert_eq!(seen.title, "alice changed the code of Keepwatch's function keepwatch-detect");
+        assert_eq!(seen.subject.resource, ARN);
+        let config = lambda("UpdateFunctionConfiguration20150331v2", of(ARN));
+        assert_eq!(fires_at(&Function, Severity::Critical, &config).subject.resource, ARN);
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &lambda("DeleteFunction20150331", of("111122223333:function:keepwatch-notify")),
+        );
+        fires_at(&Function, Severity::Critical, &lambda("CreateFunction20150331", of("keepwatch-detect")));
+        let limit = |n: i64| json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": n});
+        fires_at(&Function, Severity::Critical, &lambda("PutFunctionConcurrency20171031", limit(0)));
+        fires_at(&Function, Severity::Medium, &lambda("PutFunctionConcurrency20171031", limit(5)));
+        fires_at(&Function, Severity::High, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
+        fires_at(&Function, Severity::High, &lambda("AddPermission20150331v2", of("keepwatch-notify:live")));
+        fires_at(
+            &Function,
+            Severity::Medium,
+            &lambda("PutFunctionEventInvokeConfig", of("keepwatch-notify")),
+        );
+    }
+
+    fn mapping(event: &str, enabled: Value) -> String {
+        let request = json!({"uUID": "14e0db71-0000-4000-8000-000000000001", "enabled": enabled});
+        call("lambda", event, json!({"requestParameters": request, "responseElements": {"functionArn": ARN}}))
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let limit = json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": "0"});
+        for (bad, good) in [
+            (
+                mapping("UpdateEventSourceMapping20150331", json!(false)),
+                mapping("UpdateEventSourceMapping20150331", json!(true)),
+            ),
+            (
+                lambda("PutFunctionConcurrency20171031", limit),
+                lambda("DeleteFunctionConcurrency20171031", of(ARN)),
+            ),
+            (
+                lambda("UpdateFunctionCode20150331v2", of(ARN)),
+                by_stack("lambda", "UpdateFunctionCode20150331v2", of("keepwatch-detect")),
+            ),
+            (
+                lambda("UpdateFunctionConfiguration20150331v2", of(ARN)),
+                by_stack("lambda", "UpdateFunctionConfiguration20150331v2", of(ARN)),
+            ),
+            (
+                lambda("DeleteFunction20150331", of(ARN)),
+                by_stack("lambda", "CreateFunction20150331", of("keepwatch-detect")),
+            ),
+        ] {
+            let (bad, good) = (fires_at(&Function, Severity::Critical, &bad), observe(&Function, &good));
+            assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
+            assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{bad:?} {good:?}");
+        }
+        fires_at(&Function, Severity::Critical, &mapping("DeleteEventSourceMapping20150331", json!(null)));
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &Function,
+            Severity::Low,
+            &by_stack("lambda", "RemovePermission20150331v2", of("keepwatch-notify")),
+        );
+        fires_at(
+            &Function,
+            Severity::Low,
+            &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-securityhub")),
+        );
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Function,
+            &[
+                lambda("UpdateFunctionCode20150331v2", of("shop")),
+                lambda("UpdateFunctionCode20150331v2", of("my-keepwatch-detect")),
+                lambda("UpdateFunctionCode20150331v2", json!(null)),
+                lambda(
+                    "UpdateFunctionCode20150331v2",
+                    json!({"functionName": "keepwatch-detect", "dryRun": true}),
+                ),
+                lambda("DeleteEventSourceMapping20150331", json!({"uUID": "x"})),
+                call(
+                    "lambda",
+                    "DeleteFunction20150331",
+                    json!({"errorCode": "AccessDenied", "requestParameters": of(ARN)}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Keepwatch itself, tampered with.
+//!
+//! Its resources are known by their names, which begin with the stack's; its KMS key has none, so that what is
+//! done to the key is told by the rules about keys. That nothing is heard at all is told by the template's alarms
+//! (`DetectSilent`, `NotifySilent`, `DeadLetters`): no event can tell that there are no events.
+
+pub(crate) mod alarms_and_logs;
+pub(crate) mod event_rule;
+pub(crate) mod function;
+pub(crate) mod role;
+pub(crate) mod stack;
+pub(crate) mod storage;
+pub(crate) mod topic;
+
+use crate::event::Record;
+use crate::observation::{Observation, Severity};
+use crate::rules::Cx;
+use crate::rules::automation::Automation;
+
+/// Whether a resource of this name belongs to Keepwatch's stack, or to one that is named after it, such as a
+/// forwarder's.
+pub(crate) fn is_ours(cx: &Cx<'_>, name: &str) -> bool {
+    let stack = cx.config.stack.as_str();
+    !stack.is_empty() && name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
+}
+
+/// Whether CloudFormation makes the call, as part of a deployment. Callers cannot claim that.
+pub(crate) fn deployed(record: &Record<'_>) -> bool {
+    record.user_identity.invoked_by.or_empty() == "cloudformation.amazonaws.com"
+}
+
+/// Finishes an observation. A deployment is told once, by `self-stack-changed`, and its single calls are low,
+/// as is what an AWS service does for itself. Everybody else is heard, listed as automation or not.
+pub(crate) fn told(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
+    let service = cx.automation() == Some(Automation::Service);
+    let seen = if deployed(record) || service {
+        let by = if service {
+            "an AWS service acting for itself"
+        } else {
+            "CloudFormation, as part of a deployment"
+        };
+        let severity = seen.severity.min(Severity::Low);
+        seen.severity(severity).detail("Automation", by)
+    } else {
+        seen
+    };
+    let stack = cx.config.stack.clone();
+    cx.report(seen.step(
+        "If it was not you: which resources differ from the template? (then run `sam deploy` again)",
+        "cloudformation detect-stack-drift",
+        &[("--stack-name", &stack)],
+    ));
+}
+
+/// The last part of an ARN or URL.
+pub(crate) fn last(arn: &str) -> &str {
+    arn.rsplit([':', '/']).next().unwrap_or(arn)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use serde_json::{Value, json};
+
+    use crate::rules::testing::call;
+
+    /// The call, made by CloudFormation for alice.
+    pub(crate) fn by_stack(service: &str, event: &str, request: Value) -> String {
+        let who = json!({"invokedBy": "cloudformation.amazonaws.com"});
+        call(service, event, json!({"requestParameters": request, "userIdentity": who}))
+    }
+}
