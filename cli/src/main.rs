@@ -10,6 +10,7 @@ mod replay;
 mod rules;
 mod suppress;
 mod table;
+mod tune;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Findings(findings::Findings),
     /// What is silenced: recorded all the same, and nobody is mailed about it.
     Suppress(suppress::Suppress),
+    /// What is set for single rules, and lists that rules read.
+    Tune(tune::Tune),
     /// What the rules are, and what is generated from them.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Findings(command) => wait(findings::run(&command)),
         Command::Suppress(command) => wait(suppress::run(&command)),
+        Command::Tune(command) => wait(tune::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Replay(command) => replay::run(&command),
         Command::Corpus(command) => corpus::run(&command),

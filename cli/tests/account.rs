@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::Finding;
+use keepwatch_core::finding::{Finding, MAILED_FROM};
 use keepwatch_core::rules::{Config, dispatch::Index, registry};
 use keepwatch_core::state::Fact;
 use keepwatch_core::time::Timestamp;
@@ -124,6 +124,8 @@ fn findings() -> Vec<Finding> {
             let now = Timestamp::default();
             rules.evaluate_answering(&event, &Config::default(), now, answer).observations
         })
+        // What is only kept on record is another test's.
+        .filter(|observation| observation.severity >= MAILED_FROM)
         .filter_map(|observation| Finding::open(&observation, None, None))
         .collect()
 }
@@ -450,4 +452,27 @@ fn every_command_has_an_example_and_tells_its_exit_codes() {
         assert!(help.contains(&format!("keepwatch {path}")) && help.contains("Exit codes: 0 "), "{help}");
         assert!(help.contains("--stack") && help.contains("--profile"), "{help}");
     }
+}
+
+#[test]
+fn rules_are_tuned_and_what_cannot_be_is_refused() {
+    let world = World::new("tune");
+    world.done(&["tune", "rule", "network-changed", "--off", "--note", "a test"]);
+    world.done(&["tune", "values", "automation", "arn:aws:iam::111122223333:role/ci-*"]);
+    let listed = world.done(&["tune", "list"]);
+    assert!(listed.contains("rule#network-changed") && listed.contains("off"), "{listed}");
+    assert!(listed.contains("list#automation") && listed.contains("role/ci-*"), "{listed}");
+    for (arguments, hint) in [
+        (&["tune", "rule", "network-chnged", "--off"][..], "no rule is called"),
+        (&["tune", "rule", "root-console-sign-in", "--off"][..], "suppress it for a time"),
+        (&["tune", "rule", "network-changed", "--severity", "awful"][..], "INFORMATIONAL, LOW"),
+        (&["tune", "values", "trusted-accounts", "prod"][..], "twelve digits"),
+        (&["tune", "values", "automation", "*"][..], "no ARN"),
+        (&["tune", "reset", "rule#nothing"][..], "there is no row"),
+    ] {
+        let said = world.told(2, arguments);
+        assert!(said.contains(hint), "{arguments:?}: {said}");
+    }
+    world.done(&["tune", "reset", "rule#network-changed"]);
+    assert!(!world.done(&["tune", "list"]).contains("network-changed"));
 }

@@ -144,7 +144,7 @@ pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode
     // Counted before, so that the answer stands there even if somebody is faster than the sweep.
     let silenced = silenced(new, home).await;
     let written = if add.replace {
-        settings.table.put(new).await.map(|()| true)
+        settings.table.put(&new.row()).await.map(|()| true)
     } else {
         settings.table.add(new).await
     };

@@ -79,12 +79,12 @@ impl SettingsTable {
         Ok(settings)
     }
 
-    /// Writes a suppression, over one of the same name.
+    /// Writes a row, over one of the same key. Whoever calls has validated it.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn put(&self, suppression: &Suppression) -> Result<(), AwsError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&suppression.row())?));
+    pub async fn put(&self, row: &Value) -> Result<(), AwsError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(row)?));
         put.send().await.map(drop).map_err(failed("dynamodb:PutItem"))
     }
 

@@ -1,0 +1,198 @@
+//! `keepwatch tune`: what is set for single rules, and lists that rules read.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use keepwatch_aws::runtime::now;
+use keepwatch_core::settings::{KEY, LISTS, Settings};
+use keepwatch_core::text::clean;
+use serde_json::{Value, json};
+
+use crate::Format;
+use crate::account::Account;
+use crate::findings::shown;
+use crate::table::table;
+
+const HELP: &str = "\
+Examples:
+  keepwatch tune rule iam-access-denied-burst --threshold 100
+  keepwatch tune rule compute-cloudshell-used --severity LOW --note 'we live in it'
+  keepwatch tune rule network-changed --off
+  keepwatch tune values automation 'arn:aws:iam::111122223333:role/ci-*'
+  keepwatch tune values expected-regions us-east-1 eu-central-1
+  keepwatch tune list
+  keepwatch tune reset rule#network-changed
+
+It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts, automation,
+break-glass and expected-regions; setting one replaces it. Rules on root, exposed keys and Keepwatch itself cannot be
+switched off or made silent; suppress them for a time.
+
+Exit codes: 0 done, 1 some rows cannot be used, 2 not valid or no such row, 3 AWS refused or cannot be reached.";
+
+/// What is set for single rules, and lists that rules read.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Tune {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    account: Account,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own.
+    Rule(Rule),
+    /// Sets a list: trusted-accounts, automation, break-glass or expected-regions.
+    Values(Values),
+    /// Shows what is set.
+    List(List),
+    /// Takes a setting away.
+    Reset {
+        /// Its key, as `tune list` shows it.
+        key: String,
+    },
+}
+
+/// The arguments of `tune rule`.
+#[derive(Args)]
+struct Rule {
+    /// The rule's id.
+    id: String,
+    /// The rule is not asked at all.
+    #[arg(long, conflicts_with = "on")]
+    off: bool,
+    /// The rule is asked.
+    #[arg(long)]
+    on: bool,
+    /// The severity of everything it reports: INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL.
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Option<String>,
+    /// How many make a crowd, where the rule counts.
+    #[arg(long, value_name = "N")]
+    threshold: Option<u64>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+/// The arguments of `tune values`.
+#[derive(Args)]
+struct Values {
+    /// The list.
+    list: String,
+    /// Its values: account ids, ARN patterns, regions.
+    values: Vec<String>,
+}
+
+/// The arguments of `tune list`.
+#[derive(Args)]
+struct List {
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl Rule {
+    fn row(&self) -> Value {
+        let mut row = json!({KEY: format!("rule#{}", self.id)});
+        if self.off || self.on {
+            row["enabled"] = json!(self.on);
+        }
+        if let Some(severity) = &self.severity {
+            row["severity"] = json!(severity.to_uppercase());
+        }
+        if let Some(threshold) = self.threshold {
+            row["threshold"] = json!(threshold);
+        }
+        if let Some(note) = &self.note {
+            row["note"] = json!(clean(note, 300));
+        }
+        row
+    }
+}
+
+/// # Errors
+/// Wrong use, or what AWS refused.
+pub(crate) async fn run(tune: &Tune) -> anyhow::Result<ExitCode> {
+    match &tune.command {
+        Command::Rule(rule) => write(&rule.row(), &tune.account).await,
+        Command::Values(values) => {
+            let key = format!("list#{}", values.list);
+            write(&json!({KEY: key, "values": values.values}), &tune.account).await
+        }
+        Command::List(list) => show(list, &tune.account).await,
+        Command::Reset { key } => reset(key, &tune.account).await,
+    }
+}
+
+/// Writes a row, if the code that will read it finds nothing wrong with it.
+async fn write(row: &Value, account: &Account) -> anyhow::Result<ExitCode> {
+    if let Some(invalid) = Settings::read([row]).invalid.into_iter().next() {
+        anyhow::bail!("this cannot be set: {}", invalid.reason);
+    }
+    let home = account.open().await?;
+    let settings = home.settings().await?;
+    settings.table.put(row).await.map_err(|error| settings.failed(&error))?;
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    writeln!(
+        out,
+        "{} is set. It takes effect within a minute; a mail announces it.",
+        shown(&row[KEY].to_string())
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(list: &List, account: &Account) -> anyhow::Result<ExitCode> {
+    let home = account.open().await?;
+    let settings = home.settings().await?;
+    let read = settings.table.read(now()).await.map_err(|error| settings.failed(&error))?;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for (rule, set) in &read.overrides {
+        let words = [
+            set.enabled.map(|on| if on { "on".to_owned() } else { "off".to_owned() }),
+            set.severity.map(|severity| format!("severity {}", severity.as_str())),
+            set.threshold.map(|threshold| format!("threshold {threshold}")),
+        ];
+        rows.push((format!("rule#{rule}"), words.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    }
+    for (name, values) in read.lists.named() {
+        if !values.is_empty() {
+            rows.push((format!("list#{name}"), values.join(", ")));
+        }
+    }
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    match list.format {
+        Format::Ndjson => {
+            for (key, set) in &rows {
+                writeln!(out, "{}", json!({KEY: key, "set": set}))?;
+            }
+        }
+        Format::Table if rows.is_empty() => {
+            writeln!(out, "nothing is tuned; the lists are {}", LISTS.join(", "))?
+        }
+        Format::Table => {
+            let mut table = table(["KEY", "SET TO"]);
+            for (key, set) in &rows {
+                table.add_row([shown(key), shown(set)]);
+            }
+            writeln!(out, "{table}")?;
+        }
+    }
+    for invalid in &read.invalid {
+        anstream::eprintln!("{}: cannot be used: {}", shown(&invalid.setting_id), shown(&invalid.reason));
+    }
+    Ok(if read.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn reset(key: &str, account: &Account) -> anyhow::Result<ExitCode> {
+    let home = account.open().await?;
+    let settings = home.settings().await?;
+    if !settings.table.remove(key).await.map_err(|error| settings.failed(&error))? {
+        anyhow::bail!("there is no row {}: `keepwatch tune list` shows all", shown(key));
+    }
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    writeln!(out, "{} is taken away.", shown(key))?;
+    Ok(ExitCode::SUCCESS)
+}
