@@ -58,17 +58,22 @@ def sweep(cloud, stack):
     return call
 
 
+# Rules that keep every change on record beside the finding that a test is about.
+RECORDS = ("iam-changed", "iam-policy-on-user")
+
+
 class Findings:
-    """The findings table, as plain values."""
+    """The findings table, as plain values, without what is only kept on record."""
 
     def __init__(self, cloud, stack):
         self._dynamodb = cloud.client("dynamodb")
         self._table = stack.findings_table
 
-    def all(self):
+    def all(self, records=False):
         read = TypeDeserializer().deserialize
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
-        return [{k: read(v) for k, v in item.items()} for page in pages for item in page["Items"]]
+        items = [{k: read(v) for k, v in item.items()} for page in pages for item in page["Items"]]
+        return [item for item in items if records or item["rule"] not in RECORDS]
 
     def about(self, name):
         """Findings whose resource has this in its name."""
