@@ -95,6 +95,11 @@ bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios 
 	$(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
 	target/deploy/bench-cold
 
+.PHONY: bench-rules
+bench-rules: cargo ## what an event costs, beside other engines, as ratios in one run (EVENTS=dir of recorded *.jsonl)
+	$(CARGO) build --locked --release -p keepwatch-tests --bin bench-rules
+	target/release/bench-rules $(EVENTS)
+
 #@ Ship it
 
 .PHONY: build

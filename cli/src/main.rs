@@ -8,6 +8,8 @@ mod input;
 mod progress;
 mod replay;
 mod rules;
+#[cfg(feature = "sigma")]
+mod sigma;
 mod suppress;
 mod table;
 mod tune;

@@ -13,6 +13,8 @@ use keepwatch_core::rules::{Meta, On, patterns, registry};
 use serde_json::{Value, json};
 
 use crate::Format;
+#[cfg(feature = "sigma")]
+use crate::sigma;
 use crate::table::table;
 
 /// What the rules are, and what is generated from them.
@@ -35,7 +37,16 @@ pub(crate) enum RulesCommand {
         format: Format,
     },
     /// Prints the EventBridge rules that the rules need, as JSON (`make patterns` writes them into template.yaml).
-    Patterns,
+    Patterns {
+        /// A folder of your own Sigma rules, whose events are to be brought as well.
+        #[cfg(feature = "sigma")]
+        #[arg(long, value_name = "DIR")]
+        sigma: Option<PathBuf>,
+    },
+    /// Validates a folder of your own Sigma rules: which are evaluated, which are not and why.
+    #[cfg(feature = "sigma")]
+    #[command(after_help = sigma::HELP)]
+    Check(sigma::Check),
     /// Writes docs/rules: a page for each rule and an index.
     Docs {
         /// The folder to write to.
@@ -69,8 +80,16 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
                 Format::Table => write!(out, "{}", page(meta))?,
             }
         }
-        RulesCommand::Patterns => {
+        #[cfg(not(feature = "sigma"))]
+        RulesCommand::Patterns {} => {
             let rules = patterns::event_rules(registry::RULES);
+            writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?;
+        }
+        #[cfg(feature = "sigma")]
+        RulesCommand::Check(check) => return sigma::check(check, &mut out),
+        #[cfg(feature = "sigma")]
+        RulesCommand::Patterns { sigma } => {
+            let rules = patterns::event_rules(sigma::rules_to_bring(sigma.as_deref())?);
             writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?;
         }
         RulesCommand::Docs { folder } => write_docs(folder)?,
@@ -112,6 +131,8 @@ fn event_names(meta: &Meta) -> BTreeSet<String> {
             }
             On::ConsoleChange => drop(names.insert("every change made in the console".to_owned())),
             On::Detector(detector) => drop(names.insert(detector.source().1.to_owned())),
+            On::Matching(_, []) => drop(names.insert("every call that is brought".to_owned())),
+            On::Matching(_, calls) => names.extend(calls.iter().map(|name| (*name).to_owned())),
         }
     }
     names

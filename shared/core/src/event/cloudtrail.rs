@@ -48,6 +48,8 @@ lenient! {
         response_elements: Option<&'a RawValue> = "responseElements",
         /// `additionalEventData`, unparsed.
         additional_event_data: Option<&'a RawValue> = "additionalEventData",
+        /// `detail-type`, which no record has: what has it is an envelope.
+        detail_type: Option<&'a RawValue> = "detail-type",
     }
 }
 
@@ -107,6 +109,9 @@ lenient! {
 #[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
     fields: Fields<'a>,
+    /// The text that it was read from; empty where it was not read by [`Record::read`].
+    text: &'a str,
+    whole: OnceLock<Value>,
     request: OnceLock<Value>,
     response: OnceLock<Value>,
     additional: OnceLock<Value>,
@@ -122,6 +127,22 @@ impl<'a> std::ops::Deref for Record<'a> {
     type Target = Fields<'a>;
     fn deref(&self) -> &Fields<'a> {
         &self.fields
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record that is a JSON object, and remembers the text.
+    ///
+    /// # Errors
+    /// What is wrong with the JSON.
+    pub(super) fn read(text: &'a str) -> serde_json::Result<Record<'a>> {
+        Ok(Record { text, ..serde_json::from_str(text)? })
+    }
+
+    /// The whole record, parsed once on first use: for rules that may name any field. `Null` where it has no value in
+    /// Rust.
+    pub fn whole(&self) -> &Value {
+        self.whole.get_or_init(|| serde_json::from_str(self.text).unwrap_or_default())
     }
 }
 

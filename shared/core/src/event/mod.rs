@@ -115,10 +115,25 @@ impl<'a> Event<'a> {
             serde_json::from_str::<serde::de::IgnoredAny>(text)?;
             return Err(Unreadable { reason: "a JSON object is expected".to_owned() });
         }
+        // Records of CloudTrail's and envelopes of EventBridge's begin so. They are most of what is read, and are read
+        // once; what turns out to be something else is looked at from outside first.
+        if text.starts_with("{\"eventVersion\"") {
+            let record = Record::read(text)?;
+            let named = record.event_name.get().is_some() && record.event_source.get().is_some();
+            if named && record.detail_type.is_none() {
+                return Ok(Event { envelope: Envelope::default(), body: Body::CloudTrail(Box::new(record)) });
+            }
+        } else if text.starts_with("{\"version\"") {
+            let envelope: Envelope<'a> = serde_json::from_str(text)?;
+            if envelope.detail_type.get().is_some() {
+                let body = Body::parse(&envelope)?;
+                return Ok(Event { envelope, body });
+            }
+        }
         let outline: Outline<'a> = serde_json::from_str(text)?;
         if outline.detail_type.is_none() {
             let body = if outline.event_name.is_some() && outline.event_source.is_some() {
-                Body::CloudTrail(Box::new(serde_json::from_str(text)?))
+                Body::CloudTrail(Box::new(Record::read(text)?))
             } else {
                 Body::Other
             };
@@ -234,7 +249,9 @@ impl<'a> Body<'a> {
         let detail_type = envelope.detail_type.or_empty();
         Ok(match detail_type {
             // "AWS Console Sign In" and "AWS Console Signin" both exist in AWS's own guides.
-            _ if detail_type.ends_with("via CloudTrail") => Body::CloudTrail(Box::new(read(detail)?)),
+            _ if detail_type.ends_with("via CloudTrail") => {
+                Body::CloudTrail(Box::new(Record::read(object(detail)?)?))
+            }
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
             "Trusted Advisor Check Item Refresh Notification" => Body::TrustedAdvisor(read(detail)?),
             "GuardDuty Finding" => Body::GuardDuty(read(detail)?),
@@ -251,11 +268,16 @@ impl<'a> Body<'a> {
 
 /// Reads what an envelope of a known kind holds. Anything but an object there is no such event.
 fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    if !text.starts_with('{') {
-        return Err(Unreadable { reason: "its detail is not a JSON object".to_owned() });
-    }
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_str(object(text)?);
     Ok(T::deserialize(&mut json)?)
+}
+
+fn object(text: &str) -> Result<&str, Unreadable> {
+    if text.starts_with('{') {
+        Ok(text)
+    } else {
+        Err(Unreadable { reason: "its detail is not a JSON object".to_owned() })
+    }
 }
 
 /// Whether the text is an AWS account id: twelve digits.

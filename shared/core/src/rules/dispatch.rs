@@ -14,7 +14,11 @@ pub struct Index {
     rules: &'static [&'static dyn Rule],
     /// By event source and name.
     calls: HashMap<(&'static str, &'static str), Vec<usize>>,
-    /// Rules with anything but calls in their `on`; few, asked one by one.
+    /// By event name in lower case, for rules that do not mind the case.
+    names: HashMap<String, Vec<usize>>,
+    /// Rules on records by something else than the call's name; few, asked one by one.
+    records: Vec<usize>,
+    /// Rules on what AWS tells besides calls; few, asked one by one.
     others: Vec<usize>,
 }
 
@@ -43,7 +47,8 @@ impl Index {
     /// An index of these rules.
     pub fn new(rules: &'static [&'static dyn Rule]) -> Index {
         let mut calls: HashMap<_, Vec<usize>> = HashMap::new();
-        let mut others = Vec::new();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let (mut records, mut others) = (Vec::new(), Vec::new());
         for (i, rule) in rules.iter().enumerate() {
             for on in rule.meta().on {
                 match on {
@@ -55,15 +60,28 @@ impl Index {
                             }
                         }
                     }
-                    _ => {
+                    On::Matching(_, names) if !names.is_empty() => {
+                        for name in *names {
+                            let bucket = by_name.entry(name.to_ascii_lowercase()).or_default();
+                            if bucket.last() != Some(&i) {
+                                bucket.push(i);
+                            }
+                        }
+                    }
+                    On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => {
                         if others.last() != Some(&i) {
                             others.push(i);
+                        }
+                    }
+                    On::Root | On::LongTermKey | On::Failed(_) | On::ConsoleChange | On::Matching(..) => {
+                        if records.last() != Some(&i) {
+                            records.push(i);
                         }
                     }
                 }
             }
         }
-        Index { rules, calls, others }
+        Index { rules, calls, names: by_name, records, others }
     }
 
     /// The rules that listen to this event, each once, in the registry's order.
@@ -75,7 +93,15 @@ impl Index {
             _ => None,
         }
         .unwrap_or_default();
-        found.extend(self.others.iter().filter(|&&i| listens(self.rules[i], event)));
+        if let Body::CloudTrail(record) = &event.body
+            && !self.names.is_empty()
+        {
+            let name = record.event_name.or_empty().to_ascii_lowercase();
+            let bucket = self.names.get(&name).into_iter().flatten();
+            found.extend(bucket.filter(|&&i| listens(self.rules[i], event)));
+        }
+        let asked = if matches!(event.body, Body::CloudTrail(_)) { &self.records } else { &self.others };
+        found.extend(asked.iter().filter(|&&i| listens(self.rules[i], event)));
         found.sort_unstable();
         found.dedup();
         found.into_iter().map(|i| self.rules[i]).filter(|rule| wants(*rule, event))

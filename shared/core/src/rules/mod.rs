@@ -92,6 +92,9 @@ pub enum On {
     ConsoleChange,
     /// What one of AWS's own detectors says.
     Detector(Detector),
+    /// CloudTrail records with one of these sources and one of these names, in whatever case; an empty list stands for
+    /// all. Users' own rules listen like this: they compare as Sigma does.
+    Matching(&'static [&'static str], &'static [&'static str]),
 }
 
 /// AWS's own detectors and evaluators.
@@ -153,6 +156,12 @@ impl On {
                 record.from_console.is_ignore_case("true") && !record.reads_only()
             }
             (On::Detector(detector), body) => detector.says(body),
+            (On::Matching(sources, names), Body::CloudTrail(record)) => {
+                let among = |list: &[&str], text: &str| {
+                    list.is_empty() || list.iter().any(|own| own.eq_ignore_ascii_case(text))
+                };
+                among(names, record.event_name.or_empty()) && among(sources, record.event_source.or_empty())
+            }
             _ => false,
         }
     }

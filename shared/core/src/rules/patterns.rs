@@ -11,6 +11,9 @@ use super::{On, Rule};
 /// spaces CloudFormation may write.
 const MAX_PATTERN: usize = 1_900;
 
+/// Calls whose names begin so only read; CloudTrail's `readOnly` cannot be asked before there is an event.
+const READS: [&str; 4] = ["Get", "List", "Describe", "Head"];
+
 /// The detail-types under which CloudTrail records arrive. AWS's guides spell the console sign-in both ways.
 const DETAIL_TYPES: [&str; 5] = [
     "AWS API Call via CloudTrail",
@@ -50,6 +53,16 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::Failed(codes) => errors.extend(codes.iter().copied()),
             On::ConsoleChange => console = true,
             On::Detector(detector) => drop(detectors.insert(detector.source())),
+            // A rule of the user's that names no calls sees what the other patterns bring; `rules patterns` says so.
+            On::Matching(sources, names) => {
+                for (source, name) in sources.iter().flat_map(|s| names.iter().map(move |n| (*s, *n))) {
+                    if READS.iter().any(|verb| name.starts_with(verb)) {
+                        reads.insert((source, name));
+                    } else {
+                        calls.insert((source, name));
+                    }
+                }
+            }
             // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
             // more than they tell.
             On::LongTermKey => {}

@@ -147,6 +147,10 @@ pub static RULES: &[&dyn Rule] = &[
     &detectors::cost_anomaly::CostAnomalyDetected,
 ];
 
+/// What the ids of users' own rules begin with. Only the place that loads them knows which there are: the table of
+/// settings may name one that another place has not got.
+pub const OWN: &str = "sigma-";
+
 /// A rule's metadata by id.
 pub fn meta(id: &str) -> Option<&'static Meta> {
     RULES.iter().map(|rule| rule.meta()).find(|meta| meta.id == id)

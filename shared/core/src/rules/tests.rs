@@ -64,7 +64,7 @@ fn events() -> Vec<String> {
                 let (source, detail_type) = detector.source();
                 events.push(envelope(source, detail_type, json!({"findings": [{}]})));
             }
-            On::LongTermKey => {}
+            On::LongTermKey | On::Matching(..) => {}
         }
     }
     events

@@ -42,12 +42,13 @@ impl Override {
     /// # Errors
     /// What is wrong with it, and what to do.
     pub fn read(rule: &str, row: &Value) -> Result<Override, String> {
-        let Some(meta) = registry::meta(rule) else {
+        let meta = registry::meta(rule);
+        if meta.is_none() && !rule.starts_with(registry::OWN) {
             return Err(format!(
                 "no rule is called `{}`: `keepwatch rules list` names them all",
                 clean(rule, 60)
             ));
-        };
+        }
         known(row, &["enabled", "severity", "threshold", "note"])?;
         let enabled = match &row["enabled"] {
             Value::Null => None,
@@ -69,7 +70,7 @@ impl Override {
         };
         let quieter =
             enabled == Some(false) || severity.is_some_and(|severity| severity < crate::finding::MAILED_FROM);
-        if quieter && is_core(meta) {
+        if quieter && meta.is_some_and(is_core) {
             return Err(format!(
                 "{rule} guards the account itself and cannot be switched off or made silent; suppress it for a time, \
                  with `keepwatch suppress add`"

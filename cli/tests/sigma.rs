@@ -1,0 +1,100 @@
+//! Users' own rules on the command line.
+#![cfg(feature = "sigma")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events.jsonl");
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/sigma/tests/rules");
+const ODD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/sigma/tests/odd");
+
+fn keepwatch(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keepwatch")).args(arguments).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn check_tells_what_becomes_of_each_rule() {
+    let output = keepwatch(&["rules", "check", RULES]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(
+        text.contains("sigma-trail-stopped-or-deleted") && text.contains("12 evaluated, 0 not"),
+        "{text}"
+    );
+
+    let output = keepwatch(&["rules", "check", "--format", "ndjson", ODD]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let lines = objects(&output);
+    let count = |state: &str| lines.iter().filter(|line| line["state"] == state).count();
+    assert_eq!((count("evaluated"), count("not evaluated"), count("invalid")), (3, 4, 7));
+    let modifier = lines.iter().find(|line| line["line"] == 17 && line["state"] == "invalid").unwrap();
+    assert!(modifier["file"].as_str().unwrap().ends_with("odd/valid.yml"), "{modifier}");
+    assert!(modifier["reason"].as_str().unwrap().contains("beginswith"), "{modifier}");
+}
+
+#[test]
+fn a_folder_without_rules_says_what_to_do() {
+    let empty = scratch("sigma-empty");
+    for (folder, hint) in [(empty.to_str().unwrap(), "no files that end in"), (EVENTS, "is not a folder")] {
+        for command in [vec!["rules", "check", folder], vec!["replay", "--sigma", folder, EVENTS]] {
+            let output = keepwatch(&command);
+            assert_eq!(output.status.code(), Some(2));
+            assert!(stderr(&output).contains(hint), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn replay_evaluates_them_beside_the_built_in_rules() {
+    let folder = scratch("sigma-replay");
+    let rule = "title: Inline Policy\nlogsource:\n  product: aws\n  service: cloudtrail\ndetection:\n  \
+                s:\n    eventName: PutUserPolicy\n  condition: s\nlevel: critical\n";
+    fs::write(folder.join("inline.yml"), rule).unwrap();
+    let play = || keepwatch(&["replay", "--format", "ndjson", "--sigma", folder.to_str().unwrap(), EVENTS]);
+    let output = play();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let lines = objects(&output);
+    let own: Vec<&Value> = lines.iter().filter(|line| line["rule"] == "sigma-inline-policy").collect();
+    assert_eq!(own.len(), 1, "{lines:?}");
+    assert_eq!(own[0]["severity"], "CRITICAL");
+    assert!(lines.iter().any(|line| line["rule"] == "admin-inline-policy"), "{lines:?}");
+
+    // An invalid file is named, and stops nothing.
+    fs::write(folder.join("broken.yml"), "title: [").unwrap();
+    let output = play();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(objects(&output).len(), lines.len());
+    assert!(stderr(&output).contains("broken.yml:1: invalid"), "{}", stderr(&output));
+}
+
+#[test]
+fn patterns_bring_their_events() {
+    let output = keepwatch(&["rules", "patterns", "--sigma", RULES]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("ModifySnapshotAttribute"), "{}", stdout(&output));
+    let told = stderr(&output);
+    assert!(told.contains("tool_at_work.yml:1: sees only what other rules bring"), "{told}");
+}

@@ -1,0 +1,95 @@
+//! What a CloudTrail event costs: to read, to understand, to judge by all rules, and to judge by Sigma rules with other
+//! engines, in one run on one core. Ends with an error when a bound is missed.
+//!
+//! Without arguments the events are the project's own fixtures; a folder of `*.jsonl` with recorded ones is better:
+//! `make bench-rules EVENTS=dir`. Build it with a release profile; `make bench-rules` does.
+
+mod contenders;
+mod corpus;
+mod measure;
+mod sigma;
+mod table;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use contenders::{Builtin, Rsigma, SigmaRust, parse, read, values};
+use corpus::Corpus;
+use keepwatch_core::rules::registry::RULES;
+use measure::{Contender, Measured, fastest, on_all_cores};
+use table::{Row, Table};
+
+/// At most this many times gunzip and `IgnoredAny`.
+const BOUND: f64 = 2.0;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let folder = std::env::args_os().nth(1).filter(|argument| !argument.is_empty()).map(PathBuf::from);
+    let corpus = Corpus::new(folder.as_deref())?;
+    let yaml = sigma::rules()?;
+
+    let own = Builtin::new(1, &[]);
+    let (twice, four_times) = (Builtin::new(2, &[]), Builtin::new(4, &[]));
+    let with_sigma = Builtin::new(1, &sigma::loaded(&yaml)?);
+    let rsigma = Rsigma::new(&yaml)?;
+    let sigma_rust = SigmaRust::new(&yaml)?;
+    ensure!(own.count(&corpus) > 0, "no rule fires on these events: they tell nothing");
+
+    let mut contenders: Vec<Contender<'_>> = vec![
+        ("read", Box::new(|| read(&corpus))),
+        ("parse", Box::new(|| parse(&corpus))),
+        ("own", Box::new(|| own.count(&corpus))),
+        ("twice", Box::new(|| twice.count(&corpus))),
+        ("four", Box::new(|| four_times.count(&corpus))),
+        ("values", Box::new(|| values(&corpus))),
+        ("with sigma", Box::new(|| with_sigma.count(&corpus))),
+        ("rsigma", Box::new(|| rsigma.count(&corpus))),
+        ("sigma-rust", Box::new(|| sigma_rust.count(&corpus))),
+        ("gunzip read", Box::new(|| corpus.unpacked(read))),
+        ("gunzip own", Box::new(|| corpus.unpacked(|corpus| own.count(corpus)))),
+    ];
+    let measured = fastest(&mut contenders, corpus.len());
+    drop(contenders);
+    let (one, all, cores) = on_all_cores(&corpus, &own);
+
+    let of = |name: &str| measured.get(name).copied().unwrap_or_default();
+    let rules = RULES.len();
+    let sigma_rules = yaml.len();
+    let mut table = Table::default();
+    table.add(Row::new("serde_json::IgnoredAny", of("read")));
+    table.add(Row::new("parse", of("parse")).against(of("read"), "IgnoredAny"));
+    table.add(Row::new(&format!("parse, {rules} rules"), of("own")).against(of("read"), "IgnoredAny"));
+    table.add(Row::new(&format!("parse, {} rules", 2 * rules), of("twice")).against(of("own"), "once"));
+    table.add(Row::new(&format!("parse, {} rules", 4 * rules), of("four")).against(of("own"), "once"));
+    let both = format!("parse, {rules} rules, {sigma_rules} of Sigma");
+    table.add(Row::new(&both, of("with sigma")).against(of("own"), "built-in"));
+    table.add(Row::new("serde_json::Value", of("values")).against(of("read"), "IgnoredAny"));
+    let name = format!("rsigma-eval, {sigma_rules} of Sigma");
+    table.add(Row::new(&name, of("rsigma")).against(of("own"), "built-in"));
+    let name = format!("sigma-rust, {} of Sigma", sigma_rust.len());
+    table.add(Row::new(&name, of("sigma-rust")).against(of("own"), "built-in"));
+    table.add(Row::new("gunzip, IgnoredAny", of("gunzip read")));
+    let bounded = Row::new(&format!("gunzip, parse, {rules} rules"), of("gunzip own"));
+    table.add(bounded.against(of("gunzip read"), "gunzip, IgnoredAny").bound(BOUND));
+    let name = format!("parse, {rules} rules, {cores} threads");
+    table.add(Row::new(&name, all).against(one, "one thread"));
+
+    let mut out = io::stdout().lock();
+    writeln!(out, "{} events of {} bytes on average, {}.", corpus.len(), corpus.average(), corpus.from)?;
+    writeln!(
+        out,
+        "{} findings by the built-in rules, {} by the Sigma rules with rsigma-eval, {} with sigma-rust.",
+        own.count(&corpus),
+        rsigma.count(&corpus),
+        sigma_rust.count(&corpus)
+    )?;
+    writeln!(out, "The fastest of {} rounds, one core.\n\n{table}", measure::ROUNDS)?;
+    Ok(if table.met() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Default for Measured {
+    fn default() -> Self {
+        Measured { micros: f64::NAN }
+    }
+}
