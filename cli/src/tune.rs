@@ -148,15 +148,8 @@ async fn show(list: &List, account: &Account) -> anyhow::Result<ExitCode> {
     let home = account.open().await?;
     let settings = home.settings().await?;
     let read = settings.table.read(now()).await.map_err(|error| settings.failed(&error))?;
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for (rule, set) in &read.overrides {
-        let words = [
-            set.enabled.map(|on| if on { "on".to_owned() } else { "off".to_owned() }),
-            set.severity.map(|severity| format!("severity {}", severity.as_str())),
-            set.threshold.map(|threshold| format!("threshold {threshold}")),
-        ];
-        rows.push((format!("rule#{rule}"), words.into_iter().flatten().collect::<Vec<_>>().join(", ")));
-    }
+    let overrides = read.overrides.iter().map(|(rule, set)| (format!("rule#{rule}"), set.to_string()));
+    let mut rows: Vec<(String, String)> = overrides.collect();
     for (name, values) in read.lists.named() {
         if !values.is_empty() {
             rows.push((format!("list#{name}"), values.join(", ")));

@@ -8,9 +8,7 @@ use super::Alert;
 use super::layout::{command, heading, listed, paragraph};
 use crate::finding::short_hash;
 use crate::observation::Severity;
-use crate::policy::wildcard::matches;
-use crate::rules::registry;
-use crate::settings::{Settings, is_core};
+use crate::settings::Settings;
 use crate::text::{MAX_TEXT, clean, shell_word};
 
 /// What the settings say, each row as one line, by a fingerprint of the row.
@@ -46,9 +44,7 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
             suppression.reason,
         );
         let fingerprint = suppression.fingerprint();
-        let covers = |rule: &&&dyn crate::rules::Rule| matches(&suppression.rule, rule.meta().finding);
-        core |= !known.contains_key(&fingerprint)
-            && registry::RULES.iter().filter(covers).any(|rule| is_core(rule.meta()));
+        core |= !known.contains_key(&fingerprint) && suppression.core_rule().is_some();
         all.insert(fingerprint, text);
     }
     for text in tuning(settings) {
@@ -79,14 +75,7 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
 
 /// What is tuned, each row as one line.
 fn tuning(settings: &Settings) -> Vec<String> {
-    let overrides = settings.overrides.iter().map(|(rule, set)| {
-        let words = [
-            set.enabled.map(|on| if on { "on".to_owned() } else { "off".to_owned() }),
-            set.severity.map(|severity| format!("severity {}", severity.as_str())),
-            set.threshold.map(|threshold| format!("threshold {threshold}")),
-        ];
-        format!("rule {rule}: {}", words.into_iter().flatten().collect::<Vec<_>>().join(", "))
-    });
+    let overrides = settings.overrides.iter().map(|(rule, set)| format!("rule {rule}: {set}"));
     let lists = settings.lists.named().into_iter().filter(|(_, values)| !values.is_empty());
     let lists = lists.map(|(name, values)| format!("list {name}: {}", values.join(", ")));
     overrides.chain(lists).collect()

@@ -208,9 +208,7 @@ impl Record<'_> {
     pub fn reads_only(&self) -> bool {
         match self.read_only.get() {
             Some(flag) => flag.eq_ignore_ascii_case("true"),
-            None => {
-                ["Get", "List", "Describe", "Head"].iter().any(|p| self.event_name.or_empty().starts_with(p))
-            }
+            None => name_reads(self.event_name.or_empty()),
         }
     }
 
@@ -261,6 +259,11 @@ fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
 /// A non-empty string at `path`, keys compared exactly.
 pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
     path.iter().try_fold(value, |value, key| value.get(key))?.as_str().filter(|text| !text.is_empty())
+}
+
+/// Whether a call of this name only reads, as far as AWS keeps to its own words.
+pub(crate) fn name_reads(name: &str) -> bool {
+    ["Get", "List", "Describe", "Head"].iter().any(|verb| name.starts_with(verb))
 }
 
 /// A boolean at `path`, whether it is written as `true`, `"true"` or `{"value": true}`.

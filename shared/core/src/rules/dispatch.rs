@@ -54,29 +54,17 @@ impl Index {
                 match on {
                     On::Call(source, names) | On::Read(source, names) => {
                         for name in *names {
-                            let bucket = calls.entry((*source, *name)).or_default();
-                            if bucket.last() != Some(&i) {
-                                bucket.push(i);
-                            }
+                            enter(calls.entry((*source, *name)).or_default(), i);
                         }
                     }
                     On::Matching(_, names) if !names.is_empty() => {
                         for name in *names {
-                            let bucket = by_name.entry(name.to_ascii_lowercase()).or_default();
-                            if bucket.last() != Some(&i) {
-                                bucket.push(i);
-                            }
+                            enter(by_name.entry(name.to_ascii_lowercase()).or_default(), i);
                         }
                     }
-                    On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => {
-                        if others.last() != Some(&i) {
-                            others.push(i);
-                        }
-                    }
+                    On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => enter(&mut others, i),
                     On::Root | On::LongTermKey | On::Failed(_) | On::ConsoleChange | On::Matching(..) => {
-                        if records.last() != Some(&i) {
-                            records.push(i);
-                        }
+                        enter(&mut records, i);
                     }
                 }
             }
@@ -194,6 +182,13 @@ impl Index {
                 }
             }
         }
+    }
+}
+
+/// Enters a rule once. Rules are entered one after another, so that only the last can be the same.
+fn enter(bucket: &mut Vec<usize>, rule: usize) {
+    if bucket.last() != Some(&rule) {
+        bucket.push(rule);
     }
 }
 

@@ -6,13 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{On, Rule};
+use crate::event::cloudtrail::name_reads;
 
 /// EventBridge refuses patterns of more than 2,048 characters (quota "event pattern size"). The rest is left for whatever
 /// spaces CloudFormation may write.
 const MAX_PATTERN: usize = 1_900;
-
-/// Calls whose names begin so only read; CloudTrail's `readOnly` cannot be asked before there is an event.
-const READS: [&str; 4] = ["Get", "List", "Describe", "Head"];
 
 /// The detail-types under which CloudTrail records arrive. AWS's guides spell the console sign-in both ways.
 const DETAIL_TYPES: [&str; 5] = [
@@ -56,7 +54,8 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             // A rule of the user's that names no calls sees what the other patterns bring; `rules patterns` says so.
             On::Matching(sources, names) => {
                 for (source, name) in sources.iter().flat_map(|s| names.iter().map(move |n| (*s, *n))) {
-                    if READS.iter().any(|verb| name.starts_with(verb)) {
+                    // CloudTrail's `readOnly` cannot be asked before there is an event.
+                    if name_reads(name) {
                         reads.insert((source, name));
                     } else {
                         calls.insert((source, name));
@@ -114,7 +113,7 @@ fn findings(
     (!sources.is_empty()).then(|| EventRule { name: "findings".to_owned(), state: "ENABLED", pattern })
 }
 
-/// A pattern that fits what any of these fits. Each rule costs an alarm, so alternatives share one.
+/// A pattern that fits what any of these fits, so that alternatives share a rule.
 fn any(mut alternatives: Vec<Value>) -> Value {
     match alternatives.len() {
         1 => alternatives.remove(0),
@@ -122,7 +121,7 @@ fn any(mut alternatives: Vec<Value>) -> Value {
     }
 }
 
-/// As few rules as the size of a pattern allows: each costs an alarm. A pattern lists sources and names apart, so it may
+/// As few rules as the size of a pattern allows. A pattern lists sources and names apart, so it may
 /// bring a name that another of its sources has as well; no rule listens to that, and `detect` says so quickly.
 ///
 /// `also` is what the first of them brings besides.

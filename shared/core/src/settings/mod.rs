@@ -16,7 +16,7 @@ use crate::observation::Subject;
 use crate::text::clean;
 use crate::time::Timestamp;
 
-pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression, is_core};
+pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression};
 pub use tuning::{LISTS, Lists, Override};
 
 /// The attribute that is the settings table's key: kind, `#`, and a name.

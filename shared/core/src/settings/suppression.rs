@@ -112,13 +112,10 @@ impl Suppression {
 
     fn check(&self) -> Result<(), String> {
         let rule = &self.rule;
-        let mut covered =
-            registry::RULES.iter().map(|rule| rule.meta()).filter(|m| matches(rule, m.finding)).peekable();
-        if covered.peek().is_none() && !rule.starts_with(registry::OWN) {
+        if self.rules().next().is_none() && !rule.starts_with(registry::OWN) {
             return Err(format!("no rule is called `{rule}`: `keepwatch rules list` names them all"));
         }
-        let core = covered.find(|meta| is_core(meta));
-        let (days, why) = match core {
+        let (days, why) = match self.core_rule() {
             Some(meta) => (CORE_DAYS, format!(" because it covers {}", meta.id)),
             None => (DAYS, String::new()),
         };
@@ -131,6 +128,16 @@ impl Suppression {
             ));
         }
         Ok(())
+    }
+
+    /// The built-in rules whose findings it covers.
+    fn rules(&self) -> impl Iterator<Item = &'static Meta> {
+        registry::RULES.iter().map(|rule| rule.meta()).filter(|meta| matches(&self.rule, meta.finding))
+    }
+
+    /// A rule that it covers and that must not be silenced for long.
+    pub fn core_rule(&self) -> Option<&'static Meta> {
+        self.rules().find(|meta| is_core(meta))
     }
 
     /// The row.
@@ -182,6 +189,6 @@ impl Suppression {
 }
 
 /// Whether a rule guards what must not be silenced for long.
-pub fn is_core(meta: &Meta) -> bool {
+pub(super) fn is_core(meta: &Meta) -> bool {
     ["ROOT-", "KEY-", "SELF-"].iter().any(|theme| meta.catalogue.iter().any(|code| code.starts_with(theme)))
 }

@@ -1,5 +1,7 @@
 //! Tuning: what the owner sets for one rule, and lists that rules read.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::KEY;
@@ -18,6 +20,18 @@ pub struct Override {
     pub severity: Option<Severity>,
     /// `threshold`: how many make a crowd, where the rule counts.
     pub threshold: Option<usize>,
+}
+
+impl fmt::Display for Override {
+    /// `off, severity LOW, threshold 5`; what is not set is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            self.enabled.map(|on| if on { "on".to_owned() } else { "off".to_owned() }),
+            self.severity.map(|severity| format!("severity {}", severity.as_str())),
+            self.threshold.map(|threshold| format!("threshold {threshold}")),
+        ];
+        f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Lists that rules read: a row `list#NAME` with `values`.

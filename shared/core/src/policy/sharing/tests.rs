@@ -1,0 +1,428 @@
+//! Who is let in, and who is not: documents of every service that has resource policies.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const OUT: &str = "999988887777";
+
+fn allow(principal: Value, action: &str, condition: Value) -> Value {
+    json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*", "Condition": condition})
+}
+
+fn open(action: &str, condition: Value) -> Value {
+    allow(json!("*"), action, condition)
+}
+
+fn all(service: &str, statements: &Value) -> Vec<Share> {
+    let document = Document::from_value(&json!({"Version": "2012-10-17", "Statement": statements})).unwrap();
+    shares(&document, service, "111122223333", &["444455556666".to_owned()])
+}
+
+/// `everyone`, `999988887777+Network`, `untold`; nothing where nobody comes.
+fn told(service: &str, statements: &Value) -> String {
+    let one = |share: Share| {
+        let who = match share.who {
+            Outsider::Everyone => "everyone".to_owned(),
+            Outsider::ExternalAccount(account) => account,
+            Outsider::Untold => "untold".to_owned(),
+        };
+        share.guard.map_or(who.clone(), |guard| format!("{who}+{guard:?}"))
+    };
+    all(service, statements).into_iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn check(rows: &[(&str, Value, &str)], least: usize) {
+    assert!(rows.len() >= least, "{} rows", rows.len());
+    let mut wrong = Vec::new();
+    for (service, statements, expected) in rows {
+        let found = told(service, statements);
+        if found != *expected {
+            wrong.push(format!("{service} {statements}\n  expected {expected:?}, got {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn open_documents() {
+    let read = "s3:GetObject";
+    let outside = || json!({"AWS": format!("arn:aws:iam::{OUT}:root")});
+    let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+    check(
+        &[
+            ("s3", open(read, json!({})), "everyone"),
+            ("s3", allow(json!({"AWS": "*"}), read, json!({})), "everyone"),
+            ("s3", allow(json!({"AWS": ["111122223333", "*"]}), read, json!({})), "everyone"),
+            ("s3", allow(json!({"*": "*"}), read, json!({})), "everyone"),
+            ("s3", allow(outside(), read, json!({})), OUT),
+            ("s3", allow(json!({"AWS": OUT}), read, json!({})), OUT),
+            (
+                "s3",
+                allow(json!({"AWS": [OUT, "888877776666"]}), read, json!({})),
+                "999988887777 888877776666",
+            ),
+            (
+                "s3",
+                allow(json!({"AWS": format!("arn:aws:sts::{OUT}:assumed-role/r/s")}), read, json!({})),
+                OUT,
+            ),
+            ("s3", allow(json!({"AWS": format!("arn:aws-cn:iam::{OUT}:user/x")}), read, json!({})), OUT),
+            (
+                "s3",
+                allow(json!({"CanonicalUser": "79a59df900b949e55d96a1e698fba"}), read, json!({})),
+                "untold",
+            ),
+            ("s3", allow(json!({"AWS": "AIDAEXAMPLEGONE"}), read, json!({})), "untold"),
+            ("s3", allow(json!({"Federated": "cognito-identity.amazonaws.com"}), read, json!({})), "untold"),
+            (
+                "s3",
+                json!({"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "s3:*", "Resource": "*"}),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!({"Effect": "Allow", "Principal": "*", "NotAction": "s3:Delete*", "Resource": "*"}),
+                "everyone",
+            ),
+            // Conditions that guard nothing.
+            ("s3", open(read, equals("aws:PrincipalOrgID", "*")), "everyone"),
+            ("s3", open(read, json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}})), "everyone"),
+            (
+                "s3",
+                open(read, json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}})),
+                "everyone",
+            ),
+            (
+                "s3",
+                open(read, json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-abcd123456"}})),
+                "everyone",
+            ),
+            (
+                "s3",
+                open(read, json!({"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1a2b3c4d"}})),
+                "everyone",
+            ),
+            (
+                "s3",
+                open(
+                    read,
+                    json!({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-abcd123456/r-ab12/*"}}),
+                ),
+                "everyone",
+            ),
+            ("s3", open(read, json!({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})), "everyone"),
+            (
+                "s3",
+                open(read, json!({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})),
+                "everyone",
+            ),
+            ("s3", open(read, json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "::/0"]}})), "everyone"),
+            (
+                "s3",
+                open(read, json!({"IpAddress": {"aws:SourceIp": ["11.0.0.0/8", "12.0.0.0/8"]}})),
+                "everyone",
+            ),
+            ("s3", open(read, json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+            ("s3", open(read, json!({"IpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+            ("s3", open(read, json!({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}})), "everyone"),
+            ("s3", open(read, json!({"Bool": {"aws:SecureTransport": "true"}})), "everyone"),
+            ("s3", open(read, json!({"StringLike": {"aws:Referer": "https://example.com/*"}})), "everyone"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceVpce": "vpce-*"}})), "everyone"),
+            ("s3", open(read, equals("aws:PrincipalTag/team", "data")), "everyone"),
+            ("s3", open(read, json!({"Null": {"aws:PrincipalOrgID": "false"}})), "everyone"),
+            // Whom a condition names comes.
+            ("s3", open(read, equals("aws:PrincipalAccount", OUT)), OUT),
+            ("s3", open(read, json!({"StringEquals": {"aws:PrincipalAccount": ["111122223333", OUT]}})), OUT),
+            (
+                "s3",
+                open(read, json!({"ArnLike": {"aws:PrincipalArn": format!("arn:aws:iam::{OUT}:role/*")}})),
+                OUT,
+            ),
+            (
+                "s3",
+                open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/admin"}})),
+                "everyone",
+            ),
+            // Denies that leave a way.
+            (
+                "s3",
+                json!([open(read, json!({})), {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([open("s3:*", json!({})),
+                    {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "*"}]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([open(read, json!({})),
+                    {"Effect": "Deny", "Principal": {"AWS": OUT}, "Action": "s3:*", "Resource": "*"}]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([open(read, json!({})),
+                    {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b/private/*"}]),
+                "everyone",
+            ),
+            // The other services.
+            ("sns", allow(json!({"AWS": "*"}), "SNS:Publish", json!({})), "everyone"),
+            ("sns", allow(json!({"AWS": "*"}), "SNS:Subscribe", equals("sns:Protocol", "https")), "everyone"),
+            ("sns", allow(json!({"AWS": "*"}), "SNS:Subscribe", equals("AWS:SourceOwner", OUT)), OUT),
+            ("sqs", open("sqs:*", json!({})), "everyone"),
+            (
+                "sqs",
+                open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:*"}})),
+                "everyone",
+            ),
+            (
+                "sqs",
+                open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:*"}})),
+                "everyone",
+            ),
+            (
+                "sqs",
+                open(
+                    "sqs:SendMessage",
+                    json!({"ArnEquals": {"aws:SourceArn": format!("arn:aws:sns:us-east-1:{OUT}:t")}}),
+                ),
+                OUT,
+            ),
+            ("kms", open("kms:*", json!({})), "everyone"),
+            ("kms", open("kms:Decrypt", equals("kms:ViaService", "s3.us-east-1.amazonaws.com")), "everyone"),
+            ("kms", open("kms:Decrypt", equals("kms:CallerAccount", OUT)), OUT),
+            ("kms", open("kms:Decrypt", json!({"StringLike": {"kms:CallerAccount": "*"}})), "everyone"),
+            (
+                "kms",
+                open("kms:CreateGrant", json!({"Bool": {"kms:GrantIsForAWSResource": true}})),
+                "everyone",
+            ),
+            (
+                "ecr",
+                json!({"Effect": "Allow", "Principal": "*", "Action": ["ecr:BatchGetImage"]}),
+                "everyone",
+            ),
+            ("ecr", json!({"Effect": "Allow", "Principal": {"AWS": OUT}, "Action": "ecr:*"}), OUT),
+            ("secretsmanager", allow(outside(), "secretsmanager:GetSecretValue", json!({})), OUT),
+            ("secretsmanager", open("secretsmanager:*", json!({})), "everyone"),
+            ("lambda", open("lambda:InvokeFunction", json!({})), "everyone"),
+            (
+                "lambda",
+                open("lambda:InvokeFunctionUrl", equals("lambda:FunctionUrlAuthType", "NONE")),
+                "everyone",
+            ),
+            (
+                "lambda",
+                open("lambda:InvokeFunctionUrl", equals("lambda:FunctionUrlAuthType", "AWS_IAM")),
+                "everyone",
+            ),
+            ("es", open("es:ESHttp*", json!({})), "everyone"),
+            ("kms", allow(json!({"AWS": "127311923021"}), "kms:Decrypt", json!({})), "127311923021"),
+        ],
+        60,
+    );
+}
+
+#[test]
+fn harmless_look_alikes() {
+    let read = "s3:GetObject";
+    let own = "arn:aws:iam::111122223333:root";
+    let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+    let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition});
+    check(
+        &[
+            ("s3", allow(json!({"AWS": own}), "s3:*", json!({})), ""),
+            ("s3", allow(json!({"AWS": "arn:aws:iam::444455556666:role/vendor"}), read, json!({})), ""),
+            ("s3", allow(json!({"Service": "cloudtrail.amazonaws.com"}), "s3:PutObject", json!({})), ""),
+            (
+                "s3",
+                allow(
+                    json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"}),
+                    read,
+                    json!({}),
+                ),
+                "",
+            ),
+            ("s3", allow(json!({"AWS": "arn:aws:iam::127311923021:root"}), "s3:PutObject", json!({})), ""),
+            ("s3", deny(json!({"Bool": {"aws:SecureTransport": "false"}})), ""),
+            ("s3", open(read, equals("aws:PrincipalAccount", "111122223333")), ""),
+            ("s3", open(read, equals("aws:PrincipalOrgID", "${aws:ResourceOrgID}")), ""),
+            (
+                "s3",
+                open(read, json!({"StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]}})),
+                "",
+            ),
+            ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), ""),
+            (
+                "s3",
+                open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})),
+                "",
+            ),
+            ("s3", json!([open(read, json!({})), deny(json!({}))]), ""),
+            (
+                "s3",
+                json!([open(read, json!({})),
+                    {"Effect": "Deny", "NotPrincipal": {"AWS": own}, "Action": "s3:*", "Resource": "*"}]),
+                "",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({"StringNotEquals": {"aws:PrincipalAccount": "111122223333"},
+                    "Bool": {"aws:PrincipalIsAWSService": "false"}}))
+                ]),
+                "",
+            ),
+            ("sns", allow(json!({"AWS": "*"}), "SNS:Publish", equals("AWS:SourceOwner", "111122223333")), ""),
+            ("sns", allow(json!({"Service": "s3.amazonaws.com"}), "SNS:Publish", json!({})), ""),
+            (
+                "sqs",
+                open(
+                    "sqs:SendMessage",
+                    json!({"ArnEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:111122223333:t"}}),
+                ),
+                "",
+            ),
+            ("kms", allow(json!({"AWS": own}), "kms:*", json!({})), ""),
+            (
+                "kms",
+                allow(
+                    json!({"AWS": "*"}),
+                    "kms:Decrypt",
+                    json!({"StringEquals": {"kms:CallerAccount": "111122223333",
+                        "kms:ViaService": "s3.us-east-1.amazonaws.com"}}),
+                ),
+                "",
+            ),
+            (
+                "ecr",
+                json!({"Effect": "Allow", "Principal": {"AWS": [own, "444455556666"]}, "Action": "ecr:*"}),
+                "",
+            ),
+            ("secretsmanager", allow(json!({"AWS": own}), "secretsmanager:*", json!({})), ""),
+            (
+                "lambda",
+                allow(json!({"Service": "apigateway.amazonaws.com"}), "lambda:InvokeFunction", json!({})),
+                "",
+            ),
+            ("s3", open(read, equals("aws:VpceAccount", "111122223333")), ""),
+        ],
+        20,
+    );
+}
+
+#[test]
+fn guarded_documents() {
+    let read = "s3:GetObject";
+    let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+    let deny = |condition: Value| json!({"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*", "Condition": condition});
+    check(
+        &[
+            ("s3", open(read, equals("aws:PrincipalOrgID", "o-abcd123456")), "everyone+Organization"),
+            (
+                "s3",
+                open(
+                    read,
+                    json!({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-abcd123456/r-ab12/ou-x/*"}}),
+                ),
+                "everyone+Organization",
+            ),
+            ("s3", open(read, equals("AWS:sourceorgid", "o-abcd123456")), "everyone+Organization"),
+            ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Network"),
+            ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Network"),
+            (
+                "s3",
+                open(read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+                "everyone+Addresses",
+            ),
+            (
+                "s3",
+                open(read, json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "192.168.0.0/16"]}})),
+                "everyone+Network",
+            ),
+            (
+                "s3",
+                open(read, json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}})),
+                "everyone+Principals",
+            ),
+            (
+                "sns",
+                open("SNS:Publish", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}})),
+                "everyone+Source",
+            ),
+            (
+                "sqs",
+                open("sqs:SendMessage", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
+                "everyone+Source",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}))
+                ]),
+                "everyone+Addresses",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abcd123456"},
+                    "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}))
+                ]),
+                "everyone+Organization",
+            ),
+            (
+                "s3",
+                allow(json!({"AWS": OUT}), read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.7/32"}})),
+                "999988887777+Addresses",
+            ),
+        ],
+        13,
+    );
+}
+
+#[test]
+fn sentences_word_for_word() {
+    let why = |service: &str, statement: Value| {
+        all(service, &statement).into_iter().map(|share| share.why).collect::<Vec<_>>().join("; ")
+    };
+    for (service, statement, expected) in [
+        ("s3", open("s3:Get*", json!({})), "statement 1 lets anybody on the internet read its objects"),
+        ("kms", open("kms:*", json!({})), "statement 1 lets anybody with an AWS account do anything with it"),
+        (
+            "sqs",
+            allow(json!({"AWS": OUT}), "sqs:GetQueueUrl", json!({})),
+            "statement 1 lets outside account 999988887777 call sqs:GetQueueUrl",
+        ),
+        (
+            "lambda",
+            open("lambda:InvokeFunctionUrl", json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}})),
+            "statement 1 lets anybody on the internet call its URL",
+        ),
+        (
+            "s3",
+            json!({"Sid": "Org", "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject"],
+                "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}}}),
+            "statement \"Org\" lets anybody in organization o-abcd123456 read its objects and write objects, \
+             as far as a condition on aws:PrincipalOrgID allows",
+        ),
+    ] {
+        assert_eq!(why(service, statement), expected);
+    }
+}
+
+#[test]
+fn actions_are_matched_as_iam_matches_them() {
+    let share = &all("s3", &open("S3:get*", json!({})))[0];
+    assert!(share.allows("s3:GetObject") && !share.allows("s3:PutObject"));
+    let without =
+        json!({"Effect": "Allow", "Principal": "*", "NotAction": "s3:DeleteObject", "Resource": "*"});
+    assert!(all("s3", &without)[0].allows("s3:PutObject"));
+}
