@@ -11,7 +11,7 @@ use keepwatch_core::event::Event;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::input::lines;
+use crate::input::parts;
 
 /// Reads every `*.jsonl` file of a folder; each line is an event, or an object that has it under `event`.
 #[derive(Args)]
@@ -39,17 +39,24 @@ pub(crate) fn run(corpus: &Corpus) -> anyhow::Result<ExitCode> {
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     let mut unreadable = 0_usize;
-    lines(&files, |place, line| {
-        let labelled: Option<Labelled<'_>> = serde_json::from_str(line).ok();
-        let text = labelled.and_then(|labelled| labelled.event).map_or(line, RawValue::get);
-        match Event::parse(text) {
-            Ok(event) => *kinds.entry(event.kind()).or_default() += 1,
-            Err(error) => {
-                unreadable += 1;
-                anstream::eprintln!("{place}: {error}");
+    parts(&files, |part| {
+        let (file, first) = (part.file.clone(), part.line);
+        let (text, error) = part.text();
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let labelled: Option<Labelled<'_>> = serde_json::from_str(line).ok();
+            match Event::parse(labelled.and_then(|labelled| labelled.event).map_or(line, RawValue::get)) {
+                Ok(event) => *kinds.entry(event.kind()).or_default() += 1,
+                Err(error) => {
+                    unreadable += 1;
+                    anstream::eprintln!("{}:{}: {error}", file.display(), first + i);
+                }
             }
         }
-        Ok(())
+        if let Some(error) = error {
+            unreadable += 1;
+            anstream::eprintln!("{}: {error}", file.display());
+        }
+        true
     })?;
     let mut out = io::stdout().lock();
     for (kind, count) in &kinds {

@@ -103,16 +103,103 @@ fn files_of_cloudtrail_are_unpacked_and_what_nobody_reads_is_named() {
     let output = keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(objects(&output).len(), 3);
-    assert!(stderr(&output).contains("wrapped.jsonl:3: neither a CloudTrail record"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("wrapped.jsonl:3: this is not an event: neither a CloudTrail record"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+/// CloudTrail's own files lie in folders, compressed; digests beside them hold no events.
+#[test]
+fn folders_of_compressed_files_are_read_in_order() {
+    let folder = scratch("folder");
+    let line = |i: usize| fs::read_to_string(EVENTS).unwrap().lines().nth(i).unwrap().to_owned();
+    let (later, digests) = (folder.join("2026/03/02"), folder.join("CloudTrail-Digest"));
+    for folder in [&later, &digests] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    gzip(&later.join("b.json.gz"), &format!("{{\"Records\":[{}]}}", line(0)));
+    gzip(&folder.join("2026/03/01.json.gz"), &format!("{{\"Records\":[{}]}}", line(1)));
+    gzip(&digests.join("digest.json.gz"), "{\"awsAccountId\":\"111122223333\"}");
+    fs::write(folder.join("readme.txt"), "no log").unwrap();
+    let output = keepwatch(&["replay", "--format", "ndjson", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let single = |i: usize| {
+        let file = folder.join("single.jsonl");
+        fs::write(&file, line(i)).unwrap();
+        objects(&keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()]))
+    };
+    let expected: Vec<Value> = [single(1), single(0)].concat();
+    assert!(!expected.is_empty());
+    assert_eq!(objects(&output), expected);
+    let empty = scratch("empty");
+    let output = keepwatch(&["replay", empty.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("has no files that end in .json"), "{}", stderr(&output));
 }
 
 #[test]
-fn a_compressed_file_says_what_to_do() {
-    let file = scratch("gzip").join("events.json.gz");
-    fs::write(&file, [0x1f, 0x8b, 8, 0, 0]).unwrap();
-    let output = keepwatch(&["replay", file.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("gunzip -c"), "{}", stderr(&output));
+fn a_compressed_file_that_breaks_off_is_named_and_read_as_far_as_it_goes() {
+    let folder = scratch("gzip");
+    let text = fs::read_to_string(EVENTS).unwrap();
+    let whole = folder.join("whole.jsonl.gz");
+    gzip(&whole, &text.repeat(50));
+    let all = objects(&keepwatch(&["replay", "--format", "ndjson", whole.to_str().unwrap()])).len();
+    let packed = fs::read(&whole).unwrap();
+    let broken = folder.join("broken.jsonl.gz");
+    fs::write(&broken, &packed[..packed.len() - 12]).unwrap();
+    let output = keepwatch(&["replay", "--format", "ndjson", broken.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("broken.jsonl.gz:1: it cannot be unpacked to its end"),
+        "{}",
+        stderr(&output)
+    );
+    let some = objects(&output).len();
+    assert!(some > 0 && some <= all, "{some} of {all}");
+}
+
+#[test]
+fn a_document_may_span_lines_and_a_first_line_may_be_cut_off() {
+    let folder = scratch("documents");
+    let text = fs::read_to_string(EVENTS).unwrap();
+    let replay = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).unwrap();
+        keepwatch(&["replay", "--format", "ndjson", file.to_str().unwrap()])
+    };
+    let lines = replay("lines.jsonl", &text);
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let pretty = serde_json::to_string_pretty(&records).unwrap();
+    let document = replay("pretty.json", &pretty);
+    assert_eq!(document.status.code(), Some(0), "{}", stderr(&document));
+    assert_eq!(objects(&document).len(), objects(&lines).len());
+    let cut = replay("cut.jsonl", &format!("{{\"eventVersion\":\"1.\n{text}"));
+    assert_eq!(cut.status.code(), Some(1));
+    assert!(stderr(&cut).contains("cut.jsonl:1: this is not an event"), "{}", stderr(&cut));
+    assert_eq!(objects(&cut).len(), objects(&lines).len());
+}
+
+/// A log larger than one part of it, so that all threads have work, tells the same in the same order.
+#[test]
+fn many_threads_tell_what_one_tells() {
+    let folder = scratch("many");
+    let text = fs::read_to_string(EVENTS).unwrap();
+    let times = (12 << 20) / text.len() + 1;
+    fs::write(folder.join("many.jsonl"), text.repeat(times)).unwrap();
+    let one = objects(&keepwatch(&["replay", "--format", "ndjson", EVENTS]));
+    let many = keepwatch(&["replay", "--format", "ndjson", folder.join("many.jsonl").to_str().unwrap()]);
+    let many = objects(&many);
+    assert_eq!(many.len(), one.len() * times);
+    assert!(many.chunks(one.len()).all(|seen| seen == one));
+}
+
+fn gzip(file: &Path, text: &str) {
+    let mut writer =
+        flate2::write::GzEncoder::new(fs::File::create(file).unwrap(), flate2::Compression::default());
+    writer.write_all(text.as_bytes()).unwrap();
+    writer.finish().unwrap();
 }
 
 /// A key that one event shows to be exposed is known to the events after it.
@@ -136,7 +223,7 @@ fn a_missing_file_says_what_to_do() {
     let output = keepwatch(&["replay", "no-such-file.jsonl"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("no-such-file.jsonl is not a file; name files of JSON lines"),
+        stderr(&output).contains("no-such-file.jsonl is not there; name files of JSON, folders, or -"),
         "{}",
         stderr(&output)
     );

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod network;
 pub mod observation;
 pub mod policy;
+pub mod replay;
 pub mod rules;
 pub mod settings;
 pub mod state;

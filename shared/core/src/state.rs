@@ -4,7 +4,6 @@
 //! questions through its [`AccountState`] port and evaluates the event again. A refused or failed question is answered
 //! [`Fact::Unavailable`], and the rule says UNKNOWN; it is never taken for "fine".
 
-use std::collections::HashMap;
 use std::future::Future;
 
 use crate::time::Timestamp;
@@ -226,31 +225,41 @@ pub enum Interrupt {
     Failed(String),
 }
 
-/// The answers known so far.
-#[derive(Clone, Debug, Default)]
-pub struct Facts(HashMap<Query, Result<Answer, String>>);
+/// The answers known so far, and whoever can give more at once.
+#[derive(Default)]
+pub struct Facts<'a> {
+    /// A list, because there are few: one event raises a handful of questions at most.
+    known: Vec<(Query, Result<Answer, String>)>,
+    oracle: Option<&'a dyn Fn(&Query) -> Answer>,
+}
 
-impl Facts {
+impl<'a> Facts<'a> {
+    /// Every question is answered at once.
+    pub fn of(oracle: &'a dyn Fn(&Query) -> Answer) -> Facts<'a> {
+        Facts { known: Vec::new(), oracle: Some(oracle) }
+    }
+
     /// Adds an answer.
     pub fn insert(&mut self, query: Query, answer: Answer) {
-        self.0.insert(query, Ok(answer));
+        self.known.push((query, Ok(answer)));
     }
 
     /// Notes that a question cannot be answered just now: the rules that ask it fail, and the event is tried again.
     pub fn postpone(&mut self, query: Query, why: String) {
-        self.0.insert(query, Err(why));
+        self.known.push((query, Err(why)));
     }
 
     fn ask(&self, query: Query) -> Result<Answer, Interrupt> {
-        match self.0.get(&query) {
-            Some(Ok(answer)) => Ok(answer.clone()),
-            Some(Err(why)) => Err(Interrupt::Failed(why.clone())),
-            None => Err(Interrupt::Ask(query)),
+        match (self.known.iter().find(|(known, _)| *known == query), self.oracle) {
+            (Some((_, Ok(answer))), _) => Ok(answer.clone()),
+            (Some((_, Err(why))), _) => Err(Interrupt::Failed(why.clone())),
+            (None, Some(oracle)) => Ok(oracle(&query)),
+            (None, None) => Err(Interrupt::Ask(query)),
         }
     }
 }
 
-impl Facts {
+impl Facts<'_> {
     /// In what company an event is. Where nobody can count, it is alone.
     ///
     /// # Errors
@@ -266,7 +275,7 @@ impl Facts {
 
 macro_rules! questions {
     ($( $(#[$doc:meta])* $name:ident($($arg:ident : $ty:ty),*) -> $out:ty = $query:expr, $variant:ident; )*) => {
-        impl Facts {
+        impl Facts<'_> {
             $(
                 $(#[$doc])*
                 ///

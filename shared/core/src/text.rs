@@ -9,6 +9,10 @@ pub const MAX_TEXT: usize = 1_000;
 /// Removes control, bidirectional and invisible characters, folds line breaks to spaces, and cuts at `max` characters
 /// with an ellipsis.
 pub fn clean(text: &str, max: usize) -> String {
+    // Most text is short and plain.
+    if text.len() <= max && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len().min(max));
     let mut kept = 0;
     for c in text.chars() {

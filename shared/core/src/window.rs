@@ -58,10 +58,12 @@ impl Window {
     fn crowd(&self, time: Timestamp, span: Duration) -> Crowd {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
-        let near: Vec<i64> =
+        let mut near: Vec<i64> =
             self.members.values().copied().filter(|at| at.abs_diff(now) <= span.unsigned_abs()).collect();
-        let company = |start: &i64| near.iter().filter(|at| *start <= **at && **at - *start <= span).count();
-        let best = near.iter().filter(|start| **start <= now).map(|start| (company(start), *start));
+        near.sort_unstable();
+        let company = |first: usize| near.partition_point(|at| *at - near[first] <= span) - first;
+        let starts = (0..near.len()).take_while(|first| near[*first] <= now);
+        let best = starts.map(|first| (company(first), near[first]));
         let (count, since) = best.max_by_key(|(count, start)| (*count, -start)).unwrap_or((1, now));
         Crowd { count: count.max(1), since: Timestamp::from_millis(since) }
     }

@@ -48,8 +48,6 @@ lenient! {
         response_elements: Option<&'a RawValue> = "responseElements",
         /// `additionalEventData`, unparsed.
         additional_event_data: Option<&'a RawValue> = "additionalEventData",
-        /// `detail-type`, which no record has: what has it is an envelope.
-        detail_type: Option<&'a RawValue> = "detail-type",
     }
 }
 
@@ -102,6 +100,113 @@ lenient! {
     SessionAttributes {
         /// `mfaAuthenticated`, as text.
         mfa_authenticated: Text<'a> = "mfaAuthenticated",
+    }
+}
+
+lenient! {
+    /// A record in outline: what tells whether any rule listens. Most records interest none and are read no further.
+    Outline {
+        /// `eventName`.
+        event_name: Text<'a> = "eventName",
+        /// `eventSource`.
+        event_source: Text<'a> = "eventSource",
+        /// `eventType`.
+        event_type: Text<'a> = "eventType",
+        /// `errorCode`.
+        error_code: Text<'a> = "errorCode",
+        /// `sessionCredentialFromConsole`.
+        from_console: Text<'a> = "sessionCredentialFromConsole",
+        /// `readOnly`.
+        read_only: Text<'a> = "readOnly",
+        /// `userIdentity`.
+        user_identity: Caller<'a> = "userIdentity",
+        /// `detail-type`, which no record has: what has it is an envelope.
+        detail_type: Text<'a> = "detail-type",
+    }
+}
+
+lenient! {
+    /// `userIdentity` in outline.
+    Caller {
+        /// `type`.
+        kind: Text<'a> = "type",
+        /// `accessKeyId`.
+        access_key_id: Text<'a> = "accessKeyId",
+        /// `invokedBy`.
+        invoked_by: Text<'a> = "invokedBy",
+    }
+}
+
+impl Outline<'_> {
+    /// Whether it is the outline of a record and not of an envelope or of something else.
+    pub fn is_record(&self) -> bool {
+        self.event_name.get().is_some()
+            && self.event_source.get().is_some()
+            && self.detail_type.get().is_none()
+    }
+
+    /// What rules listen by.
+    pub fn heading(&self) -> Heading<'_> {
+        Heading {
+            name: self.event_name.or_empty(),
+            source: self.event_source.or_empty(),
+            event_type: self.event_type.or_empty(),
+            error_code: self.error_code.or_empty(),
+            from_console: self.from_console.or_empty(),
+            read_only: self.read_only.or_empty(),
+            caller: self.user_identity.kind.or_empty(),
+            access_key_id: self.user_identity.access_key_id.or_empty(),
+            invoked_by: self.user_identity.invoked_by.or_empty(),
+        }
+    }
+}
+
+/// What rules listen by. Fields are named as in the record, and empty where it has none.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'r> {
+    /// `eventName`.
+    pub name: &'r str,
+    /// `eventSource`.
+    pub source: &'r str,
+    /// `errorCode`.
+    pub error_code: &'r str,
+    event_type: &'r str,
+    from_console: &'r str,
+    read_only: &'r str,
+    caller: &'r str,
+    access_key_id: &'r str,
+    invoked_by: &'r str,
+}
+
+impl Heading<'_> {
+    /// Whether the call failed. Console sign-ins tell their result in `responseElements` instead.
+    pub fn failed(&self) -> bool {
+        !self.error_code.is_empty()
+    }
+
+    /// Whether the call only reads (`readOnly`), judged by its name where the field is missing.
+    pub fn reads_only(&self) -> bool {
+        if self.read_only.is_empty() {
+            name_reads(self.name)
+        } else {
+            self.read_only.eq_ignore_ascii_case("true")
+        }
+    }
+
+    /// Whether root itself acted. A service acting for root sets `invokedBy`, and a service event carries root's name
+    /// for want of a better one: the CIS benchmark (4.3) excludes both, in this way.
+    pub fn by_root(&self) -> bool {
+        self.caller == "Root" && self.invoked_by.is_empty() && self.event_type != "AwsServiceEvent"
+    }
+
+    /// Whether a long-term access key signed the call.
+    pub fn by_long_term_key(&self) -> bool {
+        self.access_key_id.starts_with("AKIA")
+    }
+
+    /// Whether a person changed something in the console.
+    pub fn changes_in_console(&self) -> bool {
+        self.from_console.eq_ignore_ascii_case("true") && !self.reads_only()
     }
 }
 
@@ -199,25 +304,34 @@ impl Record<'_> {
         }
     }
 
-    /// Whether the call failed. Console sign-ins tell their result in `responseElements` instead.
-    pub fn failed(&self) -> bool {
-        self.error_code.get().is_some()
-    }
-
-    /// Whether the call only reads (`readOnly`), judged by its name where the field is missing.
-    pub fn reads_only(&self) -> bool {
-        match self.read_only.get() {
-            Some(flag) => flag.eq_ignore_ascii_case("true"),
-            None => name_reads(self.event_name.or_empty()),
+    /// What rules listen by.
+    pub fn heading(&self) -> Heading<'_> {
+        Heading {
+            name: self.event_name.or_empty(),
+            source: self.event_source.or_empty(),
+            event_type: self.event_type.or_empty(),
+            error_code: self.error_code.or_empty(),
+            from_console: self.from_console.or_empty(),
+            read_only: self.read_only.or_empty(),
+            caller: self.user_identity.kind.or_empty(),
+            access_key_id: self.user_identity.access_key_id.or_empty(),
+            invoked_by: self.user_identity.invoked_by.or_empty(),
         }
     }
 
-    /// Whether root itself acted. A service acting for root sets `invokedBy`, and a service event carries root's name
-    /// for want of a better one: the CIS benchmark (4.3) excludes both, in this way.
+    /// [`Heading::failed`].
+    pub fn failed(&self) -> bool {
+        self.heading().failed()
+    }
+
+    /// [`Heading::reads_only`].
+    pub fn reads_only(&self) -> bool {
+        self.heading().reads_only()
+    }
+
+    /// [`Heading::by_root`].
     pub fn by_root(&self) -> bool {
-        self.user_identity.kind.or_empty() == "Root"
-            && self.user_identity.invoked_by.get().is_none()
-            && self.event_type.or_empty() != "AwsServiceEvent"
+        self.heading().by_root()
     }
 
     /// The account the event belongs to.

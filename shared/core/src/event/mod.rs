@@ -7,6 +7,7 @@ pub mod cloudtrail;
 pub mod guardduty;
 pub mod health;
 pub mod lenient;
+pub mod log;
 pub mod security_services;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ pub mod trusted_advisor;
 
 use serde_json::value::RawValue;
 
-pub use cloudtrail::Record;
+pub use cloudtrail::{Outline, Record};
 pub use guardduty::GuardDuty;
 pub use health::Health;
 pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
@@ -42,18 +43,6 @@ lenient! {
         resources: List<Text<'a>> = "resources",
         /// `detail`, unparsed.
         detail: Option<&'a RawValue> = "detail",
-    }
-}
-
-lenient! {
-    /// The few keys that tell what a document is.
-    Outline {
-        /// `detail-type`: an EventBridge envelope.
-        detail_type: Option<&'a RawValue> = "detail-type",
-        /// `eventName`: a CloudTrail record.
-        event_name: Option<&'a RawValue> = "eventName",
-        /// `eventSource`: a CloudTrail record.
-        event_source: Option<&'a RawValue> = "eventSource",
     }
 }
 
@@ -115,15 +104,8 @@ impl<'a> Event<'a> {
             serde_json::from_str::<serde::de::IgnoredAny>(text)?;
             return Err(Unreadable { reason: "a JSON object is expected".to_owned() });
         }
-        // Records of CloudTrail's and envelopes of EventBridge's begin so. They are most of what is read, and are read
-        // once; what turns out to be something else is looked at from outside first.
-        if text.starts_with("{\"eventVersion\"") {
-            let record = Record::read(text)?;
-            let named = record.event_name.get().is_some() && record.event_source.get().is_some();
-            if named && record.detail_type.is_none() {
-                return Ok(Event { envelope: Envelope::default(), body: Body::CloudTrail(Box::new(record)) });
-            }
-        } else if text.starts_with("{\"version\"") {
+        // Envelopes of EventBridge's begin so, and are read once; all else is looked at from outside first.
+        if text.starts_with("{\"version\"") {
             let envelope: Envelope<'a> = serde_json::from_str(text)?;
             if envelope.detail_type.get().is_some() {
                 let body = Body::parse(&envelope)?;
@@ -131,17 +113,21 @@ impl<'a> Event<'a> {
             }
         }
         let outline: Outline<'a> = serde_json::from_str(text)?;
-        if outline.detail_type.is_none() {
-            let body = if outline.event_name.is_some() && outline.event_source.is_some() {
-                Body::CloudTrail(Box::new(Record::read(text)?))
-            } else {
-                Body::Other
-            };
-            return Ok(Event { envelope: Envelope::default(), body });
+        if outline.detail_type.get().is_some() {
+            let envelope: Envelope<'a> = serde_json::from_str(text)?;
+            let body = Body::parse(&envelope)?;
+            return Ok(Event { envelope, body });
         }
-        let envelope: Envelope<'a> = serde_json::from_str(text)?;
-        let body = Body::parse(&envelope)?;
-        Ok(Event { envelope, body })
+        let body = if outline.is_record() { Body::record(text)? } else { Body::Other };
+        Ok(Event { envelope: Envelope::default(), body })
+    }
+
+    /// Reads what is known to be a bare CloudTrail record.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the text is not a JSON object.
+    pub fn record(text: &'a str) -> Result<Event<'a>, Unreadable> {
+        Ok(Event { envelope: Envelope::default(), body: Body::record(text)? })
     }
 
     /// The source's own id of this occurrence: the same for duplicates, redeliveries and backup-region copies.
@@ -244,14 +230,16 @@ impl<'a> Event<'a> {
 }
 
 impl<'a> Body<'a> {
+    fn record(text: &'a str) -> Result<Body<'a>, Unreadable> {
+        Ok(Body::CloudTrail(Box::new(Record::read(object(text)?)?)))
+    }
+
     fn parse(envelope: &Envelope<'a>) -> Result<Body<'a>, Unreadable> {
         let Some(detail) = envelope.detail.map(RawValue::get) else { return Ok(Body::Other) };
         let detail_type = envelope.detail_type.or_empty();
         Ok(match detail_type {
             // "AWS Console Sign In" and "AWS Console Signin" both exist in AWS's own guides.
-            _ if detail_type.ends_with("via CloudTrail") => {
-                Body::CloudTrail(Box::new(Record::read(object(detail)?)?))
-            }
+            _ if detail_type.ends_with("via CloudTrail") => Body::record(detail)?,
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
             "Trusted Advisor Check Item Refresh Notification" => Body::TrustedAdvisor(read(detail)?),
             "GuardDuty Finding" => Body::GuardDuty(read(detail)?),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Config, Cx, On, Rule};
+use crate::event::cloudtrail::Heading;
 use crate::event::{Body, Event};
 use crate::observation::{Observation, Verdict};
 use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
@@ -14,11 +15,19 @@ pub struct Index {
     rules: &'static [&'static dyn Rule],
     /// By event source and name.
     calls: HashMap<(&'static str, &'static str), Vec<usize>>,
-    /// By event name in lower case, for rules that do not mind the case.
+    /// By event name in lower case, for rules that do not mind the case. These are asked one by one.
     names: HashMap<String, Vec<usize>>,
-    /// Rules on records by something else than the call's name; few, asked one by one.
-    records: Vec<usize>,
-    /// Rules on what AWS tells besides calls; few, asked one by one.
+    /// On whatever root does.
+    root: Vec<usize>,
+    /// On whatever a long-term access key signs.
+    long_term_keys: Vec<usize>,
+    /// On changes in the console.
+    console: Vec<usize>,
+    /// By error code.
+    failures: HashMap<&'static str, Vec<usize>>,
+    /// On records of any name; users' own rules, asked one by one.
+    any: Vec<usize>,
+    /// On what AWS tells besides calls; few, asked one by one.
     others: Vec<usize>,
 }
 
@@ -35,129 +44,128 @@ pub struct RuleError {
 /// What came of evaluating one event.
 #[derive(Debug, Default)]
 pub struct Evaluation {
-    /// What the rules saw.
+    /// What the rules saw, in the registry's order.
     pub observations: Vec<Observation>,
     /// Rules that failed. The others were heard all the same; `detect` has the event delivered again for these.
     pub errors: Vec<RuleError>,
-    /// Questions to be answered before the rules that asked can finish.
-    pub questions: Vec<Query>,
+}
+
+/// An evaluation under way. A rule that has finished is not asked again when another's question is answered.
+struct Round<'e> {
+    event: &'e Event<'e>,
+    config: &'e Config,
+    received: Timestamp,
+    /// The rules that have not finished, by their place in the registry.
+    waiting: Vec<usize>,
+    facts: Facts<'e>,
+    /// What the others saw.
+    seen: Vec<(usize, Vec<Observation>)>,
+    errors: Vec<RuleError>,
 }
 
 impl Index {
     /// An index of these rules.
     pub fn new(rules: &'static [&'static dyn Rule]) -> Index {
-        let mut calls: HashMap<_, Vec<usize>> = HashMap::new();
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let (mut records, mut others) = (Vec::new(), Vec::new());
+        let mut index = Index {
+            rules,
+            calls: HashMap::new(),
+            names: HashMap::new(),
+            root: Vec::new(),
+            long_term_keys: Vec::new(),
+            console: Vec::new(),
+            failures: HashMap::new(),
+            any: Vec::new(),
+            others: Vec::new(),
+        };
         for (i, rule) in rules.iter().enumerate() {
-            for on in rule.meta().on {
-                match on {
-                    On::Call(source, names) | On::Read(source, names) => {
-                        for name in *names {
-                            enter(calls.entry((*source, *name)).or_default(), i);
-                        }
-                    }
-                    On::Matching(_, names) if !names.is_empty() => {
-                        for name in *names {
-                            enter(by_name.entry(name.to_ascii_lowercase()).or_default(), i);
-                        }
-                    }
-                    On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => enter(&mut others, i),
-                    On::Root | On::LongTermKey | On::Failed(_) | On::ConsoleChange | On::Matching(..) => {
-                        enter(&mut records, i);
-                    }
-                }
-            }
+            rule.meta().on.iter().for_each(|on| index.enter(i, on));
         }
-        Index { rules, calls, names: by_name, records, others }
+        index
+    }
+
+    fn enter(&mut self, rule: usize, on: &'static On) {
+        match on {
+            On::Call(source, names) | On::Read(source, names) => {
+                names.iter().for_each(|name| enter(self.calls.entry((source, name)).or_default(), rule));
+            }
+            On::Matching(_, names) if !names.is_empty() => {
+                let lower = names.iter().map(|name| name.to_ascii_lowercase());
+                lower.for_each(|name| enter(self.names.entry(name).or_default(), rule));
+            }
+            On::Matching(..) => enter(&mut self.any, rule),
+            On::Root => enter(&mut self.root, rule),
+            On::LongTermKey => enter(&mut self.long_term_keys, rule),
+            On::ConsoleChange => enter(&mut self.console, rule),
+            On::Failed(codes) => {
+                codes.iter().for_each(|code| enter(self.failures.entry(code).or_default(), rule));
+            }
+            On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => enter(&mut self.others, rule),
+        }
     }
 
     /// The rules that listen to this event, each once, in the registry's order.
     pub fn listeners(&self, event: &Event<'_>) -> impl Iterator<Item = &'static dyn Rule> {
-        let mut found: Vec<usize> = match &event.body {
-            Body::CloudTrail(record) => {
-                self.calls.get(&(record.event_source.or_empty(), record.event_name.or_empty())).cloned()
+        self.listening(event).into_iter().map(|i| self.rules[i])
+    }
+
+    /// Whether any rule listens to a record with this heading.
+    pub fn hears(&self, heading: &Heading<'_>) -> bool {
+        !self.on_record(heading).is_empty()
+    }
+
+    fn listening(&self, event: &Event<'_>) -> Vec<usize> {
+        match &event.body {
+            Body::CloudTrail(record) => self.on_record(&record.heading()),
+            _ => self.others.iter().copied().filter(|&i| listens(self.rules[i], event)).collect(),
+        }
+    }
+
+    fn on_record(&self, heading: &Heading<'_>) -> Vec<usize> {
+        let mut found = self.calls.get(&(heading.source, heading.name)).cloned().unwrap_or_default();
+        if heading.by_root() {
+            found.extend(&self.root);
+        }
+        if heading.by_long_term_key() {
+            found.extend(&self.long_term_keys);
+        }
+        if heading.changes_in_console() {
+            found.extend(&self.console);
+        }
+        if heading.failed() {
+            found.extend(self.failures.get(heading.error_code).into_iter().flatten());
+            // A failed call is shown only to rules that ask for failed calls, so that none is ever alerted as a success.
+            found.retain(|&i| self.rules[i].meta().failed_calls);
+        }
+        let mut also = |&i: &usize| {
+            let meta = self.rules[i].meta();
+            if meta.on.iter().any(|on| on.matches(heading)) && (meta.failed_calls || !heading.failed()) {
+                found.push(i);
             }
-            _ => None,
+        };
+        if !self.names.is_empty() {
+            self.names.get(&heading.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
         }
-        .unwrap_or_default();
-        if let Body::CloudTrail(record) = &event.body
-            && !self.names.is_empty()
-        {
-            let name = record.event_name.or_empty().to_ascii_lowercase();
-            let bucket = self.names.get(&name).into_iter().flatten();
-            found.extend(bucket.filter(|&&i| listens(self.rules[i], event)));
-        }
-        let asked = if matches!(event.body, Body::CloudTrail(_)) { &self.records } else { &self.others };
-        found.extend(asked.iter().filter(|&&i| listens(self.rules[i], event)));
+        self.any.iter().for_each(also);
         found.sort_unstable();
         found.dedup();
-        found.into_iter().map(|i| self.rules[i]).filter(|rule| wants(*rule, event))
+        found
     }
 
-    /// Evaluates the event as far as the facts allow. `received` stands in for an event time that cannot be read.
-    pub fn evaluate(
-        &self,
-        event: &Event<'_>,
-        facts: &Facts,
-        config: &Config,
-        received: Timestamp,
-    ) -> Evaluation {
-        let mut evaluation = Evaluation::default();
-        for rule in self.listeners(event) {
-            let before = evaluation.observations.len();
-            let mut cx = Cx {
-                event,
-                facts,
-                config,
-                meta: rule.meta(),
-                received,
-                observations: &mut evaluation.observations,
-            };
-            let outcome = match &event.body {
-                Body::CloudTrail(record) => rule.record(record, &mut cx),
-                Body::Health(health) => rule.health(health, &mut cx),
-                Body::TrustedAdvisor(item) => rule.trusted_advisor(item, &mut cx),
-                Body::Other => Ok(()),
-                body => rule.detector(body, &mut cx),
-            };
-            match outcome {
-                Ok(()) => tune(&mut evaluation.observations, before, rule.meta().id, config),
-                Err(Interrupt::Ask(query)) => {
-                    evaluation.observations.truncate(before);
-                    evaluation.questions.push(query);
-                }
-                Err(Interrupt::Failed(reason)) => {
-                    evaluation.observations.truncate(before);
-                    evaluation.errors.push(RuleError { rule: rule.meta().id, reason });
-                }
-            }
-        }
-        if evaluation.questions.is_empty() {
-            cover(&mut evaluation.observations);
-        }
-        evaluation
-    }
-
-    /// Evaluates the event where the answers are at hand, until every question has one.
+    /// Evaluates the event where all answers are at hand. `received` stands in for an event time that cannot be read.
     pub fn evaluate_answering(
         &self,
         event: &Event<'_>,
         config: &Config,
         received: Timestamp,
-        mut answer: impl FnMut(&Query) -> Answer,
+        answer: impl Fn(&Query) -> Answer,
     ) -> Evaluation {
-        let mut facts = Facts::default();
-        loop {
-            let evaluation = self.evaluate(event, &facts, config, received);
-            if evaluation.questions.is_empty() {
-                return evaluation;
-            }
-            for query in evaluation.questions {
-                let answered = answer(&query);
-                facts.insert(query, answered);
-            }
-        }
+        let facts = Facts::of(&answer);
+        let Some(mut round) = self.begin(event, config, received, facts) else {
+            return Evaluation::default();
+        };
+        // Nothing is left to be asked.
+        round.go_on(self.rules);
+        round.end()
     }
 
     /// Evaluates the event, asking `state` until every question has an answer.
@@ -168,20 +176,87 @@ impl Index {
         config: &Config,
         received: Timestamp,
     ) -> Evaluation {
-        let mut facts = Facts::default();
+        let facts = Facts::default();
+        let Some(mut round) = self.begin(event, config, received, facts) else {
+            return Evaluation::default();
+        };
         loop {
-            let evaluation = self.evaluate(event, &facts, config, received);
-            if evaluation.questions.is_empty() {
-                return evaluation;
+            let questions = round.go_on(self.rules);
+            if questions.is_empty() {
+                return round.end();
             }
             // Every round answers at least one new question, and a rule asks a bounded number of them.
-            for query in evaluation.questions {
+            for query in questions {
                 match state.answer(&query).await {
-                    Ok(answer) => facts.insert(query, answer),
-                    Err(why) => facts.postpone(query, why),
+                    Ok(answer) => round.facts.insert(query, answer),
+                    Err(why) => round.facts.postpone(query, why),
                 }
             }
         }
+    }
+
+    /// Nothing begins where no rule listens.
+    fn begin<'e>(
+        &self,
+        event: &'e Event<'e>,
+        config: &'e Config,
+        received: Timestamp,
+        facts: Facts<'e>,
+    ) -> Option<Round<'e>> {
+        let waiting = self.listening(event);
+        let (seen, errors) = (Vec::new(), Vec::new());
+        (!waiting.is_empty()).then_some(Round { event, config, received, waiting, facts, seen, errors })
+    }
+}
+
+impl Round<'_> {
+    /// Asks the rules that have not finished, and returns what they want to know first.
+    fn go_on(&mut self, rules: &[&'static dyn Rule]) -> Vec<Query> {
+        let mut questions = Vec::new();
+        for i in std::mem::take(&mut self.waiting) {
+            match self.ask(rules[i]) {
+                Ok(observations) if observations.is_empty() => {}
+                Ok(observations) => self.seen.push((i, observations)),
+                Err(Interrupt::Ask(query)) => {
+                    self.waiting.push(i);
+                    if !questions.contains(&query) {
+                        questions.push(query);
+                    }
+                }
+                Err(Interrupt::Failed(reason)) => {
+                    self.errors.push(RuleError { rule: rules[i].meta().id, reason });
+                }
+            }
+        }
+        questions
+    }
+
+    fn ask(&self, rule: &'static dyn Rule) -> Result<Vec<Observation>, Interrupt> {
+        let mut observations = Vec::new();
+        let mut cx = Cx {
+            event: self.event,
+            facts: &self.facts,
+            config: self.config,
+            meta: rule.meta(),
+            received: self.received,
+            observations: &mut observations,
+        };
+        match &self.event.body {
+            Body::CloudTrail(record) => rule.record(record, &mut cx),
+            Body::Health(health) => rule.health(health, &mut cx),
+            Body::TrustedAdvisor(item) => rule.trusted_advisor(item, &mut cx),
+            Body::Other => Ok(()),
+            body => rule.detector(body, &mut cx),
+        }?;
+        tune(&mut observations, rule.meta().id, self.config);
+        Ok(observations)
+    }
+
+    fn end(mut self) -> Evaluation {
+        self.seen.sort_by_key(|(place, _)| *place);
+        let mut observations: Vec<Observation> = self.seen.into_iter().flat_map(|(_, seen)| seen).collect();
+        cover(&mut observations);
+        Evaluation { observations, errors: self.errors }
     }
 }
 
@@ -193,12 +268,12 @@ fn enter(bucket: &mut Vec<usize>, rule: usize) {
 }
 
 /// Applies what the owner has set for the rule to what it has just reported.
-fn tune(observations: &mut Vec<Observation>, from: usize, rule: &str, config: &Config) {
+fn tune(observations: &mut Vec<Observation>, rule: &str, config: &Config) {
     let Some(set) = config.overrides.get(rule) else { return };
     if set.enabled == Some(false) {
-        observations.truncate(from);
+        observations.clear();
     }
-    for observation in observations.iter_mut().skip(from).filter(|seen| seen.verdict != Verdict::Passing) {
+    for observation in observations.iter_mut().filter(|seen| seen.verdict != Verdict::Passing) {
         observation.severity = set.severity.unwrap_or(observation.severity);
         // What happens often is no worse either, once a person has said how bad it is.
         observation.burst = observation.burst.filter(|_| set.severity.is_none());
@@ -222,7 +297,7 @@ fn listens(rule: &dyn Rule, event: &Event<'_>) -> bool {
     rule.meta().on.iter().any(|on| on.hears(event))
 }
 
-/// A failed call is shown only to rules that ask for failed calls, so that none is ever alerted as a success.
+/// Whether the rule may see the event: a failed call only if it asks for failed calls.
 fn wants(rule: &dyn Rule, event: &Event<'_>) -> bool {
     match &event.body {
         Body::CloudTrail(record) => rule.meta().failed_calls || !record.failed(),

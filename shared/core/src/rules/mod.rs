@@ -30,6 +30,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::event::cloudtrail::Heading;
 use crate::event::{Body, Event, Health, Record, TrustedAdvisor};
 use crate::finding::short_hash;
 use crate::observation::{Actor, Confidence, EventRef, Observation, Resolution, Severity, Subject, Verdict};
@@ -144,26 +145,25 @@ impl On {
                 record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty())
             }
             (On::Root, Body::CloudTrail(record)) => record.by_root(),
-            (On::LongTermKey, Body::CloudTrail(record)) => {
-                record.user_identity.access_key_id.or_empty().starts_with("AKIA")
-            }
+            (On::LongTermKey, Body::CloudTrail(record)) => record.heading().by_long_term_key(),
             (On::Health(prefix), Body::Health(health)) => {
                 health.event_type_code.or_empty().starts_with(prefix)
             }
             (On::TrustedAdvisor(check), Body::TrustedAdvisor(item)) => item.check_name.or_empty() == *check,
             (On::Failed(codes), Body::CloudTrail(record)) => codes.contains(&record.error_code.or_empty()),
-            (On::ConsoleChange, Body::CloudTrail(record)) => {
-                record.from_console.is_ignore_case("true") && !record.reads_only()
-            }
+            (On::ConsoleChange, Body::CloudTrail(record)) => record.heading().changes_in_console(),
             (On::Detector(detector), body) => detector.says(body),
-            (On::Matching(sources, names), Body::CloudTrail(record)) => {
-                let among = |list: &[&str], text: &str| {
-                    list.is_empty() || list.iter().any(|own| own.eq_ignore_ascii_case(text))
-                };
-                among(names, record.event_name.or_empty()) && among(sources, record.event_source.or_empty())
-            }
+            (On::Matching(..), Body::CloudTrail(record)) => self.matches(&record.heading()),
             _ => false,
         }
+    }
+
+    /// Whether it is [`On::Matching`] and this is such a record.
+    pub(crate) fn matches(&self, heading: &Heading<'_>) -> bool {
+        let among = |list: &[&str], text: &str| {
+            list.is_empty() || list.iter().any(|own| own.eq_ignore_ascii_case(text))
+        };
+        matches!(self, On::Matching(sources, names) if among(names, heading.name) && among(sources, heading.source))
     }
 }
 
@@ -246,7 +246,7 @@ pub struct Cx<'c> {
     /// The event, envelope included.
     pub event: &'c Event<'c>,
     /// Answers about live state.
-    pub facts: &'c Facts,
+    pub facts: &'c Facts<'c>,
     /// Settings.
     pub config: &'c Config,
     meta: &'static Meta,

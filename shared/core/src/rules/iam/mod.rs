@@ -85,6 +85,7 @@ fn raised(seen: Observation, record: &Record<'_>) -> Observation {
 #[cfg(test)]
 pub(crate) mod replay {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::cell::RefCell;
     use std::collections::HashMap;
 
     use serde_json::{Value, json};
@@ -102,12 +103,13 @@ pub(crate) mod replay {
     pub(crate) fn all(rule: &'static dyn Rule, events: &[String]) -> Vec<Vec<Observation>> {
         let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
         let (index, config) = (Index::new(rules), Config::default());
-        let mut windows: HashMap<String, Window> = HashMap::new();
+        let windows: RefCell<HashMap<String, Window>> = RefCell::default();
         let mut each = |text: &String| {
             let event = Event::parse(text).unwrap();
             let evaluation =
                 index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| match query {
                     Query::Window(asked) => {
+                        let mut windows = windows.borrow_mut();
                         let window = windows.entry(asked.key.clone()).or_default();
                         let (crowd, _) = window.add(&asked.member, asked.time, asked.span);
                         Fact::Known(Answer::Crowd(crowd))

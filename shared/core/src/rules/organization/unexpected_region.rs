@@ -95,7 +95,6 @@ mod tests {
     use crate::rules::Config;
     use crate::rules::dispatch::Index;
     use crate::rules::testing::{self, ACCOUNT, call};
-    use crate::state::Facts;
     use crate::time::Timestamp;
 
     /// The helpers of [`testing`] know no regions in use.
@@ -107,8 +106,10 @@ mod tests {
             ..Config::default()
         };
         let event = Event::parse(event).unwrap_or_else(|_| unreachable!());
-        let all = Index::new(RULES).evaluate(&event, &Facts::default(), &config, Timestamp::from_millis(0));
-        assert!(all.errors.is_empty() && all.questions.is_empty());
+        let all = Index::new(RULES).evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {
+            unreachable!("it asks {query:?}")
+        });
+        assert!(all.errors.is_empty());
         all.observations.iter().for_each(check::renders_well);
         all.observations
     }

@@ -1,0 +1,216 @@
+//! Log files: how recorded events are written down.
+//!
+//! CloudTrail's files in S3 hold one object with `Records`; `aws cloudtrail lookup-events` prints one with `Events`, each
+//! with the record as text under `CloudTrailEvent`; others collect events in a list or one a line.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::lenient::{List, Text, lenient};
+use super::{Event, Outline, Unreadable};
+
+/// Something that a log file holds, in the order it stands there.
+#[derive(Debug)]
+pub enum Entry<'a> {
+    /// A CloudTrail record of which only the outline has been read.
+    Record(Outline<'a>, &'a str),
+    /// Anything else: an envelope, or what is no event.
+    Other(&'a str),
+}
+
+lenient! {
+    /// The objects around events.
+    Wrapper {
+        /// CloudTrail's files.
+        records: List<Option<&'a RawValue>> = "Records",
+        /// The answer of `lookup-events`.
+        events: List<Found<'a>> = "Events",
+        /// One of its events, alone.
+        event: Text<'a> = "CloudTrailEvent",
+    }
+}
+
+lenient! {
+    /// An event of `lookup-events`.
+    Found {
+        /// The record, as text.
+        event: Text<'a> = "CloudTrailEvent",
+    }
+}
+
+/// Hands on each event of a JSON document: an event, a list of events, or an object around them. What is broken is
+/// handed on as an error, after the events before it.
+pub fn entries(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if let Some(list) = records(text).or_else(|| text.strip_prefix('[')) {
+        return items(list, each);
+    }
+    match entry(text) {
+        Ok((Entry::Other(text), _)) if !inside(text, each) => each(Ok(Entry::Other(text))),
+        Ok((Entry::Other(_), _)) => {}
+        Ok((entry, end)) if text[end..].trim().is_empty() => each(Ok(entry)),
+        Ok((_, end)) => {
+            let rest: String = text[end..].trim().chars().take(20).collect();
+            each(Err(Unreadable { reason: format!("something stands behind the event: {rest}") }));
+        }
+        Err(error) => each(Err(error)),
+    }
+}
+
+/// What follows `{"Records":[`.
+fn records(text: &str) -> Option<&str> {
+    let text = text.strip_prefix('{')?.trim_start().strip_prefix("\"Records\"")?;
+    text.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')
+}
+
+/// The items of a list that has just begun.
+fn items(mut text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) {
+    loop {
+        text = text.trim_start();
+        if text.starts_with(']') {
+            return;
+        }
+        match entry(text) {
+            Ok((entry, end)) => {
+                each(Ok(entry));
+                text = text[end..].trim_start();
+            }
+            Err(error) => return each(Err(error)),
+        }
+        match text.strip_prefix(',') {
+            Some(rest) => text = rest,
+            None if text.starts_with(']') => return,
+            None => return each(Err(Unreadable { reason: "the list of events breaks off".to_owned() })),
+        }
+    }
+}
+
+/// Reads one value, once: its outline, and where it ends.
+fn entry(text: &str) -> Result<(Entry<'_>, usize), Unreadable> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Outline<'_>>();
+    let outline = values.next().ok_or_else(|| Unreadable { reason: "there is no event".to_owned() })??;
+    let end = values.byte_offset();
+    let own = &text[..end];
+    Ok((if outline.is_record() { Entry::Record(outline, own) } else { Entry::Other(own) }, end))
+}
+
+/// The events in an object around them; `false` where it is none.
+fn inside(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) -> bool {
+    let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(text) else { return false };
+    let found = wrapper.events.0.iter().map(|found| &found.event).chain([&wrapper.event]);
+    let texts: Vec<&str> = found.filter_map(Text::get).collect();
+    let records: Vec<&str> = wrapper.records.0.iter().flatten().map(|raw| raw.get()).collect();
+    for text in records.iter().chain(&texts) {
+        match entry(text) {
+            Ok((entry, _)) => each(Ok(entry)),
+            Err(error) => each(Err(error)),
+        }
+    }
+    !records.is_empty() || !texts.is_empty()
+}
+
+impl<'a> Entry<'a> {
+    /// The event, read whole.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is none.
+    pub fn event(&self) -> Result<Event<'a>, Unreadable> {
+        match self {
+            Entry::Record(_, text) => Event::record(text),
+            Entry::Other(text) => Event::parse(text),
+        }
+    }
+}
+
+/// Whether a line is a part of a document that goes on behind it, such as a pretty-printed one.
+pub fn goes_on(line: &str) -> bool {
+    serde::de::IgnoredAny::deserialize(&mut serde_json::Deserializer::from_str(line))
+        .is_err_and(|error| error.is_eof())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rules::testing::{call, envelope};
+
+    /// What the document holds: event names, `-` for what is no record, and the errors' words.
+    fn told(text: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        entries(text, &mut |entry| {
+            all.push(match entry {
+                Ok(Entry::Record(outline, text)) => {
+                    assert_eq!(Event::parse(text).unwrap().name(), outline.event_name.or_empty());
+                    outline.event_name.or_empty().to_owned()
+                }
+                Ok(Entry::Other(text)) => format!("-{text}"),
+                Err(error) => format!("! {}", error.reason),
+            });
+        });
+        all
+    }
+
+    fn record(name: &str) -> String {
+        call("iam", name, json!({}))
+    }
+
+    #[test]
+    fn records_are_found_in_whatever_holds_them() {
+        let (a, b) = (record("A"), record("B"));
+        let text = |record: &str| json!({"EventId": "1", "CloudTrailEvent": record});
+        for (document, expected) in [
+            (a.clone(), vec!["A"]),
+            (format!("{{\"Records\":[{a},{b}]}}"), vec!["A", "B"]),
+            (format!("\u{feff} {{ \"Records\" : [\n {a} ,\r\n{b}\n]\n}}\n"), vec!["A", "B"]),
+            (format!("{{\"more\":1,\"Records\":[{a}]}}"), vec!["A"]),
+            (format!("[{a},{b}]"), vec!["A", "B"]),
+            (json!({"Events": [text(&a), text(&b)], "NextToken": "x"}).to_string(), vec!["A", "B"]),
+            (text(&a).to_string(), vec!["A"]),
+            ("{\"Records\":[]}".to_owned(), vec![]),
+        ] {
+            assert_eq!(told(&document), expected, "{document}");
+            let value: Value = serde_json::from_str(document.trim_start_matches('\u{feff}')).unwrap();
+            assert_eq!(told(&serde_json::to_string_pretty(&value).unwrap()), expected, "pretty: {document}");
+        }
+        let envelope = envelope("aws.iam", "AWS API Call via CloudTrail", json!({}));
+        assert_eq!(told(&envelope), [format!("-{envelope}")]);
+    }
+
+    #[test]
+    fn what_stands_before_a_break_is_kept() {
+        let a = record("A");
+        let whole = format!("{{\"Records\":[{a},{a}]}}");
+        for end in ["{\"Records\":[".len() + a.len() + 1, whole.len() - 3, whole.len() - 2] {
+            let told = told(&whole[..end]);
+            assert_eq!(told[0], "A", "{told:?}");
+            assert!(told.last().unwrap().starts_with('!'), "{told:?}");
+        }
+        assert!(told(&format!("{a} {a}"))[0].contains("something stands behind the event"));
+    }
+
+    #[test]
+    fn a_line_goes_on_when_json_does() {
+        assert!(goes_on("{") && goes_on("[{\"a\": 1},") && goes_on("{\"Records\": ["));
+        assert!(!goes_on("{}") && !goes_on("{broken") && !goes_on("{\"a\": 1}, "));
+    }
+
+    proptest! {
+        /// Any text is answered, and what is JSON is read as serde reads it.
+        #[test]
+        fn any_text_is_answered(text in ".{0,60}|[\\[{]{1,3}\\PC{0,40}|\\{\"Records\":\\[\\PC{0,30}") {
+            let _ = told(&text);
+        }
+
+        #[test]
+        fn broken_records_never_end_as_more_than_there_were(cut in 0_usize..2_000) {
+            let whole = format!("{{\"Records\":[{},{}]}}", record("A"), record("B"));
+            if let Some(part) = whole.get(..cut.min(whole.len())) {
+                let found = told(part).into_iter().filter(|told| !told.starts_with(['!', '-'])).count();
+                prop_assert!(found <= 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Recorded events through the rules, without an account.
+//!
+//! Most events can be judged alone, and on any thread. What a rule makes of the others depends on those before them: how
+//! many like it there were, whether its key was already known to be exposed. [`Player::play`] does all that needs no
+//! memory, [`Memory::settle`] the rest, in the order of the log. The windows are those of the account's journal.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::log::Entry;
+use crate::event::{Event, Unreadable};
+use crate::observation::{Observation, Verdict};
+use crate::rules::dispatch::{Evaluation, Index};
+use crate::rules::{Config, Rule};
+use crate::state::{Answer, Fact, Query, Value};
+use crate::time::Timestamp;
+use crate::window::Window;
+
+/// The rules that events are played through.
+pub struct Player {
+    rules: Index,
+    config: Config,
+}
+
+/// What is known of an event before those that came earlier are.
+#[derive(Debug)]
+pub struct Played {
+    /// What kind of event it is; see [`Event::kind`].
+    pub kind: &'static str,
+    evaluation: Evaluation,
+    /// The event once more, where its judgement depends on earlier ones.
+    open: Option<Open>,
+}
+
+impl Played {
+    /// Whether there is something to settle.
+    pub fn is_quiet(&self) -> bool {
+        let Evaluation { observations, errors } = &self.evaluation;
+        observations.is_empty() && errors.is_empty() && self.open.is_none()
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    text: String,
+    depends: Depends,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Depends {
+    /// On whether one of these keys, each with its account, is known to be exposed. It was judged as if none was.
+    Exposed(Vec<(String, String)>),
+    /// On how many like it there were.
+    Company,
+}
+
+impl Player {
+    /// Plays events through these rules.
+    pub fn new(rules: &'static [&'static dyn Rule], config: Config) -> Player {
+        Player { rules: Index::new(rules), config }
+    }
+
+    /// Judges what a log file holds as far as it can be judged alone, on any thread.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is no event.
+    pub fn play(&self, entry: &Entry<'_>) -> Result<Played, Unreadable> {
+        let text = match entry {
+            // Most calls interest no rule, and nothing else of them needs to be read.
+            Entry::Record(outline, _) if !self.rules.hears(&outline.heading()) => {
+                return Ok(Played { kind: "cloudtrail", evaluation: Evaluation::default(), open: None });
+            }
+            Entry::Record(_, text) | Entry::Other(text) => text,
+        };
+        let event = entry.event()?;
+        if event.kind() == "other" && event.envelope.detail_type.get().is_none() {
+            let reason = "neither a CloudTrail record nor an EventBridge envelope".to_owned();
+            return Err(Unreadable { reason });
+        }
+        let depends = RefCell::new(Depends::Exposed(Vec::new()));
+        let evaluation = self.evaluate(&event, |question| match (question, &mut *depends.borrow_mut()) {
+            (Query::ExposedKey { account, access_key_id }, Depends::Exposed(keys)) => {
+                keys.push((account.clone(), access_key_id.clone()));
+                Fact::Known(Value::Flag(false))
+            }
+            (Query::ExposedKey { .. }, Depends::Company) => Fact::Known(Value::Flag(false)),
+            (Query::Window(_), depends) => {
+                *depends = Depends::Company;
+                unasked()
+            }
+            _ => unasked(),
+        });
+        let depends = depends.into_inner();
+        let open =
+            (depends != Depends::Exposed(Vec::new())).then(|| Open { text: (*text).to_owned(), depends });
+        Ok(Played { kind: event.kind(), evaluation, open })
+    }
+
+    fn evaluate(&self, event: &Event<'_>, answer: impl Fn(&Query) -> Answer) -> Evaluation {
+        self.rules.evaluate_answering(event, &self.config, Timestamp::default(), answer)
+    }
+}
+
+fn unasked() -> Answer {
+    Fact::Unavailable("replay does not ask the account".to_owned())
+}
+
+/// What the events so far have told; on an account the tables know it.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Accounts and ids of keys that are known to be exposed, and since when.
+    exposed: BTreeMap<(String, String), Timestamp>,
+    windows: RefCell<HashMap<String, Window>>,
+}
+
+impl Memory {
+    /// What the rules make of an event that was played, given those before it.
+    pub fn settle(&mut self, player: &Player, played: Played) -> Evaluation {
+        let evaluation = match played.open {
+            Some(open) if self.matters(&open.depends) => match Event::parse(&open.text) {
+                Ok(event) => player.evaluate(&event, |question| self.answer(question, &event)),
+                // It has been read before, from the same text.
+                Err(_) => played.evaluation,
+            },
+            _ => played.evaluation,
+        };
+        self.learn(&evaluation.observations);
+        evaluation
+    }
+
+    fn matters(&self, depends: &Depends) -> bool {
+        match depends {
+            Depends::Exposed(keys) => keys.iter().any(|key| self.exposed.contains_key(key)),
+            Depends::Company => true,
+        }
+    }
+
+    fn answer(&self, question: &Query, event: &Event<'_>) -> Answer {
+        match question {
+            Query::ExposedKey { account, access_key_id } => {
+                // A log need not be in order: what a key did before it leaked is no sign of the thief.
+                let since = self.exposed.get(&(account.clone(), access_key_id.clone()));
+                Fact::Known(Value::Flag(since.is_some_and(|since| event.time() >= Some(*since))))
+            }
+            Query::Window(asked) => {
+                let mut windows = self.windows.borrow_mut();
+                let window = windows.entry(asked.key.clone()).or_default();
+                Fact::Known(Value::Crowd(window.add(&asked.member, asked.time, asked.span).0))
+            }
+            _ => unasked(),
+        }
+    }
+
+    fn learn(&mut self, observations: &[Observation]) {
+        for seen in observations.iter().filter(|seen| seen.rule.finding == "exposed-access-key") {
+            let key = (seen.subject.account.clone(), seen.subject.resource.clone());
+            if seen.verdict == Verdict::Passing {
+                self.exposed.remove(&key);
+            } else {
+                self.exposed.entry(key).or_insert(seen.event.time);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::log::entries;
+    use crate::rules::registry::RULES;
+    use crate::rules::testing::{call, envelope};
+
+    /// Rules that fired, event by event. All events are played before the first is settled, as threads may do.
+    fn replay(log: &[String]) -> Vec<Vec<&'static str>> {
+        let player = Player::new(RULES, Config::default());
+        let mut played = Vec::new();
+        for text in log {
+            entries(text, &mut |entry| played.push(player.play(&entry.unwrap()).unwrap()));
+        }
+        let mut memory = Memory::default();
+        let settle = |played| {
+            let seen = memory.settle(&player, played).observations;
+            seen.iter().map(|seen| seen.rule.id).collect()
+        };
+        played.into_iter().map(settle).collect()
+    }
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+
+    fn exposed(time: &str) -> String {
+        let detail = json!({"eventTypeCode": "AWS_RISK_CREDENTIALS_EXPOSED", "service": "RISK",
+            "eventTypeCategory": "issue", "startTime": time, "affectedEntities": [{"entityValue": KEY}]});
+        envelope("aws.health", "AWS Health Event", detail)
+    }
+
+    fn used(time: &str) -> String {
+        call("sts", "GetCallerIdentity", json!({"userIdentity": {"accessKeyId": KEY}, "eventTime": time}))
+    }
+
+    #[test]
+    fn a_key_is_known_to_be_exposed_from_then_on() {
+        let (leak, before, after) = (
+            exposed("Sun, 01 Mar 2026 12:00:00 GMT"),
+            used("2026-03-01T11:59:59Z"),
+            used("2026-03-01T12:00:01Z"),
+        );
+        let at_work = |seen: &Vec<&str>| seen.contains(&"exposed-access-key-in-use");
+        let seen = replay(&[after.clone(), leak, before, after]);
+        assert_eq!(seen.iter().map(at_work).collect::<Vec<_>>(), [false, false, false, true]);
+    }
+
+    #[test]
+    fn events_are_counted_once_and_in_order() {
+        let refused = |i: usize| {
+            call("ec2", "RunInstances", json!({"errorCode": "AccessDenied", "eventID": format!("e{i}")}))
+        };
+        let mut log: Vec<String> = (0..24).map(refused).collect();
+        log.extend((0..24).map(refused));
+        let burst = |seen: &Vec<&str>| seen.contains(&"iam-access-denied-burst");
+        assert_eq!(replay(&log).iter().filter(|seen| burst(seen)).count(), 0, "duplicates count once");
+        log.push(refused(24));
+        assert!(replay(&log).last().is_some_and(burst));
+    }
+
+    #[test]
+    fn what_no_rule_hears_is_quiet_and_what_is_no_event_is_said() {
+        let player = Player::new(RULES, Config::default());
+        let play = |text: &str| {
+            let mut all = Vec::new();
+            entries(text, &mut |entry| all.push(entry.and_then(|entry| player.play(&entry))));
+            all
+        };
+        let quiet = play(&call("kms", "Decrypt", json!({"readOnly": true})));
+        assert!(quiet[0].as_ref().unwrap().is_quiet());
+        let reason = play("{\"event\":1}")[0].as_ref().unwrap_err().reason.clone();
+        assert!(reason.contains("neither a CloudTrail record"), "{reason}");
+    }
+}
