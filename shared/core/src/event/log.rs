@@ -11,6 +11,8 @@ use super::{Event, Outline, Unreadable};
 
 /// Something that a log file holds, in the order it stands there.
 #[derive(Debug)]
+// An outline is looked at once and gone: a box of its own would cost more than the moves it saves.
+#[allow(clippy::large_enum_variant)]
 pub enum Entry<'a> {
     /// A CloudTrail record of which only the outline has been read.
     Record(Outline<'a>, &'a str),

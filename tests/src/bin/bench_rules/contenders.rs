@@ -2,10 +2,10 @@
 
 use anyhow::Context as _;
 use keepwatch_core::event::Event;
+use keepwatch_core::event::log::entries;
+use keepwatch_core::replay::{Memory, Player};
 use keepwatch_core::rules::registry::RULES;
-use keepwatch_core::rules::{Config, Rule, dispatch::Index};
-use keepwatch_core::state::Fact;
-use keepwatch_core::time::Timestamp;
+use keepwatch_core::rules::{Config, Rule};
 use rsigma_eval::{Engine, JsonEvent};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -15,6 +15,11 @@ use crate::corpus::Corpus;
 /// The least that reading JSON costs.
 pub(crate) fn read(corpus: &Corpus) -> usize {
     corpus.events().filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()).count()
+}
+
+/// The least that reading CloudTrail's files costs.
+pub(crate) fn read_files(corpus: &Corpus) -> usize {
+    corpus.files().filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok()).count()
 }
 
 /// What every Sigma engine begins with.
@@ -27,29 +32,36 @@ pub(crate) fn parse(corpus: &Corpus) -> usize {
     corpus.events().filter(|text| Event::parse(text).is_ok()).count()
 }
 
-/// Keepwatch's rules.
-pub(crate) struct Builtin {
-    index: Index,
-    config: Config,
-}
+/// Keepwatch's rules, as `keepwatch replay` plays events through them.
+pub(crate) struct Builtin(Player);
 
 impl Builtin {
     /// All rules so many times over, and these.
     pub(crate) fn new(times: usize, more: &[&'static dyn Rule]) -> Builtin {
         let rules: Vec<&'static dyn Rule> =
             (0..times).flat_map(|_| RULES.iter().copied()).chain(more.iter().copied()).collect();
-        Builtin { index: Index::new(Box::leak(rules.into_boxed_slice())), config: Config::default() }
+        Builtin(Player::new(Box::leak(rules.into_boxed_slice()), Config::default()))
     }
 
     /// Parses and evaluates.
     pub(crate) fn count(&self, corpus: &Corpus) -> usize {
-        let nobody = |_: &_| Fact::Unavailable("nobody is asked".to_owned());
-        let seen = |text| {
-            let event = Event::parse(text).ok()?;
-            let now = Timestamp::default();
-            Some(self.index.evaluate_answering(&event, &self.config, now, nobody).observations.len())
-        };
-        corpus.events().filter_map(seen).sum()
+        self.settled(corpus.events())
+    }
+
+    /// Unpacks, parses and evaluates.
+    pub(crate) fn count_files(&self, corpus: &Corpus) -> usize {
+        self.settled(corpus.files())
+    }
+
+    fn settled(&self, texts: impl Iterator<Item = impl AsRef<str>>) -> usize {
+        let (mut memory, mut found) = (Memory::default(), 0);
+        for text in texts {
+            entries(text.as_ref(), &mut |entry| {
+                let played = entry.and_then(|entry| self.0.play(&entry));
+                found += played.map_or(0, |played| memory.settle(&self.0, played).observations.len());
+            });
+        }
+        found
     }
 }
 

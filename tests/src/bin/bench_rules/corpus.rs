@@ -1,4 +1,4 @@
-//! The events that are read: CloudTrail records, each a line.
+//! The events that are read: CloudTrail records, a line each, and packed as CloudTrail packs them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,9 +9,10 @@ use anyhow::{Context as _, ensure};
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use keepwatch_core::event::{Body, Event};
-use keepwatch_tests::events;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::traffic;
 
 /// So many bytes at least, by repetition: more than a core's own caches hold.
 const BYTES: usize = 8 << 20;
@@ -22,14 +23,17 @@ const FIXTURES: [&str; 2] = [
     include_str!("../../../stories/demo.jsonl"),
 ];
 
-/// In an account that is at work hardly a call interests a rule, and one that fires costs as much as many that do not.
-const QUIET: usize = 2_000;
+/// Records of an account at work beside them.
+const QUIET: usize = 5_000;
+
+/// Records of one file. CloudTrail writes one for each account and region about every five minutes.
+const FILE: usize = 1_000;
 
 /// See the module.
 pub(crate) struct Corpus {
     text: String,
     count: usize,
-    packed: Vec<u8>,
+    files: Vec<Vec<u8>>,
     /// Where they are from.
     pub(crate) from: String,
 }
@@ -55,9 +59,8 @@ impl Corpus {
             }
             None => {
                 lines.extend(FIXTURES.iter().flat_map(|text| text.lines()).filter_map(record));
-                lines
-                    .extend((0..QUIET).filter_map(|i| record(&events::uninteresting(&format!("quiet-{i}")))));
-                "the project's own fixtures".to_owned()
+                lines.extend(traffic::day(QUIET));
+                format!("{QUIET} of an account at work and the project's own fixtures")
             }
         };
         ensure!(!lines.is_empty(), "there are no CloudTrail records {from}");
@@ -69,9 +72,9 @@ impl Corpus {
             }
             count += lines.len();
         }
-        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
-        gzip.write_all(text.as_bytes())?;
-        Ok(Corpus { text, count, packed: gzip.finish()?, from })
+        let all: Vec<&str> = text.lines().collect();
+        let files = all.chunks(FILE).map(packed).collect::<anyhow::Result<_>>()?;
+        Ok(Corpus { text, count, files, from })
     }
 
     /// How many events there are.
@@ -89,13 +92,21 @@ impl Corpus {
         self.text.lines()
     }
 
-    /// Unpacks the events and hands them on, as whoever reads CloudTrail's files must.
-    pub(crate) fn unpacked(&self, work: impl FnOnce(&Corpus) -> usize) -> usize {
-        let mut bytes = Vec::with_capacity(self.text.len());
-        let read = MultiGzDecoder::new(self.packed.as_slice()).read_to_end(&mut bytes);
-        let text = read.ok().and_then(|_| String::from_utf8(bytes).ok()).unwrap_or_default();
-        work(&Corpus { text, count: self.count, packed: Vec::new(), from: String::new() })
+    /// The text of each file, unpacked.
+    pub(crate) fn files(&self) -> impl Iterator<Item = String> {
+        self.files.iter().map(|packed| {
+            let mut text = String::with_capacity(packed.len() * 16);
+            let read = MultiGzDecoder::new(packed.as_slice()).read_to_string(&mut text);
+            read.map(|_| text).unwrap_or_default()
+        })
     }
+}
+
+/// A file as CloudTrail writes it.
+fn packed(records: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(format!("{{\"Records\":[{}]}}", records.join(",")).as_bytes())?;
+    Ok(gzip.finish()?)
 }
 
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
