@@ -9,8 +9,9 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
-    /// addresses, a protection plan or data source switched off, a threat list deactivated, or the export of
-    /// findings deleted.
+    /// addresses or another file for one, a protection plan or data source switched off, a threat list
+    /// deactivated, or the export of findings deleted. Where a filter matches something else from now on and
+    /// the event does not say whether it archives, that is told.
     /// ## Why it matters
     /// An intruder who adds the own address to a trusted list, or archives every new finding, is not noticed,
     /// and GuardDuty still looks enabled.
@@ -31,7 +32,8 @@ declare_rule! {
             "CreateFilter", "UpdateFilter", "DeleteFilter", "CreateIPSet", "UpdateIPSet", "DeleteIPSet",
             "CreateTrustedEntitySet", "UpdateTrustedEntitySet", "DeleteTrustedEntitySet",
                 "UpdateThreatIntelSet",
-            "DeleteThreatIntelSet", "DeletePublishingDestination", "UpdateDetector",
+            "DeleteThreatIntelSet", "UpdateThreatEntitySet", "DeleteThreatEntitySet",
+            "DeletePublishingDestination", "UpdateDetector",
         ])],
     }
 }
@@ -58,6 +60,7 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     let (kind, name) = named(record)?;
     let arn = record.arn("guardduty", &format!("detector/{detector}/{kind}/{name}"));
     let active = flag(request, &["activate"]);
+    let moved = event.starts_with("Update") && text(request, &["location"]).is_some();
     let bad = |severity: Severity, title: String, because: &str| {
         Some(cx.failing(&arn, title).severity(severity).because(because))
     };
@@ -81,11 +84,35 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                     .step("Delete it", "guardduty delete-filter", &[at[0], ("--filter-name", name), at[1]]),
             )
         }
-        "ipset" | "trustedentityset" if active == Some(true) => {
-            let title =
-                format!("{who} has GuardDuty trust every address of list {}", list_name(record, name));
+        "filter" if event == "UpdateFilter" && text(request, &["action"]).is_none() => {
+            // What is left out stays as it was: the filter may well archive what it matches now.
+            let criteria = get(request, &["findingCriteria"])?.to_string();
+            let title = format!("{who} changed what GuardDuty filter {name} matches");
+            Some(
+                cx.unknown(&arn, title)
+                    .severity(Severity::Medium)
+                    .because("If the filter archives, nobody is told of the findings that it matches now.")
+                    .detail("Criteria", criteria)
+                    .step(
+                        "Does it archive, and what does it match?",
+                        "guardduty get-filter",
+                        &[at[0], ("--filter-name", name), at[1]],
+                    ),
+            )
+        }
+        "ipset" | "trustedentityset" if active == Some(true) || (active.is_none() && moved) => {
+            let list = list_name(record, name);
+            let (severity, title) = match active {
+                Some(_) => {
+                    (Severity::High, format!("{who} has GuardDuty trust every address of list {list}"))
+                }
+                // The list stays as active as it was.
+                None => {
+                    (Severity::Medium, format!("{who} gave GuardDuty's trusted list {list} another file"))
+                }
+            };
             let seen = bad(
-                Severity::High,
+                severity,
                 title,
                 "GuardDuty makes no findings for what comes from addresses of a trusted list.",
             )?;
@@ -103,10 +130,14 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                     ),
             )
         }
-        "threatintelset" if event.starts_with("Delete") || active == Some(false) => {
+        "threatintelset" | "threatentityset" if event.starts_with("Delete") || active == Some(false) => {
             let title = format!("{who} has GuardDuty no longer use threat list {}", list_name(record, name));
             let seen = bad(Severity::Low, title, "Addresses of this list give no findings any more.")?;
-            Some(seen.step("Which lists are left?", "guardduty list-threat-intel-sets", &at))
+            let look = match kind {
+                "threatintelset" => "guardduty list-threat-intel-sets",
+                _ => "guardduty list-threat-entity-sets",
+            };
+            Some(seen.step("Which lists are left?", look, &at))
         }
         "publishingDestination" => {
             let title = format!("{who} deleted GuardDuty's export of findings {name}");
@@ -118,14 +149,9 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             Some(seen.step("Which exports are left?", "guardduty list-publishing-destinations", &at))
         }
         // Deleted, deactivated, or a filter that archives nothing any more.
-        "filter"
-            if event == "CreateFilter"
-                || (event == "UpdateFilter" && text(request, &["action"]).is_none()) =>
-        {
-            None
-        }
+        "filter" if event == "CreateFilter" => None,
         "ipset" | "trustedentityset" if active.is_none() && !event.starts_with("Delete") => None,
-        "threatintelset" if active.is_none() => None,
+        "threatintelset" | "threatentityset" if active.is_none() => None,
         _ => Some(cx.passing(&arn, format!("{who} ended what {kind} {name} did"))),
     }
 }
@@ -144,6 +170,7 @@ fn named<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
         }
         _ if event.ends_with("IPSet") => ("ipset", id("ipSetId")?),
         _ if event.ends_with("TrustedEntitySet") => ("trustedentityset", id("trustedEntitySetId")?),
+        _ if event.ends_with("ThreatEntitySet") => ("threatentityset", id("threatEntitySetId")?),
         _ if event.ends_with("ThreatIntelSet") => ("threatintelset", id("threatIntelSetId")?),
         _ => ("publishingDestination", id("destinationId")?),
     })
@@ -227,6 +254,15 @@ mod tests {
             Severity::Medium,
             &guardduty("DeletePublishingDestination", json!({"destinationId": "x"})),
         );
+        let moved = json!({"ipSetId": "i1", "location": "s3://stranger/list.txt"});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateIPSet", moved));
+        let wider = json!({"filterName": "hush", "findingCriteria": {"criterion": {}}});
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateFilter", wider));
+        assert_eq!(seen.verdict, Verdict::Unknown);
+        for name in ["UpdateThreatEntitySet", "DeleteThreatEntitySet"] {
+            let off = json!({"threatEntitySetId": "x", "activate": false});
+            fires_at(&GuardDutyBlinded, Severity::Low, &guardduty(name, off));
+        }
         let off = json!({"features": [{"name": "RUNTIME_MONITORING", "status": "DISABLED"}]});
         fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", off));
         let old = json!({"dataSources": {"s3Logs": {"enable": false}}});
