@@ -3,13 +3,14 @@ use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
-use crate::rules::audit::{flag, region, text};
+use crate::rules::audit::{flag, get, region, text};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
-    /// configuration or permissions were changed.
+    /// configuration or permissions were changed; or another function was made to read from Keepwatch's
+    /// queue or stream.
     /// ## Why it matters
     /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
     /// without concurrency or without its event source is deaf.
@@ -34,7 +35,8 @@ declare_rule! {
             "RemovePermission20150331v2", "RemovePermission20150331", "RemovePermission",
             "UpdateEventSourceMapping20150331", "UpdateEventSourceMapping",
                 "DeleteEventSourceMapping20150331",
-            "DeleteEventSourceMapping", "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
+            "DeleteEventSourceMapping", "CreateEventSourceMapping20150331", "CreateEventSourceMapping",
+            "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
             "DeleteFunctionEventInvokeConfig",
         ])],
         repeat_hours: 1,
@@ -43,7 +45,11 @@ declare_rule! {
 
 impl Rule for Function {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(name) = function(record).filter(|name| is_ours(cx, name)) else { return Ok(()) };
+        let Some(name) = function(record) else { return Ok(()) };
+        if !is_ours(cx, name) {
+            taken(record, cx, name);
+            return Ok(());
+        }
         let (who, request) = (power::who(record), record.request());
         // A rehearsal changes nothing.
         if flag(request, &["dryRun"]) == Some(true) {
@@ -67,7 +73,13 @@ impl Rule for Function {
             // Nobody can create it while it is there.
             "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
             "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
-            "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(true) => {
+            "CreateEventSourceMapping" if deployed => return Ok(()),
+            "CreateEventSourceMapping" => {
+                ("event source added", Severity::High, "gave another event source to")
+            }
+            "UpdateEventSourceMapping"
+                if flag(request, &["enabled"]) == Some(true) && (deployed || !filters(record)) =>
+            {
                 return report(cx, vec![pass(uuid)]);
             }
             "UpdateFunctionCode" => ("code", Severity::Critical, "changed the code of"),
@@ -84,6 +96,9 @@ impl Rule for Function {
             "DeleteEventSourceMapping" => (uuid, Severity::Critical, "deleted the event source of"),
             "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(false) => {
                 (uuid, Severity::Critical, "disabled the event source of")
+            }
+            "UpdateEventSourceMapping" if filters(record) => {
+                ("event source settings", Severity::Critical, "filtered what reaches")
             }
             "UpdateEventSourceMapping" => {
                 ("event source settings", Severity::Medium, "changed the event source of")
@@ -118,6 +133,40 @@ impl Rule for Function {
         told(record, cx, power::stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// Whether the call says which events the function gets: a filter that nothing passes makes it deaf.
+fn filters(record: &Record<'_>) -> bool {
+    get(record.request(), &["filterCriteria"]).is_some_and(|filter| !filter.is_null())
+}
+
+/// Another function reads from Keepwatch's queue or stream: a new event source, or Keepwatch's own that was given away.
+fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
+    let event = record.event_name.or_empty();
+    if !event.starts_with("CreateEventSourceMapping") && !event.starts_with("UpdateEventSourceMapping") {
+        return;
+    }
+    let source = text(record.request(), &["eventSourceArn"]);
+    let source = source.or_else(|| text(record.response(), &["eventSourceArn"]));
+    // arn:…:QUEUE, or arn:…:table/TABLE/stream/LABEL.
+    let Some((source, name)) =
+        source.and_then(|source| Some((source, source.split([':', '/']).find(|part| is_ours(cx, part))?)))
+    else {
+        return;
+    };
+    let title = format!("{} has function {function} read from Keepwatch's {name}", power::who(record));
+    let seen = cx
+        .failing(source, title)
+        .severity(Severity::Critical)
+        .aspect(function)
+        .because("What another function takes from there, Keepwatch does not hear or tell.")
+        .detail("Function", function)
+        .step(
+            "Who reads from it?",
+            "lambda list-event-source-mappings",
+            &[("--event-source-arn", source), ("--region", region(record))],
+        );
+    told(record, cx, power::stop_caller(seen, record));
 }
 
 fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
@@ -189,6 +238,37 @@ mod tests {
     }
 
     #[test]
+    fn fires_where_events_go_astray() {
+        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let stream = "arn:aws:dynamodb:us-east-1:111122223333:table/keepwatch-FindingsTable-A1/stream/2026";
+        for source in [queue, stream] {
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let seen =
+                fires_at(&Function, Severity::Critical, &lambda("CreateEventSourceMapping20150331", request));
+            assert!(seen.title.starts_with("alice has function thief read from"), "{}", seen.title);
+        }
+        // Only the answer tells whose event source was given away.
+        let away = json!({
+            "requestParameters": {"uUID": "14e0db71-0000-4000-8000-000000000001", "functionName": "thief"},
+            "responseElements": {"functionArn": "arn:aws:lambda:us-east-1:111122223333:function:thief",
+                "eventSourceArn": queue}});
+        fires_at(&Function, Severity::Critical, &call("lambda", "UpdateEventSourceMapping20150331", away));
+        // Enabled, and deaf: a filter that nothing passes is no repair.
+        let filtered = json!({
+            "requestParameters": {"uUID": "x", "enabled": true,
+                "filterCriteria": {"filters": [{"pattern": "none"}]}},
+            "responseElements": {"functionArn": ARN, "eventSourceArn": queue}});
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &call("lambda", "UpdateEventSourceMapping20150331", filtered),
+        );
+        let added = json!({"functionName": "keepwatch-notify",
+            "eventSourceArn": "arn:aws:sqs:us-east-1:111122223333:other"});
+        fires_at(&Function, Severity::High, &lambda("CreateEventSourceMapping20150331", added));
+    }
+
+    #[test]
     fn a_repair_resolves() {
         let limit = json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": "0"});
         for (bad, good) in [
@@ -247,6 +327,11 @@ mod tests {
                     json!({"functionName": "keepwatch-detect", "dryRun": true}),
                 ),
                 lambda("DeleteEventSourceMapping20150331", json!({"uUID": "x"})),
+                lambda(
+                    "CreateEventSourceMapping20150331",
+                    json!({"functionName": "shop", "eventSourceArn": "arn:aws:sqs:us-east-1:1:orders"}),
+                ),
+                by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect")),
                 call(
                     "lambda",
                     "DeleteFunction20150331",
