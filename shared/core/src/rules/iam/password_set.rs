@@ -45,7 +45,8 @@ impl Rule for PasswordSet {
             return Ok(());
         }
         let (own, first) = (caller(record) == Some(user), event == "CreateLoginProfile");
-        if record.by_root() || holds_bedrock_key(user) || (own && !first) {
+        // Of a first password for such a user a rule of its own tells.
+        if record.by_root() || (holds_bedrock_key(user) && first) || (own && !first) {
             return Ok(());
         }
         let forced = record.param_flag(&["passwordResetRequired"]) == Some(true);
@@ -105,6 +106,8 @@ mod tests {
             (set.title.as_str(), set.finding_id()),
             ("alice set the console password of user bob", seen.finding_id(),)
         );
+        let bedrock = json!({"userName": "BedrockAPIKey-x1y2"});
+        fires_at(&PasswordSet, Severity::Medium, &event("UpdateLoginProfile", bedrock));
         for own in [json!(null), json!({"userName": "alice"})] {
             let own = fires_at(&PasswordSet, Severity::Medium, &event("CreateLoginProfile", own));
             assert_eq!(own.title, "alice made a console password for themselves");
