@@ -4,6 +4,7 @@ use crate::event::Record;
 use crate::event::cloudtrail::text_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::audit::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -65,7 +66,7 @@ fn management(record: &Record<'_>, cx: &mut Cx<'_>) {
         .aspect("device management")
         .because("Where people may register devices, whoever has a password may register one as well.")
         .detail_if("Directory", record.param(&["directoryId"]))
-        .step("Which instance is it?", "sso-admin list-instances", &[]);
+        .step("Which instance is it?", "sso-admin list-instances", &[("--region", region(record))]);
     cx.report(power::stop_caller(cx.tempered(seen), record));
 }
 
@@ -102,9 +103,9 @@ fn settings(record: &Record<'_>, cx: &mut Cx<'_>) {
         .step(
             "Who changed these settings, and when? (in this region)",
             "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=UpdateSsoConfiguration",
-            &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
+            &[("--region", region(record))],
         )
-        .step("Which instance is it?", "sso-admin list-instances", &[]);
+        .step("Which instance is it?", "sso-admin list-instances", &[("--region", region(record))]);
     cx.report(power::stop_caller(cx.tempered(seen), record));
 }
 
@@ -120,7 +121,7 @@ fn device(record: &Record<'_>, cx: &mut Cx<'_>) {
         .global()
         .because("Unless the person has another device, the next sign-in asks for less, or for a new device.")
         .detail_if("Device", record.param(&["deviceId"]));
-    let region = record.aws_region.get().unwrap_or("us-east-1");
+    let region = region(record);
     seen = match record.param(&["identityStoreId"]) {
         Some(store) => seen.step(
             "Who is it?",
@@ -164,6 +165,12 @@ mod tests {
     #[test]
     fn fires_for_settings() {
         let seen = fires_at(&IdentityCenter, Severity::High, &mfa(json!({"mfaMode": "DISABLED"})));
+        // Identity Center lives in one region; elsewhere the commands would find nothing.
+        assert!(
+            seen.steps.iter().all(|step| step.command.contains("--region us-east-1")),
+            "{:?}",
+            seen.steps
+        );
         assert_eq!(seen.title, "alice switched MFA off in IAM Identity Center");
         let open = json!({"mfaMode": "ALWAYS_ON", "noMfaSignInBehavior": "ALLOWED"});
         fires_at(&IdentityCenter, Severity::High, &mfa(open));
