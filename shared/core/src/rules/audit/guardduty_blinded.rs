@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{flag, get, list, region, tempered, text};
+use super::{flag, get, list, members, region, tempered, text};
 use crate::event::Record;
 use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
@@ -9,7 +9,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
-    /// addresses or another file for one, a protection plan or data source switched off, a threat list
+    /// addresses or another file for one, a protection plan or data source switched off, also for members of
+    /// the organization, a threat list
     /// deactivated, or the export of findings deleted. Where a filter matches something else from now on and
     /// the event does not say whether it archives, that is told.
     /// ## Why it matters
@@ -33,7 +34,7 @@ declare_rule! {
             "CreateTrustedEntitySet", "UpdateTrustedEntitySet", "DeleteTrustedEntitySet",
                 "UpdateThreatIntelSet",
             "DeleteThreatIntelSet", "UpdateThreatEntitySet", "DeleteThreatEntitySet",
-            "DeletePublishingDestination", "UpdateDetector",
+            "DeletePublishingDestination", "UpdateDetector", "UpdateMemberDetectors",
         ])],
     }
 }
@@ -41,7 +42,7 @@ declare_rule! {
 impl Rule for GuardDutyBlinded {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let seen = match record.event_name.or_empty() {
-            "UpdateDetector" => features(record, cx),
+            "UpdateDetector" | "UpdateMemberDetectors" => features(record, cx),
             _ => one(record, cx).into_iter().collect(),
         };
         for seen in seen {
@@ -195,15 +196,29 @@ fn features(record: &Record<'_>, cx: &Cx<'_>) -> Vec<Observation> {
         ),
     ];
     let old = old.iter().filter_map(|(name, path)| Some((*name, flag(request, path)?)));
+    // The administrator account sets it for its members, who cannot themselves.
+    let mut accounts = members(record);
+    accounts.sort_unstable();
+    if accounts.is_empty() && record.event_name.or_empty() == "UpdateMemberDetectors" {
+        return Vec::new();
+    }
+    let whose = match accounts.len() {
+        0 => String::new(),
+        1 => format!(" of account {}", accounts[0]),
+        many => format!(" of {many} accounts"),
+    };
     let told = |(name, on): (&str, bool)| {
         let arn = record.arn("guardduty", "detector");
+        let aspect = format!("{name} {}", accounts.join(" "));
         if on {
-            return cx.passing(arn, format!("GuardDuty's {name} is on")).aspect(name);
+            return cx.passing(arn, format!("GuardDuty's {name}{whose} is on")).aspect(aspect.trim_end());
         }
-        let title = format!("GuardDuty's {name} is off in {region}, after an update by {who}");
+        let title = format!("GuardDuty's {name}{whose} is off in {region}, after an update by {who}");
         let id = text(request, &["detectorId"]).unwrap_or("DETECTOR_ID");
+        let of = Some(accounts.join(", ")).filter(|of| !of.is_empty());
         cx.failing(arn, title)
-            .aspect(name)
+            .aspect(aspect.trim_end())
+            .detail_if("Accounts", of.as_deref())
             .because("GuardDuty no longer looks at this source, if it did before.")
             .detail("Protection", name)
             .step("What is on?", "guardduty get-detector", &[("--detector-id", id), ("--region", region)])
@@ -280,6 +295,14 @@ mod tests {
         let off = json!({"features": {"name": "S3_DATA_EVENTS", "status": "DISABLED"}});
         let on = json!({"dataSources": {"s3Logs": {"enable": true}}});
         undone(&guardduty("UpdateDetector", off), &guardduty("UpdateDetector", on));
+        let of_members = |status: &str, accounts: [&str; 2]| {
+            let features = json!([{"name": "S3_DATA_EVENTS", "status": status}]);
+            guardduty("UpdateMemberDetectors", json!({"accountIds": accounts, "features": features}))
+        };
+        let (one, other) = ("444455556666", "777788889999");
+        undone(&of_members("DISABLED", [one, other]), &of_members("ENABLED", [other, one]));
+        let seen = fired(&GuardDutyBlinded, &of_members("DISABLED", [one, other]));
+        assert!(seen.title.contains("S3_DATA_EVENTS of 2 accounts is off"), "{}", seen.title);
     }
 
     #[test]
@@ -292,6 +315,13 @@ mod tests {
                 guardduty("CreateThreatIntelSet", json!({"activate": true})),
                 guardduty("UpdateIPSet", json!({"ipSetId": "i1", "name": "x"})),
                 guardduty("UpdateDetector", json!({"enable": false})),
+                call(
+                    "guardduty",
+                    "UpdateMemberDetectors",
+                    json!({"requestParameters": {"accountIds": ["444455556666"],
+                        "features": [{"name": "S3_DATA_EVENTS", "status": "DISABLED"}]},
+                        "responseElements": {"unprocessedAccounts": [{"accountId": "444455556666"}]}}),
+                ),
                 call("guardduty", "CreateIPSet", json!({"requestParameters": null})),
                 call("guardduty", "DeletePublishingDestination", json!({"errorCode": "AccessDenied"})),
             ],
