@@ -47,7 +47,11 @@ impl Rule for FindingsHidden {
                     .filter_map(|finding| text(finding, &["Id"]))
                     .collect();
                 // One finding for each caller: more would only repeat Security Hub's own list.
-                let title = format!("{who} suppressed {} findings of Security Hub", ids.len());
+                let findings = match ids.len() {
+                    1 => "a finding".to_owned(),
+                    many => format!("{many} findings"),
+                };
+                let title = format!("{who} suppressed {findings} of Security Hub");
                 vec![(hub, format!("suppressed by {who}"), title)]
             }
             "UpdateFindings" if text(request, &["RecordState"]) == Some("ARCHIVED") => {
@@ -174,7 +178,7 @@ mod tests {
         let request = json!({"FindingIdentifiers": ids, "Workflow": {"Status": "SUPPRESSED"},
             "Note": {"Text": "known"}});
         let seen = fires_at(&FindingsHidden, Severity::Low, &hub("BatchUpdateFindings", request));
-        assert_eq!(seen.title, "alice suppressed 1 findings of Security Hub");
+        assert_eq!(seen.title, "alice suppressed a finding of Security Hub");
         fires_at(&FindingsHidden, Severity::Low, &hub("UpdateFindings", json!({"RecordState": "ARCHIVED"})));
         let control = json!({"standardsControlArn": "arn:aws:securityhub:us-east-1:111122223333:control/x/v/1/IAM.1", "controlStatus": "DISABLED"});
         fires_at(&FindingsHidden, Severity::Low, &hub("UpdateStandardsControl", control));

@@ -83,7 +83,12 @@ impl Rule for TrailBucket {
                 "lifecycle",
                 shortest(request).filter(|days| *days < KEPT_DAYS).map(|days| {
                     let severity = if days <= 7 { Severity::High } else { Severity::Medium };
-                    (severity, format!("{who} had log bucket {bucket} delete its logs after {days} days"))
+                    let when = match days {
+                        ..=0 => "at once".to_owned(),
+                        1 => "after a day".to_owned(),
+                        days => format!("after {days} days"),
+                    };
+                    (severity, format!("{who} had log bucket {bucket} delete its logs {when}"))
                 }),
             ),
         };
@@ -190,7 +195,7 @@ mod tests {
         fires_at(&TrailBucket, Severity::High, &s3("DeleteBucket", json!({})));
         fires_at(&TrailBucket, Severity::High, &s3("DeleteBucketPolicy", json!({"policy": ""})));
         let day = fires_at(&TrailBucket, Severity::High, &lifecycle(json!(1), "Enabled"));
-        assert_eq!(day.title, format!("alice had log bucket {BUCKET} delete its logs after 1 days"));
+        assert_eq!(day.title, format!("alice had log bucket {BUCKET} delete its logs after a day"));
         fires_at(&TrailBucket, Severity::Medium, &lifecycle(json!("30"), "Enabled"));
         let rules = json!([{"Expiration": {"Days": 400}}, {"Expiration": {"Date": "2020-01-01T00:00:00Z"}}]);
         fires_at(
