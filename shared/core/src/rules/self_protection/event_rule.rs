@@ -118,6 +118,15 @@ fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, 
             &[("--name", name), ("--region", region(record))],
         );
     }
+    let at = ("--region", region(record));
+    seen = match aspect {
+        "pattern" => seen.step("How does it look now?", "events describe-rule", &[("--name", name), at]),
+        "targets" | "other targets" => {
+            let rule = [("--rule", name), at];
+            seen.step("Where does it lead, and with what input?", "events list-targets-by-rule", &rule)
+        }
+        _ => seen,
+    };
     told(record, cx, power::stop_caller(seen, record));
 }
 
@@ -165,6 +174,7 @@ mod tests {
             let deaf = json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": ours, key: "{}"}]});
             let seen = fires_at(&EventRule, Severity::Critical, &events("PutTargets", deaf));
             assert!(seen.title.contains("changed what is sent to the targets"), "{}", seen.title);
+            assert!(seen.steps[0].command.contains("list-targets-by-rule --rule keepwatch-root"));
         }
         fires_at(&EventRule, Severity::Critical, &events("DeleteEventBus", json!({"name": "keepwatch-bus"})));
     }
