@@ -60,6 +60,11 @@ impl Rule for Function {
         let event = record.event_name.or_empty();
         let event = event.split("20").next().unwrap_or(event);
         let deployed = deployed(record);
+        // Any stack can have CloudFormation add one: it stays on record besides.
+        if deployed && event == "AddPermission" {
+            let title = format!("{who} set Keepwatch's function {name}");
+            cx.report(cx.passing(&arn, title).aspect("permission"));
+        }
         let pass =
             |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
         let uuid = text(request, &["uUID"]).or_else(|| text(request, &["uuid"])).unwrap_or("source");
@@ -73,7 +78,8 @@ impl Rule for Function {
             // Nobody can create it while it is there.
             "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
             "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
-            "CreateEventSourceMapping" if deployed => return Ok(()),
+            // The template gives a function one source, which comes back under another id.
+            "CreateEventSourceMapping" if deployed => return report(cx, vec![pass("event source")]),
             "CreateEventSourceMapping" => {
                 ("event source added", Severity::High, "gave another event source to")
             }
@@ -93,7 +99,7 @@ impl Rule for Function {
             "PutFunctionConcurrency" => ("concurrency", Severity::Medium, "changed the concurrency of"),
             "AddPermission" => ("permission added", Severity::High, "let somebody else invoke"),
             "RemovePermission" => ("permission", Severity::High, "removed a permission to invoke"),
-            "DeleteEventSourceMapping" => (uuid, Severity::Critical, "deleted the event source of"),
+            "DeleteEventSourceMapping" => ("event source", Severity::Critical, "deleted the event source of"),
             "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(false) => {
                 (uuid, Severity::Critical, "disabled the event source of")
             }
@@ -166,7 +172,8 @@ fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
             "lambda list-event-source-mappings",
             &[("--event-source-arn", source), ("--region", region(record))],
         );
-    told(record, cx, power::stop_caller(seen, record));
+    // No deployment of Keepwatch's does that, so that it is no better when CloudFormation does it.
+    cx.report(power::stop_caller(seen, record));
 }
 
 fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
@@ -246,6 +253,9 @@ mod tests {
             let seen =
                 fires_at(&Function, Severity::Critical, &lambda("CreateEventSourceMapping20150331", request));
             assert!(seen.title.starts_with("alice has function thief read from"), "{}", seen.title);
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let by_stack = by_stack("lambda", "CreateEventSourceMapping20150331", request);
+            fires_at(&Function, Severity::Critical, &by_stack);
         }
         // Only the answer tells whose event source was given away.
         let away = json!({
@@ -297,7 +307,19 @@ mod tests {
             assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
             assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{bad:?} {good:?}");
         }
-        fires_at(&Function, Severity::Critical, &mapping("DeleteEventSourceMapping20150331", json!(null)));
+        let gone = fires_at(
+            &Function,
+            Severity::Critical,
+            &mapping("DeleteEventSourceMapping20150331", json!(null)),
+        );
+        let back = by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect"));
+        let back = observe(&Function, &back);
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
+        let gone = fired(&Function, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
+        let back = by_stack("lambda", "AddPermission20150331v2", of("keepwatch-notify"));
+        let back = observe(&Function, &back);
+        assert_eq!((back.len(), back[1].severity), (2, Severity::Low));
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
     }
 
     #[test]
@@ -331,7 +353,6 @@ mod tests {
                     "CreateEventSourceMapping20150331",
                     json!({"functionName": "shop", "eventSourceArn": "arn:aws:sqs:us-east-1:1:orders"}),
                 ),
-                by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect")),
                 call(
                     "lambda",
                     "DeleteFunction20150331",

@@ -49,11 +49,12 @@ impl Rule for Role {
         let policy =
             ["policyName", "policyArn", "permissionsBoundary"].iter().find_map(|p| text(request, &[p]));
         let arn = record.iam_arn("role", name);
-        let aspect = policy.unwrap_or(record.event_name.or_empty());
+        let mut aspect = policy.unwrap_or(record.event_name.or_empty());
         let sets = ["Put", "Attach", "UpdateAssume"];
         if deployed(record) && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb)) {
-            cx.report(cx.passing(arn, format!("A deployment set Keepwatch's role {name}")).aspect(aspect));
-            return Ok(());
+            cx.report(cx.passing(&arn, format!("A deployment set Keepwatch's role {name}")).aspect(aspect));
+            // Any stack can have CloudFormation set it: it stays on record besides.
+            aspect = "deployment";
         }
         let document = get(request, &["policyDocument"]).and_then(|document| document.as_str());
         let seen = cx
@@ -103,13 +104,16 @@ mod tests {
     #[test]
     fn a_deployment_is_low() {
         let request = json!({"roleName": "keepwatch-NotifyRole-A1B2C3", "policyName": "notify"});
-        fires_at(&Role, Severity::Low, &by_stack("iam", "DeleteRolePolicy", request));
+        fires_at(&Role, Severity::Low, &by_stack("iam", "DeleteRolePolicy", request.clone()));
+        let set = observe(&Role, &by_stack("iam", "PutRolePolicy", request));
+        assert_eq!(set.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing, Verdict::Failing]);
+        assert_eq!(set[1].severity, Severity::Low);
     }
 
     #[test]
     fn what_a_deployment_sets_again_closes_the_finding() {
         let role = "keepwatch-DetectRole-A1B2C3";
-        let request = json!({"roleName": role, "policyName": "detect", "policyDocument": "{}"});
+        let request = json!({"roleName": role, "policyName": "detect"});
         for (bad, good) in [
             ("DeleteRolePolicy", "PutRolePolicy"),
             ("PutRolePolicy", "PutRolePolicy"),
