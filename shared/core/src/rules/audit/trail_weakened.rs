@@ -57,7 +57,10 @@ impl Rule for TrailWeakened {
         let request = record.request();
         // The console and CloudFormation write all settings at once; then no single one was the point. Whoever else
         // sends them all must not hide one change among the others.
-        let whole = record.from_console.is_ignore_case("true") || cx.automation() == Some(Automation::Stack);
+        let all = FLAGS.iter().all(|(parameter, ..)| flag(request, &[parameter]).is_some());
+        // CloudShell's calls come from the console as well, with the settings that were typed.
+        let in_console = all && record.from_console.is_ignore_case("true");
+        let whole = in_console || cx.automation() == Some(Automation::Stack);
         let mut found = Vec::new();
         for (parameter, what, severity, option) in FLAGS {
             match flag(request, &[parameter]) {
@@ -141,7 +144,7 @@ fn report(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, weakness: Weakness<'_
     let because = if whole {
         "The console and CloudFormation send every setting along; this one may have been so before."
     } else {
-        "The call set this on purpose: it came neither from the console nor from CloudFormation, which send every setting."
+        "The call set this on purpose: the console and CloudFormation send every setting along, and this was neither."
     };
     let title = format!("Trail {} {what}, after an update by {}", short(arn), power::who(record));
     let mut seen = cx
@@ -224,6 +227,19 @@ mod tests {
             );
             assert!(seen[0].reason.contains("may have been so before"));
             assert_eq!(failing(&every_setting(false, whole))[0].severity, Severity::Medium);
+        }
+    }
+
+    #[test]
+    fn a_single_setting_from_cloud_shell_was_meant() {
+        for (setting, severity) in [
+            (json!({"isOrganizationTrail": false}), Severity::High),
+            (json!({"isMultiRegionTrail": false}), Severity::High),
+            (json!({"cloudWatchLogsLogGroupArn": ""}), Severity::Medium),
+        ] {
+            let mut event: Value = serde_json::from_str(&update(setting)).unwrap_or_default();
+            event["sessionCredentialFromConsole"] = json!("true");
+            fires_at(&TrailWeakened, severity, &event.to_string());
         }
     }
 
