@@ -8,9 +8,9 @@ declare_rule! {
     /// ## What it detects
     /// A user got a console password from somebody else, and need not change it at the next sign-in: medium,
     /// and high where the user's own policies give administrative power (power by groups is not looked at).
-    /// With a forced change it is low, and medium for such an administrator. A user who makes a first console password for themselves is reported
-    /// too; a changed password of one's own is not. Taking the password away or deleting the user settles the
-    /// finding.
+    /// With a forced change it is low, and medium for such an administrator. A user who makes a first console
+    /// password for themselves is reported too; a changed password of one's own is not. Taking the password
+    /// away or deleting the user settles the finding.
     /// ## Why it matters
     /// Whoever sets a password knows it. It turns a stolen access key into a console session, and a user who
     /// never had a password into a door.

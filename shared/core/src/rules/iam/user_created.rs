@@ -7,7 +7,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// An IAM user was made: low, for the daily digest, and only on record where a stack, a service or what
-    /// you have listed as automation made it. Made by the program S3 Browser it is high. Deleting the user settles the finding.
+    /// you have listed as automation made it. Made by the program S3 Browser it is high. Deleting the user
+    /// settles the finding.
     /// ## Why it matters
     /// A new user is a new way in with a life of its own. By itself it can do nothing; its password, its keys
     /// and its policies are reported by rules of their own.
