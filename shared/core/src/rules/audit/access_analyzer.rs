@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use super::{get, region, tempered, text};
+use super::{get, list, region, tempered, text};
 use crate::event::Record;
-use crate::observation::Severity;
+use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -36,10 +36,17 @@ impl Rule for AccessAnalyzer {
         let Some(analyzer) = text(request, &["analyzerName"]) else { return Ok(()) };
         let arn = record.arn("access-analyzer", &format!("analyzer/{analyzer}"));
         let rule = text(request, &["ruleName"]).unwrap_or("without a name");
-        let archive = format!("{arn}/archive-rule/{rule}");
         let seen = match record.event_name.or_empty() {
-            "CreateAnalyzer" => cx.passing(arn, format!("{who} created analyzer {analyzer}")),
-            "DeleteArchiveRule" => cx.passing(archive, format!("{who} deleted archive rule {rule}")),
+            "CreateAnalyzer" => {
+                // An analyzer can be born with rules that hide what it finds.
+                for rule in list(request, &["archiveRules"]) {
+                    cx.report(archives(record, cx, analyzer, rule));
+                }
+                cx.passing(arn, format!("{who} created analyzer {analyzer}"))
+            }
+            "DeleteArchiveRule" => {
+                cx.passing(archive_rule(&arn, rule), format!("{who} deleted archive rule {rule}"))
+            }
             "DeleteAnalyzer" => {
                 let seen = cx
                     .failing(arn, format!("{who} deleted Access Analyzer {analyzer} in {region}"))
@@ -55,23 +62,33 @@ impl Rule for AccessAnalyzer {
                     );
                 power::stop_caller(tempered(cx, Severity::Low, seen), record)
             }
-            _ => {
-                let title = format!("{who} has Access Analyzer {analyzer} archive findings by rule {rule}");
-                let filter = get(request, &["filter"]).map(Value::to_string);
-                let look = [("--analyzer-name", analyzer), ("--rule-name", rule), ("--region", region)];
-                let seen = cx
-                    .failing(archive, title)
-                    .severity(Severity::Low)
-                    .because("Findings that the rule matches are archived as they come.")
-                    .detail_if("Filter", filter.as_deref())
-                    .step("What does it match?", "accessanalyzer get-archive-rule", &look)
-                    .step("Delete it", "accessanalyzer delete-archive-rule", &look);
-                cx.tempered(seen)
-            }
+            _ => archives(record, cx, analyzer, request),
         };
         cx.report(seen);
         Ok(())
     }
+}
+
+fn archive_rule(analyzer: &str, rule: &str) -> String {
+    format!("{analyzer}/archive-rule/{rule}")
+}
+
+/// An archive rule, from a call of its own or from the one that makes the analyzer.
+fn archives(record: &Record<'_>, cx: &Cx<'_>, analyzer: &str, given: &Value) -> Observation {
+    let rule = text(given, &["ruleName"]).unwrap_or("without a name");
+    let arn = record.arn("access-analyzer", &format!("analyzer/{analyzer}"));
+    let filter = get(given, &["filter"]).map(Value::to_string);
+    let look = [("--analyzer-name", analyzer), ("--rule-name", rule), ("--region", region(record))];
+    let title =
+        format!("{} has Access Analyzer {analyzer} archive findings by rule {rule}", power::who(record));
+    let seen = cx
+        .failing(archive_rule(&arn, rule), title)
+        .severity(Severity::Low)
+        .because("Findings that the rule matches are archived as they come.")
+        .detail_if("Filter", filter.as_deref())
+        .step("What does it match?", "accessanalyzer get-archive-rule", &look)
+        .step("Delete it", "accessanalyzer delete-archive-rule", &look);
+    cx.tempered(seen)
 }
 
 #[cfg(test)]
@@ -100,6 +117,17 @@ mod tests {
             let undone = observe(&AccessAnalyzer, &analyzer(good, request));
             assert_eq!((undone[0].verdict, undone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
         }
+    }
+
+    #[test]
+    fn an_analyzer_may_be_born_with_rules_that_hide() {
+        let rules = json!([{"ruleName": "hush", "filter": {"isPublic": {"eq": ["true"]}}}]);
+        let made = analyzer("CreateAnalyzer", json!({"analyzerName": "account", "archiveRules": rules}));
+        let seen = observe(&AccessAnalyzer, &made);
+        assert_eq!(seen.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Failing, Verdict::Passing]);
+        let rule = json!({"analyzerName": "account", "ruleName": "hush"});
+        let gone = observe(&AccessAnalyzer, &analyzer("DeleteArchiveRule", rule));
+        assert_eq!(gone[0].finding_id(), seen[0].finding_id());
     }
 
     #[test]

@@ -15,8 +15,8 @@ declare_rule! {
     /// Create the alarm again or enable its actions; look at what it would have told since.
     /// ## False positives
     /// Alarms come and go with what they watch, and their actions are disabled for maintenance: low. Names
-    /// that speak of security, root, sign-in, CloudTrail or billing are medium. What auto scaling does to its
-    /// own alarms is only kept on record.
+    /// that speak of security, root, sign-in, CloudTrail or billing are medium, unless the alarm was set to
+    /// ALARM, as people do who try it. What auto scaling does to its own alarms is only kept on record.
     AlarmSilenced {
         id: "audit-alarm-silenced",
         title: "A CloudWatch alarm was deleted or silenced",
@@ -63,7 +63,9 @@ fn observations(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> Vec<Observation
         }
         _ => return vec![pass("alarm"), pass("actions")],
     };
-    let severity = if guards(name) { Severity::Medium } else { Severity::Low };
+    // An alarm that is set to ALARM tells: that is how people try whether the mail arrives.
+    let tried = aspect == "state" && text(record.request(), &["stateValue"]) == Some("ALARM");
+    let severity = if guards(name) && !tried { Severity::Medium } else { Severity::Low };
     let mut seen = cx
         .failing(&arn, format!("{who} {did} alarm {name}"))
         .severity(severity)
@@ -117,6 +119,10 @@ mod tests {
         fires_at(&AlarmSilenced, Severity::Low, &alarms("DeleteAlarms", json!({"alarmNames": "cpu-high"})));
         let state = json!({"alarmName": "cpu-high", "stateValue": "OK", "stateReason": "test"});
         fires_at(&AlarmSilenced, Severity::Low, &alarms("SetAlarmState", state));
+        let state =
+            |value: &str| alarms("SetAlarmState", json!({"alarmName": "root-usage", "stateValue": value}));
+        fires_at(&AlarmSilenced, Severity::Medium, &state("OK"));
+        fires_at(&AlarmSilenced, Severity::Low, &state("ALARM"));
         let put = json!({"alarmName": "SecurityGroupChanges", "actionsEnabled": "false"});
         fires_at(&AlarmSilenced, Severity::Medium, &alarms("PutMetricAlarm", put));
         assert_eq!(

@@ -13,7 +13,8 @@ declare_rule! {
     /// ## What to do
     /// Ask the caller; associate the network with a query log configuration again.
     /// ## False positives
-    /// A network that is torn down, a change of the log's destination.
+    /// A network that is torn down. A change of the log's destination closes the finding once the network is
+    /// associated with the new configuration; a deleted configuration stays deleted.
     DnsLogs {
         id: "audit-dns-logs-deleted",
         title: "Logging of DNS queries was switched off",
@@ -33,18 +34,18 @@ impl Rule for DnsLogs {
         let (who, request, region) = (power::who(record), record.request(), region(record));
         let Some(id) = text(request, &["resolverQueryLogConfigId"]) else { return Ok(()) };
         let vpc = text(request, &["resourceId"]).unwrap_or("a network that is not named");
-        let arn = record.arn("route53resolver", &format!("resolver-query-log-config/{id}"));
+        // Whichever configuration takes a network up again, its queries are logged.
+        let network = record.arn("ec2", &format!("vpc/{vpc}"));
         let seen = match record.event_name.or_empty() {
             "AssociateResolverQueryLogConfig" => {
-                cx.report(cx.passing(arn, format!("{who} has the DNS queries of {vpc} logged")).aspect(vpc));
+                cx.report(cx.passing(network, format!("{who} has the DNS queries of {vpc} logged")));
                 return Ok(());
             }
             "DeleteResolverQueryLogConfig" => {
-                cx.failing(arn, format!("{who} deleted DNS query log {id} in {region}"))
+                let log = record.arn("route53resolver", &format!("resolver-query-log-config/{id}"));
+                cx.failing(log, format!("{who} deleted DNS query log {id} in {region}"))
             }
-            _ => {
-                cx.failing(arn, format!("{who} switched off the logging of DNS queries of {vpc}")).aspect(vpc)
-            }
+            _ => cx.failing(network, format!("{who} switched off the logging of DNS queries of {vpc}")),
         };
         let seen = seen
             .because("DNS queries are no longer recorded there.")
@@ -82,6 +83,9 @@ mod tests {
         let off =
             fires_at(&DnsLogs, Severity::Medium, &dns("DisassociateResolverQueryLogConfig", both.clone()));
         assert_eq!(off.title, "alice switched off the logging of DNS queries of vpc-1");
+        let other = json!({"resolverQueryLogConfigId": "rqlc-2", "resourceId": "vpc-1"});
+        let on = observe(&DnsLogs, &dns("AssociateResolverQueryLogConfig", other));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
         let on = observe(&DnsLogs, &dns("AssociateResolverQueryLogConfig", both));
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
     }

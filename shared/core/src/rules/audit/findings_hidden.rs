@@ -1,4 +1,6 @@
-use super::{list, region, text};
+use serde_json::Value;
+
+use super::{list, region, short, text, texts};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
@@ -6,15 +8,17 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// Findings of Security Hub were suppressed or archived, a control was disabled, or an insight was
-    /// deleted.
+    /// Findings of Security Hub were suppressed or archived, a control was disabled, an insight was deleted,
+    /// or an automation rule suppresses findings as they come (medium). Enabling the control or deleting the
+    /// automation rule settles the finding.
     /// ## Why it matters
     /// Whoever does not want to be found can hide the findings instead of switching the detector off.
     /// ## What to do
     /// Look at what is suppressed now and why. Take back what nobody can explain.
     /// ## False positives
     /// Suppressing findings and disabling controls is everyday triage, by people and by scripts: low, for the
-    /// digest. A suppressed finding that is set to NEW again is not matched with its suppression.
+    /// digest. An automation rule for a known exception is normal too; read what it matches. A suppressed
+    /// finding that is set to NEW again is not matched with its suppression.
     FindingsHidden {
         id: "audit-security-hub-findings-hidden",
         title: "Findings of Security Hub were hidden",
@@ -25,7 +29,7 @@ declare_rule! {
         on: [On::Call("securityhub.amazonaws.com", &[
             "BatchUpdateFindings", "UpdateFindings", "UpdateStandardsControl",
                 "BatchUpdateStandardsControlAssociations",
-            "DeleteInsight",
+            "DeleteInsight", "CreateAutomationRule", "BatchUpdateAutomationRules", "BatchDeleteAutomationRules",
         ])],
     }
 }
@@ -35,6 +39,7 @@ impl Rule for FindingsHidden {
         let (who, request, region) = (power::who(record), record.request(), region(record));
         let hub = record.arn("securityhub", "hub/default");
         let disabled = |status: Option<&str>| status == Some("DISABLED");
+        seen_again(record, cx);
         let told: Vec<(String, String, String)> = match record.event_name.or_empty() {
             "BatchUpdateFindings" if text(request, &["Workflow", "Status"]) == Some("SUPPRESSED") => {
                 let ids: Vec<&str> = list(request, &["FindingIdentifiers"])
@@ -42,7 +47,11 @@ impl Rule for FindingsHidden {
                     .filter_map(|finding| text(finding, &["Id"]))
                     .collect();
                 // One finding for each caller: more would only repeat Security Hub's own list.
-                let title = format!("{who} suppressed {} findings of Security Hub", ids.len());
+                let findings = match ids.len() {
+                    1 => "a finding".to_owned(),
+                    many => format!("{many} findings"),
+                };
+                let title = format!("{who} suppressed {findings} of Security Hub");
                 vec![(hub, format!("suppressed by {who}"), title)]
             }
             "UpdateFindings" if text(request, &["RecordState"]) == Some("ARCHIVED") => {
@@ -72,13 +81,35 @@ impl Rule for FindingsHidden {
                 let Some(insight) = text(request, &["InsightArn"]) else { return Ok(()) };
                 vec![(insight.to_owned(), String::new(), format!("{who} deleted an insight of Security Hub"))]
             }
+            "CreateAutomationRule" if suppresses(request) => {
+                let Some(rule) = text(record.response(), &["RuleArn"]) else { return Ok(()) };
+                let name = text(request, &["RuleName"]).unwrap_or("without a name");
+                let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
+                vec![(rule.to_owned(), String::new(), title)]
+            }
+            "BatchUpdateAutomationRules" => list(request, &["UpdateAutomationRulesRequestItems"])
+                .into_iter()
+                .filter(|item| suppresses(item))
+                .filter_map(|item| {
+                    let rule = text(item, &["RuleArn"])?;
+                    let name = text(item, &["RuleName"]).unwrap_or_else(|| short(rule));
+                    let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
+                    Some((rule.to_owned(), String::new(), title))
+                })
+                .collect(),
             _ => return Ok(()),
+        };
+        // A rule hides what is yet to come, as a filter of GuardDuty does.
+        let severity = if record.event_name.or_empty().contains("AutomationRule") {
+            Severity::Medium
+        } else {
+            Severity::Low
         };
         let suppressed = r#"{"WorkflowStatus":[{"Value":"SUPPRESSED","Comparison":"EQUALS"}]}"#;
         for (resource, aspect, title) in told {
             let seen = cx
                 .failing(resource, title)
-                .severity(Severity::Low)
+                .severity(severity)
                 .because("What is hidden is no longer looked at.")
                 .detail_if("Note", text(request, &["Note", "Text"]))
                 .detail_if("Reason", text(request, &["DisabledReason"]))
@@ -94,11 +125,47 @@ impl Rule for FindingsHidden {
     }
 }
 
+/// Whether an automation rule's actions suppress what it matches.
+fn suppresses(rule: &Value) -> bool {
+    let status = ["FindingFieldsUpdate", "Workflow", "Status"];
+    list(rule, &["Actions"]).into_iter().any(|action| text(action, &status) == Some("SUPPRESSED"))
+}
+
+/// Reports what comes into sight again: a control that is enabled, what an automation rule hid.
+fn seen_again(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (power::who(record), record.request());
+    let enabled = |status: Option<&str>| status == Some("ENABLED");
+    match record.event_name.or_empty() {
+        "UpdateStandardsControl" if enabled(text(request, &["ControlStatus"])) => {
+            if let Some(control) = text(request, &["StandardsControlArn"]) {
+                cx.report(cx.passing(control, format!("{who} enabled control {control} of Security Hub")));
+            }
+        }
+        "BatchUpdateStandardsControlAssociations" => {
+            for update in list(request, &["StandardsControlAssociationUpdates"]) {
+                let named = text(update, &["SecurityControlId"]).zip(text(update, &["StandardsArn"]));
+                let named = named.filter(|_| enabled(text(update, &["AssociationStatus"])));
+                if let Some((control, standard)) = named {
+                    let title = format!("{who} enabled control {control} of Security Hub");
+                    cx.report(cx.passing(standard, title).aspect(control));
+                }
+            }
+        }
+        "BatchDeleteAutomationRules" => {
+            for rule in texts(request, &["AutomationRulesArns"]) {
+                cx.report(cx.passing(rule, format!("{who} deleted automation rule {}", short(rule))));
+            }
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
+    use crate::observation::Verdict;
     use crate::rules::testing::*;
 
     fn hub(event: &str, request: Value) -> String {
@@ -111,7 +178,7 @@ mod tests {
         let request = json!({"FindingIdentifiers": ids, "Workflow": {"Status": "SUPPRESSED"},
             "Note": {"Text": "known"}});
         let seen = fires_at(&FindingsHidden, Severity::Low, &hub("BatchUpdateFindings", request));
-        assert_eq!(seen.title, "alice suppressed 1 findings of Security Hub");
+        assert_eq!(seen.title, "alice suppressed a finding of Security Hub");
         fires_at(&FindingsHidden, Severity::Low, &hub("UpdateFindings", json!({"RecordState": "ARCHIVED"})));
         let control = json!({"standardsControlArn": "arn:aws:securityhub:us-east-1:111122223333:control/x/v/1/IAM.1", "controlStatus": "DISABLED"});
         fires_at(&FindingsHidden, Severity::Low, &hub("UpdateStandardsControl", control));
@@ -119,13 +186,53 @@ mod tests {
             json!({"SecurityControlId": "IAM.1", "StandardsArn": "arn:aws:s",
             "AssociationStatus": status})
         };
-        let updates = json!({"StandardsControlAssociationUpdates": [update("DISABLED"), update("ENABLED")]});
+        let updates = json!({"StandardsControlAssociationUpdates": [update("DISABLED"), update("x")]});
         fires_at(&FindingsHidden, Severity::Low, &hub("BatchUpdateStandardsControlAssociations", updates));
         fires_at(
             &FindingsHidden,
             Severity::Low,
             &hub("DeleteInsight", json!({"InsightArn": "arn:aws:securityhub:::insight/x"})),
         );
+    }
+
+    const RULE: &str = "arn:aws:securityhub:us-east-1:111122223333:automation-rule/a1b2";
+
+    fn automation(status: &str) -> Value {
+        json!([{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": {"Workflow": {"Status": status}}}])
+    }
+
+    #[test]
+    fn an_automation_rule_that_suppresses_is_medium() {
+        let made = json!({"requestParameters": {"RuleName": "hush", "Actions": automation("SUPPRESSED")},
+            "responseElements": {"RuleArn": RULE}});
+        let made =
+            fires_at(&FindingsHidden, Severity::Medium, &call("securityhub", "CreateAutomationRule", made));
+        assert_eq!(made.title, "alice has Security Hub suppress findings by automation rule hush");
+        let item = json!({"RuleArn": RULE, "Actions": automation("SUPPRESSED")});
+        let items = json!({"UpdateAutomationRulesRequestItems": [item]});
+        let rewritten = fired(&FindingsHidden, &hub("BatchUpdateAutomationRules", items));
+        assert_eq!(rewritten.finding_id(), made.finding_id());
+        let gone = hub("BatchDeleteAutomationRules", json!({"AutomationRulesArns": [RULE]}));
+        let gone = observe(&FindingsHidden, &gone);
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, made.finding_id()));
+    }
+
+    #[test]
+    fn enabling_a_control_settles_it() {
+        let one = |status: &str| {
+            let arn = "arn:aws:securityhub:us-east-1:111122223333:control/x/v/1/IAM.1";
+            hub("UpdateStandardsControl", json!({"StandardsControlArn": arn, "ControlStatus": status}))
+        };
+        let many = |status: &str| {
+            let update = json!({"SecurityControlId": "IAM.1", "StandardsArn": "arn:aws:s",
+                "AssociationStatus": status});
+            let updates = json!({"StandardsControlAssociationUpdates": [update]});
+            hub("BatchUpdateStandardsControlAssociations", updates)
+        };
+        for (bad, good) in [(one("DISABLED"), one("ENABLED")), (many("DISABLED"), many("ENABLED"))] {
+            let (bad, good) = (fired(&FindingsHidden, &bad), observe(&FindingsHidden, &good));
+            assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+        }
     }
 
     #[test]
@@ -138,6 +245,7 @@ mod tests {
                 hub("UpdateFindings", json!({"RecordState": "ACTIVE"})),
                 hub("UpdateStandardsControl", json!({"ControlStatus": "ENABLED"})),
                 hub("DeleteInsight", json!(null)),
+                hub("CreateAutomationRule", json!({"RuleName": "mine", "Actions": automation("NOTIFIED")})),
                 call(
                     "securityhub",
                     "BatchUpdateFindings",

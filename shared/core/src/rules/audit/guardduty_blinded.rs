@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{flag, get, list, region, tempered, text};
+use super::{flag, get, list, members, region, tempered, text};
 use crate::event::Record;
 use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
@@ -9,8 +9,10 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
-    /// addresses, a protection plan or data source switched off, a threat list deactivated, or the export of
-    /// findings deleted.
+    /// addresses or another file for one, a protection plan or data source switched off, also for members of
+    /// the organization, a threat list
+    /// deactivated, or the export of findings deleted. Where a filter matches something else from now on and
+    /// the event does not say whether it archives, that is told.
     /// ## Why it matters
     /// An intruder who adds the own address to a trusted list, or archives every new finding, is not noticed,
     /// and GuardDuty still looks enabled.
@@ -31,7 +33,8 @@ declare_rule! {
             "CreateFilter", "UpdateFilter", "DeleteFilter", "CreateIPSet", "UpdateIPSet", "DeleteIPSet",
             "CreateTrustedEntitySet", "UpdateTrustedEntitySet", "DeleteTrustedEntitySet",
                 "UpdateThreatIntelSet",
-            "DeleteThreatIntelSet", "DeletePublishingDestination", "UpdateDetector",
+            "DeleteThreatIntelSet", "UpdateThreatEntitySet", "DeleteThreatEntitySet",
+            "DeletePublishingDestination", "UpdateDetector", "UpdateMemberDetectors",
         ])],
     }
 }
@@ -39,7 +42,7 @@ declare_rule! {
 impl Rule for GuardDutyBlinded {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let seen = match record.event_name.or_empty() {
-            "UpdateDetector" => features(record, cx),
+            "UpdateDetector" | "UpdateMemberDetectors" => features(record, cx),
             _ => one(record, cx).into_iter().collect(),
         };
         for seen in seen {
@@ -58,6 +61,7 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     let (kind, name) = named(record)?;
     let arn = record.arn("guardduty", &format!("detector/{detector}/{kind}/{name}"));
     let active = flag(request, &["activate"]);
+    let moved = event.starts_with("Update") && text(request, &["location"]).is_some();
     let bad = |severity: Severity, title: String, because: &str| {
         Some(cx.failing(&arn, title).severity(severity).because(because))
     };
@@ -81,11 +85,35 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                     .step("Delete it", "guardduty delete-filter", &[at[0], ("--filter-name", name), at[1]]),
             )
         }
-        "ipset" | "trustedentityset" if active == Some(true) => {
-            let title =
-                format!("{who} has GuardDuty trust every address of list {}", list_name(record, name));
+        "filter" if event == "UpdateFilter" && text(request, &["action"]).is_none() => {
+            // What is left out stays as it was: the filter may well archive what it matches now.
+            let criteria = get(request, &["findingCriteria"])?.to_string();
+            let title = format!("{who} changed what GuardDuty filter {name} matches");
+            Some(
+                cx.unknown(&arn, title)
+                    .severity(Severity::Medium)
+                    .because("If the filter archives, nobody is told of the findings that it matches now.")
+                    .detail("Criteria", criteria)
+                    .step(
+                        "Does it archive, and what does it match?",
+                        "guardduty get-filter",
+                        &[at[0], ("--filter-name", name), at[1]],
+                    ),
+            )
+        }
+        "ipset" | "trustedentityset" if active == Some(true) || (active.is_none() && moved) => {
+            let list = list_name(record, name);
+            let (severity, title) = match active {
+                Some(_) => {
+                    (Severity::High, format!("{who} has GuardDuty trust every address of list {list}"))
+                }
+                // The list stays as active as it was.
+                None => {
+                    (Severity::Medium, format!("{who} gave GuardDuty's trusted list {list} another file"))
+                }
+            };
             let seen = bad(
-                Severity::High,
+                severity,
                 title,
                 "GuardDuty makes no findings for what comes from addresses of a trusted list.",
             )?;
@@ -103,10 +131,14 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                     ),
             )
         }
-        "threatintelset" if event.starts_with("Delete") || active == Some(false) => {
+        "threatintelset" | "threatentityset" if event.starts_with("Delete") || active == Some(false) => {
             let title = format!("{who} has GuardDuty no longer use threat list {}", list_name(record, name));
             let seen = bad(Severity::Low, title, "Addresses of this list give no findings any more.")?;
-            Some(seen.step("Which lists are left?", "guardduty list-threat-intel-sets", &at))
+            let look = match kind {
+                "threatintelset" => "guardduty list-threat-intel-sets",
+                _ => "guardduty list-threat-entity-sets",
+            };
+            Some(seen.step("Which lists are left?", look, &at))
         }
         "publishingDestination" => {
             let title = format!("{who} deleted GuardDuty's export of findings {name}");
@@ -118,14 +150,9 @@ fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             Some(seen.step("Which exports are left?", "guardduty list-publishing-destinations", &at))
         }
         // Deleted, deactivated, or a filter that archives nothing any more.
-        "filter"
-            if event == "CreateFilter"
-                || (event == "UpdateFilter" && text(request, &["action"]).is_none()) =>
-        {
-            None
-        }
+        "filter" if event == "CreateFilter" => None,
         "ipset" | "trustedentityset" if active.is_none() && !event.starts_with("Delete") => None,
-        "threatintelset" if active.is_none() => None,
+        "threatintelset" | "threatentityset" if active.is_none() => None,
         _ => Some(cx.passing(&arn, format!("{who} ended what {kind} {name} did"))),
     }
 }
@@ -144,6 +171,7 @@ fn named<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
         }
         _ if event.ends_with("IPSet") => ("ipset", id("ipSetId")?),
         _ if event.ends_with("TrustedEntitySet") => ("trustedentityset", id("trustedEntitySetId")?),
+        _ if event.ends_with("ThreatEntitySet") => ("threatentityset", id("threatEntitySetId")?),
         _ if event.ends_with("ThreatIntelSet") => ("threatintelset", id("threatIntelSetId")?),
         _ => ("publishingDestination", id("destinationId")?),
     })
@@ -168,15 +196,29 @@ fn features(record: &Record<'_>, cx: &Cx<'_>) -> Vec<Observation> {
         ),
     ];
     let old = old.iter().filter_map(|(name, path)| Some((*name, flag(request, path)?)));
+    // The administrator account sets it for its members, who cannot themselves.
+    let mut accounts = members(record);
+    accounts.sort_unstable();
+    if accounts.is_empty() && record.event_name.or_empty() == "UpdateMemberDetectors" {
+        return Vec::new();
+    }
+    let whose = match accounts.len() {
+        0 => String::new(),
+        1 => format!(" of account {}", accounts[0]),
+        many => format!(" of {many} accounts"),
+    };
     let told = |(name, on): (&str, bool)| {
         let arn = record.arn("guardduty", "detector");
+        let aspect = format!("{name} {}", accounts.join(" "));
         if on {
-            return cx.passing(arn, format!("GuardDuty's {name} is on")).aspect(name);
+            return cx.passing(arn, format!("GuardDuty's {name}{whose} is on")).aspect(aspect.trim_end());
         }
-        let title = format!("GuardDuty's {name} is off in {region}, after an update by {who}");
+        let title = format!("GuardDuty's {name}{whose} is off in {region}, after an update by {who}");
         let id = text(request, &["detectorId"]).unwrap_or("DETECTOR_ID");
+        let of = Some(accounts.join(", ")).filter(|of| !of.is_empty());
         cx.failing(arn, title)
-            .aspect(name)
+            .aspect(aspect.trim_end())
+            .detail_if("Accounts", of.as_deref())
             .because("GuardDuty no longer looks at this source, if it did before.")
             .detail("Protection", name)
             .step("What is on?", "guardduty get-detector", &[("--detector-id", id), ("--region", region)])
@@ -227,6 +269,15 @@ mod tests {
             Severity::Medium,
             &guardduty("DeletePublishingDestination", json!({"destinationId": "x"})),
         );
+        let moved = json!({"ipSetId": "i1", "location": "s3://stranger/list.txt"});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateIPSet", moved));
+        let wider = json!({"filterName": "hush", "findingCriteria": {"criterion": {}}});
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateFilter", wider));
+        assert_eq!(seen.verdict, Verdict::Unknown);
+        for name in ["UpdateThreatEntitySet", "DeleteThreatEntitySet"] {
+            let off = json!({"threatEntitySetId": "x", "activate": false});
+            fires_at(&GuardDutyBlinded, Severity::Low, &guardduty(name, off));
+        }
         let off = json!({"features": [{"name": "RUNTIME_MONITORING", "status": "DISABLED"}]});
         fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", off));
         let old = json!({"dataSources": {"s3Logs": {"enable": false}}});
@@ -244,6 +295,14 @@ mod tests {
         let off = json!({"features": {"name": "S3_DATA_EVENTS", "status": "DISABLED"}});
         let on = json!({"dataSources": {"s3Logs": {"enable": true}}});
         undone(&guardduty("UpdateDetector", off), &guardduty("UpdateDetector", on));
+        let of_members = |status: &str, accounts: [&str; 2]| {
+            let features = json!([{"name": "S3_DATA_EVENTS", "status": status}]);
+            guardduty("UpdateMemberDetectors", json!({"accountIds": accounts, "features": features}))
+        };
+        let (one, other) = ("444455556666", "777788889999");
+        undone(&of_members("DISABLED", [one, other]), &of_members("ENABLED", [other, one]));
+        let seen = fired(&GuardDutyBlinded, &of_members("DISABLED", [one, other]));
+        assert!(seen.title.contains("S3_DATA_EVENTS of 2 accounts is off"), "{}", seen.title);
     }
 
     #[test]
@@ -256,6 +315,13 @@ mod tests {
                 guardduty("CreateThreatIntelSet", json!({"activate": true})),
                 guardduty("UpdateIPSet", json!({"ipSetId": "i1", "name": "x"})),
                 guardduty("UpdateDetector", json!({"enable": false})),
+                call(
+                    "guardduty",
+                    "UpdateMemberDetectors",
+                    json!({"requestParameters": {"accountIds": ["444455556666"],
+                        "features": [{"name": "S3_DATA_EVENTS", "status": "DISABLED"}]},
+                        "responseElements": {"unprocessedAccounts": [{"accountId": "444455556666"}]}}),
+                ),
                 call("guardduty", "CreateIPSet", json!({"requestParameters": null})),
                 call("guardduty", "DeletePublishingDestination", json!({"errorCode": "AccessDenied"})),
             ],

@@ -1,4 +1,4 @@
-use super::{flag, list, region, tempered, text, texts};
+use super::{flag, members, region, tempered, text};
 use crate::event::Record;
 use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
@@ -37,10 +37,24 @@ impl Rule for GuardDutyDisabled {
         let (who, region, request) = (power::who(record), region(record), record.request());
         // A region has one detector; a new one has another id and must close the finding.
         let arn = record.arn("guardduty", "detector");
-        let members = texts(request, &["accountIds"]).join(", ");
         let enable = flag(request, &["enable"]);
-        let pass = |aspect: &str, title: String| cx.passing(&arn, title).aspect(aspect);
+        let pass = |cx: &Cx<'_>, aspect: &str, title: String| cx.passing(&arn, title).aspect(aspect);
         let told = match record.event_name.or_empty() {
+            "StopMonitoringMembers" | "DeleteMembers" | "DisassociateMembers" => {
+                // Each account is a finding of its own: they may come back one by one.
+                for id in members(record) {
+                    let title = format!("{who} stopped watching account {id} with GuardDuty in {region}");
+                    let seen = cx.failing(&arn, title).aspect(id).detail("Account", id);
+                    bad(record, cx, seen);
+                }
+                return Ok(());
+            }
+            "StartMonitoringMembers" | "CreateMembers" => {
+                for id in members(record) {
+                    cx.report(pass(cx, id, format!("{who} watches account {id} with GuardDuty")));
+                }
+                return Ok(());
+            }
             "DeleteDetector" => {
                 let title = format!("{who} deleted GuardDuty in {region}, findings included");
                 cx.failing(&arn, title).aspect("enabled").step(
@@ -59,7 +73,7 @@ impl Rule for GuardDutyDisabled {
                 )
             }
             "UpdateDetector" | "CreateDetector" if enable == Some(true) => {
-                pass("enabled", format!("{who} switched GuardDuty on in {region}"))
+                pass(cx, "enabled", format!("{who} switched GuardDuty on in {region}"))
             }
             "DisassociateFromMasterAccount" | "DisassociateFromAdministratorAccount" => cx
                 .failing(
@@ -70,22 +84,7 @@ impl Rule for GuardDutyDisabled {
                 )
                 .aspect("administrator"),
             "AcceptInvitation" | "AcceptAdministratorInvitation" => {
-                pass("administrator", format!("{who} put GuardDuty under an administrator account"))
-            }
-            "StopMonitoringMembers" | "DeleteMembers" | "DisassociateMembers" if !members.is_empty() => {
-                let title =
-                    format!("{who} stopped watching {} with GuardDuty in {region}", accounts(&members));
-                cx.failing(&arn, title).aspect(&members).detail("Accounts", &members)
-            }
-            "StartMonitoringMembers" | "CreateMembers"
-                if !members.is_empty() || !list(request, &["accountDetails"]).is_empty() =>
-            {
-                // CreateMembers has objects. What one call took away is put back together.
-                let ids = list(request, &["accountDetails"]);
-                let ids: Vec<&str> =
-                    ids.into_iter().filter_map(|account| text(account, &["accountId"])).collect();
-                let again = if members.is_empty() { ids.join(", ") } else { members.clone() };
-                pass(&again, format!("{who} watches {} with GuardDuty", accounts(&again)))
+                pass(cx, "administrator", format!("{who} put GuardDuty under an administrator account"))
             }
             "DisableOrganizationAdminAccount" => cx
                 .failing(
@@ -94,32 +93,25 @@ impl Rule for GuardDutyDisabled {
                 )
                 .aspect("delegated administrator"),
             "EnableOrganizationAdminAccount" => {
-                pass("delegated administrator", format!("{who} named a GuardDuty administrator"))
+                pass(cx, "delegated administrator", format!("{who} named a GuardDuty administrator"))
             }
             _ => return Ok(()),
         };
         if told.verdict == Verdict::Passing {
             cx.report(told);
         } else {
-            let seen = explained(told, record);
-            cx.report(power::stop_caller(tempered(cx, Severity::Medium, seen), record));
+            bad(record, cx, told);
         }
         Ok(())
     }
 }
 
-fn explained(seen: Observation, record: &Record<'_>) -> Observation {
-    seen.because("What GuardDuty would have noticed from now on, nobody notices.")
+fn bad(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
+    let seen = seen
+        .because("What GuardDuty would have noticed from now on, nobody notices.")
         .detail_if("Detector", text(record.request(), &["detectorId"]))
-        .step("Which detectors are there?", "guardduty list-detectors", &[("--region", region(record))])
-}
-
-/// `account 1` or `5 accounts`.
-fn accounts(joined: &str) -> String {
-    match joined.matches(", ").count() {
-        0 => format!("account {joined}"),
-        commas => format!("{} accounts", commas + 1),
-    }
+        .step("Which detectors are there?", "guardduty list-detectors", &[("--region", region(record))]);
+    cx.report(power::stop_caller(tempered(cx, Severity::Medium, seen), record));
 }
 
 #[cfg(test)]
@@ -165,11 +157,26 @@ mod tests {
 
     #[test]
     fn titles_have_names() {
-        let many = json!({"accountIds": ["444455556666", "777788889999"]});
-        let seen = fires_at(&GuardDutyDisabled, Severity::High, &guardduty("DisassociateMembers", many));
-        assert_eq!(seen.title, "alice stopped watching 2 accounts with GuardDuty in us-east-1");
+        let one = json!({"accountIds": ["444455556666"]});
+        let seen = fires_at(&GuardDutyDisabled, Severity::High, &guardduty("DisassociateMembers", one));
+        assert_eq!(seen.title, "alice stopped watching account 444455556666 with GuardDuty in us-east-1");
         let seen = fired(&GuardDutyDisabled, &guardduty("DeleteDetector", json!(null)));
         assert_eq!(seen.title, "alice deleted GuardDuty in us-east-1, findings included");
+    }
+
+    #[test]
+    fn each_member_is_a_finding_unless_it_was_refused() {
+        let many = json!({"accountIds": ["444455556666", "777788889999"]});
+        let gone = observe(&GuardDutyDisabled, &guardduty("DeleteMembers", many.clone()));
+        assert_eq!(gone.len(), 2);
+        // They come back one by one.
+        let back = json!({"accountDetails": [{"accountId": "777788889999", "email": "a@example.com"}]});
+        let back = observe(&GuardDutyDisabled, &guardduty("CreateMembers", back));
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone[1].finding_id()));
+        let refused = json!({"requestParameters": many, "responseElements": {"unprocessedAccounts": [
+            {"accountId": "444455556666", "result": "The request was rejected."}]}});
+        let seen = fired(&GuardDutyDisabled, &call("guardduty", "DisassociateMembers", refused));
+        assert!(seen.title.contains("777788889999"), "{}", seen.title);
     }
 
     #[test]

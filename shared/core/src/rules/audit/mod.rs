@@ -57,6 +57,19 @@ pub(crate) fn texts<'v>(value: &'v Value, path: &[&str]) -> Vec<&'v str> {
     list(value, path).into_iter().filter_map(text).filter(|text| !text.is_empty()).collect()
 }
 
+/// The accounts that a call on members of GuardDuty or Security Hub names, as ids or as objects. Such a call succeeds as
+/// a whole when some of them are refused; these are not among them.
+pub(crate) fn members<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
+    let ids = |value: &'r Value, key: &str| -> Vec<&'r str> {
+        list(value, &[key]).into_iter().filter_map(|account| text(account, &["accountId"])).collect()
+    };
+    let refused = ids(record.response(), "unprocessedAccounts");
+    let mut named = texts(record.request(), &["accountIds"]);
+    named.extend(ids(record.request(), "accountDetails"));
+    named.retain(|id| !refused.contains(id));
+    named
+}
+
 /// Where the commands of a mail must look.
 pub(crate) fn region<'r>(record: &'r Record<'_>) -> &'r str {
     record.aws_region.get().unwrap_or("us-east-1")

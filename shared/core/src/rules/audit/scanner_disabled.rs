@@ -6,7 +6,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// Amazon Macie was disabled or paused, Amazon Inspector was disabled, or a behaviour graph of Amazon
+    /// Amazon Macie was disabled or paused, or one of its custom data identifiers deleted (low); Amazon
+    /// Inspector was disabled, for all or for single kinds of resources; or a behaviour graph of Amazon
     /// Detective was deleted.
     /// ## Why it matters
     /// These look for sensitive data in the open, for known vulnerabilities, and for what belongs to an
@@ -24,7 +25,9 @@ declare_rule! {
         catalogue: ["DET-05"],
         references: ["Security Hub Macie.1, Inspector.1, Inspector.2, Inspector.3, Inspector.4", "ATT&CK T1562.001"],
         on: [
-            On::Call("macie2.amazonaws.com", &["DisableMacie", "UpdateMacieSession", "EnableMacie"]),
+            On::Call("macie2.amazonaws.com", &[
+                "DisableMacie", "UpdateMacieSession", "EnableMacie", "DeleteCustomDataIdentifier",
+            ]),
             On::Call("inspector2.amazonaws.com", &["Disable", "Enable"]),
             On::Call("detective.amazonaws.com", &["DeleteGraph", "CreateGraph"]),
         ],
@@ -39,10 +42,27 @@ impl Rule for ScannerDisabled {
             "inspector2.amazonaws.com" => ("Amazon Inspector", "inspector2 batch-get-account-status"),
             _ => ("Amazon Detective", "detective list-graphs"),
         };
+        if record.event_name.or_empty() == "DeleteCustomDataIdentifier" {
+            let Some(id) = text(request, &["id"]) else { return Ok(()) };
+            let arn = record.arn("macie2", &format!("custom-data-identifier/{id}"));
+            let seen = cx
+                .failing(
+                    arn,
+                    format!("{who} deleted custom data identifier {id} of Amazon Macie in {region}"),
+                )
+                .severity(Severity::Low)
+                .because("Macie no longer looks for the kind of data that it described.")
+                .step("Which are left?", "macie2 list-custom-data-identifiers", &[("--region", region)]);
+            cx.report(power::stop_caller(tempered(cx, Severity::Low, seen), record));
+            return Ok(());
+        }
+        let parts = parts(record);
         let did = match (record.event_name.or_empty(), text(request, &["status"])) {
             ("UpdateMacieSession", Some("PAUSED")) => "paused",
             ("UpdateMacieSession", Some("ENABLED")) | ("EnableMacie" | "Enable" | "CreateGraph", _) => {
-                cx.report(cx.passing(name, format!("{who} enabled {name} in {region}")));
+                let title = format!("{who} enabled {name} in {region}");
+                cx.report(cx.passing(name, &title));
+                parts.iter().for_each(|part| cx.report(cx.passing(name, &title).aspect(part)));
                 return Ok(());
             }
             ("UpdateMacieSession", _) => return Ok(()),
@@ -50,15 +70,35 @@ impl Rule for ScannerDisabled {
         };
         let part =
             |parameter: &str| Some(texts(request, &[parameter]).join(", ")).filter(|ids| !ids.is_empty());
-        let seen = cx
-            .failing(name, format!("{who} {did} {name} in {region}"))
-            .because("It finds nothing any more. Disabled for good, it also loses what it had found.")
-            .detail_if("Accounts", part("accountIds").as_deref())
-            .detail_if("Resource types", part("resourceTypes").as_deref())
-            .step("What is its state?", look, &[("--region", region)]);
-        cx.report(power::stop_caller(tempered(cx, Severity::Low, seen), record));
+        let disabled = |title: String| {
+            cx.failing(name, title)
+                .because("It finds nothing any more. Disabled for good, it also loses what it had found.")
+                .detail_if("Accounts", part("accountIds").as_deref())
+                .detail_if("Resource types", part("resourceTypes").as_deref())
+                .step("What is its state?", look, &[("--region", region)])
+        };
+        let mut told = Vec::new();
+        for part in &parts {
+            told.push(disabled(format!("{who} {did} {name} for {part} in {region}")).aspect(part));
+        }
+        if parts.is_empty() {
+            told.push(disabled(format!("{who} {did} {name} in {region}")));
+        }
+        for seen in told {
+            cx.report(power::stop_caller(tempered(cx, Severity::Low, seen), record));
+        }
         Ok(())
     }
+}
+
+/// What a call on Inspector names: kinds of resources, which are switched on and off one by one, with the accounts where
+/// these are others than the caller's. Empty where it means all of it.
+fn parts(record: &Record<'_>) -> Vec<String> {
+    let mut accounts = texts(record.request(), &["accountIds"]);
+    accounts.retain(|id| *id != record.account());
+    accounts.sort_unstable();
+    let of = if accounts.is_empty() { String::new() } else { format!(" of {}", accounts.join(", ")) };
+    texts(record.request(), &["resourceTypes"]).iter().map(|kind| format!("{kind}{of}")).collect()
 }
 
 #[cfg(test)]
@@ -78,7 +118,7 @@ mod tests {
         for (service, bad, request, good) in [
             ("macie2", "DisableMacie", json!(null), "EnableMacie"),
             ("macie2", "UpdateMacieSession", json!({"status": "PAUSED"}), "EnableMacie"),
-            ("inspector2", "Disable", json!({"accountIds": [], "resourceTypes": ["EC2"]}), "Enable"),
+            ("inspector2", "Disable", json!({"accountIds": []}), "Enable"),
             (
                 "detective",
                 "DeleteGraph",
@@ -90,6 +130,31 @@ mod tests {
             let undone = observe(&ScannerDisabled, &scanner(service, good, json!({})));
             assert_eq!((undone[0].verdict, undone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
         }
+    }
+
+    #[test]
+    fn what_is_enabled_again_settles_itself_alone() {
+        let inspector = |event: &str, accounts: Value, kinds: Value| {
+            scanner("inspector2", event, json!({"accountIds": accounts, "resourceTypes": kinds}))
+        };
+        let off = inspector("Disable", json!([]), json!(["EC2", "ECR"]));
+        let off = observe(&ScannerDisabled, &off);
+        assert_eq!(off.len(), 2);
+        assert_eq!(off[0].title, "alice switched off Amazon Inspector for EC2 in us-east-1");
+        let settles = |event: String| {
+            let on = observe(&ScannerDisabled, &event);
+            assert!(on.iter().all(|o| o.verdict == Verdict::Passing));
+            on.iter().any(|o| o.finding_id() == off[0].finding_id())
+        };
+        assert!(settles(inspector("Enable", json!(["111122223333"]), json!(["LAMBDA", "EC2"]))));
+        assert!(!settles(inspector("Enable", json!([]), json!(["LAMBDA"]))));
+        assert!(!settles(inspector("Enable", json!(["444455556666"]), json!(["EC2"]))));
+    }
+
+    #[test]
+    fn macie_loses_what_it_looks_for() {
+        let gone = scanner("macie2", "DeleteCustomDataIdentifier", json!({"id": "a1"}));
+        fires_at(&ScannerDisabled, Severity::Low, &gone);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{list, region, tempered, text, texts};
+use super::{list, members, region, tempered, text, texts};
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
@@ -6,8 +6,9 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// Security Hub was disabled in a region, a standard in it was disabled, the account left its
-    /// administrator account, or member accounts were taken out.
+    /// Security Hub was disabled in a region, in its older form (Security Hub CSPM) or its newer one; a
+    /// standard in it was disabled, the account left its administrator account, the organization's
+    /// administrator was removed, or member accounts were taken out.
     /// ## Why it matters
     /// Security Hub gathers what all detectors say. When it is disabled its findings are deleted after 90
     /// days, and nobody is told of new ones.
@@ -25,8 +26,10 @@ declare_rule! {
         on: [On::Call("securityhub.amazonaws.com", &[
             "DisableSecurityHub", "EnableSecurityHub", "BatchDisableStandards", "BatchEnableStandards",
             "DisassociateFromMasterAccount", "DisassociateFromAdministratorAccount",
-                "AcceptAdministratorInvitation",
+                "AcceptAdministratorInvitation", "AcceptInvitation",
             "DeleteMembers", "DisassociateMembers", "CreateMembers",
+            "DisableOrganizationAdminAccount", "EnableOrganizationAdminAccount",
+            "DisableSecurityHubV2", "EnableSecurityHubV2",
         ])],
     }
 }
@@ -39,6 +42,15 @@ impl Rule for SecurityHub {
         let told: Vec<(String, &str, String, Severity)> = match event {
             "DisableSecurityHub" => {
                 vec![(hub, "enabled", format!("{who} disabled Security Hub in {region}"), Severity::High)]
+            }
+            "DisableSecurityHubV2" => {
+                let title = format!("{who} disabled the new Security Hub (V2) in {region}");
+                vec![(hub, "enabled, V2", title, Severity::High)]
+            }
+            "DisableOrganizationAdminAccount" => {
+                let title =
+                    format!("{who} removed the organization's Security Hub administrator in {region}");
+                vec![(hub, "delegated administrator", title, Severity::High)]
             }
             "BatchDisableStandards" => texts(request, &["StandardsSubscriptionArns"])
                 .into_iter()
@@ -54,7 +66,7 @@ impl Rule for SecurityHub {
                 );
                 vec![(hub, "administrator", title, Severity::Medium)]
             }
-            "DeleteMembers" | "DisassociateMembers" => texts(request, &["AccountIds"])
+            "DeleteMembers" | "DisassociateMembers" => members(record)
                 .into_iter()
                 .map(|id| {
                     let title = format!("{who} took account {id} out of Security Hub in {region}");
@@ -86,7 +98,14 @@ fn good(record: &Record<'_>, cx: &mut Cx<'_>, hub: &str) {
     let (who, request) = (power::who(record), record.request());
     let seen: Vec<Observation> = match record.event_name.or_empty() {
         "EnableSecurityHub" => vec![cx.passing(hub, format!("{who} enabled Security Hub")).aspect("enabled")],
-        "AcceptAdministratorInvitation" => {
+        "EnableSecurityHubV2" => {
+            vec![cx.passing(hub, format!("{who} enabled the new Security Hub (V2)")).aspect("enabled, V2")]
+        }
+        "EnableOrganizationAdminAccount" => {
+            let title = format!("{who} named a Security Hub administrator");
+            vec![cx.passing(hub, title).aspect("delegated administrator")]
+        }
+        "AcceptAdministratorInvitation" | "AcceptInvitation" => {
             vec![
                 cx.passing(hub, format!("{who} put Security Hub under an administrator"))
                     .aspect("administrator"),
@@ -101,9 +120,8 @@ fn good(record: &Record<'_>, cx: &mut Cx<'_>, hub: &str) {
                     .aspect("standard")
             })
             .collect(),
-        "CreateMembers" => list(request, &["AccountDetails"])
+        "CreateMembers" => members(record)
             .into_iter()
-            .filter_map(|account| text(account, &["AccountId"]))
             .map(|id| cx.passing(hub, format!("{who} took account {id} into Security Hub")).aspect(id))
             .collect(),
         _ => Vec::new(),
@@ -151,6 +169,21 @@ mod tests {
             ),
             (
                 Severity::Medium,
+                hub("DisassociateFromMasterAccount", json!({})),
+                hub("AcceptInvitation", json!({})),
+            ),
+            (
+                Severity::High,
+                hub("DisableOrganizationAdminAccount", json!({"AdminAccountId": "444455556666"})),
+                hub("EnableOrganizationAdminAccount", json!({"AdminAccountId": "444455556666"})),
+            ),
+            (
+                Severity::High,
+                hub("DisableSecurityHubV2", json!(null)),
+                hub("EnableSecurityHubV2", json!(null)),
+            ),
+            (
+                Severity::Medium,
                 hub("DeleteMembers", json!({"AccountIds": ["444455556666"]})),
                 hub("CreateMembers", json!({"AccountDetails": [{"AccountId": "444455556666"}]})),
             ),
@@ -164,7 +197,12 @@ mod tests {
     #[test]
     fn each_standard_and_member_is_a_finding() {
         let two = json!({"AccountIds": ["444455556666", "777788889999"]});
-        assert_eq!(observe(&SecurityHub, &hub("DisassociateMembers", two)).len(), 2);
+        assert_eq!(observe(&SecurityHub, &hub("DisassociateMembers", two.clone())).len(), 2);
+        // The call succeeds as a whole when single accounts were refused.
+        let refused = json!({"requestParameters": two, "responseElements": {"UnprocessedAccounts": [
+            {"AccountId": "444455556666", "ProcessingResult": "no"}]}});
+        let seen = fired(&SecurityHub, &call("securityhub", "DeleteMembers", refused));
+        assert!(seen.title.contains("777788889999"), "{}", seen.title);
     }
 
     #[test]

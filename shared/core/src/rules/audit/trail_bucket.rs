@@ -1,9 +1,10 @@
 use serde_json::Value;
 
-use super::{get, list, region, tempered, text};
+use super::{get, list, region, tempered, text, texts};
 use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::Severity;
+use crate::policy::wildcard::matches_ignore_ascii_case;
 use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -39,6 +40,9 @@ declare_rule! {
     }
 }
 
+/// As whom CloudTrail writes.
+const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
+
 /// Logs that vanish sooner are missing in an investigation.
 const KEPT_DAYS: i64 = 90;
 
@@ -57,8 +61,7 @@ impl Rule for TrailBucket {
                 ("policy", Some((Severity::High, title)))
             }
             "PutBucketPolicy" => match get(request, &["bucketPolicy"]).filter(|policy| !policy.is_null()) {
-                // CloudTrail writes as this principal and cannot write without a statement that names it.
-                Some(policy) if !policy.to_string().contains("cloudtrail.amazonaws.com") => {
+                Some(policy) if !lets_cloudtrail_write(policy) => {
                     let title = format!(
                         "{who} wrote a policy for log bucket {bucket} that does not let CloudTrail write"
                     );
@@ -80,7 +83,12 @@ impl Rule for TrailBucket {
                 "lifecycle",
                 shortest(request).filter(|days| *days < KEPT_DAYS).map(|days| {
                     let severity = if days <= 7 { Severity::High } else { Severity::Medium };
-                    (severity, format!("{who} had log bucket {bucket} delete its logs after {days} days"))
+                    let when = match days {
+                        ..=0 => "at once".to_owned(),
+                        1 => "after a day".to_owned(),
+                        days => format!("after {days} days"),
+                    };
+                    (severity, format!("{who} had log bucket {bucket} delete its logs {when}"))
                 }),
             ),
         };
@@ -112,6 +120,33 @@ impl Rule for TrailBucket {
         cx.report(power::stop_caller(tempered(cx, Severity::Medium, seen), record));
         Ok(())
     }
+}
+
+/// CloudTrail writes as a principal of its own: a statement must allow that by name, and none may deny it outright. A
+/// denial with a condition, such as of calls without TLS, is not meant for CloudTrail.
+fn lets_cloudtrail_write(policy: &Value) -> bool {
+    let names = |statement: &Value, key: &str, who: &str| {
+        get(statement, &[key]).is_some_and(|principal| principal.to_string().contains(who))
+    };
+    let has = |statement: &Value, key: &str| {
+        texts(statement, &[key]).iter().any(|action| matches_ignore_ascii_case(action, "s3:PutObject"))
+    };
+    let meant = |statement: &Value, effect: &str| {
+        let besides = get(statement, &["NotAction"]).is_some() && !has(statement, "NotAction");
+        (besides || has(statement, "Action"))
+            && text(statement, &["Effect"]).is_some_and(|own| own.eq_ignore_ascii_case(effect))
+    };
+    let statements = list(policy, &["Statement"]);
+    let allowed = statements
+        .iter()
+        .any(|statement| meant(statement, "Allow") && names(statement, "Principal", CLOUDTRAIL));
+    let denied = statements.iter().any(|statement| {
+        let whom = names(statement, "Principal", CLOUDTRAIL)
+            || names(statement, "Principal", "\"*\"")
+            || (get(statement, &["NotPrincipal"]).is_some() && !names(statement, "NotPrincipal", CLOUDTRAIL));
+        meant(statement, "Deny") && whom && get(statement, &["Condition"]).is_none()
+    });
+    allowed && !denied
 }
 
 fn is_known(bucket: &str) -> bool {
@@ -160,7 +195,7 @@ mod tests {
         fires_at(&TrailBucket, Severity::High, &s3("DeleteBucket", json!({})));
         fires_at(&TrailBucket, Severity::High, &s3("DeleteBucketPolicy", json!({"policy": ""})));
         let day = fires_at(&TrailBucket, Severity::High, &lifecycle(json!(1), "Enabled"));
-        assert_eq!(day.title, format!("alice had log bucket {BUCKET} delete its logs after 1 days"));
+        assert_eq!(day.title, format!("alice had log bucket {BUCKET} delete its logs after a day"));
         fires_at(&TrailBucket, Severity::Medium, &lifecycle(json!("30"), "Enabled"));
         let rules = json!([{"Expiration": {"Days": 400}}, {"Expiration": {"Date": "2020-01-01T00:00:00Z"}}]);
         fires_at(
@@ -174,10 +209,31 @@ mod tests {
         fires_at(&TrailBucket, Severity::High, &s3("PutBucketPolicy", policy));
     }
 
+    fn allow() -> Value {
+        json!({"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"},
+            "Action": "s3:PutObject", "Resource": "arn:aws:s3:::x/AWSLogs/111122223333/*"})
+    }
+
+    #[test]
+    fn naming_cloudtrail_is_not_letting_it_write() {
+        let service = json!({"Service": "cloudtrail.amazonaws.com"});
+        for statements in [
+            json!([{"Effect": "Deny", "Principal": service, "Action": "s3:*"}]),
+            json!([{"Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl"}]),
+            json!([allow(), {"Effect": "Deny", "Principal": service, "Action": ["s3:Put*"]}]),
+            json!([allow(), {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:PutObject"}]),
+            json!([allow(), {"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "NotAction": "s3:Get*"}]),
+        ] {
+            let policy = json!({"bucketPolicy": {"Statement": statements}});
+            fires_at(&TrailBucket, Severity::High, &s3("PutBucketPolicy", policy));
+        }
+    }
+
     #[test]
     fn a_repair_resolves() {
-        let allowed =
-            json!({"bucketPolicy": {"Statement": [{"Principal": {"Service": "cloudtrail.amazonaws.com"}}]}});
+        let allowed = json!({"bucketPolicy": {"Statement": [allow(), {"Effect": "Deny", "Principal": "*",
+            "Action": "s3:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+            {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject*"}]}});
         for (bad, good) in [
             (s3("DeleteBucketPolicy", json!({})), s3("PutBucketPolicy", allowed)),
             (lifecycle(json!(1), "Enabled"), lifecycle(json!(365), "Enabled")),

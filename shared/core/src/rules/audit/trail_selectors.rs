@@ -117,7 +117,7 @@ const VOLUMINOUS: [&str; 2] = ["kms.amazonaws.com", "rdsdata.amazonaws.com"];
 struct Kept {
     reads: bool,
     writes: bool,
-    /// Left out by every selector that keeps writes.
+    /// Left out by every selector that keeps writes and has no other filter.
     left_out: Vec<String>,
     /// Whether every selector that keeps writes has a filter that leaves out more than sources.
     filtered: bool,
@@ -136,11 +136,13 @@ impl Kept {
             .chain(advanced.into_iter().filter_map(of_advanced))
             .collect();
         let (reads, writes) = (all.iter().any(|kept| kept.reads), all.iter().any(|kept| kept.writes));
-        let mut keep_writes = all.into_iter().filter(|kept| kept.writes);
-        let Some(mut whole) = keep_writes.next() else { return Some(Kept { reads, ..Kept::default() }) };
-        for kept in keep_writes {
+        // What a filter lets through is too little to make up for what another selector leaves out.
+        let mut plain = all.into_iter().filter(|kept| kept.writes && !kept.filtered);
+        let Some(mut whole) = plain.next() else {
+            return Some(Kept { reads, writes, filtered: writes, ..Kept::default() });
+        };
+        for kept in plain {
             whole.left_out.retain(|source| kept.left_out.contains(source));
-            whole.filtered &= kept.filtered;
         }
         Some(Kept { reads, writes, ..whole })
     }
@@ -264,6 +266,13 @@ mod tests {
         passes(&basic(json!([{"readWriteType": "ReadOnly"}, {"readWriteType": "WriteOnly"}])));
         passes(&basic(json!([{"includeManagementEvents": true, "readWriteType": "All"},
                 {"includeManagementEvents": false}])));
+        // A selector for a few events does not make up for what the other one leaves out.
+        let management = json!({"field": "eventCategory", "equals": ["Management"]});
+        let without = json!({"field": "eventSource", "notEquals": ["iam.amazonaws.com"]});
+        let few = json!({"field": "userIdentity.arn", "equals": ["arn:aws:iam::111122223333:user/x"]});
+        let both = json!([{"fieldSelectors": [management, without]}, {"fieldSelectors": [management, few]}]);
+        let seen = fires_at(&TrailSelectors, Severity::Medium, &put("advancedEventSelectors", both));
+        assert!(seen.title.contains("leaves out events of iam.amazonaws.com"), "{}", seen.title);
         let bad = fired(&TrailSelectors, &basic(json!([{"includeManagementEvents": false}])));
         let good = observe(&TrailSelectors, &basic(json!([{}])));
         assert_eq!(bad.finding_id(), good[0].finding_id());

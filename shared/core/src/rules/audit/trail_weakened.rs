@@ -2,6 +2,7 @@ use super::{flag, get, region, short, tempered, text, trail_arn};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::automation::Automation;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -16,9 +17,9 @@ declare_rule! {
     /// Compare the trail with what it should be and update it again. Look at what the caller did before and
     /// after.
     /// ## False positives
-    /// The console sends every setting with every edit. A setting that was sent along with all others may
-    /// have been so before; it is then reported with a lower severity. A bucket's name does not tell whose
-    /// bucket it is.
+    /// The console and CloudFormation send every setting with every edit. A setting that they sent along may
+    /// have been so before; it is then reported with a lower severity, or not at all where it is the usual
+    /// one. A bucket's name does not tell whose bucket it is.
     TrailWeakened {
         id: "audit-trail-weakened",
         title: "A CloudTrail trail was weakened",
@@ -54,9 +55,12 @@ impl Rule for TrailWeakened {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(arn) = trail_arn(record, "name") else { return Ok(()) };
         let request = record.request();
-        // All flags at once is how the console and CloudFormation write; then no single one was the point.
-        let whole = record.from_console.is_ignore_case("true")
-            || FLAGS.iter().all(|(parameter, ..)| flag(request, &[parameter]).is_some());
+        // The console and CloudFormation write all settings at once; then no single one was the point. Whoever else
+        // sends them all must not hide one change among the others.
+        let all = FLAGS.iter().all(|(parameter, ..)| flag(request, &[parameter]).is_some());
+        // CloudShell's calls come from the console as well, with the settings that were typed.
+        let in_console = all && record.from_console.is_ignore_case("true");
+        let whole = in_console || cx.automation() == Some(Automation::Stack);
         let mut found = Vec::new();
         for (parameter, what, severity, option) in FLAGS {
             match flag(request, &[parameter]) {
@@ -79,13 +83,27 @@ impl Rule for TrailWeakened {
             None => {}
         }
         // `false` and "" are the usual values of these two; alone they were the point.
-        if !whole && flag(request, &["isOrganizationTrail"]) == Some(false) {
-            let what = "no longer records the organization's other accounts".to_owned();
-            found.push(("isOrganizationTrail", what, Severity::High, "--is-organization-trail"));
+        match flag(request, &["isOrganizationTrail"]) {
+            Some(true) => {
+                let title = format!("Trail {} records the whole organization", short(&arn));
+                cx.report(cx.passing(&arn, title).aspect("isOrganizationTrail"));
+            }
+            Some(false) if !whole => {
+                let what = "no longer records the organization's other accounts".to_owned();
+                found.push(("isOrganizationTrail", what, Severity::High, "--is-organization-trail"));
+            }
+            _ => {}
         }
-        if !whole && get(request, &["cloudWatchLogsLogGroupArn"]).is_some_and(|value| value == "") {
-            let what = "is no longer sent to CloudWatch Logs".to_owned();
-            found.push(("cloudWatchLogsLogGroupArn", what, Severity::Medium, ""));
+        match text(request, &["cloudWatchLogsLogGroupArn"]) {
+            Some(_) => {
+                let title = format!("Trail {} is sent to CloudWatch Logs", short(&arn));
+                cx.report(cx.passing(&arn, title).aspect("cloudWatchLogsLogGroupArn"));
+            }
+            None if !whole && get(request, &["cloudWatchLogsLogGroupArn"]).is_some_and(|v| v == "") => {
+                let what = "is no longer sent to CloudWatch Logs".to_owned();
+                found.push(("cloudWatchLogsLogGroupArn", what, Severity::Medium, ""));
+            }
+            None => {}
         }
         if let Some(bucket) = text(request, &["s3BucketName"]) {
             let known =
@@ -95,15 +113,10 @@ impl Rule for TrailWeakened {
                     let what = format!("writes to bucket {bucket}, by its name of account {id}");
                     found.push(("s3BucketName", what, Severity::High, ""));
                 }
-                _ if !whole => {
-                    found.push((
-                        "s3BucketName",
-                        format!("was told to write to bucket {bucket}"),
-                        Severity::Medium,
-                        "",
-                    ));
+                _ => {
+                    let what = format!("was told to write to bucket {bucket}");
+                    found.push(("s3BucketName", what, Severity::Medium, ""));
                 }
-                _ => {}
             }
         }
         for (parameter, what, severity, option) in found {
@@ -129,9 +142,9 @@ fn report(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, weakness: Weakness<'_
         _ => severity,
     };
     let because = if whole {
-        "The call sent every setting along, as the console does; this one may have been so before."
+        "The console and CloudFormation send every setting along; this one may have been so before."
     } else {
-        "The call set this on purpose: it sent few other settings."
+        "The call set this on purpose: the console and CloudFormation send every setting along, and this was neither."
     };
     let title = format!("Trail {} {what}, after an update by {}", short(arn), power::who(record));
     let mut seen = cx
@@ -184,22 +197,69 @@ mod tests {
         fires_at(&TrailWeakened, Severity::High, &foreign);
     }
 
+    fn every_setting(regions: bool, changes: Value) -> String {
+        let request = json!({
+            "name": "main", "isMultiRegionTrail": regions, "includeGlobalServiceEvents": true,
+            "enableLogFileValidation": false, "isOrganizationTrail": false, "cloudWatchLogsLogGroupArn": "",
+            "s3BucketName": "my-logs", "kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/1",
+        });
+        let mut event: Value =
+            serde_json::from_str(&call("cloudtrail", "UpdateTrail", changes)).unwrap_or_default();
+        event["requestParameters"] = request;
+        event.to_string()
+    }
+
     #[test]
-    fn the_console_sends_every_setting() {
-        let console = |regions: bool| {
-            update(json!({
-                "isMultiRegionTrail": regions, "includeGlobalServiceEvents": true,
-                    "enableLogFileValidation": false,
-                "isOrganizationTrail": false, "cloudWatchLogsLogGroupArn": "", "s3BucketName": "my-logs",
-                "kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/1",
-            }))
-        };
-        let seen = failing(&console(true));
-        assert_eq!(seen.len(), 1, "{seen:?}");
-        assert_eq!(seen[0].subject.aspect.as_deref(), Some("enableLogFileValidation"));
-        assert_eq!(seen[0].severity, Severity::Low);
-        assert!(seen[0].reason.contains("may have been so before"));
-        assert_eq!(failing(&console(false))[0].severity, Severity::Medium);
+    fn the_console_and_stacks_send_every_setting() {
+        for whole in [
+            json!({"sessionCredentialFromConsole": "true"}),
+            json!({"userIdentity": {"invokedBy": "cloudformation.amazonaws.com"}}),
+        ] {
+            let seen = failing(&every_setting(true, whole.clone()));
+            let told: Vec<_> = seen.iter().map(|o| (o.subject.aspect.as_deref(), o.severity)).collect();
+            assert_eq!(
+                told,
+                [
+                    (Some("enableLogFileValidation"), Severity::Low),
+                    // Where the logs go is never passed over: it may be the one thing that was changed.
+                    (Some("s3BucketName"), Severity::Low),
+                ]
+            );
+            assert!(seen[0].reason.contains("may have been so before"));
+            assert_eq!(failing(&every_setting(false, whole))[0].severity, Severity::Medium);
+        }
+    }
+
+    #[test]
+    fn a_single_setting_from_cloud_shell_was_meant() {
+        for (setting, severity) in [
+            (json!({"isOrganizationTrail": false}), Severity::High),
+            (json!({"isMultiRegionTrail": false}), Severity::High),
+            (json!({"cloudWatchLogsLogGroupArn": ""}), Severity::Medium),
+        ] {
+            let mut event: Value = serde_json::from_str(&update(setting)).unwrap_or_default();
+            event["sessionCredentialFromConsole"] = json!("true");
+            fires_at(&TrailWeakened, severity, &event.to_string());
+        }
+    }
+
+    #[test]
+    fn nobody_hides_a_change_among_all_settings() {
+        let told: Vec<_> = failing(&every_setting(false, json!({"userAgent": "HashiCorp Terraform/1.9"})))
+            .iter()
+            .map(|o| (o.subject.aspect.clone().unwrap_or_default(), o.severity))
+            .collect();
+        let told: Vec<_> = told.iter().map(|(aspect, severity)| (aspect.as_str(), *severity)).collect();
+        assert_eq!(
+            told,
+            [
+                ("isMultiRegionTrail", Severity::Medium),
+                ("enableLogFileValidation", Severity::Medium),
+                ("isOrganizationTrail", Severity::Medium),
+                ("cloudWatchLogsLogGroupArn", Severity::Medium),
+                ("s3BucketName", Severity::Medium),
+            ]
+        );
     }
 
     #[test]
@@ -210,6 +270,15 @@ mod tests {
         let key = observe(&TrailWeakened, &update(json!({"kmsKeyId": "alias/trail"})));
         let keyless = fired(&TrailWeakened, &update(json!({"kmsKeyId": ""})));
         assert_eq!((key[0].verdict, key[0].finding_id()), (Verdict::Passing, keyless.finding_id()));
+        let group = "arn:aws:logs:us-east-1:111122223333:log-group:trail:*";
+        for (parameter, bad, good) in [
+            ("isOrganizationTrail", json!(false), json!(true)),
+            ("cloudWatchLogsLogGroupArn", json!(""), json!(group)),
+        ] {
+            let bad = fired(&TrailWeakened, &update(json!({parameter: bad})));
+            let good = observe(&TrailWeakened, &update(json!({parameter: good})));
+            assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+        }
     }
 
     #[test]

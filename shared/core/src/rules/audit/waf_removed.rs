@@ -64,18 +64,21 @@ impl Rule for WafRemoved {
             .aspect(aspect)
             .because("Requests that it blocked or recorded before reach the application, or leave no trace.")
             .detail("Resource", &arn);
-        let region = region(record);
-        let seen = match event {
-            "DisassociateWebACL" => seen.step(
+        // WAF and WAF Classic do not see each other's; each has commands of its own.
+        let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+        let region = ("--region", region(record));
+        let seen = match (event, service) {
+            ("DisassociateWebACL", _) => seen.step(
                 "Has it another one now?",
-                "wafv2 get-web-acl-for-resource",
-                &[("--resource-arn", &arn), ("--region", region)],
+                &format!("{service} get-web-acl-for-resource"),
+                &[("--resource-arn", &arn), region],
             ),
-            _ => seen.step(
-                "Which are left?",
-                "wafv2 list-web-acls",
-                &[("--scope", "REGIONAL"), ("--region", region)],
-            ),
+            (_, "wafv2") => {
+                let global = arn.contains(":global/") || text(request, &["scope"]) == Some("CLOUDFRONT");
+                let scope = if global { "CLOUDFRONT" } else { "REGIONAL" };
+                seen.step("Which are left?", "wafv2 list-web-acls", &[("--scope", scope), region])
+            }
+            _ => seen.step("Which are left?", &format!("{service} list-web-acls"), &[region]),
         };
         let seen = tempered(cx, Severity::Low, seen);
         let manager = record.user_identity.invoked_by.or_empty() == "fms.amazonaws.com";
@@ -149,6 +152,20 @@ mod tests {
             &waf("wafv2", "PutLoggingConfiguration", json!({"loggingConfiguration": logging})),
         );
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+    }
+
+    #[test]
+    fn commands_are_those_of_the_right_waf() {
+        let command = |source: &str, event: &str, request: Value| {
+            fired(&WafRemoved, &waf(source, event, request)).steps[0].command.clone()
+        };
+        let global = json!({"name": "shop", "scope": "CLOUDFRONT", "id": "a1"});
+        let looked = command("wafv2", "DeleteWebACL", global);
+        assert!(looked.contains("wafv2 list-web-acls --scope CLOUDFRONT"), "{looked}");
+        let looked = command("waf-regional", "DisassociateWebACL", json!({"resourceArn": BALANCER}));
+        assert!(looked.contains("waf-regional get-web-acl-for-resource"), "{looked}");
+        let looked = command("waf", "DeleteRuleGroup", json!({"ruleGroupId": "a1"}));
+        assert!(looked.contains("waf list-web-acls") && !looked.contains("--scope"), "{looked}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::Cx;
 use super::admin::power::{self, Power};
+use super::automation::Automation;
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
 use crate::policy::Level;
@@ -67,6 +68,15 @@ fn graded(seen: Observation, record: &Record<'_>, cx: &Cx<'_>, user: &str) -> Re
         Power::Known(_) => seen,
         Power::Unknown(why) => seen.detail("The user", format!("what it may do is not known: {why}")),
     })
+}
+
+/// How bad an everyday change is: for the digest, and only on record where automation made it. A user agent does not
+/// count, or whoever chooses theirs well would be in no digest.
+fn recorded(cx: &Cx<'_>) -> Severity {
+    match cx.automation() {
+        None | Some(Automation::Agent) => Severity::Low,
+        Some(_) => Severity::Informational,
+    }
 }
 
 /// Raises what the file manager S3 Browser does to users. It can, but hardly anybody administers IAM with it;

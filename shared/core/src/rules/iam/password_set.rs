@@ -8,9 +8,9 @@ declare_rule! {
     /// ## What it detects
     /// A user got a console password from somebody else, and need not change it at the next sign-in: medium,
     /// and high where the user's own policies give administrative power (power by groups is not looked at).
-    /// With a forced change it is low. A user who makes a first console password for themselves is reported
-    /// too; a changed password of one's own is not. Taking the password away or deleting the user settles the
-    /// finding.
+    /// With a forced change it is low, and medium for such an administrator. A user who makes a first console
+    /// password for themselves is reported too; a changed password of one's own is not. Taking the password
+    /// away or deleting the user settles the finding.
     /// ## Why it matters
     /// Whoever sets a password knows it. It turns a stolen access key into a console session, and a user who
     /// never had a password into a door.
@@ -19,7 +19,7 @@ declare_rule! {
     /// signed in.
     /// ## False positives
     /// A new colleague, or one who forgot the password: have it changed at the next sign-in, and this rule is
-    /// quiet. CloudTrail hides the password, so that an update may have changed nothing but that setting.
+    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting.
     PasswordSet {
         id: "iam-password-set",
         title: "A console password was set for a user",
@@ -45,7 +45,8 @@ impl Rule for PasswordSet {
             return Ok(());
         }
         let (own, first) = (caller(record) == Some(user), event == "CreateLoginProfile");
-        if record.by_root() || holds_bedrock_key(user) || (own && !first) {
+        // Of a first password for such a user a rule of its own tells.
+        if record.by_root() || (holds_bedrock_key(user) && first) || (own && !first) {
             return Ok(());
         }
         let forced = record.param_flag(&["passwordResetRequired"]) == Some(true);
@@ -57,7 +58,10 @@ impl Rule for PasswordSet {
             if forced { "required" } else { "not required, as far as the event tells" },
         );
         if forced {
-            seen = seen.severity(Severity::Low).because("The user must choose another at the next sign-in.");
+            // Whoever set the password can be the first to sign in, and choose the next one.
+            let because = "Whoever signs in first must choose another password, and that may be the caller.";
+            seen = graded(seen.severity(Severity::Low).because(because), record, cx, user)?;
+            seen.severity = seen.severity.min(Severity::Medium);
         } else if own {
             seen = seen.because("Until now this user had no password, and could not sign in to the console.");
         } else {
@@ -102,6 +106,8 @@ mod tests {
             (set.title.as_str(), set.finding_id()),
             ("alice set the console password of user bob", seen.finding_id(),)
         );
+        let bedrock = json!({"userName": "BedrockAPIKey-x1y2"});
+        fires_at(&PasswordSet, Severity::Medium, &event("UpdateLoginProfile", bedrock));
         for own in [json!(null), json!({"userName": "alice"})] {
             let own = fires_at(&PasswordSet, Severity::Medium, &event("CreateLoginProfile", own));
             assert_eq!(own.title, "alice made a console password for themselves");
@@ -118,8 +124,11 @@ mod tests {
         };
         let query = Query::Principal { kind: PrincipalKind::User, name: "bob".to_owned() };
         let set = event("UpdateLoginProfile", json!({"userName": "bob"}));
-        let seen = fired_with(&PasswordSet, &set, &[(query, Fact::Known(Answer::Holdings(held)))]);
-        assert_eq!(seen.severity, Severity::High);
+        let answers = [(query, Fact::Known(Answer::Holdings(held)))];
+        assert_eq!(fired_with(&PasswordSet, &set, &answers).severity, Severity::High);
+        // The caller chooses whether a change is forced, and can be the first to sign in.
+        let forced = event("UpdateLoginProfile", json!({"userName": "bob", "passwordResetRequired": true}));
+        assert_eq!(fired_with(&PasswordSet, &forced, &answers).severity, Severity::Medium);
     }
 
     #[test]

@@ -1,5 +1,5 @@
+use super::recorded;
 use crate::event::Record;
-use crate::observation::Severity;
 use crate::rules::admin::power::{self, Given};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -15,8 +15,9 @@ declare_rule! {
     /// Give the permissions to a group, put the user into it, and take the policy from the user. People are
     /// better served by Identity Center.
     /// ## False positives
-    /// Users of programs, which have nobody to share a group with. Policies that AWS attaches to stop an
-    /// exposed key.
+    /// Users of programs, which have nobody to share a group with: what a stack, a service or what you have
+    /// listed as automation gives is only kept on record. Policies that AWS attaches to stop an exposed key
+    /// are not reported.
     PolicyOnUser {
         id: "iam-policy-on-user",
         title: "A policy was given to a single user",
@@ -51,7 +52,7 @@ impl Rule for PolicyOnUser {
         };
         let seen = cx
             .failing(&given.arn, title)
-            .severity(if cx.automation().is_some() { Severity::Informational } else { Severity::Low })
+            .severity(recorded(cx))
             .because("Permissions belong on groups and roles, where somebody looks after them.")
             .aspect(given.policy)
             .detail("Policy", given.policy);
@@ -77,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     const READ: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
@@ -97,9 +98,13 @@ mod tests {
         assert_eq!(seen.title, "alice attached policy ReadOnlyAccess to user bob");
         let inline = fires_at(&PolicyOnUser, Severity::Low, &put("PutUserPolicy"));
         assert_ne!(inline.finding_id(), seen.finding_id());
-        let tool = json!({"userAgent": "HashiCorp Terraform/1.9", "requestParameters": {"userName": "bob",
-            "policyArn": READ}});
-        fires_at(&PolicyOnUser, Severity::Informational, &call("iam", "AttachUserPolicy", tool));
+        // Anybody can call themselves a tool, and stays in the digest; CloudFormation's calls cannot be faked.
+        let request = json!({"userName": "bob", "policyArn": READ});
+        let tool = json!({"userAgent": "HashiCorp Terraform/1.9", "requestParameters": request});
+        fires_at(&PolicyOnUser, Severity::Low, &call("iam", "AttachUserPolicy", tool));
+        let stack = json!({"userIdentity": {"invokedBy": "cloudformation.amazonaws.com"},
+            "requestParameters": request});
+        fires_at(&PolicyOnUser, Severity::Informational, &call("iam", "AttachUserPolicy", stack));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::raised;
+use super::{raised, recorded};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
@@ -6,8 +6,9 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// An IAM user was made: low, for the daily digest, and only on record where infrastructure code or a
-    /// service made it. Made by the program S3 Browser it is high. Deleting the user settles the finding.
+    /// An IAM user was made: low, for the daily digest, and only on record where a stack, a service or what
+    /// you have listed as automation made it. Made by the program S3 Browser it is high. Deleting the user
+    /// settles the finding.
     /// ## Why it matters
     /// A new user is a new way in with a life of its own. By itself it can do nothing; its password, its keys
     /// and its policies are reported by rules of their own.
@@ -40,7 +41,7 @@ impl Rule for UserCreated {
         if record.by_root() {
             return Ok(());
         }
-        let severity = if cx.automation().is_some() { Severity::Informational } else { Severity::Low };
+        let severity = recorded(cx);
         let option = [("--user-name", user)];
         let seen = cx
             .failing(arn, format!("{who} made IAM user {user}"))
@@ -77,7 +78,10 @@ mod tests {
     fn fires() {
         let seen = fires_at(&UserCreated, Severity::Low, &create(json!({})));
         assert_eq!(seen.title, "alice made IAM user bob");
-        fires_at(&UserCreated, Severity::Informational, &create(json!({"userAgent": "Pulumi/3"})));
+        let stack = json!({"userIdentity": {"invokedBy": "cloudformation.amazonaws.com"}});
+        fires_at(&UserCreated, Severity::Informational, &create(stack));
+        // Anybody can call themselves a tool, and stays in the digest.
+        fires_at(&UserCreated, Severity::Low, &create(json!({"userAgent": "Pulumi/3"})));
         fires_at(&UserCreated, Severity::High, &create(json!({"userAgent": "[S3 Browser 9.5.5]"})));
         let answered = json!({"responseElements": {"user": {"userName": "bob"}}});
         fires_at(&UserCreated, Severity::Low, &call("iam", "CreateUser", answered));

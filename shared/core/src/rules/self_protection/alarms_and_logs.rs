@@ -15,7 +15,8 @@ declare_rule! {
     /// ## What to do
     /// Enable the alarm's actions, or deploy the stack again.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low. Log groups that an earlier stack of the same name left
+    /// Deployments: what CloudFormation does is low. An alarm that is set to ALARM, to see whether the mail
+    /// arrives, is low as well. Log groups that an earlier stack of the same name left
     /// behind are deleted on purpose.
     AlarmsAndLogs {
         id: "self-alarm-or-log-changed",
@@ -68,27 +69,46 @@ impl Rule for AlarmsAndLogs {
 fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
     let who = power::who(record);
     let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
-    let (severity, did) = match record.event_name.or_empty() {
-        "DeleteAlarms" => (Severity::High, "deleted"),
-        "DisableAlarmActions" => (Severity::High, "disabled the actions of"),
-        "SetAlarmState" => (Severity::Medium, "set by hand the state of"),
-        "PutMetricAlarm" if flag(record.request(), &["actionsEnabled"]) == Some(false) => {
-            (Severity::High, "disabled the actions of")
+    let deployed = super::deployed(record);
+    let muted = flag(record.request(), &["actionsEnabled"]) == Some(false);
+    let event = record.event_name.or_empty();
+    // Enabling the actions of an alarm does not bring back what it watched.
+    let (whole, actions) = ("alarm", "actions");
+    let bad: &[(&str, Severity, &str)] = match event {
+        "DeleteAlarms" => &[(whole, Severity::High, "deleted")],
+        "DisableAlarmActions" => &[(actions, Severity::High, "disabled the actions of")],
+        // Set to ALARM it tells: that is how people try whether the mail arrives.
+        "SetAlarmState" if text(record.request(), &["stateValue"]) == Some("ALARM") => {
+            &[(whole, Severity::Low, "tried out")]
         }
-        "PutMetricAlarm" if !super::deployed(record) => (Severity::High, "rewrote"),
-        _ => {
-            cx.report(cx.passing(arn, format!("{who} set Keepwatch's alarm {name}")));
-            return;
+        "SetAlarmState" => &[(whole, Severity::Medium, "set by hand the state of")],
+        "PutMetricAlarm" if muted && !deployed => {
+            &[(whole, Severity::High, "rewrote"), (actions, Severity::High, "disabled the actions of")]
         }
+        "PutMetricAlarm" if muted => &[(actions, Severity::High, "disabled the actions of")],
+        "PutMetricAlarm" if !deployed => &[(whole, Severity::High, "rewrote")],
+        _ => &[],
     };
+    if bad.is_empty() {
+        let good: &[&str] = if event == "EnableAlarmActions" { &[actions] } else { &[whole, actions] };
+        for aspect in good {
+            cx.report(cx.passing(&arn, format!("{who} set Keepwatch's alarm {name}")).aspect(aspect));
+        }
+    }
     let options = [("--alarm-names", name), ("--region", region(record))];
-    let seen = cx
-        .failing(arn, format!("{who} {did} Keepwatch's alarm {name}"))
-        .severity(severity)
-        .because("This alarm tells when Keepwatch itself fails or falls silent.")
-        .detail("Alarm", name)
-        .step("Have it tell again", "cloudwatch enable-alarm-actions", &options);
-    told(record, cx, power::stop_caller(seen, record));
+    for (aspect, severity, did) in bad {
+        let seen = cx
+            .failing(&arn, format!("{who} {did} Keepwatch's alarm {name}"))
+            .severity(*severity)
+            .aspect(aspect)
+            .because("This alarm tells when Keepwatch itself fails or falls silent.")
+            .detail("Alarm", name);
+        let seen = match *aspect == actions {
+            true => seen.step("Have it tell again", "cloudwatch enable-alarm-actions", &options),
+            false => seen.step("How does it look now?", "cloudwatch describe-alarms", &options),
+        };
+        told(record, cx, power::stop_caller(seen, record));
+    }
 }
 
 #[cfg(test)]
@@ -114,9 +134,17 @@ mod tests {
         assert_eq!(seen.title, format!("alice disabled the actions of Keepwatch's alarm {ALARM}"));
         let on = observe(&AlarmsAndLogs, &monitoring("EnableAlarmActions", names.clone()));
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        let deleted = fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DeleteAlarms", names));
+        // Who deletes or rewrites it, and then enables its actions, has put nothing right.
+        assert_ne!(deleted.finding_id(), on[0].finding_id());
         let put = by_stack("monitoring", "PutMetricAlarm", json!({"alarmName": ALARM}));
-        assert_eq!(observe(&AlarmsAndLogs, &put)[0].verdict, Verdict::Passing);
-        fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DeleteAlarms", names));
+        let put = observe(&AlarmsAndLogs, &put);
+        assert!(put.iter().all(|o| o.verdict == Verdict::Passing));
+        assert!([&deleted, &seen].iter().all(|bad| put.iter().any(|o| o.finding_id() == bad.finding_id())));
+        let muted = json!({"alarmName": ALARM, "actionsEnabled": false});
+        assert_eq!(observe(&AlarmsAndLogs, &monitoring("PutMetricAlarm", muted)).len(), 2);
+        let tried = json!({"alarmName": ALARM, "stateValue": "ALARM"});
+        fires_at(&AlarmsAndLogs, Severity::Low, &monitoring("SetAlarmState", tried));
         fires_at(
             &AlarmsAndLogs,
             Severity::High,

@@ -2,13 +2,13 @@ use super::{deployed, is_ours, last, told};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
-use crate::rules::audit::{list, region, text};
+use crate::rules::audit::{get, list, region, text};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's EventBridge rules was disabled, deleted or rewritten, or its targets were removed
-    /// or changed.
+    /// or changed, or get something else than the events.
     /// ## Why it matters
     /// These rules bring Keepwatch what happens in the account. With one of them off it goes on running, and
     /// hears nothing.
@@ -46,8 +46,15 @@ impl Rule for EventRule {
         let arn = record.arn("events", &format!("{kind}/{name}"));
         let disabled = text(request, &["state"]) == Some("DISABLED");
         let ours = |target: &&str| is_ours(cx, last(target)) && target.contains(record.account());
-        let targets: Vec<&str> =
-            list(request, &["targets"]).into_iter().filter_map(|target| text(target, &["arn"])).collect();
+        let given = list(request, &["targets"]);
+        let targets: Vec<&str> = given.iter().filter_map(|target| text(target, &["arn"])).collect();
+        // A constant in place of the event makes Keepwatch deaf as well as no target would.
+        let replaced = !deployed(record)
+            && given.iter().any(|target| {
+                ["input", "inputPath", "inputTransformer"]
+                    .iter()
+                    .any(|key| get(target, &[key]).is_some_and(|value| !value.is_null()))
+            });
         let (aspect, severity, did) = match event {
             "EnableRule" => {
                 cx.report(cx.passing(arn, format!("{who} enabled Keepwatch's rule {name}")).aspect("state"));
@@ -61,7 +68,7 @@ impl Rule for EventRule {
                 }
                 return Ok(());
             }
-            "PutTargets" if !targets.is_empty() && targets.iter().all(ours) => {
+            "PutTargets" if !targets.is_empty() && targets.iter().all(ours) && !replaced => {
                 cx.report(
                     cx.passing(arn, format!("{who} set the targets of Keepwatch's rule {name}"))
                         .aspect("targets"),
@@ -69,32 +76,58 @@ impl Rule for EventRule {
                 return Ok(());
             }
             "DisableRule" => ("state", Severity::Critical, "disabled"),
-            "PutRule" if disabled => ("state", Severity::Critical, "disabled"),
+            "PutRule" if disabled => {
+                // The call writes the whole rule: enabling it again does not bring the old pattern back.
+                if !deployed(record) {
+                    tell(record, cx, &arn, ("pattern", Severity::High, "rewrote"));
+                }
+                ("state", Severity::Critical, "disabled")
+            }
             "DeleteRule" | "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
             "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
+            "PutTargets" if targets.iter().all(ours) && replaced => {
+                ("targets", Severity::Critical, "changed what is sent to the targets of")
+            }
             "PutTargets" => ("other targets", Severity::High, "gave a target outside the stack to"),
             _ => ("pattern", Severity::High, "rewrote"),
         };
-        let mut seen = cx
-            .failing(&arn, format!("{who} {did} Keepwatch's EventBridge {} {name}", kind.replace('-', " ")))
-            .severity(severity)
-            .aspect(aspect)
-            .because("Keepwatch hears only what its rules bring.")
-            .detail("Rule", name)
-            .detail_if("Pattern", text(request, &["eventPattern"]));
-        if !targets.is_empty() {
-            seen = seen.detail("Targets", targets.join(", "));
-        }
-        if aspect == "state" && kind == "rule" {
-            seen = seen.step(
-                "Enable it again",
-                "events enable-rule",
-                &[("--name", name), ("--region", region(record))],
-            );
-        }
-        told(record, cx, power::stop_caller(seen, record));
+        tell(record, cx, &arn, (aspect, severity, did));
         Ok(())
     }
+}
+
+fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str)) {
+    let ((aspect, severity, did), name, request) = (what, last(arn), record.request());
+    let kind = if record.event_name.or_empty() == "DeleteEventBus" { "event bus" } else { "rule" };
+    let targets: Vec<&str> =
+        list(request, &["targets"]).into_iter().filter_map(|target| text(target, &["arn"])).collect();
+    let mut seen = cx
+        .failing(arn, format!("{} {did} Keepwatch's EventBridge {kind} {name}", power::who(record)))
+        .severity(severity)
+        .aspect(aspect)
+        .because("Keepwatch hears only what its rules bring.")
+        .detail("Rule", name)
+        .detail_if("Pattern", text(request, &["eventPattern"]));
+    if !targets.is_empty() {
+        seen = seen.detail("Targets", targets.join(", "));
+    }
+    if aspect == "state" && kind == "rule" && record.event_name.or_empty() != "DeleteRule" {
+        seen = seen.step(
+            "Enable it again",
+            "events enable-rule",
+            &[("--name", name), ("--region", region(record))],
+        );
+    }
+    let at = ("--region", region(record));
+    seen = match aspect {
+        "pattern" => seen.step("How does it look now?", "events describe-rule", &[("--name", name), at]),
+        "targets" | "other targets" => {
+            let rule = [("--rule", name), at];
+            seen.step("Where does it lead, and with what input?", "events list-targets-by-rule", &rule)
+        }
+        _ => seen,
+    };
+    told(record, cx, power::stop_caller(seen, record));
 }
 
 #[cfg(test)]
@@ -125,11 +158,6 @@ mod tests {
         fires_at(&EventRule, Severity::Critical, &events("DeleteRule", name));
         fires_at(
             &EventRule,
-            Severity::Critical,
-            &events("PutRule", json!({"name": "keepwatch-root", "state": "DISABLED"})),
-        );
-        fires_at(
-            &EventRule,
             Severity::High,
             &events("PutRule", json!({"name": "keepwatch-root", "eventPattern": "{\"source\":[\"x\"]}"})),
         );
@@ -141,7 +169,25 @@ mod tests {
         let target = |arn: &str| json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": arn}]});
         let other = target("arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2");
         fires_at(&EventRule, Severity::High, &events("PutTargets", other));
+        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        for key in ["input", "inputPath", "inputTransformer"] {
+            let deaf = json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": ours, key: "{}"}]});
+            let seen = fires_at(&EventRule, Severity::Critical, &events("PutTargets", deaf));
+            assert!(seen.title.contains("changed what is sent to the targets"), "{}", seen.title);
+            assert!(seen.steps[0].command.contains("list-targets-by-rule --rule keepwatch-root"));
+        }
         fires_at(&EventRule, Severity::Critical, &events("DeleteEventBus", json!({"name": "keepwatch-bus"})));
+    }
+
+    #[test]
+    fn enabling_a_rule_does_not_bring_its_pattern_back() {
+        let pattern = "{\"source\":[\"x\"]}";
+        let put = json!({"name": "keepwatch-root", "state": "DISABLED", "eventPattern": pattern});
+        let seen = observe(&EventRule, &events("PutRule", put));
+        let told: Vec<_> = seen.iter().map(|o| (o.subject.aspect.as_deref(), o.severity)).collect();
+        assert_eq!(told, [(Some("pattern"), Severity::High), (Some("state"), Severity::Critical)]);
+        let on = observe(&EventRule, &events("EnableRule", json!({"name": "keepwatch-root"})));
+        assert_eq!((on.len(), on[0].finding_id()), (1, seen[1].finding_id()));
     }
 
     #[test]

@@ -3,13 +3,14 @@ use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
-use crate::rules::audit::{flag, region, text};
+use crate::rules::audit::{flag, get, region, text};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
-    /// configuration or permissions were changed.
+    /// configuration or permissions were changed; or another function was made to read from Keepwatch's
+    /// queue or stream.
     /// ## Why it matters
     /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
     /// without concurrency or without its event source is deaf.
@@ -34,7 +35,8 @@ declare_rule! {
             "RemovePermission20150331v2", "RemovePermission20150331", "RemovePermission",
             "UpdateEventSourceMapping20150331", "UpdateEventSourceMapping",
                 "DeleteEventSourceMapping20150331",
-            "DeleteEventSourceMapping", "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
+            "DeleteEventSourceMapping", "CreateEventSourceMapping20150331", "CreateEventSourceMapping",
+            "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
             "DeleteFunctionEventInvokeConfig",
         ])],
         repeat_hours: 1,
@@ -43,7 +45,11 @@ declare_rule! {
 
 impl Rule for Function {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(name) = function(record).filter(|name| is_ours(cx, name)) else { return Ok(()) };
+        let Some(name) = function(record) else { return Ok(()) };
+        if !is_ours(cx, name) {
+            taken(record, cx, name);
+            return Ok(());
+        }
         let (who, request) = (power::who(record), record.request());
         // A rehearsal changes nothing.
         if flag(request, &["dryRun"]) == Some(true) {
@@ -54,6 +60,11 @@ impl Rule for Function {
         let event = record.event_name.or_empty();
         let event = event.split("20").next().unwrap_or(event);
         let deployed = deployed(record);
+        // Any stack can have CloudFormation add one: it stays on record besides.
+        if deployed && event == "AddPermission" {
+            let title = format!("{who} set Keepwatch's function {name}");
+            cx.report(cx.passing(&arn, title).aspect("permission"));
+        }
         let pass =
             |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
         let uuid = text(request, &["uUID"]).or_else(|| text(request, &["uuid"])).unwrap_or("source");
@@ -67,7 +78,14 @@ impl Rule for Function {
             // Nobody can create it while it is there.
             "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
             "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
-            "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(true) => {
+            // The template gives a function one source, which comes back under another id.
+            "CreateEventSourceMapping" if deployed => return report(cx, vec![pass("event source")]),
+            "CreateEventSourceMapping" => {
+                ("event source added", Severity::High, "gave another event source to")
+            }
+            "UpdateEventSourceMapping"
+                if flag(request, &["enabled"]) == Some(true) && (deployed || !filters(record)) =>
+            {
                 return report(cx, vec![pass(uuid)]);
             }
             "UpdateFunctionCode" => ("code", Severity::Critical, "changed the code of"),
@@ -81,9 +99,12 @@ impl Rule for Function {
             "PutFunctionConcurrency" => ("concurrency", Severity::Medium, "changed the concurrency of"),
             "AddPermission" => ("permission added", Severity::High, "let somebody else invoke"),
             "RemovePermission" => ("permission", Severity::High, "removed a permission to invoke"),
-            "DeleteEventSourceMapping" => (uuid, Severity::Critical, "deleted the event source of"),
+            "DeleteEventSourceMapping" => ("event source", Severity::Critical, "deleted the event source of"),
             "UpdateEventSourceMapping" if flag(request, &["enabled"]) == Some(false) => {
                 (uuid, Severity::Critical, "disabled the event source of")
+            }
+            "UpdateEventSourceMapping" if filters(record) => {
+                ("event source settings", Severity::Critical, "filtered what reaches")
             }
             "UpdateEventSourceMapping" => {
                 ("event source settings", Severity::Medium, "changed the event source of")
@@ -118,6 +139,41 @@ impl Rule for Function {
         told(record, cx, power::stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// Whether the call says which events the function gets: a filter that nothing passes makes it deaf.
+fn filters(record: &Record<'_>) -> bool {
+    get(record.request(), &["filterCriteria"]).is_some_and(|filter| !filter.is_null())
+}
+
+/// Another function reads from Keepwatch's queue or stream: a new event source, or Keepwatch's own that was given away.
+fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
+    let event = record.event_name.or_empty();
+    if !event.starts_with("CreateEventSourceMapping") && !event.starts_with("UpdateEventSourceMapping") {
+        return;
+    }
+    let source = text(record.request(), &["eventSourceArn"]);
+    let source = source.or_else(|| text(record.response(), &["eventSourceArn"]));
+    // arn:…:QUEUE, or arn:…:table/TABLE/stream/LABEL.
+    let Some((source, name)) =
+        source.and_then(|source| Some((source, source.split([':', '/']).find(|part| is_ours(cx, part))?)))
+    else {
+        return;
+    };
+    let title = format!("{} has function {function} read from Keepwatch's {name}", power::who(record));
+    let seen = cx
+        .failing(source, title)
+        .severity(Severity::Critical)
+        .aspect(function)
+        .because("What another function takes from there, Keepwatch does not hear or tell.")
+        .detail("Function", function)
+        .step(
+            "Who reads from it?",
+            "lambda list-event-source-mappings",
+            &[("--event-source-arn", source), ("--region", region(record))],
+        );
+    // No deployment of Keepwatch's does that, so that it is no better when CloudFormation does it.
+    cx.report(power::stop_caller(seen, record));
 }
 
 fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
@@ -189,6 +245,40 @@ mod tests {
     }
 
     #[test]
+    fn fires_where_events_go_astray() {
+        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let stream = "arn:aws:dynamodb:us-east-1:111122223333:table/keepwatch-FindingsTable-A1/stream/2026";
+        for source in [queue, stream] {
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let seen =
+                fires_at(&Function, Severity::Critical, &lambda("CreateEventSourceMapping20150331", request));
+            assert!(seen.title.starts_with("alice has function thief read from"), "{}", seen.title);
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let by_stack = by_stack("lambda", "CreateEventSourceMapping20150331", request);
+            fires_at(&Function, Severity::Critical, &by_stack);
+        }
+        // Only the answer tells whose event source was given away.
+        let away = json!({
+            "requestParameters": {"uUID": "14e0db71-0000-4000-8000-000000000001", "functionName": "thief"},
+            "responseElements": {"functionArn": "arn:aws:lambda:us-east-1:111122223333:function:thief",
+                "eventSourceArn": queue}});
+        fires_at(&Function, Severity::Critical, &call("lambda", "UpdateEventSourceMapping20150331", away));
+        // Enabled, and deaf: a filter that nothing passes is no repair.
+        let filtered = json!({
+            "requestParameters": {"uUID": "x", "enabled": true,
+                "filterCriteria": {"filters": [{"pattern": "none"}]}},
+            "responseElements": {"functionArn": ARN, "eventSourceArn": queue}});
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &call("lambda", "UpdateEventSourceMapping20150331", filtered),
+        );
+        let added = json!({"functionName": "keepwatch-notify",
+            "eventSourceArn": "arn:aws:sqs:us-east-1:111122223333:other"});
+        fires_at(&Function, Severity::High, &lambda("CreateEventSourceMapping20150331", added));
+    }
+
+    #[test]
     fn a_repair_resolves() {
         let limit = json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": "0"});
         for (bad, good) in [
@@ -217,7 +307,19 @@ mod tests {
             assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
             assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{bad:?} {good:?}");
         }
-        fires_at(&Function, Severity::Critical, &mapping("DeleteEventSourceMapping20150331", json!(null)));
+        let gone = fires_at(
+            &Function,
+            Severity::Critical,
+            &mapping("DeleteEventSourceMapping20150331", json!(null)),
+        );
+        let back = by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect"));
+        let back = observe(&Function, &back);
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
+        let gone = fired(&Function, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
+        let back = by_stack("lambda", "AddPermission20150331v2", of("keepwatch-notify"));
+        let back = observe(&Function, &back);
+        assert_eq!((back.len(), back[1].severity), (2, Severity::Low));
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
     }
 
     #[test]
@@ -247,6 +349,10 @@ mod tests {
                     json!({"functionName": "keepwatch-detect", "dryRun": true}),
                 ),
                 lambda("DeleteEventSourceMapping20150331", json!({"uUID": "x"})),
+                lambda(
+                    "CreateEventSourceMapping20150331",
+                    json!({"functionName": "shop", "eventSourceArn": "arn:aws:sqs:us-east-1:1:orders"}),
+                ),
                 call(
                     "lambda",
                     "DeleteFunction20150331",

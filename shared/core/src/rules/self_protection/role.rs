@@ -1,4 +1,4 @@
-use super::{is_ours, told};
+use super::{deployed, is_ours, told};
 use crate::event::Record;
 use crate::rules::admin::power;
 use crate::rules::audit::{get, text};
@@ -15,7 +15,7 @@ declare_rule! {
     /// Deploy the stack again, which sets the role's policies right, and detach what the template does not
     /// name.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low.
+    /// Deployments: what CloudFormation takes away is low, and what it sets again closes the finding.
     Role {
         id: "self-role-changed",
         title: "The role of one of Keepwatch's functions was tampered with",
@@ -48,13 +48,18 @@ impl Rule for Role {
         };
         let policy =
             ["policyName", "policyArn", "permissionsBoundary"].iter().find_map(|p| text(request, &[p]));
+        let arn = record.iam_arn("role", name);
+        let mut aspect = policy.unwrap_or(record.event_name.or_empty());
+        let sets = ["Put", "Attach", "UpdateAssume"];
+        if deployed(record) && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb)) {
+            cx.report(cx.passing(&arn, format!("A deployment set Keepwatch's role {name}")).aspect(aspect));
+            // Any stack can have CloudFormation set it: it stays on record besides.
+            aspect = "deployment";
+        }
         let document = get(request, &["policyDocument"]).and_then(|document| document.as_str());
         let seen = cx
-            .failing(
-                record.iam_arn("role", name),
-                format!("{} {did} Keepwatch's role {name}", power::who(record)),
-            )
-            .aspect(policy.unwrap_or(record.event_name.or_empty()))
+            .failing(arn, format!("{} {did} Keepwatch's role {name}", power::who(record)))
+            .aspect(aspect)
             .because("What Keepwatch may read and send is in this role.")
             .detail_if("Policy", policy)
             .detail_if("Document", document)
@@ -71,7 +76,7 @@ mod tests {
 
     use super::super::testing::by_stack;
     use super::*;
-    use crate::observation::Severity;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     fn iam(event: &str, role: Value) -> String {
@@ -99,7 +104,25 @@ mod tests {
     #[test]
     fn a_deployment_is_low() {
         let request = json!({"roleName": "keepwatch-NotifyRole-A1B2C3", "policyName": "notify"});
-        fires_at(&Role, Severity::Low, &by_stack("iam", "PutRolePolicy", request));
+        fires_at(&Role, Severity::Low, &by_stack("iam", "DeleteRolePolicy", request.clone()));
+        let set = observe(&Role, &by_stack("iam", "PutRolePolicy", request));
+        assert_eq!(set.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing, Verdict::Failing]);
+        assert_eq!(set[1].severity, Severity::Low);
+    }
+
+    #[test]
+    fn what_a_deployment_sets_again_closes_the_finding() {
+        let role = "keepwatch-DetectRole-A1B2C3";
+        let request = json!({"roleName": role, "policyName": "detect"});
+        for (bad, good) in [
+            ("DeleteRolePolicy", "PutRolePolicy"),
+            ("PutRolePolicy", "PutRolePolicy"),
+            ("UpdateAssumeRolePolicy", "UpdateAssumeRolePolicy"),
+        ] {
+            let bad = fired(&Role, &iam(bad, json!(role)));
+            let good = observe(&Role, &by_stack("iam", good, request.clone()));
+            assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+        }
     }
 
     #[test]

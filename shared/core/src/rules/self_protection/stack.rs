@@ -3,12 +3,14 @@ use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
 use crate::rules::audit::{flag, region, text};
+use crate::rules::automation::Automation;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// Keepwatch's CloudFormation stack was deleted or deployed again, or its protection against deletion was
-    /// taken away.
+    /// taken away. A change set that was only made is low: whoever executes it by its ARN alone leaves no
+    /// stack's name in the event.
     /// ## Why it matters
     /// Whoever may deploy the stack decides what Keepwatch sees. Deleting it is the quickest way to be rid of
     /// it: this mail may be the last one.
@@ -25,7 +27,8 @@ declare_rule! {
         catalogue: ["SELF-05"],
         references: ["ATT&CK T1562.001"],
         on: [On::Call("cloudformation.amazonaws.com", &[
-            "DeleteStack", "UpdateStack", "ExecuteChangeSet", "UpdateTerminationProtection", "SetStackPolicy",
+            "DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet",
+            "UpdateTerminationProtection", "SetStackPolicy",
         ])],
     }
 }
@@ -54,6 +57,11 @@ impl Rule for Stack {
             "SetStackPolicy" => {
                 ("policy", Severity::Medium, format!("{who} changed the policy of Keepwatch's stack {name}"))
             }
+            "CreateChangeSet" => (
+                "deployment",
+                Severity::Low,
+                format!("{who} prepared a deployment of Keepwatch: stack {name}"),
+            ),
             _ => ("deployment", Severity::Medium, format!("Keepwatch was redeployed by {who}: stack {name}")),
         };
         let at = [("--stack-name", name), ("--region", region(record))];
@@ -69,8 +77,10 @@ impl Rule for Stack {
             let fix = "cloudformation update-termination-protection --enable-termination-protection";
             seen = seen.step("Protect it again", fix, &at);
         }
-        // A pipeline that the owner listed may deploy unheard; it may not delete.
-        let seen = if aspect == "deployment" { cx.tempered(seen) } else { seen };
+        // A pipeline that the owner listed may deploy unheard; it may not delete. A user agent proves nothing here: the
+        // AWS CLI itself speaks of CloudFormation in its own.
+        let known = cx.automation().is_some_and(|by| by != Automation::Agent);
+        let seen = if aspect == "deployment" && known { cx.tempered(seen) } else { seen };
         cx.report(power::stop_caller(seen, record));
         Ok(())
     }
@@ -110,6 +120,16 @@ mod tests {
         let again =
             fires_at(&Stack, Severity::Medium, &cloudformation("UpdateStack", json!({"stackName": id})));
         assert_eq!(again.finding_id(), seen.finding_id());
+        let prepared = fires_at(
+            &Stack,
+            Severity::Low,
+            &cloudformation("CreateChangeSet", json!({"stackName": id, "changeSetName": "x"})),
+        );
+        assert_eq!(prepared.finding_id(), seen.finding_id());
+        for agent in ["HashiCorp Terraform/1.9", "aws-cli/2.15.30 md/command#cloudformation.update-stack"] {
+            let request = json!({"userAgent": agent, "requestParameters": {"stackName": "keepwatch"}});
+            fires_at(&Stack, Severity::Medium, &call("cloudformation", "UpdateStack", request));
+        }
         fires_at(&Stack, Severity::Critical, &cloudformation("DeleteStack", json!({"stackName": id})));
         fires_at(
             &Stack,
@@ -133,7 +153,7 @@ mod tests {
             &[
                 cloudformation("DeleteStack", json!({"stackName": "shop"})),
                 cloudformation("DeleteStack", json!({"stackName": "keepwatcher"})),
-                cloudformation("CreateChangeSet", json!({"stackName": "keepwatch"})),
+                cloudformation("CreateChangeSet", json!({"stackName": "shop"})),
                 cloudformation("DeleteStack", json!(null)),
                 call(
                     "cloudformation",

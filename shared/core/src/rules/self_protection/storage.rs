@@ -82,13 +82,32 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
     let given = text(request, &["tableName"])
         .or_else(|| text(request, &["resourceArn"]))
         .or_else(|| text(record.response(), &["tableDescription", "tableName"]));
-    // A table may be given by its ARN, which ends with table/NAME.
-    let Some(name) = given.map(last).filter(|name| is_ours(cx, name)) else { return };
+    // A table may be given by its ARN, table/NAME, and its stream by table/NAME/stream/LABEL.
+    let short = |given: &'_ str| given.split_once("table/").map_or(given, |(_, rest)| rest).to_owned();
+    let given = given.map(short).unwrap_or_default();
+    let Some(name) = given.split('/').next().filter(|name| is_ours(cx, name)) else { return };
     let arn = record.arn("dynamodb", &format!("table/{name}"));
     let protected = flag(request, &["deletionProtectionEnabled"]);
     let backups = flag(request, &["pointInTimeRecoverySpecification", "pointInTimeRecoveryEnabled"]);
     let stream = flag(request, &["streamSpecification", "streamEnabled"]);
-    let (aspect, severity, did) = match record.event_name.or_empty() {
+    let event = record.event_name.or_empty();
+    if event == "UpdateTable" {
+        for (aspect, _, did) in
+            [("protection", protected, "protected"), ("stream", stream, "switched on the stream of")]
+                .into_iter()
+                .filter(|(_, set, _)| *set == Some(true))
+        {
+            cx.report(cx.passing(&arn, format!("{who} {did} Keepwatch's table {name}")).aspect(aspect));
+        }
+    }
+    // What is put right does not excuse what else the same call sets.
+    let mended = protected == Some(true) || stream == Some(true);
+    let good = |key: &str| {
+        (key.eq_ignore_ascii_case("deletionProtectionEnabled") && protected == Some(true))
+            || (key.eq_ignore_ascii_case("streamSpecification") && stream == Some(true))
+            || key.eq_ignore_ascii_case("tableName")
+    };
+    let (aspect, severity, did) = match event {
         "DeleteTable" => ("table", Severity::Critical, "deleted"),
         "UpdateContinuousBackups" if backups == Some(true) => {
             cx.report(
@@ -104,17 +123,7 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
         "UpdateTable" if protected == Some(false) => {
             ("protection", Severity::High, "took away the deletion protection of")
         }
-        "UpdateTable" if protected == Some(true) => {
-            cx.report(
-                cx.passing(arn, format!("{who} protected Keepwatch's table {name}")).aspect("protection"),
-            );
-            return;
-        }
-        "UpdateTable" if stream == Some(true) => {
-            cx.report(
-                cx.passing(arn, format!("{who} switched on the stream of Keepwatch's table {name}"))
-                    .aspect("stream"),
-            );
+        "UpdateTable" if mended && request.as_object().is_some_and(|set| set.keys().all(|key| good(key))) => {
             return;
         }
         "UpdateTable" => ("settings", Severity::Medium, "changed the settings of"),
@@ -181,6 +190,17 @@ mod tests {
             &table("UpdateTable", json!({"deletionProtectionEnabled": false})),
         );
         fires_at(&Storage, Severity::Medium, &table("UpdateTable", json!({"billingMode": "PROVISIONED"})));
+        // What is put right does not excuse what else the call sets.
+        let mixed = json!({"deletionProtectionEnabled": true, "billingMode": "PROVISIONED",
+            "provisionedThroughput": {"readCapacityUnits": 1, "writeCapacityUnits": 1}});
+        let seen = observe(&Storage, &table("UpdateTable", mixed));
+        assert_eq!(seen.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing, Verdict::Failing]);
+        let protected = observe(&Storage, &table("UpdateTable", json!({"deletionProtectionEnabled": true})));
+        assert_eq!(protected.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing]);
+        let stream =
+            format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}/stream/2026-03-01T00:00:00.000");
+        let policy = json!({"requestParameters": {"resourceArn": stream, "policy": "{}"}});
+        fires_at(&Storage, Severity::High, &call("dynamodb", "PutResourcePolicy", policy));
         fires_at(&Storage, Severity::High, &table("UpdateTimeToLive", json!({})));
         let off = fires_at(&Storage, Severity::High, &backups(false));
         let on = observe(&Storage, &backups(true));

@@ -17,14 +17,16 @@ declare_rule! {
     /// stack again for the rest.
     /// ## False positives
     /// A colleague or a chat tool that is added on purpose. Deployments are low. A person who follows the
-    /// link "unsubscribe" in a mail does so without signing in; whether CloudTrail records that is not known.
+    /// link to confirm or to unsubscribe in a mail does so without signing in: CloudTrail does not record
+    /// that, and this rule cannot tell it.
     Topic {
         id: "self-topic-changed",
         title: "One of Keepwatch's alert topics was tampered with",
         severity: High,
         confidence: High,
         catalogue: ["SELF-03"],
-        references: ["ATT&CK T1562", "ATT&CK T1567"],
+        references: ["ATT&CK T1562", "ATT&CK T1567",
+            "SNS developer guide: Logging SNS API calls using CloudTrail"],
         on: [On::Call("sns.amazonaws.com", &[
             "DeleteTopic", "SetTopicAttributes", "Subscribe", "Unsubscribe", "SetSubscriptionAttributes",
             "ConfirmSubscription", "AddPermission", "RemovePermission",

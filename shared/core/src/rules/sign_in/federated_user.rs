@@ -49,11 +49,12 @@ impl Rule for FederatedUser {
             .detail_if("Session", who.arn.get());
         let mut seen = what_since(cx.tempered(seen), record);
         if let Some(user) = user {
-            let option = [("--user-name", user)];
-            seen = seen.step("Which keys has the user?", "iam list-access-keys", &option).step(
+            let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+            let option = ("--user-name", user);
+            seen = seen.step("Which keys has the user?", "iam list-access-keys", &[option]).step(
                 "If it was nobody you know: deny everything to the user, which ends the sessions too",
-                "iam attach-user-policy --policy-arn arn:aws:iam::aws:policy/AWSDenyAll",
-                &option,
+                "iam attach-user-policy",
+                &[("--policy-arn", &deny), option],
             );
         }
         cx.report(seen);
@@ -89,6 +90,7 @@ mod tests {
             "Session helpdesk, made with the key of user bob, opened the console, from 203.0.113.7"
         );
         assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/bob");
+        assert!(seen.steps[2].command.contains("arn:aws:iam::aws:policy/AWSDenyAll"), "{:?}", seen.steps);
         let seen = fires_at(&FederatedUser, Severity::Medium, &federated("Success", json!(null)));
         assert!(seen.title.contains("an IAM user"), "{}", seen.title);
     }

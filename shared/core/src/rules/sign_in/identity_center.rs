@@ -4,6 +4,7 @@ use crate::event::Record;
 use crate::event::cloudtrail::text_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::audit::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -11,7 +12,8 @@ declare_rule! {
     /// MFA in IAM Identity Center was weakened: the settings that say who is asked for a second factor were
     /// changed (medium; high where the event says that MFA is off, or that people without a device are let
     /// in), or an MFA device of a person was removed (medium). A device that is registered for the same
-    /// person settles the latter, and settings that ask everybody every time settle the former.
+    /// person settles the latter, and settings that ask everybody every time settle the former. A change of
+    /// who may manage devices is low.
     /// ## Why it matters
     /// Identity Center is the door to all accounts of the organization. Intruders have switched its MFA off,
     /// so that the people they made could sign in with a password alone.
@@ -33,7 +35,7 @@ declare_rule! {
             "IAM Identity Center user guide: Configure MFA; Service authorization reference: sso-directory",
         ],
         on: [
-            On::Call("sso.amazonaws.com", &["UpdateSsoConfiguration"]),
+            On::Call("sso.amazonaws.com", &["UpdateSsoConfiguration", "PutMfaDeviceManagementForDirectory"]),
             On::Call("sso-directory.amazonaws.com", &[
                 "DeleteMfaDeviceForUser", "CompleteVirtualMfaDeviceRegistration",
                 "CompleteWebAuthnDeviceRegistration",
@@ -44,13 +46,28 @@ declare_rule! {
 
 impl Rule for IdentityCenter {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        if record.event_name.or_empty() == "UpdateSsoConfiguration" {
-            settings(record, cx);
-        } else {
-            device(record, cx);
+        match record.event_name.or_empty() {
+            "UpdateSsoConfiguration" => settings(record, cx),
+            "PutMfaDeviceManagementForDirectory" => management(record, cx),
+            _ => device(record, cx),
         }
         Ok(())
     }
+}
+
+/// Who may register devices: the event does not say whether people may from now on, or may no longer.
+fn management(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(instance) = record.param(&["instanceArn"]) else { return };
+    let title = format!("{} changed who may manage MFA devices in IAM Identity Center", power::who(record));
+    let seen = cx
+        .unknown(instance, title)
+        .global()
+        .severity(Severity::Low)
+        .aspect("device management")
+        .because("Where people may register devices, whoever has a password may register one as well.")
+        .detail_if("Directory", record.param(&["directoryId"]))
+        .step("Which instance is it?", "sso-admin list-instances", &[("--region", region(record))]);
+    cx.report(power::stop_caller(cx.tempered(seen), record));
 }
 
 fn settings(record: &Record<'_>, cx: &mut Cx<'_>) {
@@ -86,9 +103,9 @@ fn settings(record: &Record<'_>, cx: &mut Cx<'_>) {
         .step(
             "Who changed these settings, and when? (in this region)",
             "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=UpdateSsoConfiguration",
-            &[("--region", record.aws_region.get().unwrap_or("us-east-1"))],
+            &[("--region", region(record))],
         )
-        .step("Which instance is it?", "sso-admin list-instances", &[]);
+        .step("Which instance is it?", "sso-admin list-instances", &[("--region", region(record))]);
     cx.report(power::stop_caller(cx.tempered(seen), record));
 }
 
@@ -104,7 +121,7 @@ fn device(record: &Record<'_>, cx: &mut Cx<'_>) {
         .global()
         .because("Unless the person has another device, the next sign-in asks for less, or for a new device.")
         .detail_if("Device", record.param(&["deviceId"]));
-    let region = record.aws_region.get().unwrap_or("us-east-1");
+    let region = region(record);
     seen = match record.param(&["identityStoreId"]) {
         Some(store) => seen.step(
             "Who is it?",
@@ -148,6 +165,12 @@ mod tests {
     #[test]
     fn fires_for_settings() {
         let seen = fires_at(&IdentityCenter, Severity::High, &mfa(json!({"mfaMode": "DISABLED"})));
+        // Identity Center lives in one region; elsewhere the commands would find nothing.
+        assert!(
+            seen.steps.iter().all(|step| step.command.contains("--region us-east-1")),
+            "{:?}",
+            seen.steps
+        );
         assert_eq!(seen.title, "alice switched MFA off in IAM Identity Center");
         let open = json!({"mfaMode": "ALWAYS_ON", "noMfaSignInBehavior": "ALLOWED"});
         fires_at(&IdentityCenter, Severity::High, &mfa(open));
@@ -161,6 +184,16 @@ mod tests {
             let seen = fires_at(&IdentityCenter, Severity::Medium, &mfa(odd));
             assert_eq!(seen.verdict, Verdict::Unknown);
         }
+    }
+
+    #[test]
+    fn who_may_manage_devices_is_low() {
+        let request = json!({"directoryId": "d-1111111111",
+            "instanceArn": "arn:aws:sso:::instance/ssoins-1111111111111111"});
+        let put = json!({"requestParameters": request});
+        let seen =
+            fires_at(&IdentityCenter, Severity::Low, &call("sso", "PutMfaDeviceManagementForDirectory", put));
+        assert_eq!(seen.verdict, Verdict::Unknown);
     }
 
     #[test]
