@@ -32,7 +32,9 @@ pub enum Guard {
     Principals,
     /// An organization; whose it is no policy says.
     Organization,
-    /// A VPC, a VPC endpoint, or private addresses.
+    /// A VPC or a VPC endpoint; whose it is no policy says.
+    Vpc,
+    /// Private addresses.
     Network,
     /// Requests that an AWS service makes for one named resource.
     Source,
@@ -269,7 +271,7 @@ fn anybody(service: &str, statement: &Statement, guard: Option<(Guard, &Conditio
     let values = |c: &Condition| clean(&c.values.join(" or "), 100);
     match guard {
         Some((Guard::Organization, c)) => return format!("anybody in organization {}", values(c)),
-        Some((Guard::Addresses | Guard::Network, c)) => {
+        Some((Guard::Addresses | Guard::Vpc | Guard::Network, c)) => {
             return format!("anybody who comes from {}", values(c));
         }
         Some((Guard::Source, c)) => return format!("any AWS service that acts for {}", values(c)),
@@ -329,10 +331,12 @@ fn limit(condition: &Condition) -> Option<Limit<'_>> {
             if is_fixed(condition, owned) {
                 return Some(Limit::Accounts(values()));
             }
-            // A bucket's ARN names no account, and no other bucket can have its name.
+            // A bucket's ARN names no account, and no other bucket can have its name. Amazon's own examples write
+            // `arn:aws:s3:*:*:bucket`.
             let bucket = |v: &str| {
                 Arn::parse(v).is_some_and(|arn| {
-                    arn.service == "s3" && (!wildcard::is_wild(v) || fixed_prefix(arn.resource).contains('/'))
+                    let fixed = !wildcard::is_wild(arn.resource) || fixed_prefix(arn.resource).contains('/');
+                    arn.service == "s3" && fixed
                 })
             };
             guard(Guard::Source, key == "aws:sourcearn" && is_fixed(condition, |v| owned(v) || bucket(v)))
@@ -348,8 +352,8 @@ fn limit(condition: &Condition) -> Option<Limit<'_>> {
             }
             guard(Guard::Organization, is_fixed(condition, |v| fixed_prefix(v).len() > 4))
         }
-        "aws:sourcevpc" => guard(Guard::Network, begins("vpc-")),
-        "aws:sourcevpce" => guard(Guard::Network, begins("vpce-")),
+        "aws:sourcevpc" => guard(Guard::Vpc, begins("vpc-")),
+        "aws:sourcevpce" => guard(Guard::Vpc, begins("vpce-")),
         "aws:sourceip" => addresses(condition).map(|kind| Limit::Guard(kind, condition)),
         "aws:userid" | "aws:principalid" => {
             guard(Guard::Principals, is_fixed(condition, |v| fixed_prefix(v).len() > 8))

@@ -334,8 +334,8 @@ fn guarded_documents() {
                 "everyone+Organization",
             ),
             ("s3", open(read, equals("AWS:sourceorgid", "o-abcd123456")), "everyone+Organization"),
-            ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Network"),
-            ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Network"),
+            ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Vpc"),
+            ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Vpc"),
             (
                 "s3",
                 open(read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
@@ -354,6 +354,11 @@ fn guarded_documents() {
             (
                 "sns",
                 open("SNS:Publish", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}})),
+                "everyone+Source",
+            ),
+            (
+                "sqs",
+                open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:my-bucket"}})),
                 "everyone+Source",
             ),
             (
@@ -384,7 +389,7 @@ fn guarded_documents() {
                 "999988887777+Addresses",
             ),
         ],
-        13,
+        14,
     );
 }
 

@@ -8,8 +8,8 @@ declare_rule! {
     /// ## What it detects
     /// A bucket policy was written that lets somebody outside the account in: everybody (critical), another
     /// account (high), or somebody whose account cannot be told (medium). What a condition narrows to an
-    /// organization or to fixed addresses is told apart and less loudly. A policy that opens nothing, or its
-    /// removal, settles the finding.
+    /// organization, a VPC or fixed addresses is told apart and less loudly. A policy that opens nothing, its
+    /// removal, or the end of the bucket settles the finding.
     /// ## Why it matters
     /// Public buckets are how most data leaks from AWS begin, and a policy for one outside account is how a
     /// thief copies a bucket without keeping a key.
@@ -20,7 +20,9 @@ declare_rule! {
     /// ## False positives
     /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the
     /// same organization: name them in the TrustedAccounts parameter. CloudFront's identities, load
-    /// balancers' log delivery, AWS services and policies limited to a VPC or VPC endpoint are not reported.
+    /// balancers' log delivery and AWS services are not reported. A CloudFront identity that is written as a
+    /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
+    /// too, and is low.
     BucketPolicy {
         id: "exposure-bucket-policy-open",
         title: "A bucket policy lets outsiders in",
@@ -31,7 +33,7 @@ declare_rule! {
             "CIS AWS v3.0 4.8", "CIS AWS v5.0 4.8", "Security Hub S3.2, S3.3, S3.6", "ATT&CK T1530, T1537",
             "S3 user guide: the meaning of \"public\"",
         ],
-        on: [On::Call("s3.amazonaws.com", &["PutBucketPolicy", "DeleteBucketPolicy"])],
+        on: [On::Call("s3.amazonaws.com", &["PutBucketPolicy", "DeleteBucketPolicy", "DeleteBucket"])],
         wakes: true,
     }
 }
@@ -47,7 +49,7 @@ impl Rule for BucketPolicy {
             account: Severity::High,
             is_new: false,
         };
-        if record.event_name.or_empty() == "DeleteBucketPolicy" {
+        if record.event_name.or_empty() != "PutBucketPolicy" {
             policed.removed(record, cx);
             return Ok(());
         }
@@ -87,6 +89,12 @@ mod tests {
         call("s3", "PutBucketPolicy", json!({"requestParameters": request}))
     }
 
+    const OAI: &str = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE";
+
+    fn own_distribution() -> Value {
+        json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::111122223333:distribution/E1EXAMPLE"}})
+    }
+
     fn policy(principal: Value, condition: Value) -> Value {
         json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
             "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*", "Condition": condition}]})
@@ -122,7 +130,15 @@ mod tests {
         let open = fired(&BucketPolicy, &put(policy(json!("*"), json!({}))));
         let organization = json!({"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}});
         let address = json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}});
-        for (condition, severity) in [(organization, Severity::Low), (address, Severity::Medium)] {
+        // A thief's endpoint and a thief's role look no different.
+        let endpoint = json!({"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}});
+        let role = json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}});
+        for (condition, severity) in [
+            (organization, Severity::Low),
+            (endpoint, Severity::Low),
+            (address, Severity::Medium),
+            (role, Severity::Medium),
+        ] {
             let seen = observe(&BucketPolicy, &put(policy(json!("*"), condition)));
             assert_eq!(seen.len(), 2);
             assert_eq!((seen[0].verdict, seen[0].finding_id()), (Verdict::Passing, open.finding_id()));
@@ -138,8 +154,11 @@ mod tests {
             put(policy(json!({"AWS": "arn:aws:iam::111122223333:role/app"}), json!({}))),
             put(policy(json!({"AWS": "444455556666"}), json!({}))),
             put(policy(json!({"Service": "cloudtrail.amazonaws.com"}), json!({}))),
-            put(policy(json!("*"), json!({"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}}))),
+            put(policy(json!("*"), json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))),
+            put(policy(json!({"AWS": OAI}), json!({}))),
+            put(policy(json!({"Service": "cloudfront.amazonaws.com"}), own_distribution())),
             call("s3", "DeleteBucketPolicy", json!({"requestParameters": {"bucketName": "photos"}})),
+            call("s3", "DeleteBucket", json!({"requestParameters": {"bucketName": "photos"}})),
         ] {
             let gone = observe(&BucketPolicy, &event);
             assert_eq!(
