@@ -2,6 +2,7 @@ use super::{member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -67,7 +68,7 @@ impl Rule for DatabasePublic {
             _ => "restored database",
         };
         let link = if event == "ModifyDBInstance" { "public" } else { "with a public address" };
-        let id = [("--db-instance-identifier", name)];
+        let id = [region(record), ("--db-instance-identifier", name)];
         let seen = cx
             .failing(arn, format!("{who} {how} {name} {link}"))
             .because("The database has a public address; only its security groups keep the internet out.")

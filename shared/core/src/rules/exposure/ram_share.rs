@@ -3,6 +3,7 @@ use super::{member, text, texts};
 use crate::event::cloudtrail::flag_at;
 use crate::event::{Record, is_account_id};
 use crate::observation::Severity;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -66,12 +67,12 @@ impl Rule for RamShare {
                 .step(
                     "What is in the share?",
                     "ram list-resources --resource-owner SELF",
-                    &[("--resource-share-arns", arn)],
+                    &[region(record), ("--resource-share-arns", arn)],
                 )
                 .step(
                     "Take the account off the share",
                     "ram disassociate-resource-share",
-                    &[("--resource-share-arn", arn), ("--principals", grantee.key())],
+                    &[region(record), ("--resource-share-arn", arn), ("--principals", grantee.key())],
                 )
         });
         Ok(())

@@ -6,6 +6,7 @@ use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -13,7 +14,7 @@ declare_rule! {
     /// An OpenSearch or Elasticsearch domain got an access policy that lets outsiders in: everybody is
     /// critical, another account high. Domains in a VPC and domains with fine-grained access control are not
     /// reported for everybody, where the event shows that. A domain that was made without encryption at rest
-    /// is told apart (low).
+    /// is told apart (low). The end of the domain settles both.
     /// ## Why it matters
     /// An open search domain on the internet is found by scanners within hours, read, and often wiped for
     /// ransom.
@@ -35,7 +36,7 @@ declare_rule! {
         ],
         on: [On::Call("es.amazonaws.com", &[
             "CreateDomain", "UpdateDomainConfig", "CreateElasticsearchDomain",
-            "UpdateElasticsearchDomainConfig",
+            "UpdateElasticsearchDomainConfig", "DeleteDomain", "DeleteElasticsearchDomain",
         ])],
     }
 }
@@ -50,10 +51,13 @@ impl Rule for SearchDomain {
         }
         let (who, arn) = (power::who(record), record.arn("es", &format!("domain/{domain}")));
         let is_new = record.event_name.or_empty().starts_with("Create");
-        let option = [("--domain-name", domain)];
+        let option = [region(record), ("--domain-name", domain)];
         let enabled = |of: &str| member(request, of).and_then(|options| flag_at(options, &["enabled"]));
         let encrypted = enabled("encryptionAtRestOptions");
-        if encrypted == Some(true) && !is_new {
+        let gone = record.event_name.or_empty().starts_with("Delete");
+        if gone {
+            cx.report(cx.passing(&arn, format!("{who} deleted search domain {domain}")).aspect("encryption"));
+        } else if encrypted == Some(true) && !is_new {
             let title = format!("{who} switched encryption at rest on for search domain {domain}");
             cx.report(cx.passing(&arn, title).aspect("encryption"));
         } else if encrypted != Some(true) && is_new {
@@ -69,7 +73,6 @@ impl Rule for SearchDomain {
                 );
             cx.report(cx.tempered(seen));
         }
-        let Some(written) = document(member(request, "accessPolicies")) else { return Ok(()) };
         // In a VPC the security group decides, and with fine-grained access control the domain asks for a
         // user itself.
         let answer = ["domainStatus", "domainConfig"].iter().find_map(|name| member(record.response(), name));
@@ -86,6 +89,11 @@ impl Rule for SearchDomain {
             account: Severity::High,
             is_new,
         };
+        if gone {
+            policed.removed(record, cx);
+            return Ok(());
+        }
+        let Some(written) = document(member(request, "accessPolicies")) else { return Ok(()) };
         policed.judge(record, cx, written, |seen| {
             let why = "in a VPC, or asks for a user itself";
             seen.detail_if("Guarded", Some(why).filter(|_| guarded))
@@ -171,6 +179,13 @@ mod tests {
             &es("UpdateDomainConfig", json!({"encryptionAtRestOptions": {"enabled": true}})),
         );
         assert_eq!((on.len(), on[0].verdict, on[0].finding_id()), (1, Verdict::Passing, clear.finding_id()));
+        for name in ["DeleteDomain", "DeleteElasticsearchDomain"] {
+            let gone = observe(&SearchDomain, &es(name, json!({})));
+            assert!(gone.iter().all(|seen| seen.verdict == Verdict::Passing), "{gone:?}");
+            for settled in [&open, &clear] {
+                assert!(gone.iter().any(|seen| seen.finding_id() == settled.finding_id()), "{gone:?}");
+            }
+        }
     }
 
     #[test]
