@@ -242,6 +242,26 @@ fn harmless_look_alikes() {
             (
                 "s3",
                 allow(
+                    json!({"Service": "cloudfront.amazonaws.com"}),
+                    read,
+                    equals("AWS:SourceArn", "arn:aws:cloudfront::111122223333:distribution/E1EXAMPLE"),
+                ),
+                "",
+            ),
+            (
+                "sqs",
+                allow(
+                    json!({"Service": "s3.amazonaws.com"}),
+                    "sqs:SendMessage",
+                    json!({
+                    "ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:my-bucket"},
+                    "StringEquals": {"aws:SourceAccount": "111122223333"}}),
+                ),
+                "",
+            ),
+            (
+                "s3",
+                allow(
                     json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"}),
                     read,
                     json!({}),
@@ -362,6 +382,26 @@ fn guarded_documents() {
                 "everyone+Source",
             ),
             (
+                "s3",
+                allow(
+                    json!({"Service": "cloudfront.amazonaws.com"}),
+                    read,
+                    json!({"StringEquals":
+                    {"AWS:SourceArn": format!("arn:aws:cloudfront::{OUT}:distribution/E1EXAMPLE")}}),
+                ),
+                "999988887777+Source",
+            ),
+            (
+                "s3",
+                allow(
+                    json!({"Service": "delivery.logs.amazonaws.com"}),
+                    "s3:PutObject",
+                    json!({"StringEquals":
+                    {"aws:SourceAccount": ["111122223333", OUT]}}),
+                ),
+                "999988887777+Source",
+            ),
+            (
                 "sqs",
                 open("sqs:SendMessage", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
                 "everyone+Source",
@@ -389,7 +429,7 @@ fn guarded_documents() {
                 "999988887777+Addresses",
             ),
         ],
-        14,
+        16,
     );
 }
 

@@ -20,7 +20,8 @@ declare_rule! {
     /// ## False positives
     /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the
     /// same organization: name them in the TrustedAccounts parameter. CloudFront's identities, load
-    /// balancers' log delivery and AWS services are not reported. A CloudFront identity that is written as a
+    /// balancers' log delivery and AWS services are not reported; a service that acts for another account, as
+    /// where logs are collected, is low. A CloudFront identity that is written as a
     /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
     /// too, and is low.
     BucketPolicy {
@@ -130,7 +131,7 @@ mod tests {
         let open = fired(&BucketPolicy, &put(policy(json!("*"), json!({}))));
         let organization = json!({"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}});
         let address = json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}});
-        // A thief's endpoint and a thief's role look no different.
+        // A thief's endpoint and a thief's role look no different from one's own.
         let endpoint = json!({"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}});
         let role = json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}});
         for (condition, severity) in [
@@ -145,6 +146,16 @@ mod tests {
             assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, severity));
             assert_ne!(seen[1].finding_id(), open.finding_id());
         }
+        let strange =
+            json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::999988887777:distribution/E1"}});
+        let seen =
+            observe(&BucketPolicy, &put(policy(json!({"Service": "cloudfront.amazonaws.com"}), strange)));
+        assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, Severity::Low));
+        assert_eq!(
+            seen[1].title,
+            "alice opened bucket photos: cloudfront.amazonaws.com, acting for outside account 999988887777, can read \
+             its objects"
+        );
     }
 
     #[test]

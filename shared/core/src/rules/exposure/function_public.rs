@@ -21,8 +21,8 @@ declare_rule! {
     /// Look at the function's code and role. Remove the URL or the permission if nobody knows what it is for.
     /// ## False positives
     /// Webhooks and small web applications that check their callers themselves; vendors: name their accounts
-    /// in the TrustedAccounts parameter. Permissions for AWS services are not reported. Whose an organization
-    /// is, the event does not say: your own is low too.
+    /// in the TrustedAccounts parameter. Permissions for AWS services are not reported unless the service acts
+    /// for another account (low). Whose an organization is, the event does not say: your own is low too.
     FunctionPublic {
         id: "exposure-function-public",
         title: "A Lambda function can be called from outside the account",
@@ -110,6 +110,7 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
         (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => Severity::Medium,
         (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => Severity::Low,
         (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
+        (Outsider::ExternalAccount(_), Some(Guard::Source)) => Severity::Low,
         _ => Severity::Medium,
     };
     let url = record.param(&["functionUrlAuthType"]) == Some("NONE")
@@ -219,6 +220,13 @@ mod tests {
         let open = fires_at(&FunctionPublic, Severity::High, &url("Create", json!({"authType": "NONE"})));
         assert_eq!(open.title, "alice gave function hook a URL that asks for no authentication");
         assert_eq!(open.subject.resource, anybody.subject.resource);
+        let topic = "arn:aws:sns:us-east-1:999988887777:alerts";
+        let acting = add(json!({"principal": "sns.amazonaws.com", "sourceArn": topic}));
+        let acting = fires_at(&FunctionPublic, Severity::Low, &acting);
+        assert_eq!(
+            acting.title,
+            "alice opened function hook: sns.amazonaws.com, acting for outside account 999988887777, can invoke it"
+        );
         // A thief's organization looks no different from one's own.
         fires_at(
             &FunctionPublic,

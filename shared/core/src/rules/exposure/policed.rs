@@ -131,6 +131,8 @@ impl Policed<'_> {
             }
             // Whose organization or VPC it is the policy does not say.
             (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => (Severity::Low, true),
+            // Logs of other accounts come in by such a statement.
+            (Outsider::ExternalAccount(_), Some(Guard::Source)) => (Severity::Low, true),
             (Outsider::ExternalAccount(_), None) => (self.account, false),
             (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(self.account), true),
             // What is left in the place of a principal that was deleted.

@@ -22,7 +22,7 @@ declare_rule! {
     /// ## False positives
     /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. AWS
     /// services and conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) are not
-    /// reported; conditions on an organization, a VPC or a VPC endpoint are low, for the policy does not say
+    /// reported; services that act for another account, conditions on an organization, a VPC or a VPC endpoint are low, for the policy does not say
     /// whose it is.
     ResourcePolicy {
         id: "exposure-resource-policy-open",
