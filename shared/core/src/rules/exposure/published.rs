@@ -35,7 +35,7 @@ declare_rule! {
             On::Call("lambda.amazonaws.com", &[
                 "AddLayerVersionPermission", "AddLayerVersionPermission20181031",
                 "RemoveLayerVersionPermission", "RemoveLayerVersionPermission20181031"]),
-            On::Call("codebuild.amazonaws.com", &["UpdateProjectVisibility"]),
+            On::Call("codebuild.amazonaws.com", &["UpdateProjectVisibility", "DeleteProject"]),
         ],
     }
 }
@@ -118,6 +118,13 @@ fn layer(record: &Record<'_>, cx: &mut Cx<'_>) {
 
 fn project(record: &Record<'_>, cx: &mut Cx<'_>) {
     let who = power::who(record);
+    if let (Some(name), "DeleteProject") = (record.param(&["name"]), record.event_name.or_empty()) {
+        // A project is deleted by its name or its ARN.
+        let name = name.rsplit_once("project/").map_or(name, |(_, name)| name);
+        let arn = record.arn("codebuild", &format!("project/{name}"));
+        cx.report(cx.passing(arn, format!("{who} deleted project {name}")));
+        return;
+    }
     let Some(arn) = record.param(&["projectArn"]) else { return };
     let name = arn.rsplit_once("project/").map_or(arn, |(_, name)| name);
     match record.param(&["projectVisibility"]) {
@@ -196,6 +203,10 @@ mod tests {
             (ssm("accountIdsToAdd", json!(["all"])), ssm("accountIdsToRemove", json!(["All"]))),
             (layer("Add", json!({"principal": "*"})), layer("Remove", json!({}))),
             (project("PUBLIC_READ"), project("PRIVATE")),
+            (
+                project("PUBLIC_READ"),
+                call("codebuild", "DeleteProject", json!({"requestParameters": {"name": "site"}})),
+            ),
         ] {
             let gone = observe(&Published, &gone);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
