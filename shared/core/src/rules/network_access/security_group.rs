@@ -23,8 +23,9 @@ declare_rule! {
     /// ## False positives
     /// A group that is attached to nothing yet: the event does not tell, and the last command does. A changed rule does
     /// not tell whether it is for traffic in or out, so that a change is reported as not certain. Rules for prefix lists
-    /// are not looked into. A rule that was revoked by its ports and addresses, without AWS naming its id in the
-    /// answer, stays open until the next look at the group.
+    /// are not looked into. The finding of a rule that was revoked by its ports and addresses, without AWS naming its id
+    /// in the answer, or that went with its group, stays open. What a load balancer or a game server opens besides 80
+    /// and 443 is low.
     SecurityGroup {
         id: "network-security-group-open",
         title: "A security group was opened to the internet",
