@@ -83,6 +83,7 @@ mod tests {
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn put(policy: Value) -> String {
@@ -156,6 +157,15 @@ mod tests {
             "alice opened bucket photos: cloudfront.amazonaws.com, acting for outside account 999988887777, can read \
              its objects"
         );
+    }
+
+    #[test]
+    fn an_opening_without_a_condition_leaves_none_under_one() {
+        let narrowed = policy(json!("*"), json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}));
+        let narrowed = fired(&BucketPolicy, &put(narrowed));
+        let outside = observe(&BucketPolicy, &put(policy(json!({"AWS": "999988887777"}), json!({}))));
+        assert_eq!((outside[0].verdict, outside[0].finding_id()), (Verdict::Passing, narrowed.finding_id()));
+        assert_eq!((outside[1].verdict, outside[1].severity), (Verdict::Failing, Severity::High));
     }
 
     #[test]

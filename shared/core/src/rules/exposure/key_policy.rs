@@ -87,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";

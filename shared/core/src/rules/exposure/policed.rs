@@ -83,13 +83,18 @@ impl Policed<'_> {
             }
         };
         let (open, narrowed) = (worst(false).map(tell), worst(true).map(tell));
+        let left = match (open.is_some(), narrowed.is_some()) {
+            (false, false) => "nobody outside can use it now",
+            (false, true) => "nobody outside can use it without a condition now",
+            _ => "no opening under a condition is left",
+        };
+        let title = format!("{who} rewrote the policy of {name}, and {left}");
+        // Either kind of opening may go while the other stays.
         if open.is_none() && !self.is_new {
-            let now = if narrowed.is_some() { "use it without a condition now" } else { "use it now" };
-            let title = format!("{who} rewrote the policy of {name}, and nobody outside can {now}");
             cx.report(self.at_home(cx.passing(&self.arn, &title)));
-            if narrowed.is_none() {
-                cx.report(self.at_home(cx.passing(&self.arn, &title)).aspect(NARROWED));
-            }
+        }
+        if narrowed.is_none() && !self.is_new {
+            cx.report(self.at_home(cx.passing(&self.arn, &title)).aspect(NARROWED));
         }
         for seen in open.into_iter().chain(narrowed) {
             cx.report(seen);
@@ -142,5 +147,27 @@ impl Policed<'_> {
             (Outsider::Untold, _) => (Severity::Medium.min(self.account), false),
         };
         Some((severity, narrowed, share))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use crate::observation::{Observation, Severity, Verdict};
+    use crate::rules::Rule;
+    use crate::rules::testing::observe;
+
+    /// The one opening that a rule must tell, the good news about the other kind aside.
+    pub(crate) fn fired(rule: &'static dyn Rule, event: &str) -> Observation {
+        let mut seen = observe(rule, event);
+        seen.retain(|one| one.verdict != Verdict::Passing);
+        assert_eq!(seen.len(), 1, "{seen:?} of {event}");
+        seen.remove(0)
+    }
+
+    /// The same, with this severity.
+    pub(crate) fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Observation {
+        let seen = fired(rule, event);
+        assert_eq!(seen.severity, severity, "{seen:?}");
+        seen
     }
 }

@@ -285,6 +285,7 @@ fn labelled(
 mod tests {
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn policy(principal: Value, action: &str) -> String {

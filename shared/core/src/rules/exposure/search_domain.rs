@@ -114,6 +114,7 @@ mod tests {
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn es(name: &str, changes: Value) -> String {
