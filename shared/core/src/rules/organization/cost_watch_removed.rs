@@ -85,6 +85,13 @@ impl Rule for CostWatchRemoved {
                 true => cx.passing(&arn, format!("{who} created {what} {name}")),
                 false => cx.failing(&arn, format!("{who} deleted {what} {name}")),
             };
+            // A new budget may bring its notifications along.
+            if call == "CreateBudget"
+                && !items_at(record.request(), &["notificationsWithSubscribers"]).is_empty()
+            {
+                let title = format!("{who} created budget {name} with notifications");
+                all.push(cx.passing(&arn, title).aspect("notification").global());
+            }
             let seen = if notification { seen.aspect("notification") } else { seen };
             all.push(seen.global().step(
                 "Which budgets are left?",
@@ -175,6 +182,11 @@ mod tests {
             observe(&CostWatchRemoved, &budget("CreateBudget", json!({"budget": {"budgetName": "monthly"}})));
         assert_eq!((again[0].verdict, &again[0].subject), (Verdict::Passing, &gone.subject));
         assert_eq!(again.len(), 1);
+        let gone = fired(&CostWatchRemoved, &budget("DeleteNotification", json!({"budgetName": "monthly"})));
+        let whole = json!({"budget": {"budgetName": "monthly"}, "notificationsWithSubscribers": [{"subscribers": []}]});
+        let again = observe(&CostWatchRemoved, &budget("CreateBudget", whole));
+        assert!(again.iter().all(|seen| seen.verdict == Verdict::Passing), "{again:?}");
+        assert!(again.iter().any(|seen| seen.subject == gone.subject), "{again:?}");
     }
 
     #[test]
