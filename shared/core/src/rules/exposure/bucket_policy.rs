@@ -1,5 +1,5 @@
 use super::policed::{Policed, document};
-use super::{bucket_arn, member};
+use super::{bucket, bucket_arn, member};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -41,7 +41,7 @@ declare_rule! {
 
 impl Rule for BucketPolicy {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
+        let Some(bucket) = bucket(record) else { return Ok(()) };
         let policed = Policed {
             service: "s3",
             arn: bucket_arn(record, bucket),
@@ -202,6 +202,10 @@ mod tests {
                 fired(&BucketPolicy, &call("s3", "PutBucketPolicy", json!({"requestParameters": request})));
             assert_eq!((seen.verdict, seen.severity), (Verdict::Unknown, Severity::Medium));
         }
+        let left_out = json!({"requestParameters": {"omitted": true},
+            "resources": {"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::photos"}});
+        let seen = fired(&BucketPolicy, &call("s3", "PutBucketPolicy", left_out));
+        assert_eq!((seen.verdict, seen.subject.resource.as_str()), (Verdict::Unknown, "arn:aws:s3:::photos"));
     }
 
     #[test]

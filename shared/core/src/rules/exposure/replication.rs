@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::shared::is_ours;
-use super::{bucket_arn, member, text};
+use super::{bucket, bucket_arn, member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::items_at;
 use crate::observation::Severity;
@@ -11,7 +11,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// A bucket's objects are replicated to a bucket of another account that is not trusted (high). A
-    /// replication that does not say whose the destination is, is reported as unknown (low). A replication to
+    /// replication that does not say whose the destination is, is reported as unknown (low; medium where it is
+    /// so large that CloudTrail left it out). A replication to
     /// own or trusted accounts alone, one whose rules are all disabled, its removal and the end of the bucket
     /// settle the finding.
     /// ## Why it matters
@@ -38,7 +39,7 @@ declare_rule! {
 
 impl Rule for Replication {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
+        let Some(bucket) = bucket(record) else { return Ok(()) };
         let (who, arn) = (power::who(record), bucket_arn(record, bucket));
         let gone = match record.event_name.or_empty() {
             "DeleteBucketReplication" => Some("removed the replication of"),
@@ -65,7 +66,9 @@ impl Rule for Replication {
             let title = format!(
                 "{who} has bucket {bucket} replicated to {to}, and the event does not say whose it is"
             );
-            cx.unknown(&arn, title).severity(Severity::Low)
+            // A thousand rules are too many for CloudTrail, and hide one.
+            let severity = if record.request_omitted() { Severity::Medium } else { Severity::Low };
+            cx.unknown(&arn, title).severity(severity)
         } else {
             let title = format!("{who} has bucket {bucket} replicated to accounts that are known");
             cx.report(cx.passing(arn, title));
@@ -151,6 +154,12 @@ mod tests {
         let omitted =
             call("s3", "PutBucketReplication", json!({"requestParameters": {"bucketName": "photos"}}));
         assert_eq!(fired(&Replication, &omitted).verdict, Verdict::Unknown);
+        let left_out = json!({"requestParameters": {"omitted": true, "reason": "requestParameters too large"},
+            "resources": [{"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::photos/x"},
+                {"accountId": ACCOUNT, "type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::photos"}]});
+        let left_out =
+            fires_at(&Replication, Severity::Medium, &call("s3", "PutBucketReplication", left_out));
+        assert_eq!((left_out.verdict, left_out.finding_id()), (Verdict::Unknown, one.finding_id()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::policed::{Policed, document};
 use super::{member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
-use crate::observation::Severity;
+use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
 use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -44,7 +44,12 @@ declare_rule! {
 impl Rule for SearchDomain {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
-        let Some(domain) = text(request, "domainName") else { return Ok(()) };
+        let Some(domain) = text(request, "domainName") else {
+            if record.request_omitted() {
+                cx.report(omitted(record, cx));
+            }
+            return Ok(());
+        };
         // The console tries a change out before it makes it.
         if flag_at(request, &["dryRun"]) == Some(true) {
             return Ok(());
@@ -108,6 +113,17 @@ impl Rule for SearchDomain {
     }
 }
 
+/// An access policy may be as large as CloudTrail's limit, and padding hides what it opens.
+fn omitted(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
+    let title = format!("{} changed a search domain, and CloudTrail left out how", power::who(record));
+    let seen = cx.unknown("OpenSearch domains", title).severity(Severity::Medium);
+    seen.because("The call was too large for CloudTrail, so that the event shows no policy.").step(
+        "Which domains are there? (look at the policy of each)",
+        "opensearch list-domain-names",
+        &[region(record)],
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -150,6 +166,14 @@ mod tests {
             &es("CreateDomain", json!({"encryptionAtRestOptions": {"enabled": false}})),
         );
         fires_at(&SearchDomain, Severity::Low, &es("CreateElasticsearchDomain", json!({})));
+    }
+
+    #[test]
+    fn what_cloudtrail_left_out_is_not_fine() {
+        let left_out =
+            json!({"requestParameters": {"omitted": true, "reason": "requestParameters too large"}});
+        let seen = fires_at(&SearchDomain, Severity::Medium, &call("es", "UpdateDomainConfig", left_out));
+        assert_eq!(seen.verdict, Verdict::Unknown);
     }
 
     #[test]
