@@ -31,12 +31,8 @@ impl Cidr {
     /// Whether the range holds the public internet or a good part of it: more than a /8 of IPv4, more than a /16 of IPv6
     /// that is not private. Two halves (`0.0.0.0/1`, `128.0.0.0/1`) are the whole, each of them as well.
     pub fn is_world(&self) -> bool {
-        match self.network {
-            IpAddr::V4(_) => self.prefix < 8,
-            IpAddr::V6(v6) => {
-                self.prefix < 16 && !(self.prefix >= 7 && (v6.segments()[0] & 0xfe00) == 0xfc00)
-            }
-        }
+        let longest = if self.network.is_ipv4() { 8 } else { 16 };
+        self.prefix < longest && !self.is_private()
     }
 
     /// Whether every address of the range is private (RFC 1918, RFC 6598, RFC 4193), loopback or link-local.
@@ -162,7 +158,7 @@ mod tests {
         {
             assert!(cidr(text).is_world(), "{text}");
         }
-        for text in ["10.0.0.0/8", "203.0.113.0/24", "fc00::/7", "2001:db8::/32", "1.2.3.4/32"] {
+        for text in ["10.0.0.0/8", "203.0.113.0/24", "fc00::/7", "fe80::/10", "2001:db8::/32", "1.2.3.4/32"] {
             assert!(!cidr(text).is_world(), "{text}");
         }
     }

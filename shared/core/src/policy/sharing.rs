@@ -1,7 +1,7 @@
 //! Who outside the account may use a resource, as the policy on the resource says: a bucket's, a topic's, a
 //! key's.
 //!
-//! AWS services as principals are no exposure. What narrows a statement to the own account or to trusted ones
+//! AWS services as principals are no exposure, unless a condition says that they act for somebody else. What narrows a statement to the own account or to trusted ones
 //! makes it none; what narrows it to somebody else names that somebody; every other narrowing is a [`Guard`],
 //! and the reader of the share decides what a guard is worth.
 
@@ -32,7 +32,9 @@ pub enum Guard {
     Principals,
     /// An organization; whose it is no policy says.
     Organization,
-    /// A VPC, a VPC endpoint, or private addresses.
+    /// A VPC or a VPC endpoint; whose it is no policy says.
+    Vpc,
+    /// Private addresses.
     Network,
     /// Requests that an AWS service makes for one named resource.
     Source,
@@ -224,8 +226,29 @@ fn openings(
     let account = |account: &str, written: &str| {
         make(Outsider::ExternalAccount(account.to_owned()), written, format!("outside account {account}"))
     };
+    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
+    let inside = limits.iter().any(|limit| match limit {
+        Limit::Own => true,
+        Limit::Accounts(values) => values.iter().all(ours),
+        Limit::Guard(..) => false,
+    });
+    // Named in a condition is as good as named in the principal, and no better.
+    let named = limits.iter().find_map(|limit| match limit {
+        Limit::Accounts(values) => Some(values),
+        _ => None,
+    });
     match principal.kind {
-        PrincipalKind::Service => return Vec::new(),
+        // A service does what its customer says: CloudFront shows a bucket through anybody's distribution.
+        PrincipalKind::Service => {
+            let customers = named.into_iter().flatten().filter(|value| !inside && !ours(value));
+            let acting = customers.map(|value| {
+                let customer = account_of(value).unwrap_or(value);
+                let whom = format!("{}, acting for outside account {customer},", clean(&principal.value, 64));
+                let who = Outsider::ExternalAccount(customer.to_owned());
+                Share { guard: Some(Guard::Source), ..make(who, value, whom) }
+            });
+            return acting.collect();
+        }
         PrincipalKind::Aws => {}
         _ => return vec![untold(&principal.value)],
     }
@@ -237,20 +260,9 @@ fn openings(
         Some(any) if wildcard::is_wild(any) => {}
         _ => return vec![untold(&principal.value)],
     }
-    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
-    let inside = limits.iter().any(|limit| match limit {
-        Limit::Own => true,
-        Limit::Accounts(values) => values.iter().all(ours),
-        Limit::Guard(..) => false,
-    });
     if inside {
         return Vec::new();
     }
-    // Named in a condition is as good as named in the principal, and no better.
-    let named = limits.iter().find_map(|limit| match limit {
-        Limit::Accounts(values) => Some(values),
-        _ => None,
-    });
     match named {
         Some(values) => values
             .iter()
@@ -269,10 +281,11 @@ fn anybody(service: &str, statement: &Statement, guard: Option<(Guard, &Conditio
     let values = |c: &Condition| clean(&c.values.join(" or "), 100);
     match guard {
         Some((Guard::Organization, c)) => return format!("anybody in organization {}", values(c)),
-        Some((Guard::Addresses | Guard::Network, c)) => {
+        Some((Guard::Addresses | Guard::Vpc | Guard::Network, c)) => {
             return format!("anybody who comes from {}", values(c));
         }
         Some((Guard::Source, c)) => return format!("any AWS service that acts for {}", values(c)),
+        Some((Guard::Principals, c)) => return format!("whoever has the id {}", values(c)),
         _ => {}
     }
     let unsigned_url = |c: &Condition| {
@@ -329,10 +342,12 @@ fn limit(condition: &Condition) -> Option<Limit<'_>> {
             if is_fixed(condition, owned) {
                 return Some(Limit::Accounts(values()));
             }
-            // A bucket's ARN names no account, and no other bucket can have its name.
+            // A bucket's ARN names no account, and no other bucket can have its name. Amazon's own examples write
+            // `arn:aws:s3:*:*:bucket`.
             let bucket = |v: &str| {
                 Arn::parse(v).is_some_and(|arn| {
-                    arn.service == "s3" && (!wildcard::is_wild(v) || fixed_prefix(arn.resource).contains('/'))
+                    let fixed = !wildcard::is_wild(arn.resource) || fixed_prefix(arn.resource).contains('/');
+                    arn.service == "s3" && fixed
                 })
             };
             guard(Guard::Source, key == "aws:sourcearn" && is_fixed(condition, |v| owned(v) || bucket(v)))
@@ -348,8 +363,8 @@ fn limit(condition: &Condition) -> Option<Limit<'_>> {
             }
             guard(Guard::Organization, is_fixed(condition, |v| fixed_prefix(v).len() > 4))
         }
-        "aws:sourcevpc" => guard(Guard::Network, begins("vpc-")),
-        "aws:sourcevpce" => guard(Guard::Network, begins("vpce-")),
+        "aws:sourcevpc" => guard(Guard::Vpc, begins("vpc-")),
+        "aws:sourcevpce" => guard(Guard::Vpc, begins("vpce-")),
         "aws:sourceip" => addresses(condition).map(|kind| Limit::Guard(kind, condition)),
         "aws:userid" | "aws:principalid" => {
             guard(Guard::Principals, is_fixed(condition, |v| fixed_prefix(v).len() > 8))

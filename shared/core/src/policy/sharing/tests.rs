@@ -242,6 +242,26 @@ fn harmless_look_alikes() {
             (
                 "s3",
                 allow(
+                    json!({"Service": "cloudfront.amazonaws.com"}),
+                    read,
+                    equals("AWS:SourceArn", "arn:aws:cloudfront::111122223333:distribution/E1EXAMPLE"),
+                ),
+                "",
+            ),
+            (
+                "sqs",
+                allow(
+                    json!({"Service": "s3.amazonaws.com"}),
+                    "sqs:SendMessage",
+                    json!({
+                    "ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:my-bucket"},
+                    "StringEquals": {"aws:SourceAccount": "111122223333"}}),
+                ),
+                "",
+            ),
+            (
+                "s3",
+                allow(
                     json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"}),
                     read,
                     json!({}),
@@ -334,8 +354,8 @@ fn guarded_documents() {
                 "everyone+Organization",
             ),
             ("s3", open(read, equals("AWS:sourceorgid", "o-abcd123456")), "everyone+Organization"),
-            ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Network"),
-            ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Network"),
+            ("s3", open(read, equals("aws:SourceVpce", "vpce-1a2b3c4d")), "everyone+Vpc"),
+            ("s3", open(read, equals("aws:SourceVpc", "vpc-1a2b3c4d")), "everyone+Vpc"),
             (
                 "s3",
                 open(read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
@@ -355,6 +375,31 @@ fn guarded_documents() {
                 "sns",
                 open("SNS:Publish", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}})),
                 "everyone+Source",
+            ),
+            (
+                "sqs",
+                open("SQS:SendMessage", json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:my-bucket"}})),
+                "everyone+Source",
+            ),
+            (
+                "s3",
+                allow(
+                    json!({"Service": "cloudfront.amazonaws.com"}),
+                    read,
+                    json!({"StringEquals":
+                    {"AWS:SourceArn": format!("arn:aws:cloudfront::{OUT}:distribution/E1EXAMPLE")}}),
+                ),
+                "999988887777+Source",
+            ),
+            (
+                "s3",
+                allow(
+                    json!({"Service": "delivery.logs.amazonaws.com"}),
+                    "s3:PutObject",
+                    json!({"StringEquals":
+                    {"aws:SourceAccount": ["111122223333", OUT]}}),
+                ),
+                "999988887777+Source",
             ),
             (
                 "sqs",
@@ -384,7 +429,7 @@ fn guarded_documents() {
                 "999988887777+Addresses",
             ),
         ],
-        13,
+        16,
     );
 }
 

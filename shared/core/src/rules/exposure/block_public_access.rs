@@ -9,7 +9,7 @@ declare_rule! {
     /// ## What it detects
     /// S3 Block Public Access was removed, or one or more of its four settings were switched off: for the
     /// whole account (critical when all four are off, else high) or for one bucket (medium). Four settings
-    /// that are on again settle the finding.
+    /// that are on again, or the end of the bucket, settle the finding.
     /// ## Why it matters
     /// The settings are the last bar between a mistake in a bucket policy or ACL and the internet. With them
     /// off, old public policies and ACLs that did nothing take effect at once.
@@ -32,7 +32,7 @@ declare_rule! {
         ],
         on: [On::Call("s3.amazonaws.com", &[
             "PutAccountPublicAccessBlock", "DeleteAccountPublicAccessBlock",
-            "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock",
+            "PutBucketPublicAccessBlock", "DeleteBucketPublicAccessBlock", "DeleteBucket",
         ])],
     }
 }
@@ -58,6 +58,10 @@ impl Rule for BlockPublicAccess {
             None if event.contains("Bucket") => return Ok(()),
             None => (record.root_arn(), format!("the whole account {}", record.account())),
         };
+        if event == "DeleteBucket" {
+            cx.report(cx.passing(&arn, format!("{who} deleted {place}")));
+            return Ok(());
+        }
         let on = |name: &str| flag_at(record.request(), &["PublicAccessBlockConfiguration", name]);
         let deleted = event.starts_with("Delete");
         let off: Vec<_> = SETTINGS.iter().filter(|(name, _)| deleted || on(name) != Some(true)).collect();
@@ -169,6 +173,14 @@ mod tests {
             assert_eq!((on.len(), on[0].verdict), (1, Verdict::Passing));
             assert_eq!(on[0].finding_id(), fired(&BlockPublicAccess, &delete(of)).finding_id());
         }
+    }
+
+    #[test]
+    fn the_end_of_the_bucket_settles_it() {
+        let gone = call("s3", "DeleteBucket", json!({"requestParameters": {"bucketName": "photos"}}));
+        let gone = observe(&BlockPublicAccess, &gone);
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), fired(&BlockPublicAccess, &delete("Bucket")).finding_id());
     }
 
     #[test]

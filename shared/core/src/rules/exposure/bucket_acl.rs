@@ -11,7 +11,8 @@ declare_rule! {
     /// ## What it detects
     /// A bucket was given an access control list, or made with one, that lets everybody in: AllUsers is the
     /// internet, AuthenticatedUsers is anybody with any AWS account. To write, or to change the list itself,
-    /// is critical; to list the bucket is high. A list without these groups settles the finding.
+    /// is critical; to list the bucket is high. A list without these groups, or the end of the bucket, settles
+    /// the finding.
     /// ## Why it matters
     /// ACLs are the old way to make a bucket public and easily overlooked: no policy shows them.
     /// ## What to do
@@ -30,7 +31,7 @@ declare_rule! {
             "Security Hub S3.2, S3.3, S3.12", "ATT&CK T1530",
             "S3 user guide: access control list (ACL) overview",
         ],
-        on: [On::Call("s3.amazonaws.com", &["PutBucketAcl", "CreateBucket"])],
+        on: [On::Call("s3.amazonaws.com", &["PutBucketAcl", "CreateBucket", "DeleteBucket"])],
     }
 }
 
@@ -38,6 +39,10 @@ impl Rule for BucketAcl {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
         let (who, arn) = (power::who(record), bucket_arn(record, bucket));
+        if record.event_name.or_empty() == "DeleteBucket" {
+            cx.report(cx.passing(arn, format!("{who} deleted bucket {bucket}")));
+            return Ok(());
+        }
         let Some(public) = granted(record.request()) else { return Ok(()) };
         let worst = public.iter().max_by_key(|(_, permission)| severity(permission));
         let Some((group, permission)) = worst else {
@@ -183,13 +188,14 @@ mod tests {
         let open = fired(&BucketAcl, &acl("PutBucketAcl", json!({"x-amz-acl": ["public-read"]})));
         let owner =
             json!({"Grantee": {"xsi:type": "CanonicalUser", "ID": "d25639"}, "Permission": "FULL_CONTROL"});
-        for request in [
-            json!({"x-amz-acl": ["private"]}),
-            json!({"x-amz-acl": "log-delivery-write"}),
-            grants(owner),
-            grants(to("s3/LogDelivery", "WRITE")),
+        for (name, request) in [
+            ("PutBucketAcl", json!({"x-amz-acl": ["private"]})),
+            ("PutBucketAcl", json!({"x-amz-acl": "log-delivery-write"})),
+            ("PutBucketAcl", grants(owner)),
+            ("PutBucketAcl", grants(to("s3/LogDelivery", "WRITE"))),
+            ("DeleteBucket", json!({})),
         ] {
-            let gone = observe(&BucketAcl, &acl("PutBucketAcl", request));
+            let gone = observe(&BucketAcl, &acl(name, request));
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), open.finding_id());
         }

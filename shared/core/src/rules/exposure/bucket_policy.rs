@@ -1,5 +1,5 @@
 use super::policed::{Policed, document};
-use super::{bucket_arn, member};
+use super::{bucket, bucket_arn, member};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -8,8 +8,8 @@ declare_rule! {
     /// ## What it detects
     /// A bucket policy was written that lets somebody outside the account in: everybody (critical), another
     /// account (high), or somebody whose account cannot be told (medium). What a condition narrows to an
-    /// organization or to fixed addresses is told apart and less loudly. A policy that opens nothing, or its
-    /// removal, settles the finding.
+    /// organization, a VPC or fixed addresses is told apart and less loudly. A policy that opens nothing, its
+    /// removal, or the end of the bucket settles the finding.
     /// ## Why it matters
     /// Public buckets are how most data leaks from AWS begin, and a policy for one outside account is how a
     /// thief copies a bucket without keeping a key.
@@ -20,7 +20,10 @@ declare_rule! {
     /// ## False positives
     /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the
     /// same organization: name them in the TrustedAccounts parameter. CloudFront's identities, load
-    /// balancers' log delivery, AWS services and policies limited to a VPC or VPC endpoint are not reported.
+    /// balancers' log delivery and AWS services are not reported; a service that acts for another account, as
+    /// where logs are collected, is low. A CloudFront identity that is written as a
+    /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
+    /// too, and is low.
     BucketPolicy {
         id: "exposure-bucket-policy-open",
         title: "A bucket policy lets outsiders in",
@@ -31,14 +34,14 @@ declare_rule! {
             "CIS AWS v3.0 4.8", "CIS AWS v5.0 4.8", "Security Hub S3.2, S3.3, S3.6", "ATT&CK T1530, T1537",
             "S3 user guide: the meaning of \"public\"",
         ],
-        on: [On::Call("s3.amazonaws.com", &["PutBucketPolicy", "DeleteBucketPolicy"])],
+        on: [On::Call("s3.amazonaws.com", &["PutBucketPolicy", "DeleteBucketPolicy", "DeleteBucket"])],
         wakes: true,
     }
 }
 
 impl Rule for BucketPolicy {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
+        let Some(bucket) = bucket(record) else { return Ok(()) };
         let policed = Policed {
             service: "s3",
             arn: bucket_arn(record, bucket),
@@ -47,7 +50,7 @@ impl Rule for BucketPolicy {
             account: Severity::High,
             is_new: false,
         };
-        if record.event_name.or_empty() == "DeleteBucketPolicy" {
+        if record.event_name.or_empty() != "PutBucketPolicy" {
             policed.removed(record, cx);
             return Ok(());
         }
@@ -80,11 +83,18 @@ mod tests {
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn put(policy: Value) -> String {
         let request = json!({"bucketName": "photos", "bucketPolicy": policy, "policy": [""]});
         call("s3", "PutBucketPolicy", json!({"requestParameters": request}))
+    }
+
+    const OAI: &str = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE";
+
+    fn own_distribution() -> Value {
+        json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::111122223333:distribution/E1EXAMPLE"}})
     }
 
     fn policy(principal: Value, condition: Value) -> Value {
@@ -122,13 +132,40 @@ mod tests {
         let open = fired(&BucketPolicy, &put(policy(json!("*"), json!({}))));
         let organization = json!({"StringEquals": {"aws:PrincipalOrgID": "o-abcd123456"}});
         let address = json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}});
-        for (condition, severity) in [(organization, Severity::Low), (address, Severity::Medium)] {
+        // A thief's endpoint and a thief's role look no different from one's own.
+        let endpoint = json!({"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}});
+        let role = json!({"StringLike": {"aws:userid": "AROAEXAMPLEID:*"}});
+        for (condition, severity) in [
+            (organization, Severity::Low),
+            (endpoint, Severity::Low),
+            (address, Severity::Medium),
+            (role, Severity::Medium),
+        ] {
             let seen = observe(&BucketPolicy, &put(policy(json!("*"), condition)));
             assert_eq!(seen.len(), 2);
             assert_eq!((seen[0].verdict, seen[0].finding_id()), (Verdict::Passing, open.finding_id()));
             assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, severity));
             assert_ne!(seen[1].finding_id(), open.finding_id());
         }
+        let strange =
+            json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::999988887777:distribution/E1"}});
+        let seen =
+            observe(&BucketPolicy, &put(policy(json!({"Service": "cloudfront.amazonaws.com"}), strange)));
+        assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, Severity::Low));
+        assert_eq!(
+            seen[1].title,
+            "alice opened bucket photos: cloudfront.amazonaws.com, acting for outside account 999988887777, can read \
+             its objects"
+        );
+    }
+
+    #[test]
+    fn an_opening_without_a_condition_leaves_none_under_one() {
+        let narrowed = policy(json!("*"), json!({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}));
+        let narrowed = fired(&BucketPolicy, &put(narrowed));
+        let outside = observe(&BucketPolicy, &put(policy(json!({"AWS": "999988887777"}), json!({}))));
+        assert_eq!((outside[0].verdict, outside[0].finding_id()), (Verdict::Passing, narrowed.finding_id()));
+        assert_eq!((outside[1].verdict, outside[1].severity), (Verdict::Failing, Severity::High));
     }
 
     #[test]
@@ -138,8 +175,11 @@ mod tests {
             put(policy(json!({"AWS": "arn:aws:iam::111122223333:role/app"}), json!({}))),
             put(policy(json!({"AWS": "444455556666"}), json!({}))),
             put(policy(json!({"Service": "cloudtrail.amazonaws.com"}), json!({}))),
-            put(policy(json!("*"), json!({"StringEquals": {"aws:SourceVpce": "vpce-1a2b3c4d"}}))),
+            put(policy(json!("*"), json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))),
+            put(policy(json!({"AWS": OAI}), json!({}))),
+            put(policy(json!({"Service": "cloudfront.amazonaws.com"}), own_distribution())),
             call("s3", "DeleteBucketPolicy", json!({"requestParameters": {"bucketName": "photos"}})),
+            call("s3", "DeleteBucket", json!({"requestParameters": {"bucketName": "photos"}})),
         ] {
             let gone = observe(&BucketPolicy, &event);
             assert_eq!(
@@ -162,6 +202,10 @@ mod tests {
                 fired(&BucketPolicy, &call("s3", "PutBucketPolicy", json!({"requestParameters": request})));
             assert_eq!((seen.verdict, seen.severity), (Verdict::Unknown, Severity::Medium));
         }
+        let left_out = json!({"requestParameters": {"omitted": true},
+            "resources": {"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::photos"}});
+        let seen = fired(&BucketPolicy, &call("s3", "PutBucketPolicy", left_out));
+        assert_eq!((seen.verdict, seen.subject.resource.as_str()), (Verdict::Unknown, "arn:aws:s3:::photos"));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 use super::{member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
+use crate::observation::Observation;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// A database instance of RDS was made publicly accessible: created, restored, copied or modified with a
-    /// public address. A modification that takes it away, or the end of the instance, settles the finding.
+    /// A database instance of RDS, or a Multi-AZ cluster, was made publicly accessible: created, restored, copied
+    /// or modified with a public address. A modification that takes it away, or the end of the database, settles
+    /// the finding.
     /// ## Why it matters
     /// The database then answers at a public address, and only a security group stands between its password
     /// and everybody who guesses. Copies made this way are also how a database is carried off.
@@ -31,6 +34,7 @@ declare_rule! {
             "CreateDBInstance", "CreateDBInstanceReadReplica", "ModifyDBInstance",
             "RestoreDBInstanceFromDBSnapshot",
             "RestoreDBInstanceFromS3", "RestoreDBInstanceToPointInTime", "DeleteDBInstance",
+            "CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster",
         ])],
     }
 }
@@ -38,18 +42,23 @@ declare_rule! {
 impl Rule for DatabasePublic {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, event) = (power::who(record), record.event_name.or_empty());
+        // Of clusters only those that are not Aurora's have a public address of their own.
+        let (parameter, kind, object) = match event.contains("DBCluster") {
+            true => ("dBClusterIdentifier", "cluster", "dBCluster"),
+            false => ("dBInstanceIdentifier", "db", "dBInstance"),
+        };
         // A restore to a point in time names the new instance as its target.
         let name = text(record.request(), "targetDBInstanceIdentifier")
-            .or_else(|| text(record.request(), "dBInstanceIdentifier"));
+            .or_else(|| text(record.request(), parameter));
         let Some(name) = name else { return Ok(()) };
-        let arn = record.arn("rds", &format!("db:{}", name.to_ascii_lowercase()));
-        if event == "DeleteDBInstance" {
+        let arn = record.arn("rds", &format!("{kind}:{}", name.to_ascii_lowercase()));
+        if event.starts_with("Delete") {
             cx.report(cx.passing(arn, format!("{who} deleted database {name}")));
             return Ok(());
         }
         // Without the parameter a new instance follows its subnets, and only the answer says how. The answer
         // to a modification shows what was there before.
-        let answer = member(record.response(), "dBInstance").unwrap_or(record.response());
+        let answer = member(record.response(), object).unwrap_or(record.response());
         let answered = flag_at(answer, &["publiclyAccessible"]).filter(|_| event != "ModifyDBInstance");
         match record.param_flag(&["publiclyAccessible"]).or(answered) {
             Some(true) => {}
@@ -62,25 +71,40 @@ impl Rule for DatabasePublic {
         }
         let how = match event {
             "ModifyDBInstance" => "made database",
-            "CreateDBInstance" => "created database",
+            "CreateDBInstance" | "CreateDBCluster" => "created database",
             "CreateDBInstanceReadReplica" => "made read replica",
             _ => "restored database",
         };
         let link = if event == "ModifyDBInstance" { "public" } else { "with a public address" };
-        let id = [("--db-instance-identifier", name)];
         let seen = cx
             .failing(arn, format!("{who} {how} {name} {link}"))
             .because("The database has a public address; only its security groups keep the internet out.")
-            .detail_if("Engine", text(record.request(), "engine").or_else(|| text(answer, "engine")))
-            .step("Which security groups guard it, and at which address?", "rds describe-db-instances", &id)
-            .step(
-                "Take the public address away",
-                "rds modify-db-instance --no-publicly-accessible --apply-immediately",
-                &id,
-            );
+            .detail_if("Engine", text(record.request(), "engine").or_else(|| text(answer, "engine")));
+        let seen = steps(seen, record, kind, name);
         cx.report(cx.tempered(power::stop_caller(seen, record)));
         Ok(())
     }
+}
+
+fn steps(seen: Observation, record: &Record<'_>, kind: &str, name: &str) -> Observation {
+    let (look, option, purpose, close) = match kind {
+        // A cluster keeps its public address for life.
+        "cluster" => (
+            "rds describe-db-clusters",
+            "--db-cluster-identifier",
+            "Give it a security group that lets nobody in from outside",
+            "rds modify-db-cluster --vpc-security-group-ids GROUP_ID --apply-immediately",
+        ),
+        _ => (
+            "rds describe-db-instances",
+            "--db-instance-identifier",
+            "Take the public address away",
+            "rds modify-db-instance --no-publicly-accessible --apply-immediately",
+        ),
+    };
+    let options = [region(record), (option, name)];
+    seen.step("Which security groups guard it, and at which address?", look, &options)
+        .step(purpose, close, &options)
 }
 
 #[cfg(test)]
@@ -124,6 +148,22 @@ mod tests {
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), open.finding_id());
         }
+    }
+
+    #[test]
+    fn clusters_come_and_go_too() {
+        let cluster = |name: &str, public: Value| {
+            let request =
+                json!({"dBClusterIdentifier": "Orders", "publiclyAccessible": public, "engine": "mysql"});
+            call("rds", name, json!({"requestParameters": request}))
+        };
+        for name in ["CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime"] {
+            let made = fires_at(&DatabasePublic, Severity::High, &cluster(name, json!(true)));
+            assert_eq!(made.subject.resource, "arn:aws:rds:us-east-1:111122223333:cluster:orders");
+            let gone = observe(&DatabasePublic, &cluster("DeleteDBCluster", json!(null)));
+            assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, made.finding_id()));
+        }
+        quiet(&DatabasePublic, &[cluster("CreateDBCluster", json!(null))]);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use super::{member, text};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::network_access::parameters;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -37,7 +38,8 @@ declare_rule! {
 
 impl Rule for Export {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let request = record.request();
+        // EC2 wraps what newer calls ask for.
+        let request = parameters(record);
         let event = record.event_name.or_empty();
         let (what, arn, severity) = match event {
             "StartExportTask" => {
@@ -154,6 +156,10 @@ mod tests {
             let seen = fires_at(&Export, Severity::Medium, &export("ec2", name, request));
             assert!(seen.title.ends_with(" to bucket drop"), "{}", seen.title);
         }
+        let wrapped =
+            json!({"ExportImageRequest": {"ImageId": "ami-1", "S3ExportLocation": {"S3Bucket": "drop"}}});
+        let seen = fires_at(&Export, Severity::Medium, &export("ec2", "ExportImage", wrapped));
+        assert_eq!(seen.title, "alice exported machine image ami-1 to bucket drop");
         let bare =
             fires_at(&Export, Severity::Medium, &export("ec2", "ExportImage", json!({"imageId": "ami-1"})));
         assert_eq!(bare.title, "alice exported machine image ami-1 to a bucket that the event does not name");

@@ -5,13 +5,15 @@ use crate::observation::{Observation, Severity};
 use crate::policy::Document;
 use crate::policy::sharing::{Guard, Outsider, shares};
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// A Lambda function can be called from outside: it got a function URL without authentication, or a
-    /// permission for everybody (high) or for another account (medium). The URL's removal or a change to
-    /// AWS_IAM, and the removal of the permission, settle the finding.
+    /// permission for everybody (high), for another account (medium) or for an organization (low). The URL's
+    /// removal or a change to AWS_IAM, the end of the function, and the removal of the permission settle the
+    /// finding.
     /// ## Why it matters
     /// The function runs with its own role for whoever calls it. A thief who has planted code in a function
     /// opens a URL to come back without any key.
@@ -19,8 +21,8 @@ declare_rule! {
     /// Look at the function's code and role. Remove the URL or the permission if nobody knows what it is for.
     /// ## False positives
     /// Webhooks and small web applications that check their callers themselves; vendors: name their accounts
-    /// in the TrustedAccounts parameter. Permissions for AWS services and for an organization are not
-    /// reported.
+    /// in the TrustedAccounts parameter. Permissions for AWS services are not reported unless the service acts
+    /// for another account (low). Whose an organization is, the event does not say: your own is low too.
     FunctionPublic {
         id: "exposure-function-public",
         title: "A Lambda function can be called from outside the account",
@@ -37,6 +39,7 @@ declare_rule! {
             "CreateFunctionUrlConfig", "CreateFunctionUrlConfig20211031",
             "UpdateFunctionUrlConfig", "UpdateFunctionUrlConfig20211031",
             "DeleteFunctionUrlConfig", "DeleteFunctionUrlConfig20211031",
+            "DeleteFunction", "DeleteFunction20150331",
         ])],
     }
 }
@@ -47,10 +50,16 @@ const URL: &str = "function URL";
 impl Rule for FunctionPublic {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(written) = record.param(&["functionName"]) else { return Ok(()) };
-        let name = written.rsplit_once("function:").map_or(written, |(_, name)| name);
-        let name = name.split(':').next().unwrap_or(name);
+        let (name, alias) = named(written);
         let (who, arn) = (power::who(record), record.arn("lambda", &format!("function:{name}")));
         let event = record.event_name.or_empty();
+        if event.starts_with("DeleteFunction") && !event.contains("Url") {
+            // With a qualifier, one version is deleted and the function stays.
+            if record.param(&["qualifier"]).is_none() && alias.is_none() {
+                cx.report(cx.passing(arn, format!("{who} deleted function {name}")).aspect(URL));
+            }
+            return Ok(());
+        }
         if event.contains("FunctionUrl") {
             let open = record.param(&["authType"]) == Some("NONE");
             let seen = match (event.starts_with("Delete"), record.param(&["authType"])) {
@@ -76,8 +85,8 @@ impl Rule for FunctionPublic {
         let statement = record.param(&["statementId"]);
         if event.starts_with("Remove") {
             let statement = statement.unwrap_or_default();
-            // The names that the console gives the two permissions without which a URL answers nobody.
-            let aspect = if statement.starts_with("FunctionURLAllowPublic") { URL } else { statement };
+            // The name that the console gives the permission without which a URL answers nobody.
+            let aspect = if statement == "FunctionURLAllowPublicAccess" { URL } else { statement };
             let title = format!("{who} removed permission {statement} of function {name}");
             cx.report(cx.passing(arn, title).aspect(aspect));
             return Ok(());
@@ -99,7 +108,9 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
     let severity = match (&share.who, share.guard) {
         (Outsider::Everyone, None) => Severity::High,
         (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => Severity::Medium,
-        (Outsider::Everyone, Some(_)) => return None,
+        (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => Severity::Low,
+        (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
+        (Outsider::ExternalAccount(_), Some(Guard::Source)) => Severity::Low,
         _ => Severity::Medium,
     };
     let url = record.param(&["functionUrlAuthType"]) == Some("NONE")
@@ -137,6 +148,13 @@ fn document(record: &Record<'_>, principal: &str) -> Document {
     Document::from_value(&json!({"Statement": statement})).unwrap_or(nothing)
 }
 
+/// A function's name, and the alias or version after it, of any form of its name or ARN.
+fn named(written: &str) -> (&str, Option<&str>) {
+    // A name may itself end in `function`.
+    let name = written.split_once(":function:").map_or(written, |(_, name)| name);
+    name.split_once(':').map_or((name, None), |(name, alias)| (name, Some(alias)))
+}
+
 fn finish(
     cx: &Cx<'_>,
     record: &Record<'_>,
@@ -144,18 +162,20 @@ fn finish(
     name: &str,
     statement: Option<&str>,
 ) -> Observation {
-    let function = [("--function-name", name)];
+    // An alias has a policy and a URL of its own.
+    let alias = record.param(&["qualifier"]).or_else(|| named(record.param(&["functionName"])?).1);
+    let mut function = vec![region(record), ("--function-name", name)];
+    function.extend(alias.map(|alias| ("--qualifier", alias)));
     let seen = seen.step("Who may call it?", "lambda get-policy", &function).step(
         "What may the function itself do? (its role)",
         "lambda get-function-configuration --query Role",
         &function,
     );
     let seen = match statement {
-        Some(statement) => seen.step(
-            "Remove the permission",
-            "lambda remove-permission",
-            &[("--function-name", name), ("--statement-id", statement)],
-        ),
+        Some(statement) => {
+            function.push(("--statement-id", statement));
+            seen.step("Remove the permission", "lambda remove-permission", &function)
+        }
         None => seen.step("Remove the URL", "lambda delete-function-url-config", &function),
     };
     cx.tempered(power::stop_caller(seen, record))
@@ -200,6 +220,19 @@ mod tests {
         let open = fires_at(&FunctionPublic, Severity::High, &url("Create", json!({"authType": "NONE"})));
         assert_eq!(open.title, "alice gave function hook a URL that asks for no authentication");
         assert_eq!(open.subject.resource, anybody.subject.resource);
+        let topic = "arn:aws:sns:us-east-1:999988887777:alerts";
+        let acting = add(json!({"principal": "sns.amazonaws.com", "sourceArn": topic}));
+        let acting = fires_at(&FunctionPublic, Severity::Low, &acting);
+        assert_eq!(
+            acting.title,
+            "alice opened function hook: sns.amazonaws.com, acting for outside account 999988887777, can invoke it"
+        );
+        // A thief's organization looks no different from one's own.
+        fires_at(
+            &FunctionPublic,
+            Severity::Low,
+            &add(json!({"principal": "*", "principalOrgID": "o-abcd123456"})),
+        );
     }
 
     #[test]
@@ -217,6 +250,35 @@ mod tests {
             let gone = observe(&FunctionPublic, &event);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), open.finding_id());
+        }
+        let whole =
+            |request: Value| call("lambda", "DeleteFunction20150331", json!({"requestParameters": request}));
+        let gone = observe(&FunctionPublic, &whole(json!({"functionName": "hook"})));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
+        for version in [json!({"functionName": "hook", "qualifier": "3"}), json!({"functionName": "hook:3"})]
+        {
+            quiet(&FunctionPublic, &[whole(version)]);
+        }
+        // A permission of a name like the console's closes nothing.
+        let request = json!({"functionName": "hook", "statementId": "FunctionURLAllowPublicToo"});
+        let other = call("lambda", "RemovePermission20150331v2", json!({"requestParameters": request}));
+        assert_ne!(observe(&FunctionPublic, &other)[0].finding_id(), open.finding_id());
+    }
+
+    #[test]
+    fn an_alias_is_named_in_the_commands() {
+        let alias =
+            fired(&FunctionPublic, &add(json!({"functionName": "my-function:live", "principal": "*"})));
+        assert!(alias.subject.resource.ends_with(":function:my-function"), "{}", alias.subject.resource);
+        for request in [json!({"qualifier": "live"}), json!({"functionName": "hook:live"})] {
+            let mut request = request;
+            request["principal"] = json!("*");
+            let seen = fired(&FunctionPublic, &add(request));
+            assert!(
+                seen.steps[2].command.ends_with("--function-name hook --qualifier live --statement-id s1"),
+                "{:?}",
+                seen.steps
+            );
         }
     }
 
@@ -240,7 +302,6 @@ mod tests {
                 add(json!({"principal": "s3.amazonaws.com", "sourceArn": "arn:aws:s3:::photos"})),
                 add(json!({"principal": "444455556666"})),
                 add(json!({"principal": "111122223333"})),
-                add(json!({"principal": "*", "principalOrgID": "o-abcd123456"})),
                 add(json!({"principal": "*", "sourceAccount": "111122223333"})),
                 add(json!({"principal": null})),
                 url("Create", json!({"authType": "AWS_IAM"})).replace("Create", "Xreate"),

@@ -1,13 +1,15 @@
 use super::shared::{Grantee, Shared, listed};
 use crate::event::Record;
 use crate::observation::Severity;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// A machine image (AMI) was shared: with everybody (high), with an account that is neither yours nor
     /// trusted (medium), or with an organization (low, for the event does not say whose it is). Each grantee
-    /// is a finding of its own; taking the grantee off the list settles it.
+    /// is a finding of its own; taking the grantee off the list settles it. The end of a public image settles
+    /// its finding.
     /// ## Why it matters
     /// Whoever may start the image can read what is on its disks: code, configuration and, too often,
     /// credentials.
@@ -24,7 +26,9 @@ declare_rule! {
         confidence: High,
         catalogue: ["PUB-05"],
         references: ["ATT&CK T1537", "EC2 user guide: shared AMIs"],
-        on: [On::Call("ec2.amazonaws.com", &["ModifyImageAttribute", "ResetImageAttribute"])],
+        on: [On::Call("ec2.amazonaws.com", &[
+            "ModifyImageAttribute", "ResetImageAttribute", "DeregisterImage",
+        ])],
     }
 }
 
@@ -33,7 +37,7 @@ impl Rule for ImageShared {
         let Some(image) = record.param(&["imageId"]) else { return Ok(()) };
         let list = |which: &str| listed(record.request(), &["launchPermission", which]);
         let lists = match record.event_name.or_empty() {
-            "ResetImageAttribute" => (Vec::new(), vec![Grantee::Everyone]),
+            "ResetImageAttribute" | "DeregisterImage" => (Vec::new(), vec![Grantee::Everyone]),
             _ => (list("add"), list("remove")),
         };
         let shared = Shared {
@@ -53,12 +57,16 @@ impl Rule for ImageShared {
             seen.step(
                 "Who has it now?",
                 "ec2 describe-image-attribute --attribute launchPermission",
-                &[("--image-id", image)],
+                &[region(record), ("--image-id", image)],
             )
             .step(
                 "Take the grantee off the list",
                 "ec2 modify-image-attribute",
-                &[("--image-id", image), ("--launch-permission", &format!("Remove=[{{{item}}}]"))],
+                &[
+                    region(record),
+                    ("--image-id", image),
+                    ("--launch-permission", &format!("Remove=[{{{item}}}]")),
+                ],
             )
         });
         Ok(())
@@ -96,7 +104,8 @@ mod tests {
     fn taking_the_grantee_off_settles_his_finding() {
         let public = fired(&ImageShared, &modify("add", json!([{"group": "all"}])));
         let reset = call("ec2", "ResetImageAttribute", json!({"requestParameters": {"imageId": "ami-1"}}));
-        for event in [modify("remove", json!([{"group": "all"}])), reset] {
+        let gone = call("ec2", "DeregisterImage", json!({"requestParameters": {"imageId": "ami-1"}}));
+        for event in [modify("remove", json!([{"group": "all"}])), reset, gone] {
             let gone = observe(&ImageShared, &event);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), public.finding_id());

@@ -59,21 +59,22 @@ impl Rule for KeyPolicy {
             account: Severity::High,
             is_new,
         };
+        let place = ("--region", policed.region().unwrap_or(record.aws_region.or_empty()));
         policed.judge(record, cx, written, |seen| {
             seen.step(
                 "Read the policy as it stands",
                 "kms get-key-policy --policy-name default",
-                &[("--key-id", key)],
+                &[place, ("--key-id", key)],
             )
             .step(
                 "Write back a policy that names only whom you know",
                 r#"kms put-key-policy --policy-name default --policy "$(cat KEY_POLICY_FILE)""#,
-                &[("--key-id", key)],
+                &[place, ("--key-id", key)],
             )
             .step(
                 "What else was given away? (grants outlive the policy)",
                 "kms list-grants",
-                &[("--key-id", key)],
+                &[place, ("--key-id", key)],
             )
         });
         Ok(())
@@ -86,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -119,6 +121,20 @@ mod tests {
         let made = json!({"requestParameters": {"policy": policy(json!("*"), json!({}))},
             "responseElements": {"keyMetadata": {"arn": format!("arn:aws:kms:us-east-1:111122223333:key/{KEY}")}}});
         assert_eq!(fired(&KeyPolicy, &call("kms", "CreateKey", made)).finding_id(), all.finding_id());
+    }
+
+    #[test]
+    fn a_replica_is_at_home_in_its_own_region() {
+        let open = policy(json!("*"), json!({}));
+        let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
+        let made = json!({"requestParameters": {"keyId": KEY, "replicaRegion": "eu-west-1", "policy": open},
+            "responseElements": {"replicaKeyMetadata": {"arn": arn}}});
+        let made = fired(&KeyPolicy, &call("kms", "ReplicateKey", made));
+        assert!(made.steps[0].command.contains("--region eu-west-1"), "{:?}", made.steps);
+        let own = policy(json!({"AWS": "111122223333"}), json!({}));
+        let closed = json!({"awsRegion": "eu-west-1", "requestParameters": {"keyId": KEY, "policy": own}});
+        let closed = observe(&KeyPolicy, &call("kms", "PutKeyPolicy", closed));
+        assert_eq!((closed[0].verdict, closed[0].finding_id()), (Verdict::Passing, made.finding_id()));
     }
 
     #[test]

@@ -2,6 +2,7 @@ use super::{member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -58,12 +59,12 @@ impl Rule for MigrationPublic {
             .step(
                 "Where does it stand, and which security groups guard it?",
                 "dms describe-replication-instances",
-                &[("--filters", &format!("Name=replication-instance-id,Values={id}"))],
+                &[region(record), ("--filters", &format!("Name=replication-instance-id,Values={id}"))],
             )
             .step(
                 "Delete it, once another stands in its place",
                 "dms delete-replication-instance",
-                &[("--replication-instance-arn", arn.unwrap_or("THE_ARN"))],
+                &[region(record), ("--replication-instance-arn", arn.unwrap_or("THE_ARN"))],
             );
         cx.report(cx.tempered(seen));
         Ok(())

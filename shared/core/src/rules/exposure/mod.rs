@@ -27,6 +27,7 @@ pub(crate) mod snapshot_shared;
 use serde_json::Value;
 
 use crate::event::Record;
+use crate::event::cloudtrail::{items_at, text_at};
 
 /// A member of an object by its name in any case: CloudTrail writes one API's names in several ways.
 fn member<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
@@ -41,6 +42,16 @@ fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 /// The ARN of a bucket.
 fn bucket_arn(record: &Record<'_>, bucket: &str) -> String {
     format!("arn:{}:s3:::{bucket}", record.partition())
+}
+
+/// The bucket that a call is about. Where CloudTrail left the parameters out, the event still lists its resources.
+fn bucket<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let listed = || {
+        let all = items_at(record.whole(), &["resources"]).into_iter();
+        all.filter_map(|one| text_at(one, &["ARN"])?.split_once(":s3:::")).map(|(_, name)| name)
+    };
+    let left_out = record.request_omitted();
+    record.param(&["bucketName"]).or_else(|| listed().find(|name| left_out && !name.contains('/')))
 }
 
 /// The texts of a list, or of one text in its place.

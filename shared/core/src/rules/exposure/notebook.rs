@@ -2,6 +2,7 @@ use super::text;
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -42,17 +43,14 @@ impl Rule for Notebook {
         {
             return Ok(());
         }
+        let options = [region(record), ("--notebook-instance-name", name)];
         let seen = cx
             .failing(arn, format!("{who} made notebook {name} with direct access to the internet"))
             .severity(Severity::Low)
             .because("Its traffic to the internet passes no control of the VPC.")
             .detail_if("Role", text(request, "roleArn"))
-            .step(
-                "What is it, and which role has it?",
-                "sagemaker describe-notebook-instance",
-                &[("--notebook-instance-name", name)],
-            )
-            .step("Stop it", "sagemaker stop-notebook-instance", &[("--notebook-instance-name", name)]);
+            .step("What is it, and which role has it?", "sagemaker describe-notebook-instance", &options)
+            .step("Stop it", "sagemaker stop-notebook-instance", &options);
         cx.report(cx.tempered(seen));
         Ok(())
     }

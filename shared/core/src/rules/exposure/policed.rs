@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
-use crate::policy::Document;
 use crate::policy::sharing::{Guard, Outsider, Share, shares};
+use crate::policy::{Arn, Document};
 use crate::rules::Cx;
 use crate::rules::admin::power;
 
@@ -49,7 +49,7 @@ impl Policed<'_> {
             Ok(document) => document,
             Err(why) => {
                 let title = format!("{who} rewrote the policy of {name}, and it could not be read");
-                let seen = cx.unknown(&self.arn, title).severity(Severity::Medium);
+                let seen = self.at_home(cx.unknown(&self.arn, title).severity(Severity::Medium));
                 cx.report(steps(seen.because(power::sentence(&why))));
                 return;
             }
@@ -63,8 +63,10 @@ impl Policed<'_> {
         let tell = |worst: &(Severity, bool, &Share)| {
             let (severity, narrowed, share) = worst;
             let title = format!("{who} opened {name}: {} can {}", share.whom, share.ability);
-            let mut seen =
-                cx.failing(&self.arn, title).severity(*severity).because(power::sentence(&share.why));
+            let mut seen = self
+                .at_home(cx.failing(&self.arn, title))
+                .severity(*severity)
+                .because(power::sentence(&share.why));
             let mut principals = Vec::new();
             for (_, _, share) in judged.iter().filter(|judged| judged.1 == *narrowed) {
                 seen = seen.detail("Opening", power::sentence(&share.why));
@@ -81,24 +83,45 @@ impl Policed<'_> {
             }
         };
         let (open, narrowed) = (worst(false).map(tell), worst(true).map(tell));
+        let left = match (open.is_some(), narrowed.is_some()) {
+            (false, false) => "nobody outside can use it now",
+            (false, true) => "nobody outside can use it without a condition now",
+            _ => "no opening under a condition is left",
+        };
+        let title = format!("{who} rewrote the policy of {name}, and {left}");
+        // Either kind of opening may go while the other stays.
         if open.is_none() && !self.is_new {
-            let now = if narrowed.is_some() { "use it without a condition now" } else { "use it now" };
-            let title = format!("{who} rewrote the policy of {name}, and nobody outside can {now}");
-            cx.report(cx.passing(&self.arn, &title));
-            if narrowed.is_none() {
-                cx.report(cx.passing(&self.arn, &title).aspect(NARROWED));
-            }
+            cx.report(self.at_home(cx.passing(&self.arn, &title)));
+        }
+        if narrowed.is_none() && !self.is_new {
+            cx.report(self.at_home(cx.passing(&self.arn, &title)).aspect(NARROWED));
         }
         for seen in open.into_iter().chain(narrowed) {
             cx.report(seen);
         }
     }
 
-    /// Reports that the policy is gone.
+    /// Reports that the policy is gone, or the resource with it.
     pub(super) fn removed(&self, record: &Record<'_>, cx: &mut Cx<'_>) {
-        let title = format!("{} removed the policy of {}", power::who(record), self.name);
-        cx.report(cx.passing(&self.arn, &title));
-        cx.report(cx.passing(&self.arn, &title).aspect(NARROWED));
+        let event = record.event_name.or_empty();
+        let whole = event.starts_with("Delete") && !event.contains("Policy");
+        let did = if whole { "deleted" } else { "removed the policy of" };
+        let title = format!("{} {did} {}", power::who(record), self.name);
+        cx.report(self.at_home(cx.passing(&self.arn, &title)));
+        cx.report(self.at_home(cx.passing(&self.arn, &title)).aspect(NARROWED));
+    }
+
+    /// A replica is made from another region, and every later call about it comes from its own.
+    fn at_home(&self, mut seen: Observation) -> Observation {
+        if let Some(region) = self.region() {
+            region.clone_into(&mut seen.subject.region);
+        }
+        seen
+    }
+
+    /// The region that the resource is in, where its ARN names one.
+    pub(super) fn region(&self) -> Option<&str> {
+        Arn::parse(&self.arn).map(|arn| arn.region).filter(|region| !region.is_empty())
     }
 
     /// How bad a share is, and whether a condition narrows it; nothing where the condition leaves nobody to
@@ -107,9 +130,14 @@ impl Policed<'_> {
         let (severity, narrowed) = match (&share.who, share.guard) {
             (Outsider::Everyone, None) => (self.everyone, false),
             (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
-            (Outsider::Everyone, Some(Guard::Addresses)) => (Severity::Medium.min(self.account), true),
-            // Whose organization it is the policy does not say.
-            (Outsider::Everyone, Some(Guard::Organization | Guard::Principals)) => (Severity::Low, true),
+            // A unique id may be that of a thief's own role, and names no account that one could ask.
+            (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => {
+                (Severity::Medium.min(self.account), true)
+            }
+            // Whose organization or VPC it is the policy does not say.
+            (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => (Severity::Low, true),
+            // Logs of other accounts come in by such a statement.
+            (Outsider::ExternalAccount(_), Some(Guard::Source)) => (Severity::Low, true),
             (Outsider::ExternalAccount(_), None) => (self.account, false),
             (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(self.account), true),
             // What is left in the place of a principal that was deleted.
@@ -119,5 +147,27 @@ impl Policed<'_> {
             (Outsider::Untold, _) => (Severity::Medium.min(self.account), false),
         };
         Some((severity, narrowed, share))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use crate::observation::{Observation, Severity, Verdict};
+    use crate::rules::Rule;
+    use crate::rules::testing::observe;
+
+    /// The one opening that a rule must tell, the good news about the other kind aside.
+    pub(crate) fn fired(rule: &'static dyn Rule, event: &str) -> Observation {
+        let mut seen = observe(rule, event);
+        seen.retain(|one| one.verdict != Verdict::Passing);
+        assert_eq!(seen.len(), 1, "{seen:?} of {event}");
+        seen.remove(0)
+    }
+
+    /// The same, with this severity.
+    pub(crate) fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Observation {
+        let seen = fired(rule, event);
+        assert_eq!(seen.severity, severity, "{seen:?}");
+        seen
     }
 }

@@ -4,13 +4,15 @@ use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// Work of the account was published or shared: a Systems Manager document, a version of a Lambda layer,
     /// or a CodeBuild project whose builds and logs anybody can read. For everybody it is high (a layer:
-    /// medium), for another account medium (a layer: low). Withdrawing it settles the finding.
+    /// medium), for another account medium (a layer: low), for an organization low. Withdrawing it settles the
+    /// finding.
     /// ## Why it matters
     /// Documents, layers and build logs hold scripts, host names and, too often, credentials.
     /// ## What to do
@@ -33,7 +35,7 @@ declare_rule! {
             On::Call("lambda.amazonaws.com", &[
                 "AddLayerVersionPermission", "AddLayerVersionPermission20181031",
                 "RemoveLayerVersionPermission", "RemoveLayerVersionPermission20181031"]),
-            On::Call("codebuild.amazonaws.com", &["UpdateProjectVisibility"]),
+            On::Call("codebuild.amazonaws.com", &["UpdateProjectVisibility", "DeleteProject"]),
         ],
     }
 }
@@ -66,12 +68,12 @@ fn document(record: &Record<'_>, cx: &mut Cx<'_>) {
         seen.step(
             "Who has it now?",
             "ssm describe-document-permission --permission-type Share",
-            &[("--name", name)],
+            &[region(record), ("--name", name)],
         )
         .step(
             "Take the grantee off the list",
             "ssm modify-document-permission --permission-type Share",
-            &[("--name", name), ("--account-ids-to-remove", grantee.key())],
+            &[region(record), ("--name", name), ("--account-ids-to-remove", grantee.key())],
         )
     });
 }
@@ -93,12 +95,13 @@ fn layer(record: &Record<'_>, cx: &mut Cx<'_>) {
     let principal = text(request, "principal").unwrap_or_default();
     let account = principal.split(':').nth(4).unwrap_or(principal);
     let (whom, severity) = match text(request, "organizationId") {
-        Some(organization) => (Grantee::Organization(organization), Severity::Informational),
+        // Whose organization it is the event does not say.
+        Some(organization) => (Grantee::Organization(organization), Severity::Low),
         None if principal == "*" => (Grantee::Everyone, Severity::Medium),
         None if account.is_empty() || is_ours(account, record, cx) => return,
         None => (Grantee::Account(account), Severity::Low),
     };
-    let layer = [("--layer-name", name), ("--version-number", version.as_str())];
+    let layer = [region(record), ("--layer-name", name), ("--version-number", version.as_str())];
     let seen = cx
         .failing(arn, format!("{who} shared layer {name} version {version} with {}", whom.words()))
         .severity(severity)
@@ -108,13 +111,20 @@ fn layer(record: &Record<'_>, cx: &mut Cx<'_>) {
         .step(
             "Withdraw it",
             "lambda remove-layer-version-permission",
-            &[layer[0], layer[1], ("--statement-id", statement)],
+            &[layer[0], layer[1], layer[2], ("--statement-id", statement)],
         );
     cx.report(cx.tempered(seen));
 }
 
 fn project(record: &Record<'_>, cx: &mut Cx<'_>) {
     let who = power::who(record);
+    if let (Some(name), "DeleteProject") = (record.param(&["name"]), record.event_name.or_empty()) {
+        // A project is deleted by its name or its ARN.
+        let name = name.rsplit_once("project/").map_or(name, |(_, name)| name);
+        let arn = record.arn("codebuild", &format!("project/{name}"));
+        cx.report(cx.passing(arn, format!("{who} deleted project {name}")));
+        return;
+    }
     let Some(arn) = record.param(&["projectArn"]) else { return };
     let name = arn.rsplit_once("project/").map_or(arn, |(_, name)| name);
     match record.param(&["projectVisibility"]) {
@@ -126,7 +136,7 @@ fn project(record: &Record<'_>, cx: &mut Cx<'_>) {
                 .step(
                     "Make them private again",
                     "codebuild update-project-visibility --project-visibility PRIVATE",
-                    &[("--project-arn", arn)],
+                    &[region(record), ("--project-arn", arn)],
                 );
             cx.report(power::stop_caller(seen, record));
         }
@@ -182,7 +192,7 @@ mod tests {
             &layer("Add", json!({"principal": "999988887777", "versionNumber": "3"})),
         );
         let organization = json!({"principal": "*", "organizationId": "o-abcd123456"});
-        fires_at(&Published, Severity::Informational, &layer("Add", organization));
+        fires_at(&Published, Severity::Low, &layer("Add", organization));
         let seen = fires_at(&Published, Severity::High, &project("PUBLIC_READ"));
         assert_eq!(seen.title, "alice made the builds of project site public");
     }
@@ -193,6 +203,10 @@ mod tests {
             (ssm("accountIdsToAdd", json!(["all"])), ssm("accountIdsToRemove", json!(["All"]))),
             (layer("Add", json!({"principal": "*"})), layer("Remove", json!({}))),
             (project("PUBLIC_READ"), project("PRIVATE")),
+            (
+                project("PUBLIC_READ"),
+                call("codebuild", "DeleteProject", json!({"requestParameters": {"name": "site"}})),
+            ),
         ] {
             let gone = observe(&Published, &gone);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));

@@ -3,6 +3,7 @@ use super::{member, text, texts};
 use crate::event::cloudtrail::flag_at;
 use crate::event::{Record, is_account_id};
 use crate::observation::Severity;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -40,8 +41,8 @@ impl Rule for RamShare {
         if flag_at(request, &["allowExternalPrincipals"]) == Some(false) {
             return Ok(());
         }
-        let mut accounts: Vec<&str> =
-            texts(member(request, "principals")).into_iter().filter_map(account).collect();
+        let principals = texts(member(request, "principals"));
+        let mut accounts: Vec<&str> = principals.iter().copied().filter_map(account).collect();
         accounts.sort_unstable();
         accounts.dedup();
         let grantees = accounts.into_iter().map(Grantee::Account).collect();
@@ -62,16 +63,19 @@ impl Rule for RamShare {
             why: "The account can use what is shared. The event does not say whose organization it is of.",
         };
         shared.report(record, cx, lists, |seen, grantee| {
+            // A role or user is taken off by its ARN, as it was put on.
+            let written = principals.iter().find(|principal| account(principal) == Some(grantee.key()));
+            let written = written.copied().unwrap_or(grantee.key());
             seen.detail_if("Resources", Some(resources.as_str()).filter(|resources| !resources.is_empty()))
                 .step(
                     "What is in the share?",
                     "ram list-resources --resource-owner SELF",
-                    &[("--resource-share-arns", arn)],
+                    &[region(record), ("--resource-share-arns", arn)],
                 )
                 .step(
                     "Take the account off the share",
                     "ram disassociate-resource-share",
-                    &[("--resource-share-arn", arn), ("--principals", grantee.key())],
+                    &[region(record), ("--resource-share-arn", arn), ("--principals", written)],
                 )
         });
         Ok(())
@@ -116,6 +120,11 @@ mod tests {
         let role = json!({"principals": "arn:aws:iam::999988887777:role/x"});
         let later = fires_at(&RamShare, Severity::Medium, &ram("AssociateResourceShare", role));
         assert_eq!(later.finding_id(), made.finding_id());
+        assert!(
+            later.steps[1].command.ends_with("--principals arn:aws:iam::999988887777:role/x"),
+            "{:?}",
+            later.steps
+        );
     }
 
     #[test]

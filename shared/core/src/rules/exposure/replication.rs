@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::shared::is_ours;
-use super::{bucket_arn, member, text};
+use super::{bucket, bucket_arn, member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::items_at;
 use crate::observation::Severity;
@@ -11,8 +11,10 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// A bucket's objects are replicated to a bucket of another account that is not trusted (high). A
-    /// replication that does not say whose the destination is, is reported as unknown (low). A replication to
-    /// own or trusted accounts alone, and its removal, settle the finding.
+    /// replication that does not say whose the destination is, is reported as unknown (low; medium where it is
+    /// so large that CloudTrail left it out). A replication to
+    /// own or trusted accounts alone, one whose rules are all disabled, its removal and the end of the bucket
+    /// settle the finding.
     /// ## Why it matters
     /// Replication copies every new object by itself, with no key and no further call in your logs, until
     /// somebody notices.
@@ -29,17 +31,24 @@ declare_rule! {
         confidence: High,
         catalogue: ["PUB-12"],
         references: ["Security Hub S3.7", "ATT&CK T1537, T1020", "S3 API reference: PutBucketReplication"],
-        on: [On::Call("s3.amazonaws.com", &["PutBucketReplication", "DeleteBucketReplication"])],
+        on: [On::Call("s3.amazonaws.com", &[
+            "PutBucketReplication", "DeleteBucketReplication", "DeleteBucket",
+        ])],
     }
 }
 
 impl Rule for Replication {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
+        let Some(bucket) = bucket(record) else { return Ok(()) };
         let (who, arn) = (power::who(record), bucket_arn(record, bucket));
-        if record.event_name.or_empty() == "DeleteBucketReplication" {
-            let title = format!("{who} removed the replication of bucket {bucket}");
-            cx.report(cx.passing(arn, title));
+        let gone = match record.event_name.or_empty() {
+            "DeleteBucketReplication" => Some("removed the replication of"),
+            "DeleteBucket" => Some("deleted"),
+            _ if all_disabled(record.request()) => Some("disabled the replication of"),
+            _ => None,
+        };
+        if let Some(did) = gone {
+            cx.report(cx.passing(arn, format!("{who} {did} bucket {bucket}")));
             return Ok(());
         }
         let destinations = destinations(record.request());
@@ -57,7 +66,9 @@ impl Rule for Replication {
             let title = format!(
                 "{who} has bucket {bucket} replicated to {to}, and the event does not say whose it is"
             );
-            cx.unknown(&arn, title).severity(Severity::Low)
+            // A thousand rules are too many for CloudTrail, and hide one.
+            let severity = if record.request_omitted() { Severity::Medium } else { Severity::Low };
+            cx.unknown(&arn, title).severity(severity)
         } else {
             let title = format!("{who} has bucket {bucket} replicated to accounts that are known");
             cx.report(cx.passing(arn, title));
@@ -82,13 +93,26 @@ struct Destination<'d> {
     account: Option<&'d str>,
 }
 
-fn destinations(request: &Value) -> Vec<Destination<'_>> {
+/// The rules of the replication, as far as the event carries them.
+fn rules(request: &Value) -> Vec<&Value> {
     let Some(configuration) = member(request, "ReplicationConfiguration") else { return Vec::new() };
-    let rules = ["Rule", "Rules"].iter().find_map(|name| member(configuration, name)).unwrap_or(&Value::Null);
-    let enabled =
-        |rule: &&Value| text(rule, "Status").is_none_or(|status| status.eq_ignore_ascii_case("Enabled"));
-    let destinations =
-        items_at(rules, &[]).into_iter().filter(enabled).filter_map(|rule| member(rule, "Destination"));
+    let rules = ["Rule", "Rules"].iter().find_map(|name| member(configuration, name));
+    items_at(rules.unwrap_or(&Value::Null), &[])
+}
+
+fn is_enabled(rule: &Value) -> bool {
+    text(rule, "Status").is_none_or(|status| status.eq_ignore_ascii_case("Enabled"))
+}
+
+/// Whether there are rules, and none of them copies anything.
+fn all_disabled(request: &Value) -> bool {
+    let rules = rules(request);
+    !rules.is_empty() && !rules.into_iter().any(is_enabled)
+}
+
+fn destinations(request: &Value) -> Vec<Destination<'_>> {
+    let enabled = rules(request).into_iter().filter(|rule| is_enabled(rule));
+    let destinations = enabled.filter_map(|rule| member(rule, "Destination"));
     destinations
         .filter_map(|destination| {
             let arn = text(destination, "Bucket")?;
@@ -130,6 +154,12 @@ mod tests {
         let omitted =
             call("s3", "PutBucketReplication", json!({"requestParameters": {"bucketName": "photos"}}));
         assert_eq!(fired(&Replication, &omitted).verdict, Verdict::Unknown);
+        let left_out = json!({"requestParameters": {"omitted": true, "reason": "requestParameters too large"},
+            "resources": [{"type": "AWS::S3::Object", "ARN": "arn:aws:s3:::photos/x"},
+                {"accountId": ACCOUNT, "type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::photos"}]});
+        let left_out =
+            fires_at(&Replication, Severity::Medium, &call("s3", "PutBucketReplication", left_out));
+        assert_eq!((left_out.verdict, left_out.finding_id()), (Verdict::Unknown, one.finding_id()));
     }
 
     #[test]
@@ -137,7 +167,12 @@ mod tests {
         let open = fired(&Replication, &put(to(json!("999988887777"))));
         let delete =
             call("s3", "DeleteBucketReplication", json!({"requestParameters": {"bucketName": "photos"}}));
-        for event in [put(to(json!("111122223333"))), put(json!([to(json!("444455556666"))])), delete] {
+        let mut off = to(json!("999988887777"));
+        off["Status"] = json!("Disabled");
+        let whole = call("s3", "DeleteBucket", json!({"requestParameters": {"bucketName": "photos"}}));
+        for event in
+            [put(to(json!("111122223333"))), put(json!([to(json!("444455556666"))])), put(off), delete, whole]
+        {
             let gone = observe(&Replication, &event);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), open.finding_id());

@@ -5,6 +5,7 @@ use super::{member, text, texts};
 use crate::event::Record;
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -12,7 +13,7 @@ declare_rule! {
     /// The policy of an SNS topic, an SQS queue, an ECR repository, a secret, a DynamoDB table, a Glue
     /// catalogue, a Glacier vault or a backup vault lets somebody outside the account in: everybody is high
     /// (critical for secrets and tables), another account high for secrets, tables and vaults and medium for
-    /// the rest. A policy that opens nothing, or its removal, settles the finding.
+    /// the rest. A policy that opens nothing, its removal, or the end of the resource settles the finding.
     /// ## Why it matters
     /// Such a policy gives access without any user or role of this account. Outsiders can read secrets and
     /// messages, push images that you then run, or send messages that your code trusts.
@@ -20,8 +21,9 @@ declare_rule! {
     /// Read the statement that is named and write back a policy that names only whom you know.
     /// ## False positives
     /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. AWS
-    /// services, conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) and on a
-    /// VPC endpoint are not reported; conditions on an organization are low.
+    /// services and conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) are not
+    /// reported; services that act for another account, conditions on an organization, a VPC or a VPC endpoint are low, for the policy does not say
+    /// whose it is.
     ResourcePolicy {
         id: "exposure-resource-policy-open",
         title: "A resource's policy lets outsiders in",
@@ -34,20 +36,22 @@ declare_rule! {
         ],
         on: [
             On::Call("sns.amazonaws.com", &[
-                "SetTopicAttributes", "CreateTopic", "AddPermission", "RemovePermission",
+                "SetTopicAttributes", "CreateTopic", "AddPermission", "RemovePermission", "DeleteTopic",
             ]),
             On::Call("sqs.amazonaws.com", &[
-                "SetQueueAttributes", "CreateQueue", "AddPermission", "RemovePermission",
+                "SetQueueAttributes", "CreateQueue", "AddPermission", "RemovePermission", "DeleteQueue",
             ]),
             On::Call("ecr.amazonaws.com", &[
                 "SetRepositoryPolicy", "DeleteRepositoryPolicy", "PutRegistryPolicy",
-                "DeleteRegistryPolicy"]),
+                "DeleteRegistryPolicy", "DeleteRepository"]),
             On::Call("secretsmanager.amazonaws.com", &["PutResourcePolicy", "DeleteResourcePolicy"]),
-            On::Call("dynamodb.amazonaws.com", &["PutResourcePolicy", "DeleteResourcePolicy"]),
+            On::Call("dynamodb.amazonaws.com", &["PutResourcePolicy", "DeleteResourcePolicy", "DeleteTable"]),
             On::Call("glue.amazonaws.com", &["PutResourcePolicy", "DeleteResourcePolicy"]),
-            On::Call("glacier.amazonaws.com", &["SetVaultAccessPolicy", "DeleteVaultAccessPolicy"]),
+            On::Call("glacier.amazonaws.com", &[
+                "SetVaultAccessPolicy", "DeleteVaultAccessPolicy", "DeleteVault",
+            ]),
             On::Call("backup.amazonaws.com", &[
-                "PutBackupVaultAccessPolicy", "DeleteBackupVaultAccessPolicy",
+                "PutBackupVaultAccessPolicy", "DeleteBackupVaultAccessPolicy", "DeleteBackupVault",
             ]),
         ],
         wakes: true,
@@ -71,8 +75,8 @@ impl Rule for ResourcePolicy {
         let Some(place) = place(record) else { return Ok(()) };
         let (read, option, id) = place.read;
         let steps = |seen: Observation| {
-            let options = [(option, id)];
-            let options = if option.is_empty() { &[] } else { options.as_slice() };
+            let options = [region(record), (option, id)];
+            let options = if option.is_empty() { &options[..1] } else { options.as_slice() };
             seen.step(
                 "Read the policy as it stands, and write back one that names only whom you know",
                 read,
@@ -88,7 +92,12 @@ impl Rule for ResourcePolicy {
             is_new: event.starts_with("Create"),
         };
         if matches!(event, "AddPermission" | "RemovePermission") {
-            labelled(record, cx, &policed, steps);
+            labelled(record, cx, &policed, |seen, label| {
+                // What came by a label is settled by its removal.
+                let remove = format!("{} remove-permission", policed.service);
+                let options = [region(record), (option, id), ("--label", label)];
+                steps(seen.step("Remove the permission", &remove, &options))
+            });
             return Ok(());
         }
         if event.starts_with("Delete") {
@@ -173,10 +182,13 @@ fn place<'r>(record: &'r Record<'_>) -> Option<Place<'r>> {
             Place { service: "secretsmanager", arn, name, everyone: Critical, account: High, read }
         }
         "dynamodb" => {
-            let arn = record.param(&["resourceArn"])?;
-            let read = ("dynamodb get-resource-policy", "--resource-arn", arn);
-            let name = format!("table {}", arn.split_once(":table/").map_or(arn, |(_, name)| name));
-            Place { service: "dynamodb", arn: arn.to_owned(), name, everyone: Critical, account: High, read }
+            // The end of a table names it by its name or its ARN.
+            let id = record.param(&["resourceArn"]).or_else(|| record.param(&["tableName"]))?;
+            let table = id.split_once(":table/").map_or(id, |(_, name)| name);
+            let arn = record.arn("dynamodb", &format!("table/{table}"));
+            let read = ("dynamodb get-resource-policy", "--resource-arn", id);
+            let name = format!("table {table}");
+            Place { service: "dynamodb", arn, name, everyone: Critical, account: High, read }
         }
         "glue" => {
             let read = ("glue get-resource-policy", "", "");
@@ -235,7 +247,7 @@ fn labelled(
     record: &Record<'_>,
     cx: &mut Cx<'_>,
     policed: &Policed<'_>,
-    steps: impl Fn(Observation) -> Observation,
+    steps: impl Fn(Observation, &str) -> Observation,
 ) {
     let (who, request, name) = (power::who(record), record.request(), &policed.name);
     let label = text(request, "label").unwrap_or_default();
@@ -266,13 +278,14 @@ fn labelled(
             "The permission lets principals of these accounts in without any user or role of this account.",
         );
     let seen = all.iter().fold(seen, |seen, share| seen.detail("Account", &share.principal));
-    cx.report(cx.tempered(power::stop_caller(steps(seen), record)));
+    cx.report(cx.tempered(power::stop_caller(steps(seen, label), record)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn policy(principal: Value, action: &str) -> String {
@@ -323,6 +336,7 @@ mod tests {
             let seen = fired(&ResourcePolicy, &call(service, name, json!({"requestParameters": request})));
             assert!(seen.severity >= Severity::High && seen.title.contains("anybody "), "{}", seen.title);
             assert!(seen.title.ends_with("can do anything with it"), "{}", seen.title);
+            assert!(seen.steps[0].command.contains(" --region us-east-1"), "{:?}", seen.steps);
         }
         for (service, name, request) in calls(&policy(json!({"AWS": "999988887777"}), "*")) {
             let seen = fired(&ResourcePolicy, &call(service, name, json!({"requestParameters": request})));
@@ -355,6 +369,25 @@ mod tests {
         let (service, name, request) = calls(&policy(json!("*"), "*")).swap_remove(4);
         let open = fired(&ResourcePolicy, &call(service, name, json!({"requestParameters": request})));
         assert_eq!(observe(&ResourcePolicy, &gone)[0].finding_id(), open.finding_id());
+        let queue = "https://sqs.us-east-1.amazonaws.com/111122223333/orders";
+        for (which, name, request) in [
+            (0, "DeleteTopic", json!({"topicArn": topic()})),
+            (1, "DeleteQueue", json!({"queueUrl": queue})),
+            (2, "DeleteRepository", json!({"repositoryName": "orders", "force": true})),
+            (5, "DeleteTable", json!({"tableName": "orders"})),
+            (7, "DeleteVault", json!({"vaultName": "orders", "accountId": "-"})),
+            (8, "DeleteBackupVault", json!({"backupVaultName": "orders"})),
+        ] {
+            let (service, set, open) = calls(&policy(json!("*"), "*")).swap_remove(which);
+            let open = fired(&ResourcePolicy, &call(service, set, json!({"requestParameters": open})));
+            let gone = observe(&ResourcePolicy, &call(service, name, json!({"requestParameters": request})));
+            assert_eq!(
+                (gone[0].verdict, gone[0].finding_id()),
+                (Verdict::Passing, open.finding_id()),
+                "{name}"
+            );
+            assert!(gone[0].title.starts_with("alice deleted "), "{}", gone[0].title);
+        }
         let empty = json!({"topicArn": topic(), "attributeName": "Policy", "attributeValue": ""});
         let gone =
             observe(&ResourcePolicy, &call("sns", "SetTopicAttributes", json!({"requestParameters": empty})));
@@ -374,6 +407,8 @@ mod tests {
             open.title,
             "alice opened queue orders: outside account 999988887777 can send messages to it"
         );
+        assert!(open.steps[0].command.starts_with("aws sqs remove-permission "), "{:?}", open.steps);
+        assert!(open.steps[0].command.ends_with(" --label L"), "{:?}", open.steps);
         let request = json!({"queueUrl": queue, "label": "L"});
         let gone =
             observe(&ResourcePolicy, &call("sqs", "RemovePermission", json!({"requestParameters": request})));

@@ -4,8 +4,9 @@ use super::policed::{Policed, document};
 use super::{member, text};
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
-use crate::observation::Severity;
+use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -13,7 +14,7 @@ declare_rule! {
     /// An OpenSearch or Elasticsearch domain got an access policy that lets outsiders in: everybody is
     /// critical, another account high. Domains in a VPC and domains with fine-grained access control are not
     /// reported for everybody, where the event shows that. A domain that was made without encryption at rest
-    /// is told apart (low).
+    /// is told apart (low). The end of the domain settles both.
     /// ## Why it matters
     /// An open search domain on the internet is found by scanners within hours, read, and often wiped for
     /// ransom.
@@ -35,7 +36,7 @@ declare_rule! {
         ],
         on: [On::Call("es.amazonaws.com", &[
             "CreateDomain", "UpdateDomainConfig", "CreateElasticsearchDomain",
-            "UpdateElasticsearchDomainConfig",
+            "UpdateElasticsearchDomainConfig", "DeleteDomain", "DeleteElasticsearchDomain",
         ])],
     }
 }
@@ -43,17 +44,25 @@ declare_rule! {
 impl Rule for SearchDomain {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
-        let Some(domain) = text(request, "domainName") else { return Ok(()) };
+        let Some(domain) = text(request, "domainName") else {
+            if record.request_omitted() {
+                cx.report(omitted(record, cx));
+            }
+            return Ok(());
+        };
         // The console tries a change out before it makes it.
         if flag_at(request, &["dryRun"]) == Some(true) {
             return Ok(());
         }
         let (who, arn) = (power::who(record), record.arn("es", &format!("domain/{domain}")));
         let is_new = record.event_name.or_empty().starts_with("Create");
-        let option = [("--domain-name", domain)];
+        let option = [region(record), ("--domain-name", domain)];
         let enabled = |of: &str| member(request, of).and_then(|options| flag_at(options, &["enabled"]));
         let encrypted = enabled("encryptionAtRestOptions");
-        if encrypted == Some(true) && !is_new {
+        let gone = record.event_name.or_empty().starts_with("Delete");
+        if gone {
+            cx.report(cx.passing(&arn, format!("{who} deleted search domain {domain}")).aspect("encryption"));
+        } else if encrypted == Some(true) && !is_new {
             let title = format!("{who} switched encryption at rest on for search domain {domain}");
             cx.report(cx.passing(&arn, title).aspect("encryption"));
         } else if encrypted != Some(true) && is_new {
@@ -69,7 +78,6 @@ impl Rule for SearchDomain {
                 );
             cx.report(cx.tempered(seen));
         }
-        let Some(written) = document(member(request, "accessPolicies")) else { return Ok(()) };
         // In a VPC the security group decides, and with fine-grained access control the domain asks for a
         // user itself.
         let answer = ["domainStatus", "domainConfig"].iter().find_map(|name| member(record.response(), name));
@@ -86,6 +94,11 @@ impl Rule for SearchDomain {
             account: Severity::High,
             is_new,
         };
+        if gone {
+            policed.removed(record, cx);
+            return Ok(());
+        }
+        let Some(written) = document(member(request, "accessPolicies")) else { return Ok(()) };
         policed.judge(record, cx, written, |seen| {
             let why = "in a VPC, or asks for a user itself";
             seen.detail_if("Guarded", Some(why).filter(|_| guarded))
@@ -100,12 +113,24 @@ impl Rule for SearchDomain {
     }
 }
 
+/// An access policy may be as large as CloudTrail's limit, and padding hides what it opens.
+fn omitted(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
+    let title = format!("{} changed a search domain, and CloudTrail left out how", power::who(record));
+    let seen = cx.unknown("OpenSearch domains", title).severity(Severity::Medium);
+    seen.because("The call was too large for CloudTrail, so that the event shows no policy.").step(
+        "Which domains are there? (look at the policy of each)",
+        "opensearch list-domain-names",
+        &[region(record)],
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::exposure::policed::testing::{fired, fires_at};
     use crate::rules::testing::*;
 
     fn es(name: &str, changes: Value) -> String {
@@ -144,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn what_cloudtrail_left_out_is_not_fine() {
+        let left_out =
+            json!({"requestParameters": {"omitted": true, "reason": "requestParameters too large"}});
+        let seen = fires_at(&SearchDomain, Severity::Medium, &call("es", "UpdateDomainConfig", left_out));
+        assert_eq!(seen.verdict, Verdict::Unknown);
+    }
+
+    #[test]
     fn a_vpc_or_users_of_its_own_make_it_low() {
         let policies = policy(json!("*"), json!({}));
         for guard in [
@@ -171,6 +204,13 @@ mod tests {
             &es("UpdateDomainConfig", json!({"encryptionAtRestOptions": {"enabled": true}})),
         );
         assert_eq!((on.len(), on[0].verdict, on[0].finding_id()), (1, Verdict::Passing, clear.finding_id()));
+        for name in ["DeleteDomain", "DeleteElasticsearchDomain"] {
+            let gone = observe(&SearchDomain, &es(name, json!({})));
+            assert!(gone.iter().all(|seen| seen.verdict == Verdict::Passing), "{gone:?}");
+            for settled in [&open, &clear] {
+                assert!(gone.iter().any(|seen| seen.finding_id() == settled.finding_id()), "{gone:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@ use super::shared::{Grantee, Shared, listed};
 use super::{member, texts};
 use crate::event::Record;
 use crate::observation::Severity;
+use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// A snapshot of a volume (EBS) or of a database (RDS, Aurora, DocumentDB, Neptune) was shared: with
     /// everybody (critical) or with an account that is neither yours nor trusted (high). Each grantee is a
-    /// finding of its own; taking the grantee off the list settles it.
+    /// finding of its own; taking the grantee off the list settles it. The end of a public snapshot settles
+    /// its finding.
     /// ## Why it matters
     /// Whoever may restore a snapshot has all the data in it, passwords and keys on the disk included. It is
     /// the quietest way to carry data out: nothing is downloaded from your account.
@@ -30,8 +32,13 @@ declare_rule! {
             "EBS user guide: share a snapshot", "RDS user guide: sharing a DB snapshot",
         ],
         on: [
-            On::Call("ec2.amazonaws.com", &["ModifySnapshotAttribute", "ResetSnapshotAttribute"]),
-            On::Call("rds.amazonaws.com", &["ModifyDBSnapshotAttribute", "ModifyDBClusterSnapshotAttribute"]),
+            On::Call("ec2.amazonaws.com", &[
+                "ModifySnapshotAttribute", "ResetSnapshotAttribute", "DeleteSnapshot",
+            ]),
+            On::Call("rds.amazonaws.com", &[
+                "ModifyDBSnapshotAttribute", "ModifyDBClusterSnapshotAttribute",
+                "DeleteDBSnapshot", "DeleteDBClusterSnapshot",
+            ]),
         ],
     }
 }
@@ -50,7 +57,7 @@ fn volume(record: &Record<'_>, cx: &mut Cx<'_>) {
     let Some(snapshot) = record.param(&["snapshotId"]) else { return };
     let list = |which: &str| listed(record.request(), &["createVolumePermission", which]);
     let lists = match record.event_name.or_empty() {
-        "ResetSnapshotAttribute" => (Vec::new(), vec![Grantee::Everyone]),
+        "ResetSnapshotAttribute" | "DeleteSnapshot" => (Vec::new(), vec![Grantee::Everyone]),
         _ => (list("add"), list("remove")),
     };
     let shared = Shared {
@@ -68,12 +75,12 @@ fn volume(record: &Record<'_>, cx: &mut Cx<'_>) {
         seen.step(
             "Who has it now, and what is it a snapshot of?",
             "ec2 describe-snapshot-attribute --attribute createVolumePermission",
-            &[("--snapshot-id", snapshot)],
+            &[region(record), ("--snapshot-id", snapshot)],
         )
         .step(
             "Take the grantee off the list",
             "ec2 modify-snapshot-attribute --attribute createVolumePermission --operation-type remove",
-            &[("--snapshot-id", snapshot), whom],
+            &[region(record), ("--snapshot-id", snapshot), whom],
         )
     });
 }
@@ -87,7 +94,9 @@ fn database(record: &Record<'_>, cx: &mut Cx<'_>) {
     };
     let restores = record.param(&["attributeName"]).is_none_or(|name| name.eq_ignore_ascii_case("restore"));
     let Some(written) = record.param(&[parameter]).filter(|_| restores) else { return };
-    let snapshot = written.rsplit_once("snapshot:").map_or(written, |(_, name)| name);
+    // RDS keeps names in small letters, however they are written.
+    let snapshot = written.rsplit_once("snapshot:").map_or(written, |(_, name)| name).to_ascii_lowercase();
+    let snapshot = snapshot.as_str();
     let list = |which: &str| texts(member(request, which)).into_iter().filter_map(Grantee::of_text).collect();
     let shared = Shared {
         arn: &record.arn("rds", &format!("{kind}:{snapshot}")),
@@ -96,12 +105,17 @@ fn database(record: &Record<'_>, cx: &mut Cx<'_>) {
         account: Severity::High,
         why: "Whoever may restore the snapshot has the whole database.",
     };
-    shared.report(record, cx, (list("valuesToAdd"), list("valuesToRemove")), |seen, grantee| {
+    let lists = match record.event_name.or_empty().starts_with("Delete") {
+        true => (Vec::new(), vec![Grantee::Everyone]),
+        false => (list("valuesToAdd"), list("valuesToRemove")),
+    };
+    shared.report(record, cx, lists, |seen, grantee| {
         let id = format!("--{cli}-identifier");
-        seen.step("Who has it now?", &format!("rds describe-{cli}-attributes"), &[(&id, snapshot)]).step(
+        let options = [region(record), (&id, snapshot), ("--values-to-remove", grantee.key())];
+        seen.step("Who has it now?", &format!("rds describe-{cli}-attributes"), &options[..2]).step(
             "Take the grantee off the list",
             &format!("rds modify-{cli}-attribute --attribute-name restore"),
-            &[(&id, snapshot), ("--values-to-remove", grantee.key())],
+            &options,
         )
     });
 }
@@ -164,16 +178,25 @@ mod tests {
         let public = fired(&SnapshotShared, &volume("add", json!([{"group": "all"}])));
         let reset =
             call("ec2", "ResetSnapshotAttribute", json!({"requestParameters": {"snapshotId": "snap-1"}}));
-        for event in [volume("remove", json!([{"group": "all"}])), reset] {
+        let deleted = call("ec2", "DeleteSnapshot", json!({"requestParameters": {"snapshotId": "snap-1"}}));
+        for event in [volume("remove", json!([{"group": "all"}])), reset, deleted] {
             let gone = observe(&SnapshotShared, &event);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), public.finding_id());
         }
         let shared =
             fired(&SnapshotShared, &database("dBSnapshot", json!({"valuesToAdd": ["999988887777"]})));
-        let gone =
-            observe(&SnapshotShared, &database("dBSnapshot", json!({"valuesToRemove": ["999988887777"]})));
+        let remove = json!({"dBSnapshotIdentifier": "Orders", "valuesToRemove": ["999988887777"]});
+        let gone = observe(&SnapshotShared, &database("dBSnapshot", remove));
         assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, shared.finding_id()));
+        for (kind, name) in
+            [("dBSnapshot", "DeleteDBSnapshot"), ("dBClusterSnapshot", "DeleteDBClusterSnapshot")]
+        {
+            let public = fired(&SnapshotShared, &database(kind, json!({"valuesToAdd": ["all"]})));
+            let request = json!({format!("{kind}Identifier"): "orders"});
+            let gone = observe(&SnapshotShared, &call("rds", name, json!({"requestParameters": request})));
+            assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, public.finding_id()));
+        }
     }
 
     #[test]

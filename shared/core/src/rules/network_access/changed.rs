@@ -71,7 +71,11 @@ impl Rule for Changed {
             Some((kind, id)) => (record.arn("ec2", &format!("{kind}/{id}")), id),
             None => ("EC2 network".to_owned(), "the network"),
         };
-        let calls = format!("AttributeKey=ResourceName,AttributeValue={what}");
+        // What has no name is looked up by the call.
+        let calls = match told {
+            Some((_, id)) => format!("AttributeKey=ResourceName,AttributeValue={id}"),
+            None => format!("AttributeKey=EventName,AttributeValue={name}"),
+        };
         let seen = cx
             .failing(resource, format!("{who} changed {what} ({name})"))
             .because("Kept as a record: what a call like this opens has a rule of its own.")
@@ -108,9 +112,12 @@ mod tests {
         let seen = fired(&Changed, &call("ec2", "ModifySecurityGroupRules", wrapped));
         assert!(seen.subject.resource.ends_with(":security-group/sg-1"), "{}", seen.subject.resource);
         let nothing = json!({"requestParameters": null});
-        assert_eq!(
-            fired(&Changed, &call("ec2", "ReplaceNetworkAclAssociation", nothing)).subject.resource,
-            "EC2 network"
+        let seen = fired(&Changed, &call("ec2", "ReplaceNetworkAclAssociation", nothing));
+        assert_eq!(seen.subject.resource, "EC2 network");
+        assert!(
+            seen.steps[0].command.ends_with("AttributeValue=ReplaceNetworkAclAssociation"),
+            "{:?}",
+            seen.steps
         );
     }
 

@@ -1,4 +1,4 @@
-use super::{either, parameter, parameters, region};
+use super::{either, parameter, region};
 use crate::event::Record;
 use crate::event::cloudtrail::{items_at, text_at};
 use crate::observation::{Resolution, Severity};
@@ -8,7 +8,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// An instance answers requests to its metadata service without a token (IMDSv1): it was switched back to that
-    /// (medium), or was started with it (low). Requiring tokens, or terminating the instance, resolves the finding.
+    /// (medium), or was started with it (low). Requiring tokens, switching the metadata service off, or terminating the
+    /// instance resolves the finding.
     /// ## Why it matters
     /// A web application that can be made to fetch an address of the attacker's choice hands out the credentials of the
     /// instance's role over IMDSv1. With tokens that takes far more than one request.
@@ -57,9 +58,15 @@ impl Rule for MetadataService {
                 }
             }
             _ => {
-                let (Some(id), Some(tokens)) = (parameter(record, "instanceId"), tokens(record)) else {
+                let Some(id) = parameter(record, "instanceId") else { return Ok(()) };
+                // A service that is switched off answers nobody, whatever it would ask for.
+                if parameter(record, "httpEndpoint") == Some("disabled") {
+                    cx.report(
+                        cx.passing(arn(id), format!("{who} switched the metadata service of {id} off")),
+                    );
                     return Ok(());
-                };
+                }
+                let Some(tokens) = parameter(record, "httpTokens") else { return Ok(()) };
                 if tokens == "optional" {
                     let title = format!("{who} let {id} answer metadata requests without a token (IMDSv1)");
                     report(record, cx, id, &title, Severity::Medium);
@@ -70,10 +77,6 @@ impl Rule for MetadataService {
         }
         Ok(())
     }
-}
-
-fn tokens<'r>(record: &'r Record<'_>) -> Option<&'r str> {
-    either(parameters(record), "httpTokens")
 }
 
 fn report(record: &Record<'_>, cx: &mut Cx<'_>, instance: &str, title: &str, severity: Severity) {
@@ -129,6 +132,10 @@ mod tests {
         let gone = json!({"requestParameters": {"instancesSet": {"items": [{"instanceId": "i-1"}]}}});
         for (event, how) in [
             (modify(json!({"InstanceId": "i-1", "HttpTokens": "required"})), Resolution::Fixed),
+            (
+                modify(json!({"InstanceId": "i-1", "HttpTokens": "optional", "HttpEndpoint": "disabled"})),
+                Resolution::Fixed,
+            ),
             (call("ec2", "TerminateInstances", gone), Resolution::Deleted),
         ] {
             let undone = observe(&MetadataService, &event);

@@ -23,8 +23,9 @@ declare_rule! {
     /// ## False positives
     /// A group that is attached to nothing yet: the event does not tell, and the last command does. A changed rule does
     /// not tell whether it is for traffic in or out, so that a change is reported as not certain. Rules for prefix lists
-    /// are not looked into. A rule that was revoked by its ports and addresses, without AWS naming its id in the
-    /// answer, stays open until the next look at the group.
+    /// are not looked into. The finding of a rule that was revoked by its ports and addresses, without AWS naming its id
+    /// in the answer, or that went with its group, stays open. What a load balancer or a game server opens besides 80
+    /// and 443 is low.
     SecurityGroup {
         id: "network-security-group-open",
         title: "A security group was opened to the internet",
@@ -163,9 +164,14 @@ fn revoked(record: &Record<'_>, cx: &mut Cx<'_>) {
 }
 
 fn changed(record: &Record<'_>, cx: &mut Cx<'_>) {
+    if record.request_omitted() {
+        cx.report(omitted(record, cx));
+    }
     for update in items_at(parameters(record), &["SecurityGroupRule"]) {
+        // A rule that the event does not show was not shown to be narrow.
         let rule = update.get("SecurityGroupRule").or_else(|| update.get("securityGroupRule"));
-        let opening = Opening::of(either(update, "securityGroupRuleId"), rule.unwrap_or(&Value::Null));
+        let Some(rule) = rule.filter(|rule| rule.is_object()) else { continue };
+        let opening = Opening::of(either(update, "securityGroupRuleId"), rule);
         if let Some(seen) = failing(record, cx, &opening, false) {
             cx.report(seen);
         } else if let Some(id) = &opening.id {
@@ -206,7 +212,10 @@ fn omitted(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
     let filter = format!("Name=group-id,Values={group}");
     cx.unknown(
         arn(record, &group),
-        format!("{} opened a security group, and CloudTrail left out to whom", power::who(record)),
+        format!(
+            "{} changed who gets in through a security group, and CloudTrail left out how",
+            power::who(record)
+        ),
     )
     .severity(Severity::Medium)
     .because("The call was too large for CloudTrail, so that the event does not show its rules.")
@@ -461,9 +470,13 @@ mod tests {
         let seen = fires_at(
             &SecurityGroup,
             Severity::Medium,
-            &ec2("AuthorizeSecurityGroupIngress", left_out, json!(null)),
+            &ec2("AuthorizeSecurityGroupIngress", left_out.clone(), json!(null)),
         );
         assert_eq!(seen.verdict, Verdict::Unknown);
+        let changed = ec2("ModifySecurityGroupRules", left_out, json!(null));
+        assert_eq!(fires_at(&SecurityGroup, Severity::Medium, &changed).verdict, Verdict::Unknown);
+        // Nor does a change without the rule settle what was opened.
+        quiet(&SecurityGroup, &[modify(json!(null))]);
     }
 
     #[test]

@@ -63,7 +63,11 @@ impl Rule for AccountJoined {
                     .step("If it is not yours, leave it", "organizations leave-organization", &[])
             }
             "InviteAccountToOrganization" => {
-                let target = record.param(&["target", "id"]).unwrap_or("an account that is not named");
+                // Who is invited by mail is masked; the invitation has a name of its own.
+                let masked = |id: &&str| id.starts_with("HIDDEN_") || id.starts_with('*');
+                let target = record.param(&["target", "id"]).filter(|id| !masked(id));
+                let invitation = record.response_text(&["handshake", "id"]);
+                let target = target.or(invitation).unwrap_or("an account that is not named");
                 cx.failing(target, format!("{who} invited {target} into the organization"))
                     .because("Once it accepts, the account is part of the organization and of its bill.")
                     .detail("Invited", target)
@@ -74,8 +78,18 @@ impl Rule for AccountJoined {
                     )
             }
             _ => {
+                // Control Tower tells how it ended in an event of its own, which carries no error when it failed.
+                let ended = |path: &[&str]| {
+                    let whole =
+                        record.whole().get("serviceEventDetails")?.get("createManagedAccountStatus")?;
+                    text_at(whole, path)
+                };
+                if ended(&["state"]).is_some_and(|state| state != "SUCCEEDED") {
+                    return Ok(());
+                }
                 let status = record.response_text(&["createAccountStatus", "id"]);
-                let request = status.or(param(record, "ProvisionedProductId")).unwrap_or(record.account());
+                let request = status.or(param(record, "ProvisionedProductId"));
+                let request = request.or(ended(&["account", "accountId"])).unwrap_or(record.account());
                 cx.failing(request, format!("{who} created an account in the organization ({request})"))
                     .because("A new account has none of the guards that the others were given since they were made.")
                     .detail_if("Parent", record.param(&["parentOrganizationalUnitName"]))
@@ -126,6 +140,24 @@ mod tests {
         let tower = json!({"requestParameters": {"provisionedProductId": "pp-abcdefg123456"}});
         let seen = fired(&AccountJoined, &call("controltower", "CreateManagedAccount", tower));
         assert_eq!(seen.subject.resource, "pp-abcdefg123456");
+        let masked = json!({"requestParameters": {"target": {"type": "EMAIL", "id": "HIDDEN_DUE_TO_SECURITY_REASONS"}},
+            "responseElements": {"handshake": {"id": "h-examplehandshakeid111"}}});
+        let seen = fired(&AccountJoined, &call("organizations", "InviteAccountToOrganization", masked));
+        assert_eq!(seen.subject.resource, "h-examplehandshakeid111");
+    }
+
+    /// Control Tower user guide, "Lifecycle events".
+    fn ended(state: &str) -> String {
+        let status = json!({"account": {"accountName": "new", "accountId": "777788889999"}, "state": state});
+        let event = json!({"eventType": "AwsServiceEvent", "userIdentity": {"type": null, "invokedBy": "AWS Internal"},
+            "serviceEventDetails": {"createManagedAccountStatus": status}});
+        call("controltower", "CreateManagedAccount", event)
+    }
+
+    #[test]
+    fn the_end_of_a_creation_names_the_account() {
+        assert_eq!(fired(&AccountJoined, &ended("SUCCEEDED")).subject.resource, "777788889999");
+        quiet(&AccountJoined, &[ended("FAILED")]);
     }
 
     #[test]

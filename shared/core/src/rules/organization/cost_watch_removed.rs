@@ -15,8 +15,8 @@ declare_rule! {
     /// ## What to do
     /// Make it again, if it was not replaced by another.
     /// ## False positives
-    /// Renaming a budget is deleting and creating; creating one of the same name closes the finding. Tearing down a
-    /// stack is tempered. An alarm on costs with another name is not recognised.
+    /// Renaming a budget is deleting and creating; creating a budget or an alarm of the same name closes the finding.
+    /// Tearing down a stack is tempered. An alarm on costs with another name is not recognised.
     CostWatchRemoved {
         id: "organization-cost-watch-removed",
         title: "A budget, cost monitor or billing alarm was removed",
@@ -30,7 +30,9 @@ declare_rule! {
         on: [
             On::Call("budgets.amazonaws.com", &["CreateBudget", "CreateNotification", "DeleteBudget", "DeleteNotification"]),
             On::Call("ce.amazonaws.com", &["DeleteAnomalyMonitor", "DeleteAnomalySubscription"]),
-            On::Call("monitoring.amazonaws.com", &["DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions"]),
+            On::Call("monitoring.amazonaws.com", &[
+                "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm",
+            ]),
         ],
     }
 }
@@ -42,20 +44,23 @@ impl Rule for CostWatchRemoved {
         if call.contains("Alarm") {
             for name in alarms(record) {
                 let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
-                let did = if call == "DeleteAlarms" { "deleted" } else { "silenced" };
-                if call == "EnableAlarmActions" {
-                    all.push(cx.passing(arn, format!("{who} switched billing alarm {name} on again")));
-                    continue;
-                }
+                // Whoever puts an alarm can put it without its actions.
+                let silent = record.param_flag(&["actionsEnabled"]) == Some(false);
+                let did = match call {
+                    "DeleteAlarms" => "deleted",
+                    "DisableAlarmActions" => "silenced",
+                    "PutMetricAlarm" | "PutCompositeAlarm" if silent => "silenced",
+                    _ => {
+                        all.push(cx.passing(arn, format!("{who} switched billing alarm {name} on again")));
+                        continue;
+                    }
+                };
                 let seen = cx.failing(arn, format!("{who} {did} billing alarm {name}"));
+                // Asked for by its metric, an alarm is found with all of its dimensions only.
                 all.push(seen.step(
                     "Which alarms on costs are left?",
-                    "cloudwatch describe-alarms-for-metric",
-                    &[
-                        ("--region", "us-east-1"),
-                        ("--namespace", "AWS/Billing"),
-                        ("--metric-name", "EstimatedCharges"),
-                    ],
+                    r#"cloudwatch describe-alarms --query "MetricAlarms[?Namespace=='AWS/Billing'].[AlarmName,ActionsEnabled]""#,
+                    &[("--region", "us-east-1")],
                 ));
             }
         } else if call.contains("Anomaly") {
@@ -80,6 +85,13 @@ impl Rule for CostWatchRemoved {
                 true => cx.passing(&arn, format!("{who} created {what} {name}")),
                 false => cx.failing(&arn, format!("{who} deleted {what} {name}")),
             };
+            // A new budget may bring its notifications along.
+            if call == "CreateBudget"
+                && !items_at(record.request(), &["notificationsWithSubscribers"]).is_empty()
+            {
+                let title = format!("{who} created budget {name} with notifications");
+                all.push(cx.passing(&arn, title).aspect("notification").global());
+            }
             let seen = if notification { seen.aspect("notification") } else { seen };
             all.push(seen.global().step(
                 "Which budgets are left?",
@@ -98,12 +110,12 @@ impl Rule for CostWatchRemoved {
 
 /// The alarms of this call that are about costs, by their names: a deleted alarm can no longer be looked at.
 fn alarms<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
-    let names = items_at(record.request(), &["alarmNames"]);
+    let names = [items_at(record.request(), &["alarmNames"]), items_at(record.request(), &["alarmName"])];
     let about_costs = |name: &&str| {
         let name = name.to_ascii_lowercase();
         ["billing", "budget", "cost", "spend", "estimatedcharges"].iter().any(|word| name.contains(word))
     };
-    names.into_iter().filter_map(|name| name.as_str()).filter(about_costs).collect()
+    names.into_iter().flatten().filter_map(|name| name.as_str()).filter(about_costs).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +155,24 @@ mod tests {
         let off = fired(&CostWatchRemoved, &call("monitoring", "DisableAlarmActions", one.clone()));
         let on = observe(&CostWatchRemoved, &call("monitoring", "EnableAlarmActions", one));
         assert_eq!((on[0].verdict, &on[0].subject), (Verdict::Passing, &off.subject));
+        assert!(off.steps[0].command.contains("'AWS/Billing'"), "{:?}", off.steps);
+    }
+
+    #[test]
+    fn putting_an_alarm_closes_it_unless_it_is_put_without_actions() {
+        let put = |actions: Value| {
+            let request =
+                json!({"alarmName": "Billing-100-USD", "threshold": 100, "actionsEnabled": actions});
+            call("monitoring", "PutMetricAlarm", json!({"requestParameters": request}))
+        };
+        let gone = json!({"requestParameters": {"alarmNames": ["Billing-100-USD"]}});
+        let gone = fired(&CostWatchRemoved, &call("monitoring", "DeleteAlarms", gone));
+        for again in [put(json!(true)), put(json!(null))] {
+            let again = observe(&CostWatchRemoved, &again);
+            assert_eq!((again[0].verdict, &again[0].subject), (Verdict::Passing, &gone.subject));
+        }
+        let silent = fires_at(&CostWatchRemoved, Severity::Medium, &put(json!(false)));
+        assert_eq!(silent.title, "alice silenced billing alarm Billing-100-USD");
     }
 
     #[test]
@@ -152,6 +182,11 @@ mod tests {
             observe(&CostWatchRemoved, &budget("CreateBudget", json!({"budget": {"budgetName": "monthly"}})));
         assert_eq!((again[0].verdict, &again[0].subject), (Verdict::Passing, &gone.subject));
         assert_eq!(again.len(), 1);
+        let gone = fired(&CostWatchRemoved, &budget("DeleteNotification", json!({"budgetName": "monthly"})));
+        let whole = json!({"budget": {"budgetName": "monthly"}, "notificationsWithSubscribers": [{"subscribers": []}]});
+        let again = observe(&CostWatchRemoved, &budget("CreateBudget", whole));
+        assert!(again.iter().all(|seen| seen.verdict == Verdict::Passing), "{again:?}");
+        assert!(again.iter().any(|seen| seen.subject == gone.subject), "{again:?}");
     }
 
     #[test]

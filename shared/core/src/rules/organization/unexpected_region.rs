@@ -16,7 +16,8 @@ declare_rule! {
     /// other regions too.
     /// ## False positives
     /// The first day in a new region: add it to the list. Certificates and functions for CloudFront, and some global
-    /// services, need us-east-1: list it if you use them. Stacks named after Keepwatch's own are INFORMATIONAL.
+    /// services, need us-east-1: list it if you use them. Stacks whose names begin with that of Keepwatch's own are LOW,
+    /// and no less, for anybody can name a stack so.
     UnexpectedRegion {
         id: "organization-unexpected-region",
         title: "Something was created in a region that is not in use",
@@ -52,7 +53,7 @@ impl Rule for UnexpectedRegion {
         let (who, call) = (power::who(record), record.event_name.or_empty().trim_end_matches("20150331"));
         let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
         let stack = record.param(&["stackName"]);
-        let own = |name: &str| !cx.config.stack.is_empty() && name.contains(cx.config.stack.as_str());
+        let own = |name: &str| !cx.config.stack.is_empty() && name.starts_with(cx.config.stack.as_str());
         let named =
             ["stackName", "functionName", "bucketName", "dBInstanceIdentifier", "name", "clusterName"];
         let lookup = format!("AttributeKey=EventName,AttributeValue={}", record.event_name.or_empty());
@@ -61,7 +62,7 @@ impl Rule for UnexpectedRegion {
                 record.account(),
                 format!("{who} called {call} ({service}) in {region}, a region not in use"),
             )
-            .severity(if stack.is_some_and(own) { Severity::Informational } else { Severity::High })
+            .severity(if stack.is_some_and(own) { Severity::Low } else { Severity::High })
             .because(format!("The regions in use are {}.", expected.join(", ")))
             .detail("Region", region)
             .detail("Call", format!("{service}:{call}"))
@@ -145,9 +146,11 @@ mod tests {
     fn own_forwarders_and_services_are_no_alarm() {
         let stack =
             at("ap-south-1", "cloudformation", "CreateStack", json!({"stackName": "keepwatch-forwarder"}));
-        assert_eq!(fired(&UnexpectedRegion, &stack).severity, Severity::Informational);
-        let other = at("ap-south-1", "cloudformation", "CreateStack", json!({"stackName": "miner"}));
-        assert_eq!(fired(&UnexpectedRegion, &other).severity, Severity::High);
+        assert_eq!(fired(&UnexpectedRegion, &stack).severity, Severity::Low);
+        for name in ["miner", "not-keepwatch"] {
+            let other = at("ap-south-1", "cloudformation", "CreateStack", json!({"stackName": name}));
+            assert_eq!(fired(&UnexpectedRegion, &other).severity, Severity::High);
+        }
         let scaling = json!({"awsRegion": "ap-south-1", "userIdentity": {"type": "AWSService"}});
         assert_eq!(fired(&UnexpectedRegion, &call("ec2", "RunInstances", scaling)).severity, Severity::Low);
     }
