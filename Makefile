@@ -7,7 +7,10 @@ PYTHON ?= python3
 SAVED_ARCH := $(shell sed -n 's/.*Architecture=\\"\([a-z0-9_]*\)\\".*/\1/p' samconfig.toml 2> /dev/null)
 ARCH ?= $(or $(SAVED_ARCH),x86_64)
 REGION ?= us-east-1
+# A folder of your own Sigma rules.
+SIGMA ?=
 SEEDS ?= 100000
+SECONDS ?= 60
 CARGO := cargo
 TOOLS := .tools
 PY := $(TOOLS)/venv/bin/python
@@ -90,6 +93,17 @@ corpus: cargo ## read every event of a folder of recorded events: make corpus CO
 sim: cargo ## crashes, duplicates, outages: 100,000 simulated lives of the pipeline (SEEDS=n)
 	$(CARGO) run --locked --release -p keepwatch-tests --bin sim -- --seeds $(SEEDS)
 
+# The fuzzer's runtime needs a nightly compiler. Each target runs for SECONDS and leaves what it has learnt in .tools/.
+.PHONY: fuzz
+fuzz: cargo ## any text as event and as policy, SECONDS=60 each; needs rustup's nightly toolchain
+	@command -v $(TOOLS)/fuzz/bin/cargo-fuzz > /dev/null || $(CARGO) install --locked --root $(TOOLS)/fuzz cargo-fuzz@0.13.1
+	@$(PYTHON) tools/fuzz_seeds.py $(TOOLS)/fuzz/corpus
+	@for target in event policy; do \
+	    echo "== $$target"; \
+	    PATH="$(CURDIR)/$(TOOLS)/fuzz/bin:$$PATH" $(CARGO) +nightly fuzz run $$target $(TOOLS)/fuzz/corpus/$$target -- \
+	        -dict=fuzz/aws.dict -max_len=65536 -max_total_time=$(SECONDS) -print_final_stats=1 || exit 1; \
+	done
+
 .PHONY: bench-cold
 bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios in one run
 	$(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
@@ -102,12 +116,17 @@ bench-rules: cargo ## what an event costs, beside other engines, as ratios in on
 
 #@ Ship it
 
+# Own rules are checked before they are packed: an invalid one stops the build, not the watch.
 .PHONY: build
-build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or arm64)
+build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or arm64; SIGMA=folder packs own rules)
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is x86_64 or arm64, not $(ARCH)"; exit 2 ;; esac
 	@$(INSTALL) build
+	$(if $(SIGMA),$(CARGO) run -q --locked -p keepwatch-cli -- rules check $(SIGMA))
 	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
-	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-securityhub $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-securityhub $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) \
+	    $(if $(SIGMA),--features keepwatch-detect/sigma)
+	@rm -rf target/lambda/detect/sigma
+	@$(if $(SIGMA),cp -RL $(SIGMA) target/lambda/detect/sigma,true)
 
 # Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.

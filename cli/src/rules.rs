@@ -101,6 +101,10 @@ fn metas() -> impl Iterator<Item = &'static Meta> {
     registry::RULES.iter().map(|rule| rule.meta())
 }
 
+fn docs(meta: &Meta) -> &'static str {
+    registry::docs(meta.id).unwrap_or_default()
+}
+
 fn machine(meta: &Meta) -> Value {
     json!({
         "id": meta.id,
@@ -111,7 +115,7 @@ fn machine(meta: &Meta) -> Value {
         "references": meta.references,
         "event_names": event_names(meta),
         "finding": meta.finding,
-        "docs": meta.docs.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim(),
+        "docs": docs(meta).lines().map(str::trim).collect::<Vec<_>>().join("\n").trim(),
     })
 }
 
@@ -157,7 +161,7 @@ fn page(meta: &Meta) -> String {
         let _ = writeln!(page, "| Adds to the finding of | [`{0}`]({0}.md) |", meta.finding);
     }
     page.push('\n');
-    for line in meta.docs.lines().map(str::trim) {
+    for line in docs(meta).lines().map(str::trim) {
         if line.starts_with("## ") && !page.ends_with("\n\n") {
             page.push('\n');
         }

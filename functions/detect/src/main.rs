@@ -1,8 +1,7 @@
 //! `detect`: intake queue -> rules -> findings. This file wires ports to core; `handler.rs` has the logic.
 
 mod handler;
-#[cfg(feature = "sigma")]
-mod sigma;
+mod own_rules;
 
 use keepwatch_aws::account::LiveAccount;
 use keepwatch_aws::clients;
@@ -10,21 +9,11 @@ use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
-#[cfg(not(feature = "sigma"))]
-use keepwatch_core::rules::registry;
-use keepwatch_core::rules::{Config, Rule, dispatch::Index};
+use keepwatch_core::rules::{Config, dispatch::Index};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 
 use crate::handler::Detect;
-
-/// All rules.
-fn rules() -> &'static [&'static dyn Rule] {
-    #[cfg(feature = "sigma")]
-    return sigma::rules();
-    #[cfg(not(feature = "sigma"))]
-    registry::RULES
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -39,8 +28,9 @@ async fn main() -> Result<(), Error> {
     let findings = FindingsTable::new(&config, findings, &journal);
     let journal = JournalTable::new(&config, journal);
     findings.warm().await;
+    let rules = own_rules::with_built_in(&journal).await;
     let detect = Detect {
-        rules: Index::new(rules()),
+        rules: Index::new(rules),
         account: LiveAccount::new(&config, findings.clone(), journal.clone()),
         findings,
         journal,

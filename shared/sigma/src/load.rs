@@ -296,7 +296,7 @@ fn name(compiled: Vec<(Candidate, CompiledRule)>, loaded: &mut Loaded) {
             loaded.reject(&place, same);
             continue;
         }
-        let meta = metadata::meta(&rule, id, &place.file);
+        let meta = metadata::meta(&rule, id);
         let rule: &'static dyn Rule = leak::value(Sigma::new(&rule, compiled, meta));
         loaded.rules.push(OwnRule { file: place.file, line: place.line, rule });
     }

@@ -1,7 +1,5 @@
 //! What is known of a Sigma rule without running it, in Keepwatch's words.
 
-use std::path::Path;
-
 use keepwatch_core::observation::{Confidence, Severity};
 use keepwatch_core::rules::{Meta, On, registry};
 use keepwatch_core::text::clean;
@@ -33,7 +31,7 @@ pub(crate) fn id(rule: &SigmaRule) -> String {
 }
 
 /// Leaks the metadata of the rule with this id.
-pub(crate) fn meta(rule: &SigmaRule, id: String, file: &Path) -> &'static Meta {
+pub(crate) fn meta(rule: &SigmaRule, id: String) -> &'static Meta {
     let selected = selected(&rule.detection);
     let on = On::Matching(
         leak::texts(selected.sources.into_iter().flatten()),
@@ -54,7 +52,6 @@ pub(crate) fn meta(rule: &SigmaRule, id: String, file: &Path) -> &'static Meta {
         general: false,
         repeat_hours: 24,
         wakes: false,
-        docs: leak::text(docs(rule, file)),
     })
 }
 
@@ -96,21 +93,4 @@ pub(crate) fn description(rule: &SigmaRule) -> String {
 /// What harmless reasons the rule knows.
 pub(crate) fn false_positives(rule: &SigmaRule) -> Vec<String> {
     rule.falsepositives.iter().map(|text| line(text, 300)).filter(|text| !text.is_empty()).collect()
-}
-
-fn docs(rule: &SigmaRule, file: &Path) -> String {
-    let level = rule.level.map_or("no level, which counts as medium", |level| level.as_str());
-    let author =
-        rule.author.as_deref().map(|author| format!(", by {}", line(author, 200))).unwrap_or_default();
-    let false_positives = match false_positives(rule) {
-        known if known.is_empty() => "The rule names none.".to_owned(),
-        known => known.iter().map(|text| format!("* {text}\n")).collect(),
-    };
-    format!(
-        "## What it detects\n{}\n\n## Why it matters\nIt is one of your own Sigma rules{author}, from {}. Its level is \
-         {level}.\n\n## What to do\nLook at the event, and at what the same caller did before and after it. If nobody \
-         answers for it, stop the caller.\n\n## False positives\n{false_positives}\n",
-        description(rule),
-        file.display(),
-    )
 }

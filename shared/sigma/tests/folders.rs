@@ -160,9 +160,6 @@ fn an_observation_carries_what_the_mail_needs() {
     );
     assert_eq!(seen.rule.catalogue, ["SIGMA"]);
     assert!(seen.rule.references.contains(&"ATT&CK T1562.008"), "{:?}", seen.rule.references);
-    for heading in ["What it detects", "Why it matters", "What to do", "False positives"] {
-        assert!(seen.rule.docs.contains(&format!("## {heading}\n")), "{}", seen.rule.docs);
-    }
 }
 
 #[test]

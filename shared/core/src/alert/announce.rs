@@ -8,7 +8,7 @@ use super::Alert;
 use super::layout::{command, heading, listed, paragraph};
 use crate::finding::short_hash;
 use crate::observation::Severity;
-use crate::settings::Settings;
+use crate::settings::{Invalid, Settings};
 use crate::text::{MAX_TEXT, clean, shell_word};
 
 /// What the settings say, each row as one line, by a fingerprint of the row.
@@ -28,8 +28,9 @@ pub(super) struct News {
     pub alert: Alert,
 }
 
-/// What is new in the settings, or gone from them, compared with what was announced.
-pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
+/// What is new in the settings, or gone from them, compared with what was announced; `own_rules` are those that cannot be
+/// used.
+pub(super) fn news(settings: &Settings, own_rules: &[Invalid], known: &Announced) -> Option<News> {
     let mut all = Announced::new();
     let mut core = false;
     for suppression in &settings.suppressions {
@@ -50,7 +51,7 @@ pub(super) fn news(settings: &Settings, known: &Announced) -> Option<News> {
     for text in tuning(settings) {
         all.insert(format!("tuning-{}", short_hash(&[&text])), text);
     }
-    for invalid in &settings.invalid {
+    for invalid in settings.invalid.iter().chain(own_rules) {
         let text = format!("{}: {}", invalid.setting_id, invalid.reason);
         all.insert(format!("invalid-{}", short_hash(&[&text])), text);
     }
@@ -90,7 +91,7 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
     let headline = match (added, removed, invalid) {
         ([one], [], []) => format!("Keepwatch: added: {one}"),
         ([], [one], []) => format!("Keepwatch: removed: {one}"),
-        ([], [], [one]) => format!("Keepwatch: a settings row cannot be used: {one}"),
+        ([], [], [one]) => format!("Keepwatch: cannot be used: {one}"),
         _ => format!(
             "Keepwatch: the settings have changed: added {}, removed {}, unusable {}",
             added.len(),
@@ -101,10 +102,9 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
     let mut out = String::new();
     paragraph(
         &mut out,
-        "The settings table has changed. What is suppressed is recorded, and nobody is mailed about it.",
+        "What Keepwatch is told to do has changed. What is suppressed is recorded, and nobody is mailed about it.",
     );
-    for (title, rows) in
-        [("ADDED", added), ("REMOVED", removed), ("CANNOT BE USED, SILENCES NOTHING", invalid)]
+    for (title, rows) in [("ADDED", added), ("REMOVED", removed), ("CANNOT BE USED, HAS NO EFFECT", invalid)]
     {
         if rows.is_empty() {
             continue;
@@ -119,7 +119,7 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
     }
     heading(&mut out, "WHAT TO DO NOW");
     if !invalid.is_empty() {
-        paragraph(&mut out, "Correct each row that cannot be used, or remove it.");
+        paragraph(&mut out, "Correct what cannot be used, or remove it.");
     }
     if added.len() + removed.len() > 0 {
         paragraph(

@@ -41,12 +41,13 @@ pub(super) fn text(finding: &Finding) -> String {
     heading(&mut out, "WHEN");
     when(&mut out, finding);
 
-    if let Some(why) = meta.and_then(|meta| section(meta.docs, "Why it matters")) {
+    let said = |heading: &str| section(registry::docs(meta?.id)?, heading);
+    if let Some(why) = said("Why it matters") {
         heading(&mut out, "WHY IT MATTERS");
         paragraph(&mut out, &why);
     }
     heading(&mut out, "WHAT TO DO NOW");
-    if let Some(what) = meta.and_then(|meta| section(meta.docs, "What to do")) {
+    if let Some(what) = said("What to do") {
         paragraph(&mut out, &what);
     }
     steps(&mut out, finding);
@@ -56,7 +57,7 @@ pub(super) fn text(finding: &Finding) -> String {
     }
 
     heading(&mut out, "IF IT IS EXPECTED");
-    if let Some(harmless) = meta.and_then(|meta| section(meta.docs, "False positives")) {
+    if let Some(harmless) = said("False positives") {
         paragraph(&mut out, &harmless);
     }
     for (purpose, call) in silencing(finding) {

@@ -18,6 +18,7 @@ use crate::finding::Finding;
 use crate::finding::record::{FindingStore, Write};
 use crate::journal::{Journal, RECEIPTS_KEPT};
 use crate::observation::Severity;
+use crate::settings::own_rules;
 use crate::time::Timestamp;
 
 /// How many findings are written at the same time.
@@ -276,12 +277,13 @@ where
         failed
     }
 
-    /// Tells once of each row that came into the settings, left them, or cannot be used.
+    /// Tells once of each row that came into the settings, left them, or cannot be used, and of own rules that cannot.
     async fn announce(&self, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
         let known = self.journal.read::<Announced>(ANNOUNCED).await.map_err(DeliverError::Journal)?;
         let expected = known.as_ref().map(|entry| entry.version);
         let known = known.map(|entry| entry.value).unwrap_or_default();
-        let Some(news) = announce::news(self.settings, &known) else { return Ok(()) };
+        let own_rules = own_rules::unusable(self.journal).await.map_err(DeliverError::Journal)?;
+        let Some(news) = announce::news(self.settings, &own_rules, &known) else { return Ok(()) };
         // The same row may come, go and come again: each change of what was announced is news of its own.
         let key = format!("{}#{}", news.key, expected.unwrap_or(0));
         let posted = self.send_once(&key, now, async || Ok(Some(news.alert))).await?;

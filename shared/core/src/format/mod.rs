@@ -13,7 +13,7 @@ use crate::event::is_account_id;
 use crate::finding::{Finding, Status};
 use crate::observation::Verdict;
 use crate::policy::Arn;
-use crate::rules::{Meta, On};
+use crate::rules::{Meta, On, registry};
 
 /// The product's name in every format.
 const PRODUCT: &str = "Keepwatch";
@@ -183,5 +183,5 @@ fn types(origin: Origin, meta: Option<&Meta>) -> Vec<String> {
 
 /// What to do, in the rule's own words.
 fn what_to_do(meta: Option<&Meta>) -> Option<String> {
-    section(meta?.docs, "What to do")
+    section(registry::docs(meta?.id)?, "What to do")
 }

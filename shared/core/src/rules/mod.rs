@@ -67,8 +67,6 @@ pub struct Meta {
     pub repeat_hours: u32,
     /// Whether its first observation is worth a mail of its own on a finding that was mailed for another witness.
     pub wakes: bool,
-    /// The rule's documentation, Markdown, from its doc comment.
-    pub docs: &'static str,
 }
 
 /// One thing a rule listens to.
@@ -367,6 +365,11 @@ macro_rules! declare_rule {
         $(#[doc = $doc])+
         pub(crate) struct $name;
 
+        impl $name {
+            /// What is said of it above, for people.
+            pub(crate) const DOCS: &'static str = concat!($($doc, "\n"),+);
+        }
+
         impl $crate::rules::Described for $name {
             fn meta(&self) -> &'static $crate::rules::Meta {
                 static META: $crate::rules::Meta = $crate::rules::Meta {
@@ -382,7 +385,6 @@ macro_rules! declare_rule {
                 general: $crate::rules::declare_rule!(@or false $(, $general)?),
                 repeat_hours: $crate::rules::declare_rule!(@or 24 $(, $repeat_hours)?),
                 wakes: $crate::rules::declare_rule!(@or false $(, $wakes)?),
-                docs: concat!($($doc, "\n"),+),
                 };
                 &META
             }

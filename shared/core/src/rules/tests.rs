@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::dispatch::{Index, linear};
 use super::patterns::event_rules;
-use super::registry::RULES;
+use super::registry::{RULES, docs};
 use super::testing::*;
 use super::{Meta, On};
 use crate::alert::section;
@@ -111,7 +111,8 @@ fn ids_are_unique_kebab_case_and_findings_exist() {
 fn every_rule_tells_what_why_what_to_do_and_what_it_avoids() {
     for meta in metas() {
         for heading in ["What it detects", "Why it matters", "What to do", "False positives"] {
-            let text = section(meta.docs, heading).unwrap_or_else(|| panic!("{} has no {heading}", meta.id));
+            let text = section(docs(meta.id).unwrap(), heading)
+                .unwrap_or_else(|| panic!("{} has no {heading}", meta.id));
             assert!(text.len() > 40, "{}: {heading} says only {text:?}", meta.id);
         }
     }

@@ -3,6 +3,7 @@
 //! Rows are written by the command line or by hand, so each is validated again when it is read. A row that cannot be
 //! used silences nothing and is told of; a typo is never silence.
 
+pub mod own_rules;
 mod suppression;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tuning;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::observation::Subject;
@@ -23,7 +25,7 @@ pub use tuning::{LISTS, Lists, Override};
 pub const KEY: &str = "setting_id";
 
 /// A row that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Invalid {
     /// Its key.
     pub setting_id: String,

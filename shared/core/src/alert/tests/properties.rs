@@ -315,7 +315,7 @@ proptest! {
             digest::alert(&[Line::of(&edited), Line::unreadable(id)]),
         ];
         alerts.extend(tally.alert(&settings, now));
-        alerts.extend(announce::news(&settings, &Announced::new()).map(|news| news.alert));
+        alerts.extend(announce::news(&settings, &[], &Announced::new()).map(|news| news.alert));
         for alert in alerts {
             let faults = faults(&alert);
             prop_assert!(faults.is_empty(), "{:#?}\nSubject: {}\n\n{}", faults, alert.subject, alert.text);

@@ -163,7 +163,7 @@ fn of_what_the_settings_say() {
         settings.invalid.retain(|invalid| invalid.setting_id.ends_with(id));
         settings
     };
-    let news = |settings: &Settings, known: &Announced| announce::news(settings, known).unwrap();
+    let news = |settings: &Settings, known: &Announced| announce::news(settings, &[], known).unwrap();
     let added = news(&only("bootstrap"), &Announced::new());
     snapshot("settings-added", &added.alert);
     snapshot("settings-invalid", &news(&only("ci"), &Announced::new()).alert);

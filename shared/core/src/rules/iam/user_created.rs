@@ -1,6 +1,5 @@
 use super::{raised, recorded};
 use crate::event::Record;
-use crate::observation::Severity;
 use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 

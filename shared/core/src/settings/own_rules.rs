@@ -1,0 +1,36 @@
+//! What is wrong with the owner's own rules. `detect` finds it out when it starts and sends no mails; `notify` sends mails
+//! and has no rules. So it is noted in the journal and announced like a settings row that cannot be used.
+
+use super::Invalid;
+use crate::journal::{Journal, RECEIPTS_KEPT};
+use crate::time::Timestamp;
+
+/// The journal's key.
+const ENTRY: &str = "own rules";
+
+/// Notes what cannot be used, which is nothing when all is well again.
+///
+/// # Errors
+/// The journal's.
+pub async fn note<J: Journal>(
+    journal: &J,
+    mut invalid: Vec<Invalid>,
+    now: Timestamp,
+) -> Result<(), J::Error> {
+    invalid.sort();
+    let known = journal.read::<Vec<Invalid>>(ENTRY).await?;
+    let expected = known.as_ref().map(|entry| entry.version);
+    if known.map(|entry| entry.value).unwrap_or_default() == invalid {
+        return Ok(());
+    }
+    // Another start of the same function may have been quicker, and has noted the same.
+    journal.write(ENTRY, &invalid, expected, now.plus(RECEIPTS_KEPT)).await.map(|_| ())
+}
+
+/// What cannot be used, as far as it was noted.
+///
+/// # Errors
+/// The journal's.
+pub async fn unusable<J: Journal>(journal: &J) -> Result<Vec<Invalid>, J::Error> {
+    Ok(journal.read(ENTRY).await?.map(|entry| entry.value).unwrap_or_default())
+}
