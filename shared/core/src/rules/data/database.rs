@@ -1,6 +1,6 @@
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
-use crate::observation::{Observation, Severity};
+use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
 use crate::rules::network_access::{either, region};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -9,7 +9,8 @@ declare_rule! {
     /// ## What it detects
     /// A database of RDS or Aurora was deleted: without a last snapshot (high), or with one (medium); the deletion of a
     /// read replica or of one member of a cluster loses no data and is low. Deletion protection was switched off, or the
-    /// master password was set anew (medium). Switching the protection on again resolves its finding.
+    /// master password was set anew (medium). Switching the protection on again resolves its finding, letting Secrets
+    /// Manager choose the password resolves the other, and deleting the database resolves both.
     /// ## Why it matters
     /// Protection off, backups gone, database deleted: this is the order in which it happens. Whoever sets the master
     /// password reads everything, without having known the old one.
@@ -31,6 +32,10 @@ declare_rule! {
     }
 }
 
+/// The aspects of what can happen to a database before it is deleted.
+const PROTECTION: &str = "deletion protection";
+const PASSWORD: &str = "master password";
+
 /// What a call is about, for titles, ARNs and commands.
 struct Named<'r> {
     name: &'r str,
@@ -45,12 +50,18 @@ impl Rule for Database {
         let event = record.event_name.or_empty();
         let Some(named) = named(record) else { return Ok(()) };
         let seen = if event.starts_with("Delete") {
+            // Protection must be off before a database can be deleted; what is gone has neither.
+            for aspect in [PROTECTION, PASSWORD] {
+                let title = format!("{} deleted {} {}", power::who(record), named.what, named.name);
+                cx.report(cx.passing(&named.arn, title).aspect(aspect));
+            }
             vec![deleted(record, cx, &named)]
         } else {
             [protection(record, cx, &named), password(record, cx, &named)].into_iter().flatten().collect()
         };
         for seen in seen {
-            cx.report(cx.tempered(power::stop_caller(seen, record)));
+            let bad = seen.verdict == Verdict::Failing;
+            cx.report(if bad { cx.tempered(power::stop_caller(seen, record)) } else { seen });
         }
         Ok(())
     }
@@ -111,10 +122,10 @@ fn protection(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Obs
     Some(match flag_at(record.request(), &["deletionProtection"])? {
         true => cx
             .passing(&named.arn, format!("{who} switched on deletion protection of {what} {name}"))
-            .aspect("deletion protection"),
+            .aspect(PROTECTION),
         false => cx
             .failing(&named.arn, format!("{who} switched off deletion protection of {what} {name}"))
-            .aspect("deletion protection")
+            .aspect(PROTECTION)
             .because("One call can now delete it.")
             .step(
                 "Switch it on again",
@@ -125,12 +136,16 @@ fn protection(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Obs
 }
 
 fn password(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Observation> {
+    let (who, what, name) = (power::who(record), named.what, named.name);
+    if flag_at(record.request(), &["manageMasterUserPassword"]) == Some(true) {
+        let title = format!("{who} lets Secrets Manager choose the master password of {what} {name}");
+        return Some(cx.passing(&named.arn, title).aspect(PASSWORD));
+    }
     // The value is masked; that it is there is what counts.
     either(record.request(), "masterUserPassword")?;
-    let (who, what, name) = (power::who(record), named.what, named.name);
     let seen = cx
         .failing(&named.arn, format!("{who} set the master password of {what} {name}"))
-        .aspect("master password")
+        .aspect(PASSWORD)
         .because("Whoever set it can read and change everything in the database.")
         .step(
             "From where can the database be reached? (PubliclyAccessible, VpcSecurityGroups)",
@@ -155,8 +170,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
     use crate::rules::testing::*;
+
+    /// What is failing: a deletion also settles what was wrong before it.
+    fn deleted(severity: Severity, event: &str) -> Observation {
+        let mut seen = observe(&Database, event);
+        seen.retain(|seen| seen.verdict == Verdict::Failing);
+        assert_eq!(seen.iter().map(|seen| seen.severity).collect::<Vec<_>>(), [severity], "{event}");
+        seen.remove(0)
+    }
 
     fn rds(name: &str, request: Value) -> String {
         call("rds", name, json!({"requestParameters": request}))
@@ -165,21 +187,35 @@ mod tests {
     #[test]
     fn deleting() {
         let gone = json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true, "deleteAutomatedBackups": true});
-        let seen = fires_at(&Database, Severity::High, &rds("DeleteDBInstance", gone));
+        let seen = deleted(Severity::High, &rds("DeleteDBInstance", gone));
         assert_eq!(seen.title, "alice deleted database shop without a last snapshot");
         assert_eq!(seen.details, [("Automated backups".to_owned(), "deleted with it".to_owned())]);
         let kept = json!({"dBInstanceIdentifier": "shop", "finalDBSnapshotIdentifier": "last"});
-        fires_at(&Database, Severity::Medium, &rds("DeleteDBInstance", kept));
+        deleted(Severity::Medium, &rds("DeleteDBInstance", kept));
         let cluster = json!({"dBClusterIdentifier": "shop", "skipFinalSnapshot": "true"});
-        fires_at(&Database, Severity::High, &rds("DeleteDBCluster", cluster));
-        fires_at(
-            &Database,
-            Severity::Medium,
-            &rds("DeleteGlobalCluster", json!({"globalClusterIdentifier": "shop"})),
-        );
+        deleted(Severity::High, &rds("DeleteDBCluster", cluster));
+        let global = json!({"globalClusterIdentifier": "shop"});
+        deleted(Severity::Medium, &rds("DeleteGlobalCluster", global));
         let member = json!({"requestParameters": {"dBInstanceIdentifier": "shop-2", "skipFinalSnapshot": true},
             "responseElements": {"dBClusterIdentifier": "shop"}});
-        fires_at(&Database, Severity::Low, &call("rds", "DeleteDBInstance", member));
+        deleted(Severity::Low, &call("rds", "DeleteDBInstance", member));
+    }
+
+    #[test]
+    fn what_is_deleted_is_neither_unprotected_nor_open_by_a_password() {
+        let modify = |key: &str, value: Value| {
+            rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", key: value}))
+        };
+        let off = fired(&Database, &modify("deletionProtection", json!(false))).finding_id();
+        let set = fired(&Database, &modify("masterUserPassword", json!("****"))).finding_id();
+        let gone =
+            rds("DeleteDBInstance", json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true}));
+        let mut settled = observe(&Database, &gone);
+        settled.retain(|seen| seen.verdict == Verdict::Passing);
+        assert_eq!(settled.iter().map(Observation::finding_id).collect::<Vec<_>>(), [off, set.clone()]);
+        let managed = observe(&Database, &modify("manageMasterUserPassword", json!(true)));
+        assert_eq!((managed.len(), managed[0].verdict), (1, Verdict::Passing));
+        assert_eq!(managed[0].finding_id(), set);
     }
 
     #[test]
