@@ -21,8 +21,8 @@ declare_rule! {
     /// See who the caller is and what it read. If nobody knows it, stop its credentials and change every secret that it
     /// has read.
     /// ## False positives
-    /// Software that copies all secrets into a cluster or a backup: name its role as `automation`. A single secret read
-    /// by a stranger is not seen here.
+    /// Software that copies all secrets into a cluster or a backup: name its role as `automation`. Parameters that AWS
+    /// publishes for everybody are not counted. A single secret read by a stranger is not seen here.
     SecretsRead {
         id: "data-secrets-read-in-bulk",
         title: "Many secrets were read by one caller",
@@ -97,11 +97,17 @@ fn secrets(record: &Record<'_>) -> Vec<String> {
         "GetSecretValue" => one("secretId").iter().map(|id| secret_name(id)).collect(),
         "BatchGetSecretValue" => many("secretIdList").map(|id| secret_name(&id)).collect(),
         _ if record.param_flag(&["withDecryption"]) != Some(true) => Vec::new(),
-        "GetParameter" | "GetParameterHistory" => one("name"),
+        "GetParameter" | "GetParameterHistory" => parameters(one("name")),
         // The event does not tell how many there are under a path.
-        "GetParametersByPath" => one("path"),
-        _ => many("names").collect(),
+        "GetParametersByPath" => parameters(one("path")),
+        _ => parameters(many("names").collect()),
     }
+}
+
+/// Parameters by name, without what AWS publishes for everybody. A secret that is read as a parameter is that secret.
+fn parameters(names: Vec<String>) -> Vec<String> {
+    let own = names.into_iter().filter(|name| !name.starts_with("/aws/service/"));
+    own.map(|name| name.strip_prefix("/aws/reference/secretsmanager/").unwrap_or(&name).to_owned()).collect()
 }
 
 /// The name of a secret, whether the caller gave the name or the ARN, whose last seven characters AWS adds.
@@ -159,6 +165,11 @@ mod tests {
             ("secretsmanager", "BatchGetSecretValue", json!({"secretIdList": ["first", "prod/db"]})),
             ("ssm", "GetParameter", json!({"name": "prod/db", "withDecryption": true})),
             ("ssm", "GetParameters", json!({"names": ["first", "prod/db"], "withDecryption": "true"})),
+            (
+                "ssm",
+                "GetParameter",
+                json!({"name": "/aws/reference/secretsmanager/prod/db", "withDecryption": true}),
+            ),
             ("ssm", "GetParameterHistory", json!({"name": "prod/db", "withDecryption": true})),
             ("ssm", "GetParametersByPath", json!({"path": "prod/db", "withDecryption": true})),
         ] {
@@ -186,6 +197,7 @@ mod tests {
             read("ssm", "GetParameter", json!({"name": "prod/db"})),
             read("ssm", "GetParameter", json!({"name": "prod/db", "withDecryption": false})),
             read("ssm", "GetParametersByPath", json!({"path": "/", "recursive": true})),
+            read("ssm", "GetParameter", json!({"name": "/aws/service/ami-x", "withDecryption": true})),
             read("ssm", "GetParameters", json!({"names": {"odd": 1}, "withDecryption": true})),
             read("secretsmanager", "GetSecretValue", json!(null)),
             read("secretsmanager", "BatchGetSecretValue", json!({"filters": some})),
