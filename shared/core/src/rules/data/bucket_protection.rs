@@ -201,8 +201,8 @@ fn lifecycle(record: &Record<'_>, cx: &mut Cx<'_>, bucket: &str) {
 /// When this rule deletes whatever there is, where that is soon: after so many days, or on a day.
 fn empties(rule: &Value, record: &Record<'_>) -> Option<String> {
     let days = number_at(rule, &["Expiration", "Days"]).filter(|days| (1..=SOON).contains(days));
-    let soon = record.time()?.plus(Duration::from_secs(SOON.unsigned_abs() * 86_400));
     // S3 begins at once where the day is past.
+    let soon = record.time().unwrap_or_default().plus(Duration::from_secs(SOON.unsigned_abs() * 86_400));
     let date = text_at(rule, &["Expiration", "Date"])
         .filter(|date| Timestamp::parse(date).is_some_and(|day| day <= soon));
     let when = match (days, date) {
