@@ -10,7 +10,8 @@ declare_rule! {
     /// A database of RDS or Aurora was deleted: without a last snapshot (high), or with one (medium); the deletion of a
     /// read replica or of one member of a cluster loses no data and is low. Deletion protection was switched off, or the
     /// master password was set anew (medium). Switching the protection on again resolves its finding, letting Secrets
-    /// Manager choose the password resolves the other, and deleting the database resolves both.
+    /// Manager choose the password resolves the other, and deleting the database resolves both. Restoring a database
+    /// under the name of the deleted one resolves the deletion.
     /// ## Why it matters
     /// Protection off, backups gone, database deleted: this is the order in which it happens. Whoever sets the master
     /// password reads everything, without having known the old one.
@@ -27,7 +28,8 @@ declare_rule! {
         references: ["Security Hub RDS.7, RDS.8", "ATT&CK T1485", "Amazon RDS API Reference: DeleteDBInstance"],
         on: [On::Call("rds.amazonaws.com", &[
             "ModifyDBInstance", "ModifyDBCluster", "ModifyGlobalCluster", "DeleteDBInstance", "DeleteDBCluster",
-            "DeleteGlobalCluster",
+            "DeleteGlobalCluster", "RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceToPointInTime",
+            "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime",
         ])],
     }
 }
@@ -48,6 +50,14 @@ struct Named<'r> {
 impl Rule for Database {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let event = record.event_name.or_empty();
+        if event.starts_with("Restore") {
+            if let Some((kind, name)) = restored(record) {
+                let arn = record.arn("rds", &format!("{kind}:{name}"));
+                let title = format!("{} restored a database as {name}", power::who(record));
+                cx.report(cx.passing(arn, title).aspect("deleted"));
+            }
+            return Ok(());
+        }
         let Some(named) = named(record) else { return Ok(()) };
         let seen = if event.starts_with("Delete") {
             // Protection must be off before a database can be deleted; what is gone has neither.
@@ -85,6 +95,16 @@ fn named<'r>(record: &'r Record<'_>) -> Option<Named<'r>> {
     };
     let name = either(request, key)?;
     Some(Named { name, arn: record.arn("rds", &format!("{kind}:{name}")), what, command, option })
+}
+
+/// What a database that is restored is called, and whether that is the name of an instance or of a cluster.
+fn restored<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
+    let request = record.request();
+    if record.event_name.or_empty().starts_with("RestoreDBCluster") {
+        return Some(("cluster", either(request, "dBClusterIdentifier")?));
+    }
+    let instance = either(request, "targetDBInstanceIdentifier");
+    Some(("db", instance.or_else(|| either(request, "dBInstanceIdentifier"))?))
 }
 
 fn deleted(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Observation {
@@ -199,6 +219,28 @@ mod tests {
         let member = json!({"requestParameters": {"dBInstanceIdentifier": "shop-2", "skipFinalSnapshot": true},
             "responseElements": {"dBClusterIdentifier": "shop"}});
         deleted(Severity::Low, &call("rds", "DeleteDBInstance", member));
+    }
+
+    #[test]
+    fn restoring_it_resolves_the_deletion() {
+        let instance = json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true});
+        let instance = deleted(Severity::High, &rds("DeleteDBInstance", instance)).finding_id();
+        let cluster = json!({"dBClusterIdentifier": "shop", "skipFinalSnapshot": true});
+        let cluster = deleted(Severity::High, &rds("DeleteDBCluster", cluster)).finding_id();
+        for (name, request, gone) in [
+            ("RestoreDBInstanceFromDBSnapshot", json!({"dBInstanceIdentifier": "shop"}), &instance),
+            (
+                "RestoreDBInstanceToPointInTime",
+                json!({"sourceDbiResourceId": "db-1", "targetDBInstanceIdentifier": "shop"}),
+                &instance,
+            ),
+            ("RestoreDBClusterFromSnapshot", json!({"dBClusterIdentifier": "shop"}), &cluster),
+            ("RestoreDBClusterToPointInTime", json!({"dBClusterIdentifier": "shop"}), &cluster),
+        ] {
+            let seen = observe(&Database, &rds(name, request));
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{name}");
+            assert_eq!(&seen[0].finding_id(), gone, "{name}");
+        }
     }
 
     #[test]
