@@ -72,9 +72,10 @@ lenient! {
 }
 
 impl Health<'_> {
-    /// Values of all affected entities, without the empty ones.
+    /// Values of all affected entities, without the empty ones and without the words that stand for none.
     pub fn entity_values(&self) -> impl Iterator<Item = &str> {
-        self.entities.0.iter().filter_map(|entity| entity.value.get())
+        let values = self.entities.0.iter().filter_map(|entity| entity.value.get());
+        values.filter(|value| !["AWS_ACCOUNT", "UNKNOWN"].contains(value))
     }
 
     /// AWS's own words, first language given.
