@@ -48,6 +48,8 @@ lenient! {
         account_id: Text<'a> = "accountId" | "AccountId",
         /// `region`.
         region: Text<'a> = "region" | "Region",
+        /// `partition`.
+        partition: Text<'a> = "partition" | "Partition",
         /// `updatedAt`, RFC 3339.
         updated_at: Text<'a> = "updatedAt" | "UpdatedAt",
         /// `description`.

@@ -72,9 +72,10 @@ lenient! {
 }
 
 impl Health<'_> {
-    /// Values of all affected entities, without the empty ones.
+    /// Values of all affected entities, without the empty ones and without the words that stand for none.
     pub fn entity_values(&self) -> impl Iterator<Item = &str> {
-        self.entities.0.iter().filter_map(|entity| entity.value.get())
+        let values = self.entities.0.iter().filter_map(|entity| entity.value.get());
+        values.filter(|value| !["AWS_ACCOUNT", "UNKNOWN"].contains(value))
     }
 
     /// AWS's own words, first language given.
@@ -82,15 +83,17 @@ impl Health<'_> {
         self.descriptions.0.iter().find_map(|description| description.latest.get())
     }
 
-    /// The id that the primary copy, the backup copy and a redelivery share, and the pages do not.
+    /// The id that the primary copy, the backup copy and a redelivery share, and the pages do not. That AWS closes a
+    /// notice is an event of its own, also where the notice has no communication of its own for it.
     pub fn occurrence_id(&self, envelope_id: &str) -> String {
         match (self.event_arn.get(), self.communication_id.get()) {
             (None, None) => envelope_id.to_owned(),
             (arn, communication) => format!(
-                "health:{}:{}:{}",
+                "health:{}:{}:{}{}",
                 arn.unwrap_or_default(),
                 communication.unwrap_or_default(),
-                self.page.get().unwrap_or("1")
+                self.page.get().unwrap_or("1"),
+                if self.status_code.is_ignore_case("closed") { ":closed" } else { "" }
             ),
         }
     }

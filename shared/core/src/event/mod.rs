@@ -136,14 +136,20 @@ impl<'a> Event<'a> {
         let own = match &self.body {
             Body::CloudTrail(record) => record.event_id.get().map(str::to_owned),
             Body::Health(health) => Some(health.occurrence_id(envelope_id)),
-            Body::TrustedAdvisor(item) => item.uuid.get().map(str::to_owned),
+            // Nothing says that every refresh of an item has a `uuid` of its own.
+            Body::TrustedAdvisor(item) => {
+                item.uuid.get().map(|id| format!("{id}:{}", self.envelope.time.or_empty()))
+            }
             Body::GuardDuty(finding) => {
                 finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty()))
             }
             Body::AccessAnalyzer(finding) => {
                 finding.id.get().map(|id| format!("{id}:{}", finding.updated_at.or_empty()))
             }
-            Body::CostAnomaly(anomaly) => anomaly.id.get().map(str::to_owned),
+            // An anomaly that grows is told again under its id.
+            Body::CostAnomaly(anomaly) => {
+                anomaly.id.get().map(|id| format!("{id}:{}", anomaly.impact.total.or_empty()))
+            }
             Body::ConfigRule(_) | Body::SecurityHub(_) | Body::Other => None,
         };
         own.unwrap_or_else(|| envelope_id.to_owned())
@@ -243,7 +249,9 @@ impl<'a> Body<'a> {
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
             "Trusted Advisor Check Item Refresh Notification" => Body::TrustedAdvisor(read(detail)?),
             "GuardDuty Finding" => Body::GuardDuty(read(detail)?),
-            "Access Analyzer Finding" => Body::AccessAnalyzer(Box::new(read(detail)?)),
+            "Access Analyzer Finding"
+            | "Internal Access Finding"
+            | "Unused Access Finding for IAM entities" => Body::AccessAnalyzer(Box::new(read(detail)?)),
             "Config Rules Compliance Change" => Body::ConfigRule(Box::new(read(detail)?)),
             "Security Hub Findings - Imported" => Body::SecurityHub(read(detail)?),
             "Anomaly Detected" if envelope.source.or_empty() == "aws.ce" => {

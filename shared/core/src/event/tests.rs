@@ -52,6 +52,30 @@ fn one_occurrence_has_one_id() {
 }
 
 #[test]
+fn what_is_told_again_with_news_is_another_occurrence() {
+    let id = |source: &str, kind: &str, detail: Value| {
+        Event::parse(&envelope(source, kind, detail)).unwrap().occurrence_id()
+    };
+    let notice = |status: &str| {
+        let detail = json!({"eventArn": "arn", "communicationId": "c", "statusCode": status});
+        id("aws.health", "AWS Health Event", detail)
+    };
+    assert_eq!(notice("open"), notice("open"));
+    assert_ne!(notice("open"), notice("closed"));
+    let anomaly = |total: f64| {
+        id("aws.ce", "Anomaly Detected", json!({"anomalyId": "a", "impact": {"totalImpact": total}}))
+    };
+    assert_eq!(anomaly(5.0), anomaly(5.0));
+    assert_ne!(anomaly(5.0), anomaly(5_000.0));
+    let kind = "Trusted Advisor Check Item Refresh Notification";
+    let item = envelope("aws.trustedadvisor", kind, json!({"uuid": "u"}));
+    let later = item.replace("2026-03-01", "2026-03-02");
+    let ids = [&item, &item, &later].map(|text| Event::parse(text).unwrap().occurrence_id());
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+}
+
+#[test]
 fn times_are_read_in_both_formats() {
     let health =
         envelope("aws.health", "AWS Health Event", json!({"startTime": "Wed, 12 Feb 2025 00:37:54 GMT"}));

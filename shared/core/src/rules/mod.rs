@@ -101,8 +101,12 @@ pub enum On {
 pub enum Detector {
     /// Amazon GuardDuty.
     GuardDuty,
-    /// IAM Access Analyzer.
+    /// IAM Access Analyzer on access from outside.
     AccessAnalyzer,
+    /// IAM Access Analyzer on access from within the organization.
+    InternalAccess,
+    /// IAM Access Analyzer on access that nobody uses.
+    UnusedAccess,
     /// AWS Config.
     Config,
     /// AWS Security Hub.
@@ -117,6 +121,8 @@ impl Detector {
         match self {
             Detector::GuardDuty => ("aws.guardduty", "GuardDuty Finding"),
             Detector::AccessAnalyzer => ("aws.access-analyzer", "Access Analyzer Finding"),
+            Detector::InternalAccess => ("aws.access-analyzer", "Internal Access Finding"),
+            Detector::UnusedAccess => ("aws.access-analyzer", "Unused Access Finding for IAM entities"),
             Detector::Config => ("aws.config", "Config Rules Compliance Change"),
             Detector::SecurityHub => ("aws.securityhub", "Security Hub Findings - Imported"),
             Detector::CostAnomaly => ("aws.ce", "Anomaly Detected"),
@@ -127,7 +133,10 @@ impl Detector {
         matches!(
             (self, body),
             (Detector::GuardDuty, Body::GuardDuty(_))
-                | (Detector::AccessAnalyzer, Body::AccessAnalyzer(_))
+                | (
+                    Detector::AccessAnalyzer | Detector::InternalAccess | Detector::UnusedAccess,
+                    Body::AccessAnalyzer(_)
+                )
                 | (Detector::Config, Body::ConfigRule(_))
                 | (Detector::SecurityHub, Body::SecurityHub(_))
                 | (Detector::CostAnomaly, Body::CostAnomaly(_))

@@ -36,9 +36,10 @@ impl Rule for FunctionLayer {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some((arn, name)) = function(record) else { return Ok(()) };
         let who = power::who(record);
-        let deleted = record.event_name.or_empty().starts_with("Delete");
-        // A change that does not mention layers leaves them as they are.
-        if !deleted && record.request().get("layers").is_none() {
+        let deleted = deletes(record);
+        // A change that does not mention layers leaves them as they are, and so does the deletion of one version.
+        let mentioned = record.request().get("layers").is_some_and(|layers| !layers.is_null());
+        if !deleted && !mentioned {
             return Ok(());
         }
         let layers = items_at(record.request(), &["layers"]);
@@ -74,6 +75,15 @@ impl Rule for FunctionLayer {
     }
 }
 
+/// Whether the call deletes the function as a whole, and not one of its versions.
+pub(super) fn deletes(record: &Record<'_>) -> bool {
+    let name = record.param(&["functionName"]).unwrap_or_default();
+    let name = name.rsplit_once("function:").map_or(name, |(_, name)| name);
+    record.event_name.or_empty().starts_with("Delete")
+        && !name.contains(':')
+        && record.param(&["qualifier"]).is_none()
+}
+
 /// The function's ARN, without a version, and its name. Calls name it either way.
 pub(super) fn function<'r>(record: &'r Record<'_>) -> Option<(String, &'r str)> {
     let given = text_at(record.response(), &["functionName"])
@@ -97,6 +107,10 @@ mod tests {
         call("lambda", "UpdateFunctionConfiguration20150331v2", json!({"requestParameters": request}))
     }
 
+    fn delete(request: Value) -> String {
+        call("lambda", "DeleteFunction20150331", json!({"requestParameters": request}))
+    }
+
     fn layer(account: &str) -> Value {
         json!(format!("arn:aws:lambda:us-east-1:{account}:layer:tools:3"))
     }
@@ -115,9 +129,8 @@ mod tests {
                 "functionArn": "arn:aws:lambda:us-east-1:111122223333:function:billing"}});
         let made = fired(&FunctionLayer, &call("lambda", "CreateFunction20150331", made));
         assert_eq!(made.finding_id(), seen.finding_id());
-        let name = "arn:aws:lambda:us-east-1:111122223333:function:billing:7";
-        let deleted =
-            call("lambda", "DeleteFunction20150331", json!({"requestParameters": {"functionName": name}}));
+        let name = "arn:aws:lambda:us-east-1:111122223333:function:billing";
+        let deleted = delete(json!({"functionName": name}));
         for good in [update(json!([])), update(json!([layer("444455556666")])), deleted] {
             let good = observe(&FunctionLayer, &good);
             assert_eq!((good.len(), good[0].verdict), (1, Verdict::Passing));
@@ -133,6 +146,10 @@ mod tests {
             &[
                 call("lambda", name, json!({"requestParameters": {"functionName": "billing", "timeout": 3}})),
                 call("lambda", name, json!({"requestParameters": null})),
+                update(json!(null)),
+                // Deleting one version leaves the function with its layers.
+                delete(json!({"functionName": "billing", "qualifier": "7"})),
+                delete(json!({"functionName": "arn:aws:lambda:us-east-1:111122223333:function:billing:7"})),
                 call(
                     "lambda",
                     name,

@@ -1,4 +1,4 @@
-use super::function_layer::function;
+use super::function_layer::{deletes, function};
 use crate::event::Record;
 use crate::observation::Severity;
 use crate::rules::admin::power;
@@ -89,7 +89,9 @@ impl Rule for FunctionRuntime {
         let who = power::who(record);
         let event = record.event_name.or_empty();
         if event.starts_with("Delete") {
-            cx.report(cx.passing(arn, format!("{who} deleted function {name}")));
+            if deletes(record) {
+                cx.report(cx.passing(arn, format!("{who} deleted function {name}")));
+            }
             return Ok(());
         }
         // A container image has no runtime.
@@ -186,6 +188,11 @@ mod tests {
                 lambda(CREATE, json!(null)),
                 lambda(CREATE, json!(["go1.x"])),
                 call("lambda", CREATE, json!({"requestParameters": null})),
+                call(
+                    "lambda",
+                    "DeleteFunction20150331",
+                    json!({"requestParameters": {"functionName": "billing", "qualifier": "7"}}),
+                ),
                 call(
                     "lambda",
                     CREATE,

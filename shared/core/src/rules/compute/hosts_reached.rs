@@ -42,13 +42,21 @@ declare_rule! {
 /// How many hosts make a crowd.
 const MANY: usize = 10;
 
-/// AWS's documents that run what the caller writes. A document of the account's own may do the same.
-const SCRIPTS: [&str; 5] = [
+/// AWS's documents that run or install what the caller brings. A document of the account's own may do the same.
+const SCRIPTS: [&str; 13] = [
     "AWS-RunShellScript",
     "AWS-RunPowerShellScript",
     "AWS-RunRemoteScript",
+    "AWS-RunDocument",
     "AWS-RunSaltState",
+    "AWS-RunAnsiblePlaybook",
     "AWS-ApplyAnsiblePlaybooks",
+    "AWS-ApplyChefRecipes",
+    "AWS-ApplyDSCMofs",
+    "AWS-RunDockerAction",
+    "AWS-InstallApplication",
+    "AWS-InstallPowerShellModule",
+    "AWS-ConfigureAWSPackage",
 ];
 
 impl Rule for HostsReached {
@@ -171,7 +179,11 @@ mod tests {
         );
         let tag = send(json!({"targets": {"key": "tag:env", "values": ["prod"]}}));
         assert_eq!(fired(&HostsReached, &tag).title, "alice ran a script on all instances with tag:env prod");
-        fired(&HostsReached, &send(json!({"documentName": "own-document", "instanceIds": ids(10)})));
+        for document in
+            ["own-document", "AWS-RunDocument", "AWS-InstallApplication", "AWS-ConfigureAWSPackage"]
+        {
+            fired(&HostsReached, &send(json!({"documentName": document, "instanceIds": ids(10)})));
+        }
     }
 
     #[test]

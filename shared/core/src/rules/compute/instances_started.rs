@@ -10,16 +10,17 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// One caller started expensive machines: with graphics or machine learning chips, bare metal or very large
-    /// (medium). Or many at once: twenty in one call, or twenty calls within ten minutes (high). In a region that is not
-    /// on your list of expected ones, either is high. `threshold` changes the number.
+    /// (medium). Or many: twenty within ten minutes, by one call or by several (high). In a region that is not on your
+    /// list of expected ones, either is high. `threshold` changes the number.
     /// ## Why it matters
     /// Mining on somebody else's bill is what most stolen keys are used for, in regions that the owner never opens. It
     /// costs thousands a day.
     /// ## What to do
     /// If nobody knows of it, stop the caller's credentials first, then terminate the instances, in every region.
     /// ## False positives
-    /// Training, rendering and tests of load. What Auto Scaling starts is told more quietly and is not counted; name
-    /// other schedulers, such as a cluster's node provisioner, as `automation`.
+    /// Training, rendering and tests of load. What Auto Scaling, a fleet or Spot starts is not counted, and is told more
+    /// quietly unless the region is not an expected one: anybody may have asked them. Name other schedulers, such as a
+    /// cluster's node provisioner, as `automation`.
     InstancesStarted {
         id: "compute-expensive-instances-started",
         title: "Expensive or many instances were started",
@@ -31,7 +32,7 @@ declare_rule! {
     }
 }
 
-/// How many instances, or calls, make a crowd.
+/// How many instances make a crowd.
 const MANY: usize = 20;
 
 impl Rule for InstancesStarted {
@@ -48,10 +49,21 @@ impl Rule for InstancesStarted {
         };
         let by = principal(record);
         let threshold = cx.threshold(MANY);
+        let ids: Vec<&str> =
+            started.iter().filter_map(|instance| text_at(instance, &["instanceId"])).collect();
         // Auto Scaling starts instances one by one, as many as it is told to.
         let scaling = cx.automation() == Some(Automation::Service);
-        let calls = if scaling { 1 } else { cx.crowd(by, TEN_MINUTES)?.count };
-        let many = !scaling && (count >= threshold || calls >= threshold);
+        let mut lately = count;
+        if !scaling && count < threshold {
+            // Many small calls are as good as a large one; a call that tells no instances is counted as one.
+            for id in &ids {
+                lately = lately.max(cx.crowd_of(by, id, TEN_MINUTES)?.count);
+            }
+            if ids.is_empty() {
+                lately = lately.max(cx.crowd(by, TEN_MINUTES)?.count);
+            }
+        }
+        let many = !scaling && lately >= threshold;
         let chosen = kind.filter(|kind| expensive(kind));
         if chosen.is_none() && !many {
             return Ok(());
@@ -61,9 +73,9 @@ impl Rule for InstancesStarted {
         let unexpected = !regions.is_empty() && !regions.iter().any(|expected| expected == place);
         let who = power::who(record);
         let kind = kind.unwrap_or("of an unnamed type");
-        let title = match (count, calls >= threshold && !scaling) {
+        let title = match (count, many && lately > count) {
             (_, true) => {
-                format!("{who} started instances {calls} times within ten minutes in {place}, now {kind}")
+                format!("{who} started {lately} instances within ten minutes, the latest in {place}, {kind}")
             }
             (1, _) => format!("{who} started an expensive instance, {kind}, in {place}"),
             _ => format!("{who} started {count} instances, {kind}, in {place}"),
@@ -73,8 +85,6 @@ impl Rule for InstancesStarted {
         } else {
             "Machines like these, or so many, are what stolen credentials are used for most."
         };
-        let ids: Vec<&str> =
-            started.iter().filter_map(|instance| text_at(instance, &["instanceId"])).collect();
         let first = ids.first().copied().unwrap_or("INSTANCE_ID");
         let seen = cx
             .failing(by, title)
@@ -99,7 +109,9 @@ impl Rule for InstancesStarted {
                 "ec2 terminate-instances",
                 &[region(record), ("--instance-ids", first)],
             );
-        cx.report(cx.tempered(power::stop_caller(seen, record)));
+        let seen = power::stop_caller(seen, record);
+        // A thief's scaling group or fleet is started by the same service as the owner's.
+        cx.report(if scaling && unexpected { seen } else { cx.tempered(seen) });
         Ok(())
     }
 }
@@ -131,7 +143,6 @@ mod tests {
     use crate::time::Timestamp;
 
     const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
-    const EVENT: &str = "6b2a5e0c-0000-4000-8000-000000000001";
 
     fn run(kind: &str, count: usize, changes: Value) -> String {
         let instance = |i: usize| json!({"instanceId": format!("i-{i}"), "instanceType": kind});
@@ -165,19 +176,28 @@ mod tests {
         // Where the answer is missing, the request tells.
         let asked = run("t3.micro", 20, json!({"responseElements": null}));
         fires_at(&InstancesStarted, Severity::High, &asked);
-        let window = [among(&InstancesStarted, ALICE, EVENT, TEN_MINUTES, 20)];
-        let often = fired_with(&InstancesStarted, &run("t3.micro", 1, json!({})), &window);
+        let window = |member: &str, count| among(&InstancesStarted, ALICE, member, TEN_MINUTES, count);
+        // Two of this call, eighteen of others.
+        let often = fired_with(
+            &InstancesStarted,
+            &run("t3.micro", 2, json!({})),
+            &[window("i-0", 19), window("i-1", 20)],
+        );
         assert_eq!(often.severity, Severity::High);
-        assert!(often.title.contains("started instances 20 times"), "{}", often.title);
+        assert!(often.title.starts_with("alice started 20 instances within ten minutes"), "{}", often.title);
+        // Calls that tell no instances are counted themselves.
+        let silent = run("t3.micro", 1, json!({"responseElements": null}));
+        let event = "6b2a5e0c-0000-4000-8000-000000000001";
+        assert_eq!(fired_with(&InstancesStarted, &silent, &[window(event, 20)]).severity, Severity::High);
     }
 
     #[test]
     fn a_region_that_nobody_uses_makes_it_worse() {
-        let severity = |regions: &[&str]| {
+        let severity = |regions: &[&str], who: Value| {
             static RULES: &[&dyn Rule] = &[&InstancesStarted];
             let expected_regions = regions.iter().map(|region| (*region).to_owned()).collect();
             let config = Config { expected_regions, ..Config::default() };
-            let text = run("p5.48xlarge", 1, json!({}));
+            let text = run("p5.48xlarge", 1, json!({"userIdentity": who}));
             let Ok(event) = Event::parse(&text) else { return None };
             let index = Index::new(RULES);
             let seen = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |_| {
@@ -185,8 +205,13 @@ mod tests {
             });
             seen.observations.first().map(|seen| seen.severity)
         };
-        assert_eq!(severity(&["eu-central-1"]), Some(Severity::High));
-        assert_eq!(severity(&["eu-central-1", "us-east-1"]), Some(Severity::Medium));
+        let alice = json!({"userName": "alice"});
+        assert_eq!(severity(&["eu-central-1"], alice.clone()), Some(Severity::High));
+        assert_eq!(severity(&["eu-central-1", "us-east-1"], alice), Some(Severity::Medium));
+        // Anybody can have a service start them.
+        let service = json!({"type": "AWSService", "invokedBy": "spot.amazonaws.com"});
+        assert_eq!(severity(&["eu-central-1"], service.clone()), Some(Severity::High));
+        assert_eq!(severity(&["us-east-1"], service), Some(Severity::Low));
     }
 
     #[test]
@@ -216,7 +241,7 @@ mod tests {
                 ),
             ],
         );
-        let window = [among(&InstancesStarted, ALICE, EVENT, TEN_MINUTES, 19)];
+        let window = [among(&InstancesStarted, ALICE, "i-0", TEN_MINUTES, 19)];
         assert!(observe_with(&InstancesStarted, &run("t3.micro", 1, json!({})), &window).is_empty());
     }
 }

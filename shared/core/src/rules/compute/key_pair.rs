@@ -26,22 +26,23 @@ declare_rule! {
 
 impl Rule for KeyPair {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(key) = record.param(&["keyName"]).or_else(|| record.response_text(&["keyName"])) else {
-            return Ok(());
-        };
-        let (who, arn) = (power::who(record), record.arn("ec2", &format!("key-pair/{key}")));
-        let did = match record.event_name.or_empty() {
-            "DeleteKeyPair" => {
-                cx.report(cx.passing(arn, format!("{who} deleted key pair {key}")));
-                return Ok(());
+        let who = power::who(record);
+        let arn = |key: &str| record.arn("ec2", &format!("key-pair/{key}"));
+        // A pair can be deleted by its name or by its id, and the answer tells the id.
+        let told = |key: &'static str| record.param(&[key]).or_else(|| record.response_text(&[key]));
+        let (name, id) = (told("keyName"), told("keyPairId"));
+        if record.event_name.or_empty() == "DeleteKeyPair" {
+            for key in [name, id].into_iter().flatten() {
+                cx.report(cx.passing(arn(key), format!("{who} deleted key pair {key}")));
             }
-            "ImportKeyPair" => "imported",
-            _ => "created",
-        };
+            return Ok(());
+        }
+        let Some(key) = name else { return Ok(()) };
+        let did = if record.event_name.or_empty() == "ImportKeyPair" { "imported" } else { "created" };
         let filter = format!("Name=key-name,Values={key}");
         let place = region(record);
         let seen = cx
-            .failing(arn, format!("{who} {did} key pair {key}"))
+            .failing(arn(id.unwrap_or(key)), format!("{who} {did} key pair {key}"))
             .because("Whoever holds the private key can sign in to instances that are started with it.")
             .detail_if("Fingerprint", record.response_text(&["keyFingerprint"]))
             .step("Which instances trust it?", "ec2 describe-instances", &[place, ("--filters", &filter)])
@@ -53,7 +54,7 @@ impl Rule for KeyPair {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::observation::{Severity, Verdict};
@@ -71,6 +72,24 @@ mod tests {
         let gone = observe(&KeyPair, &pair("DeleteKeyPair"));
         assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
         assert_eq!(gone[0].finding_id(), made.finding_id());
+    }
+
+    #[test]
+    fn it_is_the_same_pair_by_name_and_by_id() {
+        let answered = |name: &str, request: Value, response: Value| {
+            call("ec2", name, json!({"requestParameters": request, "responseElements": response}))
+        };
+        let id = json!({"keyPairId": "key-0123456789abcdef0"});
+        let made = fired(&KeyPair, &answered("CreateKeyPair", json!({"keyName": "mykeypair"}), id.clone()));
+        assert!(made.steps[1].command.ends_with("--key-name mykeypair"), "{:?}", made.steps);
+        for gone in [
+            answered("DeleteKeyPair", json!({"keyName": "mykeypair"}), id.clone()),
+            answered("DeleteKeyPair", id.clone(), json!({"_return": true})),
+        ] {
+            let seen = observe(&KeyPair, &gone);
+            assert!(seen.iter().all(|seen| seen.verdict == Verdict::Passing));
+            assert!(seen.iter().any(|seen| seen.finding_id() == made.finding_id()), "{gone}");
+        }
     }
 
     #[test]

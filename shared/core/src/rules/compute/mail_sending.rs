@@ -2,20 +2,23 @@ use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::data::{TEN_MINUTES, calls_of, principal};
 use crate::rules::network_access::{either, region};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// Amazon SES was asked for sending without limits (medium); sending was switched on for the account (medium); an
-    /// address or domain to send from was added (low). Deleting the address, or switching sending off, resolves it.
+    /// address or domain to send from was added (low); one caller asked in five regions within ten minutes how much mail
+    /// may be sent (medium). Deleting the address, or switching sending off, resolves it. `threshold` changes the number.
     /// ## Why it matters
     /// Stolen keys are used to send spam and phishing in the owner's name. It begins with these calls, and ends with a
     /// blocked account and a domain that nobody accepts mail from.
     /// ## What to do
     /// If nobody set up mail, delete the address, switch sending off, and stop the caller's credentials.
     /// ## False positives
-    /// Setting up mail for a product: whoever does that can tell you which addresses are meant.
+    /// Setting up mail for a product: whoever does that can tell you which addresses are meant. A scanner of your own
+    /// that looks into all regions: name it as `automation`.
     MailSending {
         id: "compute-mail-sending-prepared",
         title: "Sending mail through SES was prepared",
@@ -23,19 +26,29 @@ declare_rule! {
         confidence: Medium,
         catalogue: ["EXEC-10"],
         references: ["ATT&CK T1496", "Amazon SES API v2 Reference: PutAccountDetails"],
-        on: [On::Call("ses.amazonaws.com", &[
-            "PutAccountDetails", "UpdateAccountSendingEnabled", "PutAccountSendingAttributes", "VerifyEmailIdentity",
-            "VerifyDomainIdentity", "CreateEmailIdentity", "DeleteIdentity", "DeleteEmailIdentity",
-        ])],
+        on: [
+            On::Call("ses.amazonaws.com", &[
+                "PutAccountDetails", "UpdateAccountSendingEnabled", "PutAccountSendingAttributes",
+                "VerifyEmailIdentity", "VerifyDomainIdentity", "CreateEmailIdentity", "DeleteIdentity",
+                "DeleteEmailIdentity",
+            ]),
+            On::Read("ses.amazonaws.com", &["GetSendQuota"]),
+        ],
     }
 }
 
 /// The account's own settings, one for each region.
 const ACCOUNT_SENDING: &str = "SES account sending";
 
+/// How many regions make a search.
+const MANY: usize = 5;
+
 impl Rule for MailSending {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, place) = (power::who(record), region(record));
+        if record.event_name.or_empty() == "GetSendQuota" {
+            return searched(record, cx);
+        }
         let request = record.request();
         let name = record.event_name.or_empty();
         let enabled = flag_at(request, &["enabled"]).or_else(|| flag_at(request, &["sendingEnabled"]));
@@ -92,12 +105,40 @@ impl Rule for MailSending {
     }
 }
 
+/// Whether a caller looks for a region to send from. Mail is sent from one or two.
+fn searched(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let (by, place) = (principal(record), region(record));
+    let crowd = cx.crowd_of(by, place.1, TEN_MINUTES)?;
+    if crowd.count < cx.threshold(MANY) {
+        return Ok(());
+    }
+    let title = format!(
+        "{} asked {} regions within ten minutes how much mail may be sent",
+        power::who(record),
+        crowd.count
+    );
+    let seen = cx
+        .failing(by, title)
+        .aspect("search")
+        .global()
+        .severity(Severity::Medium)
+        .because("Whoever holds a stolen key tries every region for one that may send to anybody.")
+        .step(
+            "What else did the caller do? (repeat for every region in use)",
+            "cloudtrail lookup-events",
+            &[place, ("--lookup-attributes", &calls_of(record))],
+        );
+    cx.report(cx.tempered(power::stop_caller(seen, record)));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::data::testing::among;
     use crate::rules::testing::*;
 
     fn ses(name: &str, request: Value) -> String {
@@ -127,6 +168,17 @@ mod tests {
         resolves(&added, &ses("DeleteEmailIdentity", json!({"emailIdentity": "news@example.com"})));
         fired(&MailSending, &ses("CreateEmailIdentity", json!({"emailIdentity": "example.com"})));
         fired(&MailSending, &ses("VerifyDomainIdentity", json!({"domain": "example.com"})));
+    }
+
+    #[test]
+    fn a_search_through_the_regions() {
+        let quota = call("ses", "GetSendQuota", json!({"readOnly": true}));
+        let alice = "arn:aws:iam::111122223333:user/alice";
+        let window = |count| [among(&MailSending, alice, "us-east-1", TEN_MINUTES, count)];
+        let seen = fired_with(&MailSending, &quota, &window(5));
+        assert_eq!((seen.severity, seen.subject.resource.as_str()), (Severity::Medium, alice));
+        assert_eq!(seen.title, "alice asked 5 regions within ten minutes how much mail may be sent");
+        assert!(observe_with(&MailSending, &quota, &window(4)).is_empty());
     }
 
     #[test]

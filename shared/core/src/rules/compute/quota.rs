@@ -2,20 +2,23 @@ use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
+use crate::rules::data::{TEN_MINUTES, calls_of, principal};
 use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
     /// AWS was asked to raise a service quota: of what can be turned into money, that is EC2, Bedrock, SageMaker or SES
-    /// (medium), or of another service (low).
+    /// (medium), or of another service (low). Or one caller read quotas in five regions within ten minutes (low).
+    /// `threshold` changes the number.
     /// ## Why it matters
     /// Quotas are what stops a thief from running a hundred machines instead of five. Raising them is the first thing
     /// that miners and resellers of models do.
     /// ## What to do
     /// If nobody asked for it, answer the case with AWS Support that it was not you, and stop the caller's credentials.
     /// ## False positives
-    /// Growth. It is rare enough to know of. Requests by a support case are not seen: the event hides what they say.
+    /// Growth. It is rare enough to know of. Tools that watch quotas in all regions: name them as `automation`. Requests
+    /// by a support case are not seen: the event hides what they say.
     Quota {
         id: "compute-quota-increase-requested",
         title: "A higher service quota was asked for",
@@ -23,12 +26,21 @@ declare_rule! {
         confidence: Medium,
         catalogue: ["EXEC-11"],
         references: ["ATT&CK T1496", "Service Quotas API Reference: RequestServiceQuotaIncrease"],
-        on: [On::Call("servicequotas.amazonaws.com", &["RequestServiceQuotaIncrease"])],
+        on: [
+            On::Call("servicequotas.amazonaws.com", &["RequestServiceQuotaIncrease"]),
+            On::Read("servicequotas.amazonaws.com", &["GetServiceQuota"]),
+        ],
     }
 }
 
+/// How many regions make a search.
+const MANY: usize = 5;
+
 impl Rule for Quota {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_name.or_empty() == "GetServiceQuota" {
+            return searched(record, cx);
+        }
         let (Some(service), Some(quota)) = (record.param(&["serviceCode"]), record.param(&["quotaCode"]))
         else {
             return Ok(());
@@ -63,11 +75,35 @@ impl Rule for Quota {
     }
 }
 
+/// Whether a caller looks for a region whose quotas are high.
+fn searched(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let (by, place) = (principal(record), region(record));
+    let crowd = cx.crowd_of(by, place.1, TEN_MINUTES)?;
+    if crowd.count < cx.threshold(MANY) {
+        return Ok(());
+    }
+    let who = power::who(record);
+    let seen = cx
+        .failing(by, format!("{who} read service quotas in {} regions within ten minutes", crowd.count))
+        .aspect("search")
+        .global()
+        .severity(Severity::Low)
+        .because("Before machines are started on a stolen key, somebody looks where most of them may run.")
+        .step(
+            "What else did the caller do? (repeat for every region in use)",
+            "cloudtrail lookup-events",
+            &[place, ("--lookup-attributes", &calls_of(record))],
+        );
+    cx.report(cx.tempered(power::stop_caller(seen, record)));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rules::data::testing::among;
     use crate::rules::testing::*;
 
     fn ask(request: Value) -> String {
@@ -84,6 +120,18 @@ mod tests {
         let named =
             fires_at(&Quota, Severity::Low, &call("servicequotas", "RequestServiceQuotaIncrease", named));
         assert!(named.title.contains("\"VPCs per Region\" of vpc to 10"), "{}", named.title);
+    }
+
+    #[test]
+    fn a_search_through_the_regions() {
+        let alice = "arn:aws:iam::111122223333:user/alice";
+        let read =
+            json!({"readOnly": true, "requestParameters": {"serviceCode": "ec2", "quotaCode": "L-417A185B"}});
+        let read = call("servicequotas", "GetServiceQuota", read);
+        let window = |count| [among(&Quota, alice, "us-east-1", TEN_MINUTES, count)];
+        let seen = fired_with(&Quota, &read, &window(5));
+        assert_eq!((seen.severity, seen.subject.resource.as_str()), (Severity::Low, alice));
+        assert!(observe_with(&Quota, &read, &window(4)).is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use crate::event::Record;
-use crate::observation::{Observation, Severity};
+use crate::event::cloudtrail::number_at;
+use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
 use crate::rules::automation::Automation;
 use crate::rules::network_access::{either, region};
@@ -8,9 +9,9 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// Backups were destroyed or will stop: the lock of a backup vault was taken off (high); a vault, a backup plan or
-    /// the automated backups of a database were deleted (medium); a single recovery point or database snapshot was
-    /// deleted (low). Many deletions at once are a finding of `data-mass-deletion`. Locking the vault again resolves
-    /// that finding.
+    /// the automated backups of a database were deleted, or the latter switched off (medium); a single recovery point or
+    /// database snapshot was deleted (low). Many deletions at once are a finding of `data-mass-deletion`. Locking the
+    /// vault again resolves that finding, and so does switching the backups on again or deleting the database.
     /// ## Why it matters
     /// Backups are the first thing that somebody who wants a ransom destroys: with them the rest can be undone.
     /// ## What to do
@@ -32,7 +33,7 @@ declare_rule! {
             ]),
             On::Call("rds.amazonaws.com", &[
                 "DeleteDBSnapshot", "DeleteDBClusterSnapshot", "DeleteDBInstanceAutomatedBackup",
-                "DeleteDBClusterAutomatedBackup",
+                "DeleteDBClusterAutomatedBackup", "ModifyDBInstance", "DeleteDBInstance",
             ]),
         ],
     }
@@ -44,8 +45,11 @@ impl Rule for BackupDeleted {
         if cx.automation() == Some(Automation::Service) || by_lifecycle(record) {
             return Ok(());
         }
-        if let Some(seen) = vault(record, cx).or_else(|| database(record, cx)) {
-            cx.report(cx.tempered(power::stop_caller(seen, record)));
+        let seen = vault(record, cx).or_else(|| database(record, cx)).or_else(|| retention(record, cx));
+        match seen {
+            Some(seen) if seen.verdict == Verdict::Passing => cx.report(seen),
+            Some(seen) => cx.report(cx.tempered(power::stop_caller(seen, record))),
+            None => {}
         }
         Ok(())
     }
@@ -130,12 +134,42 @@ fn database(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     Some(seen)
 }
 
+/// The automated backups of a database: to keep them for no day at all deletes those that there are.
+fn retention(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let who = power::who(record);
+    let name = either(record.request(), "dBInstanceIdentifier")?;
+    let arn = record.arn("rds", &format!("db:{name}"));
+    let seen = if record.event_name.or_empty() == "DeleteDBInstance" {
+        cx.passing(arn, format!("{who} deleted database {name}"))
+    } else if number_at(record.request(), &["backupRetentionPeriod"])? > 0 {
+        cx.passing(arn, format!("{who} has database {name} backed up every day"))
+    } else {
+        cx.failing(arn, format!("{who} switched off the automated backups of database {name}"))
+            .because("RDS deletes the automated backups that there are, and makes no more.")
+            .step(
+                "Switch them on again",
+                "rds modify-db-instance",
+                &[
+                    region(record),
+                    ("--db-instance-identifier", name),
+                    ("--backup-retention-period", "7"),
+                    ("--apply-immediately", ""),
+                ],
+            )
+            .step(
+                "Which snapshots are left?",
+                "rds describe-db-snapshots",
+                &[region(record), ("--db-instance-identifier", name)],
+            )
+    };
+    Some(seen.aspect("automated backups"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
     use crate::rules::testing::*;
 
     fn backup(name: &str, request: Value) -> String {
@@ -181,6 +215,21 @@ mod tests {
         assert_eq!(cluster.subject.resource, "arn:aws:rds:us-east-1:111122223333:cluster-snapshot:s");
         let automated = json!({"dbiResourceId": "db-1"});
         fires_at(&BackupDeleted, Severity::Medium, &rds("DeleteDBInstanceAutomatedBackup", automated));
+    }
+
+    #[test]
+    fn backups_that_are_kept_for_no_day_are_off() {
+        let keep = |days: Value| {
+            rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", "backupRetentionPeriod": days}))
+        };
+        let off = fires_at(&BackupDeleted, Severity::Medium, &keep(json!(0)));
+        assert_eq!(off.title, "alice switched off the automated backups of database shop");
+        for good in [keep(json!("7")), rds("DeleteDBInstance", json!({"dBInstanceIdentifier": "shop"}))] {
+            let seen = observe(&BackupDeleted, &good);
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{good}");
+            assert_eq!(seen[0].finding_id(), off.finding_id());
+        }
+        quiet(&BackupDeleted, &[keep(json!(null)), keep(json!({}))]);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::bucket_arn;
@@ -6,13 +8,15 @@ use crate::event::cloudtrail::{items_at, number_at, text_at};
 use crate::observation::{Observation, Severity};
 use crate::rules::admin::power;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
+use crate::time::Timestamp;
 
 declare_rule! {
     /// ## What it detects
     /// A bucket's protection was weakened. Its objects are to be encrypted with a key of an account that you have not
     /// named as trusted (high); versioning was suspended or MFA delete switched off (medium); a lifecycle rule deletes
     /// everything in the bucket within a week (medium); the bucket's own encryption setting was deleted, which leaves
-    /// S3's (low). Putting it right resolves the finding.
+    /// S3's (low). Putting it right resolves the finding, and so does deleting the bucket. Lifecycle rules that are too
+    /// long for CloudTrail are unknown: so many can hide one.
     /// ## Why it matters
     /// This is how buckets are held to ransom: no old versions, then either a key that only the thief has, or a
     /// countdown to deletion that S3 itself carries out.
@@ -33,7 +37,7 @@ declare_rule! {
         ],
         on: [On::Call("s3.amazonaws.com", &[
             "PutBucketEncryption", "DeleteBucketEncryption", "PutBucketVersioning", "PutBucketLifecycle",
-            "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle",
+            "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle", "DeleteBucket",
         ])],
     }
 }
@@ -43,14 +47,40 @@ const SOON: i64 = 7;
 
 impl Rule for BucketProtection {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.request_omitted() {
+            omitted(record, cx);
+        }
         let Some(bucket) = record.param(&["bucketName"]) else { return Ok(()) };
         match record.event_name.or_empty() {
+            "DeleteBucket" => {
+                for aspect in ["encryption", "versioning", "MFA delete", "lifecycle"] {
+                    let title = format!("{} deleted bucket {bucket}", power::who(record));
+                    cx.report(cx.passing(bucket_arn(record, bucket), title).aspect(aspect));
+                }
+            }
             "PutBucketEncryption" | "DeleteBucketEncryption" => encryption(record, cx, bucket),
             "PutBucketVersioning" => versioning(record, cx, bucket),
             _ => lifecycle(record, cx, bucket),
         }
         Ok(())
     }
+}
+
+/// CloudTrail leaves out parameters of more than 100 KB, and names the bucket beside them.
+fn omitted(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let resources = items_at(record.whole(), &["resources"]);
+    let arn = resources.iter().find_map(|resource| text_at(resource, &["ARN"]));
+    let arn = arn.unwrap_or("a bucket that CloudTrail does not name");
+    let title = format!("{} changed the settings of {arn}, and CloudTrail left out how", power::who(record));
+    let bucket = arn.rsplit(':').next().unwrap_or(arn);
+    let seen = cx
+        .unknown(arn, title)
+        .aspect("lifecycle")
+        .because(
+            "The event is too long for CloudTrail. A lifecycle rule that empties the bucket may be in it.",
+        )
+        .step("Read the rules", "s3api get-bucket-lifecycle-configuration", &[("--bucket", bucket)]);
+    report(record, cx, seen);
 }
 
 fn report(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
@@ -146,14 +176,16 @@ fn lifecycle(record: &Record<'_>, cx: &mut Cx<'_>, bucket: &str) {
         .iter()
         .flat_map(|rules| items_at(record.request(), &["LifecycleConfiguration", rules]))
         .collect();
-    let Some((rule, days)) = rules.into_iter().find_map(|rule| empties(rule).map(|days| (rule, days))) else {
+    let Some((rule, when)) =
+        rules.into_iter().find_map(|rule| empties(rule, record).map(|when| (rule, when)))
+    else {
         let title =
             format!("No lifecycle rule of bucket {bucket} empties it any more, since a change by {who}");
         cx.report(cx.passing(arn, title).aspect("lifecycle"));
         return;
     };
     let seen = cx
-        .failing(arn, format!("{who} has everything in bucket {bucket} deleted after {days} days"))
+        .failing(arn, format!("{who} has everything in bucket {bucket} deleted {when}"))
         .aspect("lifecycle")
         .because("S3 itself deletes what is older, every day from now on, and asks nobody.")
         .detail_if("Lifecycle rule", text_at(rule, &["ID"]))
@@ -166,9 +198,17 @@ fn lifecycle(record: &Record<'_>, cx: &mut Cx<'_>, bucket: &str) {
     report(record, cx, seen);
 }
 
-/// The days after which this rule deletes whatever there is, where they are few.
-fn empties(rule: &Value) -> Option<i64> {
-    let days = number_at(rule, &["Expiration", "Days"]).filter(|days| (1..=SOON).contains(days))?;
+/// When this rule deletes whatever there is, where that is soon: after so many days, or on a day.
+fn empties(rule: &Value, record: &Record<'_>) -> Option<String> {
+    let days = number_at(rule, &["Expiration", "Days"]).filter(|days| (1..=SOON).contains(days));
+    // S3 begins at once where the day is past.
+    let soon = record.time().unwrap_or_default().plus(Duration::from_secs(SOON.unsigned_abs() * 86_400));
+    let date = text_at(rule, &["Expiration", "Date"])
+        .filter(|date| Timestamp::parse(date).is_some_and(|day| day <= soon));
+    let when = match (days, date) {
+        (Some(days), _) => format!("after {days} days"),
+        (None, date) => format!("on {}", date?),
+    };
     let filter = rule.get("Filter").unwrap_or(rule);
     // An asterisk is a plain character to S3, but whoever writes it means everything.
     let everything = text_at(filter, &["Prefix"]).is_none_or(|prefix| prefix == "*");
@@ -176,7 +216,7 @@ fn empties(rule: &Value) -> Option<i64> {
         .iter()
         .any(|name| filter.get(name).is_some());
     let enabled = text_at(rule, &["Status"]) == Some("Enabled");
-    (enabled && everything && !narrowed).then_some(days)
+    (enabled && everything && !narrowed).then_some(when)
 }
 
 #[cfg(test)]
@@ -266,6 +306,46 @@ mod tests {
             json!({"ID": "r", "Status": "Enabled", "Filter": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}),
         ] {
             assert_eq!(observe(&BucketProtection, &expire(fine))[0].verdict, Verdict::Passing);
+        }
+    }
+
+    #[test]
+    fn a_day_is_as_good_as_a_number_of_days() {
+        let on = |date: &str| {
+            expire(json!({"ID": "r", "Status": "Enabled", "Filter": "", "Expiration": {"Date": date}}))
+        };
+        for soon in ["2026-03-03T00:00:00.000Z", "2020-01-01T00:00:00Z"] {
+            let seen = fires_at(&BucketProtection, Severity::Medium, &on(soon));
+            assert!(seen.title.ends_with(&format!("deleted on {soon}")), "{}", seen.title);
+        }
+        for fine in ["2026-06-01T00:00:00.000Z", "some day"] {
+            assert_eq!(observe(&BucketProtection, &on(fine))[0].verdict, Verdict::Passing);
+        }
+    }
+
+    #[test]
+    fn rules_too_long_for_cloudtrail_are_unknown() {
+        let padded = json!({"requestParameters": {"omitted": true, "reason": "requestParameters too large"},
+            "resources": [{"accountId": ACCOUNT, "type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::photos"}]});
+        let seen = fires_at(&BucketProtection, Severity::Medium, &call("s3", "PutBucketLifecycle", padded));
+        assert_eq!((seen.verdict, seen.subject.resource.as_str()), (Verdict::Unknown, "arn:aws:s3:::photos"));
+        resolves(&expire(rule(json!(1), json!(""))), &s3("DeleteBucketLifecycle", "lifecycle", json!("")));
+        let gone = observe(&BucketProtection, &s3("DeleteBucketLifecycle", "lifecycle", json!("")));
+        assert_eq!(gone[0].finding_id(), seen.finding_id());
+    }
+
+    #[test]
+    fn a_bucket_that_is_gone_needs_no_protection() {
+        let gone = observe(&BucketProtection, &s3("DeleteBucket", "x", json!("")));
+        assert!(gone.iter().all(|seen| seen.verdict == Verdict::Passing));
+        let settled: Vec<_> = gone.iter().map(Observation::finding_id).collect();
+        for bad in [
+            encrypt(json!(FOREIGN)),
+            versions(json!({"Status": "Suspended"})),
+            versions(json!({"MfaDelete": "Disabled"})),
+            expire(rule(json!(1), json!(""))),
+        ] {
+            assert!(settled.contains(&fired(&BucketProtection, &bad).finding_id()), "{bad}");
         }
     }
 

@@ -1,6 +1,6 @@
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
-use crate::observation::{Observation, Severity};
+use crate::observation::{Observation, Severity, Verdict};
 use crate::rules::admin::power;
 use crate::rules::network_access::{either, region};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
@@ -9,7 +9,9 @@ declare_rule! {
     /// ## What it detects
     /// A database of RDS or Aurora was deleted: without a last snapshot (high), or with one (medium); the deletion of a
     /// read replica or of one member of a cluster loses no data and is low. Deletion protection was switched off, or the
-    /// master password was set anew (medium). Switching the protection on again resolves its finding.
+    /// master password was set anew (medium). Switching the protection on again resolves its finding, letting Secrets
+    /// Manager choose the password resolves the other, and deleting the database resolves both. Restoring a database
+    /// under the name of the deleted one resolves the deletion.
     /// ## Why it matters
     /// Protection off, backups gone, database deleted: this is the order in which it happens. Whoever sets the master
     /// password reads everything, without having known the old one.
@@ -26,10 +28,15 @@ declare_rule! {
         references: ["Security Hub RDS.7, RDS.8", "ATT&CK T1485", "Amazon RDS API Reference: DeleteDBInstance"],
         on: [On::Call("rds.amazonaws.com", &[
             "ModifyDBInstance", "ModifyDBCluster", "ModifyGlobalCluster", "DeleteDBInstance", "DeleteDBCluster",
-            "DeleteGlobalCluster",
+            "DeleteGlobalCluster", "RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceToPointInTime",
+            "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime",
         ])],
     }
 }
+
+/// The aspects of what can happen to a database before it is deleted.
+const PROTECTION: &str = "deletion protection";
+const PASSWORD: &str = "master password";
 
 /// What a call is about, for titles, ARNs and commands.
 struct Named<'r> {
@@ -43,14 +50,28 @@ struct Named<'r> {
 impl Rule for Database {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let event = record.event_name.or_empty();
+        if event.starts_with("Restore") {
+            if let Some((kind, name)) = restored(record) {
+                let arn = record.arn("rds", &format!("{kind}:{name}"));
+                let title = format!("{} restored a database as {name}", power::who(record));
+                cx.report(cx.passing(arn, title).aspect("deleted"));
+            }
+            return Ok(());
+        }
         let Some(named) = named(record) else { return Ok(()) };
         let seen = if event.starts_with("Delete") {
+            // Protection must be off before a database can be deleted; what is gone has neither.
+            for aspect in [PROTECTION, PASSWORD] {
+                let title = format!("{} deleted {} {}", power::who(record), named.what, named.name);
+                cx.report(cx.passing(&named.arn, title).aspect(aspect));
+            }
             vec![deleted(record, cx, &named)]
         } else {
             [protection(record, cx, &named), password(record, cx, &named)].into_iter().flatten().collect()
         };
         for seen in seen {
-            cx.report(cx.tempered(power::stop_caller(seen, record)));
+            let bad = seen.verdict == Verdict::Failing;
+            cx.report(if bad { cx.tempered(power::stop_caller(seen, record)) } else { seen });
         }
         Ok(())
     }
@@ -74,6 +95,16 @@ fn named<'r>(record: &'r Record<'_>) -> Option<Named<'r>> {
     };
     let name = either(request, key)?;
     Some(Named { name, arn: record.arn("rds", &format!("{kind}:{name}")), what, command, option })
+}
+
+/// What a database that is restored is called, and whether that is the name of an instance or of a cluster.
+fn restored<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
+    let request = record.request();
+    if record.event_name.or_empty().starts_with("RestoreDBCluster") {
+        return Some(("cluster", either(request, "dBClusterIdentifier")?));
+    }
+    let instance = either(request, "targetDBInstanceIdentifier");
+    Some(("db", instance.or_else(|| either(request, "dBInstanceIdentifier"))?))
 }
 
 fn deleted(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Observation {
@@ -111,10 +142,10 @@ fn protection(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Obs
     Some(match flag_at(record.request(), &["deletionProtection"])? {
         true => cx
             .passing(&named.arn, format!("{who} switched on deletion protection of {what} {name}"))
-            .aspect("deletion protection"),
+            .aspect(PROTECTION),
         false => cx
             .failing(&named.arn, format!("{who} switched off deletion protection of {what} {name}"))
-            .aspect("deletion protection")
+            .aspect(PROTECTION)
             .because("One call can now delete it.")
             .step(
                 "Switch it on again",
@@ -125,12 +156,16 @@ fn protection(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Obs
 }
 
 fn password(record: &Record<'_>, cx: &Cx<'_>, named: &Named<'_>) -> Option<Observation> {
+    let (who, what, name) = (power::who(record), named.what, named.name);
+    if flag_at(record.request(), &["manageMasterUserPassword"]) == Some(true) {
+        let title = format!("{who} lets Secrets Manager choose the master password of {what} {name}");
+        return Some(cx.passing(&named.arn, title).aspect(PASSWORD));
+    }
     // The value is masked; that it is there is what counts.
     either(record.request(), "masterUserPassword")?;
-    let (who, what, name) = (power::who(record), named.what, named.name);
     let seen = cx
         .failing(&named.arn, format!("{who} set the master password of {what} {name}"))
-        .aspect("master password")
+        .aspect(PASSWORD)
         .because("Whoever set it can read and change everything in the database.")
         .step(
             "From where can the database be reached? (PubliclyAccessible, VpcSecurityGroups)",
@@ -155,8 +190,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
     use crate::rules::testing::*;
+
+    /// What is failing: a deletion also settles what was wrong before it.
+    fn deleted(severity: Severity, event: &str) -> Observation {
+        let mut seen = observe(&Database, event);
+        seen.retain(|seen| seen.verdict == Verdict::Failing);
+        assert_eq!(seen.iter().map(|seen| seen.severity).collect::<Vec<_>>(), [severity], "{event}");
+        seen.remove(0)
+    }
 
     fn rds(name: &str, request: Value) -> String {
         call("rds", name, json!({"requestParameters": request}))
@@ -165,21 +207,57 @@ mod tests {
     #[test]
     fn deleting() {
         let gone = json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true, "deleteAutomatedBackups": true});
-        let seen = fires_at(&Database, Severity::High, &rds("DeleteDBInstance", gone));
+        let seen = deleted(Severity::High, &rds("DeleteDBInstance", gone));
         assert_eq!(seen.title, "alice deleted database shop without a last snapshot");
         assert_eq!(seen.details, [("Automated backups".to_owned(), "deleted with it".to_owned())]);
         let kept = json!({"dBInstanceIdentifier": "shop", "finalDBSnapshotIdentifier": "last"});
-        fires_at(&Database, Severity::Medium, &rds("DeleteDBInstance", kept));
+        deleted(Severity::Medium, &rds("DeleteDBInstance", kept));
         let cluster = json!({"dBClusterIdentifier": "shop", "skipFinalSnapshot": "true"});
-        fires_at(&Database, Severity::High, &rds("DeleteDBCluster", cluster));
-        fires_at(
-            &Database,
-            Severity::Medium,
-            &rds("DeleteGlobalCluster", json!({"globalClusterIdentifier": "shop"})),
-        );
+        deleted(Severity::High, &rds("DeleteDBCluster", cluster));
+        let global = json!({"globalClusterIdentifier": "shop"});
+        deleted(Severity::Medium, &rds("DeleteGlobalCluster", global));
         let member = json!({"requestParameters": {"dBInstanceIdentifier": "shop-2", "skipFinalSnapshot": true},
             "responseElements": {"dBClusterIdentifier": "shop"}});
-        fires_at(&Database, Severity::Low, &call("rds", "DeleteDBInstance", member));
+        deleted(Severity::Low, &call("rds", "DeleteDBInstance", member));
+    }
+
+    #[test]
+    fn restoring_it_resolves_the_deletion() {
+        let instance = json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true});
+        let instance = deleted(Severity::High, &rds("DeleteDBInstance", instance)).finding_id();
+        let cluster = json!({"dBClusterIdentifier": "shop", "skipFinalSnapshot": true});
+        let cluster = deleted(Severity::High, &rds("DeleteDBCluster", cluster)).finding_id();
+        for (name, request, gone) in [
+            ("RestoreDBInstanceFromDBSnapshot", json!({"dBInstanceIdentifier": "shop"}), &instance),
+            (
+                "RestoreDBInstanceToPointInTime",
+                json!({"sourceDbiResourceId": "db-1", "targetDBInstanceIdentifier": "shop"}),
+                &instance,
+            ),
+            ("RestoreDBClusterFromSnapshot", json!({"dBClusterIdentifier": "shop"}), &cluster),
+            ("RestoreDBClusterToPointInTime", json!({"dBClusterIdentifier": "shop"}), &cluster),
+        ] {
+            let seen = observe(&Database, &rds(name, request));
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{name}");
+            assert_eq!(&seen[0].finding_id(), gone, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_is_neither_unprotected_nor_open_by_a_password() {
+        let modify = |key: &str, value: Value| {
+            rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", key: value}))
+        };
+        let off = fired(&Database, &modify("deletionProtection", json!(false))).finding_id();
+        let set = fired(&Database, &modify("masterUserPassword", json!("****"))).finding_id();
+        let gone =
+            rds("DeleteDBInstance", json!({"dBInstanceIdentifier": "shop", "skipFinalSnapshot": true}));
+        let mut settled = observe(&Database, &gone);
+        settled.retain(|seen| seen.verdict == Verdict::Passing);
+        assert_eq!(settled.iter().map(Observation::finding_id).collect::<Vec<_>>(), [off, set.clone()]);
+        let managed = observe(&Database, &modify("manageMasterUserPassword", json!(true)));
+        assert_eq!((managed.len(), managed[0].verdict), (1, Verdict::Passing));
+        assert_eq!(managed[0].finding_id(), set);
     }
 
     #[test]

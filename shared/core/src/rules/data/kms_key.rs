@@ -1,5 +1,5 @@
 use crate::event::Record;
-use crate::event::cloudtrail::number_at;
+use crate::event::cloudtrail::{items_at, number_at, text_at};
 use crate::observation::Severity;
 use crate::rules::admin::power;
 use crate::rules::network_access::region;
@@ -8,7 +8,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// A KMS key is to be deleted, or its imported key material was deleted (high), or it was disabled (medium).
-    /// Cancelling the deletion, importing the material again or enabling the key resolves the finding.
+    /// Cancelling the deletion, importing the material again or enabling the key resolves the finding. When KMS has
+    /// deleted the key, there is nothing left to do, and its findings close as deleted.
     /// ## Why it matters
     /// Everything encrypted with the key cannot be read while it is disabled, and never again once it is deleted: disks,
     /// databases, buckets, backups. No copy and no support case brings a deleted key back.
@@ -29,7 +30,7 @@ declare_rule! {
         ],
         on: [On::Call("kms.amazonaws.com", &[
             "ScheduleKeyDeletion", "CancelKeyDeletion", "DisableKey", "EnableKey", "DeleteImportedKeyMaterial",
-            "ImportKeyMaterial",
+            "ImportKeyMaterial", "DeleteKey",
         ])],
         repeat_hours: 6,
     }
@@ -37,14 +38,20 @@ declare_rule! {
 
 impl Rule for KmsKey {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some(key) = record.response_text(&["keyId"]).or_else(|| record.param(&["keyId"])) else {
-            return Ok(());
-        };
+        let named = record.response_text(&["keyId"]).or_else(|| record.param(&["keyId"]));
+        let Some(key) = named.or_else(|| gone(record)) else { return Ok(()) };
         let arn =
             if key.starts_with("arn:") { key.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
         let short = arn.rsplit("key/").next().unwrap_or(&arn);
         let who = power::who(record);
         let name = record.event_name.or_empty();
+        if name == "DeleteKey" {
+            for aspect in ["deletion", "disabled", "key material"] {
+                let title = format!("KMS has deleted key {short}: its waiting period is over");
+                cx.report(cx.passing(&arn, title).aspect(aspect));
+            }
+            return Ok(());
+        }
         let good = match name {
             "CancelKeyDeletion" => Some(("deletion", "cancelled the deletion of")),
             "EnableKey" => Some(("disabled", "enabled")),
@@ -95,6 +102,14 @@ impl Rule for KmsKey {
     }
 }
 
+/// The key that KMS itself has deleted. Its event has neither parameters nor an answer.
+fn gone<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    if record.event_name.or_empty() != "DeleteKey" {
+        return None;
+    }
+    items_at(record.whole(), &["resources"]).into_iter().find_map(|resource| text_at(resource, &["ARN"]))
+}
+
 struct Deadline {
     title: String,
     detail: String,
@@ -126,7 +141,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Resolution, Verdict};
     use crate::rules::testing::*;
 
     const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -171,6 +186,24 @@ mod tests {
         });
         assert_eq!(bad, good);
         assert_ne!(good[0], good[1]);
+    }
+
+    #[test]
+    fn a_key_that_is_gone_has_no_problem_left() {
+        // The shape in the KMS guide.
+        let event = json!({"eventType": "AwsServiceEvent", "requestParameters": null, "responseElements": null,
+            "userIdentity": {"type": null, "arn": null, "userName": null, "invokedBy": "AWS Internal"},
+            "resources": [{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": arn()}]});
+        let gone = observe(&KmsKey, &call("kms", "DeleteKey", event));
+        assert!(
+            gone.iter()
+                .all(|seen| seen.verdict == Verdict::Passing && seen.resolution == Resolution::Deleted)
+        );
+        let settled: Vec<_> = gone.iter().map(|seen| seen.finding_id()).collect();
+        for name in ["ScheduleKeyDeletion", "DisableKey", "DeleteImportedKeyMaterial"] {
+            assert!(settled.contains(&fired(&KmsKey, &kms(name, json!(null))).finding_id()), "{name}");
+        }
+        quiet(&KmsKey, &[call("kms", "DeleteKey", json!({"requestParameters": null}))]);
     }
 
     #[test]

@@ -148,6 +148,26 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_a_session_tells_callers_apart() {
+        for (who, key) in [
+            (
+                json!({"arn": "arn:aws:sts::999988887777:assumed-role/ops/a-7"}),
+                "arn:aws:sts::999988887777:assumed-role/ops",
+            ),
+            (json!({"arn": null, "principalId": "AROAEXAMPLE:a-7", "userName": null}), "AROAEXAMPLE"),
+        ] {
+            let event = call(
+                "s3",
+                "DeleteBucket",
+                json!({"requestParameters": {"bucketName": "x-1"}, "userIdentity": who}),
+            );
+            let seen =
+                fired_with(&MassDeletion, &event, &[among(&MassDeletion, key, "x-1", TEN_MINUTES, 10)]);
+            assert_eq!(seen.subject.resource, key);
+        }
+    }
+
+    #[test]
     fn stays_quiet() {
         let window = [among(&MassDeletion, ALICE, "x-1", TEN_MINUTES, 50)];
         let by = |who: serde_json::Value| {

@@ -18,15 +18,20 @@ use crate::event::Record;
 pub(crate) const TEN_MINUTES: Duration = Duration::from_secs(600);
 
 /// Who acted, as a resource: the role behind a session, whatever the session calls itself; a user; else what the event
-/// names.
+/// names. Calls from other accounts, and some services' records, name no role but have the session's name in the rest.
 pub(crate) fn principal<'r>(record: &'r Record<'_>) -> &'r str {
     let who = &record.user_identity;
     let issuer = &who.session_context.session_issuer.arn;
-    issuer
-        .get()
-        .or_else(|| who.arn.get())
-        .or_else(|| who.principal_id.get())
-        .unwrap_or("an unnamed principal")
+    let arn = || who.arn.get().map(without_session);
+    let id = || who.principal_id.get().map(|id| id.split(':').next().unwrap_or(id));
+    issuer.get().or_else(arn).or_else(id).unwrap_or("an unnamed principal")
+}
+
+fn without_session(arn: &str) -> &str {
+    match arn.rsplit_once('/') {
+        Some((role, _)) if role.contains(":assumed-role/") => role,
+        _ => arn,
+    }
 }
 
 /// What else the caller did: the name that CloudTrail lists its calls under.

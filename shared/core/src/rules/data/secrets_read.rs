@@ -13,15 +13,16 @@ declare_rule! {
     /// ## What it detects
     /// One caller read twenty or more different secrets within ten minutes: values from Secrets Manager and parameters
     /// from the Parameter Store with decryption, counted together. Or it asked Secrets Manager for a batch of all
-    /// secrets, by a filter that leaves nothing out (medium). `threshold` changes the number.
+    /// secrets, by a filter that leaves nothing out, or the Parameter Store for all that is under its root (medium).
+    /// `threshold` changes the number.
     /// ## Why it matters
     /// A program knows the few secrets that it needs. Whoever reads them all is collecting keys to everything else.
     /// ## What to do
     /// See who the caller is and what it read. If nobody knows it, stop its credentials and change every secret that it
     /// has read.
     /// ## False positives
-    /// Software that copies all secrets into a cluster or a backup: name its role as `automation`. A single secret read
-    /// by a stranger is not seen here.
+    /// Software that copies all secrets into a cluster or a backup: name its role as `automation`. Parameters that AWS
+    /// publishes for everybody are not counted. A single secret read by a stranger is not seen here.
     SecretsRead {
         id: "data-secrets-read-in-bulk",
         title: "Many secrets were read by one caller",
@@ -34,7 +35,9 @@ declare_rule! {
         ],
         on: [
             On::Read("secretsmanager.amazonaws.com", &["GetSecretValue", "BatchGetSecretValue"]),
-            On::Read("ssm.amazonaws.com", &["GetParameter", "GetParameters"]),
+            On::Read("ssm.amazonaws.com", &[
+                "GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory",
+            ]),
         ],
     }
 }
@@ -94,9 +97,17 @@ fn secrets(record: &Record<'_>) -> Vec<String> {
         "GetSecretValue" => one("secretId").iter().map(|id| secret_name(id)).collect(),
         "BatchGetSecretValue" => many("secretIdList").map(|id| secret_name(&id)).collect(),
         _ if record.param_flag(&["withDecryption"]) != Some(true) => Vec::new(),
-        "GetParameter" => one("name"),
-        _ => many("names").collect(),
+        "GetParameter" | "GetParameterHistory" => parameters(one("name")),
+        // The event does not tell how many there are under a path.
+        "GetParametersByPath" => parameters(one("path")),
+        _ => parameters(many("names").collect()),
     }
+}
+
+/// Parameters by name, without what AWS publishes for everybody. A secret that is read as a parameter is that secret.
+fn parameters(names: Vec<String>) -> Vec<String> {
+    let own = names.into_iter().filter(|name| !name.starts_with("/aws/service/"));
+    own.map(|name| name.strip_prefix("/aws/reference/secretsmanager/").unwrap_or(&name).to_owned()).collect()
 }
 
 /// The name of a secret, whether the caller gave the name or the ARN, whose last seven characters AWS adds.
@@ -111,6 +122,9 @@ fn secret_name(id: &str) -> String {
 /// Whether a batch is asked for without any word on which secrets, or with what they must not have alone.
 fn catch_all(record: &Record<'_>) -> bool {
     let request = record.request();
+    if record.event_name.or_empty() == "GetParametersByPath" {
+        return record.param_flag(&["withDecryption"]) == Some(true) && record.param(&["path"]) == Some("/");
+    }
     let negative = |filter: &&Value| {
         let values = items_at(filter, &["values"]);
         !values.is_empty()
@@ -151,6 +165,13 @@ mod tests {
             ("secretsmanager", "BatchGetSecretValue", json!({"secretIdList": ["first", "prod/db"]})),
             ("ssm", "GetParameter", json!({"name": "prod/db", "withDecryption": true})),
             ("ssm", "GetParameters", json!({"names": ["first", "prod/db"], "withDecryption": "true"})),
+            (
+                "ssm",
+                "GetParameter",
+                json!({"name": "/aws/reference/secretsmanager/prod/db", "withDecryption": true}),
+            ),
+            ("ssm", "GetParameterHistory", json!({"name": "prod/db", "withDecryption": true})),
+            ("ssm", "GetParametersByPath", json!({"path": "prod/db", "withDecryption": true})),
         ] {
             let event = read(source, name, request);
             let seen = fired_with(&SecretsRead, &event, &[window("prod/db", 20), window("first", 19)]);
@@ -162,6 +183,10 @@ mod tests {
         let seen =
             fires_at(&SecretsRead, Severity::Medium, &read("secretsmanager", "BatchGetSecretValue", all));
         assert_eq!(seen.title, "alice asked for all secrets of us-east-1 at once");
+        let root = json!({"path": "/", "recursive": true, "withDecryption": true, "maxResults": 10});
+        let seen = fired_with(&SecretsRead, &read("ssm", "GetParametersByPath", root), &[window("/", 1)]);
+        assert_eq!(seen.severity, Severity::Medium);
+        assert_eq!(seen.title, "alice asked for all secrets of us-east-1 at once");
     }
 
     #[test]
@@ -171,6 +196,8 @@ mod tests {
         for event in [
             read("ssm", "GetParameter", json!({"name": "prod/db"})),
             read("ssm", "GetParameter", json!({"name": "prod/db", "withDecryption": false})),
+            read("ssm", "GetParametersByPath", json!({"path": "/", "recursive": true})),
+            read("ssm", "GetParameter", json!({"name": "/aws/service/ami-x", "withDecryption": true})),
             read("ssm", "GetParameters", json!({"names": {"odd": 1}, "withDecryption": true})),
             read("secretsmanager", "GetSecretValue", json!(null)),
             read("secretsmanager", "BatchGetSecretValue", json!({"filters": some})),

@@ -7,11 +7,11 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// An EBS volume, an RDS database, an Aurora cluster or an EFS file system was created without encryption. What AWS
+    /// An EBS volume, an RDS database, an Aurora or Redshift cluster or an EFS file system was created without encryption. What AWS
     /// answers decides, because defaults of the account may encrypt what the caller did not ask for. Deleting it resolves
     /// the finding.
     /// ## Why it matters
-    /// It cannot be encrypted later; only a copy can. Snapshots of an unencrypted volume or database can be made
+    /// It cannot be encrypted later, except for Redshift; only a copy can. Snapshots of an unencrypted volume or database can be made
     /// public, those of an encrypted one cannot.
     /// ## What to do
     /// While it is still empty, delete it and create it again with encryption. For volumes, switch on encryption by
@@ -30,6 +30,7 @@ declare_rule! {
             On::Call("rds.amazonaws.com", &[
                 "CreateDBInstance", "DeleteDBInstance", "CreateDBCluster", "DeleteDBCluster",
             ]),
+            On::Call("redshift.amazonaws.com", &["CreateCluster", "DeleteCluster"]),
             On::Call("elasticfilesystem.amazonaws.com", &["CreateFileSystem", "DeleteFileSystem"]),
         ],
     }
@@ -60,7 +61,9 @@ impl Rule for Unencrypted {
         let seen = cx
             .failing(&store.arn, format!("{who} created {what} {name} without encryption"))
             .severity(store.severity)
-            .because("It cannot be encrypted later, and its snapshots are not encrypted either.")
+            .because(
+                "Its snapshots are not encrypted either. Only a Redshift cluster can be encrypted later.",
+            )
             .step("See what it is", store.look.0, &[region(record), (store.look.1, name)]);
         let seen = if what == "volume" {
             seen.step(
@@ -104,6 +107,12 @@ fn store<'r>(record: &'r Record<'_>) -> Option<Store<'r>> {
                 severity: Severity::Medium,
             }
         }
+        "CreateCluster" | "DeleteCluster" => {
+            let name = named("clusterIdentifier")?;
+            let arn = record.arn("redshift", &format!("cluster:{name}"));
+            let look = ("redshift describe-clusters", "--cluster-identifier");
+            Store { arn, what: "Redshift cluster", name, flag: "encrypted", look, severity: Severity::Medium }
+        }
         _ => {
             let name = named("dBInstanceIdentifier")?;
             let arn = record.arn("rds", &format!("db:{name}"));
@@ -143,6 +152,14 @@ mod tests {
         fires_at(&Unencrypted, Severity::Medium, &made("rds", "CreateDBInstance", database, plain));
         let cluster = json!({"dBClusterIdentifier": "shop", "storageEncrypted": false});
         fires_at(&Unencrypted, Severity::Medium, &made("rds", "CreateDBCluster", json!(null), cluster));
+        // As in the Redshift guide: the master password is masked, the answer is flat.
+        let warehouse =
+            json!({"clusterIdentifier": "my-dw-instance", "nodeType": "dc1.large", "encrypted": false});
+        let created = made("redshift", "CreateCluster", warehouse.clone(), warehouse);
+        let open = fires_at(&Unencrypted, Severity::Medium, &created);
+        let request = json!({"clusterIdentifier": "my-dw-instance", "skipFinalClusterSnapshot": true});
+        let gone = observe(&Unencrypted, &made("redshift", "DeleteCluster", request, json!(null)));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
         let files = json!({"fileSystemId": "fs-1", "encrypted": false});
         fires_at(
             &Unencrypted,
@@ -166,6 +183,7 @@ mod tests {
                 made("ec2", "CreateVolume", json!({"size": "1"}), json!({"volumeId": "vol-1"})),
                 made("rds", "CreateDBInstance", json!({"dBInstanceIdentifier": "shop-1"}), member),
                 made("rds", "CreateDBInstance", json!(null), json!(null)),
+                made("ecs", "CreateCluster", json!({"clusterName": "c"}), json!({"encrypted": false})),
                 call(
                     "ec2",
                     "CreateVolume",

@@ -29,7 +29,11 @@ declare_rule! {
             "CIS AWS v3.0 1.20", "Security Hub IAM.28", "ATT&CK T1199",
             "IAM user guide: monitoring Access Analyzer with EventBridge",
         ],
-        on: [On::Detector(Detector::AccessAnalyzer)],
+        on: [
+            On::Detector(Detector::AccessAnalyzer),
+            On::Detector(Detector::InternalAccess),
+            On::Detector(Detector::UnusedAccess),
+        ],
         repeat_hours: 168,
     }
 }
@@ -221,6 +225,34 @@ mod tests {
         ] {
             fires_at(&AccessAnalyzerFinding, severity, &finding(changes));
         }
+    }
+
+    #[test]
+    fn internal_and_unused_access_come_under_names_of_their_own() {
+        // The shapes of the IAM user guide: neither names a region, and the times are to the nanosecond.
+        let internal = json!({"accessType": "INTRA_ACCOUNT", "action": ["s3:GetObject"], "condition": {},
+            "id": "11111111-2222-4444-aaaa-333333333333", "isDeleted": false, "findingType": "InternalAccess",
+            "principal": {"AWS": "arn:aws:iam::111122223333:role/MyRole_6"}, "resource": "arn:aws:s3:::critical-data",
+            "accountId": ACCOUNT, "resourceType": "AWS::S3::Bucket", "status": "ACTIVE",
+            "updatedAt": "2025-04-08T03:22:12.654688231Z"});
+        let seen = fires_at(
+            &AccessAnalyzerFinding,
+            Severity::Low,
+            &envelope("aws.access-analyzer", "Internal Access Finding", internal),
+        );
+        assert_eq!(seen.subject.region, "us-east-1");
+        assert_eq!(seen.event.time.to_string(), "2025-04-08T03:22:12.654Z");
+        let unused = |status: &str| {
+            let detail = json!({"findingId": "b8ae0460-5d29-4922-b92a-ba956c986277", "accountId": ACCOUNT,
+                "resource": "arn:aws:iam::111122223333:role/Idle", "resourceType": "AWS::IAM::Role",
+                "updatedAt": "2023-09-29T17:29:18.758Z", "previousStatus": "", "status": status, "isDeleted": false,
+                "findingType": "UnusedPermission", "numberOfUnusedActions": 1});
+            envelope("aws.access-analyzer", "Unused Access Finding for IAM entities", detail)
+        };
+        let open = fires_at(&AccessAnalyzerFinding, Severity::Low, &unused("ACTIVE"));
+        let gone = observe(&AccessAnalyzerFinding, &unused("RESOLVED"));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].subject, open.subject);
     }
 
     #[test]

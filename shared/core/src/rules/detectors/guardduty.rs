@@ -71,7 +71,9 @@ impl Rule for GuardDutyFinding {
             );
         let action = parsed(finding.service.action);
         let remote = ["ipAddressV4", "IpAddressV4"].iter().find_map(|key| anywhere(&action, key));
-        cx.report(contain(seen.detail_if("Remote address", remote), &parsed(finding.resource), &region));
+        let partition = finding.partition.get().unwrap_or("aws");
+        let seen = seen.detail_if("Remote address", remote);
+        cx.report(contain(seen, &parsed(finding.resource), &region, partition));
         Ok(())
     }
 }
@@ -88,7 +90,7 @@ fn severity(finding: &GuardDuty<'_>) -> Severity {
 }
 
 /// Names the resource and adds the steps that contain it.
-fn contain(seen: Observation, resource: &Value, region: &str) -> Observation {
+fn contain(seen: Observation, resource: &Value, region: &str, partition: &str) -> Observation {
     let at = |path: &[&str]| either(resource, path).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut seen = seen.detail_if("Resource type", at(&["resourceType"]));
     let kind = at(&["resourceType"]).unwrap_or_default();
@@ -105,7 +107,7 @@ fn contain(seen: Observation, resource: &Value, region: &str) -> Observation {
             "IAMUser" => seen.step("Stop the key", "iam update-access-key",
                 &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")]),
             _ => seen.step("Deny the role everything, until you know more", "iam attach-role-policy",
-                &[("--role-name", user), ("--policy-arn", "arn:aws:iam::aws:policy/AWSDenyAll")]),
+                &[("--role-name", user), ("--policy-arn", &format!("arn:{partition}:iam::aws:policy/AWSDenyAll"))]),
         };
     }
     if let Some(instance) = at(&["instanceDetails", "instanceId"]).filter(|_| kind != "AccessKey") {
@@ -238,6 +240,10 @@ mod tests {
         assert!(by("IAMUser", "AKIAIOSFODNN7EXAMPLE").contains("update-access-key --user-name bob"));
         assert!(by("Role", "ASIAIOSFODNN7EXAMPLE").contains("attach-role-policy --role-name bob"));
         assert!(by("Root", "ASIAIOSFODNN7EXAMPLE").contains("get-account-summary"));
+        let china = json!({"partition": "aws-cn", "resource": {"resourceType": "AccessKey",
+            "accessKeyDetails": {"accessKeyId": "ASIAIOSFODNN7EXAMPLE", "userName": "r", "userType": "Role"}}});
+        let seen = fired(&GuardDutyFinding, &finding(json!(8), china));
+        assert!(seen.steps[1].command.ends_with("arn:aws-cn:iam::aws:policy/AWSDenyAll"), "{:?}", seen.steps);
     }
 
     #[test]

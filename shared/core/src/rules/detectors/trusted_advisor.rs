@@ -8,8 +8,8 @@ use crate::text::clean;
 
 declare_rule! {
     /// ## What it detects
-    /// One of Trusted Advisor's security checks is red or yellow for a resource: root without MFA, public snapshots and
-    /// buckets, open ports, no trail, old keys, a weak password policy, outdated runtimes and certificates. Green closes
+    /// One of Trusted Advisor's security checks is red or yellow for a resource: root without MFA or with an access key,
+    /// public snapshots and buckets, open ports, no trail, old keys, a weak password policy, outdated runtimes and certificates. Green closes
     /// the finding. Exposed keys have a rule of their own.
     /// ## Why it matters
     /// These are AWS's own answers to the oldest mistakes, and six of them come without a paid support plan.
@@ -18,13 +18,13 @@ declare_rule! {
     /// ## False positives
     /// Trusted Advisor lags behind by hours, looks at IPv4 only, and flags security groups that nothing uses. Directory
     /// Service's own groups are always flagged. Use of IAM users is not required where Identity Center is used, so that
-    /// check is INFORMATIONAL.
+    /// check is INFORMATIONAL. Checks that AWS has renamed are heard under both names.
     TrustedAdvisorCheck {
         id: "trusted-advisor-check",
         title: "A security check of Trusted Advisor is red or yellow",
         severity: Medium,
         confidence: Medium,
-        catalogue: ["ST-01", "ST-03", "ST-06", "ST-07", "ST-09"],
+        catalogue: ["ST-01", "ST-02", "ST-03", "ST-06", "ST-07", "ST-09"],
         references: [
             "CIS AWS v3.0 1.5", "CIS AWS v3.0 1.14", "CIS AWS v3.0 1.8", "CIS AWS v3.0 3.1", "CIS AWS v3.0 5.2",
             "Security Hub IAM.9", "Security Hub IAM.3", "Security Hub CloudTrail.1", "Security Hub EC2.1",
@@ -32,6 +32,8 @@ declare_rule! {
         ],
         on: [
             On::TrustedAdvisor("MFA on Root Account"),
+            On::TrustedAdvisor("MFA on root account"),
+            On::TrustedAdvisor("Root User Access Key"),
             On::TrustedAdvisor("Amazon EBS Public Snapshots"),
             On::TrustedAdvisor("Amazon RDS Public Snapshots"),
             On::TrustedAdvisor("Amazon S3 Bucket Permissions"),
@@ -40,6 +42,8 @@ declare_rule! {
             On::TrustedAdvisor("Security Groups - Unrestricted Access"),
             On::TrustedAdvisor("Security Groups – Unrestricted Access"),
             On::TrustedAdvisor("AWS CloudTrail Logging"),
+            On::TrustedAdvisor("AWS CloudTrail Management Event Logging"),
+            On::TrustedAdvisor("AWS CloudTrail Management Events Logging"),
             On::TrustedAdvisor("IAM Access Key Rotation"),
             On::TrustedAdvisor("IAM Password Policy"),
             On::TrustedAdvisor("IAM Use"),
@@ -49,6 +53,7 @@ declare_rule! {
             On::TrustedAdvisor("CloudFront SSL Certificate on the Origin Server"),
             On::TrustedAdvisor("ELB Listener Security"),
             On::TrustedAdvisor("ELB Security Groups"),
+            On::TrustedAdvisor("Classic Load Balancer Security Groups"),
         ],
         repeat_hours: 720,
     }
@@ -82,6 +87,18 @@ static CHECKS: &[Check] = {
             column: None,
             look: (
                 "Is AccountMFAEnabled 1? Root adds MFA itself, under Security credentials",
+                "iam get-account-summary",
+                None,
+            ),
+        },
+        Check {
+            name: "Root User Access Key",
+            fault: "The root user has an access key",
+            severity: (High, High),
+            practice: "CIS AWS v3.0 1.4, CIS AWS v5.0 1.3, Security Hub IAM.4",
+            column: None,
+            look: (
+                "Is AccountAccessKeysPresent 0? Root deletes its key itself, under Security credentials",
                 "iam get-account-summary",
                 None,
             ),
@@ -229,10 +246,23 @@ static CHECKS: &[Check] = {
     ]
 };
 
+/// The check of this name, or of a name that AWS has given it since.
+fn check(name: &str) -> Option<&'static Check> {
+    let name = name.replace('–', "-");
+    let name = match name.as_str() {
+        "MFA on root account" => "MFA on Root Account",
+        "AWS CloudTrail Management Event Logging" | "AWS CloudTrail Management Events Logging" => {
+            "AWS CloudTrail Logging"
+        }
+        "Classic Load Balancer Security Groups" => "ELB Security Groups",
+        name => name,
+    };
+    CHECKS.iter().find(|check| check.name == name)
+}
+
 impl Rule for TrustedAdvisorCheck {
     fn trusted_advisor(&self, item: &TrustedAdvisor<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let name = item.check_name.or_empty().replace('–', "-");
-        let Some(check) = CHECKS.iter().find(|check| check.name == name) else { return Ok(()) };
+        let Some(check) = check(item.check_name.or_empty()) else { return Ok(()) };
         let columns = item.columns();
         let column = |name: &str| columns.get(name).map(String::as_str);
         let root = format!("arn:aws:iam::{}:root", cx.event.account());
@@ -305,7 +335,13 @@ fn aspect(check: &Check, columns: &BTreeMap<String, String>) -> String {
         return check.name.to_owned();
     }
     let column = |name: &str| columns.get(name).map_or("", String::as_str);
-    let ports = if column("Ports").is_empty() { column("Port") } else { column("Ports") };
+    let (from, to) = (column("From Port"), column("To Port"));
+    // Older reports have one column, of another name in each check.
+    let ports = match ["Ports", "Port"].map(column).into_iter().find(|ports| !ports.is_empty()) {
+        Some(ports) => ports.to_owned(),
+        None if to.is_empty() || from == to => from.to_owned(),
+        None => format!("{from}-{to}"),
+    };
     format!("open to the world: {} {ports}", column("Protocol")).trim_end().to_owned()
 }
 
@@ -421,6 +457,49 @@ mod tests {
         let other =
             fired(&TrustedAdvisorCheck, &group("Security Groups - Unrestricted Access", "ERROR", "22"));
         assert_ne!(other.subject, unrestricted.subject);
+    }
+
+    #[test]
+    fn the_columns_of_today_tell_the_ports_apart() {
+        let rule = |status: &str, from: &str, to: &str| {
+            let columns = json!({"Status": "Red", "Region": "eu-west-1", "Security Group Name": "web",
+                "Security Group ID": "sg-0abc1234", "Protocol": "tcp", "From Port": from, "To Port": to});
+            let name = "Security Groups – Specific Ports Unrestricted";
+            refreshed(name, status, "arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0abc1234", columns)
+        };
+        let ssh = fired(&TrustedAdvisorCheck, &rule("ERROR", "22", "22"));
+        let old = fired(
+            &TrustedAdvisorCheck,
+            &group("Security Groups - Specific Ports Unrestricted", "ERROR", "22"),
+        );
+        assert_eq!(ssh.subject, old.subject);
+        let many = fired(&TrustedAdvisorCheck, &rule("ERROR", "20", "21"));
+        assert_eq!(many.subject.aspect.as_deref(), Some("open to the world: tcp 20-21"));
+        assert_ne!(observe(&TrustedAdvisorCheck, &rule("OK", "3389", "3389"))[0].subject, ssh.subject);
+    }
+
+    #[test]
+    fn a_check_that_aws_renamed_is_the_same_check() {
+        let region = json!({"Region": "eu-west-3", "Logging Enabled": "No", "Status": "Red"});
+        for (old, new) in [
+            ("AWS CloudTrail Logging", "AWS CloudTrail Management Event Logging"),
+            ("MFA on Root Account", "MFA on root account"),
+            ("ELB Security Groups", "Classic Load Balancer Security Groups"),
+        ] {
+            let open = fired(&TrustedAdvisorCheck, &refreshed(old, "ERROR", "", region.clone()));
+            let gone = observe(&TrustedAdvisorCheck, &refreshed(new, "OK", "", region.clone()));
+            assert_eq!(gone[0].subject, open.subject, "{new}");
+        }
+        let account = json!({"Status": "Red", "Account ID": ACCOUNT});
+        let key = fires_at(
+            &TrustedAdvisorCheck,
+            Severity::High,
+            &refreshed("Root User Access Key", "ERROR", "", account),
+        );
+        assert_eq!(
+            (key.title.as_str(), key.subject.region.as_str()),
+            ("The root user has an access key", "global")
+        );
     }
 
     #[test]

@@ -49,7 +49,21 @@ impl Rule for ExposedAccessKey {
             };
             let owner = Owner::by_name(owner.as_deref());
             let says = if suspected { "may be exposed" } else { "is exposed" };
-            let seen = if subject.starts_with("arn:") {
+            let seen = if subject.ends_with(":root") {
+                let whose =
+                    if matches!(Owner::by_name(named), Owner::Root) { "root user" } else { "account" };
+                cx.failing(
+                    subject,
+                    format!("An access key of the {whose} {says}, and AWS does not say which"),
+                )
+                .global()
+                .step("Which keys are there? Have a report made,", "iam generate-credential-report", &[])
+                .step(
+                    "then read it (it is base64)",
+                    "iam get-credential-report",
+                    &[("--query", "Content"), ("--output", "text")],
+                )
+            } else if subject.starts_with("arn:") {
                 let user = subject.rsplit('/').next().unwrap_or(subject);
                 cx.failing(subject, format!("An access key of {subject} {says}"))
                     .global()
@@ -74,14 +88,18 @@ impl Rule for ExposedAccessKey {
 }
 
 /// What the event is about: its keys, each once, from the three places where they stand. A code about something else
-/// names a key only if it looks like one. A notice on credentials without a key is about the identity or the account.
+/// names a key only if it looks like one; one about credentials may name it otherwise, but where one value looks like a
+/// key, the others are no keys. A notice on credentials without a key is about the identity or the account.
 fn subjects(health: &Health<'_>, cx: &Cx<'_>, credentials: bool) -> Vec<String> {
     let resources = cx.event.envelope.resources.0.iter().filter_map(|resource| resource.get());
+    let user = health.metadata.user_name.get();
     let named: Vec<&str> =
         health.metadata.public_key.get().into_iter().chain(health.entity_values()).chain(resources).collect();
-    let is_key = |value: &str| {
-        is_access_key(value) || credentials && !is_account_id(value) && !value.starts_with("arn:")
-    };
+    let sure = named.iter().any(|value| is_access_key(value));
+    // The user's own name is no key, nor is a word that stands for no entity.
+    let no_key = |value: &str| ["AWS_ACCOUNT", "UNKNOWN"].contains(&value) || Some(value) == user;
+    let may_be = |value: &str| !is_account_id(value) && !value.starts_with("arn:") && !no_key(value);
+    let is_key = |value: &str| is_access_key(value) || credentials && !sure && may_be(value);
     let mut subjects: Vec<String> = Vec::new();
     for value in named.iter().filter(|value| is_key(value)) {
         if !subjects.iter().any(|subject| subject == value) {
@@ -89,10 +107,12 @@ fn subjects(health: &Health<'_>, cx: &Cx<'_>, credentials: bool) -> Vec<String> 
         }
     }
     if subjects.is_empty() && credentials {
-        let identity = named.iter().find(|value| value.starts_with("arn:")).copied();
-        subjects.push(
-            identity.map_or_else(|| format!("arn:aws:iam::{}:root", cx.event.account()), str::to_owned),
-        );
+        let identity = named.iter().find(|value| value.starts_with("arn:")).map(|arn| (*arn).to_owned());
+        let account = cx.event.account();
+        subjects.push(identity.unwrap_or_else(|| match Owner::by_name(user) {
+            Owner::User(user) => format!("arn:aws:iam::{account}:user/{user}"),
+            Owner::Root | Owner::Unknown => format!("arn:aws:iam::{account}:root"),
+        }));
     }
     subjects
 }
@@ -180,6 +200,25 @@ mod tests {
         let seen = fired(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", user));
         assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/bob");
         assert!(seen.steps.iter().any(|step| step.command.contains("list-access-keys --user-name bob")));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_told_as_one() {
+        let subjects = |changes: Value| {
+            let seen = observe(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", changes));
+            seen.iter().map(|seen| seen.subject.resource.clone()).collect::<Vec<_>>()
+        };
+        let both = json!({"affectedEntities": [{"entityValue": "UNKNOWN"}, {"entityValue": "AWS_ACCOUNT"}, {"entityValue": "bob"}],
+            "eventMetadata": {"publicKey": KEY, "userName": "bob"}});
+        assert_eq!(subjects(both), [KEY]);
+        let user =
+            json!({"affectedEntities": [{"entityValue": "bob"}], "eventMetadata": {"userName": "bob"}});
+        assert_eq!(subjects(user), ["arn:aws:iam::111122223333:user/bob"]);
+        let nothing = json!({"affectedEntities": [{"entityValue": "UNKNOWN"}]});
+        assert_eq!(subjects(nothing.clone()), ["arn:aws:iam::111122223333:root"]);
+        let seen = fired(&ExposedAccessKey, &health("AWS_RISK_CREDENTIALS_EXPOSED", nothing));
+        assert_eq!(seen.title, "An access key of the account is exposed, and AWS does not say which");
+        assert!(seen.steps.iter().all(|step| !step.command.contains("--user-name")), "{:?}", seen.steps);
     }
 
     #[test]

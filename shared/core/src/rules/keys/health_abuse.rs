@@ -63,6 +63,11 @@ mod tests {
         let seen = fires_at(&HealthAbuse, Severity::High, &abuse("AWS_ABUSE_DOS_REPORT", entities));
         assert_eq!(seen.subject.resource, instance);
         fired(&HealthAbuse, &abuse("AWS_ABUSE_SPAM_REPORT", json!(null)));
+        // A word that Health writes where it names no resource.
+        let account = json!([{"entityValue": "AWS_ACCOUNT"}]);
+        let seen = fired(&HealthAbuse, &abuse("AWS_ABUSE_COPYRIGHT_REPORT", account));
+        assert_eq!(seen.subject.resource, ACCOUNT);
+        assert!(seen.title.ends_with("AWS_ABUSE_COPYRIGHT_REPORT"), "{}", seen.title);
     }
 
     #[test]

@@ -28,7 +28,8 @@ impl Rule for HealthRisk {
     fn health(&self, health: &Health<'_>, cx: &mut Cx<'_>) -> Outcome {
         let code = health.event_type_code.or_empty();
         let resources = cx.event.envelope.resources.0.iter().filter_map(|resource| resource.get());
-        let names_a_key = health.entity_values().chain(resources).any(is_access_key);
+        let public = health.metadata.public_key.get();
+        let names_a_key = health.entity_values().chain(resources).chain(public).any(is_access_key);
         if code.starts_with("AWS_RISK_CREDENTIALS_") || names_a_key {
             return Ok(()); // The exposed key's own finding tells it.
         }
@@ -130,6 +131,12 @@ mod tests {
                     "open",
                 ),
                 health("AWS_RISK_IAM_QUARANTINE", json!([{"entityValue": "AKIAIOSFODNN7EXAMPLE"}]), "open"),
+                envelope(
+                    "aws.health",
+                    "AWS Health Event",
+                    json!({"eventTypeCode": "AWS_RISK_IAM_QUARANTINE", "affectedEntities": [{"entityValue": ACCOUNT}],
+                        "eventMetadata": {"publicKey": "AKIAIOSFODNN7EXAMPLE"}}),
+                ),
                 health("AWS_EC2_SCHEDULED_MAINTENANCE", json!([]), "open"),
             ],
         );

@@ -7,7 +7,8 @@ declare_rule! {
     /// ## What it detects
     /// AWS attached its quarantine policy (AWSCompromisedKeyQuarantine, any version, or its predecessor) to a user, a
     /// role or a group. AWS does that within minutes after it finds an access key in public, often before Health or
-    /// Trusted Advisor tell of it.
+    /// Trusted Advisor tell of it. Where nobody can say which key it is, the finding is about the user, and deleting the
+    /// user resolves it.
     /// ## Why it matters
     /// The quarantine denies a list of actions; everything else the key may do, a stranger may do now.
     /// ## What to do
@@ -21,13 +22,20 @@ declare_rule! {
         confidence: High,
         catalogue: ["KEY-06"],
         references: ["ATT&CK T1552, T1078", "AWS managed policies AWSCompromisedKeyQuarantine to AWSCompromisedKeyQuarantineV4"],
-        on: [On::Call("iam.amazonaws.com", &["AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy", "DeleteUser",
+        ])],
         finding: EXPOSED,
     }
 }
 
 impl Rule for QuarantineAttached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if let ("DeleteUser", Some(user)) = (record.event_name.or_empty(), record.param(&["userName"])) {
+            let title = format!("User {user} was deleted, and its keys before it");
+            cx.report(cx.passing(record.iam_arn("user", user), title));
+            return Ok(());
+        }
         let Some((kind, name, policy)) = quarantined(record) else { return Ok(()) };
         let short = policy.rsplit('/').next().unwrap_or(policy);
         let user = (kind == PrincipalKind::User).then_some(name);
@@ -83,7 +91,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observation::Severity;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
     use crate::state::{Answer, Query, Value};
 
@@ -128,6 +136,16 @@ mod tests {
         };
         let known = [both, flag("AKIAIOSFODNN7EXAMPLE", false), flag(other, true)];
         assert_eq!(fired_with(&QuarantineAttached, &event, &known).subject.resource, other);
+    }
+
+    #[test]
+    fn deleting_the_user_resolves_what_is_about_the_user() {
+        let open =
+            fired(&QuarantineAttached, &attach("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"));
+        let deleted = call("iam", "DeleteUser", json!({"requestParameters": {"userName": "bob"}}));
+        let gone = observe(&QuarantineAttached, &deleted);
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), open.finding_id());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
     /// ## What it detects
-    /// AWS's quarantine policy was taken off a user, a role or a group.
+    /// AWS's quarantine policy was taken off a user, a role or a group. Attaching it again resolves that.
     /// ## Why it matters
     /// AWS asks not to remove it before the support case is closed. Whoever removes it while the key still works, be it
     /// the thief or a colleague in a hurry, gives the stolen key its full power back.
@@ -20,7 +20,10 @@ declare_rule! {
         confidence: High,
         catalogue: ["KEY-07"],
         references: ["ATT&CK T1562"],
-        on: [On::Call("iam.amazonaws.com", &["DetachUserPolicy", "DetachRolePolicy", "DetachGroupPolicy"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "DetachUserPolicy", "DetachRolePolicy", "DetachGroupPolicy", "AttachUserPolicy", "AttachRolePolicy",
+            "AttachGroupPolicy",
+        ])],
     }
 }
 
@@ -28,6 +31,11 @@ impl Rule for QuarantineDetached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some((kind, name, policy)) = quarantined(record) else { return Ok(()) };
         let short = policy.rsplit('/').next().unwrap_or(policy);
+        if record.event_name.or_empty().starts_with("Attach") {
+            let title = format!("{} put AWS's quarantine on {} {name}", power::who(record), kind.as_str());
+            cx.report(cx.passing(record.iam_arn(kind.as_str(), name), title));
+            return Ok(());
+        }
         let title = format!("{} took AWS's quarantine off {} {name}", power::who(record), kind.as_str());
         let mut seen = cx
             .failing(record.iam_arn(kind.as_str(), name), title)
@@ -56,7 +64,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observation::Severity;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     fn detach(policy: &str, error: serde_json::Value) -> String {
@@ -70,6 +78,23 @@ mod tests {
             let policy = format!("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine{version}");
             fires_at(&QuarantineDetached, Severity::High, &detach(&policy, json!(null)));
         }
+    }
+
+    #[test]
+    fn putting_it_back_resolves_it() {
+        let policy = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+        let off = fired(&QuarantineDetached, &detach(policy, json!(null)));
+        let attach = |policy: &str| {
+            call(
+                "iam",
+                "AttachUserPolicy",
+                json!({"requestParameters": {"userName": "bob", "policyArn": policy}}),
+            )
+        };
+        let back = observe(&QuarantineDetached, &attach(policy));
+        assert_eq!((back.len(), back[0].verdict), (1, Verdict::Passing));
+        assert_eq!(back[0].finding_id(), off.finding_id());
+        quiet(&QuarantineDetached, &[attach("arn:aws:iam::aws:policy/ReadOnlyAccess")]);
     }
 
     #[test]

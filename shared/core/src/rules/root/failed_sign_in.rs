@@ -8,7 +8,7 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// Somebody gave the root user's e-mail address at the console and was turned away. Three failures within ten
-    /// minutes make it a guessing attempt and raise it to high.
+    /// minutes make it a guessing attempt and raise it to high. `threshold` changes the number.
     /// ## Why it matters
     /// Whoever gets as far as the password field knows the account's root e-mail address and is trying to get in where
     /// no policy could stop them.
@@ -44,7 +44,7 @@ impl Rule for FailedSignIn {
             .because("Somebody knows the root user's e-mail address and did not get past the sign-in page.")
             .detail_if("AWS says", record.error_message.get())
             .detail_if("MFA used", record.additional_text(&["MFAUsed"]))
-            .burst(Burst { count: 3, window: Duration::from_secs(600), severity: Severity::High })
+            .burst(Burst { count: cx.threshold(3), window: Duration::from_secs(600), severity: Severity::High })
             .step(
                 "Did one of the sign-ins succeed?",
                 "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=ConsoleLogin",

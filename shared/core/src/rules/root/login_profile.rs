@@ -5,7 +5,7 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// Root made a login profile without naming an IAM user, that is, for itself: the root user has a console password
-    /// again.
+    /// again. Deleting that login profile resolves it.
     /// ## Why it matters
     /// An account whose root had no password could not be entered as root. Now it can, by whoever completes the
     /// password reset. AWS documents the call without a user name for `AssumeRoot` sessions only: if another root
@@ -27,7 +27,7 @@ declare_rule! {
             "CIS AWS v3.0 1.7", "CIS AWS v5.0 1.6", "ATT&CK T1098",
             "IAM user guide: perform a privileged task on a member account",
         ],
-        on: [On::Call("iam.amazonaws.com", &["CreateLoginProfile"])],
+        on: [On::Call("iam.amazonaws.com", &["CreateLoginProfile", "DeleteLoginProfile"])],
         repeat_hours: 1,
     }
 }
@@ -40,6 +40,11 @@ impl Rule for LoginProfile {
         let account = record.account();
         let assumed = record.user_identity.session_context.assumed_root.is_ignore_case("true");
         let how = if assumed { "An AssumeRoot session" } else { "Root itself" };
+        if record.event_name.or_empty() == "DeleteLoginProfile" {
+            let title = format!("{how} took the root user of {account} its console password away");
+            cx.report(cx.passing(record.root_arn(), title));
+            return Ok(());
+        }
         let seen = cx
             .failing(record.root_arn(), format!("{how} gave the root user of {account} a console password"))
             .because("The call names no IAM user, so the password is the root user's own.")
@@ -61,7 +66,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Severity;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     fn create(changes: Value) -> String {
@@ -77,6 +82,17 @@ mod tests {
             "userIdentity": {"sessionContext": {"assumedRoot": "true"}}});
         let seen = fires_at(&LoginProfile, Severity::High, &create(assumed));
         assert!(seen.title.starts_with("An AssumeRoot session"), "{}", seen.title);
+    }
+
+    #[test]
+    fn taking_it_away_resolves_it() {
+        let open = fired(&LoginProfile, &create(json!({"requestParameters": null})));
+        let assumed = json!({"userIdentity": {"sessionContext": {"assumedRoot": "true"}}});
+        let gone = observe(&LoginProfile, &root_call("iam", "DeleteLoginProfile", assumed));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), open.finding_id());
+        let of_bob = json!({"requestParameters": {"userName": "bob"}});
+        quiet(&LoginProfile, &[root_call("iam", "DeleteLoginProfile", of_bob)]);
     }
 
     #[test]

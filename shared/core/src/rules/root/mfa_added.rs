@@ -6,7 +6,7 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// The root user got a new MFA device: an authenticator app, a security key or a passkey. Merely creating a virtual
-    /// device for root, which guards nothing until it is registered, is kept as low.
+    /// device for root, which guards nothing until it is registered, is kept as low. Removing the device resolves it.
     /// ## Why it matters
     /// Usually it is the best news of the week. But a thief with a root session registers a device as well, so as to
     /// get in again and to make a later password reset useless to the owner.
@@ -25,19 +25,30 @@ declare_rule! {
             "CIS AWS v3.0 1.5, 1.6", "CIS AWS v5.0 1.4, 1.5", "Security Hub IAM.6, IAM.9", "ATT&CK T1098",
             "CloudTrail user guide: AWS Management Console sign-in events",
         ],
-        on: [On::Call("iam.amazonaws.com", &["EnableMFADevice", "CreateVirtualMFADevice"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "EnableMFADevice", "CreateVirtualMFADevice", "DeactivateMFADevice", "DeleteVirtualMFADevice",
+        ])],
         repeat_hours: 1,
     }
 }
 
 impl Rule for MfaAdded {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let enabled = record.event_name.or_empty() == "EnableMFADevice";
-        let serial = if enabled {
-            record.param(&["serialNumber"])
-        } else {
+        let call = record.event_name.or_empty();
+        let enabled = call == "EnableMFADevice";
+        let serial = if call == "CreateVirtualMFADevice" {
             record.response_text(&["virtualMFADevice", "serialNumber"])
+        } else {
+            record.param(&["serialNumber"])
         };
+        if ["DeactivateMFADevice", "DeleteVirtualMFADevice"].contains(&call) {
+            // Only a device that was reported as root's has a finding here.
+            if let Some(serial) = serial {
+                let title = format!("MFA device {serial} was removed");
+                cx.report(cx.passing(record.root_arn(), title).aspect(serial));
+            }
+            return Ok(());
+        }
         let own = serial.is_some_and(is_root_device)
             || (enabled && (for_itself(record) || record.param(&["userName"]) == Some(ROOT_USER)));
         if !own {
@@ -67,6 +78,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::observation::Verdict;
     use crate::rules::testing::*;
 
     const SERIAL: &str = "arn:aws:iam::111122223333:mfa/root-account-mfa-device";
@@ -93,6 +105,17 @@ mod tests {
         let created = json!({"responseElements": {"virtualMFADevice": {"serialNumber": SERIAL}}});
         let low = fires_at(&MfaAdded, Severity::Low, &root_call("iam", "CreateVirtualMFADevice", created));
         assert_eq!(low.finding_id(), seen.finding_id());
+    }
+
+    #[test]
+    fn removing_the_device_resolves_it() {
+        let phone = json!({"serialNumber": "arn:aws:iam::111122223333:mfa/phone"});
+        let open = fired(&MfaAdded, &on(phone.clone()));
+        for call in ["DeactivateMFADevice", "DeleteVirtualMFADevice"] {
+            let seen = observe(&MfaAdded, &root_call("iam", call, json!({"requestParameters": phone})));
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{call}");
+            assert_eq!(seen[0].finding_id(), open.finding_id());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ declare_rule! {
     /// ## What it detects
     /// A console sign-in got past the password and failed at the MFA question. For root it is medium, and high when it
     /// happens three times within ten minutes; for an IAM user low, and medium when five fail within fifteen minutes.
+    /// `threshold` changes both numbers.
     /// ## Why it matters
     /// Whoever is asked for the code has already given the right password. If that was not its owner, the password is
     /// stolen and the device is all that is left.
@@ -44,12 +45,12 @@ impl Rule for MfaChallengeFailed {
             "Root" if record.by_root() => (
                 record.root_arn(),
                 Severity::Medium,
-                Burst { count: 3, window: minutes(10), severity: Severity::High },
+                Burst { count: cx.threshold(3), window: minutes(10), severity: Severity::High },
             ),
             "IAMUser" => (
                 record.iam_arn("user", &who),
                 Severity::Low,
-                Burst { count: 5, window: minutes(15), severity: Severity::Medium },
+                Burst { count: cx.threshold(5), window: minutes(15), severity: Severity::Medium },
             ),
             _ => return Ok(()),
         };
@@ -75,7 +76,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event::Event;
+    use crate::rules::Config;
+    use crate::rules::dispatch::Index;
     use crate::rules::testing::*;
+    use crate::settings::Override;
+    use crate::state::Facts;
+    use crate::time::Timestamp;
 
     fn check(result: Value, who: Value) -> String {
         root_sign_in(
@@ -95,6 +102,20 @@ mod tests {
         let seen = fires_at(&MfaChallengeFailed, Severity::Low, &check(json!("Failure"), anaya));
         assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/anaya");
         fires_at(&MfaChallengeFailed, Severity::Low, &check(json!("Failure"), json!({"type": "IAMUser"})));
+    }
+
+    #[test]
+    fn the_owner_sets_the_number() {
+        static RULES: &[&dyn Rule] = &[&MfaChallengeFailed];
+        let set = Override { threshold: Some(7), ..Override::default() };
+        let overrides = [("mfa-challenge-failed".to_owned(), set)].into();
+        let text = check(json!("Failure"), json!({}));
+        let Ok(event) = Event::parse(&text) else { return assert_eq!(text, "an event") };
+        let config = Config { overrides, ..Config::default() };
+        let seen = Index::new(RULES).evaluate(&event, &Facts::default(), &config, Timestamp::from_millis(0));
+        let counts: Vec<_> =
+            seen.observations.iter().map(|seen| seen.burst.map(|burst| burst.count)).collect();
+        assert_eq!(counts, [Some(7)]);
     }
 
     #[test]

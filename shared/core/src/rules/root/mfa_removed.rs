@@ -6,7 +6,8 @@ use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 declare_rule! {
     /// ## What it detects
     /// An MFA device of the root user was deactivated (critical), or root's virtual device was deleted (high: a device
-    /// in use must be deactivated first, so that a deletion alone is often an unfinished registration).
+    /// in use must be deactivated first, so that a deletion alone is often an unfinished registration). Registering a
+    /// device for root again resolves it; the new device has a finding of its own.
     /// ## Why it matters
     /// Without MFA the password, or the mailbox that can reset it, is all that stands between a thief and the account.
     /// Taking the owner's device away is also how a thief keeps the owner out.
@@ -26,7 +27,7 @@ declare_rule! {
             "CIS AWS v3.0 1.5, 1.6", "CIS AWS v5.0 1.4, 1.5", "Security Hub IAM.6, IAM.9", "ATT&CK T1556.006",
             "CloudTrail user guide: AWS Management Console sign-in events",
         ],
-        on: [On::Call("iam.amazonaws.com", &["DeactivateMFADevice", "DeleteVirtualMFADevice"])],
+        on: [On::Call("iam.amazonaws.com", &["DeactivateMFADevice", "DeleteVirtualMFADevice", "EnableMFADevice"])],
         repeat_hours: 1,
     }
 }
@@ -34,15 +35,20 @@ declare_rule! {
 impl Rule for MfaRemoved {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let serial = record.param(&["serialNumber"]).unwrap_or_default();
-        let deactivated = record.event_name.or_empty() == "DeactivateMFADevice";
+        let name = record.event_name.or_empty();
+        let deactivated = name == "DeactivateMFADevice";
         // A deletion names no user: root may be tidying up a device that was somebody else's.
         let own = is_root_device(serial)
             || record.param(&["userName"]) == Some(ROOT_USER)
-            || (deactivated && for_itself(record));
+            || (name != "DeleteVirtualMFADevice" && for_itself(record));
         if !own {
             return Ok(());
         }
         let who = Actor::of(record).name;
+        if name == "EnableMFADevice" {
+            cx.report(cx.passing(record.root_arn(), format!("{who} registered an MFA device for root")));
+            return Ok(());
+        }
         let (severity, title, why) = if deactivated {
             (
                 Severity::Critical,
@@ -73,6 +79,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::observation::Verdict;
     use crate::rules::testing::*;
 
     const SERIAL: &str = "arn:aws:iam::111122223333:mfa/root-account-mfa-device";
@@ -101,6 +108,28 @@ mod tests {
         let key = json!({"userName": "AWS ROOT USER",
             "serialNumber": "arn:aws:iam::111122223333:u2f/root-account/k-1"});
         fires_at(&MfaRemoved, Severity::Critical, &off(key));
+    }
+
+    #[test]
+    fn a_new_device_settles_it() {
+        let open = fires_at(&MfaRemoved, Severity::Critical, &off(json!({"serialNumber": SERIAL})));
+        for parameters in [json!({"userName": "AWS ROOT USER", "serialNumber": SERIAL}), json!(null)] {
+            let on = root_call("iam", "EnableMFADevice", request(parameters));
+            let gone = observe(&MfaRemoved, &on);
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{on}");
+            assert_eq!(gone[0].finding_id(), open.finding_id());
+        }
+        let refused =
+            json!({"errorCode": "InvalidAuthenticationCode", "requestParameters": {"serialNumber": SERIAL}});
+        let bobs = request(json!({"userName": "bob", "serialNumber": "arn:aws:iam::111122223333:mfa/bob"}));
+        quiet(
+            &MfaRemoved,
+            &[
+                root_call("iam", "EnableMFADevice", refused),
+                root_call("iam", "EnableMFADevice", bobs),
+                call("iam", "EnableMFADevice", json!({"requestParameters": null})),
+            ],
+        );
     }
 
     #[test]
