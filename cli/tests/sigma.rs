@@ -44,6 +44,17 @@ fn check_tells_what_becomes_of_each_rule() {
         text.contains("sigma-trail-stopped-or-deleted") && text.contains("12 evaluated, 0 not"),
         "{text}"
     );
+    // One of them looks at every event and brings none.
+    assert!(text.contains("1 of those evaluated"), "{text}");
+    let output = keepwatch(&["rules", "check", "--format", "ndjson", RULES]);
+    let lines = objects(&output);
+    let warned: Vec<&Value> = lines.iter().filter(|line| line["reason"] != "").collect();
+    let [warned] = warned.as_slice() else { panic!("{warned:?}") };
+    assert_eq!(
+        (&warned["rule"], &warned["state"]),
+        (&"sigma-attack-tool-by-its-user-agent".into(), &"evaluated".into())
+    );
+    assert!(warned["reason"].as_str().unwrap().starts_with("warning: it names neither"), "{warned}");
 
     let output = keepwatch(&["rules", "check", "--format", "ndjson", ODD]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -97,4 +108,6 @@ fn patterns_bring_their_events() {
     assert!(stdout(&output).contains("ModifySnapshotAttribute"), "{}", stdout(&output));
     let told = stderr(&output);
     assert!(told.contains("tool_at_work.yml:1: sees only what other rules bring"), "{told}");
+    assert!(told.contains("function_layer.yml:1: brings every call to lambda.amazonaws.com"), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
 }

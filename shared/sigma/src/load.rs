@@ -36,10 +36,17 @@ impl OwnRule {
     pub fn not_brought(&self) -> Option<&'static str> {
         self.rule.meta().on.iter().find_map(|on| match on {
             On::Matching([], []) => Some("it names neither eventSource nor eventName literally"),
-            On::Matching(_, []) => Some("it names no eventName literally"),
-            On::Matching([], _) => Some("it names no eventSource literally"),
             _ => None,
         })
+    }
+
+    /// The services of which an EventBridge rule brings every call, because this rule names no calls of theirs literally.
+    pub fn whole_services(&self) -> &'static [&'static str] {
+        let whole = |on: &On| match on {
+            On::Matching(sources, []) => Some(*sources),
+            _ => None,
+        };
+        self.rule.meta().on.iter().find_map(whole).unwrap_or_default()
     }
 }
 
