@@ -60,10 +60,22 @@ fn check_tells_what_becomes_of_each_rule() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let lines = objects(&output);
     let count = |state: &str| lines.iter().filter(|line| line["state"] == state).count();
-    assert_eq!((count("evaluated"), count("not evaluated"), count("invalid")), (3, 4, 7));
+    assert_eq!((count("evaluated"), count("not evaluated"), count("invalid")), (4, 7, 11));
     let modifier = lines.iter().find(|line| line["line"] == 17 && line["state"] == "invalid").unwrap();
     assert!(modifier["file"].as_str().unwrap().ends_with("odd/valid.yml"), "{modifier}");
     assert!(modifier["reason"].as_str().unwrap().contains("beginswith"), "{modifier}");
+}
+
+/// What counts over time is valid and not evaluated: it must not fail a build.
+#[test]
+fn check_names_what_counts_and_goes_on() {
+    let folder = scratch("sigma-counting");
+    let counting = fs::read_to_string(Path::new(ODD).join("aggregation.yml")).unwrap();
+    fs::write(folder.join("aggregation.yml"), counting).unwrap();
+    let output = keepwatch(&["rules", "check", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let text = stdout(&output);
+    assert!(text.contains("Many Calls Of One Caller") && text.contains("0 evaluated, 2 not"), "{text}");
 }
 
 #[test]

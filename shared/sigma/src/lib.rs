@@ -14,6 +14,7 @@ mod leak;
 mod load;
 mod locate;
 mod metadata;
+mod outline;
 mod scope;
 mod select;
 mod subject;

@@ -187,8 +187,15 @@ fn take_in(file: &Path, text: &str, read: &mut Read, loaded: &mut Loaded) {
     if documents.is_empty() {
         loaded.reject(&Place { file: file.to_owned(), line: 1 }, "there is no rule in it");
     }
-    for Document { line, text, holds, problems } in documents {
+    for Document { line, text, holds, counting, problems } in documents {
         let place = Place { file: file.to_owned(), line };
+        for title in counting {
+            loaded.skip(
+                &place,
+                &title,
+                "it counts over time (an aggregation in its condition): not supported",
+            );
+        }
         for (line, reason) in problems {
             loaded.reject(&Place { line, ..place.clone() }, reason);
         }

@@ -200,6 +200,10 @@ fn what_is_invalid_is_named_and_stops_nothing() {
         ("bad_level.yml", 9, "hihg"),
         ("bad_regex.yml", 8, "regex"),
         ("broken_yaml.yml", 7, "YAML"),
+        ("map_value.yml", 10, "write responseElements.ConsoleLogin: ..."),
+        ("map_value.yml", 21, "write requestParameters.user.name|contains: ..."),
+        ("map_value.yml", 30, "write requestParameters.key: ..."),
+        ("merge_key.yml", 7, "repeat the fields"),
         ("no_detection.yml", 2, "detection"),
         ("unknown_selection.yaml", 8, "selektion"),
         ("valid.yml", 17, "beginswith"),
@@ -209,7 +213,7 @@ fn what_is_invalid_is_named_and_stops_nothing() {
             "{file}:{line} {word}: {problems:#?}"
         );
     }
-    assert_eq!(problems.len(), 7, "{problems:#?}");
+    assert_eq!(problems.len(), 11, "{problems:#?}");
     let skipped: Vec<(String, &str)> =
         loaded.skipped.iter().map(|s| (s.title.clone(), s.reason.as_str())).collect();
     for (title, word) in [
@@ -217,6 +221,9 @@ fn what_is_invalid_is_named_and_stops_nothing() {
         ("Placeholders", "placeholders"),
         ("Denied Often", "counting over time"),
         ("Denied Once", "only the correlation"),
+        ("Many Calls Of One Caller", "counts over time"),
+        ("Key Made Near A User", "counts over time"),
+        ("Read And Counted", "counts over time"),
     ] {
         assert!(skipped.iter().any(|(t, reason)| t == title && reason.contains(word)), "{skipped:#?}");
     }
@@ -226,6 +233,8 @@ fn what_is_invalid_is_named_and_stops_nothing() {
     assert_eq!(ids(&loaded, &delete("sandbox-1")), Vec::<&str>::new());
     assert_eq!(ids(&loaded, &record("s3", "CreateBucket", json!({}))), ["sigma-bucket-made"]);
     assert_eq!(ids(&loaded, &record("dynamodb", "DeleteTable", json!({}))), ["sigma-bad-level"]);
+    // A rule that counts takes no other of its file with it.
+    assert_eq!(ids(&loaded, &record("dynamodb", "Scan", json!({}))), ["sigma-table-read"]);
 }
 
 #[test]
