@@ -1,12 +1,15 @@
 //! A Sigma rule at work.
 
+use std::collections::BTreeSet;
+
 use keepwatch_core::event::Record;
 use keepwatch_core::observation::Actor;
 use keepwatch_core::rules::{Cx, Described, Meta, Outcome, Rule};
 use keepwatch_core::state::Interrupt;
-use rsigma_eval::{CompiledRule, EvaluationResult, JsonEvent, evaluate_rule};
+use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use rsigma_parser::SigmaRule;
 
+use crate::in_text::{InText, looked_into};
 use crate::metadata::{description, false_positives, line};
 use crate::subject::resource;
 
@@ -17,6 +20,7 @@ const MAX_TOLD: usize = 6;
 pub(crate) struct Sigma {
     meta: &'static Meta,
     compiled: CompiledRule,
+    looked_into: BTreeSet<String>,
     description: String,
     false_positives: Vec<String>,
     references: Vec<String>,
@@ -26,6 +30,7 @@ impl Sigma {
     pub(crate) fn new(rule: &SigmaRule, compiled: CompiledRule, meta: &'static Meta) -> Sigma {
         Sigma {
             meta,
+            looked_into: looked_into(&compiled),
             compiled,
             description: description(rule),
             false_positives: false_positives(rule),
@@ -48,7 +53,7 @@ impl Rule for Sigma {
                 "the record holds a number or text that cannot be read".to_owned(),
             ));
         }
-        let event = JsonEvent::borrow(record.whole());
+        let event = InText::new(record.whole(), &self.looked_into);
         let Some(matched) = evaluate_rule(&self.compiled, &event) else { return Ok(()) };
         let who = Actor::of(record).name;
         let name = record.event_name.or_empty();
@@ -57,7 +62,7 @@ impl Rule for Sigma {
         let mut seen = cx
             .failing(resource(record), format!("{}: {who} called {name}{outcome}", self.meta.title))
             .because(&self.description);
-        for (field, value) in matches(&matched) {
+        for (field, value) in matches(&matched, &event) {
             seen = seen.detail(&field, value);
         }
         seen = seen.detail("Service", record.event_source.or_empty());
@@ -85,10 +90,11 @@ impl Rule for Sigma {
 }
 
 /// What in the event made the rule match, without what every mail says anyway.
-fn matches(matched: &EvaluationResult) -> Vec<(String, String)> {
+fn matches(matched: &EvaluationResult, event: &InText<'_>) -> Vec<(String, String)> {
     let mut told = Vec::new();
     for field in matched.as_detection().into_iter().flat_map(|body| &body.matched_fields) {
-        let value = field.value.as_str().map_or_else(|| field.value.to_string(), str::to_owned);
+        let value = event.as_it_is(&field.field).unwrap_or_else(|| field.value.clone());
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let told_anyway = matches!(field.field.as_str(), "eventName" | "eventSource");
         if !told_anyway && !field.value.is_null() && told.len() < MAX_TOLD {
             let pair = (line(&field.field, 100), value);

@@ -10,6 +10,7 @@
 
 mod document;
 mod evaluate;
+mod in_text;
 mod leak;
 mod load;
 mod locate;

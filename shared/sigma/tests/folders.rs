@@ -1,11 +1,14 @@
 //! Folders of rules as users have them: rules in the shape of SigmaHQ's, and files that cannot be used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
+use common::{ids, record, seen};
 use keepwatch_core::event::Event;
-use keepwatch_core::observation::{Observation, Severity};
-use keepwatch_core::rules::dispatch::{Index, linear};
+use keepwatch_core::observation::Severity;
+use keepwatch_core::rules::dispatch::Index;
 use keepwatch_core::rules::{Config, Rule, patterns, registry};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::state::Fact;
@@ -19,44 +22,6 @@ fn folder(name: &str) -> PathBuf {
 
 fn rules() -> Loaded {
     load(&folder("rules")).unwrap()
-}
-
-fn record(source: &str, name: &str, changes: Value) -> String {
-    let mut record = json!({
-        "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
-        "eventTime": "2026-03-01T12:00:00Z",
-        "eventSource": format!("{source}.amazonaws.com"),
-        "eventName": name,
-        "awsRegion": "eu-west-1",
-        "sourceIPAddress": "203.0.113.7",
-        "userAgent": "aws-cli/2.15.30",
-        "recipientAccountId": "111122223333",
-        "userIdentity": {
-            "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice", "accountId": "111122223333",
-            "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "userName": "alice",
-        },
-        "requestParameters": null,
-        "responseElements": null,
-    });
-    for (key, value) in changes.as_object().unwrap() {
-        record[key] = value.clone();
-    }
-    record.to_string()
-}
-
-fn seen(loaded: &Loaded, record: &str, config: &Config) -> Vec<Observation> {
-    let index = Index::new(loaded.after(&[]));
-    let event = Event::parse(record).unwrap();
-    let found: Vec<&str> = index.listeners(&event).map(|rule| rule.meta().id).collect();
-    assert_eq!(found, linear(loaded.after(&[]), &event), "{record}");
-    let nobody = |_: &_| Fact::Unavailable("nobody is asked".to_owned());
-    let evaluation = index.evaluate_answering(&event, config, Timestamp::default(), nobody);
-    assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
-    evaluation.observations
-}
-
-fn ids(loaded: &Loaded, record: &str) -> Vec<&'static str> {
-    seen(loaded, record, &Config::default()).iter().map(|o| o.rule.id).collect()
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! Shapes of rules and events, each with a rule of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{ids, record, seen};
+use keepwatch_core::rules::Config;
+use keepwatch_sigma::{Loaded, load};
+use serde_json::{Value, json};
+
+/// Loads a folder with these files.
+fn loaded(name: &str, files: &[(&str, &str)]) -> Loaded {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    for (file, text) in files {
+        fs::write(folder.join(file), text).unwrap();
+    }
+    load(&folder).unwrap()
+}
+
+/// A rule "Shape" with this detection, of which each line is indented already.
+fn shape(name: &str, detection: &str) -> Loaded {
+    let head = "title: Shape\nlogsource:\n  product: aws\n  service: cloudtrail\ndetection:\n";
+    let loaded = loaded(name, &[("shape.yml", &format!("{head}{detection}\n"))]);
+    assert_eq!((loaded.problems.as_slice(), loaded.rules.len()), (&[][..], 1), "{detection}");
+    loaded
+}
+
+fn matches(name: &str, detection: &str, changes: Value) -> bool {
+    let loaded = shape(name, detection);
+    !ids(&loaded, &record("s3", "PutBucketVersioning", changes)).is_empty()
+}
+
+fn versioning(status: &str) -> Value {
+    json!({"requestParameters": {"bucketName": "b", "versioning": "",
+        "VersioningConfiguration": {"Status": status}}})
+}
+
+#[test]
+fn text_is_found_in_objects() {
+    let policy = json!({"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"]}]}).to_string();
+    let document = json!({"requestParameters": {"userName": "bob", "policyDocument": policy}});
+    let layers = json!({"requestParameters": {"functionName": "f", "layers": ["arn:aws:lambda:x:layer:y"]}});
+    let ranges = |cidr: &str| {
+        let items = json!([{"port": 22, "ranges": ["10.0.0.0/8"]}, {"port": 22, "ranges": [cidr]}]);
+        json!({"requestParameters": {"permissions": {"items": items}}})
+    };
+    for (i, (selection, changes, expected)) in [
+        ("requestParameters|contains: Suspended", versioning("Suspended"), true),
+        ("requestParameters|contains: suspended", versioning("Suspended"), true),
+        ("requestParameters|contains|cased: suspended", versioning("Suspended"), false),
+        ("requestParameters|contains: Suspended", versioning("Enabled"), false),
+        ("requestParameters|contains: 'layers='", layers.clone(), true),
+        ("requestParameters|contains: 'layers='", versioning("Enabled"), false),
+        ("requestParameters|contains: '\"layers\":[\"arn:'", layers, true),
+        ("requestParameters|contains|all: ['\"s3:GetObject\"', '\"Allow\"']", document.clone(), true),
+        ("requestParameters|contains|all: ['\"s3:GetObject\"', '\"Deny\"']", document, false),
+        ("requestParameters: '*Suspended*'", versioning("Suspended"), true),
+        ("requestParameters|re: 'Status=S\\w+d'", versioning("Suspended"), true),
+        ("requestParameters|startswith: '{\"'", versioning("Suspended"), true),
+        ("requestParameters|endswith: 'versioning=}'", versioning("Suspended"), true),
+        ("requestParameters.VersioningConfiguration|contains: Suspended", versioning("Suspended"), true),
+        ("requestParameters.permissions.items|contains: 0.0.0.0/0", ranges("0.0.0.0/0"), true),
+        ("requestParameters.permissions.items|contains: 0.0.0.0/0", ranges("192.0.2.0/24"), false),
+        // What is no text is asked of the object as before.
+        ("requestParameters|exists: true", versioning("Suspended"), true),
+        ("requestParameters: null", versioning("Suspended"), false),
+        ("requestParameters: null", json!({}), true),
+        ("requestParameters.VersioningConfiguration.Status: Suspended", versioning("Suspended"), true),
+        ("requestParameters.permissions.items.port: 22", ranges("x"), true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let detection = format!("  s:\n    {selection}\n  condition: s");
+        assert_eq!(
+            matches(&format!("text-{i}"), &detection, changes.clone()),
+            expected,
+            "{selection} {changes}"
+        );
+    }
+}
+
+#[test]
+fn text_in_objects_filters_too() {
+    let detection = "  s:\n    eventSource: s3.amazonaws.com\n  filter:\n    responseElements|contains: Failure\n  \
+                     condition: s and not filter";
+    let answer = |state: &str| json!({"responseElements": {"task": {"state": state}}});
+    assert!(matches("filter-passes", detection, answer("active")));
+    assert!(!matches("filter-holds", detection, answer("Failure")));
+    // So does a filter in a file of its own.
+    let rule = "title: All Of S3\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s:\n    \
+                eventSource: s3.amazonaws.com\n  condition: s\n";
+    let filter = "title: Not Of Failures\nlogsource: {product: aws, service: cloudtrail}\nfilter:\n  rules: [All Of S3]\n  \
+                  s:\n    responseElements|contains: Failure\n  condition: not s\n";
+    let both = loaded("filter-apart", &[("rule.yml", rule), ("filter.yml", filter)]);
+    assert_eq!(both.problems, []);
+    assert_eq!(ids(&both, &record("s3", "PutObject", answer("active"))), ["sigma-all-of-s3"]);
+    assert_eq!(ids(&both, &record("s3", "PutObject", answer("Failure"))), [""; 0]);
+}
+
+#[test]
+fn blocks_for_the_members_of_an_array_still_see_them() {
+    let rule = "title: Shape\nsigma-version: 3\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s:\n    \
+                requestParameters.items[any]:\n      port: 22\n      cidr: 0.0.0.0/0\n  condition: s\n";
+    let loaded = loaded("array", &[("rule.yml", rule)]);
+    assert_eq!(loaded.problems, []);
+    let items = |cidr: &str| {
+        let items = json!([{"port": 443, "cidr": "0.0.0.0/0"}, {"port": 22, "cidr": cidr}]);
+        record("ec2", "X", json!({"requestParameters": {"items": items}}))
+    };
+    assert_eq!(ids(&loaded, &items("0.0.0.0/0")), ["sigma-shape"]);
+    assert_eq!(ids(&loaded, &items("192.0.2.0/24")), [""; 0]);
+}
+
+/// A person reads the object once and as it is, whichever of its texts matched.
+#[test]
+fn a_mail_tells_the_object_itself() {
+    let loaded = shape("told", "  s:\n    requestParameters|contains: Suspended\n  condition: s");
+    let text = record("s3", "PutBucketVersioning", versioning("Suspended"));
+    let observations = seen(&loaded, &text, &Config::default());
+    let told: Vec<&str> = observations[0]
+        .details
+        .iter()
+        .filter(|(label, _)| label == "requestParameters")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    let told: Value = serde_json::from_str(told).unwrap();
+    assert_eq!(told, versioning("Suspended")["requestParameters"]);
+}
