@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use keepwatch_core::event::Record;
-use keepwatch_core::observation::Actor;
+use keepwatch_core::observation::{Actor, Observation};
 use keepwatch_core::rules::{Cx, Described, Meta, Outcome, Rule};
 use keepwatch_core::state::Interrupt;
 use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use rsigma_parser::SigmaRule;
 
 use crate::in_text::{InText, looked_into};
-use crate::metadata::{description, false_positives, line};
+use crate::metadata::{description, false_positives, line, references};
 use crate::subject::resource;
 
 /// The most fields, references and false positives that are told.
@@ -34,7 +34,7 @@ impl Sigma {
             compiled,
             description: description(rule),
             false_positives: false_positives(rule),
-            references: rule.references.iter().map(|text| line(text, 300)).collect(),
+            references: references(rule),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Rule for Sigma {
         let who = Actor::of(record).name;
         let name = record.event_name.or_empty();
         // A Sigma rule need not care whether the call succeeded; whoever is woken does.
-        let outcome = record.error_code.get().map(|code| format!(" (it failed: {code})")).unwrap_or_default();
+        let outcome = failure(record).map(|why| format!(" (it failed: {why})")).unwrap_or_default();
         let mut seen = cx
             .failing(resource(record), format!("{}: {who} called {name}{outcome}", self.meta.title))
             .because(&self.description);
@@ -66,12 +66,8 @@ impl Rule for Sigma {
             seen = seen.detail(&field, value);
         }
         seen = seen.detail("Service", record.event_source.or_empty());
-        for text in self.false_positives.iter().take(MAX_TOLD) {
-            seen = seen.detail("False positive", text);
-        }
-        for text in self.references.iter().take(MAX_TOLD) {
-            seen = seen.detail("Reference", text);
-        }
+        seen = told(seen, "False positive", &self.false_positives);
+        seen = told(seen, "Reference", &self.references);
         let region = record.aws_region.or_empty();
         let event_id = format!("AttributeKey=EventId,AttributeValue={}", record.event_id.or_empty());
         seen = seen.step(
@@ -86,6 +82,27 @@ impl Rule for Sigma {
         }
         cx.report(seen);
         Ok(())
+    }
+}
+
+/// Why the call failed; `None` where it did not. A sign-in has no error code: its answer says `ConsoleLogin: Failure`, and
+/// those of its steps are named after the event in the same way.
+fn failure<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let code = record.error_code.get();
+    code.or_else(|| {
+        let answer = record.response_text(&[record.event_name.or_empty()])?;
+        (answer == "Failure").then(|| record.error_message.get().unwrap_or(answer))
+    })
+}
+
+/// Adds the first of these texts. That there are more is said, or the list would pass for the whole.
+fn told(mut seen: Observation, label: &str, texts: &[String]) -> Observation {
+    for text in texts.iter().take(MAX_TOLD) {
+        seen = seen.detail(label, text);
+    }
+    match texts.len().saturating_sub(MAX_TOLD) {
+        0 => seen,
+        more => seen.detail(label, format!("and {more} more")),
     }
 }
 

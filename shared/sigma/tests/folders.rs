@@ -117,7 +117,12 @@ fn an_observation_carries_what_the_mail_needs() {
     assert_eq!((seen.subject.account.as_str(), seen.subject.region.as_str()), ("111122223333", "eu-west-1"));
     assert!(seen.reason.starts_with("A trail was stopped"), "{}", seen.reason);
     let told = |label: &str| seen.details.iter().filter(|(l, _)| l == label).count();
-    assert_eq!((told("False positive"), told("Reference")), (2, 1));
+    assert_eq!((told("False positive"), told("Reference")), (2, 2));
+    assert!(
+        seen.details.contains(&("Reference".to_owned(), "ATT&CK T1562.008".to_owned())),
+        "{:?}",
+        seen.details
+    );
     assert_eq!(
         seen.steps[0].command,
         "aws cloudtrail lookup-events --region eu-west-1 --lookup-attributes \

@@ -133,3 +133,38 @@ fn a_mail_tells_the_object_itself() {
     let told: Value = serde_json::from_str(told).unwrap();
     assert_eq!(told, versioning("Suspended")["requestParameters"]);
 }
+
+#[test]
+fn long_lists_and_texts_are_told_as_such() {
+    let long = format!("{}end", "harmless because ".repeat(50));
+    let lists: String = (0..9).map(|i| format!("  - https://example.com/{i}\n")).collect();
+    let rule = format!(
+        "title: T\ntags:\n  - attack.persistence\n  - attack.t1098\n  - attack.T1098.001\nreferences:\n{lists}\
+         falsepositives:\n  - {long}\nlogsource: {{product: aws}}\ndetection:\n  s:\n    eventName: X\n  condition: s\n"
+    );
+    let loaded = loaded("long", &[("rule.yml", &rule)]);
+    let observations = seen(&loaded, &record("iam", "X", json!({})), &Config::default());
+    let told = |label: &str| -> Vec<&str> {
+        let details = observations[0].details.iter().filter(|(l, _)| l == label);
+        details.map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!(told("False positive"), [long.as_str()]);
+    let references = told("Reference");
+    assert_eq!(references.first(), Some(&"ATT&CK T1098, T1098.001"));
+    assert_eq!((references.len(), references.last()), (7, Some(&"and 4 more")));
+}
+
+#[test]
+fn a_sign_in_that_failed_is_told_as_such() {
+    let loaded = shape("sign-in", "  s:\n    eventName: ConsoleLogin\n  condition: s");
+    let title = |changes: Value| {
+        let text = record("signin", "ConsoleLogin", changes);
+        seen(&loaded, &text, &Config::default())[0].title.clone()
+    };
+    let answer = |result: &str| json!({"responseElements": {"ConsoleLogin": result}});
+    assert_eq!(title(answer("Success")), "Shape: alice called ConsoleLogin");
+    assert_eq!(title(answer("Failure")), "Shape: alice called ConsoleLogin (it failed: Failure)");
+    let mut failed = answer("Failure");
+    failed["errorMessage"] = json!("Failed authentication");
+    assert_eq!(title(failed), "Shape: alice called ConsoleLogin (it failed: Failed authentication)");
+}
