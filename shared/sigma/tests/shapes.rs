@@ -168,3 +168,50 @@ fn a_sign_in_that_failed_is_told_as_such() {
     failed["errorMessage"] = json!("Failed authentication");
     assert_eq!(title(failed), "Shape: alice called ConsoleLogin (it failed: Failed authentication)");
 }
+
+#[test]
+fn the_resource_is_what_the_call_is_about() {
+    let loaded = shape("subjects", "  s:\n    awsRegion: eu-west-1\n  condition: s");
+    let role = "arn:aws:iam::111122223333:role/r";
+    let here = |rest: &str| format!("arn:aws:{rest}").replace("@", "eu-west-1:111122223333");
+    let set = "arn:aws:sso:::permissionSet/ssoins-1/ps-1";
+    let point = here("backup:@:recovery-point:p");
+    for (source, parameters, arn) in [
+        (
+            "ecs",
+            json!({"family": "web", "executionRoleArn": role, "taskRoleArn": role}),
+            here("ecs:@:task-definition/web"),
+        ),
+        (
+            "batch",
+            json!({"jobRoleArn": role, "kmsKeyArn": "arn:aws:kms:x"}),
+            here("iam::111122223333:user/alice"),
+        ),
+        ("batch", json!({"roleArn": role, "targetArn": "arn:aws:batch:x"}), here("batch:x")),
+        ("sts", json!({"roleArn": role}), role.to_owned()),
+        (
+            "sso",
+            json!({"instanceArn": "arn:aws:sso:::instance/ssoins-1", "permissionSetArn": set}),
+            set.to_owned(),
+        ),
+        ("sso", json!({"instanceArn": "arn:aws:sso:::instance/i"}), here("sso:::instance/i")),
+        ("ec2", json!({"routeTableId": "rtb-1"}), here("ec2:@:route-table/rtb-1")),
+        ("ec2", json!({"keyName": "k"}), here("ec2:@:key-pair/k")),
+        (
+            "config",
+            json!({"configurationRecorderName": "default"}),
+            here("config:@:configuration-recorder/default"),
+        ),
+        ("rds", json!({"dBSecurityGroupName": "g"}), here("rds:@:secgrp:g")),
+        ("glue", json!({"endpointName": "e", "roleArn": role}), here("glue:@:devEndpoint/e")),
+        ("backup", json!({"backupVaultName": "v"}), here("backup:@:backup-vault:v")),
+        ("backup", json!({"backupVaultName": "v", "recoveryPointArn": point}), point.clone()),
+    ] {
+        let text = record(source, "X", json!({"requestParameters": parameters}));
+        assert_eq!(
+            seen(&loaded, &text, &Config::default())[0].subject.resource,
+            arn,
+            "{source} {parameters}"
+        );
+    }
+}
