@@ -135,6 +135,55 @@ fn a_mail_tells_the_object_itself() {
 }
 
 #[test]
+fn cloudtrail_is_amazons_without_the_product() {
+    let detection = "detection:\n  s:\n    eventName: X\n  condition: s\n";
+    for (i, (source, evaluated)) in [
+        ("{service: cloudtrail}", true),
+        ("{product: aws}", true),
+        ("{product: aws, service: CloudTrail}", true),
+        ("{product: gcp, service: cloudtrail}", false),
+        ("{service: guardduty}", false),
+        ("{service: cloudtrail, category: x}", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let rule = format!("title: T\nlogsource: {source}\n{detection}");
+        let loaded = loaded(&format!("source-{i}"), &[("rule.yml", &rule)]);
+        assert_eq!(
+            (loaded.rules.len(), loaded.skipped.len()),
+            (evaluated.into(), (!evaluated).into()),
+            "{source}"
+        );
+    }
+}
+
+/// A copied file must not change the id that suppressions know.
+#[test]
+fn a_copy_is_named_and_changes_no_id() {
+    let rule = |uuid: &str, title: &str| {
+        format!(
+            "title: {title}\nid: 0b6a6c0e-5a3e-4c5a-9a51-{uuid}\nlogsource: {{product: aws}}\ndetection:\n  s:\n    \
+             eventName: X\n  condition: s\n"
+        )
+    };
+    let one = rule("1d1f3f2b7b01", "One");
+    let copies = loaded("copies", &[("a.yml", &one), ("b.yml", &one)]);
+    let found: Vec<&str> = copies.rules.iter().map(|own| own.rule.meta().id).collect();
+    assert_eq!(found, ["sigma-one"]);
+    let [problem] = copies.problems.as_slice() else { panic!("{:?}", copies.problems) };
+    assert!(
+        problem.file.ends_with("b.yml") && problem.reason.contains("a.yml has the same rule"),
+        "{problem:?}"
+    );
+
+    let other = rule("1d1f3f2b7b02", "One");
+    let alike = loaded("alike", &[("a.yml", &one), ("b.yml", &one), ("c.yml", &other)]);
+    let found: Vec<&str> = alike.rules.iter().map(|own| own.rule.meta().id).collect();
+    assert!(found.len() == 2 && found.iter().all(|id| id.starts_with("sigma-one-")), "{found:?}");
+}
+
+#[test]
 fn long_lists_and_texts_are_told_as_such() {
     let long = format!("{}end", "harmless because ".repeat(50));
     let lists: String = (0..9).map(|i| format!("  - https://example.com/{i}\n")).collect();
