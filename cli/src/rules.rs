@@ -135,7 +135,10 @@ fn event_names(meta: &Meta) -> BTreeSet<String> {
             }
             On::ConsoleChange => drop(names.insert("every change made in the console".to_owned())),
             On::Detector(detector) => drop(names.insert(detector.source().1.to_owned())),
-            On::Matching(_, []) => drop(names.insert("every call that is brought".to_owned())),
+            On::Matching([], []) => drop(names.insert("every call that is brought".to_owned())),
+            On::Matching(sources, []) => {
+                names.extend(sources.iter().map(|source| format!("every call to {source}")))
+            }
             On::Matching(_, calls) => names.extend(calls.iter().map(|name| (*name).to_owned())),
         }
     }

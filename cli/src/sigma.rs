@@ -24,6 +24,10 @@ Exit codes: 0 no file is invalid, 1 some are (the others are evaluated all the s
 /// The most invalid files that are named where they are not what was asked for.
 const NAMED: usize = 20;
 
+/// What to know of a rule that no EventBridge rule can be made for.
+const EVERY_EVENT: &str = "warning: it names neither eventSource nor eventName literally, so it looks at every event \
+     that other rules bring, and brings none";
+
 /// The arguments of `rules check`.
 #[derive(Args)]
 pub(crate) struct Check {
@@ -42,6 +46,7 @@ struct Line<'a> {
     rule: &'a str,
     severity: &'a str,
     title: &'a str,
+    /// Why it is not evaluated, or what to know of a rule that is.
     reason: &'a str,
 }
 
@@ -72,6 +77,10 @@ pub(crate) fn check(check: &Check, out: &mut impl Write) -> anyhow::Result<ExitC
             writeln!(out, "{table}")?;
             let (rules, skipped) = (loaded.rules.len(), loaded.skipped.len());
             writeln!(out, "{rules} evaluated, {skipped} not evaluated, {} invalid", loaded.problems.len())?;
+            let bring_none = loaded.rules.iter().filter(|own| own.not_brought().is_some()).count();
+            if bring_none > 0 {
+                writeln!(out, "{bring_none} of those evaluated bring no events of their own")?;
+            }
         }
     }
     out.flush()?;
@@ -82,7 +91,8 @@ fn lines(loaded: &Loaded) -> Vec<Line<'_>> {
     let evaluated = loaded.rules.iter().map(|own| {
         let meta = own.rule.meta();
         let (rule, severity, title) = (meta.id, meta.severity.as_str(), meta.title);
-        Line { file: &own.file, line: own.line, state: "evaluated", rule, severity, title, reason: "" }
+        let reason = if own.not_brought().is_some() { EVERY_EVENT } else { "" };
+        Line { file: &own.file, line: own.line, state: "evaluated", rule, severity, title, reason }
     });
     let skipped = loaded.skipped.iter().map(|skipped| Line {
         file: &skipped.file,
@@ -136,7 +146,8 @@ pub(crate) fn rules(folder: &Path) -> anyhow::Result<(&'static [&'static dyn Rul
     Ok((loaded.after(registry::RULES), loaded.problems.is_empty()))
 }
 
-/// The rules that EventBridge is to bring events for. Those that it cannot be told of are named on standard error.
+/// The rules that EventBridge is to bring events for. Those that it cannot be told of are named on standard error, and
+/// those that bring a whole service, which costs.
 pub(crate) fn rules_to_bring(folder: Option<&Path>) -> anyhow::Result<&'static [&'static dyn Rule]> {
     let Some(folder) = folder else { return Ok(registry::RULES) };
     let loaded = load(folder)?;
@@ -149,6 +160,15 @@ pub(crate) fn rules_to_bring(folder: Option<&Path>) -> anyhow::Result<&'static [
                 "{}:{}: sees only what other rules bring: {reason}",
                 own.file.display(),
                 own.line
+            );
+        }
+        let services = own.whole_services();
+        if !services.is_empty() {
+            anstream::eprintln!(
+                "{}:{}: brings every call to {}, those that only read included: it names no eventName literally",
+                own.file.display(),
+                own.line,
+                services.join(", ")
             );
         }
     }

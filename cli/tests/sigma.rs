@@ -44,15 +44,38 @@ fn check_tells_what_becomes_of_each_rule() {
         text.contains("sigma-trail-stopped-or-deleted") && text.contains("12 evaluated, 0 not"),
         "{text}"
     );
+    // One of them looks at every event and brings none.
+    assert!(text.contains("1 of those evaluated"), "{text}");
+    let output = keepwatch(&["rules", "check", "--format", "ndjson", RULES]);
+    let lines = objects(&output);
+    let warned: Vec<&Value> = lines.iter().filter(|line| line["reason"] != "").collect();
+    let [warned] = warned.as_slice() else { panic!("{warned:?}") };
+    assert_eq!(
+        (&warned["rule"], &warned["state"]),
+        (&"sigma-attack-tool-by-its-user-agent".into(), &"evaluated".into())
+    );
+    assert!(warned["reason"].as_str().unwrap().starts_with("warning: it names neither"), "{warned}");
 
     let output = keepwatch(&["rules", "check", "--format", "ndjson", ODD]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let lines = objects(&output);
     let count = |state: &str| lines.iter().filter(|line| line["state"] == state).count();
-    assert_eq!((count("evaluated"), count("not evaluated"), count("invalid")), (3, 4, 7));
+    assert_eq!((count("evaluated"), count("not evaluated"), count("invalid")), (4, 7, 11));
     let modifier = lines.iter().find(|line| line["line"] == 17 && line["state"] == "invalid").unwrap();
     assert!(modifier["file"].as_str().unwrap().ends_with("odd/valid.yml"), "{modifier}");
     assert!(modifier["reason"].as_str().unwrap().contains("beginswith"), "{modifier}");
+}
+
+/// What counts over time is valid and not evaluated: it must not fail a build.
+#[test]
+fn check_names_what_counts_and_goes_on() {
+    let folder = scratch("sigma-counting");
+    let counting = fs::read_to_string(Path::new(ODD).join("aggregation.yml")).unwrap();
+    fs::write(folder.join("aggregation.yml"), counting).unwrap();
+    let output = keepwatch(&["rules", "check", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let text = stdout(&output);
+    assert!(text.contains("Many Calls Of One Caller") && text.contains("0 evaluated, 2 not"), "{text}");
 }
 
 #[test]
@@ -97,4 +120,6 @@ fn patterns_bring_their_events() {
     assert!(stdout(&output).contains("ModifySnapshotAttribute"), "{}", stdout(&output));
     let told = stderr(&output);
     assert!(told.contains("tool_at_work.yml:1: sees only what other rules bring"), "{told}");
+    assert!(told.contains("function_layer.yml:1: brings every call to lambda.amazonaws.com"), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
 }

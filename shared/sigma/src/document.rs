@@ -3,6 +3,7 @@
 use rsigma_parser::{SigmaCollection, parse_sigma_yaml};
 
 use crate::locate;
+use crate::outline::{aggregates, outline};
 
 /// A part of a file, with what it holds.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(crate) struct Document<'t> {
     pub(crate) line: usize,
     pub(crate) text: &'t str,
     pub(crate) holds: SigmaCollection,
+    /// The titles of rules in it that count over time, in the old way.
+    pub(crate) counting: Vec<String>,
     /// Line in the file, and what is wrong there.
     pub(crate) problems: Vec<(usize, String)>,
 }
@@ -43,16 +46,25 @@ fn says_something(part: &str) -> bool {
 }
 
 fn read(line: usize, text: &str) -> Document<'_> {
-    match parse_sigma_yaml(text) {
+    let outline = outline(text);
+    let (mut holds, mut errors) = match parse_sigma_yaml(text) {
         Ok(mut holds) => {
             let errors = std::mem::take(&mut holds.errors);
-            let problems = errors.into_iter().map(|e| (line + locate::line_of(&e, text), e)).collect();
-            Document { line: line + locate::first(text), text, holds, problems }
+            (holds, errors)
         }
-        Err(error) => {
-            let error = error.to_string();
-            let problems = vec![(line + locate::line_of(&error, text), error)];
-            Document { line: line + locate::first(text), text, holds: SigmaCollection::new(), problems }
-        }
+        Err(error) => (SigmaCollection::new(), vec![error.to_string()]),
+    };
+    // The parser knows no aggregations and takes the pipe for an error, which its message quotes.
+    let all = errors.len();
+    if !outline.counting.is_empty() {
+        errors.retain(|error| !(error.starts_with("Condition") && aggregates(error)));
     }
+    let counting = outline.counting.into_iter().take(all - errors.len()).collect();
+    let mut problems: Vec<_> = errors.into_iter().map(|e| (line + locate::line_of(&e, text), e)).collect();
+    for map in outline.maps {
+        holds.rules.retain(|rule| !map.title.is_empty() && rule.title != map.title);
+        holds.filters.retain(|filter| !map.title.is_empty() && filter.title != map.title);
+        problems.push((line + map.line, map.reason));
+    }
+    Document { line: line + locate::first(text), text, holds, counting, problems }
 }

@@ -1,13 +1,16 @@
 //! A Sigma rule at work.
 
+use std::collections::BTreeSet;
+
 use keepwatch_core::event::Record;
-use keepwatch_core::observation::Actor;
+use keepwatch_core::observation::{Actor, Observation};
 use keepwatch_core::rules::{Cx, Described, Meta, Outcome, Rule};
 use keepwatch_core::state::Interrupt;
-use rsigma_eval::{CompiledRule, EvaluationResult, JsonEvent, evaluate_rule};
+use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use rsigma_parser::SigmaRule;
 
-use crate::metadata::{description, false_positives, line};
+use crate::in_text::{InText, looked_into};
+use crate::metadata::{description, false_positives, line, references};
 use crate::subject::resource;
 
 /// The most fields, references and false positives that are told.
@@ -17,6 +20,7 @@ const MAX_TOLD: usize = 6;
 pub(crate) struct Sigma {
     meta: &'static Meta,
     compiled: CompiledRule,
+    looked_into: BTreeSet<String>,
     description: String,
     false_positives: Vec<String>,
     references: Vec<String>,
@@ -26,10 +30,11 @@ impl Sigma {
     pub(crate) fn new(rule: &SigmaRule, compiled: CompiledRule, meta: &'static Meta) -> Sigma {
         Sigma {
             meta,
+            looked_into: looked_into(&compiled),
             compiled,
             description: description(rule),
             false_positives: false_positives(rule),
-            references: rule.references.iter().map(|text| line(text, 300)).collect(),
+            references: references(rule),
         }
     }
 }
@@ -48,25 +53,21 @@ impl Rule for Sigma {
                 "the record holds a number or text that cannot be read".to_owned(),
             ));
         }
-        let event = JsonEvent::borrow(record.whole());
+        let event = InText::new(record.whole(), &self.looked_into);
         let Some(matched) = evaluate_rule(&self.compiled, &event) else { return Ok(()) };
         let who = Actor::of(record).name;
         let name = record.event_name.or_empty();
         // A Sigma rule need not care whether the call succeeded; whoever is woken does.
-        let outcome = record.error_code.get().map(|code| format!(" (it failed: {code})")).unwrap_or_default();
+        let outcome = failure(record).map(|why| format!(" (it failed: {why})")).unwrap_or_default();
         let mut seen = cx
             .failing(resource(record), format!("{}: {who} called {name}{outcome}", self.meta.title))
             .because(&self.description);
-        for (field, value) in matches(&matched) {
+        for (field, value) in matches(&matched, &event) {
             seen = seen.detail(&field, value);
         }
         seen = seen.detail("Service", record.event_source.or_empty());
-        for text in self.false_positives.iter().take(MAX_TOLD) {
-            seen = seen.detail("False positive", text);
-        }
-        for text in self.references.iter().take(MAX_TOLD) {
-            seen = seen.detail("Reference", text);
-        }
+        seen = told(seen, "False positive", &self.false_positives);
+        seen = told(seen, "Reference", &self.references);
         let region = record.aws_region.or_empty();
         let event_id = format!("AttributeKey=EventId,AttributeValue={}", record.event_id.or_empty());
         seen = seen.step(
@@ -84,11 +85,33 @@ impl Rule for Sigma {
     }
 }
 
+/// Why the call failed; `None` where it did not. A sign-in has no error code: its answer says `ConsoleLogin: Failure`, and
+/// those of its steps are named after the event in the same way.
+fn failure<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let code = record.error_code.get();
+    code.or_else(|| {
+        let answer = record.response_text(&[record.event_name.or_empty()])?;
+        (answer == "Failure").then(|| record.error_message.get().unwrap_or(answer))
+    })
+}
+
+/// Adds the first of these texts. That there are more is said, or the list would pass for the whole.
+fn told(mut seen: Observation, label: &str, texts: &[String]) -> Observation {
+    for text in texts.iter().take(MAX_TOLD) {
+        seen = seen.detail(label, text);
+    }
+    match texts.len().saturating_sub(MAX_TOLD) {
+        0 => seen,
+        more => seen.detail(label, format!("and {more} more")),
+    }
+}
+
 /// What in the event made the rule match, without what every mail says anyway.
-fn matches(matched: &EvaluationResult) -> Vec<(String, String)> {
+fn matches(matched: &EvaluationResult, event: &InText<'_>) -> Vec<(String, String)> {
     let mut told = Vec::new();
     for field in matched.as_detection().into_iter().flat_map(|body| &body.matched_fields) {
-        let value = field.value.as_str().map_or_else(|| field.value.to_string(), str::to_owned);
+        let value = event.as_it_is(&field.field).unwrap_or_else(|| field.value.clone());
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let told_anyway = matches!(field.field.as_str(), "eventName" | "eventSource");
         if !told_anyway && !field.value.is_null() && told.len() < MAX_TOLD {
             let pair = (line(&field.field, 100), value);

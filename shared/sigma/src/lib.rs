@@ -10,10 +10,12 @@
 
 mod document;
 mod evaluate;
+mod in_text;
 mod leak;
 mod load;
 mod locate;
 mod metadata;
+mod outline;
 mod scope;
 mod select;
 mod subject;

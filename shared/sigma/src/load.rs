@@ -36,10 +36,17 @@ impl OwnRule {
     pub fn not_brought(&self) -> Option<&'static str> {
         self.rule.meta().on.iter().find_map(|on| match on {
             On::Matching([], []) => Some("it names neither eventSource nor eventName literally"),
-            On::Matching(_, []) => Some("it names no eventName literally"),
-            On::Matching([], _) => Some("it names no eventSource literally"),
             _ => None,
         })
+    }
+
+    /// The services of which an EventBridge rule brings every call, because this rule names no calls of theirs literally.
+    pub fn whole_services(&self) -> &'static [&'static str] {
+        let whole = |on: &On| match on {
+            On::Matching(sources, []) => Some(*sources),
+            _ => None,
+        };
+        self.rule.meta().on.iter().find_map(whole).unwrap_or_default()
     }
 }
 
@@ -180,8 +187,15 @@ fn take_in(file: &Path, text: &str, read: &mut Read, loaded: &mut Loaded) {
     if documents.is_empty() {
         loaded.reject(&Place { file: file.to_owned(), line: 1 }, "there is no rule in it");
     }
-    for Document { line, text, holds, problems } in documents {
+    for Document { line, text, holds, counting, problems } in documents {
         let place = Place { file: file.to_owned(), line };
+        for title in counting {
+            loaded.skip(
+                &place,
+                &title,
+                "it counts over time (an aggregation in its condition): not supported",
+            );
+        }
         for (line, reason) in problems {
             loaded.reject(&Place { line, ..place.clone() }, reason);
         }
@@ -276,6 +290,7 @@ fn has_selector(condition: &ConditionExpr) -> bool {
 /// Gives each rule its id. Rules that would share one are told apart by their UUID, all of them, so that the id of one
 /// does not change when another comes or goes earlier in the folder.
 fn name(compiled: Vec<(Candidate, CompiledRule)>, loaded: &mut Loaded) {
+    let compiled = without_copies(compiled, loaded);
     let mut shared: BTreeMap<String, usize> = BTreeMap::new();
     for (candidate, _) in &compiled {
         *shared.entry(metadata::id(&candidate.rule)).or_default() += 1;
@@ -300,4 +315,30 @@ fn name(compiled: Vec<(Candidate, CompiledRule)>, loaded: &mut Loaded) {
         let rule: &'static dyn Rule = leak::value(Sigma::new(&rule, compiled, meta));
         loaded.rules.push(OwnRule { file: place.file, line: place.line, rule });
     }
+}
+
+/// Leaves the first of the rules that neither name, UUID nor title tell apart, and names the others. A copy of a file must
+/// not change the id of the rule, which suppressions and tuning know.
+fn without_copies(
+    compiled: Vec<(Candidate, CompiledRule)>,
+    loaded: &mut Loaded,
+) -> Vec<(Candidate, CompiledRule)> {
+    let mut first: BTreeMap<(String, Option<String>, String), PathBuf> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (candidate, compiled) in compiled {
+        let rule = &candidate.rule;
+        let known = (metadata::id(rule), rule.id.clone(), rule.title.clone());
+        match first.get(&known) {
+            Some(other) => {
+                let same =
+                    format!("{} has the same rule: no id of its own tells them apart", other.display());
+                loaded.reject(&candidate.place, same);
+            }
+            None => {
+                first.insert(known, candidate.place.file.clone());
+                kept.push((candidate, compiled));
+            }
+        }
+    }
+    kept
 }

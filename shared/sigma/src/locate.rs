@@ -28,6 +28,19 @@ pub(crate) fn line_of(message: &str, text: &str) -> usize {
         .unwrap_or_else(|| first(text))
 }
 
+/// The line where this field is followed by what is not a plain value.
+pub(crate) fn opened(field: &str, text: &str) -> usize {
+    let opens = |line: &str| {
+        let line = line.trim_start().trim_start_matches(['-', ' ']);
+        let bare = line.trim_start_matches(['\'', '"']);
+        let rest = bare.strip_prefix(field).map(|rest| rest.trim_start_matches(['\'', '"']).trim_start());
+        let value = rest.and_then(|rest| rest.strip_prefix(':')).map(str::trim_start);
+        value.is_some_and(|value| value.is_empty() || value.starts_with(['{', '[', '#', '&', '*']))
+    };
+    let at = find(text, opens).or_else(|| find(text, |line| line.contains(&format!("{field}:"))));
+    at.or_else(|| find(text, |line| key(line) == "detection")).unwrap_or_else(|| first(text))
+}
+
 /// `… at line 7 column 3`
 fn told(message: &str) -> Option<usize> {
     let (_, rest) = message.split_once("at line ")?;

@@ -11,7 +11,7 @@ use crate::select::selected;
 /// The most characters of an id that come from the rule's name.
 const MAX_SLUG: usize = 64;
 
-/// The most characters of a description that are kept.
+/// The most characters of a description, or of a false positive, that are kept.
 const MAX_DESCRIPTION: usize = 1_000;
 
 /// The id that suppressions and findings know the rule by: its `name`, made for that, or its title. Not the UUID, which
@@ -66,11 +66,12 @@ fn severity(level: Option<Level>) -> Severity {
     }
 }
 
-/// Its references, and the techniques that its tags name: `attack.t1562.008`.
-fn references(rule: &SigmaRule) -> Vec<String> {
+/// The techniques that its tags name (`attack.t1562.008`), and its references. The techniques come first, or a rule with
+/// many references would not tell them.
+pub(crate) fn references(rule: &SigmaRule) -> Vec<String> {
     let techniques: Vec<String> = rule.tags.iter().filter_map(|tag| technique(tag)).collect();
     let attack = (!techniques.is_empty()).then(|| format!("ATT&CK {}", techniques.join(", ")));
-    rule.references.iter().map(|text| line(text, 300)).chain(attack).collect()
+    attack.into_iter().chain(rule.references.iter().map(|text| line(text, 300))).collect()
 }
 
 fn technique(tag: &str) -> Option<String> {
@@ -92,5 +93,9 @@ pub(crate) fn description(rule: &SigmaRule) -> String {
 
 /// What harmless reasons the rule knows.
 pub(crate) fn false_positives(rule: &SigmaRule) -> Vec<String> {
-    rule.falsepositives.iter().map(|text| line(text, 300)).filter(|text| !text.is_empty()).collect()
+    rule.falsepositives
+        .iter()
+        .map(|text| line(text, MAX_DESCRIPTION))
+        .filter(|text| !text.is_empty())
+        .collect()
 }

@@ -8,8 +8,13 @@ pub(crate) fn why_not(rule: &SigmaRule) -> Option<String> {
     let is = |field: &Option<String>, word: &str| {
         field.as_deref().is_some_and(|value| value.trim().eq_ignore_ascii_case(word))
     };
-    let own_service = source.service.is_none() || is(&source.service, "cloudtrail");
-    if !is(&source.product, "aws") || !own_service || source.category.is_some() {
+    let own_service = is(&source.service, "cloudtrail");
+    // Nobody else has a service of this name: a rule that leaves the product out means AWS.
+    let own = match source.product {
+        Some(_) => is(&source.product, "aws") && (own_service || source.service.is_none()),
+        None => own_service,
+    };
+    if !own || source.category.is_some() {
         let parts =
             [("product", &source.product), ("service", &source.service), ("category", &source.category)];
         let named: Vec<String> =

@@ -59,12 +59,19 @@ fn of_item(item: &DetectionItem) -> Selected {
     }
 }
 
+/// The longest value that may be a source or a name. EventBridge's patterns have no room for more.
+const MAX_WORD: usize = 256;
+
 /// A value that stands for itself. Only ASCII is compared in the same way everywhere.
 fn word(value: &SigmaValue) -> Option<String> {
     match value {
-        SigmaValue::String(text) => text.as_plain().filter(|text| !text.is_empty() && text.is_ascii()),
+        SigmaValue::String(text) => text.as_plain().filter(|text| fits(text)),
         _ => None,
     }
+}
+
+fn fits(text: &str) -> bool {
+    !text.is_empty() && text.is_ascii() && text.len() <= MAX_WORD
 }
 
 /// Everything must match: whichever part says least is right, and so is any other.

@@ -11,8 +11,11 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("iam", "groupName", "!iam::{account}:group/{name}"),
     ("iam", "instanceProfileName", "!iam::{account}:instance-profile/{name}"),
     ("s3", "bucketName", "!s3:::{name}"),
+    ("backup", "recoveryPointArn", "recovery-point:{name}"),
+    ("backup", "backupVaultName", "backup-vault:{name}"),
     ("cloudtrail", "name", "trail/{name}"),
     ("cloudtrail", "trailName", "trail/{name}"),
+    ("config", "configurationRecorderName", "configuration-recorder/{name}"),
     ("dynamodb", "tableName", "table/{name}"),
     ("ec2", "instanceId", "instance/{name}"),
     ("ec2", "groupId", "security-group/{name}"),
@@ -20,11 +23,15 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("ec2", "snapshotId", "snapshot/{name}"),
     ("ec2", "volumeId", "volume/{name}"),
     ("ec2", "imageId", "image/{name}"),
+    ("ec2", "routeTableId", "route-table/{name}"),
     ("ec2", "vpcId", "vpc/{name}"),
+    ("ec2", "keyName", "key-pair/{name}"),
     ("ecr", "repositoryName", "repository/{name}"),
+    ("ecs", "family", "task-definition/{name}"),
     ("eks", "name", "cluster/{name}"),
     ("elasticfilesystem", "fileSystemId", "file-system/{name}"),
     ("events", "name", "rule/{name}"),
+    ("glue", "endpointName", "devEndpoint/{name}"),
     ("guardduty", "detectorId", "detector/{name}"),
     ("kms", "keyId", "key/{name}"),
     ("lambda", "functionName", "function:{name}"),
@@ -32,6 +39,7 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("rds", "dBInstanceIdentifier", "db:{name}"),
     ("rds", "dBClusterIdentifier", "cluster:{name}"),
     ("rds", "dBSnapshotIdentifier", "snapshot:{name}"),
+    ("rds", "dBSecurityGroupName", "secgrp:{name}"),
     ("secretsmanager", "secretId", "secret:{name}"),
 ];
 
@@ -44,8 +52,8 @@ pub(crate) fn resource(record: &Record<'_>) -> String {
         Some(if name.starts_with("arn:") { name.to_owned() } else { filled(record, service, pattern, name) })
     });
     named
-        .or_else(|| arn_among(record.request()))
-        .or_else(|| arn_among(record.whole().get("resources")?.get(0)?))
+        .or_else(|| arn_among(record.request(), service))
+        .or_else(|| arn_among(record.whole().get("resources")?.get(0)?, service))
         .unwrap_or_else(|| caller(record))
 }
 
@@ -60,19 +68,21 @@ fn filled(record: &Record<'_>, service: &str, pattern: &str, name: &str) -> Stri
 }
 
 /// A parameter whose name and value both say that it is an ARN. The first by name, so that it is always the same.
-fn arn_among(value: &Value) -> Option<String> {
-    let is_arn = |(key, value): &(&String, &Value)| {
-        key.to_ascii_lowercase().ends_with("arn")
-            && value.as_str().is_some_and(|value| value.starts_with("arn:"))
-    };
-    value
-        .as_object()?
-        .iter()
-        .filter(is_arn)
-        .map(|(key, value)| (key, value.as_str()))
-        .min()?
-        .1
-        .map(str::to_owned)
+fn arn_among(value: &Value, service: &str) -> Option<String> {
+    let arns = value.as_object()?.iter().filter_map(|(key, value)| {
+        let key = key.to_ascii_lowercase();
+        let arn = value.as_str().filter(|text| text.starts_with("arn:") && key.ends_with("arn"))?;
+        (!passed_along(&key, service)).then_some((key, arn))
+    });
+    // Identity Center's calls name its one instance beside what they change in it.
+    let (_, arn) = arns.min_by_key(|(key, arn)| (key == "instancearn", key.clone(), *arn))?;
+    Some(arn.to_owned())
+}
+
+/// Roles and keys that a call hands to what it is about, as `executionRoleArn` of a task definition. To STS a role is what
+/// the call is about.
+fn passed_along(key: &str, service: &str) -> bool {
+    service != "sts" && ["rolearn", "kmskeyarn"].iter().any(|end| key.ends_with(end))
 }
 
 /// The role rather than its session, so that a role is one finding however often it is assumed.

@@ -376,7 +376,7 @@ pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
 }
 
 /// Whether a call of this name only reads, as far as AWS keeps to its own words.
-pub(crate) fn name_reads(name: &str) -> bool {
+fn name_reads(name: &str) -> bool {
     ["Get", "List", "Describe", "Head"].iter().any(|verb| name.starts_with(verb))
 }
 

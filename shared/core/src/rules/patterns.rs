@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{On, Rule};
-use crate::event::cloudtrail::name_reads;
 
 /// EventBridge refuses patterns of more than 2,048 characters (quota "event pattern size"). The rest is left for whatever
 /// spaces CloudFormation may write.
@@ -40,6 +39,8 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     let mut checks = BTreeSet::new();
     let mut errors = BTreeSet::new();
     let mut detectors = BTreeSet::new();
+    // What users' own rules name: calls, sources without a call, and calls without a source.
+    let (mut own, mut services, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut root, mut console) = (false, false);
     for on in rules.iter().flat_map(|rule| rule.meta().on) {
         match on {
@@ -51,28 +52,36 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::Failed(codes) => errors.extend(codes.iter().copied()),
             On::ConsoleChange => console = true,
             On::Detector(detector) => drop(detectors.insert(detector.source())),
-            // A rule of the user's that names no calls sees what the other patterns bring; `rules patterns` says so.
-            On::Matching(sources, names) => {
-                for (source, name) in sources.iter().flat_map(|s| names.iter().map(move |n| (*s, *n))) {
-                    // CloudTrail's `readOnly` cannot be asked before there is an event.
-                    if name_reads(name) {
-                        reads.insert((source, name));
-                    } else {
-                        calls.insert((source, name));
-                    }
-                }
+            // A rule of the user's that names nothing sees what the other patterns bring; `rules patterns` says so.
+            On::Matching([], []) => {}
+            On::Matching(sources, []) => services.extend(sources.iter().copied()),
+            On::Matching([], calls) => names.extend(calls.iter().copied()),
+            On::Matching(sources, calls) => {
+                own.extend(sources.iter().flat_map(|s| calls.iter().map(move |n| (*s, *n))));
             }
             // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
             // more than they tell.
             On::LongTermKey => {}
         }
     }
-    let mut out = packed("calls", "ENABLED", &calls, &[]);
+    // Which calls only read cannot be told from their names (`AssumeRoleWithSAML`, `InvokeModel`), so users' are all asked
+    // for as if they did; those that are certain to come by another rule are left to it.
+    let elsewhere =
+        |call: &(&str, &str)| calls.contains(call) || services.contains(call.0) || names.contains(call.1);
+    reads.extend(own.into_iter().filter(|call| !elsewhere(call)));
+    let pairs = |calls: &[(&str, &str)]| {
+        let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
+        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+        json!({"eventSource": sources, "eventName": names})
+    };
+    let mut out = packed("calls", "ENABLED", &calls, &[], pairs);
     // Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail"). Its
     // patterns are narrow, or every Describe of the account would be an invocation.
     const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
     let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
-    out.extend(packed("reads", ALL, &reads, by_root.as_slice()));
+    out.extend(packed("reads", ALL, &reads, by_root.as_slice(), pairs));
+    out.extend(packed("own-names", ALL, &names, &[], |names| json!({"eventName": names})));
+    out.extend(packed("own-services", ALL, &services, &[], |services| json!({"eventSource": services})));
     let failed = (!errors.is_empty()).then(|| json!({"errorCode": errors}));
     let console = console.then(|| json!({"sessionCredentialFromConsole": ["true"], "readOnly": [false]}));
     let others: Vec<Value> = failed.into_iter().chain(console).collect();
@@ -124,20 +133,19 @@ fn any(mut alternatives: Vec<Value>) -> Value {
 /// As few rules as the size of a pattern allows. A pattern lists sources and names apart, so it may
 /// bring a name that another of its sources has as well; no rule listens to that, and `detect` says so quickly.
 ///
-/// `also` is what the first of them brings besides.
-fn packed(
+/// `also` is what the first of them brings besides, and `detail` the pattern of some of the calls.
+fn packed<T: Copy>(
     label: &str,
     state: &'static str,
-    calls: &BTreeSet<(&str, &str)>,
+    calls: &BTreeSet<T>,
     also: &[Value],
+    detail: impl Fn(&[T]) -> Value,
 ) -> Vec<EventRule> {
-    let mut parts: Vec<Vec<(&str, &str)>> = if also.is_empty() { Vec::new() } else { vec![Vec::new()] };
-    let pattern_of = |part: &[(&str, &str)], first: bool| {
+    let mut parts: Vec<Vec<T>> = if also.is_empty() { Vec::new() } else { vec![Vec::new()] };
+    let pattern_of = |part: &[T], first: bool| {
         let mut alternatives = if first { also.to_vec() } else { Vec::new() };
         if !part.is_empty() {
-            let sources: BTreeSet<&str> = part.iter().map(|(source, _)| *source).collect();
-            let names: BTreeSet<&str> = part.iter().map(|(_, name)| *name).collect();
-            alternatives.push(json!({"eventSource": sources, "eventName": names}));
+            alternatives.push(detail(part));
         }
         call_pattern(&any(alternatives))
     };
@@ -161,4 +169,99 @@ fn packed(
 /// Only AWS services may send events whose source begins with `aws.`, so that nobody plants a record by `PutEvents`.
 fn call_pattern(detail: &Value) -> Value {
     json!({"source": [{"prefix": "aws."}], "detail-type": DETAIL_TYPES, "detail": detail})
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::observation::{Confidence, Severity};
+    use crate::rules::{Described, Meta, registry};
+
+    /// A rule of a user's.
+    struct Own(&'static Meta);
+
+    impl Described for Own {
+        fn meta(&self) -> &'static Meta {
+            self.0
+        }
+    }
+
+    impl Rule for Own {}
+
+    fn own(on: &[On]) -> &'static dyn Rule {
+        let meta = Meta {
+            id: "sigma-x",
+            title: "X",
+            severity: Severity::Low,
+            confidence: Confidence::Low,
+            catalogue: &["SIGMA"],
+            references: &[],
+            on: on.to_vec().leak(),
+            finding: "sigma-x",
+            failed_calls: true,
+            general: false,
+            repeat_hours: 24,
+            wakes: false,
+            docs: "",
+        };
+        Box::leak(Box::new(Own(Box::leak(Box::new(meta)))))
+    }
+
+    /// States and details of the rules with such a name.
+    fn details(rules: &[EventRule], label: &str) -> Vec<(&'static str, Value)> {
+        let named = rules.iter().filter(|rule| rule.name.starts_with(label));
+        named.map(|rule| (rule.state, rule.pattern["detail"].clone())).collect()
+    }
+
+    const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+
+    #[test]
+    fn calls_of_own_rules_come_even_if_they_only_read() {
+        let sts: &[&str] = &["sts.amazonaws.com"];
+        let rules = event_rules(&[
+            own(&[On::Matching(sts, &["AssumeRoleWithSAML", "GetSessionToken"])]),
+            own(&[On::Matching(&["bedrock.amazonaws.com"], &["InvokeModel"])]),
+        ]);
+        let expected = json!({"eventSource": ["bedrock.amazonaws.com", "sts.amazonaws.com"],
+            "eventName": ["AssumeRoleWithSAML", "GetSessionToken", "InvokeModel"]});
+        assert_eq!(details(&rules, ""), [(ALL, expected)]);
+    }
+
+    #[test]
+    fn half_a_name_is_enough_to_be_brought() {
+        let rules = event_rules(&[
+            own(&[On::Matching(&[], &["CreateUser"])]),
+            own(&[On::Matching(&["directconnect.amazonaws.com"], &[])]),
+            // Both of these come with the others.
+            own(&[On::Matching(&["iam.amazonaws.com"], &["CreateUser"])]),
+            own(&[On::Matching(&["directconnect.amazonaws.com"], &["DeleteConnection"])]),
+            // This one brings nothing.
+            own(&[On::Matching(&[], &[])]),
+        ]);
+        assert_eq!(details(&rules, "own-names"), [(ALL, json!({"eventName": ["CreateUser"]}))]);
+        let service = json!({"eventSource": ["directconnect.amazonaws.com"]});
+        assert_eq!(details(&rules, "own-services"), [(ALL, service)]);
+        assert_eq!(rules.len(), 2, "{rules:?}");
+    }
+
+    #[test]
+    fn many_names_fit() {
+        let names: Vec<&'static str> = (0..200).map(|i| &*format!("CreateThingNumber{i}").leak()).collect();
+        let rules = event_rules(&[own(&[On::Matching(&[], names.leak())])]);
+        assert!(rules.len() > 1);
+        let brought = |rule: &EventRule| rule.pattern["detail"]["eventName"].as_array().unwrap().len();
+        assert_eq!(rules.iter().map(brought).sum::<usize>(), 200);
+        assert!(rules.iter().all(|rule| rule.pattern.to_string().len() <= 2_048));
+    }
+
+    /// A call that a built-in rule's pattern brings is not delivered twice, and the built-in patterns stay as they are.
+    #[test]
+    fn own_rules_change_nothing_of_what_the_built_in_rules_ask_for() {
+        let user = own(&[On::Matching(&["iam.amazonaws.com"], &["CreateUser"])]);
+        let both: Vec<_> = registry::RULES.iter().copied().chain([user]).collect();
+        let patterns =
+            |rules: &[&'static dyn Rule]| serde_json::to_value(event_rules(rules)).unwrap().to_string();
+        assert_eq!(patterns(&both), patterns(registry::RULES));
+    }
 }
