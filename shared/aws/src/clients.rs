@@ -1,5 +1,6 @@
 //! SDK configuration, in one place.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -7,10 +8,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 
-use crate::runtime::{MissingVariable, variable};
+use crate::http::Http;
+use crate::runtime::variable;
 
 /// The configuration that all clients share: one HTTP client, so that connections are kept and root certificates are
 /// read once.
@@ -23,13 +24,12 @@ use crate::runtime::{MissingVariable, variable};
 /// up to a second of a throttled Lambda's first call.
 ///
 /// # Errors
-/// [`MissingVariable`] without a region.
-pub fn config() -> Result<SdkConfig, MissingVariable> {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+/// Without a region, or without root certificates.
+pub fn config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
+    let connector = SharedHttpConnector::new(Http::new()?);
+    let http = http_client_fn(move |_, _| connector.clone());
     // A call that hangs must end well before the function's timeout, or the message takes its neighbours with it.
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(10))
         .build();

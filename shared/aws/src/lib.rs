@@ -4,6 +4,7 @@ pub mod account;
 pub mod clients;
 mod dynamodb;
 pub mod findings;
+mod http;
 pub mod journal;
 mod outbox;
 #[cfg(feature = "profiles")]

@@ -6,21 +6,21 @@
 //! credentials and timeouts are the SDK's all the same: the crates used here are those that its other clients
 //! are made of.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
+
+use crate::http::Http;
 
 /// The most findings that one call takes.
 pub const MAX_FINDINGS: usize = 100;
@@ -40,7 +40,7 @@ const JSON: &str = "application/json";
 /// Security Hub in the region at hand.
 #[derive(Debug)]
 pub struct SecurityHub {
-    http: Connector,
+    http: Http,
     url: String,
     region: String,
     credentials: Option<SharedCredentialsProvider>,
@@ -94,18 +94,21 @@ struct Refusal {
 
 impl SecurityHub {
     /// Security Hub where the configuration points to.
-    pub fn new(config: &SdkConfig) -> SecurityHub {
+    ///
+    /// # Errors
+    /// Without root certificates.
+    pub fn new(config: &SdkConfig) -> io::Result<SecurityHub> {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let url = config.endpoint_url().map_or_else(|| endpoint(&region), str::to_owned);
         let timeouts = config.timeout_config();
-        SecurityHub {
-            http: Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build(),
+        Ok(SecurityHub {
+            http: Http::new()?,
             url: format!("{}/findings/import", url.trim_end_matches('/')),
             region,
             credentials: config.credentials_provider(),
             attempt_timeout: timeouts.and_then(|t| t.operation_attempt_timeout()).unwrap_or(Duration::MAX),
             operation_timeout: timeouts.and_then(|t| t.operation_timeout()).unwrap_or(Duration::MAX),
-        }
+        })
     }
 
     /// Sends findings, each an object in JSON; those that were not imported. A call that may succeed when it

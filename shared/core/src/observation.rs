@@ -153,7 +153,11 @@ impl Actor {
         let session = who.principal_id.get().and_then(|id| id.split_once(':')).map(|(_, session)| session);
         let issuer = who.session_context.session_issuer.user_name.get();
         let name = match (who.kind.or_empty(), who.user_name.get(), issuer, session) {
-            ("Root", ..) => "root".to_owned(),
+            // Auto Scaling, say, acts in root's name where root once set it up.
+            ("Root", ..) => match who.invoked_by.get() {
+                Some(service) => format!("{service} for root"),
+                None => "root".to_owned(),
+            },
             // Anybody may call a user so; the mail must not say that root did it.
             (_, Some(user), ..) if user.eq_ignore_ascii_case("root") => format!("IAM user {user}"),
             (_, Some(user), _, None) => user.to_owned(),

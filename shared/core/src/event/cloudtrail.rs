@@ -244,6 +244,11 @@ impl<'a> Record<'a> {
         Ok(Record { text, ..serde_json::from_str(text)? })
     }
 
+    /// The record's JSON.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// The whole record, parsed once on first use: for rules that may name any field. `Null` where it has no value in
     /// Rust.
     pub fn whole(&self) -> &Value {

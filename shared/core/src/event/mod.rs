@@ -21,6 +21,7 @@ pub use health::Health;
 pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
 pub use trusted_advisor::TrustedAdvisor;
 
+use crate::finding::short_hash;
 use crate::time::Timestamp;
 use lenient::{List, Text, lenient};
 
@@ -65,7 +66,7 @@ pub enum Body<'a> {
     /// A Trusted Advisor refresh.
     TrustedAdvisor(TrustedAdvisor<'a>),
     /// A GuardDuty finding.
-    GuardDuty(GuardDuty<'a>),
+    GuardDuty(Box<GuardDuty<'a>>),
     /// A finding of IAM Access Analyzer.
     AccessAnalyzer(Box<AccessAnalyzer<'a>>),
     /// A change of compliance with a rule of AWS Config.
@@ -152,7 +153,12 @@ impl<'a> Event<'a> {
             }
             Body::ConfigRule(_) | Body::SecurityHub(_) | Body::Other => None,
         };
-        own.unwrap_or_else(|| envelope_id.to_owned())
+        match (own, &self.body) {
+            (Some(own), _) => own,
+            // A bare record without an id of its own is still told from others.
+            (None, Body::CloudTrail(record)) if envelope_id.is_empty() => short_hash(&[record.text()]),
+            (None, _) => envelope_id.to_owned(),
+        }
     }
 
     /// When it happened by the source's clock, else when EventBridge got it.
@@ -248,7 +254,7 @@ impl<'a> Body<'a> {
             _ if detail_type.ends_with("via CloudTrail") => Body::record(detail)?,
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
             "Trusted Advisor Check Item Refresh Notification" => Body::TrustedAdvisor(read(detail)?),
-            "GuardDuty Finding" => Body::GuardDuty(read(detail)?),
+            "GuardDuty Finding" => Body::GuardDuty(Box::new(read(detail)?)),
             "Access Analyzer Finding"
             | "Internal Access Finding"
             | "Unused Access Finding for IAM entities" => Body::AccessAnalyzer(Box::new(read(detail)?)),

@@ -173,3 +173,11 @@ proptest! {
         let _ = Event::parse(&text);
     }
 }
+
+#[test]
+fn a_record_without_an_id_is_told_from_others() {
+    let id = |text: &str| Event::parse(text).unwrap().occurrence_id();
+    let (a, b) = (r#"{"eventName":"A","eventSource":"s"}"#, r#"{"eventName":"B","eventSource":"s"}"#);
+    assert!(!id(a).is_empty() && id(a) == id(a) && id(a) != id(b));
+    assert_eq!(id(r#"{"eventName":"A","eventSource":"s","eventID":"1"}"#), "1");
+}

@@ -203,7 +203,6 @@ mod tests {
             general: false,
             repeat_hours: 24,
             wakes: false,
-            docs: "",
         };
         Box::leak(Box::new(Own(Box::leak(Box::new(meta)))))
     }

@@ -12,7 +12,7 @@ use crate::alert::digest::{self, Line};
 use crate::alert::report::{Calendar, Tally};
 use crate::finding::{AlertState, Finding};
 use crate::observation::Observation;
-use crate::settings::Settings;
+use crate::settings::{Invalid, Settings};
 use crate::time::Timestamp;
 use serde_json::json;
 
@@ -167,6 +167,13 @@ fn of_what_the_settings_say() {
     let added = news(&only("bootstrap"), &Announced::new());
     snapshot("settings-added", &added.alert);
     snapshot("settings-invalid", &news(&only("ci"), &Announced::new()).alert);
+    let own_rule = Invalid {
+        setting_id: "sigma/team/cloudtrail.yml:14".to_owned(),
+        reason: "it counts over time, which is not done here".to_owned(),
+    };
+    let nothing = Settings::default();
+    let own_rules = announce::news(&nothing, &[own_rule], &Announced::new()).unwrap();
+    snapshot("settings-own-rule", &own_rules.alert);
     let mut changed = settings.clone();
     changed.suppressions.retain(|suppression| suppression.id == "root");
     snapshot("settings-changed", &news(&changed, &added.all).alert);

@@ -62,7 +62,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::observation::Verdict;
+    use crate::observation::{Severity, Verdict};
     use crate::rules::testing::*;
 
     fn create(changes: Value) -> String {

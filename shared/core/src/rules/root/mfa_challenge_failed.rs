@@ -81,7 +81,7 @@ mod tests {
     use crate::rules::dispatch::Index;
     use crate::rules::testing::*;
     use crate::settings::Override;
-    use crate::state::Facts;
+    use crate::state::Fact;
     use crate::time::Timestamp;
 
     fn check(result: Value, who: Value) -> String {
@@ -112,7 +112,8 @@ mod tests {
         let text = check(json!("Failure"), json!({}));
         let Ok(event) = Event::parse(&text) else { return assert_eq!(text, "an event") };
         let config = Config { overrides, ..Config::default() };
-        let seen = Index::new(RULES).evaluate(&event, &Facts::default(), &config, Timestamp::from_millis(0));
+        let nobody = |_: &_| Fact::Unavailable("nobody is asked".to_owned());
+        let seen = Index::new(RULES).evaluate_answering(&event, &config, Timestamp::from_millis(0), nobody);
         let counts: Vec<_> =
             seen.observations.iter().map(|seen| seen.burst.map(|burst| burst.count)).collect();
         assert_eq!(counts, [Some(7)]);
