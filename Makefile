@@ -162,7 +162,7 @@ cargo:
 
 .PHONY: binaries
 binaries: cargo
-	@$(CARGO) build --locked --workspace --bins
+	@$(CARGO) build --locked --workspace --bins --features keepwatch-detect/sigma
 
 .PHONY: tools
 tools:

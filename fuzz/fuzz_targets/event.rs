@@ -57,7 +57,6 @@ fn judge(event: &Event<'_>) {
     for observation in &evaluation.observations {
         let Some(mut finding) = Finding::open(observation, None, None) else { continue };
         finding.apply(observation);
-        finding.stamp(Timestamp::default());
         let item = serde_json::to_string(&finding).expect("a finding can be written");
         assert!(item.len() < MAX_ITEM, "{} bytes", item.len());
         let alert = Alert::of(&finding);

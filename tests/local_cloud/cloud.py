@@ -180,8 +180,11 @@ class LocalCloud:
             )
         return self._clients[service]
 
-    def deploy(self, name="keepwatch", **parameters):
-        """`sam deploy` the unmodified template with the compiled functions, as a user would with release builds."""
+    def deploy(self, name="keepwatch", sigma=None, **parameters):
+        """`sam deploy` the unmodified template with the compiled functions, as a user would with release builds.
+
+        `sigma` is a folder of own rules, packed as `make build SIGMA=folder` packs it.
+        """
         site = self.run / name
         site.mkdir()
         shutil.copy2(ROOT / "template.yaml", site)
@@ -192,6 +195,8 @@ class LocalCloud:
                 raise CloudError(f"{binary} is not built. Run: cargo build")
             (site / uri).mkdir(parents=True)
             shutil.copy2(binary, site / uri / "bootstrap")
+            if sigma and function == "detect":
+                shutil.copytree(sigma, site / uri / "sigma")
         self.client("s3").create_bucket(Bucket="deployment")  # the same bucket twice is no error in us-east-1
         command = [TOOLS / "venv" / "bin" / "sam", "deploy", "--stack-name", name, "--s3-bucket", "deployment"]
         command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]

@@ -93,6 +93,7 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "FINDINGS_TABLE": {"Ref": "FindingsTable"},
         "JOURNAL_TABLE": {"Ref": "JournalTable"},
         "SETTINGS_TABLE": {"Ref": "SettingsTable"},
+        "SIGMA_RULES": {"Ref": "SigmaRules"},
         "STACK_NAME": {"Ref": "AWS::StackName"},
         "TRUSTED_ACCOUNTS": {"Ref": "TrustedAccounts"},
     }

@@ -8,6 +8,9 @@ import pytest
 
 from conftest import ROOT
 
+# What brings the events of users' own rules; it is not made from the built-in ones.
+OWN_RULES = "OwnRulesRule"
+
 KEEPWATCH = ROOT / "target" / "debug" / "keepwatch"
 
 
@@ -35,7 +38,8 @@ def test_the_template_listens_to_what_the_rules_ask_for(wanted):
 def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
     rules = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): rule["Properties"]
-        for rule in stack.heard().values()
+        for name, rule in stack.heard().items()
+        if name != OWN_RULES
     }
     assert set(rules) == {rule["name"] for rule in wanted}
     for rule in wanted:
@@ -51,10 +55,26 @@ def test_rules_that_hear_read_only_calls_are_narrow(stack):
     """Such a rule gets every Describe of the account. One that did not say whose or which would cost real money."""
     for name, rule in stack.heard().items():
         properties = rule["Properties"]
-        if properties["State"] != "ENABLED":
+        if properties["State"] != "ENABLED" and name != OWN_RULES:
             detail = properties["EventPattern"]["detail"]
             for either in detail.get("$or", [detail]):
                 assert either.get("eventName") or either.get("userIdentity", {}).get("type") == ["Root"], name
+
+
+def test_own_rules_hear_every_call_and_only_when_they_are_asked_for(stack):
+    rule = stack.resources[OWN_RULES]
+    assert rule["Condition"] == "HasSigmaRules"
+    assert stack.body["Conditions"]["HasSigmaRules"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "SigmaRules"}, "none"]}]}
+    assert rule["Properties"]["State"] == {
+        "Fn::If": ["SigmaHearsReads", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", "ENABLED"]
+    }
+    # detect reads an encrypted queue: a KMS call that it hears would make another one.
+    other, kms = rule["Properties"]["EventPattern"]["detail"]["$or"]
+    assert other == {"eventSource": [{"anything-but": ["kms.amazonaws.com"]}]}
+    assert kms == {"eventSource": ["kms.amazonaws.com"], "readOnly": [False]}
+    # The same kinds of event as the built-in rules.
+    built_in = stack.properties("ReadsRule")["EventPattern"]
+    assert rule["Properties"]["EventPattern"]["detail-type"] == built_in["detail-type"]
 
 
 def test_only_aws_services_are_heard(stack):

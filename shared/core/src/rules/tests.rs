@@ -118,15 +118,34 @@ fn every_rule_tells_what_why_what_to_do_and_what_it_avoids() {
     }
 }
 
+/// Rows of the catalogue that no event tells of: the heartbeat, which is an alarm of the template; EC2-Classic, which is
+/// gone; data events; the rest is state that must be asked for.
+const NO_EVENT: &[&str] = &["SELF-06", "NET-08", "DATA-10", "ST-04", "ST-05", "ST-08", "ST-12"];
+
 #[test]
-fn the_catalogue_of_this_release_is_covered() {
+fn the_catalogue_is_covered() {
     let covered: BTreeSet<&str> = metas().flat_map(|meta| meta.catalogue.iter().copied()).collect();
-    for (family, count) in [("ROOT", 13), ("KEY", 8), ("ADM", 22)] {
-        for number in 1..=count {
-            let code = format!("{family}-{number:02}");
-            assert!(covered.contains(code.as_str()), "{code} has no rule");
-        }
-    }
+    let families = [
+        ("ROOT", 13),
+        ("KEY", 14),
+        ("ADM", 22),
+        ("IAM", 18),
+        ("AUTH", 7),
+        ("TRAIL", 6),
+        ("DET", 13),
+        ("SELF", 6),
+        ("ORG", 9),
+        ("PUB", 16),
+        ("NET", 8),
+        ("DATA", 12),
+        ("EXEC", 13),
+        ("ST", 12),
+    ];
+    let all =
+        families.iter().flat_map(|(family, count)| (1..=*count).map(move |n| format!("{family}-{n:02}")));
+    let (with, without): (Vec<String>, Vec<String>) = all.partition(|code| covered.contains(code.as_str()));
+    assert_eq!(with.len(), covered.len(), "a rule has a code that the catalogue has not: {covered:?}");
+    assert_eq!(without, NO_EVENT);
 }
 
 /// As EventBridge matches, as far as the generated patterns go: lists of strings and prefixes, nested objects, `$or`.

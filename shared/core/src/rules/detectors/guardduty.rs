@@ -25,7 +25,7 @@ declare_rule! {
         title: "GuardDuty has a finding",
         severity: Medium,
         confidence: Medium,
-        catalogue: ["DET-13"],
+        catalogue: ["DET-13", "KEY-12"],
         references: [
             "Security Hub GuardDuty.1", "GuardDuty user guide: severity levels of findings",
             "GuardDuty user guide: processing findings with EventBridge",

@@ -3,12 +3,14 @@
 //! One exposed key is one finding, whoever speaks first: AWS Health, Trusted Advisor, the quarantine policy, or the key
 //! itself at work. Each is a rule of its own and a witness on the finding of [`exposed_access_key`].
 
+pub(crate) mod attack_tool;
 pub(crate) mod exposed_access_key;
 pub(crate) mod exposed_key_used;
 pub(crate) mod health_abuse;
 pub(crate) mod health_risk;
 pub(crate) mod quarantine_attached;
 pub(crate) mod quarantine_detached;
+pub(crate) mod session_from_key;
 pub(crate) mod trusted_advisor;
 
 use crate::event::Record;

@@ -1,5 +1,6 @@
 //! Sign-ins to the console by others than root, which has rules of its own.
 
+pub(crate) mod console_link;
 pub(crate) mod failures;
 pub(crate) mod federated_user;
 pub(crate) mod identity_center;
