@@ -131,10 +131,10 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 # Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.
 .PHONY: deploy
-deploy: build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1)
+deploy: build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
 	@if [ ! -f samconfig.toml ]; then \
 	    $(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --stack-name keepwatch \
-	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH); \
+	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH) $(if $(SIGMA),SigmaRules=changes); \
 	elif [ "$(ARCH)" = "$(SAVED_ARCH)" ]; then \
 	    $(TOOLS)/venv/bin/sam deploy --template-file template.yaml --no-fail-on-empty-changeset; \
 	else \
