@@ -127,6 +127,7 @@ fn event_names(meta: &Meta) -> BTreeSet<String> {
                 names.extend(calls.iter().map(|name| (*name).to_owned()))
             }
             On::Root => drop(names.insert("every call by root".to_owned())),
+            On::ExposedKey => drop(names.insert("every call signed by a key that is exposed".to_owned())),
             On::LongTermKey => drop(names.insert("every call signed by a long-term key".to_owned())),
             On::Health(prefix) => drop(names.insert(format!("{prefix}*"))),
             On::TrustedAdvisor(check) => drop(names.insert((*check).to_owned())),

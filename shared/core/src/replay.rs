@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::event::log::Entry;
 use crate::event::{Event, Unreadable};
 use crate::observation::{Observation, Verdict};
-use crate::rules::dispatch::{Evaluation, Index};
+use crate::rules::dispatch::{Evaluation, Hearing, Index};
 use crate::rules::{Config, Rule};
 use crate::state::{Answer, Fact, Query, Value};
 use crate::time::Timestamp;
@@ -33,6 +33,10 @@ pub struct Played {
 }
 
 impl Played {
+    fn new(kind: &'static str) -> Played {
+        Played { kind, evaluation: Evaluation::default(), open: None }
+    }
+
     /// Whether there is something to settle.
     pub fn is_quiet(&self) -> bool {
         let Evaluation { observations, errors } = &self.evaluation;
@@ -66,38 +70,43 @@ impl Player {
     /// [`Unreadable`] when it is no event.
     pub fn play(&self, entry: &Entry<'_>) -> Result<Played, Unreadable> {
         let text = match entry {
-            // Most calls interest no rule, and nothing else of them needs to be read.
-            Entry::Record(outline, _) if !self.rules.hears(&outline.heading()) => {
-                return Ok(Played { kind: "cloudtrail", evaluation: Evaluation::default(), open: None });
-            }
-            Entry::Record(_, text) | Entry::Other(text) => text,
+            Entry::Record(outline, text) => match self.rules.hears(&outline.heading()) {
+                // Most calls interest no rule, and nothing else of them needs to be read.
+                Hearing::Nobody => return Ok(Played::new("cloudtrail")),
+                Hearing::OfExposedKeys => {
+                    let heading = outline.heading();
+                    let key = (heading.account.to_owned(), heading.access_key_id.to_owned());
+                    let open = Some(Open { text: (*text).to_owned(), depends: Depends::Exposed(vec![key]) });
+                    return Ok(Played { open, ..Played::new("cloudtrail") });
+                }
+                Hearing::Somebody => text,
+            },
+            Entry::Other(text) => text,
         };
         let event = entry.event()?;
         if event.kind() == "other" && event.envelope.detail_type.get().is_none() {
             let reason = "neither a CloudTrail record nor an EventBridge envelope".to_owned();
             return Err(Unreadable { reason });
         }
-        let depends = RefCell::new(Depends::Exposed(Vec::new()));
-        let evaluation = self.evaluate(&event, |question| match (question, &mut *depends.borrow_mut()) {
-            (Query::ExposedKey { account, access_key_id }, Depends::Exposed(keys)) => {
-                keys.push((account.clone(), access_key_id.clone()));
-                Fact::Known(Value::Flag(false))
+        let keys = RefCell::new(Vec::new());
+        let evaluation = self.evaluate(&event, |question| match question {
+            Query::ExposedKey { account, access_key_id } => {
+                keys.borrow_mut().push((account.clone(), access_key_id.clone()));
+                Some(Fact::Known(Value::Flag(false)))
             }
-            (Query::ExposedKey { .. }, Depends::Company) => Fact::Known(Value::Flag(false)),
-            (Query::Window(_), depends) => {
-                *depends = Depends::Company;
-                unasked()
-            }
-            _ => unasked(),
+            Query::Window(_) => None,
+            _ => Some(unasked()),
         });
-        let depends = depends.into_inner();
-        let open =
-            (depends != Depends::Exposed(Vec::new())).then(|| Open { text: (*text).to_owned(), depends });
-        Ok(Played { kind: event.kind(), evaluation, open })
+        let depends = match (&evaluation, keys.into_inner()) {
+            (None, _) => Some(Depends::Company),
+            (Some(_), keys) => (!keys.is_empty()).then_some(Depends::Exposed(keys)),
+        };
+        let open = depends.map(|depends| Open { text: (*text).to_owned(), depends });
+        Ok(Played { kind: event.kind(), evaluation: evaluation.unwrap_or_default(), open })
     }
 
-    fn evaluate(&self, event: &Event<'_>, answer: impl Fn(&Query) -> Answer) -> Evaluation {
-        self.rules.evaluate_answering(event, &self.config, Timestamp::default(), answer)
+    fn evaluate(&self, event: &Event<'_>, answer: impl Fn(&Query) -> Option<Answer>) -> Option<Evaluation> {
+        self.rules.evaluate_knowing(event, &self.config, Timestamp::default(), answer)
     }
 }
 
@@ -116,14 +125,12 @@ pub struct Memory {
 impl Memory {
     /// What the rules make of an event that was played, given those before it.
     pub fn settle(&mut self, player: &Player, played: Played) -> Evaluation {
-        let evaluation = match played.open {
-            Some(open) if self.matters(&open.depends) => match Event::parse(&open.text) {
-                Ok(event) => player.evaluate(&event, |question| self.answer(question, &event)),
-                // It has been read before, from the same text.
-                Err(_) => played.evaluation,
-            },
-            _ => played.evaluation,
-        };
+        let again = played.open.filter(|open| self.matters(&open.depends)).and_then(|open| {
+            // It has been read before, from the same text.
+            let event = Event::parse(&open.text).ok()?;
+            player.evaluate(&event, |question| Some(self.answer(question, &event)))
+        });
+        let evaluation = again.unwrap_or(played.evaluation);
         self.learn(&evaluation.observations);
         evaluation
     }

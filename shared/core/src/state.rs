@@ -230,12 +230,12 @@ pub enum Interrupt {
 pub struct Facts<'a> {
     /// A list, because there are few: one event raises a handful of questions at most.
     known: Vec<(Query, Result<Answer, String>)>,
-    oracle: Option<&'a dyn Fn(&Query) -> Answer>,
+    oracle: Option<&'a dyn Fn(&Query) -> Option<Answer>>,
 }
 
 impl<'a> Facts<'a> {
-    /// Every question is answered at once.
-    pub fn of(oracle: &'a dyn Fn(&Query) -> Answer) -> Facts<'a> {
+    /// Questions are answered at once, as far as there is an answer.
+    pub fn of(oracle: &'a dyn Fn(&Query) -> Option<Answer>) -> Facts<'a> {
         Facts { known: Vec::new(), oracle: Some(oracle) }
     }
 
@@ -253,8 +253,7 @@ impl<'a> Facts<'a> {
         match (self.known.iter().find(|(known, _)| *known == query), self.oracle) {
             (Some((_, Ok(answer))), _) => Ok(answer.clone()),
             (Some((_, Err(why))), _) => Err(Interrupt::Failed(why.clone())),
-            (None, Some(oracle)) => Ok(oracle(&query)),
-            (None, None) => Err(Interrupt::Ask(query)),
+            (None, oracle) => oracle.and_then(|oracle| oracle(&query)).ok_or(Interrupt::Ask(query)),
         }
     }
 }

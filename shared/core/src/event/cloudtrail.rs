@@ -118,6 +118,10 @@ lenient! {
         from_console: Text<'a> = "sessionCredentialFromConsole",
         /// `readOnly`.
         read_only: Text<'a> = "readOnly",
+        /// `userAgent`.
+        user_agent: Text<'a> = "userAgent",
+        /// `recipientAccountId`.
+        recipient_account_id: Text<'a> = "recipientAccountId",
         /// `userIdentity`.
         user_identity: Caller<'a> = "userIdentity",
         /// `detail-type`, which no record has: what has it is an envelope.
@@ -130,8 +134,12 @@ lenient! {
     Caller {
         /// `type`.
         kind: Text<'a> = "type",
+        /// `accountId`.
+        account_id: Text<'a> = "accountId",
         /// `accessKeyId`.
         access_key_id: Text<'a> = "accessKeyId",
+        /// `userName`.
+        user_name: Text<'a> = "userName",
         /// `invokedBy`.
         invoked_by: Text<'a> = "invokedBy",
     }
@@ -152,6 +160,11 @@ impl Outline<'_> {
             source: self.event_source.or_empty(),
             event_type: self.event_type.or_empty(),
             error_code: self.error_code.or_empty(),
+            user_agent: self.user_agent.or_empty(),
+            user_name: self.user_identity.user_name.or_empty(),
+            account: (self.recipient_account_id.get())
+                .or_else(|| self.user_identity.account_id.get())
+                .unwrap_or_default(),
             from_console: self.from_console.or_empty(),
             read_only: self.read_only.or_empty(),
             caller: self.user_identity.kind.or_empty(),
@@ -170,11 +183,18 @@ pub struct Heading<'r> {
     pub source: &'r str,
     /// `errorCode`.
     pub error_code: &'r str,
+    /// `userAgent`.
+    pub user_agent: &'r str,
+    /// `userIdentity.userName`.
+    pub user_name: &'r str,
+    /// `userIdentity.accessKeyId`.
+    pub access_key_id: &'r str,
+    /// The account the event belongs to.
+    pub account: &'r str,
     event_type: &'r str,
     from_console: &'r str,
     read_only: &'r str,
     caller: &'r str,
-    access_key_id: &'r str,
     invoked_by: &'r str,
 }
 
@@ -316,6 +336,11 @@ impl Record<'_> {
             source: self.event_source.or_empty(),
             event_type: self.event_type.or_empty(),
             error_code: self.error_code.or_empty(),
+            user_agent: self.user_agent.or_empty(),
+            user_name: self.user_identity.user_name.or_empty(),
+            account: (self.recipient_account_id.get())
+                .or_else(|| self.user_identity.account_id.get())
+                .unwrap_or_default(),
             from_console: self.from_console.or_empty(),
             read_only: self.read_only.or_empty(),
             caller: self.user_identity.kind.or_empty(),
@@ -341,7 +366,7 @@ impl Record<'_> {
 
     /// The account the event belongs to.
     pub fn account(&self) -> &str {
-        self.recipient_account_id.get().or_else(|| self.user_identity.account_id.get()).unwrap_or_default()
+        self.heading().account
     }
 
     /// When it happened, by the source's clock.

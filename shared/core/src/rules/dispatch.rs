@@ -21,6 +21,8 @@ pub struct Index {
     root: Vec<usize>,
     /// On whatever a long-term access key signs.
     long_term_keys: Vec<usize>,
+    /// The same, where the key is known to be exposed.
+    exposed_keys: Vec<usize>,
     /// On changes in the console.
     console: Vec<usize>,
     /// By error code.
@@ -29,6 +31,17 @@ pub struct Index {
     any: Vec<usize>,
     /// On what AWS tells besides calls; few, asked one by one.
     others: Vec<usize>,
+}
+
+/// Who listens to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// No rule.
+    Nobody,
+    /// Only rules on keys that are known to be exposed.
+    OfExposedKeys,
+    /// Some rule at least.
+    Somebody,
 }
 
 /// A rule that could not work with an event.
@@ -72,6 +85,7 @@ impl Index {
             names: HashMap::new(),
             root: Vec::new(),
             long_term_keys: Vec::new(),
+            exposed_keys: Vec::new(),
             console: Vec::new(),
             failures: HashMap::new(),
             any: Vec::new(),
@@ -95,6 +109,7 @@ impl Index {
             On::Matching(..) => enter(&mut self.any, rule),
             On::Root => enter(&mut self.root, rule),
             On::LongTermKey => enter(&mut self.long_term_keys, rule),
+            On::ExposedKey => enter(&mut self.exposed_keys, rule),
             On::ConsoleChange => enter(&mut self.console, rule),
             On::Failed(codes) => {
                 codes.iter().for_each(|code| enter(self.failures.entry(code).or_default(), rule));
@@ -109,8 +124,14 @@ impl Index {
     }
 
     /// Whether any rule listens to a record with this heading.
-    pub fn hears(&self, heading: &Heading<'_>) -> bool {
-        !self.on_record(heading).is_empty()
+    pub fn hears(&self, heading: &Heading<'_>) -> Hearing {
+        let found = self.on_record(heading);
+        match found.iter().any(|rule| !self.exposed_keys.contains(rule)) {
+            true => Hearing::Somebody,
+            false if found.is_empty() => Hearing::Nobody,
+            false if self.calls.contains_key(&(heading.source, heading.name)) => Hearing::Somebody,
+            false => Hearing::OfExposedKeys,
+        }
     }
 
     fn listening(&self, event: &Event<'_>) -> Vec<usize> {
@@ -126,7 +147,7 @@ impl Index {
             found.extend(&self.root);
         }
         if heading.by_long_term_key() {
-            found.extend(&self.long_term_keys);
+            found.extend(self.long_term_keys.iter().chain(&self.exposed_keys));
         }
         if heading.changes_in_console() {
             found.extend(&self.console);
@@ -146,12 +167,30 @@ impl Index {
             self.names.get(&heading.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
         }
         self.any.iter().for_each(also);
+        found.retain(|&i| self.rules[i].minds(heading));
         found.sort_unstable();
         found.dedup();
         found
     }
 
-    /// Evaluates the event where all answers are at hand. `received` stands in for an event time that cannot be read.
+    /// Evaluates the event where answers are at hand; `None` at the first question that has none. `received` stands in for
+    /// an event time that cannot be read.
+    pub fn evaluate_knowing(
+        &self,
+        event: &Event<'_>,
+        config: &Config,
+        received: Timestamp,
+        answer: impl Fn(&Query) -> Option<Answer>,
+    ) -> Option<Evaluation> {
+        let facts = Facts::of(&answer);
+        let Some(mut round) = self.begin(event, config, received, facts) else {
+            return Some(Evaluation::default());
+        };
+        let questions = round.go_on(self.rules);
+        questions.is_empty().then(|| round.end())
+    }
+
+    /// Evaluates the event where all answers are at hand.
     pub fn evaluate_answering(
         &self,
         event: &Event<'_>,
@@ -159,13 +198,7 @@ impl Index {
         received: Timestamp,
         answer: impl Fn(&Query) -> Answer,
     ) -> Evaluation {
-        let facts = Facts::of(&answer);
-        let Some(mut round) = self.begin(event, config, received, facts) else {
-            return Evaluation::default();
-        };
-        // Nothing is left to be asked.
-        round.go_on(self.rules);
-        round.end()
+        self.evaluate_knowing(event, config, received, |query| Some(answer(query))).unwrap_or_default()
     }
 
     /// Evaluates the event, asking `state` until every question has an answer.
@@ -297,10 +330,12 @@ fn listens(rule: &dyn Rule, event: &Event<'_>) -> bool {
     rule.meta().on.iter().any(|on| on.hears(event))
 }
 
-/// Whether the rule may see the event: a failed call only if it asks for failed calls.
+/// Whether the rule may and would see the event: a failed call only if it asks for failed calls.
 fn wants(rule: &dyn Rule, event: &Event<'_>) -> bool {
     match &event.body {
-        Body::CloudTrail(record) => rule.meta().failed_calls || !record.failed(),
+        Body::CloudTrail(record) => {
+            (rule.meta().failed_calls || !record.failed()) && rule.minds(&record.heading())
+        }
         _ => true,
     }
 }

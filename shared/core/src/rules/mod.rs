@@ -80,6 +80,8 @@ pub enum On {
     Root,
     /// Every CloudTrail record, of those that other rules asked for, signed by a long-term access key.
     LongTermKey,
+    /// The same, if the key is known to be exposed.
+    ExposedKey,
     /// AWS Health events whose type code begins with this.
     Health(&'static str),
     /// Trusted Advisor refreshes of the check with this name.
@@ -152,7 +154,9 @@ impl On {
                 record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty())
             }
             (On::Root, Body::CloudTrail(record)) => record.by_root(),
-            (On::LongTermKey, Body::CloudTrail(record)) => record.heading().by_long_term_key(),
+            (On::LongTermKey | On::ExposedKey, Body::CloudTrail(record)) => {
+                record.heading().by_long_term_key()
+            }
             (On::Health(prefix), Body::Health(health)) => {
                 health.event_type_code.or_empty().starts_with(prefix)
             }
@@ -185,6 +189,12 @@ pub trait Described: Sync {
 
 /// A rule. It overrides the hooks for the kinds of event it listens to.
 pub trait Rule: Described {
+    /// Whether a record with this heading can matter to it, of those that it listens to. What is refused here has not to be
+    /// read as a whole.
+    fn minds(&self, _heading: &Heading<'_>) -> bool {
+        true
+    }
+
     /// Looks at a CloudTrail record.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             }
             // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
             // more than they tell.
-            On::LongTermKey => {}
+            On::LongTermKey | On::ExposedKey => {}
         }
     }
     // Which calls only read cannot be told from their names (`AssumeRoleWithSAML`, `InvokeModel`), so users' are all asked

@@ -1,5 +1,6 @@
 use super::power;
 use crate::event::Record;
+use crate::event::cloudtrail::Heading;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -41,6 +42,10 @@ declare_rule! {
 }
 
 impl Rule for ServiceCredential {
+    fn minds(&self, heading: &Heading<'_>) -> bool {
+        heading.source == "iam.amazonaws.com" || heading.user_name.starts_with(KEY_USER)
+    }
+
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let in_iam = record.event_source.or_empty() == "iam.amazonaws.com";
         match record.event_name.or_empty() {

@@ -1,5 +1,6 @@
 use super::{Owner, exposed};
 use crate::event::Record;
+use crate::event::cloudtrail::Heading;
 use crate::observation::{Actor, Severity};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -35,9 +36,13 @@ declare_rule! {
 }
 
 impl Rule for AttackTool {
+    fn minds(&self, heading: &Heading<'_>) -> bool {
+        tool(heading.user_agent).is_some()
+    }
+
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let agent = record.user_agent.or_empty().to_ascii_lowercase();
-        let Some(tool) = TOOLS.iter().find(|tool| names(&agent, tool)) else { return Ok(()) };
+        let agent = record.user_agent.or_empty();
+        let Some(tool) = tool(agent) else { return Ok(()) };
         let who = &record.user_identity;
         let key = who.access_key_id.or_empty();
         let from = record.source_ip_address.get().unwrap_or("an address not named");
@@ -60,7 +65,7 @@ impl Rule for AttackTool {
             cx.failing(subject, title).global().step(purpose, "cloudtrail lookup-events", &options)
         };
         // A scanner that got an answer has shown that the key works.
-        let found = *tool == "trufflehog" && !record.failed();
+        let found = tool == "trufflehog" && !record.failed();
         let severity = if found { Severity::High } else { Severity::Medium };
         let reason =
             format!("The user agent names {tool}, which is made to find or use other people's keys.");
@@ -69,12 +74,10 @@ impl Rule for AttackTool {
     }
 }
 
-/// Whether the word stands in the text by itself: `-kali9-amd64` names Kali, `kalium` does not.
-fn names(agent: &str, word: &str) -> bool {
-    agent.match_indices(word).any(|(at, _)| {
-        let (before, after) = (&agent[..at], &agent[at + word.len()..]);
-        !before.ends_with(char::is_alphabetic) && !after.starts_with(char::is_alphabetic)
-    })
+/// The tool that a word of the user agent names: `-kali9-amd64` names Kali, `kalium` does not.
+fn tool(agent: &str) -> Option<&'static str> {
+    let mut words = agent.split(|c: char| !c.is_alphabetic());
+    words.find_map(|word| TOOLS.iter().copied().find(|tool| tool.eq_ignore_ascii_case(word)))
 }
 
 #[cfg(test)]

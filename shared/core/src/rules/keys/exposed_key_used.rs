@@ -22,7 +22,7 @@ declare_rule! {
         confidence: High,
         catalogue: ["KEY-08"],
         references: ["ATT&CK T1078"],
-        on: [On::LongTermKey, On::Call("iam.amazonaws.com", &["DeleteAccessKey", "UpdateAccessKey"])],
+        on: [On::ExposedKey, On::Call("iam.amazonaws.com", &["DeleteAccessKey", "UpdateAccessKey"])],
         finding: EXPOSED,
         failed_calls: true,
         wakes: true,
