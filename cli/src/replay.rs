@@ -2,14 +2,14 @@
 
 mod parallel;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use keepwatch_core::event::is_account_id;
-use keepwatch_core::observation::Observation;
+use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::replay::{Memory, Player};
 use keepwatch_core::rules::{Config, Rule, registry};
 use keepwatch_core::text::{clean, defang};
@@ -24,7 +24,8 @@ use crate::table::table;
 /// Plays recorded events through the rules, without an account.
 ///
 /// Reads CloudTrail's own files (`.json.gz`, compressed or not), `aws cloudtrail lookup-events`, JSON lines of records or
-/// EventBridge envelopes, and folders of such files. What only the live account could tell is `unknown`.
+/// EventBridge envelopes, and folders of such files. What only the live account could tell is `unknown`. The table leaves
+/// out good news about problems that the log does not show; `--format ndjson` prints everything.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  aws s3 sync s3://my-trail/AWSLogs/111122223333/CloudTrail logs && keepwatch replay logs\n  keepwatch replay --detections --format ndjson events.jsonl | jq 'select(.verdict==\"failing\")'\n\nExit codes: 0 all was read, 1 some of it was no event or some of your own rules are invalid (named on standard error), 2 wrong use."
@@ -105,9 +106,11 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
         progress.inc(batch.counts.values().sum::<usize>() as u64);
         for seen in told.settle(&player, batch) {
             if replay.format == Format::Ndjson {
+                told.detections += 1;
                 serde_json::to_writer(&mut out, &Detection::of(&seen))?;
                 out.write_all(b"\n")?;
-            } else {
+            } else if told.is_news(&seen) {
+                told.detections += 1;
                 let (when, what) = (seen.event.time.to_string(), defang(&seen.title));
                 let (severity, verdict) = (seen.severity.as_str(), seen.verdict.as_str());
                 table.add_row([severity, verdict, &when, &seen.event.name, &what, seen.rule.id]);
@@ -132,6 +135,8 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
 #[derive(Default)]
 struct Told {
     memory: Memory,
+    /// Findings that the log has shown to be there.
+    findings: HashSet<String>,
     detections: usize,
     by_kind: BTreeMap<&'static str, usize>,
     unreadable: usize,
@@ -154,8 +159,18 @@ impl Told {
             }
             seen.extend(evaluation.observations);
         }
-        self.detections += seen.len();
         seen
+    }
+
+    /// Good news is news to a person only where there was a problem.
+    fn is_news(&mut self, seen: &Observation) -> bool {
+        match seen.verdict {
+            Verdict::Passing => self.findings.contains(&seen.finding_id()),
+            _ => {
+                self.findings.insert(seen.finding_id());
+                true
+            }
+        }
     }
 
     /// Names what cannot be read. Only the first few, so that a file of another kind does not flood the terminal.

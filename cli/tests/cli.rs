@@ -78,6 +78,27 @@ fn replay_reads_standard_input_and_prints_a_table() {
     assert!(text.contains("6 detections in 6 events (5 cloudtrail, 1 health)"), "{text}");
 }
 
+/// Deleting a bucket settles what was open about it, and is no news where nothing was.
+#[test]
+fn the_table_tells_good_news_only_of_what_was_bad() {
+    let folder = scratch("news");
+    let mut delete: Value =
+        serde_json::from_str(fs::read_to_string(EVENTS).unwrap().lines().nth(2).unwrap()).unwrap();
+    delete["eventSource"] = "s3.amazonaws.com".into();
+    delete["eventName"] = "DeleteBucket".into();
+    delete["requestParameters"] = serde_json::json!({"bucketName": "pictures"});
+    delete["errorCode"] = Value::Null;
+    let mut open = delete.clone();
+    open["eventName"] = "DeleteBucketPublicAccessBlock".into();
+    let table = |events: &[&Value]| {
+        let file = folder.join("events.jsonl");
+        fs::write(&file, events.iter().map(|event| format!("{event}\n")).collect::<String>()).unwrap();
+        stdout(&keepwatch(&["replay", file.to_str().unwrap()]))
+    };
+    assert!(!table(&[&delete]).contains("passing"), "{}", table(&[&delete]));
+    assert!(table(&[&open, &delete]).contains("passing"), "{}", table(&[&open, &delete]));
+}
+
 #[test]
 fn a_line_that_is_no_event_is_named_and_loses_nothing() {
     let file = scratch("broken").join("broken.jsonl");
