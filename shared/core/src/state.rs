@@ -225,17 +225,20 @@ pub enum Interrupt {
     Failed(String),
 }
 
+/// Whoever has answers at hand; `None` where there is none yet.
+pub type Oracle<'a> = dyn Fn(&Query) -> Option<Answer> + 'a;
+
 /// The answers known so far, and whoever can give more at once.
 #[derive(Default)]
 pub struct Facts<'a> {
     /// A list, because there are few: one event raises a handful of questions at most.
     known: Vec<(Query, Result<Answer, String>)>,
-    oracle: Option<&'a dyn Fn(&Query) -> Option<Answer>>,
+    oracle: Option<&'a Oracle<'a>>,
 }
 
 impl<'a> Facts<'a> {
     /// Questions are answered at once, as far as there is an answer.
-    pub fn of(oracle: &'a dyn Fn(&Query) -> Option<Answer>) -> Facts<'a> {
+    pub fn of(oracle: &'a Oracle<'a>) -> Facts<'a> {
         Facts { known: Vec::new(), oracle: Some(oracle) }
     }
 

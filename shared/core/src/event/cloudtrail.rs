@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::heading::{Heading, heading_of};
 use super::lenient::{Text, lenient};
 use crate::time::Timestamp;
 
@@ -100,133 +101,6 @@ lenient! {
     SessionAttributes {
         /// `mfaAuthenticated`, as text.
         mfa_authenticated: Text<'a> = "mfaAuthenticated",
-    }
-}
-
-lenient! {
-    /// A record in outline: what tells whether any rule listens. Most records interest none and are read no further.
-    Outline {
-        /// `eventName`.
-        event_name: Text<'a> = "eventName",
-        /// `eventSource`.
-        event_source: Text<'a> = "eventSource",
-        /// `eventType`.
-        event_type: Text<'a> = "eventType",
-        /// `errorCode`.
-        error_code: Text<'a> = "errorCode",
-        /// `sessionCredentialFromConsole`.
-        from_console: Text<'a> = "sessionCredentialFromConsole",
-        /// `readOnly`.
-        read_only: Text<'a> = "readOnly",
-        /// `userAgent`.
-        user_agent: Text<'a> = "userAgent",
-        /// `recipientAccountId`.
-        recipient_account_id: Text<'a> = "recipientAccountId",
-        /// `userIdentity`.
-        user_identity: Caller<'a> = "userIdentity",
-        /// `detail-type`, which no record has: what has it is an envelope.
-        detail_type: Text<'a> = "detail-type",
-    }
-}
-
-lenient! {
-    /// `userIdentity` in outline.
-    Caller {
-        /// `type`.
-        kind: Text<'a> = "type",
-        /// `accountId`.
-        account_id: Text<'a> = "accountId",
-        /// `accessKeyId`.
-        access_key_id: Text<'a> = "accessKeyId",
-        /// `userName`.
-        user_name: Text<'a> = "userName",
-        /// `invokedBy`.
-        invoked_by: Text<'a> = "invokedBy",
-    }
-}
-
-impl Outline<'_> {
-    /// Whether it is the outline of a record and not of an envelope or of something else.
-    pub fn is_record(&self) -> bool {
-        self.event_name.get().is_some()
-            && self.event_source.get().is_some()
-            && self.detail_type.get().is_none()
-    }
-
-    /// What rules listen by.
-    pub fn heading(&self) -> Heading<'_> {
-        Heading {
-            name: self.event_name.or_empty(),
-            source: self.event_source.or_empty(),
-            event_type: self.event_type.or_empty(),
-            error_code: self.error_code.or_empty(),
-            user_agent: self.user_agent.or_empty(),
-            user_name: self.user_identity.user_name.or_empty(),
-            account: (self.recipient_account_id.get())
-                .or_else(|| self.user_identity.account_id.get())
-                .unwrap_or_default(),
-            from_console: self.from_console.or_empty(),
-            read_only: self.read_only.or_empty(),
-            caller: self.user_identity.kind.or_empty(),
-            access_key_id: self.user_identity.access_key_id.or_empty(),
-            invoked_by: self.user_identity.invoked_by.or_empty(),
-        }
-    }
-}
-
-/// What rules listen by. Fields are named as in the record, and empty where it has none.
-#[derive(Clone, Copy, Debug)]
-pub struct Heading<'r> {
-    /// `eventName`.
-    pub name: &'r str,
-    /// `eventSource`.
-    pub source: &'r str,
-    /// `errorCode`.
-    pub error_code: &'r str,
-    /// `userAgent`.
-    pub user_agent: &'r str,
-    /// `userIdentity.userName`.
-    pub user_name: &'r str,
-    /// `userIdentity.accessKeyId`.
-    pub access_key_id: &'r str,
-    /// The account the event belongs to.
-    pub account: &'r str,
-    event_type: &'r str,
-    from_console: &'r str,
-    read_only: &'r str,
-    caller: &'r str,
-    invoked_by: &'r str,
-}
-
-impl Heading<'_> {
-    /// Whether the call failed. Console sign-ins tell their result in `responseElements` instead.
-    pub fn failed(&self) -> bool {
-        !self.error_code.is_empty()
-    }
-
-    /// Whether the call only reads (`readOnly`), judged by its name where the field is missing.
-    pub fn reads_only(&self) -> bool {
-        if self.read_only.is_empty() {
-            name_reads(self.name)
-        } else {
-            self.read_only.eq_ignore_ascii_case("true")
-        }
-    }
-
-    /// Whether root itself acted. A service acting for root sets `invokedBy`, and a service event carries root's name
-    /// for want of a better one: the CIS benchmark (4.3) excludes both, in this way.
-    pub fn by_root(&self) -> bool {
-        self.caller == "Root" && self.invoked_by.is_empty() && self.event_type != "AwsServiceEvent"
-    }
-
-    /// Whether a long-term access key signed the call.
-    pub fn by_long_term_key(&self) -> bool {
-        self.access_key_id.starts_with("AKIA")
-    }
-
-    /// Whether a person changed something in the console.
-    pub fn changes_in_console(&self) -> bool {
-        self.from_console.eq_ignore_ascii_case("true") && !self.reads_only()
     }
 }
 
@@ -331,22 +205,7 @@ impl Record<'_> {
 
     /// What rules listen by.
     pub fn heading(&self) -> Heading<'_> {
-        Heading {
-            name: self.event_name.or_empty(),
-            source: self.event_source.or_empty(),
-            event_type: self.event_type.or_empty(),
-            error_code: self.error_code.or_empty(),
-            user_agent: self.user_agent.or_empty(),
-            user_name: self.user_identity.user_name.or_empty(),
-            account: (self.recipient_account_id.get())
-                .or_else(|| self.user_identity.account_id.get())
-                .unwrap_or_default(),
-            from_console: self.from_console.or_empty(),
-            read_only: self.read_only.or_empty(),
-            caller: self.user_identity.kind.or_empty(),
-            access_key_id: self.user_identity.access_key_id.or_empty(),
-            invoked_by: self.user_identity.invoked_by.or_empty(),
-        }
+        heading_of!(self)
     }
 
     /// [`Heading::failed`].
@@ -403,11 +262,6 @@ fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
 /// A non-empty string at `path`, keys compared exactly.
 pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
     path.iter().try_fold(value, |value, key| value.get(key))?.as_str().filter(|text| !text.is_empty())
-}
-
-/// Whether a call of this name only reads, as far as AWS keeps to its own words.
-fn name_reads(name: &str) -> bool {
-    ["Get", "List", "Describe", "Head"].iter().any(|verb| name.starts_with(verb))
 }
 
 /// A boolean at `path`, whether it is written as `true`, `"true"` or `{"value": true}`.

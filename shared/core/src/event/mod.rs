@@ -5,6 +5,7 @@
 
 pub mod cloudtrail;
 pub mod guardduty;
+pub mod heading;
 pub mod health;
 pub mod lenient;
 pub mod log;
@@ -15,8 +16,9 @@ pub mod trusted_advisor;
 
 use serde_json::value::RawValue;
 
-pub use cloudtrail::{Outline, Record};
+pub use cloudtrail::Record;
 pub use guardduty::GuardDuty;
+pub use heading::{Heading, Outline};
 pub use health::Health;
 pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
 pub use trusted_advisor::TrustedAdvisor;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Config, Cx, On, Rule};
-use crate::event::cloudtrail::Heading;
+use crate::event::Heading;
 use crate::event::{Body, Event};
 use crate::observation::{Observation, Verdict};
 use crate::state::{AccountState, Answer, Facts, Interrupt, Query};

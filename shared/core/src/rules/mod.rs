@@ -30,7 +30,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::cloudtrail::Heading;
+use crate::event::Heading;
 use crate::event::{Body, Event, Health, Record, TrustedAdvisor};
 use crate::finding::short_hash;
 use crate::observation::{Actor, Confidence, EventRef, Observation, Resolution, Severity, Subject, Verdict};

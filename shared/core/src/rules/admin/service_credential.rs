@@ -1,6 +1,6 @@
 use super::power;
+use crate::event::Heading;
 use crate::event::Record;
-use crate::event::cloudtrail::Heading;
 use crate::observation::Severity;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
