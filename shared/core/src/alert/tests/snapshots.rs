@@ -71,6 +71,7 @@ fn no_snapshot_is_left_behind() {
         "settings-added",
         "settings-invalid",
         "settings-changed",
+        "settings-own-rule",
         "unreadable",
         "exposed-access-key-three-witnesses",
         "again",
