@@ -6,11 +6,11 @@ use aws_sdk_iam::types::EntityType;
 use keepwatch_core::finding::{Status, finding_id, record::FindingStore as _};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::state::{
-    AccountState, Answer, Fact, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query, RoleFacts, Value,
-    WindowQuery,
+    AccountState, Answer, Fact, FirstSeenQuery, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query,
+    RoleFacts, Value, WindowQuery,
 };
 use keepwatch_core::time::Timestamp;
-use keepwatch_core::window;
+use keepwatch_core::{seen, window};
 
 use crate::findings::FindingsTable;
 use crate::journal::JournalTable;
@@ -242,7 +242,9 @@ impl AccountState for StateOf<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
             // Keepwatch's own tables know, whatever the account.
-            Query::ExposedKey { .. } | Query::Window(_) => self.live.answer(query).await,
+            Query::ExposedKey { .. } | Query::Window(_) | Query::FirstSeen(_) => {
+                self.live.answer(query).await
+            }
             _ if self.own != self.asked => {
                 Ok(Fact::Unavailable(format!("account {} is not this one", self.asked)))
             }
@@ -278,6 +280,10 @@ impl LiveAccount {
             Query::Window(WindowQuery { key, member, time, span }) => {
                 let crowd = window::note(&self.journal, key, member, *time, *span, now()).await;
                 crowd.map(Value::Crowd).map_err(Otherwise::TryAgain)
+            }
+            Query::FirstSeen(FirstSeenQuery { key, member, time }) => {
+                let sight = seen::note(&self.journal, key, member, *time, now()).await;
+                sight.map(Value::FirstSeen).map_err(Otherwise::TryAgain)
             }
         };
         settled(answer)

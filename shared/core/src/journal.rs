@@ -25,6 +25,9 @@ pub struct Entry<T> {
 /// the dead-letter queue.
 pub const RECEIPTS_KEPT: Duration = Duration::from_secs(40 * 86_400);
 
+/// Attempts to change an entry that others are changing too.
+const ATTEMPTS: usize = 20;
+
 /// Where entries are kept.
 pub trait Journal {
     /// What can go wrong with the table.
@@ -55,4 +58,33 @@ pub trait Journal {
 
     /// Reads a day's counters; none when nothing was counted.
     fn counts(&self, key: &str) -> impl Future<Output = Result<BTreeMap<String, u64>, Self::Error>> + Send;
+}
+
+/// Changes an entry and keeps it for as long as receipts. `alter` is asked again when somebody else was faster; it says
+/// what came of it, and whether there is anything to write.
+///
+/// # Errors
+/// The table's, or that others kept writing the entry.
+pub async fn change<J: Journal, T, R>(
+    journal: &J,
+    key: &str,
+    now: Timestamp,
+    mut alter: impl FnMut(&mut T) -> (R, bool),
+) -> Result<R, String>
+where
+    T: Default + Serialize + DeserializeOwned + Send + Sync,
+{
+    for _ in 0..ATTEMPTS {
+        let entry = journal.read::<T>(key).await.map_err(|error| error.to_string())?;
+        let expected = entry.as_ref().map(|entry| entry.version);
+        let mut value = entry.map(|entry| entry.value).unwrap_or_default();
+        let (outcome, changed) = alter(&mut value);
+        let expires = now.plus(RECEIPTS_KEPT);
+        if !changed
+            || journal.write(key, &value, expected, expires).await.map_err(|error| error.to_string())?
+        {
+            return Ok(outcome);
+        }
+    }
+    Err(format!("the journal's {key} is written by too many at once"))
 }

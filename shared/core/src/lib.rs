@@ -15,6 +15,7 @@ pub mod observation;
 pub mod policy;
 pub mod replay;
 pub mod rules;
+pub mod seen;
 pub mod settings;
 pub mod state;
 pub mod text;

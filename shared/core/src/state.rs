@@ -6,6 +6,7 @@
 
 use std::future::Future;
 
+use crate::seen::FirstSeen;
 use crate::time::Timestamp;
 use crate::window::Crowd;
 
@@ -76,6 +77,8 @@ pub enum Query {
     },
     /// How many different members lie close together in a window; see [`crate::window`]. Asking adds the member.
     Window(WindowQuery),
+    /// When a member of a set was first seen, and when any was; see [`crate::seen`]. Asking adds the member.
+    FirstSeen(FirstSeenQuery),
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
         /// The account that holds the key.
@@ -96,6 +99,17 @@ pub struct WindowQuery {
     pub time: Timestamp,
     /// How close together they must lie.
     pub span: std::time::Duration,
+}
+
+/// A question to a set. Asking twice is asking once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FirstSeenQuery {
+    /// Names the set: rule and what its members have in common.
+    pub key: String,
+    /// What tells the members apart.
+    pub member: String,
+    /// When it was seen.
+    pub time: Timestamp,
 }
 
 /// What can hold an IAM policy.
@@ -201,6 +215,8 @@ pub enum Value {
     Flag(bool),
     /// To `Window`.
     Crowd(Crowd),
+    /// To `FirstSeen`.
+    FirstSeen(FirstSeen),
 }
 
 /// An answer.
@@ -270,6 +286,18 @@ impl Facts<'_> {
         let alone = Crowd::of_one(window.time);
         Ok(match self.ask(Query::Window(window))? {
             Fact::Known(Value::Crowd(crowd)) => crowd,
+            _ => alone,
+        })
+    }
+
+    /// When a member was first seen. Where nobody remembers, it is the first of its set.
+    ///
+    /// # Errors
+    /// [`Interrupt::Ask`] until it has been noted.
+    pub fn first_seen(&self, sight: FirstSeenQuery) -> Result<FirstSeen, Interrupt> {
+        let alone = FirstSeen::of_one(sight.time);
+        Ok(match self.ask(Query::FirstSeen(sight))? {
+            Fact::Known(Value::FirstSeen(seen)) => seen,
             _ => alone,
         })
     }

@@ -9,14 +9,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::short_hash;
-use crate::journal::{Journal, RECEIPTS_KEPT};
+use crate::journal::{self, Journal};
 use crate::time::Timestamp;
 
 /// How many events a window remembers: the latest. No rule's threshold may be higher.
 pub const REMEMBERED: usize = 200;
-
-/// Attempts to write a window that others are writing too.
-const ATTEMPTS: usize = 20;
 
 /// A set of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,21 +78,8 @@ pub async fn note<J: Journal>(
     span: Duration,
     now: Timestamp,
 ) -> Result<Crowd, String> {
-    let key = format!("window#{key}");
-    for _ in 0..ATTEMPTS {
-        let entry = journal.read::<Window>(&key).await.map_err(|error| error.to_string())?;
-        let expected = entry.as_ref().map(|entry| entry.version);
-        let mut window = entry.map(|entry| entry.value).unwrap_or_default();
-        let (crowd, new) = window.add(member, time, span);
-        if !new {
-            return Ok(crowd);
-        }
-        let expires = now.plus(RECEIPTS_KEPT);
-        if journal.write(&key, &window, expected, expires).await.map_err(|error| error.to_string())? {
-            return Ok(crowd);
-        }
-    }
-    Err(format!("the window {key} is written by too many at once"))
+    let add = |window: &mut Window| window.add(member, time, span);
+    journal::change(journal, &format!("window#{key}"), now, add).await
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub(crate) fn meta(rule: &SigmaRule, id: String) -> &'static Meta {
         general: false,
         repeat_hours: 24,
         wakes: false,
+        opt_in: false,
     })
 }
 

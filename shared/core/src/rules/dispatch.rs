@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Config, Cx, On, Rule};
+use super::{Config, Cx, Meta, On, Rule};
 use crate::event::Heading;
 use crate::event::{Body, Event};
 use crate::observation::{Observation, Verdict};
@@ -79,6 +79,16 @@ struct Round<'e> {
 impl Index {
     /// An index of these rules.
     pub fn new(rules: &'static [&'static dyn Rule]) -> Index {
+        Index::of(rules, |_| true)
+    }
+
+    /// An index of those of these rules that are switched on, for settings that do not change. What only the others
+    /// listen to, nobody hears.
+    pub fn switched_on(rules: &'static [&'static dyn Rule], config: &Config) -> Index {
+        Index::of(rules, |rule| config.asks(rule))
+    }
+
+    fn of(rules: &'static [&'static dyn Rule], enters: impl Fn(&Meta) -> bool) -> Index {
         let mut index = Index {
             rules,
             calls: HashMap::new(),
@@ -91,7 +101,7 @@ impl Index {
             any: Vec::new(),
             others: Vec::new(),
         };
-        for (i, rule) in rules.iter().enumerate() {
+        for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| enters(rule.meta())) {
             rule.meta().on.iter().for_each(|on| index.enter(i, on));
         }
         index
@@ -228,7 +238,7 @@ impl Index {
         }
     }
 
-    /// Nothing begins where no rule listens.
+    /// Nothing begins where no rule listens that is switched on.
     fn begin<'e>(
         &self,
         event: &'e Event<'e>,
@@ -236,7 +246,8 @@ impl Index {
         received: Timestamp,
         facts: Facts<'e>,
     ) -> Option<Round<'e>> {
-        let waiting = self.listening(event);
+        let mut waiting = self.listening(event);
+        waiting.retain(|&i| config.asks(self.rules[i].meta()));
         let (seen, errors) = (Vec::new(), Vec::new());
         (!waiting.is_empty()).then_some(Round { event, config, received, waiting, facts, seen, errors })
     }
@@ -301,11 +312,8 @@ fn enter(bucket: &mut Vec<usize>, rule: usize) {
 }
 
 /// Applies what the owner has set for the rule to what it has just reported.
-fn tune(observations: &mut Vec<Observation>, rule: &str, config: &Config) {
+fn tune(observations: &mut [Observation], rule: &str, config: &Config) {
     let Some(set) = config.overrides.get(rule) else { return };
-    if set.enabled == Some(false) {
-        observations.clear();
-    }
     for observation in observations.iter_mut().filter(|seen| seen.verdict != Verdict::Passing) {
         observation.severity = set.severity.unwrap_or(observation.severity);
         // What happens often is no worse either, once a person has said how bad it is.

@@ -35,7 +35,7 @@ use crate::event::{Body, Event, Health, Record, TrustedAdvisor};
 use crate::finding::short_hash;
 use crate::observation::{Actor, Confidence, EventRef, Observation, Resolution, Severity, Subject, Verdict};
 use crate::settings::{Override, Settings};
-use crate::state::{Facts, Interrupt, WindowQuery};
+use crate::state::{Facts, FirstSeenQuery, Interrupt, WindowQuery};
 use crate::text::clean;
 use crate::time::Timestamp;
 use crate::window::Crowd;
@@ -67,6 +67,8 @@ pub struct Meta {
     pub repeat_hours: u32,
     /// Whether its first observation is worth a mail of its own on a finding that was mailed for another witness.
     pub wakes: bool,
+    /// Whether it is asked only once the owner has switched it on.
+    pub opt_in: bool,
 }
 
 /// One thing a rule listens to.
@@ -256,6 +258,11 @@ impl Config {
         config.overrides.extend(settings.overrides.clone());
         config
     }
+
+    /// Whether the rule is asked: what the owner has set, or else unless it waits to be switched on.
+    pub fn asks(&self, rule: &Meta) -> bool {
+        self.overrides.get(rule.id).and_then(|set| set.enabled).unwrap_or(!rule.opt_in)
+    }
 }
 
 /// A rule's view of the world while it looks at one event, and the place where it reports.
@@ -313,6 +320,21 @@ impl Cx<'_> {
     /// [`Interrupt`] until it is counted.
     pub fn crowd(&self, key: &str, span: Duration) -> Result<Crowd, Interrupt> {
         self.crowd_of(key, &self.event.occurrence_id(), span)
+    }
+
+    /// Whether this event is the first sight of a member in a set of this rule with this key, and since when others of
+    /// the set have been seen. The first members of a set are no news; see [`crate::seen::LEARNING`].
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is noted.
+    pub fn first_sight(&self, key: &str, member: &str) -> Result<Option<Timestamp>, Interrupt> {
+        let time = self.event.time().unwrap_or(self.received);
+        let seen = self.facts.first_seen(FirstSeenQuery {
+            key: format!("{}#{}", self.meta.id, short_hash(&[self.event.account(), key])),
+            member: member.to_owned(),
+            time,
+        })?;
+        Ok(seen.is_news(time).then_some(seen.any))
     }
 
     /// Reports an observation.
@@ -378,6 +400,7 @@ macro_rules! declare_rule {
             $(, general: $general:expr)?
             $(, repeat_hours: $repeat_hours:expr)?
             $(, wakes: $wakes:expr)?
+            $(, opt_in: $opt_in:expr)?
             $(,)?
         }
     ) => {
@@ -404,6 +427,7 @@ macro_rules! declare_rule {
                 general: $crate::rules::declare_rule!(@or false $(, $general)?),
                 repeat_hours: $crate::rules::declare_rule!(@or 24 $(, $repeat_hours)?),
                 wakes: $crate::rules::declare_rule!(@or false $(, $wakes)?),
+                opt_in: $crate::rules::declare_rule!(@or false $(, $opt_in)?),
                 };
                 &META
             }

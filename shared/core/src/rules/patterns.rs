@@ -203,6 +203,7 @@ mod tests {
             general: false,
             repeat_hours: 24,
             wakes: false,
+            opt_in: false,
         };
         Box::leak(Box::new(Own(Box::leak(Box::new(meta)))))
     }

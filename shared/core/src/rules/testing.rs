@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use super::{Config, Rule};
 use crate::alert::tests::check;
 use crate::event::Event;
 use crate::observation::{Observation, Severity, Verdict};
+use crate::settings::Override;
 use crate::state::{Answer, Fact, Query};
 use crate::time::Timestamp;
 
@@ -110,29 +112,37 @@ pub(crate) fn observe_with(
     answers: &[(Query, Answer)],
 ) -> Vec<Observation> {
     let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
-    evaluate(rules, event, answers)
+    evaluate(rules, event, answers, switched_on(rule))
 }
 
 /// What all rules make of the event when the account's state cannot be read.
 pub(crate) fn evaluate_all(event: &str) -> Vec<Observation> {
-    evaluate(super::registry::RULES, event, &[])
+    evaluate_all_with(event, &[])
 }
 
 /// What all rules make of the event, given answers; every other question is refused.
 pub(crate) fn evaluate_all_with(event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
-    evaluate(super::registry::RULES, event, answers)
+    evaluate(super::registry::RULES, event, answers, BTreeMap::new())
+}
+
+/// The setting that has the rule asked, whether or not it waits for that.
+pub(crate) fn switched_on(rule: &dyn Rule) -> BTreeMap<String, Override> {
+    let on = Override { enabled: Some(true), ..Override::default() };
+    BTreeMap::from([(rule.meta().id.to_owned(), on)])
 }
 
 fn evaluate(
     rules: &'static [&'static dyn Rule],
     event: &str,
     answers: &[(Query, Answer)],
+    overrides: BTreeMap<String, Override>,
 ) -> Vec<Observation> {
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
     let config = Config {
         trusted_accounts: vec!["444455556666".to_owned()],
         stack: "keepwatch".to_owned(),
+        overrides,
         ..Config::default()
     };
     let evaluation = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {

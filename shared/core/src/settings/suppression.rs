@@ -188,7 +188,8 @@ impl Suppression {
     }
 }
 
-/// Whether a rule guards what must not be silenced for long.
+/// Whether a rule guards what must not be silenced for long. One that the owner had to switch on may be switched off.
 pub(super) fn is_core(meta: &Meta) -> bool {
-    ["ROOT-", "KEY-", "SELF-"].iter().any(|theme| meta.catalogue.iter().any(|code| code.starts_with(theme)))
+    let guards = |theme: &&str| meta.catalogue.iter().any(|code| code.starts_with(*theme));
+    !meta.opt_in && ["ROOT-", "KEY-", "SELF-"].iter().any(guards)
 }

@@ -104,7 +104,9 @@ pub(crate) mod replay {
     use crate::event::Event;
     use crate::observation::Observation;
     use crate::rules::dispatch::Index;
+    use crate::rules::testing::switched_on;
     use crate::rules::{Config, Rule};
+    use crate::seen::Seen;
     use crate::state::{Fact, Query, Value as Answer};
     use crate::time::Timestamp;
     use crate::window::Window;
@@ -112,8 +114,10 @@ pub(crate) mod replay {
     /// What the rule makes of each of the events.
     pub(crate) fn all(rule: &'static dyn Rule, events: &[String]) -> Vec<Vec<Observation>> {
         let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
-        let (index, config) = (Index::new(rules), Config::default());
+        let config = Config { overrides: switched_on(rule), ..Config::default() };
+        let index = Index::new(rules);
         let windows: RefCell<HashMap<String, Window>> = RefCell::default();
+        let sets: RefCell<HashMap<String, Seen>> = RefCell::default();
         let mut each = |text: &String| {
             let event = Event::parse(text).unwrap();
             let evaluation =
@@ -123,6 +127,11 @@ pub(crate) mod replay {
                         let window = windows.entry(asked.key.clone()).or_default();
                         let (crowd, _) = window.add(&asked.member, asked.time, asked.span);
                         Fact::Known(Answer::Crowd(crowd))
+                    }
+                    Query::FirstSeen(asked) => {
+                        let mut sets = sets.borrow_mut();
+                        let set = sets.entry(asked.key.clone()).or_default();
+                        Fact::Known(Answer::FirstSeen(set.add(&asked.member, asked.time).0))
                     }
                     _ => Fact::Unavailable("AccessDenied".to_owned()),
                 });
