@@ -76,6 +76,16 @@ fn mask(prefix: u8, width: u32) -> u128 {
     if host >= 128 { 0 } else { (all >> host) << host }
 }
 
+/// What counts as one place that calls come from: an IPv4 address, or the /64 of an IPv6 address. A /64 is one network
+/// (RFC 4291, 2.5.4), in which a host makes itself a new address every day (RFC 8981). None for what is no address:
+/// CloudTrail also writes names of services and `AWS Internal`.
+pub fn origin(address: &str) -> Option<String> {
+    match address.trim().parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(v4) => Some(v4.to_string()),
+        IpAddr::V6(v6) => Cidr::parse(&format!("{v6}/64")).map(|network| network.to_string()),
+    }
+}
+
 /// A range of ports of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
@@ -178,6 +188,21 @@ mod tests {
         }
         for text in ["10.0.0.0/7", "172.32.0.0/16", "8.8.8.8", "2001:db8::/32"] {
             assert!(!cidr(text).is_private(), "{text}");
+        }
+    }
+
+    #[test]
+    fn calls_come_from_addresses_and_networks() {
+        for (address, wanted) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:DB8:1:2:aaaa:bbbb:cccc:dddd", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(origin(address).as_deref(), Some(wanted), "{address}");
+        }
+        for odd in ["", "AWS Internal", "cloudformation.amazonaws.com", "203.0.113.0/24", "1.2.3"] {
+            assert_eq!(origin(odd), None, "{odd}");
         }
     }
 

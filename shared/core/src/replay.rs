@@ -2,7 +2,7 @@
 //!
 //! Most events can be judged alone, and on any thread. What a rule makes of the others depends on those before them: how
 //! many like it there were, whether its key was already known to be exposed. [`Player::play`] does all that needs no
-//! memory, [`Memory::settle`] the rest, in the order of the log. The windows are those of the account's journal.
+//! memory, [`Memory::settle`] the rest, in the order of the log. The windows and sets are those of the account's journal.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +12,7 @@ use crate::event::{Event, Unreadable};
 use crate::observation::{Observation, Verdict};
 use crate::rules::dispatch::{Evaluation, Hearing, Index};
 use crate::rules::{Config, Rule};
+use crate::seen::Seen;
 use crate::state::{Answer, Fact, Query, Value};
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -54,14 +55,14 @@ struct Open {
 enum Depends {
     /// On whether one of these keys, each with its account, is known to be exposed. It was judged as if none was.
     Exposed(Vec<(String, String)>),
-    /// On how many like it there were.
+    /// On how many like it there were, or whether there were any.
     Company,
 }
 
 impl Player {
     /// Plays events through these rules.
     pub fn new(rules: &'static [&'static dyn Rule], config: Config) -> Player {
-        Player { rules: Index::new(rules), config }
+        Player { rules: Index::switched_on(rules, &config), config }
     }
 
     /// Judges what a log file holds as far as it can be judged alone, on any thread.
@@ -94,7 +95,7 @@ impl Player {
                 keys.borrow_mut().push((account.clone(), access_key_id.clone()));
                 Some(Fact::Known(Value::Flag(false)))
             }
-            Query::Window(_) => None,
+            Query::Window(_) | Query::FirstSeen(_) => None,
             _ => Some(unasked()),
         });
         let depends = match (&evaluation, keys.into_inner()) {
@@ -120,6 +121,7 @@ pub struct Memory {
     /// Accounts and ids of keys that are known to be exposed, and since when.
     exposed: BTreeMap<(String, String), Timestamp>,
     windows: RefCell<HashMap<String, Window>>,
+    seen: RefCell<HashMap<String, Seen>>,
 }
 
 impl Memory {
@@ -154,6 +156,11 @@ impl Memory {
                 let window = windows.entry(asked.key.clone()).or_default();
                 Fact::Known(Value::Crowd(window.add(&asked.member, asked.time, asked.span).0))
             }
+            Query::FirstSeen(asked) => {
+                let mut all = self.seen.borrow_mut();
+                let seen = all.entry(asked.key.clone()).or_default();
+                Fact::Known(Value::FirstSeen(seen.add(&asked.member, asked.time).0))
+            }
             _ => unasked(),
         }
     }
@@ -178,11 +185,15 @@ mod tests {
     use super::*;
     use crate::event::log::entries;
     use crate::rules::registry::RULES;
-    use crate::rules::testing::{call, envelope};
+    use crate::rules::testing::{call, envelope, switched_on};
 
     /// Rules that fired, event by event. All events are played before the first is settled, as threads may do.
     fn replay(log: &[String]) -> Vec<Vec<&'static str>> {
-        let player = Player::new(RULES, Config::default());
+        replay_with(Config::default(), log)
+    }
+
+    fn replay_with(config: Config, log: &[String]) -> Vec<Vec<&'static str>> {
+        let player = Player::new(RULES, config);
         let mut played = Vec::new();
         for text in log {
             entries(text, &mut |entry| played.push(player.play(&entry.unwrap()).unwrap()));
@@ -230,6 +241,28 @@ mod tests {
         assert_eq!(replay(&log).iter().filter(|seen| burst(seen)).count(), 0, "duplicates count once");
         log.push(refused(24));
         assert!(replay(&log).last().is_some_and(burst));
+    }
+
+    #[test]
+    fn first_sights_are_remembered_if_the_rule_is_switched_on() {
+        let id = "access-key-new-address";
+        let from = |day: usize, address: &str| {
+            call(
+                "iam",
+                "CreateUser",
+                json!({"userIdentity": {"accessKeyId": KEY}, "sourceIPAddress": address,
+                "eventTime": format!("2026-03-{day:02}T12:00:00Z")}),
+            )
+        };
+        let new = from(3, "198.51.100.9");
+        let log = [from(1, "203.0.113.7"), new.clone(), new, from(4, "198.51.100.9"), from(5, "203.0.113.7")];
+        let told = |seen: Vec<Vec<&str>>| seen.iter().map(|ids| ids.contains(&id)).collect::<Vec<_>>();
+        let config = || {
+            let rule = RULES.iter().find(|rule| rule.meta().id == id).unwrap();
+            Config { overrides: switched_on(*rule), ..Config::default() }
+        };
+        assert_eq!(told(replay_with(config(), &log)), [false, true, true, false, false]);
+        assert_eq!(told(replay(&log)), [false; 5]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::heading::{Heading, heading_of};
 use super::lenient::{Text, lenient};
+use crate::network;
 use crate::time::Timestamp;
 
 lenient! {
@@ -231,6 +232,14 @@ impl Record<'_> {
     /// When it happened, by the source's clock.
     pub fn time(&self) -> Option<Timestamp> {
         Timestamp::parse(self.event_time.or_empty())
+    }
+
+    /// The network address that the call came from; see [`network::origin`]. None where an AWS service called for somebody:
+    /// then the event names the service (CloudTrail user guide, `sourceIPAddress` and `invokedBy`), or the address is not
+    /// the caller's own.
+    pub fn origin(&self) -> Option<String> {
+        let called_itself = self.user_identity.invoked_by.get().is_none();
+        self.source_ip_address.get().filter(|_| called_itself).and_then(network::origin)
     }
 
     /// The partition (`aws`, `aws-cn`, `aws-us-gov`), read from the region because the event names it nowhere else.

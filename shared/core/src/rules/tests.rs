@@ -10,10 +10,11 @@ use super::dispatch::{Index, linear};
 use super::patterns::event_rules;
 use super::registry::{RULES, docs};
 use super::testing::*;
-use super::{Meta, On};
+use super::{Config, Meta, On};
 use crate::alert::section;
 use crate::event::Event;
 use crate::observation::{Observation, Verdict};
+use crate::settings::Settings;
 
 fn metas() -> impl Iterator<Item = &'static Meta> {
     RULES.iter().map(|rule| rule.meta())
@@ -116,6 +117,27 @@ fn every_rule_tells_what_why_what_to_do_and_what_it_avoids() {
             assert!(text.len() > 40, "{}: {heading} says only {text:?}", meta.id);
         }
     }
+}
+
+/// Nobody misses what never speaks; so each page says that it is off, and with which command it is switched on.
+#[test]
+fn a_rule_that_waits_to_be_switched_on_says_so() {
+    let mut waiting = 0;
+    for rule in RULES.iter().filter(|rule| rule.meta().opt_in) {
+        let meta = rule.meta();
+        let detects = section(docs(meta.id).unwrap(), "What it detects").unwrap();
+        let detects = detects.split_whitespace().collect::<Vec<_>>().join(" ");
+        let command = format!("Off until it is switched on: keepwatch tune rule {} --on", meta.id);
+        assert!(detects.contains(&command), "{}: {detects}", meta.id);
+        assert!(!Config::default().asks(meta));
+        assert!(Config { overrides: switched_on(*rule), ..Config::default() }.asks(meta));
+        for off in [true, false] {
+            let row = json!({"setting_id": format!("rule#{}", meta.id), "enabled": off});
+            assert_eq!(Settings::read([&row]).invalid, [], "it must go both ways");
+        }
+        waiting += 1;
+    }
+    assert!(waiting >= 2);
 }
 
 /// Rows of the catalogue that no event tells of: the heartbeat, which is an alarm of the template; EC2-Classic, which is

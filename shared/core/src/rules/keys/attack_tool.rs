@@ -50,12 +50,7 @@ impl Rule for AttackTool {
         let tried = if record.failed() { "tried" } else { "made" };
         let title = format!("{name} {tried} {call} with {tool}, from {from}");
         let seen = if key.starts_with("AKIA") {
-            let owner = match who.user_name.get() {
-                _ if who.kind.or_empty() == "Root" => Owner::Root,
-                Some(user) => Owner::User(user),
-                None => Owner::Unknown,
-            };
-            exposed(cx, key, owner, &title)
+            exposed(cx, key, Owner::of(record), &title)
         } else {
             let issuer = &who.session_context.session_issuer.arn;
             let Some(subject) = issuer.get().or_else(|| who.arn.get()) else { return Ok(()) };

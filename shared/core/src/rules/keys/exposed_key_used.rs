@@ -47,14 +47,12 @@ impl Rule for ExposedKeyUsed {
         let call = record.event_name.or_empty();
         let tried = if record.failed() { "tried" } else { "made" };
         let title = format!("Exposed key {key} still in use from {from}: it {tried} {call}");
-        let owner = match record.user_identity.user_name.get() {
-            _ if record.user_identity.kind.or_empty() == "Root" => Owner::Root,
-            Some(user) => Owner::User(user),
-            None => Owner::Unknown,
-        };
         let reason = "The key has an open finding as exposed, and this call was signed with it.";
         cx.report(
-            exposed(cx, key, owner, &title).because(reason).detail("Used from", from).witnessed_by(from),
+            exposed(cx, key, Owner::of(record), &title)
+                .because(reason)
+                .detail("Used from", from)
+                .witnessed_by(from),
         );
         Ok(())
     }

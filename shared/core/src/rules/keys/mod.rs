@@ -8,6 +8,7 @@ pub(crate) mod exposed_access_key;
 pub(crate) mod exposed_key_used;
 pub(crate) mod health_abuse;
 pub(crate) mod health_risk;
+pub(crate) mod key_new_address;
 pub(crate) mod quarantine_attached;
 pub(crate) mod quarantine_detached;
 pub(crate) mod session_from_key;
@@ -41,6 +42,15 @@ impl<'o> Owner<'o> {
         }
     }
 
+    /// Of the key that signed this call.
+    fn of(record: &'o Record<'_>) -> Owner<'o> {
+        match record.user_identity.user_name.get() {
+            _ if record.user_identity.kind.or_empty() == "Root" => Owner::Root,
+            Some(user) => Owner::User(user),
+            None => Owner::Unknown,
+        }
+    }
+
     /// ` of user bob`, ` of the root user`, or nothing.
     fn phrase(self) -> String {
         match self {
@@ -54,24 +64,56 @@ impl<'o> Owner<'o> {
 /// Begins the observation that a key is exposed, with the steps that contain it. All witnesses build it here, so that
 /// they agree on whose finding it is.
 fn exposed(cx: &Cx<'_>, key: &str, owner: Owner<'_>, title: &str) -> Observation {
-    let seen = cx.failing(key, title).global().detail("Access key", key);
+    let seen = of_key(cx, key, owner, title);
     let seen = match owner {
-        Owner::Root => seen.detail("User", "the root user").step(
+        Owner::Unknown => stop(whose(seen, "Whose key is it?", key), key, owner),
+        Owner::Root | Owner::User(_) => stop(seen, key, owner),
+    };
+    let seen = match owner {
+        Owner::User(user) => seen
+            .step(
+                "Does it still exist, and has the user others?",
+                "iam list-access-keys",
+                &[("--user-name", user)],
+            )
+            .step("What may this user do?", "iam list-attached-user-policies", &[("--user-name", user)]),
+        Owner::Root | Owner::Unknown => seen,
+    };
+    done_with(seen, key)
+}
+
+/// Begins an observation on a key.
+fn of_key(cx: &Cx<'_>, key: &str, owner: Owner<'_>, title: &str) -> Observation {
+    let seen = cx.failing(key, title).global().detail("Access key", key);
+    match owner {
+        Owner::Root => seen.detail("User", "the root user"),
+        Owner::User(user) => seen.detail("User", user),
+        Owner::Unknown => seen,
+    }
+}
+
+/// The step that stops the key.
+fn stop(seen: Observation, key: &str, owner: Owner<'_>) -> Observation {
+    let (purpose, user) = match owner {
+        Owner::Root => return seen.step(
             "Delete root's key: sign in as root, then Security credentials, Access keys. What the account says of it",
             "iam get-account-summary",
             &[],
         ),
-        Owner::User(user) => seen
-            .detail("User", user)
-            .step("Stop the key (it can be started again)", "iam update-access-key",
-                &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")])
-            .step("Does it still exist, and has the user others?", "iam list-access-keys", &[("--user-name", user)])
-            .step("What may this user do?", "iam list-attached-user-policies", &[("--user-name", user)]),
-        Owner::Unknown => seen
-            .step("Whose key is it?", "iam get-access-key-last-used", &[("--access-key-id", key)])
-            .step("Stop it (it can be started again)", "iam update-access-key",
-                &[("--user-name", "THE_USER"), ("--access-key-id", key), ("--status", "Inactive")]),
+        Owner::User(user) => ("Stop the key (it can be started again)", user),
+        Owner::Unknown => ("Stop it (it can be started again)", "THE_USER"),
     };
+    let options = [("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")];
+    seen.step(purpose, "iam update-access-key", &options)
+}
+
+/// The step that tells whose key it is, and when it was last used where.
+fn whose(seen: Observation, purpose: &str, key: &str) -> Observation {
+    seen.step(purpose, "iam get-access-key-last-used", &[("--access-key-id", key)])
+}
+
+/// The step that lists the calls signed with the key.
+fn done_with(seen: Observation, key: &str) -> Observation {
     let lookup = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
     seen.step(
         "What has the key done? (repeat in the regions you use)",

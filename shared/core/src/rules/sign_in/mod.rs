@@ -4,6 +4,7 @@ pub(crate) mod console_link;
 pub(crate) mod failures;
 pub(crate) mod federated_user;
 pub(crate) mod identity_center;
+pub(crate) mod new_address;
 pub(crate) mod no_mfa;
 pub(crate) mod switched_role;
 
