@@ -12,6 +12,7 @@ use keepwatch_core::event::is_account_id;
 use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::replay::{Memory, Player};
 use keepwatch_core::rules::{Config, Rule, registry};
+use keepwatch_core::settings::Override;
 use keepwatch_core::text::{clean, defang};
 use keepwatch_core::time::Timestamp;
 use serde::Serialize;
@@ -43,6 +44,9 @@ pub(crate) struct Replay {
     /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "ACCOUNT", value_parser = account_id)]
     trusted_account: Vec<String>,
+    /// Rules to switch on that are off until somebody does; may be repeated or separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "RULE", value_parser = rule_id)]
+    on: Vec<String>,
     /// A folder of your own Sigma rules, evaluated after the built-in ones.
     #[cfg(feature = "sigma")]
     #[arg(long, value_name = "DIR")]
@@ -57,6 +61,12 @@ impl Replay {
             return crate::sigma::rules(folder);
         }
         Ok((registry::RULES, true))
+    }
+
+    fn config(&self) -> Config {
+        let on = Override { enabled: Some(true), ..Override::default() };
+        let overrides = self.on.iter().map(|rule| (rule.clone(), on.clone())).collect();
+        Config { trusted_accounts: self.trusted_account.clone(), overrides, ..Config::default() }
     }
 }
 
@@ -96,8 +106,7 @@ impl<'a> Detection<'a> {
 pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let (rules, complete) = replay.rules()?;
     let files = input::files(&replay.files)?;
-    let config = Config { trusted_accounts: replay.trusted_account.clone(), ..Config::default() };
-    let player = Player::new(rules, config);
+    let player = Player::new(rules, replay.config());
     let mut told = Told::default();
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let mut table = table(["SEVERITY", "VERDICT", "WHEN", "EVENT", "WHAT", "RULE"]);
@@ -184,6 +193,14 @@ impl Told {
                 "more cannot be read; CloudTrail records or EventBridge envelopes are expected"
             );
         }
+    }
+}
+
+/// The id of a rule, one of the user's own included; which of those there are is seen when they are read.
+fn rule_id(text: &str) -> Result<String, String> {
+    match registry::meta(text).is_some() || text.starts_with(registry::OWN) {
+        true => Ok(text.to_owned()),
+        false => Err("no rule is called so; `keepwatch rules list` names them all".to_owned()),
     }
 }
 

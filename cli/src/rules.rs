@@ -67,7 +67,7 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
         RulesCommand::List { format: Format::Table } => {
             let mut table = table(["RULE", "SEVERITY", "WHAT", "CATALOGUE"]);
             for meta in metas() {
-                table.add_row([meta.id, meta.severity.as_str(), meta.title, &meta.catalogue.join(", ")]);
+                table.add_row([meta.id, meta.severity.as_str(), &what(meta), &meta.catalogue.join(", ")]);
             }
             writeln!(out, "{table}")?;
         }
@@ -105,6 +105,12 @@ fn docs(meta: &Meta) -> &'static str {
     registry::docs(meta.id).unwrap_or_default()
 }
 
+/// Its title, and whether it waits to be switched on.
+fn what(meta: &Meta) -> String {
+    let waits = if meta.opt_in { " (off until switched on)" } else { "" };
+    format!("{}{waits}", meta.title)
+}
+
 fn machine(meta: &Meta) -> Value {
     json!({
         "id": meta.id,
@@ -115,6 +121,7 @@ fn machine(meta: &Meta) -> Value {
         "references": meta.references,
         "event_names": event_names(meta),
         "finding": meta.finding,
+        "opt_in": meta.opt_in,
         "docs": docs(meta).lines().map(str::trim).collect::<Vec<_>>().join("\n").trim(),
     })
 }
@@ -164,6 +171,9 @@ fn page(meta: &Meta) -> String {
     if meta.finding != meta.id {
         let _ = writeln!(page, "| Adds to the finding of | [`{0}`]({0}.md) |", meta.finding);
     }
+    if meta.opt_in {
+        let _ = writeln!(page, "| Off until | `keepwatch tune rule {} --on` |", meta.id);
+    }
     page.push('\n');
     for line in docs(meta).lines().map(str::trim) {
         if line.starts_with("## ") && !page.ends_with("\n\n") {
@@ -193,7 +203,7 @@ fn write_docs(folder: &Path) -> anyhow::Result<()> {
             "| [{0}]({0}.md) | {1} | {2} | {catalogue} |",
             meta.id,
             meta.severity.as_str(),
-            meta.title
+            what(meta)
         );
         written.insert(name);
     }

@@ -19,6 +19,7 @@ Examples:
   keepwatch tune rule iam-access-denied-burst --threshold 100
   keepwatch tune rule compute-cloudshell-used --severity LOW --note 'we live in it'
   keepwatch tune rule network-changed --off
+  keepwatch tune rule access-key-new-address --on
   keepwatch tune values automation 'arn:aws:iam::111122223333:role/ci-*'
   keepwatch tune values expected-regions us-east-1 eu-central-1
   keepwatch tune list
@@ -63,7 +64,7 @@ struct Rule {
     /// The rule is not asked at all.
     #[arg(long, conflicts_with = "on")]
     off: bool,
-    /// The rule is asked.
+    /// The rule is asked: some are off until they are switched on, `keepwatch rules list` says which.
     #[arg(long)]
     on: bool,
     /// The severity of everything it reports: INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL.

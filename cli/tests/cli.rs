@@ -341,3 +341,33 @@ fn the_rule_pages_are_up_to_date() {
         assert!(old == new, "docs/rules/{name} is not what its rule says; run `make docs`");
     }
 }
+
+/// A rule that waits to be switched on says so, and replay can try it.
+#[test]
+fn a_rule_that_is_off_can_be_tried() {
+    let page = stdout(&keepwatch(&["rules", "show", "sign-in-new-address"]));
+    assert!(page.contains("| Off until | `keepwatch tune rule sign-in-new-address --on` |"), "{page}");
+    assert!(stdout(&keepwatch(&["rules", "list"])).contains("off until switched on"));
+    let file = scratch("switched-on").join("events.jsonl");
+    let sign_in = |day: u8, address: &str| {
+        serde_json::json!({
+            "eventID": format!("sign-in-{day}"), "eventTime": format!("2026-03-0{day}T12:00:00Z"),
+            "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "sourceIPAddress": address,
+            "awsRegion": "us-east-1", "recipientAccountId": "111122223333",
+            "userIdentity": {"type": "IAMUser", "userName": "alice", "accountId": "111122223333"},
+            "responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": "Yes"},
+        })
+    };
+    fs::write(&file, format!("{}\n{}\n", sign_in(1, "203.0.113.7"), sign_in(3, "198.51.100.9"))).unwrap();
+    let file = file.to_str().unwrap();
+    let rules = |on: &[&str]| {
+        let output = keepwatch(&[&["replay", "--format", "ndjson", file], on].concat());
+        let told = objects(&output).into_iter().filter(|line| line["verdict"] == "failing");
+        told.map(|line| line["rule"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(rules(&[]).is_empty());
+    assert_eq!(rules(&["--on", "sign-in-new-address"]), ["sign-in-new-address"]);
+    let unknown = keepwatch(&["replay", file, "--on", "sign-in-new-adress"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("keepwatch rules list"), "{}", stderr(&unknown));
+}
