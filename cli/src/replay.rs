@@ -134,7 +134,8 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
         }
         let kinds: Vec<String> = told.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let events: usize = told.by_kind.values().sum();
-        writeln!(out, "{} detections in {events} events ({})", told.detections, kinds.join(", "))?;
+        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        writeln!(out, "{} detections in {events} events{kinds}", told.detections)?;
     }
     out.flush()?;
     Ok(if complete && told.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -311,7 +311,10 @@ fn corpus_counts_every_line_and_fails_on_what_is_no_event() {
     let output = keepwatch(&["corpus", folder_name]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text: Vec<String> = stdout(&output).split_whitespace().map(str::to_owned).collect();
-    assert_eq!(text, ["cloudtrail", "5", "health", "1", "other", "1", "unreadable", "0"]);
+    assert_eq!(
+        text,
+        ["cloudtrail", "5", "health", "1", "other", "1", "unreadable", "0", "heard", "otherwise", "0"]
+    );
     fs::write(folder.join("c.jsonl"), "{broken").unwrap();
     assert_eq!(keepwatch(&["corpus", folder_name]).status.code(), Some(1));
     assert_eq!(keepwatch(&["corpus", "no-such-folder"]).status.code(), Some(2));

@@ -24,13 +24,17 @@ pub(crate) fn is_ours(cx: &Cx<'_>, name: &str) -> bool {
     !stack.is_empty() && name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
 }
 
+/// What a deployment does only when the address changes, or never: what it would delete so is kept.
+const RARE: [&str; 4] = ["Subscribe", "DeleteTopic", "DeleteTable", "DeleteQueue"];
+
 /// Whether CloudFormation makes the call, as part of a deployment. Callers cannot claim that.
 pub(crate) fn deployed(record: &Record<'_>) -> bool {
     record.user_identity.invoked_by.or_empty() == "cloudformation.amazonaws.com"
 }
 
-/// Finishes an observation. A deployment is told once, by `self-stack-changed`, and its single calls are low,
-/// as is what an AWS service does for itself. Everybody else is heard, listed as automation or not.
+/// Finishes an observation. A deployment is told once, by `self-stack-changed`, and its single calls are low, as is what an
+/// AWS service does for itself. But the event does not say whose stack it is, and anybody's may subscribe to our topic:
+/// that is mailed. Everybody else is heard, listed as automation or not.
 pub(crate) fn told(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
     let service = cx.automation() == Some(Automation::Service);
     let seen = if deployed(record) || service {
@@ -39,7 +43,9 @@ pub(crate) fn told(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
         } else {
             "CloudFormation, as part of a deployment"
         };
-        let severity = seen.severity.min(Severity::Low);
+        let name = record.event_name.or_empty();
+        let rare = !service && RARE.contains(&name);
+        let severity = seen.severity.min(if rare { Severity::Medium } else { Severity::Low });
         seen.severity(severity).detail("Automation", by)
     } else {
         seen
