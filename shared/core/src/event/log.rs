@@ -103,10 +103,7 @@ fn inside(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) -> bo
     let texts: Vec<&str> = found.filter_map(Text::get).collect();
     let records: Vec<&str> = wrapper.records.0.iter().flatten().map(|raw| raw.get()).collect();
     for text in records.iter().chain(&texts) {
-        match entry(text) {
-            Ok((entry, _)) => each(Ok(entry)),
-            Err(error) => each(Err(error)),
-        }
+        each(entry(text).map(|(entry, _)| entry));
     }
     !records.is_empty() || !texts.is_empty()
 }

@@ -164,12 +164,9 @@ impl Index {
         }
         if heading.failed() {
             found.extend(self.failures.get(heading.error_code).into_iter().flatten());
-            // A failed call is shown only to rules that ask for failed calls, so that none is ever alerted as a success.
-            found.retain(|&i| self.rules[i].meta().failed_calls);
         }
         let mut also = |&i: &usize| {
-            let meta = self.rules[i].meta();
-            if meta.on.iter().any(|on| on.matches(heading)) && (meta.failed_calls || !heading.failed()) {
+            if self.rules[i].meta().on.iter().any(|on| on.matches(heading)) {
                 found.push(i);
             }
         };
@@ -177,7 +174,7 @@ impl Index {
             self.names.get(&heading.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
         }
         self.any.iter().for_each(also);
-        found.retain(|&i| self.rules[i].minds(heading));
+        found.retain(|&i| wants(self.rules[i], heading));
         found.sort_unstable();
         found.dedup();
         found
@@ -338,21 +335,21 @@ fn listens(rule: &dyn Rule, event: &Event<'_>) -> bool {
     rule.meta().on.iter().any(|on| on.hears(event))
 }
 
-/// Whether the rule may and would see the event: a failed call only if it asks for failed calls.
-fn wants(rule: &dyn Rule, event: &Event<'_>) -> bool {
-    match &event.body {
-        Body::CloudTrail(record) => {
-            (rule.meta().failed_calls || !record.failed()) && rule.minds(&record.heading())
-        }
-        _ => true,
-    }
+/// Whether the rule may and would see such a record. A failed call is shown only to rules that ask for failed calls, so that
+/// none is ever alerted as a success.
+fn wants(rule: &dyn Rule, heading: &Heading<'_>) -> bool {
+    (rule.meta().failed_calls || !heading.failed()) && rule.minds(heading)
 }
 
 /// The rules that listen to this event, found by asking every rule. The index must agree with it.
 pub fn linear(rules: &[&'static dyn Rule], event: &Event<'_>) -> Vec<&'static str> {
     rules
         .iter()
-        .filter(|rule| listens(**rule, event) && wants(**rule, event))
+        .filter(|rule| listens(**rule, event))
+        .filter(|rule| match &event.body {
+            Body::CloudTrail(record) => wants(**rule, &record.heading()),
+            _ => true,
+        })
         .map(|rule| rule.meta().id)
         .collect()
 }

@@ -2,7 +2,7 @@
 //! and has no rules. So it is noted in the journal and announced like a settings row that cannot be used.
 
 use super::Invalid;
-use crate::journal::{Journal, RECEIPTS_KEPT};
+use crate::journal::{Journal, change};
 use crate::time::Timestamp;
 
 /// The journal's key.
@@ -11,20 +11,15 @@ const ENTRY: &str = "own rules";
 /// Notes what cannot be used, which is nothing when all is well again.
 ///
 /// # Errors
-/// The journal's.
-pub async fn note<J: Journal>(
-    journal: &J,
-    mut invalid: Vec<Invalid>,
-    now: Timestamp,
-) -> Result<(), J::Error> {
+/// As [`change`].
+pub async fn note<J: Journal>(journal: &J, mut invalid: Vec<Invalid>, now: Timestamp) -> Result<(), String> {
     invalid.sort();
-    let known = journal.read::<Vec<Invalid>>(ENTRY).await?;
-    let expected = known.as_ref().map(|entry| entry.version);
-    if known.map(|entry| entry.value).unwrap_or_default() == invalid {
-        return Ok(());
-    }
-    // Another start of the same function may have been quicker, and has noted the same.
-    journal.write(ENTRY, &invalid, expected, now.plus(RECEIPTS_KEPT)).await.map(|_| ())
+    change(journal, ENTRY, now, |known: &mut Vec<Invalid>| {
+        let changed = *known != invalid;
+        known.clone_from(&invalid);
+        ((), changed)
+    })
+    .await
 }
 
 /// What cannot be used, as far as it was noted.

@@ -384,6 +384,16 @@ pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Obse
     }
 }
 
+/// Adds the step that ends all sessions that a user's keys have made: they outlive the keys.
+pub(crate) fn deny_user(observation: Observation, record: &Record<'_>, user: &str) -> Observation {
+    let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+    observation.step(
+        "If it was nobody you know: deny everything to the user, which ends the sessions too",
+        "iam attach-user-policy",
+        &[("--policy-arn", &deny), ("--user-name", user)],
+    )
+}
+
 /// Whether Identity Center itself made the call, to provision a permission set into an account. The role's path is
 /// reserved to AWS, so nobody else can have it; the permission set is what gets reported.
 pub(crate) fn by_identity_center(record: &Record<'_>) -> bool {

@@ -1,8 +1,8 @@
+use super::search;
 use crate::event::Record;
 use crate::event::cloudtrail::flag_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
-use crate::rules::data::{TEN_MINUTES, calls_of, principal};
 use crate::rules::network_access::{either, region};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -40,14 +40,16 @@ declare_rule! {
 /// The account's own settings, one for each region.
 const ACCOUNT_SENDING: &str = "SES account sending";
 
-/// How many regions make a search.
-const MANY: usize = 5;
-
 impl Rule for MailSending {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, place) = (power::who(record), region(record));
         if record.event_name.or_empty() == "GetSendQuota" {
-            return searched(record, cx);
+            // Whether a caller looks for a region to send from. Mail is sent from one or two.
+            let title = |who: &str, count| {
+                format!("{who} asked {count} regions within ten minutes how much mail may be sent")
+            };
+            let why = "Whoever holds a stolen key tries every region for one that may send to anybody.";
+            return search(record, cx, Severity::Medium, title, why);
         }
         let request = record.request();
         let name = record.event_name.or_empty();
@@ -105,39 +107,13 @@ impl Rule for MailSending {
     }
 }
 
-/// Whether a caller looks for a region to send from. Mail is sent from one or two.
-fn searched(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let (by, place) = (principal(record), region(record));
-    let crowd = cx.crowd_of(by, place.1, TEN_MINUTES)?;
-    if crowd.count < cx.threshold(MANY) {
-        return Ok(());
-    }
-    let title = format!(
-        "{} asked {} regions within ten minutes how much mail may be sent",
-        power::who(record),
-        crowd.count
-    );
-    let seen = cx
-        .failing(by, title)
-        .aspect("search")
-        .global()
-        .severity(Severity::Medium)
-        .because("Whoever holds a stolen key tries every region for one that may send to anybody.")
-        .step(
-            "What else did the caller do? (repeat for every region in use)",
-            "cloudtrail lookup-events",
-            &[place, ("--lookup-attributes", &calls_of(record))],
-        );
-    cx.report(cx.tempered(power::stop_caller(seen, record)));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
     use crate::observation::Verdict;
+    use crate::rules::data::TEN_MINUTES;
     use crate::rules::data::testing::among;
     use crate::rules::testing::*;
 

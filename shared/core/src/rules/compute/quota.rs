@@ -1,8 +1,8 @@
+use super::search;
 use crate::event::Record;
 use crate::event::cloudtrail::number_at;
 use crate::observation::Severity;
 use crate::rules::admin::power;
-use crate::rules::data::{TEN_MINUTES, calls_of, principal};
 use crate::rules::network_access::region;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
@@ -33,13 +33,15 @@ declare_rule! {
     }
 }
 
-/// How many regions make a search.
-const MANY: usize = 5;
-
 impl Rule for Quota {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         if record.event_name.or_empty() == "GetServiceQuota" {
-            return searched(record, cx);
+            // Whether a caller looks for a region whose quotas are high.
+            let title =
+                |who: &str, count| format!("{who} read service quotas in {count} regions within ten minutes");
+            let why =
+                "Before machines are started on a stolen key, somebody looks where most of them may run.";
+            return search(record, cx, Severity::Low, title, why);
         }
         let (Some(service), Some(quota)) = (record.param(&["serviceCode"]), record.param(&["quotaCode"]))
         else {
@@ -75,34 +77,12 @@ impl Rule for Quota {
     }
 }
 
-/// Whether a caller looks for a region whose quotas are high.
-fn searched(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let (by, place) = (principal(record), region(record));
-    let crowd = cx.crowd_of(by, place.1, TEN_MINUTES)?;
-    if crowd.count < cx.threshold(MANY) {
-        return Ok(());
-    }
-    let who = power::who(record);
-    let seen = cx
-        .failing(by, format!("{who} read service quotas in {} regions within ten minutes", crowd.count))
-        .aspect("search")
-        .global()
-        .severity(Severity::Low)
-        .because("Before machines are started on a stolen key, somebody looks where most of them may run.")
-        .step(
-            "What else did the caller do? (repeat for every region in use)",
-            "cloudtrail lookup-events",
-            &[place, ("--lookup-attributes", &calls_of(record))],
-        );
-    cx.report(cx.tempered(power::stop_caller(seen, record)));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::rules::data::TEN_MINUTES;
     use crate::rules::data::testing::among;
     use crate::rules::testing::*;
 

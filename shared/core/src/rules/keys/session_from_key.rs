@@ -4,7 +4,7 @@ use crate::event::Record;
 use crate::observation::{Actor, Severity};
 use crate::policy::Level;
 use crate::policy::managed;
-use crate::rules::admin::power::{self, Named, stop_caller};
+use crate::rules::admin::power::{self, Named, deny_user, stop_caller};
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -56,13 +56,8 @@ impl Rule for SessionFromKey {
         let seen = cx.failing(user, title).severity(severity).because(reason).aspect(call);
         let seen = seen.detail_if("Session", record.response_text(&["federatedUser", "arn"]));
         let seen = seen.detail_if("Valid until", record.response_text(&["credentials", "expiration"]));
-        let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
-        let seen = stop_caller(cx.tempered(seen), record).step(
-            "If it was nobody you know: deny everything to the user, which ends the sessions too",
-            "iam attach-user-policy",
-            &[("--policy-arn", &deny), ("--user-name", who.user_name.or_empty())],
-        );
-        cx.report(seen);
+        let seen = stop_caller(cx.tempered(seen), record);
+        cx.report(deny_user(seen, record, who.user_name.or_empty()));
         Ok(())
     }
 }

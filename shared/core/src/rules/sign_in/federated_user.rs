@@ -1,6 +1,7 @@
 use super::{from, result, what_since};
 use crate::event::Record;
 use crate::observation::Severity;
+use crate::rules::admin::power::deny_user;
 use crate::rules::{Cx, On, Outcome, Rule, declare_rule};
 
 declare_rule! {
@@ -49,13 +50,8 @@ impl Rule for FederatedUser {
             .detail_if("Session", who.arn.get());
         let mut seen = what_since(cx.tempered(seen), record);
         if let Some(user) = user {
-            let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
-            let option = ("--user-name", user);
-            seen = seen.step("Which keys has the user?", "iam list-access-keys", &[option]).step(
-                "If it was nobody you know: deny everything to the user, which ends the sessions too",
-                "iam attach-user-policy",
-                &[("--policy-arn", &deny), option],
-            );
+            seen = seen.step("Which keys has the user?", "iam list-access-keys", &[("--user-name", user)]);
+            seen = deny_user(seen, record, user);
         }
         cx.report(seen);
         Ok(())
