@@ -174,13 +174,12 @@ impl Told {
 
     /// Good news is news to a person only where there was a problem.
     fn is_news(&mut self, seen: &Observation) -> bool {
-        match seen.verdict {
-            Verdict::Passing => self.findings.contains(&seen.finding_id()),
-            _ => {
-                self.findings.insert(seen.finding_id());
-                true
-            }
+        let finding = seen.finding_id();
+        if seen.verdict == Verdict::Passing {
+            return self.findings.contains(&finding);
         }
+        self.findings.insert(finding);
+        true
     }
 
     /// Names what cannot be read. Only the first few, so that a file of another kind does not flood the terminal.

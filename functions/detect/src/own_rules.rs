@@ -30,13 +30,20 @@ pub(crate) async fn with_built_in(journal: &JournalTable) -> &'static [&'static 
     own.all
 }
 
+impl OwnRules {
+    /// The built-in rules alone, because of this.
+    fn none(reason: impl Into<String>) -> OwnRules {
+        let unusable = vec![Invalid { setting_id: "sigma".to_owned(), reason: reason.into() }];
+        OwnRules { all: registry::RULES, unusable }
+    }
+}
+
 #[cfg(not(feature = "sigma"))]
 fn load() -> OwnRules {
-    let reason =
-        "these functions were built without Sigma: deploy with `make deploy SIGMA=folder`, or set the \
-                  template's SigmaRules to none"
-            .to_owned();
-    OwnRules { all: registry::RULES, unusable: vec![Invalid { setting_id: "sigma".to_owned(), reason }] }
+    OwnRules::none(
+        "these functions were built without Sigma: deploy with `make deploy SIGMA=folder`, or set the template's \
+         SigmaRules to none",
+    )
 }
 
 #[cfg(feature = "sigma")]
@@ -46,23 +53,17 @@ fn load() -> OwnRules {
     let loaded = match keepwatch_sigma::load(&folder) {
         Ok(loaded) => loaded,
         Err(error) => {
-            let reason = format!(
+            return OwnRules::none(format!(
                 "the package has no readable folder sigma/ ({error}): deploy with `make deploy SIGMA=folder`"
-            );
-            let unusable = vec![Invalid { setting_id: "sigma".to_owned(), reason }];
-            return OwnRules { all: registry::RULES, unusable };
+            ));
         }
     };
-    let named = |file: &std::path::Path, line: usize| {
+    let unusable = |file: &std::path::Path, line: usize, reason: &str| {
         let file = file.strip_prefix(&root).unwrap_or(file);
-        format!("{}:{line}", file.display())
+        Invalid { setting_id: format!("{}:{line}", file.display()), reason: reason.to_owned() }
     };
-    let problems =
-        loaded.problems.iter().map(|problem| (named(&problem.file, problem.line), &problem.reason));
-    let skipped = loaded.skipped.iter().map(|skipped| (named(&skipped.file, skipped.line), &skipped.reason));
-    let unusable = problems.chain(skipped);
-    let unusable =
-        unusable.map(|(setting_id, reason)| Invalid { setting_id, reason: reason.clone() }).collect();
+    let problems = loaded.problems.iter().map(|it| unusable(&it.file, it.line, &it.reason));
+    let skipped = loaded.skipped.iter().map(|it| unusable(&it.file, it.line, &it.reason));
     tracing::info!(rules = loaded.rules.len(), "own rules loaded");
-    OwnRules { all: loaded.after(registry::RULES), unusable }
+    OwnRules { unusable: problems.chain(skipped).collect(), all: loaded.after(registry::RULES) }
 }
