@@ -12,6 +12,9 @@ SIGMA ?=
 SEEDS ?= 100000
 SECONDS ?= 60
 CARGO := cargo
+# `cargo fmt` follows `mod` lines and does not see the rules, which a macro names.
+RUSTFMT := rustfmt --edition 2024
+RUST_FILES = $(shell git ls-files --cached --others --exclude-standard '*.rs')
 TOOLS := .tools
 PY := $(TOOLS)/venv/bin/python
 PYTEST := $(PY) -m pytest
@@ -54,20 +57,27 @@ test-e2e: tools binaries ## the compiled functions and the real template, in a l
 	$(PYTEST) tests/e2e
 
 .PHONY: lint
-lint: lint-rust core-no-aws lint-python lint-template ## formatting and lints of everything
+lint: lint-rust pure-crates crate-order lint-dependencies lint-python lint-template ## formatting and lints of everything
 
 .PHONY: lint-rust
 lint-rust: cargo
-	$(CARGO) fmt --check
+	@$(RUSTFMT) --check $(RUST_FILES)
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-# The rules must stay testable without a cloud, and their crate small: it may not even know of the AWS SDK.
-.PHONY: core-no-aws
-core-no-aws: cargo
-	@tree=$$($(CARGO) tree --locked -p keepwatch-core -e normal --prefix none) || exit 1; \
-	found=$$(echo "$$tree" | grep -E '^(aws-|tokio|hyper|reqwest)' | sort -u); \
-	if [ -n "$$found" ]; then echo "keepwatch-core must not depend on:"; echo "$$found"; exit 1; fi
-	@echo "keepwatch-core depends on no AWS SDK, async runtime or HTTP client"
+# Rules, policies, findings and alerts must stay testable without a cloud, and their crates small.
+.PHONY: pure-crates
+pure-crates: cargo
+	@$(CARGO) xtask pure-crates
+
+.PHONY: crate-order
+crate-order: cargo
+	@$(CARGO) xtask crate-order
+
+# Licences, bans and sources of dependencies: deny.toml.
+.PHONY: lint-dependencies
+lint-dependencies: cargo
+	@command -v $(TOOLS)/deny/bin/cargo-deny > /dev/null || $(CARGO) install --locked --root $(TOOLS)/deny cargo-deny@$(CARGO_DENY)
+	PATH="$(CURDIR)/$(TOOLS)/deny/bin:$$PATH" $(CARGO) deny --locked --all-features check bans licenses sources
 
 .PHONY: lint-python
 lint-python: tools
@@ -81,13 +91,13 @@ lint-template: tools
 
 .PHONY: fmt
 fmt: cargo tools ## format the code
-	$(CARGO) fmt
+	@$(RUSTFMT) $(RUST_FILES)
 	$(TOOLS)/venv/bin/ruff format --config tools/ruff.toml tools tests
 
 .PHONY: corpus
 corpus: cargo ## read every event of a folder of recorded events: make corpus CORPUS=dir
 	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
-	$(CARGO) run -q --locked -p keepwatch-cli -- corpus $(CORPUS)
+	$(CARGO) xtask corpus $(CORPUS)
 
 .PHONY: sim
 sim: cargo ## crashes, duplicates, outages: 100,000 simulated lives of the pipeline (SEEDS=n)
@@ -97,7 +107,7 @@ sim: cargo ## crashes, duplicates, outages: 100,000 simulated lives of the pipel
 .PHONY: fuzz
 fuzz: cargo ## any text as event and as policy, SECONDS=60 each; needs rustup's nightly toolchain
 	@command -v $(TOOLS)/fuzz/bin/cargo-fuzz > /dev/null || $(CARGO) install --locked --root $(TOOLS)/fuzz cargo-fuzz@0.13.1
-	@$(PYTHON) tools/fuzz_seeds.py $(TOOLS)/fuzz/corpus
+	@$(CARGO) xtask seeds $(TOOLS)/fuzz/corpus
 	@for target in event policy; do \
 	    echo "== $$target"; \
 	    PATH="$(CURDIR)/$(TOOLS)/fuzz/bin:$$PATH" $(CARGO) +nightly fuzz run $$target $(TOOLS)/fuzz/corpus/$$target -- \
@@ -144,13 +154,12 @@ deploy: build tools ## build and deploy to your AWS account; asks the first time
 #@ Keep what is generated up to date
 
 .PHONY: patterns
-patterns: tools binaries ## write the event rules of template.yaml from what the rules listen to
-	@target/debug/keepwatch rules patterns > $(TOOLS)/patterns.json
-	@$(PY) tools/event_rules.py template.yaml < $(TOOLS)/patterns.json
+patterns: cargo ## write the event rules of template.yaml from what the rules listen to
+	@$(CARGO) xtask patterns
 
 .PHONY: docs
-docs: binaries ## write docs/rules/ from the rules
-	target/debug/keepwatch rules docs docs/rules
+docs: cargo ## write docs/rules/ from the rules
+	@$(CARGO) xtask docs
 
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs

@@ -5,7 +5,8 @@ use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::profiles::{self, ProfileError, SdkConfig};
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::{AwsError, tables};
-use keepwatch_core::text::clean;
+use keepwatch_base::text::clean;
+use keepwatch_rules::registry::CATALOGUE;
 use tokio::sync::OnceCell;
 
 use crate::failure::Failure;
@@ -44,13 +45,13 @@ pub(crate) struct Home {
 }
 
 /// A table, and what to call it when something is wrong with it.
-pub(crate) struct Named<T> {
+pub(crate) struct OpenTable<T> {
     pub(crate) table: T,
     name: String,
     region: String,
 }
 
-impl<T> Named<T> {
+impl<T> OpenTable<T> {
     /// What came of a call, for the user.
     pub(crate) fn failed(&self, error: &AwsError) -> Failure {
         Failure::of(error, &self.name, &self.region)
@@ -89,17 +90,21 @@ impl Home {
     }
 
     /// The findings.
-    pub(crate) async fn findings(&self) -> anyhow::Result<Named<FindingsTable>> {
+    pub(crate) async fn findings(&self) -> anyhow::Result<OpenTable<FindingsTable>> {
         let name = self.name("FindingsTable", self.account.findings_table.as_ref()).await?;
         // The journal stays unnamed: what people change of a finding is no event's, so it has no receipt there.
         let table = FindingsTable::new(&self.config, name.clone(), "");
-        Ok(Named { table, name, region: self.region() })
+        Ok(OpenTable { table, name, region: self.region() })
     }
 
     /// The settings.
-    pub(crate) async fn settings(&self) -> anyhow::Result<Named<SettingsTable>> {
+    pub(crate) async fn settings(&self) -> anyhow::Result<OpenTable<SettingsTable>> {
         let name = self.name("SettingsTable", self.account.settings_table.as_ref()).await?;
-        Ok(Named { table: SettingsTable::new(&self.config, name.clone()), name, region: self.region() })
+        Ok(OpenTable {
+            table: SettingsTable::new(&self.config, name.clone(), CATALOGUE),
+            name,
+            region: self.region(),
+        })
     }
 
     /// The name that was given, or the one that CloudFormation made up for the stack's table.
@@ -134,7 +139,6 @@ fn one(found: &[&str], stack: &str, logical_id: &str, region: &str) -> anyhow::R
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use keepwatch_aws::AwsError;
-use keepwatch_core::text::clean;
+use keepwatch_base::text::clean;
 
 /// What is in the tables is not right.
 const DATA: u8 = 1;

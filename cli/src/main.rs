@@ -1,7 +1,6 @@
 //! `keepwatch`: the command line. Its commands run the same rules as the Lambdas, and change the same tables.
 
 mod account;
-mod corpus;
 mod failure;
 mod findings;
 mod input;
@@ -40,14 +39,11 @@ enum Command {
     Suppress(suppress::Suppress),
     /// What is set for single rules, and lists that rules read.
     Tune(tune::Tune),
-    /// What the rules are, and what is generated from them.
+    /// What the rules are.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
     /// Plays recorded events through the rules, without an account.
     Replay(replay::Replay),
-    /// Reads every event of a folder of recorded events and says what each was understood as.
-    #[command(hide = true)]
-    Corpus(corpus::Corpus),
 }
 
 /// How to print.
@@ -66,7 +62,6 @@ fn main() -> ExitCode {
         Command::Tune(command) => wait(tune::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Replay(command) => replay::run(&command),
-        Command::Corpus(command) => corpus::run(&command),
     };
     match outcome {
         Ok(code) => code,

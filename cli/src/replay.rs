@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use keepwatch_core::event::is_account_id;
+use keepwatch_base::arn::is_account_id;
+use keepwatch_base::text::{clean, defang};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::replay::{Memory, Player};
+use keepwatch_core::engine::{Config, Rule};
 use keepwatch_core::observation::{Observation, Verdict};
-use keepwatch_core::replay::{Memory, Player};
-use keepwatch_core::rules::{Config, Rule, registry};
 use keepwatch_core::settings::Override;
-use keepwatch_core::text::{clean, defang};
-use keepwatch_core::time::Timestamp;
+use keepwatch_rules::registry;
 use serde::Serialize;
 
 use self::parallel::Batch;
@@ -107,19 +108,19 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let (rules, complete) = replay.rules()?;
     let files = input::files(&replay.files)?;
     let player = Player::new(rules, replay.config());
-    let mut told = Told::default();
+    let mut replayed = Replayed::default();
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let mut table = table(["SEVERITY", "VERDICT", "WHEN", "EVENT", "WHAT", "RULE"]);
     let progress = input::progress();
     parallel::each(&files, &player, |batch| {
         progress.inc(batch.counts.values().sum::<usize>() as u64);
-        for seen in told.settle(&player, batch) {
+        for seen in replayed.settle(&player, batch) {
             if replay.format == Format::Ndjson {
-                told.detections += 1;
+                replayed.detections += 1;
                 serde_json::to_writer(&mut out, &Detection::of(&seen))?;
                 out.write_all(b"\n")?;
-            } else if told.is_news(&seen) {
-                told.detections += 1;
+            } else if replayed.is_worth_a_line(&seen) {
+                replayed.detections += 1;
                 let (when, what) = (seen.event.time.to_string(), defang(&seen.title));
                 let (severity, verdict) = (seen.severity.as_str(), seen.verdict.as_str());
                 table.add_row([severity, verdict, &when, &seen.event.name, &what, seen.rule.id]);
@@ -129,21 +130,22 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     })?;
     progress.finish_and_clear();
     if replay.format == Format::Table {
-        if told.detections > 0 {
+        if replayed.detections > 0 {
             writeln!(out, "{table}")?;
         }
-        let kinds: Vec<String> = told.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let events: usize = told.by_kind.values().sum();
+        let kinds: Vec<String> =
+            replayed.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let events: usize = replayed.by_kind.values().sum();
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-        writeln!(out, "{} detections in {events} events{kinds}", told.detections)?;
+        writeln!(out, "{} detections in {events} events{kinds}", replayed.detections)?;
     }
     out.flush()?;
-    Ok(if complete && told.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if complete && replayed.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// What has been told so far.
+/// What has been replayed so far.
 #[derive(Default)]
-struct Told {
+struct Replayed {
     memory: Memory,
     /// Findings that the log has shown to be there.
     findings: HashSet<String>,
@@ -152,7 +154,7 @@ struct Told {
     unreadable: usize,
 }
 
-impl Told {
+impl Replayed {
     /// What the rules saw, in the order of the log.
     fn settle(&mut self, player: &Player, batch: Batch) -> Vec<Observation> {
         for (kind, count) in batch.counts {
@@ -172,8 +174,8 @@ impl Told {
         seen
     }
 
-    /// Good news is news to a person only where there was a problem.
-    fn is_news(&mut self, seen: &Observation) -> bool {
+    /// Good news is worth a line only where there was a problem.
+    fn is_worth_a_line(&mut self, seen: &Observation) -> bool {
         let finding = seen.finding_id();
         if seen.verdict == Verdict::Passing {
             return self.findings.contains(&finding);
@@ -198,7 +200,7 @@ impl Told {
 
 /// The id of a rule, one of the user's own included; which of those there are is seen when they are read.
 fn rule_id(text: &str) -> Result<String, String> {
-    match registry::meta(text).is_some() || text.starts_with(registry::OWN) {
+    match registry::CATALOGUE.may_have(text) {
         true => Ok(text.to_owned()),
         false => Err("no rule is called so; `keepwatch rules list` names them all".to_owned()),
     }

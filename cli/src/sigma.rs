@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use keepwatch_core::rules::{Rule, registry};
-use keepwatch_core::text::clean;
+use keepwatch_base::text::clean;
+use keepwatch_core::engine::Rule;
+use keepwatch_rules::registry;
 use keepwatch_sigma::{Loaded, Problem};
 use serde_json::json;
 
@@ -89,8 +90,8 @@ pub(crate) fn check(check: &Check, out: &mut impl Write) -> anyhow::Result<ExitC
 
 fn lines(loaded: &Loaded) -> Vec<Line<'_>> {
     let evaluated = loaded.rules.iter().map(|own| {
-        let meta = own.rule.meta();
-        let (rule, severity, title) = (meta.id, meta.severity.as_str(), meta.title);
+        let about = own.rule.about();
+        let (rule, severity, title) = (about.id, about.severity.as_str(), about.title);
         let reason = if own.not_brought().is_some() { EVERY_EVENT } else { "" };
         Line { file: &own.file, line: own.line, state: "evaluated", rule, severity, title, reason }
     });

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use keepwatch_aws::runtime::now;
+use keepwatch_base::text::clean;
 use keepwatch_core::settings::{KEY, LISTS, Settings};
-use keepwatch_core::text::clean;
+use keepwatch_rules::registry::CATALOGUE;
 use serde_json::{Value, json};
 
 use crate::Format;
@@ -25,9 +26,9 @@ Examples:
   keepwatch tune list
   keepwatch tune reset rule#network-changed
 
-It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts, automation,
-break-glass and expected-regions; setting one replaces it. Rules on root, exposed keys and Keepwatch itself cannot be
-switched off or made silent; suppress them for a time.
+It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts, automation
+and expected-regions; setting one replaces it. Rules on root, exposed keys and Keepwatch itself cannot be switched off or
+made silent; suppress them for a time.
 
 Exit codes: 0 done, 1 some rows cannot be used, 2 not valid or no such row, 3 AWS refused or cannot be reached.";
 
@@ -45,7 +46,7 @@ pub(crate) struct Tune {
 enum Command {
     /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own.
     Rule(Rule),
-    /// Sets a list: trusted-accounts, automation, break-glass or expected-regions.
+    /// Sets a list: trusted-accounts, automation or expected-regions.
     Values(Values),
     /// Shows what is set.
     List(List),
@@ -70,7 +71,7 @@ struct Rule {
     /// The severity of everything it reports: INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL.
     #[arg(long, value_name = "SEVERITY")]
     severity: Option<String>,
-    /// How many make a crowd, where the rule counts.
+    /// How many events are too many, where the rule counts.
     #[arg(long, value_name = "N")]
     threshold: Option<u64>,
     /// Why.
@@ -130,7 +131,7 @@ pub(crate) async fn run(tune: &Tune) -> anyhow::Result<ExitCode> {
 
 /// Writes a row, if the code that will read it finds nothing wrong with it.
 async fn write(row: &Value, account: &Account) -> anyhow::Result<ExitCode> {
-    if let Some(invalid) = Settings::read([row]).invalid.into_iter().next() {
+    if let Some(invalid) = Settings::read([row], CATALOGUE).invalid.into_iter().next() {
         anyhow::bail!("this cannot be set: {}", invalid.reason);
     }
     let home = account.open().await?;

@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::{Finding, MAILED_FROM};
-use keepwatch_core::rules::{Config, dispatch::Index, registry};
+use keepwatch_core::finding::Finding;
+use keepwatch_core::severity::MAILED_FROM;
 use keepwatch_core::state::Fact;
-use keepwatch_core::time::Timestamp;
+use keepwatch_rules::registry;
 use keepwatch_tests::aws_stub::{AwsStub, Item};
 use serde_json::{Map, Value, json};
 

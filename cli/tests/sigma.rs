@@ -1,6 +1,6 @@
 //! Users' own rules on the command line.
-#![cfg(feature = "sigma")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg(feature = "sigma")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,15 +4,15 @@
 
 use std::sync::LazyLock;
 
-use keepwatch_core::alert::Alert;
+use keepwatch_alert::Alert;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::{Index, Interest, linear};
 use keepwatch_core::event::Event;
 use keepwatch_core::event::log::{Entry, entries};
 use keepwatch_core::finding::Finding;
-use keepwatch_core::rules::dispatch::{Hearing, Index, linear};
-use keepwatch_core::rules::registry::RULES;
-use keepwatch_core::rules::Config;
 use keepwatch_core::state::{Fact, Query, Value};
-use keepwatch_core::time::Timestamp;
+use keepwatch_rules::registry::{DOCUMENTED, RULES};
 use libfuzzer_sys::fuzz_target;
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(RULES));
@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
         if let Entry::Record(outline, _) = &entry {
             let event = event.as_ref().expect("a record with an outline is an event");
             let heard = INDEX.listeners(event).next().is_some();
-            assert_eq!(INDEX.hears(&outline.heading()) != Hearing::Nobody, heard);
+            assert_eq!(INDEX.hears(&outline.header()) != Interest::Nobody, heard);
         }
         if let Ok(event) = event {
             judge(&event);
@@ -41,26 +41,32 @@ fuzz_target!(|text: &str| {
         // An envelope of a known kind that holds no object is refused, and goes to the dead-letter queue.
         Err(error) if error.reason.contains("detail is not a JSON object") => {}
         Err(error) => {
-            let value: Result<serde_json::Value, _> = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+            let value: Result<serde_json::Value, _> =
+                serde_json::from_str(text.trim_start_matches('\u{feff}'));
             assert!(!value.is_ok_and(|value| value.is_object()), "{error}");
         }
     }
 });
 
 fn judge(event: &Event<'_>) {
-    let found: Vec<&str> = INDEX.listeners(event).map(|rule| rule.meta().id).collect();
+    let found: Vec<&str> = INDEX.listeners(event).map(|rule| rule.about().id).collect();
     assert_eq!(found, linear(RULES, event));
-    let evaluation = INDEX.evaluate_answering(event, &Config::default(), Timestamp::default(), |query| match query {
-        Query::ExposedKey { .. } => Fact::Known(Value::Flag(true)),
-        _ => Fact::Unavailable("AccessDenied".to_owned()),
-    });
+    let evaluation =
+        INDEX.evaluate_answering(event, &Config::default(), Timestamp::default(), |query| match query {
+            Query::ExposedKey { .. } => Fact::Known(Value::Flag(true)),
+            _ => Fact::Unavailable("AccessDenied".to_owned()),
+        });
     for observation in &evaluation.observations {
         let Some(mut finding) = Finding::open(observation, None, None) else { continue };
         finding.apply(observation);
         let item = serde_json::to_string(&finding).expect("a finding can be written");
         assert!(item.len() < MAX_ITEM, "{} bytes", item.len());
-        let alert = Alert::of(&finding);
-        assert!(alert.subject.len() <= 100 && !alert.subject.contains(|c: char| c.is_control()), "{}", alert.subject);
+        let alert = Alert::of(&finding, DOCUMENTED);
+        assert!(
+            alert.subject.len() <= 100 && !alert.subject.contains(|c: char| c.is_control()),
+            "{}",
+            alert.subject
+        );
         assert!(alert.message().len() <= MAX_MESSAGE);
     }
 }

@@ -4,15 +4,16 @@
 
 use std::sync::LazyLock;
 
-use keepwatch_core::policy::sharing::shares;
-use keepwatch_core::policy::trust::{exposures, insiders, providers, trusted_services};
-use keepwatch_core::policy::{Document, Effect, Level, analyse};
+use keepwatch_policy::sharing::shares;
+use keepwatch_policy::trust::{exposures, insiders, providers, trusted_services};
+use keepwatch_policy::{Document, Effect, Level, analyse};
 use libfuzzer_sys::fuzz_target;
 
 const OWN: &str = "111122223333";
 
 static ADMIN: LazyLock<Document> = LazyLock::new(|| {
-    Document::parse(r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#).expect("it is a policy")
+    Document::parse(r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#)
+        .expect("it is a policy")
 });
 
 fuzz_target!(|text: &str| {

@@ -45,6 +45,7 @@ fn sweep(notify: &Function) -> bool {
     matches!(notify.invoke(SWEEP).expect("the function did not answer").outcome, Outcome::Response(_))
 }
 
+#[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
@@ -229,7 +230,7 @@ fn an_alert_whose_stream_record_is_lost_is_swept() {
 fn a_suppression_silences_is_announced_and_its_end_is_told() {
     let aws = AwsStub::http().unwrap();
     let day = |days: i64| {
-        let time = keepwatch_core::time::Timestamp::from_millis(now() + days * 86_400_000);
+        let time = keepwatch_base::time::Timestamp::from_millis(now() + days * 86_400_000);
         json!({"S": time.to_string()})
     };
     let row = json!({
@@ -248,7 +249,7 @@ fn a_suppression_silences_is_announced_and_its_end_is_told() {
     assert!(subjects(&aws).iter().any(|s| s.contains("added: suppression test")), "{:?}", subjects(&aws));
     // It ends.
     let mut row = row;
-    row["expires_at"] = json!({"S": keepwatch_core::time::Timestamp::from_millis(now() - 1).to_string()});
+    row["expires_at"] = json!({"S": keepwatch_base::time::Timestamp::from_millis(now() - 1).to_string()});
     aws.put("settings", "suppression#test", row.as_object().unwrap().clone());
     assert!(sweep(&notify));
     assert_eq!(attribute(&aws, &id, "status").as_deref(), Some("NEW"));

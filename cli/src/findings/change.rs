@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::runtime::now;
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Write};
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Resolution;
-use keepwatch_core::text::clean;
-use keepwatch_core::time::Timestamp;
 
-use super::{find, shown};
-use crate::account::{Account, Named};
+use super::read::{find, shown};
+use crate::account::{Account, OpenTable};
 use crate::failure::Failure;
 
 pub(super) const ACK_HELP: &str = "\
@@ -141,7 +141,7 @@ pub(super) async fn resolve(resolve: &Resolve, account: &Account) -> anyhow::Res
 /// Reads, changes and writes a finding, on condition that nobody else wrote it meanwhile. Returns it, and whether `apply`
 /// changed it.
 async fn change(
-    findings: &Named<FindingsTable>,
+    findings: &OpenTable<FindingsTable>,
     id: &str,
     apply: impl Fn(&mut Finding, Timestamp) -> anyhow::Result<bool>,
 ) -> anyhow::Result<(Finding, bool)> {

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use comfy_table::ColumnConstraint;
+use keepwatch_alert::format::{asff, ocsf};
+use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::{Finding, Status};
-use keepwatch_core::format::{asff, ocsf};
-use keepwatch_core::observation::Severity;
-use keepwatch_core::policy::wildcard::matches;
-use keepwatch_core::rules::registry;
+use keepwatch_core::severity::Severity;
+use keepwatch_rules::registry;
+use keepwatch_rules::registry::DOCUMENTED;
 
-use super::{shown, told_of_unreadable, visit};
+use super::read::{report_unreadable, shown, visit};
 use crate::account::Account;
 use crate::table::table;
 
@@ -69,10 +70,10 @@ impl List {
     /// A pattern that no rule matches is a typo; an empty list would say that all is well.
     fn check(&self) -> anyhow::Result<()> {
         let Some(pattern) = &self.rule else { return Ok(()) };
-        if !registry::RULES.iter().any(|rule| matches(pattern, rule.meta().finding)) {
+        if !registry::RULES.iter().any(|rule| matches(pattern, rule.about().finding)) {
             anyhow::bail!(
                 "no rule's findings match {}: `keepwatch rules list` names all rules",
-                keepwatch_core::text::clean(pattern, 100)
+                keepwatch_base::text::clean(pattern, 100)
             );
         }
         Ok(())
@@ -116,11 +117,11 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
     match list.format {
         Format::Table => print(&mut out, &found, &left_out)?,
         Format::Ndjson => lines(&mut out, &found, |finding| Ok(serde_json::to_value(finding)?))?,
-        Format::Ocsf => lines(&mut out, &found, |finding| Ok(ocsf::finding(finding)))?,
-        Format::Asff => lines(&mut out, &found, |finding| Ok(asff::finding(finding, &region)))?,
+        Format::Ocsf => lines(&mut out, &found, |finding| Ok(ocsf::finding(finding, DOCUMENTED)))?,
+        Format::Asff => lines(&mut out, &found, |finding| Ok(asff::finding(finding, &region, DOCUMENTED)))?,
     }
     out.flush()?;
-    Ok(told_of_unreadable(unreadable))
+    Ok(report_unreadable(unreadable))
 }
 
 /// What is there before what is gone, then worst first, then oldest first.

@@ -4,11 +4,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use keepwatch_core::alert::Alert;
-use keepwatch_core::format::{asff, ocsf};
-use keepwatch_core::text::clean;
+use keepwatch_alert::Alert;
+use keepwatch_alert::format::{asff, ocsf};
+use keepwatch_base::text::clean;
+use keepwatch_rules::registry::DOCUMENTED;
 
-use super::find;
+use super::read::find;
 use crate::account::Account;
 
 pub(super) const HELP: &str = "\
@@ -54,14 +55,14 @@ pub(super) async fn run(show: &Show, account: &Account) -> anyhow::Result<ExitCo
     let json = match show.format {
         Format::Text => None,
         Format::Json => Some(serde_json::to_value(&finding)?),
-        Format::Ocsf => Some(ocsf::finding(&finding)),
-        Format::Asff => Some(asff::finding(&finding, &region)),
+        Format::Ocsf => Some(ocsf::finding(&finding, DOCUMENTED)),
+        Format::Asff => Some(asff::finding(&finding, &region, DOCUMENTED)),
     };
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
     match json {
         Some(json) => writeln!(out, "{json:#}")?,
         None => {
-            for line in Alert::of(&finding).text.lines() {
+            for line in Alert::of(&finding, DOCUMENTED).text.lines() {
                 writeln!(out, "{}", clean(line, MAX_LINE))?;
             }
         }

@@ -11,8 +11,8 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::anyhow;
+use keepwatch_core::engine::replay::{Played, Player};
 use keepwatch_core::event::log::{entries, goes_on};
-use keepwatch_core::replay::{Played, Player};
 
 use crate::input::{Part, parts};
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use clap::Args;
 use keepwatch_aws::runtime::now;
-use keepwatch_core::finding::{Finding, short_hash};
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::Finding;
 use keepwatch_core::settings::{DAYS, KEY, Suppression};
-use keepwatch_core::text::clean;
-use keepwatch_core::time::Timestamp;
+use keepwatch_rules::registry::CATALOGUE;
 use serde_json::{Value, json};
 
 use crate::account::{Account, Home};
@@ -91,7 +93,7 @@ impl Add {
         if let Some(account) = &self.account {
             row["account"] = json!(account);
         }
-        let read = Suppression::read(&name, &row).map_err(|reason| as_options(&reason, &name))?;
+        let read = Suppression::read(&name, &row, CATALOGUE).map_err(|reason| as_options(&reason, &name))?;
         // Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
         for (option, given, kept) in
             [("--rule", &self.rule, &read.rule), ("--resource", &self.resource, &read.resource)]
@@ -217,7 +219,6 @@ pub(super) fn machine(suppression: &Suppression, state: &str) -> Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use keepwatch_aws::runtime::now;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::{KEY, Settings, Suppression};
-use keepwatch_core::time::Timestamp;
 use serde_json::json;
 
 use super::add::machine;

@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
+use keepwatch_base::text::clean;
 use keepwatch_core::settings::KEY;
-use keepwatch_core::text::clean;
 
 use crate::account::Account;
 

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use keepwatch_aws::account::{LiveAccount, StateOf};
@@ -12,11 +12,12 @@ use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
-use keepwatch_core::alert::report::counts_key;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::Index;
+use keepwatch_core::engine::intake::{Intake, Judged};
 use keepwatch_core::event::Event;
-use keepwatch_core::intake::{Intake, Judged};
-use keepwatch_core::journal::{Journal as _, RECEIPTS_KEPT};
-use keepwatch_core::rules::{Config, dispatch::Index};
+use keepwatch_core::memory::journal::counts_key;
+use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT};
 use keepwatch_core::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::value::RawValue;
@@ -78,9 +79,7 @@ impl Detect {
                 Err(reason) => {
                     counts.failed += 1;
                     error!(message_id = message.message_id, reason = %reason, "message failed");
-                    let mut failure = BatchItemFailure::default();
-                    failure.item_identifier = message.message_id.clone().unwrap_or_default();
-                    response.batch_item_failures.push(failure);
+                    response.add_failure(message.message_id.clone().unwrap_or_default());
                 }
             }
         }

@@ -9,7 +9,9 @@ use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
-use keepwatch_core::rules::{Config, dispatch::Index};
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::Index;
+use keepwatch_rules::registry::CATALOGUE;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 
@@ -34,7 +36,7 @@ async fn main() -> Result<(), Error> {
         account: LiveAccount::new(&config, findings.clone(), journal.clone()),
         findings,
         journal,
-        settings: SettingsTable::new(&config, settings),
+        settings: SettingsTable::new(&config, settings, CATALOGUE),
         config: Config { trusted_accounts, stack, ..Config::default() },
     };
     let detect = &detect;

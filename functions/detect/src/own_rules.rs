@@ -3,9 +3,10 @@
 
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
-use keepwatch_core::rules::{Rule, registry};
+use keepwatch_core::engine::Rule;
 use keepwatch_core::settings::Invalid;
 use keepwatch_core::settings::own_rules::note;
+use keepwatch_rules::registry;
 use tracing::{error, warn};
 
 /// The rules that events are judged by, and what of the owner's own cannot be used.

@@ -1,16 +1,18 @@
 //! One batch of the findings table's stream, or one sweep.
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
+use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use keepwatch_alert::outbox::{Delivery, Notifier};
+use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
-use keepwatch_core::alert::outbox::{Delivery, Desk};
-use keepwatch_core::alert::report::{Calendar, counts_key};
-use keepwatch_core::journal::{Journal as _, RECEIPTS_KEPT};
+use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
+use keepwatch_rules::registry::DOCUMENTED;
 use lambda_runtime::{Error, LambdaEvent};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
 
@@ -31,38 +33,30 @@ struct Call<'a> {
     records: Option<&'a RawValue>,
 }
 
-/// Lambda's partial batch response for streams: everything from the first failure on is delivered again.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StreamResponse {
-    batch_item_failures: Vec<ItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemFailure {
-    item_identifier: String,
-}
-
 impl Notify {
-    pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<StreamResponse, Error> {
+    pub(crate) async fn handle(
+        &self,
+        event: LambdaEvent<Box<RawValue>>,
+    ) -> Result<DynamoDbEventResponse, Error> {
         let call: Call<'_> = serde_json::from_str(event.payload.get())?;
         match call.records {
             Some(_) => self.stream(&event).await,
-            None => self.sweep(&event).await.map(|()| StreamResponse::default()),
+            None => self.sweep(&event).await.map(|()| DynamoDbEventResponse::default()),
         }
     }
 
-    async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<StreamResponse, Error> {
+    /// Lambda delivers everything from the first failure on again.
+    async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<DynamoDbEventResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
-        let desk = Desk {
+        let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
             settings: &settings,
+            catalogue: DOCUMENTED,
         };
-        let mut response = StreamResponse::default();
+        let mut response = DynamoDbEventResponse::default();
         let (mut sent, mut deferred) = (0, 0);
         for (i, record) in batch.records.iter().enumerate() {
             let id = record.change.keys.get("finding_id");
@@ -72,15 +66,16 @@ impl Notify {
             };
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
-            match desk.deliver(finding_id, &token, now()).await {
+            match notifier.deliver(finding_id, &token, now()).await {
                 Ok(Delivery::Sent) => sent += 1,
                 Ok(Delivery::Deferred) => deferred += 1,
                 // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
                 Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
                 Err(reason) => {
                     error!(finding_id = %finding_id, reason = %reason, "alert not delivered, will be tried again");
-                    let item_identifier = record.change.sequence_number.clone().unwrap_or_default();
-                    response.batch_item_failures.push(ItemFailure { item_identifier });
+                    let mut failure = DynamoDbBatchItemFailure::default();
+                    failure.item_identifier = Some(record.change.sequence_number.clone().unwrap_or_default());
+                    response.batch_item_failures.push(failure);
                 }
             }
         }
@@ -94,22 +89,23 @@ impl Notify {
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
         let settings = self.settings.read(now()).await?;
-        let desk = Desk {
+        let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
             settings: &settings,
+            catalogue: DOCUMENTED,
         };
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
         let calendar = Calendar { account, hour: self.report_hour };
-        let (swept, outcome) = desk.sweep(&event.context.request_id, now(), &calendar).await;
+        let (swept, outcome) = notifier.sweep(&event.context.request_id, now(), &calendar).await;
         info!(
             due = swept.due,
             sent = swept.sent,
             digested = swept.digested,
             settled = swept.settled,
-            letters = swept.letters,
+            mails = swept.mails,
             "sweep done"
         );
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;

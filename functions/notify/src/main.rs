@@ -8,6 +8,7 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
+use keepwatch_rules::registry::DOCUMENTED;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 
@@ -26,7 +27,7 @@ async fn main() -> Result<(), Error> {
     let notify = Notify {
         findings: FindingsTable::new(&config, findings, &journal),
         journal: JournalTable::new(&config, journal),
-        settings: SettingsTable::new(&config, settings),
+        settings: SettingsTable::new(&config, settings, DOCUMENTED),
         topic: AlertTopic::new(&config, topic),
         report_hour,
     };

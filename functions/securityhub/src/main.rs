@@ -1,8 +1,8 @@
-//! `securityhub`: findings stream -> AWS Security Hub. This file wires; `news.rs` says what there is to send,
+//! `securityhub`: findings stream -> AWS Security Hub. This file wires; `imports.rs` says what there is to send,
 //! `handler.rs` sends it.
 
 mod handler;
-mod news;
+mod imports;
 
 use keepwatch_aws::clients;
 use keepwatch_aws::runtime::variable;

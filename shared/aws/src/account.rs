@@ -3,14 +3,15 @@
 use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::EntityType;
-use keepwatch_core::finding::{Status, finding_id, record::FindingStore as _};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::record::FindingStore as _;
+use keepwatch_core::finding::{Status, finding_id};
+use keepwatch_core::memory::{first_sight, window};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::state::{
     AccountState, Answer, Fact, FirstSeenQuery, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query,
     RoleFacts, Value, WindowQuery,
 };
-use keepwatch_core::time::Timestamp;
-use keepwatch_core::{seen, window};
 
 use crate::findings::FindingsTable;
 use crate::journal::JournalTable;
@@ -278,11 +279,11 @@ impl LiveAccount {
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
             Query::Window(WindowQuery { key, member, time, span }) => {
-                let crowd = window::note(&self.journal, key, member, *time, *span, now()).await;
-                crowd.map(Value::Crowd).map_err(Otherwise::TryAgain)
+                let count = window::note(&self.journal, key, member, *time, *span, now()).await;
+                count.map(Value::WindowCount).map_err(Otherwise::TryAgain)
             }
             Query::FirstSeen(FirstSeenQuery { key, member, time }) => {
-                let sight = seen::note(&self.journal, key, member, *time, now()).await;
+                let sight = first_sight::note(&self.journal, key, member, *time, now()).await;
                 sight.map(Value::FirstSeen).map_err(Otherwise::TryAgain)
             }
         };

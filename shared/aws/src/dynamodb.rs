@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use keepwatch_core::time::Timestamp;
+use keepwatch_base::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

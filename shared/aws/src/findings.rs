@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write, passed_key};
 use keepwatch_core::finding::{Finding, Passed};
-use keepwatch_core::journal::RECEIPTS_KEPT;
-use keepwatch_core::time::Timestamp;
+use keepwatch_core::memory::journal::RECEIPTS_KEPT;
 
 use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
 use crate::{AwsError, failed};

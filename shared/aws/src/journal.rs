@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use keepwatch_core::journal::{Entry, Journal};
-use keepwatch_core::time::Timestamp;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::memory::journal::{Entry, Journal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

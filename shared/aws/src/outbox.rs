@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use keepwatch_core::alert::outbox::{Claim, DueAlert, End, Outbox};
-use keepwatch_core::alert::sweep::Census;
+use keepwatch_alert::outbox::{Claim, DueAlert, End, Outbox};
+use keepwatch_alert::sweep::AllFindings;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::FindingStore as _;
 use keepwatch_core::finding::{Due, Finding};
-use keepwatch_core::observation::Severity;
-use keepwatch_core::time::Timestamp;
+use keepwatch_core::severity::Severity;
 
 use crate::dynamodb::{Item, from_item, millis, number, text};
 use crate::findings::FindingsTable;
@@ -167,7 +167,7 @@ impl Outbox for FindingsTable {
     }
 }
 
-impl Census for FindingsTable {
+impl AllFindings for FindingsTable {
     type Error = AwsError;
 
     async fn visit(&self, mut visit: impl FnMut(Finding) + Send) -> Result<usize, AwsError> {

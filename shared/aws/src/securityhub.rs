@@ -154,6 +154,7 @@ impl SecurityHub {
 
     /// Signed anew for each attempt: a signature is good for minutes, and the session token may have been
     /// renewed.
+    #[expect(clippy::disallowed_methods, reason = "a signature is of the moment at which it is sent")]
     async fn signed(&self, body: &str) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
         let provider = self.credentials.as_ref().ok_or("there are no credentials")?;
         let identity = provider.provide_credentials().await?.into();

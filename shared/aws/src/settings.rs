@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::settings::{KEY, Settings, Suppression};
-use keepwatch_core::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -26,13 +27,14 @@ type Known = (Timestamp, Arc<Settings>);
 pub struct SettingsTable {
     client: Client,
     table: String,
+    catalogue: Catalogue,
     last: Arc<Mutex<Option<Known>>>,
 }
 
 impl SettingsTable {
-    /// The table of this name.
-    pub fn new(config: &SdkConfig, table: impl Into<String>) -> SettingsTable {
-        SettingsTable { client: Client::new(config), table: table.into(), last: Arc::default() }
+    /// The table of this name. The catalogue says which rules its rows may name.
+    pub fn new(config: &SdkConfig, table: impl Into<String>, catalogue: Catalogue) -> SettingsTable {
+        SettingsTable { client: Client::new(config), table: table.into(), catalogue, last: Arc::default() }
     }
 
     /// The settings, at most half a minute old. When the table cannot be read, those that were read last.
@@ -74,7 +76,7 @@ impl SettingsTable {
                 break;
             }
         }
-        let settings = Arc::new(Settings::read(&rows));
+        let settings = Arc::new(Settings::read(&rows, self.catalogue));
         *self.last.lock().await = Some((now, Arc::clone(&settings)));
         Ok(settings)
     }

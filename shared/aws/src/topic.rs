@@ -3,8 +3,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
-use keepwatch_core::alert::Alert;
-use keepwatch_core::alert::outbox::Topic;
+use keepwatch_alert::Alert;
+use keepwatch_alert::outbox::Topic;
 use keepwatch_core::finding::Finding;
 
 use crate::{AwsError, failed};

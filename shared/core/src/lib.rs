@@ -1,23 +1,20 @@
-//! Keepwatch's core: events, IAM policies, rules, findings and alerts, without I/O.
+//! Keepwatch's model: events, observations, findings, settings, and the engine that leads from one to the next.
 //!
-//! One direction: an [`event`] meets the [`rules`], which make [`observation`]s; a [`finding`] folds them; an [`alert`]
-//! is rendered from a finding. What a rule must know of the account is asked through [`state`]; what the owner has set is in
-//! [`settings`].
+//! One direction: an [`event`] meets the rules that the [`engine`] was handed, which make [`observation`]s; a [`finding`]
+//! folds them. What a rule must know of the account is asked through [`state`], what it must know of earlier events stands
+//! in [`memory`]; what the owner has set is in [`settings`]. [`about`] describes a rule or a check, the [`catalogue`] lists
+//! them.
+//!
+//! What lives here: pure logic, and the traits that the outside implements. What may never be here: a rule or a check, a
+//! mail, an AWS SDK, an async runtime, I/O. Of the other crates it may use `keepwatch-base` alone.
 
-pub mod alert;
+pub mod about;
+pub mod catalogue;
+pub mod engine;
 pub mod event;
 pub mod finding;
-pub mod format;
-pub mod intake;
-pub mod journal;
-pub mod network;
+pub mod memory;
 pub mod observation;
-pub mod policy;
-pub mod replay;
-pub mod rules;
-pub mod seen;
 pub mod settings;
+pub mod severity;
 pub mod state;
-pub mod text;
-pub mod time;
-pub mod window;

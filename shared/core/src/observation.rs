@@ -1,65 +1,14 @@
 //! What a rule saw: "at time T, rule R saw subject S failing / passing / unknown". The only thing rules produce.
 
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
+use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::about::About;
 use crate::event::Event;
 use crate::event::cloudtrail::Record;
-use crate::finding::short_hash;
-use crate::rules::Meta;
-use crate::text::{MAX_TEXT, clean, shell_word};
-use crate::time::Timestamp;
-
-/// How bad it is. OCSF's words and order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Severity {
-    /// Worth knowing.
-    Informational,
-    /// Review some day.
-    Low,
-    /// Review this week.
-    Medium,
-    /// Act today.
-    High,
-    /// Act now.
-    Critical,
-}
-
-impl Severity {
-    /// The word in capitals, as in a mail's subject.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Informational => "INFORMATIONAL",
-            Severity::Low => "LOW",
-            Severity::Medium => "MEDIUM",
-            Severity::High => "HIGH",
-            Severity::Critical => "CRITICAL",
-        }
-    }
-}
-
-/// How sure the rule is that what it reports is what it says. OCSF's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Confidence {
-    /// Often something harmless.
-    Low,
-    /// Usually right.
-    Medium,
-    /// Right unless AWS's own event is wrong.
-    High,
-}
-
-impl Confidence {
-    /// The word in capitals.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Confidence::Low => "LOW",
-            Confidence::Medium => "MEDIUM",
-            Confidence::High => "HIGH",
-        }
-    }
-}
+use crate::severity::Severity;
 
 /// What the rule says of its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,13 +168,13 @@ pub struct Burst {
     pub severity: Severity,
 }
 
-/// The most bytes of an event's id.
+/// The most bytes of an occurrence's id.
 const MAX_ID: usize = 200;
 
-/// The event that an observation comes from.
+/// One time that something was seen: on an event, or by a scan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventRef {
-    /// The source's own id of the occurrence; see [`Event::occurrence_id`].
+pub struct Occurrence {
+    /// The source's own id, the same for every copy; see [`Event::occurrence_id`].
     pub id: String,
     /// Its name, such as `PutUserPolicy`.
     pub name: String,
@@ -233,27 +182,28 @@ pub struct EventRef {
     pub time: Timestamp,
 }
 
-impl EventRef {
+impl Occurrence {
+    /// Under this id, of which a finding remembers many: one that is overlong is remembered by its hash.
+    pub fn new(id: &str, name: &str, time: Timestamp) -> Occurrence {
+        let id = clean(id, 512);
+        let id = if id.len() <= MAX_ID { id } else { short_hash(&[&id]) };
+        Occurrence { id, name: clean(name, 128), time }
+    }
+
     /// Of this event. An event without a readable time counts as having happened at `received`.
-    pub fn of(event: &Event<'_>, received: Timestamp) -> EventRef {
-        // A finding remembers many ids; one that is overlong is remembered by its hash.
-        let id = clean(&event.occurrence_id(), 512);
-        EventRef {
-            id: if id.len() <= MAX_ID { id } else { short_hash(&[&id]) },
-            name: clean(event.name(), 128),
-            time: event.time().unwrap_or(received),
-        }
+    pub fn of(event: &Event<'_>, received: Timestamp) -> Occurrence {
+        Occurrence::new(&event.occurrence_id(), event.name(), event.time().unwrap_or(received))
     }
 }
 
 /// The most lines on what was granted or exposed that an observation carries.
 pub const MAX_DETAILS: usize = 30;
 
-/// See the module. Made by [`crate::rules::Cx`].
+/// See the module. Rules make it by [`crate::engine::Cx`].
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// The rule that saw it.
-    pub rule: &'static Meta,
+    /// The rule or check that saw it.
+    pub rule: &'static About,
     /// What it is about.
     pub subject: Subject,
     /// Failing, passing or unknown.
@@ -262,8 +212,8 @@ pub struct Observation {
     pub resolution: Resolution,
     /// How bad.
     pub severity: Severity,
-    /// The event it comes from.
-    pub event: EventRef,
+    /// The event or scan that it comes from.
+    pub event: Occurrence,
     /// What happened, one sentence with the names in it.
     pub title: String,
     /// Why the rule says so.

@@ -6,9 +6,10 @@
 
 use std::future::Future;
 
-use crate::seen::FirstSeen;
-use crate::time::Timestamp;
-use crate::window::Crowd;
+use keepwatch_base::time::Timestamp;
+
+use crate::memory::first_sight::FirstSeen;
+use crate::memory::window::WindowCount;
 
 /// A question about the account's live state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,9 +76,9 @@ pub enum Query {
         /// Region of the instance, where alone it can be asked.
         region: String,
     },
-    /// How many different members lie close together in a window; see [`crate::window`]. Asking adds the member.
+    /// How many different members lie close together in a window; see [`crate::memory::window`]. Asking adds the member.
     Window(WindowQuery),
-    /// When a member of a set was first seen, and when any was; see [`crate::seen`]. Asking adds the member.
+    /// When a member of a set was first seen, and when any was; see [`crate::memory::first_sight`]. Asking adds the member.
     FirstSeen(FirstSeenQuery),
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
@@ -139,7 +140,7 @@ impl PrincipalKind {
 pub struct PolicyText {
     /// Name of the policy.
     pub name: String,
-    /// The document, in any form that [`crate::policy::Document::parse`] reads.
+    /// The document, in any form that [`keepwatch_policy::Document::parse`] reads.
     pub text: String,
 }
 
@@ -214,7 +215,7 @@ pub enum Value {
     /// To `ExposedKey`.
     Flag(bool),
     /// To `Window`.
-    Crowd(Crowd),
+    WindowCount(WindowCount),
     /// To `FirstSeen`.
     FirstSeen(FirstSeen),
 }
@@ -282,10 +283,10 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// [`Interrupt::Ask`] until it has been counted.
-    pub fn crowd(&self, window: WindowQuery) -> Result<Crowd, Interrupt> {
-        let alone = Crowd::of_one(window.time);
+    pub fn window_count(&self, window: WindowQuery) -> Result<WindowCount, Interrupt> {
+        let alone = WindowCount::of_one(window.time);
         Ok(match self.ask(Query::Window(window))? {
-            Fact::Known(Value::Crowd(crowd)) => crowd,
+            Fact::Known(Value::WindowCount(count)) => count,
             _ => alone,
         })
     }

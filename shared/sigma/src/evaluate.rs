@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use keepwatch_core::about::Reference;
+use keepwatch_core::engine::{Cx, Described, Outcome, Rule, RuleMeta};
 use keepwatch_core::event::Record;
 use keepwatch_core::observation::{Actor, Observation};
-use keepwatch_core::rules::{Cx, Described, Meta, Outcome, Rule};
 use keepwatch_core::state::Interrupt;
 use rsigma_eval::{CompiledRule, EvaluationResult, evaluate_rule};
 use rsigma_parser::SigmaRule;
@@ -14,11 +15,11 @@ use crate::metadata::{description, false_positives, line, references};
 use crate::subject::resource;
 
 /// The most fields, references and false positives that are told.
-const MAX_TOLD: usize = 6;
+const MAX_LISTED: usize = 6;
 
 /// One rule, compiled. Its texts travel with what it reports: whoever writes the mail does not know the rule.
 pub(crate) struct Sigma {
-    meta: &'static Meta,
+    meta: &'static RuleMeta,
     compiled: CompiledRule,
     looked_into: BTreeSet<String>,
     description: String,
@@ -27,20 +28,20 @@ pub(crate) struct Sigma {
 }
 
 impl Sigma {
-    pub(crate) fn new(rule: &SigmaRule, compiled: CompiledRule, meta: &'static Meta) -> Sigma {
+    pub(crate) fn new(rule: &SigmaRule, compiled: CompiledRule, meta: &'static RuleMeta) -> Sigma {
         Sigma {
             meta,
             looked_into: looked_into(&compiled),
             compiled,
             description: description(rule),
             false_positives: false_positives(rule),
-            references: references(rule),
+            references: references(rule).iter().map(Reference::to_string).collect(),
         }
     }
 }
 
 impl Described for Sigma {
-    fn meta(&self) -> &'static Meta {
+    fn meta(&self) -> &'static RuleMeta {
         self.meta
     }
 }
@@ -60,14 +61,14 @@ impl Rule for Sigma {
         // A Sigma rule need not care whether the call succeeded; whoever is woken does.
         let outcome = failure(record).map(|why| format!(" (it failed: {why})")).unwrap_or_default();
         let mut seen = cx
-            .failing(resource(record), format!("{}: {who} called {name}{outcome}", self.meta.title))
+            .failing(resource(record), format!("{}: {who} called {name}{outcome}", self.meta.about.title))
             .because(&self.description);
         for (field, value) in matches(&matched, &event) {
             seen = seen.detail(&field, value);
         }
         seen = seen.detail("Service", record.event_source.or_empty());
-        seen = told(seen, "False positive", &self.false_positives);
-        seen = told(seen, "Reference", &self.references);
+        seen = list(seen, "False positive", &self.false_positives);
+        seen = list(seen, "Reference", &self.references);
         let region = record.aws_region.or_empty();
         let event_id = format!("AttributeKey=EventId,AttributeValue={}", record.event_id.or_empty());
         seen = seen.step(
@@ -96,11 +97,11 @@ fn failure<'r>(record: &'r Record<'_>) -> Option<&'r str> {
 }
 
 /// Adds the first of these texts. That there are more is said, or the list would pass for the whole.
-fn told(mut seen: Observation, label: &str, texts: &[String]) -> Observation {
-    for text in texts.iter().take(MAX_TOLD) {
+fn list(mut seen: Observation, label: &str, texts: &[String]) -> Observation {
+    for text in texts.iter().take(MAX_LISTED) {
         seen = seen.detail(label, text);
     }
-    match texts.len().saturating_sub(MAX_TOLD) {
+    match texts.len().saturating_sub(MAX_LISTED) {
         0 => seen,
         more => seen.detail(label, format!("and {more} more")),
     }
@@ -108,17 +109,17 @@ fn told(mut seen: Observation, label: &str, texts: &[String]) -> Observation {
 
 /// What in the event made the rule match, without what every mail says anyway.
 fn matches(matched: &EvaluationResult, event: &InText<'_>) -> Vec<(String, String)> {
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for field in matched.as_detection().into_iter().flat_map(|body| &body.matched_fields) {
         let value = event.as_it_is(&field.field).unwrap_or_else(|| field.value.clone());
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let told_anyway = matches!(field.field.as_str(), "eventName" | "eventSource");
-        if !told_anyway && !field.value.is_null() && told.len() < MAX_TOLD {
+        if !told_anyway && !field.value.is_null() && reports.len() < MAX_LISTED {
             let pair = (line(&field.field, 100), value);
-            if !told.contains(&pair) {
-                told.push(pair);
+            if !reports.contains(&pair) {
+                reports.push(pair);
             }
         }
     }
-    told
+    reports
 }

@@ -1,6 +1,6 @@
 //! Users' own rules: Sigma, the field's format for detections (<https://sigmahq.io>), evaluated by `rsigma-eval`.
 //!
-//! A Sigma rule becomes a rule like any other: it has [`Meta`](keepwatch_core::rules::Meta), says what it listens to, and
+//! A Sigma rule becomes a rule like any other: it has [`Meta`](keepwatch_core::engine::Meta), says what it listens to, and
 //! reports observations. So dispatch, EventBridge patterns, tuning, findings and mails need not know that it is one.
 //! Nothing of a rule is known before the program runs, hence what the built-in rules have as constants is leaked once at
 //! load.

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keepwatch_core::finding::short_hash;
-use keepwatch_core::rules::{On, Rule};
+use keepwatch_base::hash::short_hash;
+use keepwatch_core::engine::{On, Rule};
 use rsigma_eval::{CompiledRule, Engine};
 use rsigma_parser::{ConditionExpr, CorrelationRule, FilterRule, FilterRuleTarget, SigmaRule};
 

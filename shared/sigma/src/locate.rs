@@ -9,7 +9,7 @@ pub(crate) fn first(text: &str) -> usize {
 
 /// The line that this message is about.
 pub(crate) fn line_of(message: &str, text: &str) -> usize {
-    if let Some(line) = told(message) {
+    if let Some(line) = reports(message) {
         return line.saturating_sub(1).min(text.lines().count().saturating_sub(1));
     }
     // `Missing required field 'title'`: it stands nowhere.
@@ -42,7 +42,7 @@ pub(crate) fn opened(field: &str, text: &str) -> usize {
 }
 
 /// `… at line 7 column 3`
-fn told(message: &str) -> Option<usize> {
+fn reports(message: &str) -> Option<usize> {
     let (_, rest) = message.split_once("at line ")?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

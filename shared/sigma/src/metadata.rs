@@ -1,8 +1,10 @@
 //! What is known of a Sigma rule without running it, in Keepwatch's words.
 
-use keepwatch_core::observation::{Confidence, Severity};
-use keepwatch_core::rules::{Meta, On, registry};
-use keepwatch_core::text::clean;
+use keepwatch_base::text::clean;
+use keepwatch_core::about::{About, Origin, Reference, Standard};
+use keepwatch_core::catalogue::OWN_RULES;
+use keepwatch_core::engine::{On, RuleMeta};
+use keepwatch_core::severity::{Confidence, Severity};
 use rsigma_parser::{Level, SigmaRule};
 
 use crate::leak;
@@ -27,32 +29,35 @@ pub(crate) fn id(rule: &SigmaRule) -> String {
         }
     }
     slug.truncate(MAX_SLUG);
-    format!("{}{}", registry::OWN, slug.trim_end_matches('-'))
+    format!("{}{}", OWN_RULES, slug.trim_end_matches('-'))
 }
 
 /// Leaks the metadata of the rule with this id.
-pub(crate) fn meta(rule: &SigmaRule, id: String) -> &'static Meta {
+pub(crate) fn meta(rule: &SigmaRule, id: String) -> &'static RuleMeta {
     let selected = selected(&rule.detection);
     let on = On::Matching(
         leak::texts(selected.sources.into_iter().flatten()),
         leak::texts(selected.names.into_iter().flatten()),
     );
     let id = leak::text(id);
-    leak::value(Meta {
-        id,
-        title: leak::text(line(&rule.title, 200)),
-        severity: severity(rule.level),
-        confidence: Confidence::Medium,
-        catalogue: &["SIGMA"],
-        references: leak::texts(references(rule)),
+    leak::value(RuleMeta {
+        about: About {
+            id,
+            title: leak::text(line(&rule.title, 200)),
+            severity: severity(rule.level),
+            confidence: Confidence::Medium,
+            catalogue: &["SIGMA"],
+            references: references(rule).leak(),
+            origin: Origin::Event,
+            finding: id,
+            general: false,
+            repeat_hours: 24,
+            alerts_as_witness: false,
+            opt_in: false,
+        },
         on: leak::value([on]),
-        finding: id,
         // Whether a refused call matters is for the rule's own text to say.
         failed_calls: true,
-        general: false,
-        repeat_hours: 24,
-        wakes: false,
-        opt_in: false,
     })
 }
 
@@ -69,10 +74,11 @@ fn severity(level: Option<Level>) -> Severity {
 
 /// The techniques that its tags name (`attack.t1562.008`), and its references. The techniques come first, or a rule with
 /// many references would not tell them.
-pub(crate) fn references(rule: &SigmaRule) -> Vec<String> {
+pub(crate) fn references(rule: &SigmaRule) -> Vec<Reference> {
     let techniques: Vec<String> = rule.tags.iter().filter_map(|tag| technique(tag)).collect();
-    let attack = (!techniques.is_empty()).then(|| format!("ATT&CK {}", techniques.join(", ")));
-    attack.into_iter().chain(rule.references.iter().map(|text| line(text, 300))).collect()
+    let attack = (!techniques.is_empty()).then(|| Reference::of(Standard::Attack, leak::texts(techniques)));
+    let page = |text: &String| Reference::of(Standard::Documentation, leak::texts([line(text, 300)]));
+    attack.into_iter().chain(rule.references.iter().map(page)).collect()
 }
 
 fn technique(tag: &str) -> Option<String> {

@@ -6,13 +6,14 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{ids, record, seen};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::dispatch::Index;
+use keepwatch_core::engine::{Config, Rule, patterns};
 use keepwatch_core::event::Event;
-use keepwatch_core::observation::Severity;
-use keepwatch_core::rules::dispatch::Index;
-use keepwatch_core::rules::{Config, Rule, patterns, registry};
 use keepwatch_core::settings::Settings;
+use keepwatch_core::severity::Severity;
 use keepwatch_core::state::Fact;
-use keepwatch_core::time::Timestamp;
+use keepwatch_rules::registry;
 use keepwatch_sigma::{Loaded, load};
 use serde_json::{Value, json};
 
@@ -129,7 +130,7 @@ fn an_observation_carries_what_the_mail_needs() {
          AttributeKey=EventId,AttributeValue=6b2a5e0c-0000-4000-8000-000000000001"
     );
     assert_eq!(seen.rule.catalogue, ["SIGMA"]);
-    assert!(seen.rule.references.contains(&"ATT&CK T1562.008"), "{:?}", seen.rule.references);
+    assert_eq!(seen.rule.techniques(), ["T1562.008"]);
 }
 
 #[test]
@@ -207,10 +208,15 @@ fn what_is_invalid_is_named_and_stops_nothing() {
 #[test]
 fn eventbridge_brings_what_is_named_literally() {
     let loaded = rules();
-    let not: Vec<&str> =
-        loaded.rules.iter().filter(|own| own.not_brought().is_some()).map(|own| own.rule.meta().id).collect();
+    let not: Vec<&str> = loaded
+        .rules
+        .iter()
+        .filter(|own| own.not_brought().is_some())
+        .map(|own| own.rule.about().id)
+        .collect();
     assert_eq!(not, ["sigma-attack-tool-by-its-user-agent"]);
-    let whole = |id: &str| loaded.rules.iter().find(|own| own.rule.meta().id == id).unwrap().whole_services();
+    let whole =
+        |id: &str| loaded.rules.iter().find(|own| own.rule.about().id == id).unwrap().whole_services();
     assert_eq!(whole("sigma-layer-added-to-a-function"), ["lambda.amazonaws.com"]);
     assert_eq!(whole("sigma-attack-tool-by-its-user-agent"), [""; 0]);
     let rules = patterns::event_rules(loaded.after(&[]));
@@ -240,7 +246,7 @@ fn they_are_rules_like_any_other() {
             "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-05T00:00:00Z"}),
     ];
     let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
-    let settings = Settings::read(rows.iter());
+    let settings = Settings::read(rows.iter(), registry::CATALOGUE);
     assert!(settings.invalid.is_empty(), "{:?}", settings.invalid);
     let config = Config::default().with(&settings);
     let text = record("cloudtrail", "StopLogging", json!({}));
@@ -249,7 +255,8 @@ fn they_are_rules_like_any_other() {
     let by_root = json!({"userIdentity": {"type": "Root", "arn": "arn:aws:iam::111122223333:root"}});
     let text = record("config", "DeleteDeliveryChannel", by_root);
     let built_in = registry::RULES.iter().copied();
-    let general: Vec<&'static dyn Rule> = built_in.filter(|rule| rule.meta().id == "root-api-call").collect();
+    let general: Vec<&'static dyn Rule> =
+        built_in.filter(|rule| rule.about().id == "root-api-call").collect();
     let index = Index::new(rules().after(&general));
     let event = Event::parse(&text).unwrap();
     let nobody = |_: &_| Fact::Unavailable("nobody is asked".to_owned());

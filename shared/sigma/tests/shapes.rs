@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{ids, record, seen};
-use keepwatch_core::rules::Config;
+use keepwatch_core::engine::Config;
 use keepwatch_sigma::{Loaded, load};
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ fn a_copy_is_named_and_changes_no_id() {
     };
     let one = rule("1d1f3f2b7b01", "One");
     let copies = loaded("copies", &[("a.yml", &one), ("b.yml", &one)]);
-    let found: Vec<&str> = copies.rules.iter().map(|own| own.rule.meta().id).collect();
+    let found: Vec<&str> = copies.rules.iter().map(|own| own.rule.about().id).collect();
     assert_eq!(found, ["sigma-one"]);
     let [problem] = copies.problems.as_slice() else { panic!("{:?}", copies.problems) };
     assert!(
@@ -179,7 +179,7 @@ fn a_copy_is_named_and_changes_no_id() {
 
     let other = rule("1d1f3f2b7b02", "One");
     let alike = loaded("alike", &[("a.yml", &one), ("b.yml", &one), ("c.yml", &other)]);
-    let found: Vec<&str> = alike.rules.iter().map(|own| own.rule.meta().id).collect();
+    let found: Vec<&str> = alike.rules.iter().map(|own| own.rule.about().id).collect();
     assert!(found.len() == 2 && found.iter().all(|id| id.starts_with("sigma-one-")), "{found:?}");
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::Settings;
-use keepwatch_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::faults::Faults;
@@ -374,7 +374,7 @@ impl Engine {
                 }
             }
         }
-        let settings = Arc::new(Settings::read(self.rows.values()));
+        let settings = Arc::new(Settings::read(self.rows.values(), keepwatch_rules::registry::CATALOGUE));
         let mut world = lock(&self.world);
         world.active_at = at;
         world.tally.count("settings", "changes");

@@ -3,12 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use futures_util::future::{Either, join_all, select};
-use keepwatch_core::alert::outbox::Desk;
-use keepwatch_core::alert::report::Calendar;
+use keepwatch_alert::outbox::Notifier;
+use keepwatch_alert::report::Calendar;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::Index;
+use keepwatch_core::engine::intake::Intake;
 use keepwatch_core::event::Event;
-use keepwatch_core::intake::Intake;
-use keepwatch_core::rules::{Config, dispatch::Index, registry};
 use keepwatch_core::settings::Settings;
+use keepwatch_rules::registry;
 
 use super::ports::Ports;
 use super::world::Pause;
@@ -40,21 +42,33 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> bool {
 
 /// One batch of the stream: whether each record was worked off.
 pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc<Settings>) -> Vec<bool> {
-    let desk = Desk { findings: &ports, journal: &ports, topic: &ports, settings: &settings };
+    let notifier = Notifier {
+        findings: &ports,
+        journal: &ports,
+        topic: &ports,
+        settings: &settings,
+        catalogue: registry::DOCUMENTED,
+    };
     let mut done = Vec::new();
     for (i, finding_id) in finding_ids.iter().enumerate() {
         let token = format!("inv-{}-{i}", ports.by);
-        done.push(desk.deliver(finding_id, &token, ports.now()).await.is_ok());
+        done.push(notifier.deliver(finding_id, &token, ports.now()).await.is_ok());
     }
     done
 }
 
 /// One sweep: whether all of it worked.
 pub(super) async fn sweep(ports: Ports, settings: Arc<Settings>) -> bool {
-    let desk = Desk { findings: &ports, journal: &ports, topic: &ports, settings: &settings };
+    let notifier = Notifier {
+        findings: &ports,
+        journal: &ports,
+        topic: &ports,
+        settings: &settings,
+        catalogue: registry::DOCUMENTED,
+    };
     let calendar = Calendar { account: super::story::ACCOUNTS[0].to_owned(), hour: 7 };
     let token = format!("inv-{}-sweep", ports.by);
-    let (swept, outcome) = desk.sweep(&token, ports.now(), &calendar).await;
+    let (swept, outcome) = notifier.sweep(&token, ports.now(), &calendar).await;
     let mut world = lock(&ports.world);
     world.tally.add("sweeps", "findings that the settings silenced or woke", swept.settled);
     world.tally.add("sweeps", "alerts sent alone", swept.sent);

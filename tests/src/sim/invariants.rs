@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keepwatch_core::finding::{AlertState, Finding, MAILED_FROM};
-use keepwatch_core::rules::registry;
-use keepwatch_core::time::Timestamp;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::severity::MAILED_FROM;
+use keepwatch_rules::registry;
 
 use super::engine::Engine;
 use super::log::{Life, Log, MailKind, waits};
@@ -156,12 +157,12 @@ fn alerts(world: &World, id: &str, life: &Life, found: &mut Found) {
 
 /// I4: each alert after the first has a reason that holds.
 fn window(id: &str, finding: &Finding, life: &Life, found: &mut Found) {
-    let hours = registry::meta(&finding.rule).map_or(24, |meta| meta.repeat_hours);
+    let hours = registry::CATALOGUE.find(&finding.rule).map_or(24, |rule| rule.repeat_hours);
     // Several rules may witness one finding; the shortest window of any counts.
     let hours = finding
         .witnesses
         .values()
-        .filter_map(|w| registry::meta(&w.rule))
+        .filter_map(|w| registry::CATALOGUE.find(&w.rule))
         .map(|m| m.repeat_hours)
         .fold(hours, u32::min);
     for (i, due) in life.dues.iter().enumerate() {
@@ -207,10 +208,10 @@ fn mails(log: &Log, found: &mut Found) {
     let alone: Vec<i64> =
         log.mails.iter().filter(|(_, kind)| *kind == MailKind::Alone).map(|(at, _)| *at).collect();
     // A full bucket, what it gains, and what a few notifiers may have taken out and not sent yet.
-    let slack = i64::from(keepwatch_core::alert::budget::CAPACITY) + 1 + 5;
+    let slack = i64::from(keepwatch_alert::budget::CAPACITY) + 1 + 5;
     for (i, first) in alone.iter().enumerate() {
         for (n, last) in (1_i64..).zip(&alone[i..]) {
-            if n > slack + (last - first) / keepwatch_core::alert::budget::REFILL_MILLIS {
+            if n > slack + (last - first) / keepwatch_alert::budget::REFILL_MILLIS {
                 let from = Timestamp::from_millis(*first);
                 found.wrong("I9", format!("{n} mails alone from {from} on, more than the budget has"));
                 return;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use keepwatch_core::finding::{AlertState, Finding};
-use keepwatch_core::observation::Severity;
+use keepwatch_core::severity::Severity;
 
 /// An alert became due.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Log {
         }
         life.silenced |= after.silence.is_some();
         let woken = before.is_some_and(|f| f.silence.is_some()) && after.silence.is_none();
-        if woken && after.is_open() && after.severity >= keepwatch_core::finding::MAILED_FROM {
+        if woken && after.is_open() && after.severity >= keepwatch_core::severity::MAILED_FROM {
             life.woken_at = Some(now);
         } else if after.silence.is_some() {
             life.woken_at = None;

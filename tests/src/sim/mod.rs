@@ -1,6 +1,6 @@
 //! A world in a box: queue, tables, stream, topic and clock, deterministic from one seed.
 //!
-//! The code under test is core's own: [`keepwatch_core::intake::Intake`] and [`keepwatch_core::alert::outbox::Desk`], with
+//! The code under test is core's own: [`keepwatch_core::engine::intake::Intake`] and [`keepwatch_alert::outbox::Notifier`], with
 //! all rules, on real events. Every call of a port is a step before and after which the function may crash, be throttled
 //! or never hear the answer. Messages come twice, late and in any order, poison among them; stream and sweeps are down for
 //! a while, or for longer than stream records live. When the story is over nothing fails any more, the dead-letter queue
@@ -22,11 +22,12 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::{Engine, Snapshot};
+use invariants::Found;
 use keepwatch_core::finding::AlertState;
 
 use crate::lock;
-use engine::{Engine, Snapshot};
-use invariants::Found;
+
 pub use invariants::Violation;
 pub use sabotage::Sabotage;
 pub use tally::Tally;

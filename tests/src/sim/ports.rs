@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use keepwatch_core::alert::Alert;
-use keepwatch_core::alert::outbox::{Claim, DueAlert, End, Outbox, Topic};
-use keepwatch_core::alert::sweep::Census;
+use keepwatch_alert::Alert;
+use keepwatch_alert::outbox::{Claim, DueAlert, End, Outbox, Topic};
+use keepwatch_alert::sweep::AllFindings;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
 use keepwatch_core::finding::{AlertState, Due, Finding, Passed};
-use keepwatch_core::journal::{Entry, Journal};
+use keepwatch_core::memory::journal::{Entry, Journal};
 use keepwatch_core::settings::Silence;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value as Known};
-use keepwatch_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -273,7 +273,7 @@ impl Outbox for Ports {
     }
 }
 
-impl Census for Ports {
+impl AllFindings for Ports {
     type Error = Failed;
 
     async fn visit(&self, mut visit: impl FnMut(Finding) + Send) -> Result<usize, Failed> {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::{Finding, MAILED_FROM, Passed};
-use keepwatch_core::observation::{Observation, Severity, Verdict};
-use keepwatch_core::time::Timestamp;
+use keepwatch_core::finding::{Finding, Passed};
+use keepwatch_core::observation::{Observation, Verdict};
+use keepwatch_core::severity::MAILED_FROM;
+use keepwatch_core::severity::Severity;
 use serde_json::Value;
 
 use super::functions::{CONFIG, RULES};

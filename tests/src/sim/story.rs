@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use keepwatch_core::time::Timestamp;
+use keepwatch_base::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::queue::Message;

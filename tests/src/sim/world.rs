@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::Receipt;
 use keepwatch_core::finding::{AlertState, Finding, Passed};
 use keepwatch_core::settings::Settings;
-use keepwatch_core::time::Timestamp;
 use serde_json::Value;
 
 use super::faults::{Call, Fate, Faults};

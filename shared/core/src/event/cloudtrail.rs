@@ -4,14 +4,15 @@
 
 use std::sync::OnceLock;
 
+use keepwatch_base::network;
+use keepwatch_base::time::Timestamp;
 use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::heading::{Heading, heading_of};
+use super::header::{RecordHeader, header_of};
+use super::json::{flag_at, text_at};
 use super::lenient::{Text, lenient};
-use crate::network;
-use crate::time::Timestamp;
 
 lenient! {
     /// The record as it stands in the event; [`Record`] adds the parameters parsed on demand.
@@ -205,28 +206,28 @@ impl Record<'_> {
     }
 
     /// What rules listen by.
-    pub fn heading(&self) -> Heading<'_> {
-        heading_of!(self)
+    pub fn header(&self) -> RecordHeader<'_> {
+        header_of!(self)
     }
 
-    /// [`Heading::failed`].
+    /// [`RecordHeader::failed`].
     pub fn failed(&self) -> bool {
-        self.heading().failed()
+        self.header().failed()
     }
 
-    /// [`Heading::reads_only`].
+    /// [`RecordHeader::reads_only`].
     pub fn reads_only(&self) -> bool {
-        self.heading().reads_only()
+        self.header().reads_only()
     }
 
-    /// [`Heading::by_root`].
+    /// [`RecordHeader::by_root`].
     pub fn by_root(&self) -> bool {
-        self.heading().by_root()
+        self.header().by_root()
     }
 
     /// The account the event belongs to.
     pub fn account(&self) -> &str {
-        self.heading().account
+        self.header().account
     }
 
     /// When it happened, by the source's clock.
@@ -266,44 +267,4 @@ fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
     // Valid JSON may still hold a number or an escape that has no value in Rust. Such parameters count as absent, and a
     // grant whose parameters are absent is reported as unknown (`grant-content-omitted`).
     cell.get_or_init(|| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
-}
-
-/// A non-empty string at `path`, keys compared exactly.
-pub(crate) fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
-    path.iter().try_fold(value, |value, key| value.get(key))?.as_str().filter(|text| !text.is_empty())
-}
-
-/// A boolean at `path`, whether it is written as `true`, `"true"` or `{"value": true}`.
-pub(crate) fn flag_at(value: &Value, path: &[&str]) -> Option<bool> {
-    match path.iter().try_fold(value, |value, key| value.get(key))? {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        Value::Object(wrapped) => flag_at(wrapped.get("value")?, &[]),
-        _ => None,
-    }
-}
-
-/// A whole number at `path`, whether it is written as a number or as text.
-pub(crate) fn number_at(value: &Value, path: &[&str]) -> Option<i64> {
-    match path.iter().try_fold(value, |value, key| value.get(key))? {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|number| number as i64)),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// The elements of a list at `path`. A list may be wrapped as `{"items": [...]}`, and a single object stands for a list of
-/// one.
-pub(crate) fn items_at<'v>(value: &'v Value, path: &[&str]) -> Vec<&'v Value> {
-    match path.iter().try_fold(value, |value, key| value.get(key)) {
-        Some(Value::Array(items)) => items.iter().collect(),
-        Some(Value::Object(wrapped)) => match wrapped.get("items") {
-            Some(Value::Array(items)) => items.iter().collect(),
-            _ if wrapped.is_empty() => Vec::new(),
-            _ => path.iter().try_fold(value, |value, key| value.get(key)).into_iter().collect(),
-        },
-        Some(Value::Null) | None => Vec::new(),
-        Some(single) => vec![single],
-    }
 }

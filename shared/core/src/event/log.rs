@@ -13,7 +13,7 @@ use super::{Event, Outline, Unreadable};
 #[derive(Debug)]
 // An outline is looked at once and gone: a box of its own would cost more than the moves it saves.
 #[allow(clippy::large_enum_variant)]
-pub enum Entry<'a> {
+pub enum LogEntry<'a> {
     /// A CloudTrail record of which only the outline has been read.
     Record(Outline<'a>, &'a str),
     /// Anything else: an envelope, or what is no event.
@@ -42,14 +42,14 @@ lenient! {
 
 /// Hands on each event of a JSON document: an event, a list of events, or an object around them. What is broken is
 /// handed on as an error, after the events before it.
-pub fn entries(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) {
+pub fn entries(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) {
     let text = text.trim_start_matches('\u{feff}').trim();
     if let Some(list) = records(text).or_else(|| text.strip_prefix('[')) {
         return items(list, each);
     }
     match entry(text) {
-        Ok((Entry::Other(text), _)) if !inside(text, each) => each(Ok(Entry::Other(text))),
-        Ok((Entry::Other(_), _)) => {}
+        Ok((LogEntry::Other(text), _)) if !inside(text, each) => each(Ok(LogEntry::Other(text))),
+        Ok((LogEntry::Other(_), _)) => {}
         Ok((entry, end)) if text[end..].trim().is_empty() => each(Ok(entry)),
         Ok((_, end)) => {
             let rest: String = text[end..].trim().chars().take(20).collect();
@@ -66,7 +66,7 @@ fn records(text: &str) -> Option<&str> {
 }
 
 /// The items of a list that has just begun.
-fn items(mut text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) {
+fn items(mut text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) {
     loop {
         text = text.trim_start();
         if text.starts_with(']') {
@@ -88,16 +88,16 @@ fn items(mut text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) {
 }
 
 /// Reads one value, once: its outline, and where it ends.
-fn entry(text: &str) -> Result<(Entry<'_>, usize), Unreadable> {
+fn entry(text: &str) -> Result<(LogEntry<'_>, usize), Unreadable> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Outline<'_>>();
     let outline = values.next().ok_or_else(|| Unreadable { reason: "there is no event".to_owned() })??;
     let end = values.byte_offset();
     let own = &text[..end];
-    Ok((if outline.is_record() { Entry::Record(outline, own) } else { Entry::Other(own) }, end))
+    Ok((if outline.is_record() { LogEntry::Record(outline, own) } else { LogEntry::Other(own) }, end))
 }
 
 /// The events in an object around them; `false` where it is none.
-fn inside(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) -> bool {
+fn inside(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) -> bool {
     let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(text) else { return false };
     let found = wrapper.events.0.iter().map(|found| &found.event).chain([&wrapper.event]);
     let texts: Vec<&str> = found.filter_map(Text::get).collect();
@@ -108,15 +108,15 @@ fn inside(text: &str, each: &mut dyn FnMut(Result<Entry<'_>, Unreadable>)) -> bo
     !records.is_empty() || !texts.is_empty()
 }
 
-impl<'a> Entry<'a> {
+impl<'a> LogEntry<'a> {
     /// The event, read whole.
     ///
     /// # Errors
     /// [`Unreadable`] when it is none.
     pub fn event(&self) -> Result<Event<'a>, Unreadable> {
         match self {
-            Entry::Record(_, text) => Event::record(text),
-            Entry::Other(text) => Event::parse(text),
+            LogEntry::Record(_, text) => Event::record(text),
+            LogEntry::Other(text) => Event::parse(text),
         }
     }
 }
@@ -128,24 +128,23 @@ pub fn goes_on(line: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::rules::testing::{call, envelope};
+    use keepwatch_rules::testing::{call, envelope};
 
     /// What the document holds: event names, `-` for what is no record, and the errors' words.
     fn told(text: &str) -> Vec<String> {
         let mut all = Vec::new();
         entries(text, &mut |entry| {
             all.push(match entry {
-                Ok(Entry::Record(outline, text)) => {
+                Ok(LogEntry::Record(outline, text)) => {
                     assert_eq!(Event::parse(text).unwrap().name(), outline.event_name.or_empty());
                     outline.event_name.or_empty().to_owned()
                 }
-                Ok(Entry::Other(text)) => format!("-{text}"),
+                Ok(LogEntry::Other(text)) => format!("-{text}"),
                 Err(error) => format!("! {}", error.reason),
             });
         });

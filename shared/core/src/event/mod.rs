@@ -5,8 +5,9 @@
 
 pub mod cloudtrail;
 pub mod guardduty;
-pub mod heading;
+pub mod header;
 pub mod health;
+pub mod json;
 pub mod lenient;
 pub mod log;
 pub mod security_services;
@@ -14,18 +15,18 @@ pub mod security_services;
 mod tests;
 pub mod trusted_advisor;
 
+use keepwatch_base::arn::is_account_id;
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
+use lenient::{List, Text, lenient};
 use serde_json::value::RawValue;
 
 pub use cloudtrail::Record;
 pub use guardduty::GuardDuty;
-pub use heading::{Heading, Outline};
+pub use header::{Outline, RecordHeader};
 pub use health::Health;
 pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
 pub use trusted_advisor::TrustedAdvisor;
-
-use crate::finding::short_hash;
-use crate::time::Timestamp;
-use lenient::{List, Text, lenient};
 
 lenient! {
     /// The EventBridge envelope.
@@ -282,9 +283,4 @@ fn object(text: &str) -> Result<&str, Unreadable> {
     } else {
         Err(Unreadable { reason: "its detail is not a JSON object".to_owned() })
     }
-}
-
-/// Whether the text is an AWS account id: twelve digits.
-pub fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,11 +1,10 @@
 //! Whatever AWS sends, it is read; whatever cannot be read says why.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use keepwatch_rules::testing::{call, envelope};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::rules::testing::{call, envelope};
 
 #[test]
 fn what_is_no_event_says_why() {
@@ -163,7 +162,7 @@ proptest! {
         let text = event.to_string();
         let parsed = Event::parse(&text);
         match parsed {
-            Ok(_) => drop(crate::rules::testing::evaluate_all(&text)),
+            Ok(_) => drop(keepwatch_rules::testing::evaluate_all(&text)),
             Err(error) => prop_assert!(event.get("detail").is_some_and(|detail| !detail.is_object()), "{error}: {text}"),
         }
     }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::witness::keep_if_telling;
-use super::{AlertState, Due, Finding, MAILED_FROM, Passed, Reached, Seen, Status, Witness};
-use crate::observation::{Burst, Observation, Severity, Verdict};
+use keepwatch_base::time::Timestamp;
+
+use super::witness::keep_if_not_outdone;
+use crate::finding::{AlertState, Due, Finding, Passed, Reached, SeenEvent, Status, Witness};
+use crate::observation::{Burst, Observation, Verdict};
 use crate::settings::Silence;
-use crate::time::Timestamp;
+use crate::severity::MAILED_FROM;
+use crate::severity::Severity;
 
 /// How many witnesses a finding keeps apart: the first by name, which is the same set in any order of arrival.
 const KEPT_WITNESSES: usize = 12;
@@ -121,7 +124,7 @@ impl Finding {
         if new_event && !self.remembers(&event.id, None) {
             self.occurrences += 1;
         }
-        self.remember(Seen { time: event.time, id: event.id.clone(), rule: rule.to_owned() });
+        self.remember(SeenEvent { time: event.time, id: event.id.clone(), rule: rule.to_owned() });
         self.first_seen = self.first_seen.min(event.time);
         self.last_seen = self.last_seen.max(event.time);
         self.confidence = self.confidence.max(observation.rule.confidence);
@@ -137,7 +140,7 @@ impl Finding {
         true
     }
 
-    fn remember(&mut self, seen: Seen) {
+    fn remember(&mut self, seen: SeenEvent) {
         let place = self.events.partition_point(|other| *other < seen);
         self.events.insert(place, seen);
         if self.events.len() > REMEMBERED_EVENTS {
@@ -147,7 +150,7 @@ impl Finding {
 
     fn witness(&mut self, observation: &Observation) {
         let new = Witness::of(observation);
-        keep_if_telling(&mut self.strongest, &new);
+        keep_if_not_outdone(&mut self.strongest, &new);
         let known = self.witnesses.get(&observation.witness);
         if known.is_none_or(|old| old.age() < new.age()) {
             self.witnesses.insert(observation.witness.clone(), new);
@@ -231,7 +234,7 @@ impl Finding {
         if severity < self.severity {
             return Some("worse");
         }
-        if first_of_source && observation.rule.wakes {
+        if first_of_source && observation.rule.alerts_as_witness {
             return Some("new witness");
         }
         let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
@@ -251,7 +254,7 @@ impl Finding {
 
     /// Makes the finding ready to be written: counts the write, notes its time, and enters the finding into the sweeps'
     /// index or takes it out. Only here does a finding depend on the clock of whoever writes it.
-    pub(crate) fn stamp(&mut self, now: Timestamp) {
+    pub fn stamp(&mut self, now: Timestamp) {
         self.version += 1;
         if self.version == 1 {
             self.created_at = now;

@@ -7,23 +7,19 @@
 mod fold;
 mod operator;
 pub mod record;
-#[cfg(test)]
-mod tests;
 mod witness;
 
 use std::collections::BTreeMap;
 
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::observation::{Confidence, Observation, Resolution, Severity, Subject};
+use crate::observation::{Observation, Resolution, Subject};
 use crate::settings::Silence;
-use crate::time::Timestamp;
+use crate::severity::{Confidence, Severity};
 
-pub use witness::{Age, Seen, Witness};
-
-/// Findings below this are kept in the table and in the daily digest, and have no mail of their own.
-pub const MAILED_FROM: Severity = Severity::Medium;
+pub use witness::{Age, SeenEvent, Witness};
 
 /// OCSF's finding statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +77,8 @@ pub struct Passed {
 }
 
 impl Passed {
-    fn of(observation: &Observation) -> Passed {
+    /// What a passing observation says.
+    pub fn of(observation: &Observation) -> Passed {
         Passed {
             at: observation.event.time,
             event_id: observation.event.id.clone(),
@@ -162,7 +159,7 @@ pub struct Finding {
     /// What each rule, or each source of a rule, saw last.
     pub witnesses: BTreeMap<String, Witness>,
     /// The latest events, newest last.
-    pub events: Vec<Seen>,
+    pub events: Vec<SeenEvent>,
     /// Severities reached because it happened often, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bursts: Vec<Reached>,
@@ -239,17 +236,6 @@ impl Due {
 pub fn finding_id(rule: &str, subject: &Subject) -> String {
     let aspect = subject.aspect.as_deref().unwrap_or_default();
     format!("{rule}-{}", short_hash(&[rule, &subject.account, &subject.region, &subject.resource, aspect]))
-}
-
-/// Sixteen hexadecimal digits that stand for these parts.
-pub fn short_hash(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
-        hash.update(part.len().to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Observation {

@@ -1,10 +1,12 @@
 //! What people do to a finding: acknowledge, resolve, suppress, and what happens when a suppression ends.
 
-use super::{Acknowledged, AlertState, Due, Finding, MAILED_FROM, Passed};
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
+
+use crate::finding::{Acknowledged, AlertState, Due, Finding, Passed};
 use crate::observation::Resolution;
 use crate::settings::Silence;
-use crate::text::clean;
-use crate::time::Timestamp;
+use crate::severity::MAILED_FROM;
 
 /// The most characters of a person's name or note that are kept.
 const MAX_NOTE: usize = 300;
@@ -48,7 +50,7 @@ impl Finding {
 
     /// A sweep has found that what silences it still stands: it need not look again before that ends. Returns whether that
     /// changed anything.
-    pub(crate) fn confirm_silence(&mut self) -> bool {
+    pub fn confirm_silence(&mut self) -> bool {
         let Some(until) = self.silence.as_ref().filter(|_| self.is_open()).map(|silence| silence.until)
         else {
             return false;

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use super::{Finding, Passed, short_hash};
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
+
+use crate::finding::{Finding, Passed};
 use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
-use crate::time::Timestamp;
 
 /// Attempts before a contended finding is given back to the queue, which delivers the event again.
 const ATTEMPTS: usize = 12;
@@ -161,12 +163,12 @@ async fn once<S: FindingStore>(
             let expected = finding.version;
             let event_id = &observation.event.id;
             // The finding itself knows the latest events; for older ones the receipt is asked.
-            let told = if observation.verdict == Verdict::Passing || finding.remembers(event_id, None) {
+            let told_by = if observation.verdict == Verdict::Passing || finding.remembers(event_id, None) {
                 Receipt::new()
             } else {
                 store.receipt(&key).await?
             };
-            if told.contains(rule) {
+            if told_by.contains(rule) {
                 return Ok(Some(Recorded::Unchanged));
             }
             // Whether a suppression still stands is the sweep's to say, which reads the settings anew; these may be a
@@ -174,7 +176,7 @@ async fn once<S: FindingStore>(
             if finding.silence.as_ref().is_some_and(|silence| silence.until <= now) {
                 finding.obey(silence);
             }
-            if !finding.apply_counting(observation, told.is_empty()) {
+            if !finding.apply_counting(observation, told_by.is_empty()) {
                 return Ok(Some(Recorded::Unchanged));
             }
             finding.stamp(now);

@@ -1,9 +1,10 @@
 //! What a finding keeps of an observation, within bounds.
 
+use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{Actor, EventRef, Observation, Severity, Step, Verdict};
-use crate::time::Timestamp;
+use crate::observation::{Actor, Observation, Occurrence, Step, Verdict};
+use crate::severity::Severity;
 
 /// The most bytes of details, and of steps, that one witness keeps. DynamoDB takes items of up to 400 KB (developer
 /// guide, "Constraints"), and a finding keeps up to seventeen witnesses.
@@ -23,7 +24,7 @@ pub struct Witness {
     /// Failing or unknown.
     pub verdict: Verdict,
     /// The event.
-    pub event: EventRef,
+    pub event: Occurrence,
     /// Where it happened.
     pub region: String,
     /// Who did it.
@@ -91,7 +92,7 @@ fn fitting<T: Clone>(all: &[T], bytes: impl Fn(&T) -> usize) -> Vec<T> {
 /// Adds a witness to those of which none outdoes another: for each severity the latest, unless something worse came
 /// later still. Such a set has at most one element a severity, does not depend on the order of additions, and still
 /// tells what was worst since any moment.
-pub(super) fn keep_if_telling(frontier: &mut Vec<Witness>, new: &Witness) {
+pub(super) fn keep_if_not_outdone(frontier: &mut Vec<Witness>, new: &Witness) {
     if frontier.iter().any(|kept| kept.outdoes(new)) {
         return;
     }
@@ -102,7 +103,7 @@ pub(super) fn keep_if_telling(frontier: &mut Vec<Witness>, new: &Witness) {
 
 /// An event that a finding remembers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SeenEvent {
     /// When.
     pub time: Timestamp,
     /// The source's own id.

@@ -5,18 +5,18 @@
 
 pub mod own_rules;
 mod suppression;
-#[cfg(test)]
-mod tests;
 mod tuning;
 
 use std::collections::BTreeMap;
 
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::catalogue::Catalogue;
 use crate::observation::Subject;
-use crate::text::clean;
-use crate::time::Timestamp;
 
 pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression};
 pub use tuning::{LISTS, Lists, Override};
@@ -47,16 +47,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads rows, in any order.
-    pub fn read<'r>(rows: impl IntoIterator<Item = &'r Value>) -> Settings {
+    /// Reads rows, in any order. The catalogue says which rules they may name.
+    pub fn read<'r>(rows: impl IntoIterator<Item = &'r Value>, catalogue: Catalogue) -> Settings {
         let mut settings = Settings::default();
         for row in rows {
             let key = row[KEY].as_str().unwrap_or_default();
             let read = match key.split_once('#') {
                 Some(("suppression", id)) => {
-                    Suppression::read(id, row).map(|it| settings.suppressions.push(it))
+                    Suppression::read(id, row, catalogue).map(|it| settings.suppressions.push(it))
                 }
-                Some(("rule", id)) => Override::read(id, row).map(|it| {
+                Some(("rule", id)) => Override::read(id, row, catalogue).map(|it| {
                     settings.overrides.insert(id.to_owned(), it);
                 }),
                 Some(("list", name)) => settings.lists.read(name, row),
@@ -81,6 +81,6 @@ impl Settings {
     pub fn fingerprint(&self, now: Timestamp) -> String {
         let active: Vec<String> =
             self.suppressions.iter().filter(|s| s.is_active(now)).map(Suppression::fingerprint).collect();
-        crate::finding::short_hash(&active.iter().map(String::as_str).collect::<Vec<_>>())
+        short_hash(&active.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }

@@ -1,9 +1,10 @@
 //! What is wrong with the owner's own rules. `detect` finds it out when it starts and sends no mails; `notify` sends mails
 //! and has no rules. So it is noted in the journal and announced like a settings row that cannot be used.
 
+use keepwatch_base::time::Timestamp;
+
 use super::Invalid;
-use crate::journal::{Journal, change};
-use crate::time::Timestamp;
+use crate::memory::journal::{Journal, change};
 
 /// The journal's key.
 const ENTRY: &str = "own rules";

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use keepwatch_base::arn::is_account_id;
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
+use keepwatch_base::wildcard::matches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::KEY;
-use crate::event::is_account_id;
-use crate::finding::short_hash;
+use crate::about::About;
+use crate::catalogue::{Catalogue, OWN_RULES};
 use crate::observation::Subject;
-use crate::policy::wildcard::matches;
-use crate::rules::{Meta, registry};
-use crate::text::clean;
-use crate::time::Timestamp;
 
 /// The most days a suppression lasts.
 pub const DAYS: u64 = 366;
@@ -67,7 +68,7 @@ impl Suppression {
     ///
     /// # Errors
     /// What is wrong with it, and what to do.
-    pub fn read(id: &str, row: &Value) -> Result<Suppression, String> {
+    pub fn read(id: &str, row: &Value, catalogue: Catalogue) -> Result<Suppression, String> {
         const KNOWN: &[&str] =
             &[KEY, "rule", "account", "resource", "owner", "reason", "created_at", "expires_at"];
         if let Some(name) =
@@ -106,17 +107,17 @@ impl Suppression {
             created_at: time("created_at")?,
             expires_at: time("expires_at")?,
         };
-        suppression.check()?;
+        suppression.check(catalogue)?;
         Ok(suppression)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, catalogue: Catalogue) -> Result<(), String> {
         let rule = &self.rule;
-        if self.rules().next().is_none() && !rule.starts_with(registry::OWN) {
+        if self.rules(catalogue).next().is_none() && !rule.starts_with(OWN_RULES) {
             return Err(format!("no rule is called `{rule}`: `keepwatch rules list` names them all"));
         }
-        let (days, why) = match self.core_rule() {
-            Some(meta) => (CORE_DAYS, format!(" because it covers {}", meta.id)),
+        let (days, why) = match self.core_rule(catalogue) {
+            Some(core) => (CORE_DAYS, format!(" because it covers {}", core.id)),
             None => (DAYS, String::new()),
         };
         if self.expires_at <= self.created_at {
@@ -130,14 +131,14 @@ impl Suppression {
         Ok(())
     }
 
-    /// The built-in rules whose findings it covers.
-    fn rules(&self) -> impl Iterator<Item = &'static Meta> {
-        registry::RULES.iter().map(|rule| rule.meta()).filter(|meta| matches(&self.rule, meta.finding))
+    /// The rules whose findings it covers.
+    fn rules(&self, catalogue: Catalogue) -> impl Iterator<Item = &'static About> {
+        catalogue.all().iter().copied().filter(|about| matches(&self.rule, about.finding))
     }
 
     /// A rule that it covers and that must not be silenced for long.
-    pub fn core_rule(&self) -> Option<&'static Meta> {
-        self.rules().find(|meta| is_core(meta))
+    pub fn core_rule(&self, catalogue: Catalogue) -> Option<&'static About> {
+        self.rules(catalogue).find(|about| is_core(about))
     }
 
     /// The row.
@@ -189,7 +190,7 @@ impl Suppression {
 }
 
 /// Whether a rule guards what must not be silenced for long. One that the owner had to switch on may be switched off.
-pub(super) fn is_core(meta: &Meta) -> bool {
-    let guards = |theme: &&str| meta.catalogue.iter().any(|code| code.starts_with(*theme));
-    !meta.opt_in && ["ROOT-", "KEY-", "SELF-"].iter().any(guards)
+pub(super) fn is_core(about: &About) -> bool {
+    let guards = |theme: &&str| about.catalogue.iter().any(|code| code.starts_with(*theme));
+    !about.opt_in && ["ROOT-", "KEY-", "SELF-"].iter().any(guards)
 }

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use keepwatch_base::arn::is_account_id;
+use keepwatch_base::text::clean;
 use serde_json::Value;
 
 use super::KEY;
 use super::suppression::is_core;
-use crate::event::is_account_id;
-use crate::observation::Severity;
-use crate::rules::registry;
-use crate::text::clean;
+use crate::catalogue::Catalogue;
+use crate::memory::window::REMEMBERED;
+use crate::severity::{MAILED_FROM, Severity};
 
 /// What is set for one rule: a row `rule#ID`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Override {
     pub enabled: Option<bool>,
     /// `severity`: of everything it reports.
     pub severity: Option<Severity>,
-    /// `threshold`: how many make a crowd, where the rule counts.
+    /// `threshold`: how many events are too many, where the rule counts.
     pub threshold: Option<usize>,
 }
 
@@ -41,23 +42,23 @@ pub struct Lists {
     pub trusted_accounts: Vec<String>,
     /// `automation`: patterns of ARNs of users and roles that act without a person.
     pub automation: Vec<String>,
-    /// `break-glass`: patterns of ARNs of users and roles that are used in emergencies alone.
-    pub break_glass: Vec<String>,
     /// `expected-regions`: regions that are in use; activity elsewhere is told.
     pub expected_regions: Vec<String>,
 }
 
 /// The names of the lists.
-pub const LISTS: [&str; 4] = ["trusted-accounts", "automation", "break-glass", "expected-regions"];
+pub const LISTS: [&str; 3] = ["trusted-accounts", "automation", "expected-regions"];
+
+/// A list that no rule ever read. A row of it is told to be of no use.
+const NEVER_READ: &str = "break-glass";
 
 impl Override {
     /// Validates a row.
     ///
     /// # Errors
     /// What is wrong with it, and what to do.
-    pub fn read(rule: &str, row: &Value) -> Result<Override, String> {
-        let meta = registry::meta(rule);
-        if meta.is_none() && !rule.starts_with(registry::OWN) {
+    pub fn read(rule: &str, row: &Value, catalogue: Catalogue) -> Result<Override, String> {
+        if !catalogue.may_have(rule) {
             return Err(format!(
                 "no rule is called `{}`: `keepwatch rules list` names them all",
                 clean(rule, 60)
@@ -78,13 +79,13 @@ impl Override {
             };
         let threshold = match &row["threshold"] {
             Value::Null => None,
-            number => Some(threshold(number).ok_or_else(|| {
-                format!("`threshold` must be a whole number from 1 to {}", crate::window::REMEMBERED)
-            })?),
+            number => Some(
+                threshold(number)
+                    .ok_or_else(|| format!("`threshold` must be a whole number from 1 to {}", REMEMBERED))?,
+            ),
         };
-        let quieter =
-            enabled == Some(false) || severity.is_some_and(|severity| severity < crate::finding::MAILED_FROM);
-        if quieter && meta.is_some_and(is_core) {
+        let quieter = enabled == Some(false) || severity.is_some_and(|severity| severity < MAILED_FROM);
+        if quieter && catalogue.find(rule).is_some_and(is_core) {
             return Err(format!(
                 "{rule} guards the account itself and cannot be switched off or made silent; suppress it for a time, \
                  with `keepwatch suppress add`"
@@ -98,18 +99,17 @@ fn threshold(number: &Value) -> Option<usize> {
     let number = number
         .as_u64()
         .or_else(|| number.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0).map(|n| n as u64))?;
-    usize::try_from(number).ok().filter(|number| (1..=crate::window::REMEMBERED).contains(number))
+    usize::try_from(number).ok().filter(|number| (1..=REMEMBERED).contains(number))
 }
 
 impl Lists {
     /// Each list with its name.
-    pub fn named(&self) -> [(&'static str, &[String]); 4] {
-        let Lists { trusted_accounts, automation, break_glass, expected_regions } = self;
+    pub fn named(&self) -> [(&'static str, &[String]); 3] {
+        let Lists { trusted_accounts, automation, expected_regions } = self;
         [
             (LISTS[0], trusted_accounts.as_slice()),
             (LISTS[1], automation.as_slice()),
-            (LISTS[2], break_glass.as_slice()),
-            (LISTS[3], expected_regions.as_slice()),
+            (LISTS[2], expected_regions.as_slice()),
         ]
     }
 
@@ -124,7 +124,7 @@ impl Lists {
                 true => Ok(()),
                 false => Err(format!("`{value}` is no account id: twelve digits")),
             },
-            "automation" | "break-glass" => |value| match value.starts_with("arn:") && value != "arn:*" {
+            "automation" => |value| match value.starts_with("arn:") && value != "arn:*" {
                 true => Ok(()),
                 false => {
                     Err(format!("`{value}` is no ARN of a user or role, such as arn:aws:iam::*:role/ci-*"))
@@ -135,6 +135,11 @@ impl Lists {
                 true => Ok(()),
                 false => Err(format!("`{value}` is no region, such as eu-central-1")),
             },
+            NEVER_READ => {
+                return Err(format!(
+                    "no rule ever read this list, and it is gone: `keepwatch tune reset list#{NEVER_READ}` removes the row"
+                ));
+            }
             _ => return Err(format!("there is no such list; there are {}", LISTS.join(", "))),
         };
         let values = row["values"].as_array().ok_or("`values` must be a list of texts")?;
@@ -147,7 +152,6 @@ impl Lists {
         let list = match name {
             "trusted-accounts" => &mut self.trusted_accounts,
             "automation" => &mut self.automation,
-            "break-glass" => &mut self.break_glass,
             _ => &mut self.expected_regions,
         };
         list.extend(texts);

@@ -1,12 +1,12 @@
 //! What the tests of rules share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::{Index, linear};
 use keepwatch_core::event::Event;
 use keepwatch_core::observation::Observation;
-use keepwatch_core::rules::Config;
-use keepwatch_core::rules::dispatch::{Index, linear};
 use keepwatch_core::state::Fact;
-use keepwatch_core::time::Timestamp;
 use keepwatch_sigma::Loaded;
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ pub(crate) fn record(source: &str, name: &str, changes: Value) -> String {
 pub(crate) fn seen(loaded: &Loaded, record: &str, config: &Config) -> Vec<Observation> {
     let index = Index::new(loaded.after(&[]));
     let event = Event::parse(record).unwrap();
-    let found: Vec<&str> = index.listeners(&event).map(|rule| rule.meta().id).collect();
+    let found: Vec<&str> = index.listeners(&event).map(|rule| rule.about().id).collect();
     assert_eq!(found, linear(loaded.after(&[]), &event), "{record}");
     let nobody = |_: &_| Fact::Unavailable("nobody is asked".to_owned());
     let evaluation = index.evaluate_answering(&event, config, Timestamp::default(), nobody);

@@ -1,11 +1,11 @@
 //! What is measured: each reads all events and returns how much it found, so that nothing is left out by the compiler.
 
 use anyhow::Context as _;
+use keepwatch_core::engine::replay::{Memory, Player};
+use keepwatch_core::engine::{Config, Rule};
 use keepwatch_core::event::Event;
 use keepwatch_core::event::log::entries;
-use keepwatch_core::replay::{Memory, Player};
-use keepwatch_core::rules::registry::RULES;
-use keepwatch_core::rules::{Config, Rule};
+use keepwatch_rules::registry::RULES;
 use rsigma_eval::{Engine, JsonEvent};
 use serde::de::IgnoredAny;
 use serde_json::Value;

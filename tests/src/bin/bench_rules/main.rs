@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use contenders::{Builtin, Rsigma, SigmaRust, parse, read, read_files, values};
 use corpus::Corpus;
-use keepwatch_core::rules::registry::RULES;
+use keepwatch_rules::registry::RULES;
 use measure::{Contender, Measured, fastest, on_all_cores};
 use table::{Row, Table};
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use keepwatch_core::rules::registry::RULES;
-use keepwatch_core::rules::{On, Rule};
+use keepwatch_core::engine::{On, Rule};
+use keepwatch_rules::registry::RULES;
 
 /// The text of each rule.
 pub(crate) fn rules() -> anyhow::Result<Vec<String>> {
@@ -43,7 +43,7 @@ fn like(rule: &dyn Rule) -> Option<String> {
             "title: Calls Of {id}\nlogsource:\n    product: aws\n    service: cloudtrail\ndetection:\n{selections}    \
              filter_service:\n        userIdentity.invokedBy|endswith: .amazonaws.com\n    filter_failed:\n        \
              errorCode|contains: Denied\n    condition: 1 of selection_* and not 1 of filter_*\nlevel: medium\n",
-            id = meta.id
+            id = meta.about.id
         )
     })
 }

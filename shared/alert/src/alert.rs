@@ -1,0 +1,137 @@
+//! What a person receives: a mail with everything needed at three in the morning, and its JSON twin for machines.
+//!
+//! Made from a finding and from nothing else. All text that came from an event has been cleaned when the rule reported
+//! it and is defanged here; the only links are built from parts that were checked.
+
+use keepwatch_base::text::{ascii, clean, defang};
+use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::severity::Severity;
+use serde_json::{Value, json};
+
+use crate::format::ocsf;
+use crate::layout::{cut, heading, line, paragraph};
+use crate::mail;
+
+/// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
+const MAX_SUBJECT: usize = 99;
+
+/// A mail that nobody would read to its end is cut here.
+const MAX_BODY: usize = 60_000;
+
+/// SNS: a message has at most 256 KiB, in all its forms together and with its attributes (API reference, `Publish`).
+/// The attributes are left two of them.
+const MAX_MESSAGE: usize = 254 * 1024;
+
+/// What the machine's copy can do without when a message would be too large, the most dispensable first.
+const DISPENSABLE: [(&str, &str); 2] = [("/unmapped/mail", "text"), ("", "evidences")];
+
+/// An alert, ready for `Publish`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// 1 to 99 printable ASCII characters: `[CRITICAL] 111122223333: …`.
+    pub subject: String,
+    /// The mail.
+    pub text: String,
+    /// The machine's copy.
+    pub json: Value,
+}
+
+impl Alert {
+    /// The alert for an item of the table that is due one and cannot be read: better a poor mail than none.
+    pub fn unreadable(finding_id: &str, reason: &str) -> Alert {
+        let (id, reason) = (clean(finding_id, 128), clean(reason, 500));
+        let mut out = String::new();
+        paragraph(
+            &mut out,
+            "A finding is due an alert, and its item in the findings table cannot be read. What it is about still stands \
+             in the item.",
+        );
+        heading(&mut out, "WHAT AND WHERE");
+        line(&mut out, "Finding id", &id);
+        line(&mut out, "Reason", &reason);
+        heading(&mut out, "WHAT TO DO NOW");
+        paragraph(
+            &mut out,
+            "Open the item in the findings table and look what changed it: nothing but Keepwatch should write there.",
+        );
+        let about = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
+        Alert::new(Severity::High, &format!("Keepwatch: finding {id} cannot be read"), out, about)
+    }
+
+    /// An alert about several findings or about Keepwatch itself. `headline` follows the severity in the subject,
+    /// `about` is for machines. Where OCSF has a word for something, it is used here too.
+    pub(crate) fn new(severity: Severity, headline: &str, text: String, about: Value) -> Alert {
+        let (severity_id, caption) = ocsf::severity(severity);
+        let mut json = about;
+        json["message"] = json!(headline);
+        json["severity_id"] = json!(severity_id);
+        json["severity"] = json!(caption);
+        Alert::made(fit(&format!("[{}] {headline}", severity.as_str())), text, json)
+    }
+
+    /// Renders the alert that is due for this finding. The catalogue explains the rules.
+    pub fn of(finding: &Finding, catalogue: Catalogue) -> Alert {
+        let mut json = ocsf::finding(finding, catalogue);
+        json["unmapped"]["alert_reason"] = json!(finding.alert_reason);
+        Alert::made(subject(finding), mail::text(finding, catalogue), json)
+    }
+
+    fn made(subject: String, text: String, mut json: Value) -> Alert {
+        let text = cut(format!("{}\n", text.trim_end()), MAX_BODY);
+        json["unmapped"]["mail"] = json!({"subject": subject, "text": text});
+        Alert { subject, text, json }
+    }
+
+    /// The `Message` of a `Publish` with `MessageStructure=json`: the mail for people, JSON for machines. What a
+    /// machine's copy had to leave out for the sake of its size is named in it.
+    pub fn message(&self) -> String {
+        let mut machine = self.json.clone();
+        for (parent, name) in DISPENSABLE {
+            let message = self.with(&machine);
+            if message.len() <= MAX_MESSAGE {
+                return message;
+            }
+            let left_out = machine.pointer_mut(parent).and_then(Value::as_object_mut);
+            if left_out.and_then(|object| object.remove(name)).is_some() {
+                machine["unmapped"]["left_out"][name] = json!(true);
+            }
+        }
+        let message = self.with(&machine);
+        if message.len() <= MAX_MESSAGE {
+            return message;
+        }
+        // Only an item that somebody has filled by hand is as large as that. It must not stop the mail.
+        let id = clean(self.json["finding_info"]["uid"].as_str().unwrap_or_default(), 200);
+        self.with(&json!({
+            "message": self.subject, "severity_id": self.json["severity_id"], "severity": self.json["severity"],
+            "finding_info": {"uid": id}, "unmapped": {"left_out": {"all": true}},
+        }))
+    }
+
+    /// `default` is what all protocols get that are not named: queues, functions, webhooks, `email-json`. Named one by
+    /// one, each would have a copy of its own in the message.
+    fn with(&self, machine: &Value) -> String {
+        json!({"default": machine.to_string(), "email": self.text, "sms": self.subject}).to_string()
+    }
+}
+
+fn subject(finding: &Finding) -> String {
+    let note = match finding.alert_reason.as_deref() {
+        _ if finding.status == Status::Resolved => "over already: ",
+        Some("reopened") => "again: ",
+        Some("again") => "still: ",
+        Some("worse") => "worse: ",
+        _ => "",
+    };
+    let line =
+        format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.headline().title);
+    fit(&line)
+}
+
+/// A subject that SNS takes and no mail client turns into a link.
+fn fit(line: &str) -> String {
+    // Defanged again: what is not ASCII may have kept two parts of a link together as one word.
+    let line = defang(&ascii(&defang(&clean(line, 1_000))));
+    if line.len() <= MAX_SUBJECT { line } else { format!("{}...", &line[..MAX_SUBJECT - 3]) }
+}

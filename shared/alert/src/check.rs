@@ -1,0 +1,243 @@
+//! What every mail must hold, and a strict model of what mail clients turn into links. For tests only, those of other
+//! crates among them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::finding::Finding;
+use keepwatch_core::observation::{Observation, Verdict};
+use serde_json::Value;
+
+use crate::Alert;
+use crate::format::schema;
+
+/// The finding that these observations make, recorded once, with its alert due.
+pub fn finding(observations: &[Observation]) -> Finding {
+    let mut finding =
+        Finding::open(&observations[0], None, None).expect("a failing observation opens a finding");
+    for observation in &observations[1..] {
+        finding.apply(observation);
+    }
+    finding.stamp(Timestamp::parse("2026-03-01T12:00:05Z").unwrap());
+    finding
+}
+
+/// Renders what a rule observed, and asserts that the mail and its twin are what they should be. Good news has no mail.
+pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
+    if observation.verdict == Verdict::Passing {
+        return;
+    }
+    let finding = finding(std::slice::from_ref(observation));
+    let alert = Alert::of(&finding, catalogue);
+    let mut faults = faults(&alert);
+    let start = format!("[{}] {}: ", finding.severity.as_str(), finding.account);
+    if finding.account.bytes().all(|b| b.is_ascii_digit()) && !alert.subject.starts_with(&start) {
+        faults.push(format!("the subject does not start with {start:?}"));
+    }
+    for heading in ["WHO", "WHAT AND WHERE", "WHEN", "WHAT TO DO NOW", "IF IT IS EXPECTED", "THIS FINDING"] {
+        if alert.text.lines().filter(|line| *line == heading).count() != 1 {
+            faults.push(format!("not one heading {heading}"));
+        }
+    }
+    let mut what_to_do = alert.text.split("WHAT TO DO NOW\n").nth(1).unwrap_or_default();
+    what_to_do = what_to_do.split("\nIF IT IS EXPECTED\n").next().unwrap_or_default();
+    if what_to_do.trim().len() < 40 || !what_to_do.contains("\n  aws ") {
+        faults.push("it does not say what to do".to_owned());
+    }
+    for step in &observation.steps {
+        if !alert.text.contains(&step.command) {
+            faults.push(format!("the command is changed or missing: {}", step.command));
+        }
+    }
+    for word in alert.text.split_whitespace() {
+        if DEBRIS.contains(&word) || word.contains("Some(") {
+            faults.push(format!("{word:?} is no word for people"));
+        }
+    }
+    faults.extend(schema::ocsf(&alert.json));
+    assert!(faults.is_empty(), "{faults:#?}\nSubject: {}\n\n{}\n{:#}", alert.subject, alert.text, alert.json);
+}
+
+/// What is wrong with any mail, whatever it is about.
+pub fn faults(alert: &Alert) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |good: bool, fault: &str| {
+        if !good {
+            faults.push(fault.to_owned());
+        }
+    };
+    let printable = |c: char| c == ' ' || c.is_ascii_graphic();
+    check((1..=99).contains(&alert.subject.len()), "the subject's length");
+    check(alert.subject.chars().all(printable), "the subject is not printable ASCII");
+    check(alert.subject.starts_with('['), "the subject does not begin with a severity");
+    let message = alert.message();
+    check(alert.text.len() <= 256 * 1024 && message.len() <= 256 * 1024, "too large");
+    let whole: Value = serde_json::from_str(&message).unwrap();
+    let twin = serde_json::from_str::<Value>(whole["default"].as_str().unwrap());
+    check(twin.is_ok_and(|twin| twin["severity_id"].is_u64()), "the twin is no JSON object");
+    check(!alert.text.chars().any(is_invisible), "an invisible character");
+    check(!alert.text.contains("\n\n\n"), "two empty lines");
+    check(alert.text.ends_with('\n') && !alert.text.ends_with("\n\n"), "the end");
+    for line in alert.text.lines() {
+        let label = line.strip_prefix("  ").filter(|rest| rest.len() <= 16 && !rest.starts_with(' '));
+        check(line.trim_end() == line, &format!("space at the end of {line:?}"));
+        let alone = label.is_some_and(|label| LABELS.contains(&label));
+        check(!alone, &format!("nothing after {line:?}"));
+    }
+    for link in clickable(&alert.subject).into_iter().chain(clickable(&alert.text)) {
+        check(false, &format!("clickable: {link:?}"));
+    }
+    faults
+}
+
+/// Labels that never have a line without a value.
+const LABELS: [&str; 10] =
+    ["By", "Type", "ARN", "Access key", "Source IP", "User agent", "Resource", "Account", "Region", "Event"];
+
+/// What a value that was not there looks like when nobody has thought of it.
+const DEBRIS: [&str; 9] = ["None", "null", "{}", "[]", "()", "\"\"", "Null", "[object", "undefined"];
+
+/// Characters that nobody sees, or that change how others look: controls, formats, fillers, variation selectors. From
+/// the Unicode Character Database's own lists, not from the code under test.
+fn is_invisible(c: char) -> bool {
+    let ranges = [
+        0x00..=0x09,
+        0x0b..=0x1f,
+        0x7f..=0x9f,
+        0xad..=0xad,
+        0x34f..=0x34f,
+        0x61c..=0x61c,
+        0x115f..=0x1160,
+        0x17b4..=0x17b5,
+        0x180b..=0x180f,
+        0x200b..=0x200f,
+        0x2028..=0x202e,
+        0x2060..=0x206f,
+        0x3164..=0x3164,
+        0xfe00..=0xfe0f,
+        0xfeff..=0xfeff,
+        0xffa0..=0xffa0,
+        0xfff0..=0xfffb,
+        0xe0000..=0xe0fff,
+    ];
+    ranges.iter().any(|range| range.contains(&u32::from(c)))
+}
+
+/// What a mail client might turn into a link. Strict: any two names with a dot between count as a domain, whether or
+/// not such a top-level domain exists today. Not counted: the console's own pages as `console.rs` builds them, and the
+/// names of AWS's services.
+pub fn clickable(text: &str) -> Vec<String> {
+    // Clients end a link at these, and so none begins or goes on across them.
+    let ends = |c: char| c.is_whitespace() || "<>\"'`()[]{}|,;".contains(c);
+    text.split(ends).filter(|word| is_link(word)).map(str::to_owned).collect()
+}
+
+fn is_link(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ':', '!', '?', '…']);
+    if is_console(word) || is_service(word) {
+        return false;
+    }
+    let lower = word.to_lowercase();
+    let schemes =
+        ["mailto:", "tel:", "sms:", "callto:", "sip:", "news:", "facetime:", "outlook:", "onenote:"];
+    let begins = |prefix: &str| {
+        lower.match_indices(prefix).any(|(at, _)| {
+            let inside_a_word = lower[..at].ends_with(char::is_alphanumeric);
+            lower.len() > at + prefix.len() && !inside_a_word
+        })
+    };
+    lower.contains(":/") // http://, file:/, s3://
+        || schemes.iter().any(|scheme| begins(scheme))
+        || begins("www.")
+        || begins("\\\\")
+        || is_domain(&lower)
+}
+
+/// `name.name`, with an address before it or a path after it, whatever of the four full stops stands between.
+fn is_domain(word: &str) -> bool {
+    let mut before = ' ';
+    let mut chars = word.chars().peekable();
+    while let Some(c) = chars.next() {
+        if matches!(c, '.' | '。' | '．' | '｡') && before.is_alphanumeric() {
+            let top: Vec<char> = chars.clone().take_while(|c| c.is_alphabetic()).collect();
+            if top.len() >= 2 || (top.len() == 1 && !top[0].is_ascii()) {
+                return true;
+            }
+        }
+        before = c;
+    }
+    false
+}
+
+fn is_console(word: &str) -> bool {
+    let hosts = ["console.aws.amazon.com", "console.amazonaws.cn", "console.amazonaws-us-gov.com"];
+    hosts.iter().any(|host| {
+        word.strip_prefix(&format!("https://{host}/iam/home#/"))
+            .is_some_and(|page| page.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_%".contains(&b)))
+    })
+}
+
+fn is_service(word: &str) -> bool {
+    let name = word.strip_suffix(".amazonaws.com");
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
+
+#[test]
+fn the_detector_finds_what_mail_clients_link() {
+    for link in [
+        "http://evil.example/kit",
+        "see HTTPS://EVIL.EXAMPLE, please",
+        "ftp://1.2.3.4",
+        "file:///etc/passwd",
+        "evil.com",
+        "(evil.com)",
+        "evil.com.",
+        "evil.co.uk/path?x=1",
+        "alice@evil.com",
+        "mailto:alice",
+        "tel:+15550100",
+        "www.1and1",
+        "evil。com",
+        "evil．中国",
+        "i❤evil｡ws",
+        "\\\\host\\share",
+        "<a href=\"https://evil.com\">",
+        "[text](https://evil.com)",
+        "https://console.aws.amazon.com.evil.com/iam/home#/x",
+        "https://console.aws.amazon.com/iam/home#/users/details/x?redirect=evil",
+        "https://console.aws.amazon.com@evil.com/",
+        "x.iam.amazonaws.com",
+        "evil.com/iam.amazonaws.com",
+    ] {
+        assert!(!clickable(link).is_empty(), "{link}");
+    }
+    for text in [
+        "https://console.aws.amazon.com/iam/home#/users/details/bob%2Ename",
+        "lambda.amazonaws.com, ec2.amazonaws.com.",
+        "aws-cli/2.15.30 from 203.0.113.7 at 2026-03-01T12:00:00Z. Then more.",
+        "arn:aws:iam::111122223333:user/bob",
+        "https[:]//evil[.]example/kit",
+        "alice@example'.'com",
+        "hotel:1 \\n e.g. v1.5",
+    ] {
+        assert_eq!(clickable(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn the_check_can_fail() {
+    let good = Alert {
+        subject: "[HIGH] 111122223333: x".to_owned(),
+        text: "x\n".to_owned(),
+        json: serde_json::json!({"severity_id": 4}),
+    };
+    assert_eq!(faults(&good), [""; 0]);
+    let long = "x".repeat(100);
+    for subject in ["", "HIGH x", "[HIGH] \u{e9}", "[HIGH] x\ny", "[HIGH] evil.com", &format!("[{long}]")] {
+        assert_ne!(faults(&Alert { subject: subject.to_owned(), ..good.clone() }), [""; 0], "{subject}");
+    }
+    let huge = format!("{}\n", "x".repeat(300_000));
+    for text in ["", "x", "x\n\n", "x \n", "a\n\n\nb\n", "  By\n", "x\u{202e}\n", "a\tb\n", &huge] {
+        assert_ne!(faults(&Alert { text: text.to_owned(), ..good.clone() }), [""; 0], "{text:?}");
+    }
+}

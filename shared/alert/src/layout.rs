@@ -1,0 +1,115 @@
+//! How a mail is laid out: plain text, headings, labelled lines, commands that can be copied whole.
+//!
+//! Everything that is written here is cleaned and defanged here, so that no caller can forget it.
+
+use std::fmt::Write as _;
+
+use keepwatch_base::text::{clean, defang};
+
+/// The most characters of a paragraph or of a line's value.
+const MAX_SHOWN: usize = 4_000;
+
+/// How wide the column of labels is.
+const LABELS: usize = 16;
+
+/// Text as it may stand in a mail: nothing hidden, nothing clickable.
+pub(super) fn shown(text: &str) -> String {
+    defang(&clean(text, MAX_SHOWN))
+}
+
+/// One empty line, unless the mail begins here or there is one.
+pub(super) fn gap(out: &mut String) {
+    if !out.is_empty() && !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+}
+
+/// A heading, set off by one empty line.
+pub(super) fn heading(out: &mut String, title: &str) {
+    gap(out);
+    let _ = writeln!(out, "{title}");
+}
+
+/// A labelled line, or nothing where there is nothing to say.
+pub(super) fn line(out: &mut String, label: &str, value: &str) {
+    labelled(out, label, &shown(value));
+}
+
+/// A link that was built from checked parts.
+pub(super) fn link(out: &mut String, label: &str, link: &str) {
+    labelled(out, label, link);
+}
+
+fn labelled(out: &mut String, label: &str, value: &str) {
+    // A label that is too long for its column has a line of its own.
+    let mut label = wrap(&shown(label), 74).join(" ");
+    if label.chars().count() >= LABELS && !value.is_empty() {
+        let _ = writeln!(out, "  {label}");
+        label.clear();
+    }
+    for row in wrap(value, 76 - LABELS) {
+        let _ = writeln!(out, "  {label:<LABELS$}{row}");
+        label.clear();
+    }
+}
+
+/// What a command is for, and the command on one line of its own. A command made of quoted words has nothing that
+/// [`shown`] would change.
+pub(super) fn command(out: &mut String, purpose: &str, command: &str) {
+    let command = shown(command);
+    if command.trim().is_empty() {
+        return;
+    }
+    gap(out);
+    for row in wrap(&shown(purpose), 74) {
+        let _ = writeln!(out, "  # {row}");
+    }
+    let _ = writeln!(out, "  {}", command.trim());
+}
+
+/// An entry of a list, and notes under it, each on a line of its own.
+pub(super) fn listed(out: &mut String, text: &str, notes: &[&str]) {
+    for (i, row) in wrap(&shown(text), 74).iter().enumerate() {
+        let _ = writeln!(out, "{}{row}", if i == 0 { "  " } else { "    " });
+    }
+    for row in notes.iter().flat_map(|note| wrap(&shown(note), 74)) {
+        let _ = writeln!(out, "    {row}");
+    }
+}
+
+/// A paragraph, and an empty line after it; nothing for no words.
+pub(super) fn paragraph(out: &mut String, text: &str) {
+    let rows = wrap(&shown(text), 76);
+    for row in &rows {
+        let _ = writeln!(out, "{row}");
+    }
+    if !rows.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// Wraps at white space; a word longer than the width keeps its line, so that an ARN can be copied whole. No rows for no
+/// words.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match rows.last_mut() {
+            Some(row) if row.chars().count() + 1 + word.chars().count() <= width => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => rows.push(word.to_owned()),
+        }
+    }
+    rows
+}
+
+/// Cuts a mail at this many bytes, at the end of a line.
+pub(super) fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let end = text.floor_char_boundary(max);
+        text.truncate(text[..end].rfind('\n').map_or(end, |at| at + 1));
+        text.push_str("[cut here; the findings table has the rest]\n");
+    }
+    text
+}

@@ -1,0 +1,25 @@
+//! What a person and another program receive: mails, digests, reports, OCSF and ASFF; and how an alert gets out exactly when
+//! it is due.
+//!
+//! What lives here: everything that is made from a finding and from nothing else, and the outbox that delivers it through
+//! ports. What may never be here: rules, decisions about severity, AWS calls. Rules are known through the catalogue
+//! that is handed in; a program that hands in one with documentation gets mails that explain themselves.
+
+mod alert;
+mod announce;
+pub mod budget;
+#[cfg(any(test, feature = "testing"))]
+pub mod check;
+mod console;
+mod digest;
+pub mod format;
+mod layout;
+mod mail;
+mod once;
+pub mod outbox;
+pub mod report;
+pub mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use alert::Alert;

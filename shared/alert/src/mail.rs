@@ -1,0 +1,250 @@
+//! The mail of a finding, for somebody who has just been woken.
+
+use keepwatch_base::text::shell_word;
+use keepwatch_core::about::About;
+use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::finding::{Finding, Status, Witness};
+use keepwatch_core::observation::{Actor, Verdict};
+
+use crate::console;
+use crate::layout::{command, gap, heading, line, link, paragraph, shown};
+
+/// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
+const MAX_BYTES: usize = 12_000;
+
+/// The whole text.
+pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
+    let mut out = String::new();
+    let headline = finding.headline();
+    // A finding may have several rules as witnesses; the one that speaks explains itself.
+    let rule = catalogue.find(&headline.rule);
+
+    paragraph(&mut out, &format!("{}.", headline.title.trim_end_matches('.')));
+    if !headline.reason.is_empty() {
+        paragraph(&mut out, &headline.reason);
+    }
+    if headline.verdict == Verdict::Unknown {
+        paragraph(
+            &mut out,
+            "Keepwatch could not find out whether this is a danger. Treat it as one until you know.",
+        );
+    }
+    if let Some(note) = what_changed(finding) {
+        paragraph(&mut out, &note);
+    }
+
+    heading(&mut out, "WHO");
+    match &headline.actor {
+        Some(actor) => who(&mut out, actor),
+        None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
+    }
+    heading(&mut out, "WHAT AND WHERE");
+    what(&mut out, finding);
+    heading(&mut out, "WHEN");
+    when(&mut out, finding);
+
+    let said = |heading: &str| catalogue.section(rule?.id, heading);
+    if let Some(why) = said("Why it matters") {
+        heading(&mut out, "WHY IT MATTERS");
+        paragraph(&mut out, &why);
+    }
+    heading(&mut out, "WHAT TO DO NOW");
+    if let Some(what) = said("What to do") {
+        paragraph(&mut out, &what);
+    }
+    steps(&mut out, finding);
+    if let Some(page) = console::link(finding) {
+        gap(&mut out);
+        link(&mut out, "Console", &page);
+    }
+
+    heading(&mut out, "IF IT IS EXPECTED");
+    if let Some(harmless) = said("False positives") {
+        paragraph(&mut out, &harmless);
+    }
+    for (purpose, call) in silencing(finding) {
+        command(&mut out, purpose, &call);
+    }
+    heading(&mut out, "THIS FINDING");
+    about(&mut out, finding, rule);
+    out
+}
+
+/// What a reader who knows this finding already has to be told: that it is back, or goes on, or is over.
+fn what_changed(finding: &Finding) -> Option<String> {
+    if finding.status == Status::Resolved {
+        let how = finding.passed.as_ref().map(|gone| format!(" {}.", gone.title)).unwrap_or_default();
+        return Some(format!("It is over already:{how} Find out what was done in the meantime."));
+    }
+    Some(match finding.alert_reason.as_deref()? {
+        "reopened" => match &finding.passed {
+            Some(gone) => format!("It was gone at {} ({}), and is back.", gone.at, gone.title),
+            None => "It was gone, and is back.".to_owned(),
+        },
+        "again" => format!(
+            "You have been told before and it goes on: {} times since {}.",
+            finding.occurrences, finding.first_seen
+        ),
+        "worse" => "You have been told of this finding before. Now it is worse.".to_owned(),
+        "new witness" => "You have been told of this finding before. This is new.".to_owned(),
+        "suppression ended" => {
+            "It was suppressed until now. The suppression has ended, and the problem is still there."
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+fn who(out: &mut String, actor: &Actor) {
+    line(out, "By", &actor.name);
+    let optional = [
+        ("Type", actor.kind.as_deref()),
+        ("ARN", actor.arn.as_deref()),
+        ("Access key", actor.access_key_id.as_deref()),
+        ("Source IP", actor.source_ip.as_deref()),
+        ("User agent", actor.user_agent.as_deref()),
+    ];
+    for (label, value) in optional {
+        line(out, label, value.unwrap_or_default());
+    }
+    // Of whoever comes through Identity Center, CloudTrail says so in any case: MFA is asked for elsewhere.
+    let by_identity_center =
+        actor.arn.as_deref().is_some_and(|arn| arn.contains(":assumed-role/AWSReservedSSO_"));
+    let mfa = match actor.mfa {
+        Some(false) if by_identity_center => "",
+        Some(true) => "the session was opened with MFA",
+        Some(false) => "the session was opened without MFA",
+        None => "",
+    };
+    line(out, "MFA", mfa);
+}
+
+fn what(out: &mut String, finding: &Finding) {
+    let details = details(finding);
+    // An access key, say, is a detail under its own label.
+    if !details.iter().any(|(_, value)| *value == finding.resource) && finding.resource != finding.account {
+        line(out, "Resource", &finding.resource);
+    }
+    let kept = fitting(&details, |(label, value)| label.len() + shown(value).len());
+    for (label, value) in kept {
+        line(out, label, value);
+    }
+    if kept.len() < details.len() {
+        line(out, "And more", &format!("{} more lines in the findings table", details.len() - kept.len()));
+    }
+    line(out, "Account", &finding.account);
+    // Rules on global resources may name the region that a call went to.
+    if !details.iter().any(|(label, _)| *label == "Region") {
+        line(out, "Region", &finding.region);
+    }
+}
+
+fn when(out: &mut String, finding: &Finding) {
+    let headline = finding.headline();
+    line(out, "Event", &format!("{} at {}", headline.event.name, headline.event.time));
+    if headline.actor.is_some() {
+        // What AWS tells by itself has ids that nothing can be looked up by.
+        line(out, "Event id", &headline.event.id);
+    }
+    let (first, last) = (finding.first_seen, finding.last_seen);
+    match finding.occurrences {
+        0 | 1 => {}
+        times if first == last => line(out, "Seen", &format!("{times} times, all at {first}")),
+        times => line(out, "Seen", &format!("{times} times since {first}, last at {last}")),
+    }
+    let mut witnesses: Vec<&Witness> = finding.current_witnesses().collect();
+    witnesses.sort_by_key(|witness| witness.age());
+    if witnesses.len() > 1 {
+        for witness in witnesses {
+            let event = &witness.event;
+            line(out, "Witness", &format!("{} {}: {}", event.time, event.name, witness.title));
+        }
+    }
+}
+
+fn steps(out: &mut String, finding: &Finding) {
+    let steps = merged_steps(finding);
+    for (purpose, call) in fitting(&steps, |(purpose, call)| purpose.len() + call.len()) {
+        command(out, purpose, call);
+    }
+}
+
+fn about(out: &mut String, finding: &Finding, rule: Option<&About>) {
+    line(out, "Finding id", &finding.finding_id);
+    let status = match &finding.status_reason {
+        Some(reason) => format!("{} ({reason})", finding.status.as_str()),
+        None => finding.status.as_str().to_owned(),
+    };
+    line(out, "Status", &status);
+    line(
+        out,
+        "Severity",
+        &format!("{} (confidence {})", finding.severity.as_str(), finding.confidence.as_str()),
+    );
+    if let Some(rule) = rule {
+        line(out, "Rule", &format!("{} ({})", rule.id, rule.catalogue.join(", ")));
+    }
+}
+
+/// How to silence this finding rightly: with a name, a reason and an end.
+fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
+    let id = shell_word(&finding.finding_id);
+    // As narrow as the finding: another policy on the same user is another matter.
+    let subject = match &finding.aspect {
+        Some(aspect) => format!("{} {aspect}", finding.resource),
+        None => finding.resource.clone(),
+    };
+    let (rule, resource) = (shell_word(&finding.rule), shell_word(&subject));
+    [
+        (
+            "You are working on it: repetitions are counted without a mail",
+            format!("keepwatch findings ack {id} --by NAME --note TEXT"),
+        ),
+        (
+            "It is meant to be so: recorded without a mail, for 30 days",
+            format!(
+                "keepwatch suppress add --rule {rule} --resource {resource} --owner NAME --reason TEXT --days 30"
+            ),
+        ),
+    ]
+}
+
+/// The longest run of first elements that fits into [`MAX_BYTES`].
+fn fitting<T>(all: &[T], bytes: impl Fn(&T) -> usize) -> &[T] {
+    let mut sum = 0;
+    let count = all.iter().take_while(|element| {
+        sum += bytes(element);
+        sum <= MAX_BYTES
+    });
+    &all[..count.count()]
+}
+
+/// The details of all witnesses, the headline's first, each line once.
+fn details(finding: &Finding) -> Vec<(&str, &str)> {
+    let mut lines: Vec<(&str, &str)> = Vec::new();
+    for (label, value) in headline_first(finding).iter().flat_map(|witness| &witness.details) {
+        if !lines.contains(&(label, value)) {
+            lines.push((label, value));
+        }
+    }
+    lines
+}
+
+/// The steps of all witnesses, the headline's first, each command once.
+fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
+    let mut steps: Vec<(&str, &str)> = Vec::new();
+    for step in headline_first(finding).iter().flat_map(|witness| &witness.steps) {
+        if !steps.iter().any(|(_, command)| *command == step.command) {
+            steps.push((&step.purpose, &step.command));
+        }
+    }
+    steps
+}
+
+fn headline_first(finding: &Finding) -> Vec<&Witness> {
+    let mut witnesses: Vec<&Witness> = finding.current_witnesses().collect();
+    witnesses.sort_by_key(|witness| std::cmp::Reverse(witness.rank()));
+    witnesses.insert(0, finding.strongest());
+    witnesses.insert(0, finding.headline());
+    witnesses
+}

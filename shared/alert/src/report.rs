@@ -1,0 +1,285 @@
+//! Mails by the calendar: the daily digest and the weekly sign of life.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Span, ToSpan as _};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::memory::journal::counts_key_of;
+use keepwatch_core::settings::Settings;
+use keepwatch_core::severity::Severity;
+use serde_json::json;
+
+use crate::Alert;
+use crate::digest::{Line, by_severity};
+use crate::layout::{command, heading, line, listed, paragraph};
+
+/// Counters of one day or week, by name.
+pub type Counts = BTreeMap<String, u64>;
+
+/// How many findings a report tells under one heading.
+const MAX_LISTED: usize = 50;
+
+/// When reports are due, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// The account that Keepwatch runs in.
+    pub account: String,
+    /// Hour of the day, UTC, from which on reports are sent.
+    pub hour: i8,
+}
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A day: what is new, fixed, still open.
+    Daily,
+    /// A week: the same, and that Keepwatch is alive.
+    Weekly,
+}
+
+/// A report that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Which kind.
+    pub kind: Kind,
+    /// Names the report: it is sent once for a key.
+    pub key: String,
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+    days: Vec<Date>,
+}
+
+impl Period {
+    /// The journal's keys of the counters of its days.
+    pub fn counts_keys(&self) -> impl Iterator<Item = String> {
+        self.days.iter().map(|day| counts_key_of(&day.to_string()))
+    }
+}
+
+fn date_and_hour(now: Timestamp) -> Option<(Date, i8)> {
+    let utc = jiff::Timestamp::from_millisecond(now.millis()).ok()?.to_zoned(TimeZone::UTC);
+    Some((utc.date(), utc.hour()))
+}
+
+impl Calendar {
+    /// The reports that are due by now: the latest daily and the latest weekly one. The weekly one covers the seven days
+    /// before a Monday.
+    pub fn due(&self, now: Timestamp) -> Vec<Period> {
+        let Some((today, hour)) = date_and_hour(now) else { return Vec::new() };
+        let yesterday = today.yesterday().unwrap_or(today);
+        let day = if hour >= self.hour { today } else { yesterday };
+        let since_monday = i64::from(day.weekday().since(Weekday::Monday));
+        let monday = day.saturating_sub(since_monday.days());
+        [self.period(Kind::Daily, day, 1.day()), self.period(Kind::Weekly, monday, 7.days())]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn period(&self, kind: Kind, end: Date, length: Span) -> Option<Period> {
+        let begin = end.saturating_sub(length);
+        let at = |date: Date| {
+            let zoned = date.at(self.hour, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?;
+            Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+        };
+        let name = match kind {
+            Kind::Daily => "daily",
+            Kind::Weekly => "weekly",
+        };
+        let days = begin.series(1.day()).take_while(|day| *day < end).collect();
+        Some(Period { kind, key: format!("{name}#{end}"), from: at(begin)?, to: at(end)?, days })
+    }
+}
+
+/// A report in the making.
+#[derive(Debug)]
+pub struct Tally<'a> {
+    period: &'a Period,
+    account: &'a str,
+    new: Vec<Line>,
+    fixed: Vec<Line>,
+    open: Vec<Line>,
+    suppressed: usize,
+    counts: Counts,
+    /// Items of the findings table that are no findings.
+    pub unreadable: usize,
+}
+
+impl<'a> Tally<'a> {
+    /// An empty report.
+    pub fn new(period: &'a Period, account: &'a str) -> Tally<'a> {
+        Tally {
+            period,
+            account,
+            new: Vec::new(),
+            fixed: Vec::new(),
+            open: Vec::new(),
+            suppressed: 0,
+            counts: Counts::new(),
+            unreadable: 0,
+        }
+    }
+
+    /// Adds a finding. What is informational is on record for whoever looks; nobody needs to be told.
+    pub fn add(&mut self, finding: &Finding) {
+        if finding.severity == Severity::Informational {
+            return;
+        }
+        let within = |time: Timestamp| self.period.from <= time && time < self.period.to;
+        let new = within(finding.created_at);
+        if new {
+            self.new.push(Line::of(finding));
+        }
+        if finding.resolved_at.is_some_and(within) {
+            self.fixed.push(Line::of(finding));
+        }
+        match finding.status {
+            Status::New | Status::InProgress if !new => self.open.push(Line::of(finding)),
+            Status::New | Status::InProgress | Status::Resolved => {}
+            Status::Suppressed => self.suppressed += 1,
+        }
+    }
+
+    /// Adds the counters of a day.
+    pub fn add_counts(&mut self, counts: Counts) {
+        for (name, count) in counts {
+            *self.counts.entry(name).or_default() += count;
+        }
+    }
+
+    /// The mail; none for a day that leaves nothing to do.
+    pub fn alert(mut self, settings: &Settings, now: Timestamp) -> Option<Alert> {
+        let urgent = self.open.iter().any(|line| line.severity >= Severity::High);
+        let quiet = self.new.is_empty() && self.fixed.is_empty() && !urgent && self.unreadable == 0;
+        if self.period.kind == Kind::Daily && quiet {
+            return None;
+        }
+        self.new.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.first_seen));
+        self.fixed.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.first_seen));
+        self.open.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.first_seen));
+        let count = |lines: &[Line]| by_severity(lines.iter().map(|line| line.severity));
+        let (new, fixed, open) = (self.new.len(), self.fixed.len(), self.open.len());
+        let judged = self.counts.get("judged").copied().unwrap_or(0);
+        let mut out = String::new();
+        let (headline, severity) = match self.period.kind {
+            Kind::Daily => (
+                format!("{}: Keepwatch today: {new} new, {fixed} fixed, {open} still open", self.account),
+                Severity::Informational,
+            ),
+            // Silence is either a dead account or a deaf watch.
+            Kind::Weekly if judged == 0 => {
+                (format!("{}: Keepwatch heard no event at all this week", self.account), Severity::High)
+            }
+            Kind::Weekly => (
+                format!(
+                    "{}: Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open",
+                    self.account
+                ),
+                Severity::Informational,
+            ),
+        };
+        let what = match self.period.kind {
+            Kind::Daily => "What Keepwatch saw in a day",
+            Kind::Weekly => "What Keepwatch saw in a week",
+        };
+        paragraph(&mut out, &format!("{what}, from {} to {}.", self.period.from, self.period.to));
+        line(&mut out, "New", &count(&self.new));
+        line(&mut out, "Fixed", &count(&self.fixed));
+        line(&mut out, "Open before", &count(&self.open));
+        out.push('\n');
+        if self.period.kind == Kind::Weekly {
+            self.weekly(&mut out, judged, settings, now);
+        }
+        section(&mut out, "NEW", &self.new);
+        section(&mut out, "FIXED", &self.fixed);
+        section(&mut out, "STILL OPEN, WORST AND OLDEST FIRST", &self.open);
+        if self.suppressed > 0 {
+            heading(&mut out, "SUPPRESSED");
+            let _ = writeln!(out, "  {} open findings; keepwatch suppress list says why", self.suppressed);
+        }
+        if self.unreadable > 0 {
+            heading(&mut out, "UNREADABLE");
+            let _ = writeln!(
+                out,
+                "  {} items of the findings table are no findings; look who wrote them",
+                self.unreadable
+            );
+        }
+        heading(&mut out, "WHAT TO DO NOW");
+        if judged == 0 && self.period.kind == Kind::Weekly {
+            command(
+                &mut out,
+                "Is there a trail? It must log management events",
+                "aws cloudtrail describe-trails",
+            );
+            command(&mut out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
+        } else {
+            command(&mut out, "List what is open, worst first", "keepwatch findings list");
+            command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
+        }
+        let json = json!({"report": {
+            "kind": if self.period.kind == Kind::Daily { "daily" } else { "weekly" },
+            "from": self.period.from, "to": self.period.to, "account": self.account,
+            "new": new, "fixed": fixed, "open": open, "suppressed": self.suppressed, "unreadable": self.unreadable,
+            "counts": self.counts,
+        }});
+        Some(Alert::new(severity, &headline, out, json))
+    }
+
+    fn weekly(&self, out: &mut String, judged: u64, settings: &Settings, now: Timestamp) {
+        if judged == 0 {
+            paragraph(
+                out,
+                "An account in use makes events every hour. Look whether a CloudTrail trail logs management events, \
+                 whether the event rules of the stack are enabled, and whether messages wait in the intake queue or the \
+                 dead-letter queue.",
+            );
+        }
+        heading(out, "THIS WEEK");
+        line(out, "Events judged", &judged.to_string());
+        for (name, label) in
+            [("failed", "Tried again"), ("mailed", "Alerts mailed"), ("digested", "In digests")]
+        {
+            if let Some(count) = self.counts.get(name) {
+                line(out, label, &count.to_string());
+            }
+        }
+        let active: Vec<_> = settings.suppressions.iter().filter(|s| s.is_active(now)).collect();
+        if !active.is_empty() {
+            heading(out, "SUPPRESSIONS IN FORCE");
+        }
+        for suppression in active.iter().take(MAX_LISTED) {
+            let what = format!("{}: {} on {}", suppression.id, suppression.rule, suppression.resource);
+            let why =
+                format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason);
+            listed(out, &what, &[&why]);
+        }
+    }
+}
+
+/// A heading and the findings under it, by severity.
+fn section(out: &mut String, title: &str, lines: &[Line]) {
+    if lines.is_empty() {
+        return;
+    }
+    heading(out, title);
+    for line in lines.iter().take(MAX_LISTED) {
+        let status = line.status_reason.as_deref().unwrap_or_default();
+        let title = format!("{}: {}", line.severity.as_str(), line.title);
+        listed(out, &title, &[status, &line.when(), &line.finding_id]);
+    }
+    if lines.len() > MAX_LISTED {
+        let rest = lines.iter().skip(MAX_LISTED).map(|line| line.severity);
+        listed(
+            out,
+            &format!("and {} more: {}", lines.len() - MAX_LISTED, by_severity(rest)),
+            &["keepwatch findings list"],
+        );
+    }
+}

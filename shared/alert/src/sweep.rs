@@ -1,0 +1,320 @@
+//! The sweep: once a minute, everything that no stream record brings.
+//!
+//! Alerts whose stream record was lost or whose notifier crashed, those the mail budget deferred, suppressions that
+//! began or ended, and the mails that are due by the calendar. Each part is tried even if another fails, and what is
+//! left undone is found again by the next sweep.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::Finding;
+use keepwatch_core::finding::record::{FindingStore, Write};
+use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
+use keepwatch_core::settings::own_rules;
+use keepwatch_core::severity::Severity;
+use serde::{Deserialize, Serialize};
+
+use crate::announce::{self, Announced};
+use crate::digest::{self, Line};
+use crate::once::SentOnce;
+use crate::outbox::{Claim, DeliverError, Delivery, DueAlert, End, Failure, Notifier, Outbox, Topic};
+use crate::{Alert, report};
+
+/// How many findings are written at the same time.
+const AT_ONCE: usize = 16;
+
+/// At least this long between two digests of deferred alerts, unless one of them is critical.
+pub const DIGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// How long after a change of the settings findings are compared with them: `detect` may know older ones for a minute.
+const SETTLING: Duration = Duration::from_secs(300);
+
+/// All findings, for what is told by the calendar.
+pub trait AllFindings {
+    /// What can go wrong with the table.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Shows each finding once. One that cannot be read is left out and counted in the result.
+    fn visit(
+        &self,
+        visit: impl FnMut(Finding) + Send,
+    ) -> impl Future<Output = Result<usize, Self::Error>> + Send;
+
+    /// The suppressed findings whose suppression ends before `now`, as an index knows them that may be behind.
+    fn waking(&self, now: Timestamp) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
+}
+
+/// What one sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Alerts that were due.
+    pub due: usize,
+    /// Sent alone.
+    pub sent: usize,
+    /// Told in a digest.
+    pub digested: usize,
+    /// Findings silenced or woken because the settings changed or a suppression ended.
+    pub settled: usize,
+    /// Other mails: announcements, the daily digest, the weekly report.
+    pub mails: usize,
+}
+
+/// What the journal remembers of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Applied {
+    fingerprint: String,
+    changed_at: i64,
+    /// Whether all findings were found to agree, long enough after the change that nobody goes by older settings.
+    #[serde(default)]
+    settled: bool,
+}
+
+/// What the journal remembers of digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct LastDigest {
+    at: i64,
+}
+
+const APPLIED: &str = "settings applied";
+const LAST_DIGEST: &str = "last digest";
+const ANNOUNCED: &str = "settings announced";
+
+impl<S, J, T> Notifier<'_, S, J, T>
+where
+    S: FindingStore
+        + Outbox<Error = <S as FindingStore>::Error>
+        + AllFindings<Error = <S as FindingStore>::Error>
+        + Sync,
+    J: Journal,
+    T: Topic,
+{
+    /// Does everything that is due. `token` is no other invocation's; `calendar` says when reports are due.
+    ///
+    /// # Errors
+    /// The first error; the parts after it were tried all the same.
+    pub async fn sweep(
+        &self,
+        token: &str,
+        now: Timestamp,
+        calendar: &report::Calendar,
+    ) -> (Swept, Result<(), Failure<S, J, T>>) {
+        let mut swept = Swept::default();
+        let settled = self.settle(now, &mut swept).await;
+        let alerts = self.alerts(token, now, &mut swept).await;
+        let mails = self.mails(now, calendar, &mut swept).await;
+        (swept, settled.and(alerts).and(mails))
+    }
+
+    /// Alone what the budget allows, worst first and then oldest first; the rest in one digest.
+    async fn alerts(&self, token: &str, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
+        let mut due = self.findings.due(now).await.map_err(DeliverError::Findings)?;
+        swept.due = due.len();
+        due.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
+        let mut rest: Vec<DueAlert> = Vec::new();
+        let mut failed = Ok(());
+        for alert in due {
+            // The budget for one severity is used up for all that are less severe.
+            if !rest.is_empty() {
+                rest.push(alert);
+                continue;
+            }
+            match self.deliver(&alert.finding_id, token, now).await {
+                Ok(Delivery::Sent) => swept.sent += 1,
+                Ok(Delivery::Deferred) => rest.push(alert),
+                Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
+                // One finding that cannot be delivered must not keep the others back.
+                Err(error) => failed = failed.and(Err(error)),
+            }
+        }
+        if !rest.is_empty() {
+            failed = failed.and(self.digest(&rest, token, now, swept).await);
+        }
+        failed
+    }
+
+    /// Tells all of these in one mail, unless the last digest is too fresh.
+    async fn digest(
+        &self,
+        rest: &[DueAlert],
+        token: &str,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), Failure<S, J, T>> {
+        let last = self.journal.read::<LastDigest>(LAST_DIGEST).await.map_err(DeliverError::Journal)?;
+        let fresh =
+            last.as_ref().is_some_and(|last| now.since(Timestamp::from_millis(last.value.at)) < DIGEST_PAUSE);
+        if fresh && rest.iter().all(|alert| alert.severity < Severity::Critical) {
+            return Ok(());
+        }
+        // Whoever writes this first sends the digest; another sweep at the same time leaves it to them.
+        let expected = last.map(|last| last.version);
+        let mark = LastDigest { at: now.millis() };
+        let expires = now.plus(RECEIPTS_KEPT);
+        if !self.journal.write(LAST_DIGEST, &mark, expected, expires).await.map_err(DeliverError::Journal)? {
+            return Ok(());
+        }
+        let claims = stream::iter(rest).map(async |alert| self.line(&alert.finding_id, token, now).await);
+        let claimed: Vec<_> = claims.buffered(AT_ONCE).collect().await;
+        let mut failed = Ok(());
+        let mut lines = Vec::new();
+        for line in claimed {
+            match line {
+                Ok(line) => lines.extend(line),
+                Err(error) => failed = failed.and(Err(error)),
+            }
+        }
+        if lines.is_empty() {
+            return failed;
+        }
+        let published = self.topic.publish(None, &digest::alert(&lines)).await;
+        let end = if published.is_ok() { End::Sent } else { End::Deferred };
+        let ends = stream::iter(&lines).map(async |line| self.end(&line.finding_id, token, end, now).await);
+        let ended: Vec<_> = ends.buffered(AT_ONCE).collect().await;
+        if published.is_ok() {
+            swept.digested += lines.len();
+        }
+        let published = published.map_err(DeliverError::Topic);
+        failed.and(published).and(ended.into_iter().collect())
+    }
+
+    /// Claims one finding for the digest.
+    async fn line(
+        &self,
+        finding_id: &str,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Line>, Failure<S, J, T>> {
+        match self.claim(finding_id, token, now).await? {
+            Claim::Taken(finding) if self.silence(&finding, now).await? => Ok(None),
+            Claim::Taken(finding) => Ok(Some(Line::of(&finding))),
+            Claim::Unreadable(_) => Ok(Some(Line::unreadable(finding_id))),
+            Claim::Busy | Claim::Done => Ok(None),
+        }
+    }
+
+    /// Compares findings with the settings when these have changed, and wakes what a suppression no longer covers.
+    async fn settle(&self, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
+        let applied = self.journal.read::<Applied>(APPLIED).await.map_err(DeliverError::Journal)?;
+        let fingerprint = self.settings.fingerprint(now);
+        let expected = applied.as_ref().map(|entry| entry.version);
+        let unchanged =
+            applied.filter(|entry| entry.value.fingerprint == fingerprint).map(|entry| entry.value);
+        let settling = unchanged.as_ref().is_none_or(|applied| !applied.settled);
+        let changed_at = unchanged.as_ref().map_or(now.millis(), |applied| applied.changed_at);
+        let expires = now.plus(RECEIPTS_KEPT * 100);
+        let mut version = expected;
+        if unchanged.is_none() {
+            // First of all: should the settings change back before a sweep gets through, that is a change as well.
+            let applied = Applied { fingerprint: fingerprint.clone(), changed_at, settled: false };
+            if !self
+                .journal
+                .write(APPLIED, &applied, expected, expires)
+                .await
+                .map_err(DeliverError::Journal)?
+            {
+                return Ok(());
+            }
+            version = Some(expected.map_or(1, |version| version + 1));
+        }
+        let mut agreed = false;
+        let mut ids = self.findings.waking(now).await.map_err(DeliverError::Findings)?;
+        if settling {
+            let mut touched = Vec::new();
+            let differs = |finding: Finding| {
+                let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
+                if finding.is_open() && finding.silence != silence {
+                    touched.push(finding.finding_id);
+                }
+            };
+            self.findings.visit(differs).await.map_err(DeliverError::Findings)?;
+            // What is seen here may be behind, and a write may be refused: settled is what needs no write any more.
+            agreed = touched.is_empty();
+            ids.extend(touched);
+        }
+        let obeys = stream::iter(&ids).map(async |id| self.obey(id, now).await);
+        let obeyed: Vec<_> = obeys.buffered(AT_ONCE).collect().await;
+        for outcome in obeyed {
+            swept.settled += usize::from(outcome?);
+        }
+        if agreed && now.since(Timestamp::from_millis(changed_at)) >= SETTLING {
+            let applied = Applied { fingerprint, changed_at, settled: true };
+            self.journal.write(APPLIED, &applied, version, expires).await.map_err(DeliverError::Journal)?;
+        }
+        Ok(())
+    }
+
+    /// Has one finding obey the settings. When somebody else writes it meanwhile, the next sweep looks again.
+    async fn obey(&self, finding_id: &str, now: Timestamp) -> Result<bool, Failure<S, J, T>> {
+        let Some(mut finding) = self.findings.get(finding_id).await.map_err(DeliverError::Findings)? else {
+            return Ok(false);
+        };
+        let expected = finding.version;
+        let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
+        if !finding.obey(silence) && !finding.confirm_silence() {
+            return Ok(false);
+        }
+        finding.stamp(now);
+        let write = Write::Update { finding: &finding, expected, receipt: None };
+        FindingStore::write(self.findings, write, now).await.map_err(DeliverError::Findings)
+    }
+
+    /// Announcements of what the settings say, and the mails of the calendar.
+    async fn mails(
+        &self,
+        now: Timestamp,
+        calendar: &report::Calendar,
+        swept: &mut Swept,
+    ) -> Result<(), Failure<S, J, T>> {
+        let mut failed = self.announce(now, swept).await;
+        for period in calendar.due(now) {
+            let report = async || self.report(&period, calendar, now).await;
+            match self.send_once(&period.key, now, report).await {
+                Ok(posted) => swept.mails += usize::from(posted == SentOnce::Sent),
+                Err(error) => failed = failed.and(Err(error)),
+            }
+        }
+        failed
+    }
+
+    /// Tells once of each row that came into the settings, left them, or cannot be used, and of own rules that cannot.
+    async fn announce(&self, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
+        let known = self.journal.read::<Announced>(ANNOUNCED).await.map_err(DeliverError::Journal)?;
+        let expected = known.as_ref().map(|entry| entry.version);
+        let known = known.map(|entry| entry.value).unwrap_or_default();
+        let own_rules = own_rules::unusable(self.journal).await.map_err(DeliverError::Journal)?;
+        let changes = announce::changes(self.settings, &own_rules, &known, self.catalogue);
+        let Some(changes) = changes else { return Ok(()) };
+        // The same row may come, go and come again: each change of what was announced is announced on its own.
+        let key = format!("{}#{}", changes.key, expected.unwrap_or(0));
+        let posted = self.send_once(&key, now, async || Ok(Some(changes.alert))).await?;
+        swept.mails += usize::from(posted == SentOnce::Sent);
+        if posted == SentOnce::Busy {
+            // Whoever writes it may crash before it is out; until it is, it is not known.
+            return Ok(());
+        }
+        let expires = now.plus(RECEIPTS_KEPT * 100);
+        self.journal
+            .write(ANNOUNCED, &changes.all, expected, expires)
+            .await
+            .map_err(DeliverError::Journal)?;
+        Ok(())
+    }
+
+    async fn report(
+        &self,
+        period: &report::Period,
+        calendar: &report::Calendar,
+        now: Timestamp,
+    ) -> Result<Option<Alert>, Failure<S, J, T>> {
+        let mut tally = report::Tally::new(period, &calendar.account);
+        let unreadable =
+            self.findings.visit(|finding| tally.add(&finding)).await.map_err(DeliverError::Findings)?;
+        tally.unreadable = unreadable;
+        for key in period.counts_keys() {
+            let counts = self.journal.counts(&key).await.map_err(DeliverError::Journal)?;
+            tally.add_counts(counts);
+        }
+        Ok(tally.alert(self.settings, now))
+    }
+}

@@ -1,0 +1,230 @@
+//! Whole mails, kept as text files beside the code, so that a change of a mail is read as its reader will read it.
+//!
+//! After a change that is meant: `INSTA_UPDATE=always cargo test -p keepwatch-alert`, then read the difference.
+
+use std::path::PathBuf;
+
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::observation::Observation;
+use keepwatch_core::settings::{Invalid, Settings};
+use keepwatch_rules::registry::DOCUMENTED;
+use serde_json::json;
+
+use super::fixtures::{self, Fixture};
+use crate::Alert;
+use crate::announce::{self, Announced};
+use crate::check::{faults, finding};
+use crate::digest::{self, Line};
+use crate::report::{Calendar, Tally};
+
+/// Compares with the file of this name.
+fn snapshot(name: &str, alert: &Alert) {
+    assert_eq!(faults(alert), [""; 0], "{name}\n{}", alert.text);
+    let mail = format!("Subject: {}\n\n{}", alert.subject, alert.text);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name.replace(' ', "-"), mail));
+}
+
+fn fixture(name: &str) -> Fixture {
+    fixtures::all().into_iter().find(|fixture| fixture.name == name).unwrap()
+}
+
+fn seen(name: &str) -> Observation {
+    let mut seen = fixture(name).observations();
+    assert_eq!(seen.len(), 1, "{name}: {seen:?}");
+    seen.remove(0)
+}
+
+fn at(time: &str) -> Timestamp {
+    Timestamp::parse(time).unwrap()
+}
+
+/// The same observation, of another event.
+fn again(mut seen: Observation, id: &str, time: &str) -> Observation {
+    seen.event.id = id.to_owned();
+    seen.event.time = at(time);
+    seen
+}
+
+#[test]
+fn of_every_headline_rule() {
+    for fixture in fixtures::all() {
+        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED));
+    }
+}
+
+#[test]
+fn no_snapshot_is_left_behind() {
+    let others = [
+        "digest",
+        "report-daily",
+        "report-weekly",
+        "report-weekly-deaf",
+        "settings-added",
+        "settings-invalid",
+        "settings-changed",
+        "settings-own-rule",
+        "unreadable",
+        "exposed-access-key-three-witnesses",
+        "again",
+        "reopened",
+        "over-already",
+        "suppression-ended",
+    ];
+    let mut expected: Vec<String> = others.iter().map(|name| format!("{name}.snap")).collect();
+    expected.extend(fixtures::all().iter().map(|fixture| format!("{}.snap", fixture.name.replace(' ', "-"))));
+    expected.sort();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/tests/snapshots");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<String> =
+        files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    files.sort();
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn of_a_key_with_three_witnesses() {
+    let witnesses =
+        ["exposed-access-key-quarantine", "exposed-access-key", "exposed-access-key-trusted-advisor"]
+            .map(seen);
+    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses), DOCUMENTED));
+}
+
+/// The finding after its first alert was sent.
+fn told(seen: Observation) -> Finding {
+    let mut finding = finding(&[seen]);
+    finding.alert_state = AlertState::Sent;
+    finding
+}
+
+#[test]
+fn of_findings_that_were_told_before() {
+    let sign_in = || seen("root-console-sign-in");
+    let mut repeated = told(sign_in());
+    repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
+    repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
+    assert_eq!(repeated.alert_reason.as_deref(), Some("again"));
+    snapshot("again", &Alert::of(&repeated, DOCUMENTED));
+
+    let attached = || seen("admin-managed-policy-attached");
+    let mut gone = attached();
+    gone.verdict = keepwatch_core::observation::Verdict::Passing;
+    gone.title = "carol detached AdministratorAccess from user bob".to_owned();
+    let gone = again(gone, "e-2", "2026-03-01T12:10:00Z");
+    let mut over = finding(&[attached()]);
+    over.apply(&gone);
+    snapshot("over-already", &Alert::of(&over, DOCUMENTED));
+
+    let mut back = told(attached());
+    back.apply(&gone);
+    back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
+    assert_eq!(back.alert_reason.as_deref(), Some("reopened"));
+    snapshot("reopened", &Alert::of(&back, DOCUMENTED));
+
+    let mut woken = told(attached());
+    woken.obey(settings().silence(&woken.rule, &woken.subject(), at("2026-03-01T12:01:00Z")));
+    assert!(woken.silence.is_some());
+    woken.obey(None);
+    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED));
+}
+
+fn settings() -> Settings {
+    let rows = [
+        json!({
+            "setting_id": "suppression#bootstrap", "rule": "admin-*", "resource": "arn:aws:iam::111122223333:user/bob*",
+            "owner": "carol", "reason": "bob sets up the new account, ticket OPS-7",
+            "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-08T00:00:00Z",
+        }),
+        json!({"setting_id": "suppression#ci", "rule": "admin-inlin-policy", "resource": "*", "owner": "carol",
+            "reason": "the pipeline makes users", "created_at": "2026-03-01T00:00:00Z",
+            "expires_at": "2026-03-20T00:00:00Z"}),
+        json!({
+            "setting_id": "suppression#root", "rule": "root-console-sign-in", "resource": "*", "owner": "mallory",
+            "reason": "see https://evil.example", "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-20T00:00:00Z",
+        }),
+    ];
+    Settings::read(&rows, DOCUMENTED)
+}
+
+#[test]
+fn of_what_the_settings_say() {
+    let settings = settings();
+    let only = |id: &str| {
+        let mut settings = settings.clone();
+        settings.suppressions.retain(|suppression| suppression.id == id);
+        settings.invalid.retain(|invalid| invalid.setting_id.ends_with(id));
+        settings
+    };
+    let changes =
+        |settings: &Settings, known: &Announced| announce::changes(settings, &[], known, DOCUMENTED).unwrap();
+    let added = changes(&only("bootstrap"), &Announced::new());
+    snapshot("settings-added", &added.alert);
+    snapshot("settings-invalid", &changes(&only("ci"), &Announced::new()).alert);
+    let own_rule = Invalid {
+        setting_id: "sigma/team/cloudtrail.yml:14".to_owned(),
+        reason: "it counts over time, which is not done here".to_owned(),
+    };
+    let nothing = Settings::default();
+    let own_rules = announce::changes(&nothing, &[own_rule], &Announced::new(), DOCUMENTED).unwrap();
+    snapshot("settings-own-rule", &own_rules.alert);
+    let mut changed = settings.clone();
+    changed.suppressions.retain(|suppression| suppression.id == "root");
+    snapshot("settings-changed", &changes(&changed, &added.all).alert);
+}
+
+#[test]
+fn of_an_item_that_cannot_be_read() {
+    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");
+    snapshot("unreadable", &alert);
+}
+
+/// A week of findings: each recorded on its own day, the first resolved since.
+fn week() -> Vec<Finding> {
+    let mut findings: Vec<Finding> = fixtures::all().iter().map(|f| finding(&[seen(f.name)])).collect();
+    findings.truncate(18);
+    for (day, finding) in findings.iter_mut().enumerate() {
+        let recorded = at(&format!("2026-02-{:02}T12:00:00Z", 20 + day % 8));
+        finding.created_at = recorded;
+        (finding.first_seen, finding.last_seen) = (recorded, recorded);
+    }
+    let now = at("2026-03-01T23:00:00Z");
+    findings[3].resolve(
+        keepwatch_core::observation::Resolution::Fixed,
+        "carol",
+        "it was me, with the break-glass key",
+        now,
+    );
+    findings[5].acknowledge("carol", "asking the owner", now);
+    findings
+}
+
+#[test]
+fn of_a_digest() {
+    let lines: Vec<Line> = week().iter().map(Line::of).chain([Line::unreadable("x-1")]).collect();
+    snapshot("digest", &digest::alert(&lines));
+}
+
+#[test]
+fn of_the_calendar() {
+    let calendar = Calendar { account: ACCOUNT.to_owned(), hour: 7 };
+    let now = at("2026-03-02T07:05:00Z");
+    let due = calendar.due(now);
+    let [daily, weekly] = &due[..] else { panic!("{due:?}") };
+    for (name, period, judged) in
+        [("report-daily", daily, 4_711), ("report-weekly", weekly, 31_337), ("report-weekly-deaf", weekly, 0)]
+    {
+        let mut tally = Tally::new(period, &calendar.account);
+        let findings = if judged == 0 { Vec::new() } else { week() };
+        findings.iter().for_each(|finding| tally.add(finding));
+        let counts = [("judged", judged), ("mailed", judged / 1_000), ("failed", judged / 10_000)];
+        tally.add_counts(
+            counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+        );
+        snapshot(name, &tally.alert(&settings(), now).unwrap());
+    }
+}
+
+const ACCOUNT: &str = keepwatch_rules::testing::ACCOUNT;

@@ -1,0 +1,78 @@
+//! What rules and checks there are: ids, what describes them, their documentation.
+//!
+//! Core, settings and alerts know no rule by name. Whoever starts a program hands them this: functions that write neither
+//! mails nor pages without the documentation, so that their binaries stay small.
+
+use crate::about::About;
+
+/// What the ids of users' own rules begin with. Only the place that loads them knows which there are: the table of
+/// settings may name one that another place has not got.
+pub const OWN_RULES: &str = "sigma-";
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    about: &'static [&'static About],
+    docs: fn(&str) -> Option<&'static str>,
+}
+
+/// A catalogue of nothing, for what is about no rule.
+impl Default for Catalogue {
+    fn default() -> Catalogue {
+        Catalogue::new(&[])
+    }
+}
+
+impl Catalogue {
+    /// Without documentation.
+    pub const fn new(about: &'static [&'static About]) -> Catalogue {
+        Catalogue { about, docs: |_| None }
+    }
+
+    /// With the documentation that `docs` finds by id: Markdown with the headings of a rule file.
+    pub const fn documented(
+        about: &'static [&'static About],
+        docs: fn(&str) -> Option<&'static str>,
+    ) -> Catalogue {
+        Catalogue { about, docs }
+    }
+
+    /// All of them, in the catalogue's order.
+    pub fn all(&self) -> &'static [&'static About] {
+        self.about
+    }
+
+    /// The one with this id.
+    pub fn find(&self, id: &str) -> Option<&'static About> {
+        self.about.iter().copied().find(|about| about.id == id)
+    }
+
+    /// Whether this may be the id of a rule: one that is known, or one of a user's own.
+    pub fn may_have(&self, id: &str) -> bool {
+        self.find(id).is_some() || id.starts_with(OWN_RULES)
+    }
+
+    /// The documentation of a rule, where there is one at hand.
+    pub fn docs(&self, id: &str) -> Option<&'static str> {
+        (self.docs)(id)
+    }
+
+    /// The text under a heading of a rule's documentation, unwrapped to one paragraph of plain text.
+    pub fn section(&self, id: &str, heading: &str) -> Option<String> {
+        section(self.docs(id)?, heading)
+    }
+}
+
+/// The text under a heading of documentation, unwrapped to one paragraph of plain text.
+pub fn section(docs: &str, title: &str) -> Option<String> {
+    let mut words = Vec::new();
+    let mut inside = false;
+    for line in docs.lines().map(str::trim) {
+        if let Some(heading) = line.strip_prefix("## ") {
+            inside = heading == title;
+        } else if inside {
+            words.extend(line.split_whitespace());
+        }
+    }
+    (!words.is_empty()).then(|| words.join(" ").replace('`', ""))
+}

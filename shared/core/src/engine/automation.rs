@@ -1,0 +1,81 @@
+//! Who acts without a person: AWS's own services, infrastructure as code, the owner's pipelines.
+//!
+//! Most alerts that users of other tools learn to ignore are a pipeline doing its work. What automation does is recorded
+//! all the same, with a lower severity: nothing is dropped, and least of all on a user agent, which anybody can choose.
+
+use keepwatch_base::wildcard::matches;
+
+use super::context::Cx;
+use crate::event::{Body, Record};
+use crate::observation::Observation;
+use crate::severity::Severity;
+
+/// Why an act counts as automation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Automation {
+    /// An AWS service acts for itself, or through its service-linked role. Nobody else can.
+    Service,
+    /// A principal that the owner has listed as automation.
+    Listed,
+    /// CloudFormation or Service Catalog acts for somebody. The caller cannot claim that; but whoever may update a stack
+    /// can have it do things.
+    Stack,
+    /// The user agent of an infrastructure-as-code tool. The caller's own words.
+    Agent,
+}
+
+/// Words in the user agents of infrastructure-as-code tools, in lower case.
+const AGENTS: [&str; 7] =
+    ["terraform", "pulumi", "ansible", "opentofu", "aws-cdk", "crossplane", "cloudformation"];
+
+impl Automation {
+    /// Whether and why a call is the work of automation; `listed` are the owner's patterns of ARNs.
+    pub fn of(record: &Record<'_>, listed: &[String]) -> Option<Automation> {
+        let who = &record.user_identity;
+        let issuer = who.session_context.session_issuer.arn.or_empty();
+        let invoked_by = who.invoked_by.or_empty();
+        if who.kind.or_empty() == "AWSService" || issuer.contains(":role/aws-service-role/") {
+            return Some(Automation::Service);
+        }
+        let is_listed = |arn: &str| !arn.is_empty() && listed.iter().any(|pattern| matches(pattern, arn));
+        if is_listed(issuer) || is_listed(who.arn.or_empty()) {
+            return Some(Automation::Listed);
+        }
+        if matches!(invoked_by, "cloudformation.amazonaws.com" | "servicecatalog.amazonaws.com") {
+            return Some(Automation::Stack);
+        }
+        let agent = record.user_agent.or_empty().to_ascii_lowercase();
+        AGENTS.iter().any(|tool| agent.contains(tool)).then_some(Automation::Agent)
+    }
+}
+
+impl Cx<'_> {
+    /// Whether and why the event is the work of automation.
+    pub fn automation(&self) -> Option<Automation> {
+        let Body::CloudTrail(record) = &self.event.body else { return None };
+        Automation::of(record, &self.config.automation)
+    }
+
+    /// Lowers the severity of what automation does, and says why. What a service does for itself, and what the owner has
+    /// listed, is for the daily digest; a tool's word is good for one step.
+    pub fn tempered(&self, observation: Observation) -> Observation {
+        let severity = observation.severity;
+        let (lowered, why) = match self.automation() {
+            None => return observation,
+            Some(Automation::Service) => (Severity::Low, "an AWS service acting for itself"),
+            Some(Automation::Listed) => (Severity::Low, "a principal that you have listed as automation"),
+            Some(Automation::Stack) => (one_less(severity), "CloudFormation, acting for the caller"),
+            Some(Automation::Agent) => (one_less(severity), "by the user agent, which the caller chooses"),
+        };
+        observation.severity(severity.min(lowered)).detail("Automation", why)
+    }
+}
+
+fn one_less(severity: Severity) -> Severity {
+    match severity {
+        Severity::Critical => Severity::High,
+        Severity::High => Severity::Medium,
+        Severity::Medium | Severity::Low => Severity::Low,
+        Severity::Informational => Severity::Informational,
+    }
+}

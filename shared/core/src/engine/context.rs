@@ -1,0 +1,148 @@
+//! A rule's view of the world while it looks at one event, and the place where it reports.
+
+use std::time::Duration;
+
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
+
+use super::config::Config;
+use crate::about::About;
+use crate::event::{Body, Event};
+use crate::memory::window::WindowCount;
+use crate::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
+use crate::severity::Severity;
+use crate::state::{Facts, FirstSeenQuery, Interrupt, WindowQuery};
+
+/// A rule's view of the world while it looks at one event, and the place where it reports.
+pub struct Cx<'c> {
+    /// The event, envelope included.
+    pub event: &'c Event<'c>,
+    /// Answers about live state.
+    pub facts: &'c Facts<'c>,
+    /// Settings.
+    pub config: &'c Config,
+    ids: &'c [&'static str],
+    about: &'static About,
+    received: Timestamp,
+    observations: &'c mut Vec<Observation>,
+}
+
+impl<'c> Cx<'c> {
+    pub(super) fn new(
+        (event, facts, config): (&'c Event<'c>, &'c Facts<'c>, &'c Config),
+        ids: &'c [&'static str],
+        about: &'static About,
+        received: Timestamp,
+        observations: &'c mut Vec<Observation>,
+    ) -> Cx<'c> {
+        Cx { event, facts, config, ids, about, received, observations }
+    }
+}
+
+impl Cx<'_> {
+    /// Begins an observation that the problem is there: about `resource`, told by `title`.
+    pub fn failing(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Failing, resource.as_ref(), title.as_ref())
+    }
+
+    /// Begins an observation that something happened whose meaning could not be found out.
+    pub fn unknown(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Unknown, resource.as_ref(), title.as_ref())
+    }
+
+    /// Begins an observation that the problem is gone.
+    pub fn passing(&self, resource: impl AsRef<str>, title: impl AsRef<str>) -> Observation {
+        self.observe(Verdict::Passing, resource.as_ref(), title.as_ref())
+    }
+
+    /// How many events are too many for this rule: what the owner has set, or the rule's own number.
+    pub fn threshold(&self, own: usize) -> usize {
+        self.config.overrides.get(self.about.id).and_then(|set| set.threshold).unwrap_or(own)
+    }
+
+    /// How many events of this rule with this key lie within `span` of each other, this one included. `member` tells the
+    /// events apart: usually each counts (see [`Cx::count`]), but different names or addresses may be what matters.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn count_distinct(&self, key: &str, member: &str, span: Duration) -> Result<WindowCount, Interrupt> {
+        let time = self.event.time().unwrap_or(self.received);
+        self.facts.window_count(WindowQuery {
+            key: format!("{}#{}", self.about.id, short_hash(&[self.event.account(), key])),
+            member: member.to_owned(),
+            time,
+            span,
+        })
+    }
+
+    /// How many events of this rule with this key lie within `span` of each other, this one included.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn count(&self, key: &str, span: Duration) -> Result<WindowCount, Interrupt> {
+        self.count_distinct(key, &self.event.occurrence_id(), span)
+    }
+
+    /// Whether this event is the first sight of a member in a set of this rule with this key, and since when others of
+    /// the set have been seen. The first members of a set are nothing new; see [`crate::memory::first_sight::LEARNING`].
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is noted.
+    pub fn first_sight(&self, key: &str, member: &str) -> Result<Option<Timestamp>, Interrupt> {
+        let time = self.event.time().unwrap_or(self.received);
+        let seen = self.facts.first_seen(FirstSeenQuery {
+            key: format!("{}#{}", self.about.id, short_hash(&[self.event.account(), key])),
+            member: member.to_owned(),
+            time,
+        })?;
+        Ok(seen.is_new_member(time).then_some(seen.any))
+    }
+
+    /// Whether one of the rules that events are judged by has this id.
+    pub fn knows_rule(&self, id: &str) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// Reports an observation.
+    pub fn report(&mut self, observation: Observation) {
+        self.observations.push(observation);
+    }
+
+    fn observe(&self, verdict: Verdict, resource: &str, title: &str) -> Observation {
+        let actor = match &self.event.body {
+            Body::CloudTrail(record) => Some(Actor::of(record)),
+            _ => None,
+        };
+        Observation {
+            rule: self.about,
+            subject: Subject {
+                account: clean(self.event.account(), 32),
+                // IAM is global: its events' region says where AWS logged them, not where the problem is.
+                region: if resource.contains(":iam::") {
+                    "global".to_owned()
+                } else {
+                    clean(self.event.region(), 32)
+                },
+                resource: clean(resource, 512),
+                aspect: None,
+            },
+            verdict,
+            resolution: if self.event.name().starts_with("Delete") {
+                Resolution::Deleted
+            } else {
+                Resolution::Fixed
+            },
+            severity: if verdict == Verdict::Passing { Severity::Informational } else { self.about.severity },
+            event: Occurrence::of(self.event, self.received),
+            title: clean(title, 300),
+            reason: String::new(),
+            actor,
+            details: Vec::new(),
+            steps: Vec::new(),
+            burst: None,
+            witness: self.about.id.to_owned(),
+            covered_by: None,
+        }
+    }
+}

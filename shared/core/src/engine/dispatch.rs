@@ -1,0 +1,355 @@
+//! From an event to the rules that listen to it, and from the rules to observations.
+
+use std::collections::HashMap;
+
+use keepwatch_base::time::Timestamp;
+
+use super::config::Config;
+use super::context::Cx;
+use super::rule::{On, Rule};
+use crate::about::About;
+use crate::event::RecordHeader;
+use crate::event::{Body, Event};
+use crate::observation::{Observation, Verdict};
+use crate::severity::MAILED_FROM;
+use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
+
+/// Rules by what they listen to. Over-inclusion is safe, over-exclusion loses alerts: the oracle test compares every
+/// lookup with asking all rules in turn.
+pub struct Index {
+    rules: &'static [&'static dyn Rule],
+    /// The ids of all of them.
+    ids: Vec<&'static str>,
+    /// By event source and name.
+    calls: HashMap<(&'static str, &'static str), Vec<usize>>,
+    /// By event name in lower case, for rules that do not mind the case. These are asked one by one.
+    names: HashMap<String, Vec<usize>>,
+    /// On whatever root does.
+    root: Vec<usize>,
+    /// On whatever a long-term access key signs.
+    long_term_keys: Vec<usize>,
+    /// The same, where the key is known to be exposed.
+    exposed_keys: Vec<usize>,
+    /// On changes in the console.
+    console: Vec<usize>,
+    /// By error code.
+    failures: HashMap<&'static str, Vec<usize>>,
+    /// On records of any name; users' own rules, asked one by one.
+    any: Vec<usize>,
+    /// On what AWS tells besides calls; few, asked one by one.
+    others: Vec<usize>,
+}
+
+/// Who listens to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// No rule.
+    Nobody,
+    /// Only rules on keys that are known to be exposed.
+    ExposedKeysOnly,
+    /// Some rule at least.
+    Somebody,
+}
+
+/// A rule that could not work with an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rule {rule} failed: {reason}")]
+pub struct RuleError {
+    /// Id of the rule.
+    pub rule: &'static str,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// What came of evaluating one event.
+#[derive(Debug, Default)]
+pub struct Evaluation {
+    /// What the rules saw, in the registry's order.
+    pub observations: Vec<Observation>,
+    /// Rules that failed. The others were heard all the same; `detect` has the event delivered again for these.
+    pub errors: Vec<RuleError>,
+}
+
+/// An evaluation under way. A rule that has finished is not asked again when another's question is answered.
+struct Round<'e> {
+    event: &'e Event<'e>,
+    config: &'e Config,
+    received: Timestamp,
+    /// The rules that have not finished, by their place in the registry.
+    waiting: Vec<usize>,
+    facts: Facts<'e>,
+    /// What the others saw.
+    seen: Vec<(usize, Vec<Observation>)>,
+    errors: Vec<RuleError>,
+}
+
+impl Index {
+    /// An index of these rules.
+    pub fn new(rules: &'static [&'static dyn Rule]) -> Index {
+        Index::of(rules, |_| true)
+    }
+
+    /// An index of those of these rules that are switched on, for settings that do not change. What only the others
+    /// listen to, nobody hears.
+    pub fn switched_on(rules: &'static [&'static dyn Rule], config: &Config) -> Index {
+        Index::of(rules, |rule| config.asks(rule))
+    }
+
+    fn of(rules: &'static [&'static dyn Rule], enters: impl Fn(&About) -> bool) -> Index {
+        let mut index = Index {
+            rules,
+            ids: rules.iter().map(|rule| rule.about().id).collect(),
+            calls: HashMap::new(),
+            names: HashMap::new(),
+            root: Vec::new(),
+            long_term_keys: Vec::new(),
+            exposed_keys: Vec::new(),
+            console: Vec::new(),
+            failures: HashMap::new(),
+            any: Vec::new(),
+            others: Vec::new(),
+        };
+        for (i, rule) in rules.iter().enumerate().filter(|(_, rule)| enters(rule.about())) {
+            rule.meta().on.iter().for_each(|on| index.enter(i, on));
+        }
+        index
+    }
+
+    fn enter(&mut self, rule: usize, on: &'static On) {
+        match on {
+            On::Call(source, names) | On::Read(source, names) => {
+                names.iter().for_each(|name| enter(self.calls.entry((source, name)).or_default(), rule));
+            }
+            On::Matching(_, names) if !names.is_empty() => {
+                let lower = names.iter().map(|name| name.to_ascii_lowercase());
+                lower.for_each(|name| enter(self.names.entry(name).or_default(), rule));
+            }
+            On::Matching(..) => enter(&mut self.any, rule),
+            On::Root => enter(&mut self.root, rule),
+            On::LongTermKey => enter(&mut self.long_term_keys, rule),
+            On::ExposedKey => enter(&mut self.exposed_keys, rule),
+            On::ConsoleChange => enter(&mut self.console, rule),
+            On::Failed(codes) => {
+                codes.iter().for_each(|code| enter(self.failures.entry(code).or_default(), rule));
+            }
+            On::Health(_) | On::TrustedAdvisor(_) | On::Detector(_) => enter(&mut self.others, rule),
+        }
+    }
+
+    /// The rules that listen to this event, each once, in the registry's order.
+    pub fn listeners(&self, event: &Event<'_>) -> impl Iterator<Item = &'static dyn Rule> {
+        self.listening(event).into_iter().map(|i| self.rules[i])
+    }
+
+    /// Whether any rule listens to a record with this header.
+    pub fn interest(&self, header: &RecordHeader<'_>) -> Interest {
+        let found = self.on_record(header);
+        match found.iter().any(|rule| !self.exposed_keys.contains(rule)) {
+            true => Interest::Somebody,
+            false if found.is_empty() => Interest::Nobody,
+            false if self.calls.contains_key(&(header.source, header.name)) => Interest::Somebody,
+            false => Interest::ExposedKeysOnly,
+        }
+    }
+
+    fn listening(&self, event: &Event<'_>) -> Vec<usize> {
+        match &event.body {
+            Body::CloudTrail(record) => self.on_record(&record.header()),
+            _ => self.others.iter().copied().filter(|&i| listens(self.rules[i], event)).collect(),
+        }
+    }
+
+    fn on_record(&self, header: &RecordHeader<'_>) -> Vec<usize> {
+        let mut found = self.calls.get(&(header.source, header.name)).cloned().unwrap_or_default();
+        if header.by_root() {
+            found.extend(&self.root);
+        }
+        if header.by_long_term_key() {
+            found.extend(self.long_term_keys.iter().chain(&self.exposed_keys));
+        }
+        if header.changes_in_console() {
+            found.extend(&self.console);
+        }
+        if header.failed() {
+            found.extend(self.failures.get(header.error_code).into_iter().flatten());
+        }
+        let mut also = |&i: &usize| {
+            if self.rules[i].meta().on.iter().any(|on| on.matches(header)) {
+                found.push(i);
+            }
+        };
+        if !self.names.is_empty() {
+            self.names.get(&header.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
+        }
+        self.any.iter().for_each(also);
+        found.retain(|&i| wants(self.rules[i], header));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Evaluates the event where answers are at hand; `None` at the first question that has none. `received` stands in for
+    /// an event time that cannot be read.
+    pub fn evaluate_knowing(
+        &self,
+        event: &Event<'_>,
+        config: &Config,
+        received: Timestamp,
+        answer: impl Fn(&Query) -> Option<Answer>,
+    ) -> Option<Evaluation> {
+        let facts = Facts::of(&answer);
+        let Some(mut round) = self.begin(event, config, received, facts) else {
+            return Some(Evaluation::default());
+        };
+        let questions = round.go_on(self);
+        questions.is_empty().then(|| round.end())
+    }
+
+    /// Evaluates the event where all answers are at hand.
+    pub fn evaluate_answering(
+        &self,
+        event: &Event<'_>,
+        config: &Config,
+        received: Timestamp,
+        answer: impl Fn(&Query) -> Answer,
+    ) -> Evaluation {
+        self.evaluate_knowing(event, config, received, |query| Some(answer(query))).unwrap_or_default()
+    }
+
+    /// Evaluates the event, asking `state` until every question has an answer.
+    pub async fn evaluate_with(
+        &self,
+        event: &Event<'_>,
+        state: &impl AccountState,
+        config: &Config,
+        received: Timestamp,
+    ) -> Evaluation {
+        let facts = Facts::default();
+        let Some(mut round) = self.begin(event, config, received, facts) else {
+            return Evaluation::default();
+        };
+        loop {
+            let questions = round.go_on(self);
+            if questions.is_empty() {
+                return round.end();
+            }
+            // Every round answers at least one new question, and a rule asks a bounded number of them.
+            for query in questions {
+                match state.answer(&query).await {
+                    Ok(answer) => round.facts.insert(query, answer),
+                    Err(why) => round.facts.postpone(query, why),
+                }
+            }
+        }
+    }
+
+    /// Nothing begins where no rule listens that is switched on.
+    fn begin<'e>(
+        &self,
+        event: &'e Event<'e>,
+        config: &'e Config,
+        received: Timestamp,
+        facts: Facts<'e>,
+    ) -> Option<Round<'e>> {
+        let mut waiting = self.listening(event);
+        waiting.retain(|&i| config.asks(self.rules[i].about()));
+        let (seen, errors) = (Vec::new(), Vec::new());
+        (!waiting.is_empty()).then_some(Round { event, config, received, waiting, facts, seen, errors })
+    }
+}
+
+impl Round<'_> {
+    /// Asks the rules that have not finished, and returns what they want to know first.
+    fn go_on(&mut self, index: &Index) -> Vec<Query> {
+        let mut questions = Vec::new();
+        for i in std::mem::take(&mut self.waiting) {
+            match self.ask(index, index.rules[i]) {
+                Ok(observations) if observations.is_empty() => {}
+                Ok(observations) => self.seen.push((i, observations)),
+                Err(Interrupt::Ask(query)) => {
+                    self.waiting.push(i);
+                    if !questions.contains(&query) {
+                        questions.push(query);
+                    }
+                }
+                Err(Interrupt::Failed(reason)) => {
+                    self.errors.push(RuleError { rule: index.rules[i].about().id, reason });
+                }
+            }
+        }
+        questions
+    }
+
+    fn ask(&self, index: &Index, rule: &'static dyn Rule) -> Result<Vec<Observation>, Interrupt> {
+        let mut observations = Vec::new();
+        let world = (self.event, &self.facts, self.config);
+        let mut cx = Cx::new(world, &index.ids, rule.about(), self.received, &mut observations);
+        match &self.event.body {
+            Body::CloudTrail(record) => rule.record(record, &mut cx),
+            Body::Health(health) => rule.health(health, &mut cx),
+            Body::TrustedAdvisor(item) => rule.trusted_advisor(item, &mut cx),
+            Body::Other => Ok(()),
+            body => rule.detector(body, &mut cx),
+        }?;
+        tune(&mut observations, rule.about().id, self.config);
+        Ok(observations)
+    }
+
+    fn end(mut self) -> Evaluation {
+        self.seen.sort_by_key(|(place, _)| *place);
+        let mut observations: Vec<Observation> = self.seen.into_iter().flat_map(|(_, seen)| seen).collect();
+        cover(&mut observations);
+        Evaluation { observations, errors: self.errors }
+    }
+}
+
+/// Enters a rule once. Rules are entered one after another, so that only the last can be the same.
+fn enter(bucket: &mut Vec<usize>, rule: usize) {
+    if bucket.last() != Some(&rule) {
+        bucket.push(rule);
+    }
+}
+
+/// Applies what the owner has set for the rule to what it has just reported.
+fn tune(observations: &mut [Observation], rule: &str, config: &Config) {
+    let Some(set) = config.overrides.get(rule) else { return };
+    for observation in observations.iter_mut().filter(|seen| seen.verdict != Verdict::Passing) {
+        observation.severity = set.severity.unwrap_or(observation.severity);
+        // What happens often is no worse either, once a person has said how bad it is.
+        observation.burst = observation.burst.filter(|_| set.severity.is_none());
+    }
+}
+
+/// A general rule's observation is recorded but not mailed when a specific rule reported the same event.
+fn cover(observations: &mut [Observation]) {
+    let specific = observations
+        .iter()
+        .find(|o| !o.rule.general && o.verdict != Verdict::Passing && o.severity >= MAILED_FROM)
+        .map(|o| o.rule.id);
+    for observation in observations.iter_mut().filter(|o| o.rule.general) {
+        observation.covered_by = specific;
+    }
+}
+
+fn listens(rule: &dyn Rule, event: &Event<'_>) -> bool {
+    rule.meta().on.iter().any(|on| on.listens_to(event))
+}
+
+/// Whether the rule may and would see such a record. A failed call is shown only to rules that ask for failed calls, so that
+/// none is ever alerted as a success.
+fn wants(rule: &dyn Rule, header: &RecordHeader<'_>) -> bool {
+    (rule.meta().failed_calls || !header.failed()) && rule.prefilter(header)
+}
+
+/// The rules that listen to this event, found by asking every rule. The index must agree with it.
+pub fn linear(rules: &[&'static dyn Rule], event: &Event<'_>) -> Vec<&'static str> {
+    rules
+        .iter()
+        .filter(|rule| listens(**rule, event))
+        .filter(|rule| match &event.body {
+            Body::CloudTrail(record) => wants(**rule, &record.header()),
+            _ => true,
+        })
+        .map(|rule| rule.about().id)
+        .collect()
+}

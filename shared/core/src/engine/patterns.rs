@@ -1,0 +1,172 @@
+//! The EventBridge patterns that bring the rules what they listen to, made from the rules' own `on`.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::rule::{On, Rule};
+
+/// EventBridge refuses patterns of more than 2,048 characters (quota "event pattern size"). The rest is left for whatever
+/// spaces CloudFormation may write.
+const MAX_PATTERN: usize = 1_900;
+
+/// The detail-types under which CloudTrail records arrive. AWS's guides spell the console sign-in both ways.
+const DETAIL_TYPES: [&str; 5] = [
+    "AWS API Call via CloudTrail",
+    "AWS Console Action via CloudTrail",
+    "AWS Console Sign In via CloudTrail",
+    "AWS Console Signin via CloudTrail",
+    "AWS Service Event via CloudTrail",
+];
+
+/// An EventBridge rule of the template.
+#[derive(Debug, Serialize)]
+pub struct EventRule {
+    /// Name, after the stack's.
+    pub name: String,
+    /// `State` of `AWS::Events::Rule`.
+    pub state: &'static str,
+    /// `EventPattern`.
+    pub pattern: Value,
+}
+
+/// The EventBridge rules that these rules need.
+pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
+    let mut calls = BTreeSet::new();
+    let mut reads = BTreeSet::new();
+    let mut health = BTreeSet::new();
+    let mut checks = BTreeSet::new();
+    let mut errors = BTreeSet::new();
+    let mut detectors = BTreeSet::new();
+    // What users' own rules name: calls, sources without a call, and calls without a source.
+    let (mut own, mut services, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut root, mut console) = (false, false);
+    for on in rules.iter().flat_map(|rule| rule.meta().on) {
+        match on {
+            On::Call(source, names) => calls.extend(names.iter().map(|name| (*source, *name))),
+            On::Read(source, names) => reads.extend(names.iter().map(|name| (*source, *name))),
+            On::Root => root = true,
+            On::Health(prefix) => drop(health.insert(*prefix)),
+            On::TrustedAdvisor(check) => drop(checks.insert(*check)),
+            On::Failed(codes) => errors.extend(codes.iter().copied()),
+            On::ConsoleChange => console = true,
+            On::Detector(detector) => drop(detectors.insert(detector.source())),
+            // A rule of the user's that names nothing sees what the other patterns bring; `rules patterns` says so.
+            On::Matching([], []) => {}
+            On::Matching(sources, []) => services.extend(sources.iter().copied()),
+            On::Matching([], calls) => names.extend(calls.iter().copied()),
+            On::Matching(sources, calls) => {
+                own.extend(sources.iter().flat_map(|s| calls.iter().map(move |n| (*s, *n))));
+            }
+            // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
+            // more than they tell.
+            On::LongTermKey | On::ExposedKey => {}
+        }
+    }
+    // Which calls only read cannot be told from their names (`AssumeRoleWithSAML`, `InvokeModel`), so users' are all asked
+    // for as if they did; those that are certain to come by another rule are left to it.
+    let elsewhere =
+        |call: &(&str, &str)| calls.contains(call) || services.contains(call.0) || names.contains(call.1);
+    reads.extend(own.into_iter().filter(|call| !elsewhere(call)));
+    let pairs = |calls: &[(&str, &str)]| {
+        let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
+        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+        json!({"eventSource": sources, "eventName": names})
+    };
+    let mut out = packed("calls", "ENABLED", &calls, &[], pairs);
+    // Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail"). Its
+    // patterns are narrow, or every Describe of the account would be an invocation.
+    const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+    let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
+    out.extend(packed("reads", ALL, &reads, by_root.as_slice(), pairs));
+    out.extend(packed("own-names", ALL, &names, &[], |names| json!({"eventName": names})));
+    out.extend(packed("own-services", ALL, &services, &[], |services| json!({"eventSource": services})));
+    let failed = (!errors.is_empty()).then(|| json!({"errorCode": errors}));
+    let console = console.then(|| json!({"sessionCredentialFromConsole": ["true"], "readOnly": [false]}));
+    let others: Vec<Value> = failed.into_iter().chain(console).collect();
+    if !others.is_empty() {
+        out.push(EventRule {
+            name: "all-calls".to_owned(),
+            state: "ENABLED",
+            pattern: call_pattern(&any(others)),
+        });
+    }
+    out.extend(findings(&health, &checks, &detectors));
+    out
+}
+
+/// What AWS tells besides calls, in one rule.
+fn findings(
+    health: &BTreeSet<&str>,
+    checks: &BTreeSet<&str>,
+    detectors: &BTreeSet<(&'static str, &'static str)>,
+) -> Option<EventRule> {
+    let mut sources: BTreeSet<&str> = detectors.iter().map(|(source, _)| *source).collect();
+    let mut kinds = Vec::new();
+    if !health.is_empty() {
+        sources.insert("aws.health");
+        let prefixes: Vec<Value> = health.iter().map(|prefix| json!({"prefix": prefix})).collect();
+        kinds.push(json!({"detail": {"eventTypeCode": prefixes}}));
+    }
+    if !checks.is_empty() {
+        sources.insert("aws.trustedadvisor");
+        kinds.push(json!({"detail": {"check-name": checks}}));
+    }
+    if !detectors.is_empty() {
+        let types: BTreeSet<&str> = detectors.iter().map(|(_, detail_type)| *detail_type).collect();
+        kinds.push(json!({"detail-type": types}));
+    }
+    let mut pattern = any(kinds);
+    pattern.as_object_mut()?.insert("source".to_owned(), json!(sources));
+    (!sources.is_empty()).then(|| EventRule { name: "findings".to_owned(), state: "ENABLED", pattern })
+}
+
+/// A pattern that fits what any of these fits, so that alternatives share a rule.
+fn any(mut alternatives: Vec<Value>) -> Value {
+    match alternatives.len() {
+        1 => alternatives.remove(0),
+        _ => json!({"$or": alternatives}),
+    }
+}
+
+/// As few rules as the size of a pattern allows. A pattern lists sources and names apart, so it may
+/// bring a name that another of its sources has as well; no rule listens to that, and `detect` says so quickly.
+///
+/// `also` is what the first of them brings besides, and `detail` the pattern of some of the calls.
+fn packed<T: Copy>(
+    label: &str,
+    state: &'static str,
+    calls: &BTreeSet<T>,
+    also: &[Value],
+    detail: impl Fn(&[T]) -> Value,
+) -> Vec<EventRule> {
+    let mut parts: Vec<Vec<T>> = if also.is_empty() { Vec::new() } else { vec![Vec::new()] };
+    let pattern_of = |part: &[T], first: bool| {
+        let mut alternatives = if first { also.to_vec() } else { Vec::new() };
+        if !part.is_empty() {
+            alternatives.push(detail(part));
+        }
+        call_pattern(&any(alternatives))
+    };
+    for call in calls {
+        let mut longer = parts.last().cloned().unwrap_or_default();
+        longer.push(*call);
+        let long = pattern_of(&longer, parts.len() == 1).to_string().len() > MAX_PATTERN;
+        if parts.is_empty() || long {
+            parts.push(vec![*call]);
+        } else {
+            parts.pop();
+            parts.push(longer);
+        }
+    }
+    let name = |i: usize| if parts.len() > 1 { format!("{label}-{}", i + 1) } else { label.to_owned() };
+    let rule =
+        |(i, part): (usize, &Vec<_>)| EventRule { name: name(i), state, pattern: pattern_of(part, i == 0) };
+    parts.iter().enumerate().map(rule).collect()
+}
+
+/// Only AWS services may send events whose source begins with `aws.`, so that nobody plants a record by `PutEvents`.
+fn call_pattern(detail: &Value) -> Value {
+    json!({"source": [{"prefix": "aws."}], "detail-type": DETAIL_TYPES, "detail": detail})
+}

@@ -1,0 +1,139 @@
+//! Windows for correlation: how many different events lie close together.
+//!
+//! A window is a set of event ids with their times, so that an event delivered again never counts twice, and it gives the
+//! same answer whatever order the events came in: the one that makes them too many, in order or late, sees them all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::memory::journal::{self, Journal};
+
+/// How many events a window remembers: the latest. No rule's threshold may be higher.
+pub const REMEMBERED: usize = 200;
+
+/// A set of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Times in milliseconds since 1970, by what tells the members apart.
+    members: BTreeMap<String, i64>,
+}
+
+/// How many events lie close together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowCount {
+    /// The most that lie within one span that holds the event asked about.
+    pub count: usize,
+    /// The first of them.
+    pub since: Timestamp,
+}
+
+impl WindowCount {
+    /// The event alone.
+    pub fn of_one(time: Timestamp) -> WindowCount {
+        WindowCount { count: 1, since: time }
+    }
+}
+
+impl Window {
+    /// Adds a member and says in what company it is. `false` when the window knew it already.
+    pub fn add(&mut self, member: &str, time: Timestamp, span: Duration) -> (WindowCount, bool) {
+        let member = short_hash(&[member]);
+        let known = self.members.insert(member, time.millis()) == Some(time.millis());
+        while self.members.len() > REMEMBERED {
+            let oldest = self.members.iter().min_by_key(|(_, time)| **time).map(|(member, _)| member.clone());
+            if let Some(oldest) = oldest {
+                self.members.remove(&oldest);
+            }
+        }
+        (self.count(time, span), !known)
+    }
+
+    fn count(&self, time: Timestamp, span: Duration) -> WindowCount {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let now = time.millis();
+        let mut near: Vec<i64> =
+            self.members.values().copied().filter(|at| at.abs_diff(now) <= span.unsigned_abs()).collect();
+        near.sort_unstable();
+        let near_from = |first: usize| near.partition_point(|at| *at - near[first] <= span) - first;
+        let starts = (0..near.len()).take_while(|first| near[*first] <= now);
+        let best = starts.map(|first| (near_from(first), near[first]));
+        let (count, since) = best.max_by_key(|(count, start)| (*count, -start)).unwrap_or((1, now));
+        WindowCount { count: count.max(1), since: Timestamp::from_millis(since) }
+    }
+}
+
+/// Adds a member to the window of this key in the journal.
+///
+/// # Errors
+/// The journal's, or that others kept writing the window.
+pub async fn note<J: Journal>(
+    journal: &J,
+    key: &str,
+    member: &str,
+    time: Timestamp,
+    span: Duration,
+    now: Timestamp,
+) -> Result<WindowCount, String> {
+    let add = |window: &mut Window| window.add(member, time, span);
+    journal::change(journal, &format!("window#{key}"), now, add).await
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(300);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_duplicate_never_counts_twice() {
+        let mut window = Window::default();
+        assert_eq!(window.add("a", at(0), SPAN).0.count, 1);
+        assert_eq!(window.add("a", at(0), SPAN), (WindowCount::of_one(at(0)), false));
+        assert_eq!(window.add("b", at(10), SPAN).0, WindowCount { count: 2, since: at(0) });
+    }
+
+    #[test]
+    fn only_what_fits_into_one_span_counts() {
+        let mut window = Window::default();
+        for (member, second) in [("a", 0), ("b", 200), ("c", 400)] {
+            window.add(member, at(second), SPAN);
+        }
+        // a and b, or b and c, but never all three.
+        assert_eq!(window.count(at(200), SPAN).count, 2);
+        assert_eq!(window.add("d", at(300), SPAN).0, WindowCount { count: 3, since: at(0) });
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut window = Window::default();
+        for i in 0..1_000 {
+            window.add(&i.to_string(), at(i), Duration::from_secs(100_000));
+        }
+        assert_eq!(window.members.len(), REMEMBERED);
+    }
+
+    proptest! {
+        /// In any order, some event sees as many as there are.
+        #[test]
+        fn the_last_to_arrive_sees_all(
+            times in Just((0..12_i64).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let mut window = Window::default();
+            let counts: Vec<usize> = times
+                .iter()
+                .map(|i| window.add(&i.to_string(), at(i * 20), SPAN).0.count)
+                .collect();
+            prop_assert_eq!(counts.into_iter().max(), Some(12));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the whole reader on tables of documents, and of what must hold for any document.
+
+mod properties;
+mod tables;
+mod trusts;

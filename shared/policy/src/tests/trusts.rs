@@ -1,0 +1,123 @@
+//! Trust policies with the openings that a person found in them.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Document, trust};
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    policy: Value,
+    /// Kind, principal, guarded.
+    expect: Vec<(String, String, bool)>,
+}
+
+fn rows() -> Vec<Row> {
+    serde_json::from_str(include_str!("../testdata/trust.json")).unwrap()
+}
+
+#[test]
+fn every_row_has_its_openings() {
+    let trusted = ["777788889999".to_owned()];
+    let mut wrong = Vec::new();
+    for row in rows() {
+        let document = Document::from_value(&row.policy).unwrap();
+        let found: Vec<(String, String, bool)> = trust::exposures(&document, "111122223333", &trusted)
+            .into_iter()
+            .map(|e| {
+                (serde_json::to_value(e.kind).unwrap().as_str().unwrap().to_owned(), e.principal, e.guarded)
+            })
+            .collect();
+        if found != row.expect {
+            wrong.push(format!("{}: expected {:?}, got {found:?}", row.name, row.expect));
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn sentences_word_for_word() {
+    let why = |text: &str| {
+        let found = trust::exposures(&Document::parse(text).unwrap(), "111122223333", &[]);
+        found.into_iter().map(|e| e.why).collect::<Vec<_>>().join("; ")
+    };
+    for (text, expected) in [
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#,
+            "statement 1 lets anyone in any AWS account assume the role",
+        ),
+        (
+            r#"{"Statement":{"Sid":"Vendor","Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"sts:AssumeRole",
+                "Condition":{"StringEquals":{"sts:ExternalId":"x"}}}}"#,
+            "statement \"Vendor\" lets the AWS account 444455556666 assume the role, which must give an external id",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Federated":"accounts.google.com"},
+                "Action":"sts:AssumeRoleWithWebIdentity"}}"#,
+            "statement 1 lets every identity of accounts.google.com assume the role, for no condition names the subject",
+        ),
+    ] {
+        assert_eq!(why(text), expected);
+    }
+}
+
+#[test]
+fn says_who_comes() {
+    let who = |principal: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:*","Condition":{condition}}}}}"#
+        );
+        let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
+        found.into_iter().map(|e| e.who).collect::<Vec<_>>().join("; ")
+    };
+    for (principal, condition, expected) in [
+        (r#""*""#, "{}", "anybody in any AWS account"),
+        (
+            r#""*""#,
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-abcd123456"}}"#,
+            "anybody in organization o-abcd123456",
+        ),
+        (
+            r#""*""#,
+            r#"{"StringEquals":{"aws:PrincipalAccount":"999988887777"}}"#,
+            "outside account 999988887777",
+        ),
+        (r#"{"AWS":"arn:aws:iam::999988887777:user/evil"}"#, "{}", "outside account 999988887777"),
+        (r#"{"AWS":"AROAEXAMPLE"}"#, "{}", "an identity whose account cannot be told (AROAEXAMPLE)"),
+        (r#"{"Federated":"accounts.google.com"}"#, "{}", "every identity of accounts.google.com"),
+    ] {
+        assert_eq!(who(principal, condition), expected);
+    }
+}
+
+#[test]
+fn insiders_are_those_whom_the_policy_names() {
+    let text = r#"{"Statement":[
+        {"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:user/team/alice","111122223333",
+            "arn:aws:iam::111122223333:root","arn:aws:iam::999988887777:user/evil"]},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/tags"},"Action":"sts:TagSession"},
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/barred"},"Action":"sts:AssumeRole"},
+        {"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:role/barred"},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
+            "Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/ci-*"}}}]}"#;
+    let names = |text: &str| trust::insiders(&Document::parse(text).unwrap(), "111122223333");
+    assert_eq!(
+        names(text),
+        ["arn:aws:iam::111122223333:role/ci-*", "arn:aws:iam::111122223333:user/team/alice"]
+    );
+    let all = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
+        "Condition":{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}}}"#;
+    assert_eq!(names(all), ["everybody in the account"]);
+}
+
+#[test]
+fn services_are_listed_once() {
+    let text = r#"{"Statement":[
+        {"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","EC2.amazonaws.com"]},"Action":"sts:AssumeRole"},
+        {"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:*"},
+        {"Effect":"Allow","Principal":{"Service":"x.amazonaws.com"},"Action":"sts:TagSession"},
+        {"Effect":"Deny","Principal":{"Service":"y.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let services = trust::trusted_services(&Document::parse(text).unwrap());
+    assert_eq!(services, ["ec2.amazonaws.com", "lambda.amazonaws.com"]);
+}

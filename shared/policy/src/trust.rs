@@ -1,0 +1,466 @@
+//! Who may assume a role, as its trust policy says: everyone, other accounts, or whoever an identity provider lets in.
+//!
+//! AWS services are no exposure; [`trusted_services`] lists them, for they make a powerful role usable by a workload.
+
+use keepwatch_base::arn::Arn;
+use keepwatch_base::text::clean;
+use keepwatch_base::wildcard;
+use serde::Serialize;
+
+use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+
+/// The kind of opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExposureKind {
+    /// Anyone in any AWS account.
+    Public,
+    /// A principal of an account that is neither the role's own nor trusted, or whose account cannot be told.
+    ExternalAccount,
+    /// Identities of a provider, without a condition that says which.
+    Federated,
+}
+
+/// One opening in a trust policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exposure {
+    /// The kind of opening.
+    pub kind: ExposureKind,
+    /// The principal as written, or the one that a condition puts in the place of `*`; made safe to show.
+    pub principal: String,
+    /// Who that is, as a sentence names them; safe to show.
+    pub who: String,
+    /// One plain sentence without a full stop, safe to show.
+    pub why: String,
+    /// A condition narrows it: an organization, named principals, or (for one named account) an external id.
+    pub guarded: bool,
+}
+
+/// The calls by which a role is assumed.
+const ASSUME: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
+
+/// What a condition calls the role's own account.
+pub(super) const OWN_ACCOUNT: &str = "${aws:ResourceAccount}";
+
+/// Providers whose tokens anybody can have: an audience says nothing about who comes.
+const SHARED_PROVIDERS: [&str; 11] = [
+    "token.actions.githubusercontent.com",
+    "gitlab.com",
+    "app.terraform.io",
+    "accounts.google.com",
+    "www.amazon.com",
+    "graph.facebook.com",
+    "cognito-identity.amazonaws.com",
+    "api.bitbucket.org",
+    "agent.buildkite.com",
+    "oidc.circleci.com",
+    "oidc.vercel.com",
+];
+
+/// The openings of a role's trust policy, in the document's order. `own_account` and `trusted_accounts` are account
+/// numbers.
+///
+/// A Deny without a condition is respected where it plainly covers the principal; a Deny for everyone outside an
+/// organization or account counts as a guard. All other Denies are ignored.
+pub fn exposures(document: &Document, own_account: &str, trusted_accounts: &[String]) -> Vec<Exposure> {
+    let known =
+        |account: &str| account == own_account || trusted_accounts.iter().any(|trusted| trusted == account);
+    let fenced = document.statements.iter().any(|s| s.effect == Effect::Deny && fences(s));
+    let mut all = Vec::new();
+    for (i, statement) in document.statements.iter().enumerate() {
+        if statement.effect != Effect::Allow || !assumes(statement) {
+            continue;
+        }
+        let place = match statement.sid.as_deref().map(|sid| clean(sid.trim(), 64)) {
+            Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
+            _ => format!("statement {}", i + 1),
+        };
+        if statement.not_principals.is_some() {
+            // Everyone but a few is everyone.
+            let everyone = Principal { kind: PrincipalKind::Aws, value: "*".to_owned() };
+            all.extend(
+                exposure(&everyone, statement, &place, fenced, &known)
+                    .into_iter()
+                    .filter(|_| !denied(document, &everyone)),
+            );
+        }
+        for principal in &statement.principals {
+            if !denied(document, principal) {
+                all.extend(exposure(principal, statement, &place, fenced, &known));
+            }
+        }
+    }
+    all
+}
+
+/// The AWS services that may assume the role (`lambda.amazonaws.com`), each once.
+pub fn trusted_services(document: &Document) -> Vec<String> {
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    let services = allows.flat_map(|s| &s.principals).filter(|p| p.kind == PrincipalKind::Service);
+    let mut all: Vec<String> = services.map(|p| clean(&p.value.to_ascii_lowercase(), 128)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether the statement speaks of assuming the role. A right to tag sessions alone opens nothing.
+fn assumes(statement: &Statement) -> bool {
+    let fits = |list: &[String], action| list.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
+    match &statement.not_actions {
+        Some(list) => ASSUME.iter().any(|action| !fits(list, action)),
+        None => ASSUME.iter().any(|action| fits(&statement.actions, action)),
+    }
+}
+
+fn denied(document: &Document, principal: &Principal) -> bool {
+    document.statements.iter().any(|s| {
+        let whole = s.effect == Effect::Deny && s.conditions.is_empty() && s.not_actions.is_none();
+        let calls =
+            || ASSUME.iter().all(|a| s.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, a)));
+        // A Deny of AssumeRole alone is enough for principals of AWS: they have no token for the other two.
+        let aws = || s.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, ASSUME[0]));
+        let named =
+            s.principals.iter().any(|p| p == principal || (p.kind == PrincipalKind::Aws && p.value == "*"));
+        whole && named && (calls() || (principal.kind == PrincipalKind::Aws && aws()))
+    })
+}
+
+/// Whether this Deny shuts out everyone who is not of certain accounts, organizations or principals.
+fn fences(statement: &Statement) -> bool {
+    let everyone = statement.principals.iter().any(|p| p.kind == PrincipalKind::Aws && p.value == "*");
+    let [condition] = statement.conditions.as_slice() else { return false };
+    let operator = condition.operator.to_ascii_lowercase();
+    // Where the key is missing, a negated operator fits and the Deny holds.
+    let positive = Condition { operator: operator.replacen("not", "", 1), ..condition.clone() };
+    everyone
+        && assumes(statement)
+        && operator.contains("not")
+        && !operator.contains(':')
+        && names_principals(&positive)
+}
+
+/// The users and roles of the role's own account that the policy names, and that therefore need no permission of
+/// their own to assume it; each once. The account's `:root` is not among them: it leaves the decision to their policies.
+pub fn insiders(document: &Document, own_account: &str) -> Vec<String> {
+    let own = |value: &&str| {
+        Arn::parse(value).is_some_and(|arn| arn.account == own_account && arn.resource != "root")
+    };
+    let mut all = Vec::new();
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
+        if principal.kind != PrincipalKind::Aws || denied(document, principal) {
+            continue;
+        }
+        // Whoever a condition lets through an asterisk needs no permission of their own either.
+        let named = match account_of(&principal.value).is_some_and(wildcard::is_wild) {
+            true => statement.conditions.iter().find_map(named_by),
+            false => Some(vec![principal.value.as_str()]),
+        };
+        for value in named.unwrap_or_default() {
+            if value == own_account && wildcard::is_wild(&principal.value) || value == OWN_ACCOUNT {
+                all.push("everybody in the account".to_owned());
+            } else if own(&value) {
+                all.push(clean(value, 160));
+            }
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The identity providers that the policy trusts, each with the claims that its conditions ask for, in words.
+pub fn providers(document: &Document) -> Vec<String> {
+    let mut all = Vec::new();
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
+        if principal.kind == PrincipalKind::Federated {
+            let claims =
+                statement.conditions.iter().filter(|c| !c.key.to_ascii_lowercase().ends_with(":aud"));
+            let claims: Vec<&str> = claims.flat_map(|c| c.values.iter().map(String::as_str)).collect();
+            let provider = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value);
+            let limited = if claims.is_empty() { String::new() } else { format!(" ({})", claims.join(", ")) };
+            all.push(clean(&format!("identities of {provider}{limited}"), 200));
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn exposure(
+    principal: &Principal,
+    statement: &Statement,
+    place: &str,
+    fenced: bool,
+    known: &impl Fn(&str) -> bool,
+) -> Vec<Exposure> {
+    let anyone =
+        principal.kind == PrincipalKind::Aws && account_of(&principal.value).is_some_and(wildcard::is_wild);
+    let named: Vec<Vec<&str>> = match anyone {
+        true => statement.conditions.iter().filter_map(named_by).collect(),
+        false => Vec::new(),
+    };
+    let is_known = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
+    if named.iter().any(|values| values.iter().all(is_known)) {
+        return Vec::new();
+    }
+    match named.first() {
+        // Named in a condition is as good as named in the principal, and no better.
+        Some(values) => values
+            .iter()
+            .filter(|value| !is_known(value))
+            .filter_map(|value| {
+                let principal = Principal { kind: PrincipalKind::Aws, value: (*value).to_owned() };
+                let others = statement.conditions.iter().filter(|c| named_by(c).is_none());
+                let rest = Statement { conditions: others.cloned().collect(), ..statement.clone() };
+                opening(&principal, &rest, place, fenced, known)
+            })
+            .collect(),
+        None => opening(principal, statement, place, fenced, known).into_iter().collect(),
+    }
+}
+
+fn opening(
+    principal: &Principal,
+    statement: &Statement,
+    place: &str,
+    fenced: bool,
+    known: &impl Fn(&str) -> bool,
+) -> Option<Exposure> {
+    let shown = clean(&principal.value, 160);
+    let guard = statement.conditions.iter().find(|c| names_principals(c));
+    let external_id =
+        statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
+    let make = |kind, guarded: bool, who: String, what: String| {
+        Some(Exposure { kind, principal: shown.clone(), who, why: format!("{place} {what}"), guarded })
+    };
+    let by = |what: String| match guard {
+        Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
+        None if fenced => format!("{what}, as far as another statement does not deny it"),
+        None if external_id => format!("{what}, which must give an external id"),
+        None => what,
+    };
+    match principal.kind {
+        PrincipalKind::Service => None,
+        PrincipalKind::Federated if foreign(&principal.value, known).is_some() => {
+            let account = clean(foreign(&principal.value, known).unwrap_or_default(), 64);
+            let who = format!("an identity provider of outside account {account}");
+            let what = by(format!("lets {who} say who may assume the role"));
+            make(ExposureKind::ExternalAccount, false, who, what)
+        }
+        PrincipalKind::Federated => federated(&principal.value, statement)
+            .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
+        PrincipalKind::CanonicalUser => {
+            let who = format!("the account with the canonical id {}", clean(&shown, 64));
+            let what = by(format!("lets {who} assume the role"));
+            make(ExposureKind::ExternalAccount, guard.is_some() || fenced || external_id, who, what)
+        }
+        PrincipalKind::Other => {
+            let what = format!("lets {shown} assume the role, which is no kind of principal that is known");
+            make(ExposureKind::ExternalAccount, guard.is_some() || fenced, shown.clone(), what)
+        }
+        PrincipalKind::Aws => {
+            let account = account_of(&principal.value);
+            if account.is_some_and(wildcard::is_wild) {
+                let what = "lets anyone in any AWS account assume the role".to_owned();
+                // An external id is known to many and secret by no rule; before everyone it is no guard.
+                return make(
+                    ExposureKind::Public,
+                    guard.is_some() || fenced,
+                    anybody(guard, fenced),
+                    by(what),
+                );
+            }
+            let guarded = guard.is_some() || fenced || external_id;
+            match account {
+                Some(account) if known(account) => None,
+                Some(account) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => {
+                    let what = by(format!("lets the AWS account {account} assume the role"));
+                    make(ExposureKind::ExternalAccount, guarded, format!("outside account {account}"), what)
+                }
+                _ => {
+                    let who = format!("an identity whose account cannot be told ({})", clean(&shown, 64));
+                    let what = by(format!("lets {shown} assume the role, whose account cannot be told"));
+                    make(ExposureKind::ExternalAccount, guarded, who, what)
+                }
+            }
+        }
+    }
+}
+
+/// Everybody, as far as the guard lets them come.
+/// The account of a provider's ARN, where it is neither the own nor a trusted one.
+fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p str> {
+    let account = Arn::parse(provider)?.account;
+    (!account.is_empty() && !known(account)).then_some(account)
+}
+
+fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
+    let values = |c: &Condition| clean(&c.values.join(" or "), 100);
+    match guard {
+        Some(c) if is_key(c, "aws:PrincipalOrgID") => format!("anybody in organization {}", values(c)),
+        Some(c) if is_key(c, "aws:PrincipalOrgPaths") => {
+            format!("anybody in organization unit {}", values(c))
+        }
+        Some(c) => format!("anybody in any AWS account whom a condition on {} admits", clean(&c.key, 64)),
+        None if fenced => "anybody in any AWS account whom another statement does not deny".to_owned(),
+        None => "anybody in any AWS account".to_owned(),
+    }
+}
+
+/// The accounts and ARNs that alone the condition admits.
+fn named_by(condition: &Condition) -> Option<Vec<&str>> {
+    let names = is_key(condition, "aws:PrincipalAccount") || is_key(condition, "aws:PrincipalArn");
+    (names && names_principals(condition)).then(|| condition.values.iter().map(String::as_str).collect())
+}
+
+/// The account of an AWS principal, or `*`; `None` for unique ids (`AROA…`) and what else names no account.
+pub(super) fn account_of(value: &str) -> Option<&str> {
+    match Arn::parse(value) {
+        Some(arn) => Some(arn.account),
+        None if wildcard::is_wild(value) => Some("*"),
+        None => (value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit())).then_some(value),
+    }
+}
+
+fn is_key(condition: &Condition, key: &str) -> bool {
+    condition.key.eq_ignore_ascii_case(key)
+}
+
+/// Whether the operator asks for one of the values, whether or not the key is there.
+fn is_positive(operator: &str) -> bool {
+    let operator = operator.to_ascii_lowercase();
+    let compares = operator.contains("string") || operator.contains("arn");
+    compares
+        && !operator.contains("not")
+        && !operator.contains("ifexists")
+        && !operator.starts_with("forallvalues")
+}
+
+/// Whether the condition asks for values of which every one passes and is more than a wildcard.
+pub(super) fn is_fixed(condition: &Condition, passes: impl Fn(&str) -> bool) -> bool {
+    let solid = |v: &String| v.chars().any(|c| !matches!(c, '*' | '?')) && passes(v);
+    is_positive(&condition.operator) && !condition.values.is_empty() && condition.values.iter().all(solid)
+}
+
+/// Whether the condition says which principals may come: by organization, account or ARN.
+fn names_principals(condition: &Condition) -> bool {
+    let is_account = |v: &str| v.len() == 12 && v.bytes().all(|b| b.is_ascii_digit());
+    let owner = |v: &str| Arn::parse(v).is_some_and(|arn| is_account(arn.account));
+    // `o-*` is every organization.
+    let organization = |v: &str| v == "${aws:ResourceOrgID}" || fixed_prefix(v).len() > 4;
+    let account = |v: &str| v == OWN_ACCOUNT || is_account(v);
+    match condition.key.to_ascii_lowercase().as_str() {
+        "aws:principalorgid" | "aws:principalorgpaths" | "aws:sourceorgid" | "aws:sourceorgpaths" => {
+            is_fixed(condition, organization)
+        }
+        "aws:principalaccount" | "aws:sourceaccount" => is_fixed(condition, account),
+        // A role of the same name can be made in any account: the ARN must say which.
+        "aws:principalarn" | "aws:sourcearn" => is_fixed(condition, owner),
+        "aws:userid" | "aws:principalid" => is_fixed(condition, |v| fixed_prefix(v).len() > 8),
+        _ => false,
+    }
+}
+
+pub(super) fn fixed_prefix(value: &str) -> &str {
+    value.split(['*', '?']).next().unwrap_or_default()
+}
+
+/// What a provider's identities may do, unless the conditions say which of them: whether it is guarded, who they are,
+/// and the words.
+fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, String)> {
+    let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
+    if let Some(name) = resource.strip_prefix("saml-provider/") {
+        let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c, |_| true);
+        let who = format!("every identity of the SAML provider {}", clean(name, 64));
+        let what = format!("lets {who} assume the role");
+        return (!statement.conditions.iter().any(says)).then_some((false, who, what));
+    }
+    let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
+    let claim = |c: &Condition| {
+        let key = c.key.to_ascii_lowercase();
+        key.strip_prefix(&host).and_then(|rest| rest.strip_prefix(':')).map(str::to_owned)
+    };
+    let mut audience = false;
+    let mut wide = None;
+    for condition in &statement.conditions {
+        let Some(claim) = claim(condition) else { continue };
+        let literal = condition.operator.to_ascii_lowercase().contains("stringequals");
+        match claim.as_str() {
+            "aud" | "app_id" => audience |= is_claimed(condition),
+            // Cognito's own way: the pool in `aud`, and that its user has signed in.
+            "amr" if host.starts_with("cognito-identity.") => {
+                let signed_in = condition.values.iter().all(|v| v == "authenticated");
+                let pool = |c: &&Condition| claim_is(c, &host, "aud") && is_claimed(c);
+                if signed_in && is_claimed(condition) && statement.conditions.iter().any(|c| pool(&c)) {
+                    return None;
+                }
+            }
+            "sub"
+            | "repository"
+            | "repository_owner"
+            | "repository_id"
+            | "repository_owner_id"
+            | "job_workflow_ref"
+            | "email"
+            | "oaud"
+            | "project_path"
+            | "namespace_path"
+            | "terraform_organization_id" => {
+                if !is_claimed(condition) {
+                    continue;
+                }
+                // `oaud` is Google's name for the audience of a service account's token.
+                if claim == "oaud" {
+                    audience = true;
+                } else if literal || condition.values.iter().all(|v| is_narrow(&host, v)) {
+                    return None;
+                } else {
+                    wide = condition.values.iter().find(|v| !is_narrow(&host, v));
+                }
+            }
+            _ => {}
+        }
+    }
+    let shared = SHARED_PROVIDERS.contains(&host.as_str());
+    let host = clean(&host, 128);
+    let (who, but) = match wide {
+        Some(value) => (format!("{} of {host}", clean(value, 64)), "which is more than one's own"),
+        None => (format!("every identity of {host}"), "for no condition names the subject"),
+    };
+    let what = format!("lets {who} assume the role, {but}");
+    Some((audience && !shared, who, what))
+}
+
+fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {
+    condition.key.to_ascii_lowercase().strip_prefix(host).and_then(|rest| rest.strip_prefix(':'))
+        == Some(claim)
+}
+
+/// Whether the condition asks for something. A token always has these claims, so that `IfExists` changes nothing.
+fn is_claimed(condition: &Condition) -> bool {
+    let operator = condition.operator.to_ascii_lowercase();
+    operator.contains("string") && !operator.contains("not") && !condition.values.is_empty()
+}
+
+/// Whether a pattern of subjects stays with one owner: the owner's name stands before any wildcard, and ends there.
+fn is_narrow(host: &str, value: &str) -> bool {
+    if !wildcard::is_wild(value) {
+        return !value.is_empty();
+    }
+    let fixed = fixed_prefix(value);
+    let (_, after) = fixed.split_once(':').unwrap_or(("", fixed));
+    match host {
+        // `repo:owner/…`; `repo:owner*` is every owner whose name begins like that.
+        "token.actions.githubusercontent.com" | "gitlab.com" => {
+            after
+                .find('/')
+                .or_else(|| fixed.starts_with("repository_owner").then(|| after.find(':')).flatten())
+                > Some(0)
+        }
+        "app.terraform.io" => after.find(':') > Some(0),
+        _ if host.starts_with("oidc.eks.") => !fixed.trim_start_matches("system:serviceaccount:").is_empty(),
+        _ => fixed.len() > 4,
+    }
+}

@@ -1,0 +1,305 @@
+use keepwatch_base::wildcard;
+use keepwatch_policy::{Condition, Document, Effect, Level, analyse, managed};
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// The permissions boundary of a user or a role was removed, or replaced by one that leaves room for an
+    /// administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
+    /// reads what the principal holds without it; a full administrator is critical. A new boundary that cannot be read is
+    /// reported as unknown, and one that bounds settles the finding.
+    /// ## Why it matters
+    /// A boundary is what makes it safe to let people and pipelines write policies and make roles: whatever they grant,
+    /// the boundary caps it. Without the cap, policies that were harmless yesterday take full effect, and nothing has
+    /// to be attached for that.
+    /// ## What to do
+    /// Ask the caller. If it was not meant, set the boundary again (the trail of `Put…PermissionsBoundary` calls says
+    /// which policy it was) and look at what the principal has done in between.
+    /// ## False positives
+    /// Moving from boundaries to organization policies, and tools that remove a boundary and set another at once: the
+    /// second call settles the finding. Conditions do not make a boundary narrower here, with one exception: denials
+    /// that hold unless users and roles are made with a boundary of your own. A boundary that allows everything in
+    /// certain regions or from certain addresses is therefore reported, and a boundary that was replaced by a wider one
+    /// which still bounds is not.
+    BoundaryWeakened {
+        id: "admin-boundary-weakened",
+        title: "A permissions boundary was removed or made meaningless",
+        severity: High,
+        confidence: High,
+        catalogue: ["ADM-13"],
+        references: [attack(&["T1098"]), doc(&["IAM User Guide: Permissions boundaries for IAM entities"])],
+        on: [On::Call("iam.amazonaws.com", &[
+            "DeleteUserPermissionsBoundary", "DeleteRolePermissionsBoundary",
+            "PutUserPermissionsBoundary", "PutRolePermissionsBoundary",
+        ])],
+    }
+}
+
+impl Rule for BoundaryWeakened {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let Some((kind, name)) = power::grantee(record) else { return Ok(()) };
+        let arn = record.iam_arn(kind.as_str(), name);
+        let seen = match record.param(&["permissionsBoundary"]) {
+            _ if record.event_name.or_empty().starts_with("Delete") => {
+                removed(record, cx, (kind, name), &arn)?
+            }
+            Some(boundary) => replaced(record, cx, (kind, name), &arn, boundary)?,
+            None => return Ok(()),
+        };
+        cx.report(seen);
+        Ok(())
+    }
+}
+
+fn removed(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (kind, name): (PrincipalKind, &str),
+    arn: &str,
+) -> Result<Observation, Interrupt> {
+    let power = power::of_principal(cx, kind, name, Some(arn))?;
+    let (severity, why, without) = match &power {
+        Power::Unknown(why) => {
+            (Severity::High, why, "and what it can do without it could not be read".to_owned())
+        }
+        Power::Known(grant) => match grant.level {
+            Level::FullAdmin => {
+                (Severity::Critical, &grant.why, format!("which {} without it", grant.ability))
+            }
+            Level::PrivilegeEscalation => {
+                (Severity::High, &grant.why, format!("which {} without it", grant.ability))
+            }
+            _ => (Severity::Medium, &grant.why, "which holds no administrative power for now".to_owned()),
+        },
+    };
+    let (who, kind) = (caller_name(record), kind.as_str());
+    let seen = cx
+        .failing(arn, format!("{who} removed the permissions boundary of {kind} {name}, {without}"))
+        .severity(severity)
+        .because(as_sentence(why))
+        .step(
+            "Which boundary was it? (the PutPermissionsBoundary or Create call before this one)",
+            "cloudtrail lookup-events --region us-east-1",
+            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={name}"))],
+        )
+        .step(
+            "Set it again",
+            &format!("iam put-{kind}-permissions-boundary"),
+            &[(&format!("--{kind}-name"), name), ("--permissions-boundary", "ARN_OF_THE_BOUNDARY")],
+        );
+    Ok(stop_caller(seen, record))
+}
+
+fn replaced(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (kind, name): (PrincipalKind, &str),
+    arn: &str,
+    boundary: &str,
+) -> Result<Observation, Interrupt> {
+    let (who, kind) = (caller_name(record), kind.as_str());
+    let short = boundary.rsplit('/').next().unwrap_or(boundary);
+    let set = format!("{who} set {short} as the permissions boundary of {kind} {name}");
+    let room = |what: &str, severity| {
+        let why = "A boundary caps nothing that it allows: the principal's own policies now decide alone.";
+        cx.failing(arn, format!("{set}, and that policy allows {what}")).severity(severity).because(why)
+    };
+    let seen = match of_boundary(cx, boundary)? {
+        Power::Known(grant) => match grant.level {
+            Level::FullAdmin => room("everything", Severity::High),
+            Level::PrivilegeEscalation => room("what makes an administrator", Severity::Medium)
+                .detail("Because", as_sentence(&grant.why)),
+            _ => return Ok(cx.passing(arn, format!("The {kind} {name} has permissions boundary {short}"))),
+        },
+        Power::Unknown(why) => cx
+            .unknown(arn, format!("{set}, and what that policy allows could not be read"))
+            .severity(Severity::Medium)
+            .because(as_sentence(&why)),
+    };
+    let seen = seen
+        .detail("Boundary", boundary)
+        .step("What does the boundary allow?", "iam get-policy", &[("--policy-arn", boundary)])
+        .step(
+            "Set a boundary that bounds",
+            &format!("iam put-{kind}-permissions-boundary"),
+            &[(&format!("--{kind}-name"), name), ("--permissions-boundary", "ARN_OF_THE_BOUNDARY")],
+        );
+    Ok(stop_caller(seen, record))
+}
+
+/// What the boundary leaves room for. Denials with a condition do not count, because most conditions can be met; but
+/// those that hold unless a boundary is set count in full, for delegation is built of them.
+fn of_boundary(cx: &Cx<'_>, boundary: &str) -> Result<Power, Interrupt> {
+    let power = power::of_managed(cx, boundary, None, None)?;
+    if power.level() < Level::PrivilegeEscalation || managed::name_of(boundary).is_some() {
+        return Ok(power);
+    }
+    let Fact::Known(policy) = cx.facts.managed_policy(boundary, None)? else { return Ok(power) };
+    let Ok(mut document) = Document::parse(&policy.text) else { return Ok(power) };
+    for statement in document.statements.iter_mut().filter(|s| s.effect == Effect::Deny) {
+        if statement.conditions.iter().all(asks_for_a_boundary) {
+            statement.conditions.clear();
+        }
+    }
+    let short = PolicyName::Managed(boundary.rsplit('/').next().unwrap_or(boundary)).to_string();
+    Ok(Power::Known(analyse(&[(&short, &document)], None)))
+}
+
+/// Whether a Deny under this condition holds unless the request sets or keeps one of the customer's own boundaries.
+fn asks_for_a_boundary(condition: &Condition) -> bool {
+    let own = |value: &String| {
+        let policy = Arn::parse(value).is_some_and(|arn| arn.resource.starts_with("policy/"));
+        policy && managed::name_of(value).is_none() && !wildcard::is_wild(value)
+    };
+    condition.key.eq_ignore_ascii_case("iam:PermissionsBoundary")
+        && condition.operator.to_ascii_lowercase().contains("not")
+        && condition.values.iter().all(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+    use keepwatch_core::state::{Answer, Holdings, PolicyText, Query, Value};
+
+    const CAP: &str = "arn:aws:iam::111122223333:policy/developer-boundary";
+
+    fn delete(of: &str) -> String {
+        let parameter = format!("{}Name", of.to_lowercase());
+        call(
+            "iam",
+            &format!("Delete{of}PermissionsBoundary"),
+            json!({"requestParameters": {parameter: "deploy"}}),
+        )
+    }
+
+    fn put(of: &str, boundary: &str) -> String {
+        let parameter = format!("{}Name", of.to_lowercase());
+        let parameters = json!({parameter: "deploy", "permissionsBoundary": boundary});
+        call("iam", &format!("Put{of}PermissionsBoundary"), json!({"requestParameters": parameters}))
+    }
+
+    fn holds(managed: &str) -> (Query, Answer) {
+        let query = Query::Principal { kind: PrincipalKind::Role, name: "deploy".to_owned() };
+        let holdings = Holdings { managed: vec![managed.to_owned()], ..Holdings::default() };
+        (query, Fact::Known(Value::Holdings(holdings)))
+    }
+
+    fn cap(text: &str) -> (Query, Answer) {
+        let policy = PolicyText { name: "developer-boundary".to_owned(), text: text.to_owned() };
+        (Query::ManagedPolicy { arn: CAP.to_owned(), version: None }, Fact::Known(Value::Policy(policy)))
+    }
+
+    #[test]
+    fn fires() {
+        fires_at(&BoundaryWeakened, Severity::High, &delete("Role"));
+        fires_at(&BoundaryWeakened, Severity::High, &delete("User"));
+        for partition in ["aws", "aws-cn", "aws-us-gov"] {
+            let admin = format!("arn:{partition}:iam::aws:policy/AdministratorAccess");
+            fires_at(&BoundaryWeakened, Severity::High, &put("User", &admin));
+        }
+        let unread = fires_at(&BoundaryWeakened, Severity::Medium, &put("Role", CAP));
+        assert_eq!(unread.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn says_what_the_principal_is_without_it() {
+        let admin = holds("arn:aws:iam::aws:policy/AdministratorAccess");
+        let seen = fired_with(&BoundaryWeakened, &delete("Role"), &[admin]);
+        assert_eq!(seen.severity, Severity::Critical);
+        assert_eq!(
+            seen.title,
+            "alice removed the permissions boundary of role deploy, which is a full administrator without it"
+        );
+        let reader = holds("arn:aws:iam::aws:policy/ReadOnlyAccess");
+        let seen = fired_with(&BoundaryWeakened, &delete("Role"), &[reader]);
+        assert_eq!((seen.severity, seen.verdict), (Severity::Medium, Verdict::Failing));
+    }
+
+    #[test]
+    fn reads_the_new_boundary() {
+        let open = cap(r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#);
+        assert_eq!(fired_with(&BoundaryWeakened, &put("Role", CAP), &[open]).severity, Severity::High);
+        for real in [
+            r#"{"Statement":{"Effect":"Allow","Action":["s3:*","dynamodb:*"],"Resource":"*"}}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","lambda:*","iam:*"],"Resource":"*"},
+                {"Effect":"Deny","Action":["iam:*","organizations:*"],"Resource":"*"}]}"#,
+            r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","dynamodb:*","iam:*"],"Resource":"*"},
+                {"Effect":"Deny","Action":"iam:*","Resource":"*",
+                 "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}}]}"#,
+        ] {
+            let observations = observe_with(&BoundaryWeakened, &put("Role", CAP), &[cap(real)]);
+            assert_eq!(observations.len(), 1, "{observations:?}");
+            assert_eq!(observations[0].verdict, Verdict::Passing, "{observations:?}");
+            // It settles what the removal opened.
+            assert_eq!(
+                observations[0].finding_id(),
+                fires_at(&BoundaryWeakened, Severity::High, &delete("Role")).finding_id()
+            );
+        }
+    }
+
+    #[test]
+    fn a_meaningless_boundary_settles_nothing() {
+        let all = |more: &str| {
+            let condition = if more.starts_with('"') { more } else { "" };
+            let statement = if more.starts_with('{') { format!(",{more}") } else { String::new() };
+            let comma = if condition.is_empty() { "" } else { "," };
+            format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"{comma}{condition}}}{statement}]}}"#
+            )
+        };
+        let unless = |value: &str| {
+            all(&format!(
+                r#"{{"Effect":"Deny","Action":"iam:*","Resource":"*",
+                    "Condition":{{"StringNotEquals":{{"iam:PermissionsBoundary":"{value}"}}}}}}"#
+            ))
+        };
+        for open in [
+            all(r#"{"Effect":"Deny","Action":"s3:DeleteBucket","Resource":"arn:aws:s3:::x"}"#),
+            all(r#""Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#),
+            all(
+                r#"{"Effect":"Deny","Action":"iam:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.1"}}}"#,
+            ),
+            unless("arn:aws:iam::aws:policy/AdministratorAccess"),
+            unless("*"),
+        ] {
+            let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[cap(&open)]);
+            assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::High), "{open}");
+        }
+        let iam = cap(r#"{"Statement":{"Effect":"Allow","Action":["iam:*","sts:*"],"Resource":"*"}}"#);
+        let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[iam]);
+        assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::Medium));
+        for managed in ["IAMFullAccess", "PowerUserAccess"] {
+            let policy = format!("arn:aws:iam::aws:policy/{managed}");
+            let seen = fires_at(&BoundaryWeakened, Severity::Medium, &put("User", &policy));
+            assert_eq!(seen.verdict, Verdict::Failing);
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let denied = json!({"errorCode": "AccessDenied", "requestParameters": null});
+        quiet(
+            &BoundaryWeakened,
+            &[
+                call("iam", "DeleteRolePermissionsBoundary", denied),
+                call("iam", "DeleteUserPermissionsBoundary", json!({"requestParameters": null})),
+                call(
+                    "iam",
+                    "PutRolePermissionsBoundary",
+                    json!({"requestParameters": {"roleName": "deploy"}}),
+                ),
+                call(
+                    "iam",
+                    "PutUserPermissionsBoundary",
+                    json!({"requestParameters": {"userName": 7, "permissionsBoundary": [CAP]}}),
+                ),
+                call("iam", "DeleteRole", json!({"requestParameters": {"roleName": "deploy"}})),
+            ],
+        );
+    }
+}

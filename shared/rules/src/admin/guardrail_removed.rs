@@ -1,0 +1,347 @@
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// A policy that forbids was taken away. In IAM: a policy with a word for a guard rail in its name (deny, boundary,
+    /// guard, SCP, restrict) was detached or deleted; the rule goes by the name, because a deleted policy can no longer
+    /// be read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
+    /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether.
+    /// ## Why it matters
+    /// A deny beats every grant. Without it, permissions that were there all along begin to work, and no call that
+    /// grants anything is ever logged. An organization policy is often the only thing that keeps administrators of a
+    /// member account from switching off its logs.
+    /// ## What to do
+    /// Ask the caller. If it was not meant, attach the policy again, then look at what the holder, or the accounts
+    /// under the target, have done since.
+    /// ## False positives
+    /// Names can mislead: a policy with a guarding name may grant, and a real guard rail may be called anything. Hence
+    /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. GuardDuty's
+    /// policies and names with "unrestricted" are left out, and so are the quarantine policies that AWS attaches to
+    /// leaked keys, which have a rule of their own. Detaching and deleting do not say of which kind an organization
+    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before.
+    GuardrailRemoved {
+        id: "admin-guardrail-removed",
+        title: "A policy that forbids was taken away",
+        severity: Medium,
+        confidence: Low,
+        catalogue: ["ADM-19", "ORG-02"],
+        references: [cis("3.0", &["4.15"]), cis("5.0", &["4.15"]), attack(&["T1562"])],
+        on: [
+            On::Call("iam.amazonaws.com", &[
+                "DeletePolicy", "DetachUserPolicy", "DetachGroupPolicy", "DetachRolePolicy",
+                "DeleteUserPolicy", "DeleteGroupPolicy", "DeleteRolePolicy",
+            ]),
+            On::Call("organizations.amazonaws.com", &[
+                "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType",
+            ]),
+        ],
+    }
+}
+
+impl Rule for GuardrailRemoved {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let seen = match record.event_source.or_empty() {
+            "organizations.amazonaws.com" => from_organization(record, cx),
+            _ => from_iam(record, cx),
+        };
+        if let Some(seen) = seen {
+            cx.report(stop_caller(seen, record));
+        }
+        Ok(())
+    }
+}
+
+fn from_iam(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let managed = record.param(&["policyArn"]);
+    let name = managed.and_then(|arn| arn.rsplit('/').next()).or_else(|| record.param(&["policyName"]))?;
+    // Identity Center detaches and attaches when it provisions a permission set again.
+    if !speaks_of_a_guard_rail(name) || by_identity_center(record) {
+        return None;
+    }
+    let why = "The name says that this policy forbids or caps something. What it capped is allowed now, if anything \
+               grants it.";
+    let who = caller_name(record);
+    // A managed policy can be deleted only once nobody holds it; everything else is about a holder.
+    let (Some((kind, holder)), true) =
+        (power::grantee(record), record.event_name.or_empty() != "DeletePolicy")
+    else {
+        let arn = managed?;
+        let title = format!("{who} deleted policy {name}, by its name a guard rail");
+        let logs = "AttributeKey=EventName,AttributeValue=DetachRolePolicy";
+        return Some(cx.failing(arn, title).because(why).step(
+            "From whom was it detached before?",
+            "cloudtrail lookup-events --region us-east-1",
+            &[("--lookup-attributes", logs)],
+        ));
+    };
+    let kind = kind.as_str();
+    let arn = record.iam_arn(kind, holder);
+    let title = format!("{who} took policy {name}, by its name a guard rail, away from {kind} {holder}");
+    let seen = cx
+        .failing(arn, title)
+        .aspect(managed.unwrap_or(name))
+        .because(why)
+        .detail("Policy", managed.unwrap_or(name));
+    let option = format!("--{kind}-name");
+    Some(match managed {
+        Some(policy) => seen.step(
+            "Attach it again",
+            &format!("iam attach-{kind}-policy"),
+            &[(&option, holder), ("--policy-arn", policy)],
+        ),
+        None => seen.step(
+            "What does the holder hold now?",
+            &format!("iam list-{kind}-policies"),
+            &[(&option, holder)],
+        ),
+    })
+}
+
+/// Words that guard rails are called by.
+const SIGNS: [&str; 13] = [
+    "deny",
+    "denies",
+    "boundary",
+    "boundaries",
+    "guard",
+    "guardrail",
+    "guardrails",
+    "restrict",
+    "restricts",
+    "restricted",
+    "restriction",
+    "restrictions",
+    "scp",
+];
+
+/// Whether a policy of this name is likely to forbid. Deliberately narrow: a false alarm here costs trust in the rest.
+fn speaks_of_a_guard_rail(name: &str) -> bool {
+    let words = words(name);
+    let sign = |(i, word): (usize, &String)| {
+        // GuardDuty is a service.
+        SIGNS.contains(&word.as_str())
+            && words.get(i + 1).is_none_or(|next| word != "guard" || next != "duty")
+    };
+    words.iter().enumerate().any(sign)
+}
+
+/// The words of a name, in lower case: `AWSDenyAll_v2` is `aws`, `deny`, `all` and `v`.
+fn words(name: &str) -> Vec<String> {
+    let chars: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (i, c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| chars[i]);
+        let ends_capitals = || chars.get(i + 1).is_some_and(|next| next.is_lowercase());
+        let starts = c.is_uppercase() && before.is_some_and(|b| b.is_lowercase() || ends_capitals());
+        if starts || !c.is_alphabetic() {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (c.is_alphabetic(), words.last_mut()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
+fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    const CONTROL: [&str; 2] = ["SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"];
+    let (who, event) = (caller_name(record), record.event_name.or_empty());
+    let high = |seen: Observation| seen.global().severity(Severity::High);
+    if event == "DisablePolicyType" {
+        let kind = record.param(&["policyType"]).filter(|kind| CONTROL.contains(kind))?;
+        let root = record.param(&["rootId"]).unwrap_or("r-UNKNOWN");
+        let title = format!("{who} switched off every {kind} of the organization ({root})");
+        return Some(
+            high(cx.failing(root, title))
+                .aspect(kind)
+                .because("All policies of this type are detached at once; switching the type on again attaches none.")
+                .step(
+                    "Switch it on again, then attach the policies again",
+                    "organizations enable-policy-type",
+                    &[("--root-id", root), ("--policy-type", kind)],
+                ),
+        );
+    }
+    let policy = record.param(&["policyId"])?;
+    // These two allow everything; taking them away narrows.
+    if ["p-FullAWSAccess", "p-RCPFullAWSAccess"].contains(&policy) {
+        return None;
+    }
+    let describe = [("--policy-id", policy)];
+    if event != "DetachPolicy" {
+        let kind = record.response_text(&["policy", "policySummary", "type"]);
+        let did = match event {
+            "DeletePolicy" => "deleted",
+            // A new name or description changes nothing.
+            _ if record.param(&["content"]).is_none()
+                || kind.is_some_and(|kind| !CONTROL.contains(&kind)) =>
+            {
+                return None;
+            }
+            _ => "rewrote",
+        };
+        let seen = high(cx.failing(policy, format!("{who} {did} organization policy {policy}"))).because(
+            "What the policy forbade before, it may no longer forbid, for everybody, root included.",
+        );
+        let seen = match event {
+            "DeletePolicy" => seen,
+            _ => seen.step("What does it forbid now?", "organizations describe-policy", &describe),
+        };
+        return Some(seen.step(
+            "What did it forbid before? (the call that wrote it)",
+            "cloudtrail lookup-events --region us-east-1",
+            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={policy}"))],
+        ));
+    }
+    let target = record.param(&["targetId"]).unwrap_or("a target that is not named");
+    let what = match target {
+        root if root.starts_with("r-") => format!("the whole organization ({root})"),
+        unit if unit.starts_with("ou-") => format!("organizational unit {unit}"),
+        account => format!("account {account}"),
+    };
+    Some(
+        high(cx.failing(policy, format!("{who} detached organization policy {policy} from {what}")))
+            .aspect(target)
+            .because("What the policy forbade, it no longer forbids there, for everybody, root included.")
+            .step("What does it forbid?", "organizations describe-policy", &describe)
+            .step("Attach it again", "organizations attach-policy", &[describe[0], ("--target-id", target)]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    fn detach(of: &str, policy: &str) -> String {
+        let parameter = format!("{}Name", of.to_lowercase());
+        let parameters = json!({parameter: "deploy", "policyArn": policy});
+        call("iam", &format!("Detach{of}Policy"), json!({"requestParameters": parameters}))
+    }
+
+    fn organization(policy: &str, target: &str) -> String {
+        let parameters = json!({"policyId": policy, "targetId": target});
+        call("organizations", "DetachPolicy", json!({"requestParameters": parameters}))
+    }
+
+    #[test]
+    fn fires() {
+        for of in ["User", "Group", "Role"] {
+            fires_at(
+                &GuardrailRemoved,
+                Severity::Medium,
+                &detach(of, "arn:aws:iam::111122223333:policy/team/DenyLeavingOrg"),
+            );
+        }
+        fires_at(
+            &GuardrailRemoved,
+            Severity::Medium,
+            &detach("User", "arn:aws-cn:iam::aws:policy/AWSDenyAll"),
+        );
+        let deleted =
+            json!({"requestParameters": {"policyArn": "arn:aws:iam::111122223333:policy/dev-boundary"}});
+        let seen = fires_at(&GuardrailRemoved, Severity::Medium, &call("iam", "DeletePolicy", deleted));
+        assert_eq!(seen.title, "alice deleted policy dev-boundary, by its name a guard rail");
+        let inline = json!({"requestParameters": {"userName": "bob", "policyName": "region-SCP"}});
+        let seen = fires_at(&GuardrailRemoved, Severity::Medium, &call("iam", "DeleteUserPolicy", inline));
+        assert_eq!(seen.title, "alice took policy region-SCP, by its name a guard rail, away from user bob");
+    }
+
+    #[test]
+    fn fires_in_an_organization() {
+        let seen = fires_at(&GuardrailRemoved, Severity::High, &organization("p-0abc1234", "r-a1b2"));
+        assert!(seen.title.contains("the whole organization"), "{}", seen.title);
+        fires_at(&GuardrailRemoved, Severity::High, &organization("p-0abc1234", "ou-a1b2-c3d4"));
+        fires_at(&GuardrailRemoved, Severity::High, &organization("p-0abc1234", "444455556666"));
+    }
+
+    #[test]
+    fn fires_when_an_organization_policy_is_rewritten_or_switched_off() {
+        let organizations =
+            |event: &str, request| call("organizations", event, json!({"requestParameters": request}));
+        let update = organizations("UpdatePolicy", json!({"policyId": "p-0abc1234", "content": "{}"}));
+        let delete = organizations("DeletePolicy", json!({"policyId": "p-0abc1234"}));
+        let off = json!({"rootId": "r-a1b2", "policyType": "SERVICE_CONTROL_POLICY"});
+        for event in [update, delete, organizations("DisablePolicyType", off)] {
+            let seen = fires_at(&GuardrailRemoved, Severity::High, &event);
+            assert_eq!(seen.subject.region, "global");
+            assert!(!seen.reason.is_empty() && !seen.steps.is_empty());
+        }
+        let tags = json!({
+            "requestParameters": {"policyId": "p-0abc1234", "content": "{}"},
+            "responseElements": {"policy": {"policySummary": {"type": "TAG_POLICY"}}},
+        });
+        quiet(
+            &GuardrailRemoved,
+            &[
+                call("organizations", "UpdatePolicy", tags),
+                organizations("UpdatePolicy", json!({"policyId": "p-0abc1234", "description": "x"})),
+                organizations("DisablePolicyType", json!({"rootId": "r-a1b2", "policyType": "TAG_POLICY"})),
+                organizations("DisablePolicyType", json!(null)),
+            ],
+        );
+    }
+
+    #[test]
+    fn names_are_read_by_whole_words() {
+        for name in [
+            "DenyAll",
+            "AWSDenyAll",
+            "SCPDeny",
+            "region-SCP",
+            "dev_boundary",
+            "GuardRail",
+            "team.restrict.v2",
+        ] {
+            assert!(speaks_of_a_guard_rail(name), "{name}");
+        }
+        for name in [
+            "guardian-app",
+            "NaSCPipeline",
+            "AmazonGuardDutyFullAccess_v2",
+            "UnrestrictedAccess",
+            "denyse",
+            "",
+        ] {
+            assert!(!speaks_of_a_guard_rail(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let guard = "arn:aws:iam::111122223333:policy/DenyLeavingOrg";
+        let identity_center = json!({
+            "requestParameters": {"roleName": "AWSReservedSSO_Admin_1", "policyArn": guard},
+            "userIdentity": {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {
+                "arn": "arn:aws:iam::111122223333:role/aws-service-role/sso.amazonaws.com/AWSServiceRoleForSSO"}}},
+        });
+        quiet(
+            &GuardrailRemoved,
+            &[
+                detach("Role", "arn:aws:iam::aws:policy/AmazonGuardDutyFullAccess_v2"),
+                detach("Role", "arn:aws:iam::111122223333:policy/UnrestrictedAccess"),
+                detach("User", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"),
+                detach("User", "arn:aws:iam::aws:policy/AdministratorAccess"),
+                detach("Role", "arn:aws:iam::111122223333:policy/transcPipeline"),
+                organization("p-FullAWSAccess", "r-a1b2"),
+                organization("p-RCPFullAWSAccess", "r-a1b2"),
+                call("iam", "DetachRolePolicy", identity_center),
+                call(
+                    "iam",
+                    "DetachUserPolicy",
+                    json!({"errorCode": "AccessDenied", "requestParameters": null}),
+                ),
+                call(
+                    "iam",
+                    "DeletePolicy",
+                    json!({"errorCode": "DeleteConflict", "requestParameters": {"policyArn": guard}}),
+                ),
+                call("iam", "DeletePolicy", json!({"requestParameters": {"policyArn": [guard]}})),
+                call("iam", "DeleteRolePolicy", json!({"requestParameters": null})),
+                call("organizations", "DetachPolicy", json!({"requestParameters": null})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,288 @@
+use keepwatch_policy::Level;
+use serde_json::Value;
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// An EC2 instance was given a role that is administrator or can become one: its instance profile was set or
+    /// exchanged, or such a role was put into an instance profile. What the role holds is read from the account. Taking
+    /// the role or the profile away settles the finding.
+    /// ## Why it matters
+    /// Everybody who can run a command on the instance, or make a server on it fetch an address of their choice, gets
+    /// the role's credentials from the metadata service. Passing an existing administrator role to one's own instance
+    /// is an escalation that changes no policy at all.
+    /// ## What to do
+    /// Ask the caller what the instance needs the role for. If nobody knows: take the profile off the instance, revoke
+    /// the role's sessions, and see who can log in to the instance.
+    /// ## False positives
+    /// Build servers and bastions that were made administrators on purpose; they are better off with less. Ordinary
+    /// roles are not reported; a role that cannot be read is kept on record as LOW and mailed to nobody, because
+    /// instance profiles are daily work. Profiles that an instance gets at its launch are not looked at here.
+    RolePassed {
+        id: "admin-role-passed-to-instance",
+        title: "An EC2 instance got a role with administrative power",
+        severity: High,
+        confidence: High,
+        catalogue: ["ADM-17"],
+        references: [cis("3.0", &["1.18"]), cis("5.0", &["1.17"]), attack(&["T1548"])],
+        on: [
+            On::Call("iam.amazonaws.com", &["AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"]),
+            On::Call("ec2.amazonaws.com", &[
+                "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "DisassociateIamInstanceProfile",
+            ]),
+        ],
+    }
+}
+
+impl Rule for RolePassed {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, gone) = (caller_name(record), power::takes_away(record));
+        if record.event_source.or_empty() == "iam.amazonaws.com" {
+            let (Some(profile), Some(role)) =
+                (record.param(&["instanceProfileName"]), record.param(&["roleName"]))
+            else {
+                return Ok(());
+            };
+            let resource = record.iam_arn("instance-profile", profile);
+            if gone {
+                cx.report(
+                    cx.passing(
+                        &resource,
+                        format!("{who} took role {role} out of instance profile {profile}"),
+                    ),
+                );
+                return Ok(());
+            }
+            let power = power::of_principal(cx, PrincipalKind::Role, role, None)?;
+            let holder = format!("Every EC2 instance with profile {profile}");
+            let how = format!("{who} put role {role} into the profile");
+            let remove = "iam remove-role-from-instance-profile";
+            let options = [("--instance-profile-name", profile), ("--role-name", role)];
+            report(
+                record,
+                cx,
+                &power,
+                &GrantReport { most: Severity::High, ..GrantReport::now(&resource, &holder, &how) },
+                remove,
+                &options,
+            );
+            return Ok(());
+        }
+        // EC2 wraps some requests in an element of the request's name; the association's instance may stand only in
+        // the response.
+        let text =
+            |key| [record.request(), record.response()].into_iter().find_map(|at| find(at, key)?.as_str());
+        let instance = text("instanceId").or_else(|| text("associationId")).unwrap_or("not named");
+        let place = (record.partition(), record.aws_region.or_empty(), record.account());
+        let resource = format!("arn:{}:ec2:{}:{}:instance/{instance}", place.0, place.1, place.2);
+        if gone {
+            cx.report(
+                cx.passing(&resource, format!("{who} took the instance profile off EC2 instance {instance}")),
+            );
+            return Ok(());
+        }
+        let wanted = find(record.request(), "iamInstanceProfile");
+        let arn = wanted.and_then(|profile| find(profile, "arn")).and_then(Value::as_str);
+        let named = wanted.and_then(|profile| find(profile, "name")).and_then(Value::as_str);
+        let Some(profile) = named.or_else(|| arn?.rsplit('/').next()).filter(|name| !name.is_empty()) else {
+            return Ok(());
+        };
+        let (roles, power) = of_profile(cx, profile)?;
+        let holder = format!("EC2 instance {instance}");
+        let how = format!("{who} gave it {roles} by instance profile {profile}");
+        let association = text("associationId").unwrap_or("ASSOCIATION_ID");
+        let grant_report = GrantReport { most: Severity::High, ..GrantReport::now(&resource, &holder, &how) };
+        let options = [("--region", place.1), ("--association-id", association)];
+        report(record, cx, &power, &grant_report, "ec2 disassociate-iam-instance-profile", &options);
+        Ok(())
+    }
+}
+
+fn report(
+    record: &Record<'_>,
+    cx: &mut Cx<'_>,
+    power: &Power,
+    grant_report: &GrantReport<'_>,
+    remove: &str,
+    options: &[(&str, &str)],
+) {
+    let known = matches!(power, Power::Known(_));
+    if known && power.level() < Level::PrivilegeEscalation {
+        return;
+    }
+    let Some(mut seen) = power::observation(cx, power, grant_report) else { return };
+    if !known {
+        seen = seen.severity(Severity::Low);
+    }
+    cx.report(stop_caller(seen.step("Take the role away again", remove, options), record));
+}
+
+/// The roles of an instance profile, as a sentence names them, and what they hold.
+fn of_profile(cx: &Cx<'_>, profile: &str) -> Result<(String, Power), Interrupt> {
+    let why = match cx.facts.instance_profile(profile)? {
+        Fact::Known(roles) if roles.is_empty() => {
+            "the instance profile held no role when Keepwatch looked".to_owned()
+        }
+        Fact::Known(roles) => {
+            let powers = roles.iter().map(|role| power::of_principal(cx, PrincipalKind::Role, role, None));
+            let powers: Vec<Power> = powers.collect::<Result<_, _>>()?;
+            let worst = powers.into_iter().reduce(Power::or_worse);
+            let worst =
+                worst.unwrap_or_else(|| Power::Unknown("the instance profile holds no role".to_owned()));
+            return Ok((format!("role {}", roles.join(" and role ")), worst));
+        }
+        Fact::Missing => "the instance profile was gone when Keepwatch looked".to_owned(),
+        Fact::Unavailable(why) => format!("the instance profile could not be read ({why})"),
+    };
+    Ok(("a role".to_owned(), Power::Unknown(why)))
+}
+
+/// The value of this member, on the first level that has it, however deep; its name in any case.
+fn find<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    let object = value.as_object()?;
+    let here = object.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value);
+    here.or_else(|| object.values().find_map(|inner| find(inner, key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+    use keepwatch_core::state::{Answer, Holdings, Query, Value as Answered};
+
+    const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+    fn add() -> String {
+        let parameters = json!({"instanceProfileName": "web", "roleName": "ops"});
+        call("iam", "AddRoleToInstanceProfile", json!({"requestParameters": parameters}))
+    }
+
+    fn associate() -> String {
+        call(
+            "ec2",
+            "AssociateIamInstanceProfile",
+            json!({"awsRegion": "eu-west-1", "requestParameters": {
+                "AssociateIamInstanceProfileRequest": {"IamInstanceProfile": {"Name": "web"}, "InstanceId": "i-0abc"},
+            }}),
+        )
+    }
+
+    fn replace() -> String {
+        call(
+            "ec2",
+            "ReplaceIamInstanceProfileAssociation",
+            json!({
+                "requestParameters": {"ReplaceIamInstanceProfileAssociationRequest": {
+                    "AssociationId": "iip-assoc-0",
+                    "IamInstanceProfile": {"Arn": "arn:aws:iam::111122223333:instance-profile/team/web"},
+                }},
+                "responseElements": {"ReplaceIamInstanceProfileAssociationResponse": {"iamInstanceProfileAssociation": {
+                    "associationId": "iip-assoc-0", "instanceId": "i-0abc", "state": "associating",
+                }}},
+            }),
+        )
+    }
+
+    fn account(policy: &str) -> [(Query, Answer); 2] {
+        let holdings = Holdings { managed: vec![policy.to_owned()], ..Holdings::default() };
+        [
+            (
+                Query::InstanceProfile { name: "web".to_owned() },
+                Fact::Known(Answered::Names(vec!["ops".to_owned()])),
+            ),
+            (
+                Query::Principal { kind: PrincipalKind::Role, name: "ops".to_owned() },
+                Fact::Known(Answered::Holdings(holdings)),
+            ),
+        ]
+    }
+
+    #[test]
+    fn fires() {
+        for event in [add(), associate(), replace()] {
+            let seen = fired_with(&RolePassed, &event, &account(ADMIN));
+            assert_eq!((seen.severity, seen.verdict), (Severity::High, Verdict::Failing));
+            let unread = fires_at(&RolePassed, Severity::Low, &event);
+            assert_eq!(unread.verdict, Verdict::Unknown);
+        }
+        let seen = fired_with(&RolePassed, &associate(), &account(ADMIN));
+        assert_eq!(seen.subject.resource, "arn:aws:ec2:eu-west-1:111122223333:instance/i-0abc");
+        assert_eq!(
+            seen.title,
+            "EC2 instance i-0abc is now a full administrator: alice gave it role ops by instance profile web"
+        );
+        assert!(fired_with(&RolePassed, &replace(), &account(ADMIN)).title.contains("i-0abc"));
+        let flat = call(
+            "ec2",
+            "AssociateIamInstanceProfile",
+            json!({"requestParameters": {
+                "instanceId": "i-0abc", "iamInstanceProfile": {"name": "web"},
+            }}),
+        );
+        assert_eq!(fired_with(&RolePassed, &flat, &account(ADMIN)).severity, Severity::High);
+    }
+
+    #[test]
+    fn taking_it_away_settles_it() {
+        let request = json!({"instanceProfileName": "web", "roleName": "ops"});
+        let remove = call("iam", "RemoveRoleFromInstanceProfile", json!({"requestParameters": request}));
+        let off = call(
+            "ec2",
+            "DisassociateIamInstanceProfile",
+            json!({
+                "awsRegion": "eu-west-1",
+                "requestParameters": {"DisassociateIamInstanceProfileRequest": {"AssociationId": "iip-assoc-0"}},
+                "responseElements": {"DisassociateIamInstanceProfileResponse": {"iamInstanceProfileAssociation": {
+                    "associationId": "iip-assoc-0", "instanceId": "i-0abc", "state": "disassociating",
+                }}},
+            }),
+        );
+        for (undo, made) in [(remove, add()), (off, associate())] {
+            let gone = observe(&RolePassed, &undo);
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), fired_with(&RolePassed, &made, &account(ADMIN)).finding_id());
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        for event in [add(), associate(), replace()] {
+            let ordinary = account("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore");
+            let observations = observe_with(&RolePassed, &event, &ordinary);
+            assert!(observations.is_empty(), "{observations:?}");
+        }
+        quiet(
+            &RolePassed,
+            &[
+                call(
+                    "iam",
+                    "AddRoleToInstanceProfile",
+                    json!({"errorCode": "AccessDenied", "requestParameters": null}),
+                ),
+                call(
+                    "iam",
+                    "AddRoleToInstanceProfile",
+                    json!({"requestParameters": {"roleName": ["ops"], "instanceProfileName": 7}}),
+                ),
+                call("ec2", "AssociateIamInstanceProfile", json!({"requestParameters": null})),
+                call(
+                    "ec2",
+                    "AssociateIamInstanceProfile",
+                    json!({"requestParameters": {"iamInstanceProfile": {"name": ""}}}),
+                ),
+                call("ec2", "ReplaceIamInstanceProfileAssociation", json!({"requestParameters": "odd"})),
+                call(
+                    "ec2",
+                    "ReplaceIamInstanceProfileAssociation",
+                    json!({
+                        "errorCode": "Client.InvalidParameterValue",
+                        "requestParameters": {"ReplaceIamInstanceProfileAssociationRequest": {"IamInstanceProfile": {"Name": "web"}}},
+                    }),
+                ),
+            ],
+        );
+    }
+}

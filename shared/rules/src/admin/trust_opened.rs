@@ -1,0 +1,323 @@
+use keepwatch_policy::trust::{self, Exposure, ExposureKind};
+use keepwatch_policy::{Document, Level};
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// A role's trust policy lets somebody outside the account assume it: everybody, another account, or an identity
+    /// provider whose tokens are not limited to one repository, project or subject. If the role can be read and has
+    /// administrative power, that is critical, or high where a condition narrows it; and then users and roles of the
+    /// account itself and identity providers that an updated trust policy names are reported too. An update without any of them settles the
+    /// finding.
+    /// ## Why it matters
+    /// A role that trusts an outside account is a door that stays open when every key in this account has been rotated.
+    /// A user whom an administrator role trusts by name is an administrator without holding one policy.
+    /// ## What to do
+    /// Find out who owns the account or provider that is named. If nobody knows it, write the trust policy back and look
+    /// for sessions of the role: sts AssumeRole events name it.
+    /// ## False positives
+    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Services of AWS as
+    /// principals and providers limited by a subject condition are not reported. An ExternalId or an organization lowers
+    /// the severity; but whoever opened the role chose them too, so an administrator role stays high. The event does
+    /// not say whom the role trusted before: an updated policy may name old acquaintances.
+    TrustOpened {
+        id: "role-trust-opened",
+        title: "A role trusts somebody outside the account",
+        severity: High,
+        confidence: High,
+        catalogue: ["ADM-09"],
+        references: [
+            cis("3.0", &["1.16", "1.20"]),
+            cis("5.0", &["1.15", "1.19"]),
+            attack(&["T1098", "T1199"]),
+        ],
+        on: [On::Call("iam.amazonaws.com", &["UpdateAssumeRolePolicy", "CreateRole"])],
+        alerts_as_witness: true,
+    }
+}
+
+impl Rule for TrustOpened {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let answered = record.response_text(&["role", "roleName"]);
+        let Some(role) = record.param(&["roleName"]).or(answered) else { return Ok(()) };
+        let (who, arn) = (caller_name(record), record.iam_arn("role", role));
+        let document = match written(record, cx, role)? {
+            None => return Ok(()),
+            Some(Ok(document)) => document,
+            Some(Err(why)) => {
+                let title = format!(
+                    "{who} changed whom role {role} trusts, and the new trust policy could not be read"
+                );
+                let seen = cx.unknown(arn, title).severity(Severity::Medium).because(as_sentence(&why));
+                cx.report(finish(seen, record, role));
+                return Ok(());
+            }
+        };
+        let is_update = record.event_name.or_empty() == "UpdateAssumeRolePolicy";
+        let exposures = trust::exposures(&document, record.account(), &cx.config.trusted_accounts);
+        let providers = trust::providers(&document);
+        let mut insiders = if is_update { trust::insiders(&document, record.account()) } else { Vec::new() };
+        // Whoever opened the role chose the claims as well: on an administrator role every provider is told.
+        insiders.extend(providers.iter().filter(|_| is_update).cloned());
+        let held = match exposures.is_empty() && insiders.is_empty() {
+            true => None,
+            false => Some(power::of_principal(cx, PrincipalKind::Role, role, Some(&arn))?),
+        };
+        let admin = held.as_ref().is_some_and(|held| held.level() >= Level::PrivilegeEscalation);
+        let what = if admin { "administrator role" } else { "role" };
+        let seen = if let Some(worst) = exposures.iter().max_by_key(|exposure| severity(exposure, admin)) {
+            cx.failing(&arn, format!("{who} let {} assume {what} {role}", worst.who))
+                .severity(severity(worst, admin))
+                .because(as_sentence(&worst.why))
+        } else if admin {
+            let names: Vec<&str> = insiders.iter().take(3).map(|arn| named(arn)).collect();
+            cx.failing(&arn, format!("{who} let {} assume {what} {role}", names.join(" and ")))
+                .severity(Severity::High)
+                .because("Whoever the trust policy names needs no other permission to become administrator by this role.")
+        } else {
+            // What the role can do decides about insiders; where that cannot be read, nothing is settled. A provider is
+            // never good news: whose the claims are nobody can say.
+            let unread = matches!(held, Some(power::Power::Unknown(_)));
+            if is_update && !unread && providers.is_empty() {
+                let title = format!("{who} rewrote whom role {role} trusts, and no outsider is among them");
+                cx.report(cx.passing(&arn, title));
+            }
+            return Ok(());
+        };
+        let mut seen = seen.detail_if("Role", record.response_text(&["role", "arn"]));
+        if admin && let Some(power::Power::Known(grant)) = &held {
+            seen = seen.detail("The role", &grant.ability);
+        }
+        let outsiders = exposures.iter().map(|exposure| exposure.principal.as_str());
+        let mut all: Vec<&str> =
+            outsiders.chain(insiders.iter().map(String::as_str).filter(|_| admin)).collect();
+        all.sort_unstable();
+        for principal in &all {
+            seen = seen.detail("Trusts", principal);
+        }
+        // Somebody new is worth a mail of its own, however soon after the last.
+        seen = seen.witnessed_by(&format!("{} {}", all.len(), all.join(" ")));
+        cx.report(finish(seen, record, role));
+        Ok(())
+    }
+}
+
+/// The trust policy from the event or, where it is not there, from the account; nothing where the role is gone.
+fn written(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    role: &str,
+) -> Result<Option<Result<Document, String>>, Interrupt> {
+    let request = record.request();
+    let given = request.get("policyDocument").or_else(|| request.get("assumeRolePolicyDocument"));
+    if let Some(document) = given.filter(|document| !document.is_null()) {
+        return Ok(Some(Document::from_value(document).map_err(|error| error.to_string())));
+    }
+    Ok(match cx.facts.role(role)? {
+        Fact::Known(facts) => Some(Document::parse(&facts.trust.text).map_err(|error| error.to_string())),
+        Fact::Missing => None,
+        Fact::Unavailable(why) => Some(Err(why)),
+    })
+}
+
+fn severity(exposure: &Exposure, admin: bool) -> Severity {
+    match (&exposure.kind, exposure.guarded) {
+        (_, false) if admin => Severity::Critical,
+        (ExposureKind::Public, false) => Severity::Critical,
+        (_, false) => Severity::High,
+        // Whoever opened the role chose the guard as well.
+        (_, true) if admin => Severity::High,
+        (_, true) => Severity::Medium,
+    }
+}
+
+/// `user/bob` of its ARN.
+fn named(arn: &str) -> &str {
+    arn.splitn(6, ':').nth(5).unwrap_or(arn)
+}
+
+fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
+    let seen =
+        seen.step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)]).step(
+            "Write back a trust policy that names only whom you know",
+            r#"iam update-assume-role-policy --policy-document "$(cat TRUST_POLICY_FILE)""#,
+            &[("--role-name", role)],
+        );
+    stop_caller(seen, record)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+    use keepwatch_core::state::{Holdings, Query, Value as Answer};
+
+    fn trust(principal: Value, condition: Value) -> String {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
+            "Action": "sts:AssumeRole", "Condition": condition}]})
+        .to_string()
+    }
+
+    fn update(document: &str) -> String {
+        let request = json!({"roleName": "deploy", "policyDocument": document});
+        call("iam", "UpdateAssumeRolePolicy", json!({"requestParameters": request}))
+    }
+
+    fn create(document: &str) -> String {
+        let request = json!({"roleName": "deploy", "assumeRolePolicyDocument": document});
+        call("iam", "CreateRole", json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        fires_at(&TrustOpened, Severity::Critical, &update(&trust(json!("*"), json!({}))));
+        fires_at(&TrustOpened, Severity::High, &create(&trust(json!({"AWS": "999988887777"}), json!({}))));
+        let guarded = json!({"StringEquals": {"sts:ExternalId": "7f3a"}});
+        fires_at(
+            &TrustOpened,
+            Severity::Medium,
+            &create(&trust(json!({"AWS": "arn:aws:iam::999988887777:root"}), guarded)),
+        );
+    }
+
+    /// The role deploy holds this policy.
+    fn holds(managed: &str) -> [(Query, Fact<Answer>); 1] {
+        let holdings =
+            Holdings { managed: vec![format!("arn:aws:iam::aws:policy/{managed}")], ..Holdings::default() };
+        let query = Query::Principal { kind: PrincipalKind::Role, name: "deploy".to_owned() };
+        [(query, Fact::Known(Answer::Holdings(holdings)))]
+    }
+
+    #[test]
+    fn no_guard_makes_an_administrator_role_harmless() {
+        let admin = holds("AdministratorAccess");
+        let outside = json!({"AWS": "arn:aws:iam::999988887777:user/evil"});
+        let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+        for (principal, condition, severity, whom) in [
+            (outside.clone(), json!({}), Severity::Critical, "outside account 999988887777"),
+            (outside, equals("sts:ExternalId", "evil"), Severity::High, "outside account 999988887777"),
+            (
+                json!("*"),
+                equals("aws:PrincipalAccount", "999988887777"),
+                Severity::Critical,
+                "outside account 999988887777",
+            ),
+            (
+                json!("*"),
+                equals("aws:PrincipalOrgID", "o-attacker123"),
+                Severity::High,
+                "anybody in organization o-attacker123",
+            ),
+        ] {
+            let seen = fired_with(&TrustOpened, &update(&trust(principal, condition)), &admin);
+            assert_eq!(seen.severity, severity, "{}", seen.title);
+            assert_eq!(seen.title, format!("alice let {whom} assume administrator role deploy"));
+        }
+        let organization = trust(json!("*"), equals("aws:PrincipalOrgID", "o-attacker123"));
+        let seen = fired_with(&TrustOpened, &update(&organization), &holds("ReadOnlyAccess"));
+        assert_eq!(
+            (seen.severity, seen.title.as_str()),
+            (Severity::Medium, "alice let anybody in organization o-attacker123 assume role deploy")
+        );
+    }
+
+    #[test]
+    fn tells_whom_of_the_account_an_administrator_role_trusts_by_name() {
+        let own = update(&trust(json!({"AWS": "arn:aws:iam::111122223333:user/alice"}), json!({})));
+        for managed in ["AdministratorAccess", "IAMFullAccess"] {
+            let seen = fired_with(&TrustOpened, &own, &holds(managed));
+            assert_eq!(seen.severity, Severity::High);
+            assert_eq!(seen.title, "alice let user/alice assume administrator role deploy");
+        }
+        quiet(&TrustOpened, &[own]); // What the role can do is not known.
+        let root = update(&trust(json!({"AWS": "arn:aws:iam::111122223333:root"}), json!({})));
+        let seen = observe_with(&TrustOpened, &root, &holds("AdministratorAccess"));
+        assert!(seen.iter().all(|seen| seen.verdict == Verdict::Passing), "{seen:?}");
+    }
+
+    #[test]
+    fn an_update_without_outsiders_settles_it() {
+        let open = fired(&TrustOpened, &update(&trust(json!("*"), json!({}))));
+        let service = update(&trust(json!({"Service": "ec2.amazonaws.com"}), json!({})));
+        let insider = update(&trust(json!({"AWS": "arn:aws:iam::111122223333:user/alice"}), json!({})));
+        for (event, facts) in [(service, None), (insider, Some(holds("ReadOnlyAccess")))] {
+            let gone =
+                observe_with(&TrustOpened, &event, facts.as_ref().map_or(&[], |facts| facts.as_slice()));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+            assert_eq!(gone[0].finding_id(), open.finding_id());
+        }
+    }
+
+    #[test]
+    fn another_outsider_is_another_witness() {
+        let seen =
+            |accounts: Value| fired(&TrustOpened, &update(&trust(json!({"AWS": accounts}), json!({}))));
+        let first = seen(json!("999988887777"));
+        for other in [json!("888877776666"), json!(["999988887777", "888877776666"])] {
+            let second = seen(other);
+            assert_eq!(first.finding_id(), second.finding_id());
+            assert_ne!(first.witness, second.witness);
+        }
+    }
+
+    #[test]
+    fn shows_the_path_that_only_the_answer_has() {
+        let arn = "arn:aws:iam::111122223333:role/team/deploy";
+        let request = json!({"roleName": "deploy", "assumeRolePolicyDocument": trust(json!("*"), json!({}))});
+        let event = json!({"requestParameters": request, "responseElements": {"role": {"arn": arn}}});
+        let seen = fired(&TrustOpened, &call("iam", "CreateRole", event));
+        assert!(seen.details.iter().any(|(_, value)| value == arn), "{:?}", seen.details);
+    }
+
+    #[test]
+    fn a_provider_on_an_administrator_role_is_told_and_never_settles_anything() {
+        let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"});
+        let claims = json!({"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:somebody/x:ref:refs/heads/main",
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}});
+        let document = trust(provider, claims).replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity");
+        let holdings = |policy: &str| {
+            let managed = vec![format!("arn:aws:iam::aws:policy/{policy}")];
+            let query = Query::Principal { kind: PrincipalKind::Role, name: "deploy".to_owned() };
+            [(query, Fact::Known(Answer::Holdings(Holdings { managed, ..Holdings::default() })))]
+        };
+        let seen = fired_with(&TrustOpened, &update(&document), &holdings("AdministratorAccess"));
+        assert_eq!(seen.severity, Severity::High);
+        assert!(seen.title.contains("repo:somebody/x"), "{}", seen.title);
+        assert!(observe_with(&TrustOpened, &update(&document), &holdings("ReadOnlyAccess")).is_empty());
+    }
+
+    #[test]
+    fn a_provider_of_another_account_is_an_outsider() {
+        let provider = json!({"Federated": "arn:aws:iam::999988887777:saml-provider/idp"});
+        let condition = json!({"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}});
+        let document = trust(provider, condition).replace("sts:AssumeRole", "sts:AssumeRoleWithSAML");
+        assert!(fired(&TrustOpened, &update(&document)).title.contains("outside account 999988887777"));
+    }
+
+    #[test]
+    fn unreadable_is_unknown() {
+        let seen = fired(&TrustOpened, &update("{broken"));
+        assert_eq!((seen.verdict, seen.steps.is_empty()), (Verdict::Unknown, false));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &TrustOpened,
+            &[
+                create(&trust(json!({"Service": "lambda.amazonaws.com"}), json!({}))),
+                create(&trust(json!({"AWS": "arn:aws:iam::111122223333:root"}), json!({}))),
+                create(&trust(json!({"AWS": "444455556666"}), json!({}))),
+                call(
+                    "iam",
+                    "CreateRole",
+                    json!({"errorCode": "EntityAlreadyExists", "requestParameters": {"roleName": "deploy", "assumeRolePolicyDocument": trust(json!("*"), json!({}))}}),
+                ),
+                call("iam", "CreateRole", json!({"requestParameters": {"omitted": true}})),
+            ],
+        );
+    }
+}

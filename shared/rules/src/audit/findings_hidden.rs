@@ -1,0 +1,253 @@
+use serde_json::Value;
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// Findings of Security Hub were suppressed or archived, a control was disabled, an insight was deleted,
+    /// or an automation rule suppresses findings as they come (medium). Enabling the control or deleting the
+    /// automation rule settles the finding.
+    /// ## Why it matters
+    /// Whoever does not want to be found can hide the findings instead of switching the detector off.
+    /// ## What to do
+    /// Look at what is suppressed now and why. Take back what nobody can explain.
+    /// ## False positives
+    /// Suppressing findings and disabling controls is everyday triage, by people and by scripts: low, for the
+    /// digest. An automation rule for a known exception is normal too; read what it matches. A suppressed
+    /// finding that is set to NEW again is not matched with its suppression.
+    FindingsHidden {
+        id: "audit-security-hub-findings-hidden",
+        title: "Findings of Security Hub were hidden",
+        severity: Low,
+        confidence: Low,
+        catalogue: ["DET-04"],
+        references: [cis("3.0", &["4.16"]), cis("5.0", &["4.16"]), attack(&["T1562.001"])],
+        on: [On::Call("securityhub.amazonaws.com", &[
+            "BatchUpdateFindings", "UpdateFindings", "UpdateStandardsControl",
+                "BatchUpdateStandardsControlAssociations",
+            "DeleteInsight", "CreateAutomationRule", "BatchUpdateAutomationRules", "BatchDeleteAutomationRules",
+        ])],
+    }
+}
+
+impl Rule for FindingsHidden {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request, region) = (caller_name(record), record.request(), region(record));
+        let hub = record.arn("securityhub", "hub/default");
+        let disabled = |status: Option<&str>| status == Some("DISABLED");
+        seen_again(record, cx);
+        let changes: Vec<(String, String, String)> = match record.event_name.or_empty() {
+            "BatchUpdateFindings" if text_at(request, &["Workflow", "Status"]) == Some("SUPPRESSED") => {
+                let ids: Vec<&str> = items_at(request, &["FindingIdentifiers"])
+                    .into_iter()
+                    .filter_map(|finding| text_at(finding, &["Id"]))
+                    .collect();
+                // One finding for each caller: more would only repeat Security Hub's own list.
+                let findings = match ids.len() {
+                    1 => "a finding".to_owned(),
+                    many => format!("{many} findings"),
+                };
+                let title = format!("{who} suppressed {findings} of Security Hub");
+                vec![(hub, format!("suppressed by {who}"), title)]
+            }
+            "UpdateFindings" if text_at(request, &["RecordState"]) == Some("ARCHIVED") => {
+                vec![(hub, format!("archived by {who}"), format!("{who} archived findings of Security Hub"))]
+            }
+            "UpdateStandardsControl" if disabled(text_at(request, &["ControlStatus"])) => {
+                let Some(control) = text_at(request, &["StandardsControlArn"]) else { return Ok(()) };
+                vec![(
+                    control.to_owned(),
+                    String::new(),
+                    format!("{who} disabled control {control} of Security Hub"),
+                )]
+            }
+            "BatchUpdateStandardsControlAssociations" => {
+                items_at(request, &["StandardsControlAssociationUpdates"])
+                    .into_iter()
+                    .filter(|update| disabled(text_at(update, &["AssociationStatus"])))
+                    .filter_map(|update| {
+                        let (control, standard) =
+                            (text_at(update, &["SecurityControlId"])?, text_at(update, &["StandardsArn"])?);
+                        let title = format!("{who} disabled control {control} of Security Hub");
+                        Some((standard.to_owned(), control.to_owned(), title))
+                    })
+                    .collect()
+            }
+            "DeleteInsight" => {
+                let Some(insight) = text_at(request, &["InsightArn"]) else { return Ok(()) };
+                vec![(insight.to_owned(), String::new(), format!("{who} deleted an insight of Security Hub"))]
+            }
+            "CreateAutomationRule" if suppresses(request) => {
+                let Some(rule) = text_at(record.response(), &["RuleArn"]) else { return Ok(()) };
+                let name = text_at(request, &["RuleName"]).unwrap_or("without a name");
+                let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
+                vec![(rule.to_owned(), String::new(), title)]
+            }
+            "BatchUpdateAutomationRules" => items_at(request, &["UpdateAutomationRulesRequestItems"])
+                .into_iter()
+                .filter(|item| suppresses(item))
+                .filter_map(|item| {
+                    let rule = text_at(item, &["RuleArn"])?;
+                    let name = text_at(item, &["RuleName"]).unwrap_or_else(|| last_part(rule));
+                    let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
+                    Some((rule.to_owned(), String::new(), title))
+                })
+                .collect(),
+            _ => return Ok(()),
+        };
+        // A rule hides what is yet to come, as a filter of GuardDuty does.
+        let severity = if record.event_name.or_empty().contains("AutomationRule") {
+            Severity::Medium
+        } else {
+            Severity::Low
+        };
+        let suppressed = r#"{"WorkflowStatus":[{"Value":"SUPPRESSED","Comparison":"EQUALS"}]}"#;
+        for (resource, aspect, title) in changes {
+            let seen = cx
+                .failing(resource, title)
+                .severity(severity)
+                .because("What is hidden is no longer looked at.")
+                .detail_if("Note", text_at(request, &["Note", "Text"]))
+                .detail_if("Reason", text_at(request, &["DisabledReason"]))
+                .step(
+                    "What is suppressed?",
+                    "securityhub get-findings",
+                    &[("--filters", suppressed), ("--region", region)],
+                );
+            let seen = if aspect.is_empty() { seen } else { seen.aspect(aspect) };
+            cx.report(cx.tempered(seen));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an automation rule's actions suppress what it matches.
+fn suppresses(rule: &Value) -> bool {
+    let status = ["FindingFieldsUpdate", "Workflow", "Status"];
+    items_at(rule, &["Actions"]).into_iter().any(|action| text_at(action, &status) == Some("SUPPRESSED"))
+}
+
+/// Reports what comes into sight again: a control that is enabled, what an automation rule hid.
+fn seen_again(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (caller_name(record), record.request());
+    let enabled = |status: Option<&str>| status == Some("ENABLED");
+    match record.event_name.or_empty() {
+        "UpdateStandardsControl" if enabled(text_at(request, &["ControlStatus"])) => {
+            if let Some(control) = text_at(request, &["StandardsControlArn"]) {
+                cx.report(cx.passing(control, format!("{who} enabled control {control} of Security Hub")));
+            }
+        }
+        "BatchUpdateStandardsControlAssociations" => {
+            for update in items_at(request, &["StandardsControlAssociationUpdates"]) {
+                let named = text_at(update, &["SecurityControlId"]).zip(text_at(update, &["StandardsArn"]));
+                let named = named.filter(|_| enabled(text_at(update, &["AssociationStatus"])));
+                if let Some((control, standard)) = named {
+                    let title = format!("{who} enabled control {control} of Security Hub");
+                    cx.report(cx.passing(standard, title).aspect(control));
+                }
+            }
+        }
+        "BatchDeleteAutomationRules" => {
+            for rule in texts_at(request, &["AutomationRulesArns"]) {
+                cx.report(cx.passing(rule, format!("{who} deleted automation rule {}", last_part(rule))));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    fn hub(event: &str, request: Value) -> String {
+        call("securityhub", event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let ids = json!([{"Id": "arn:aws:securityhub:us-east-1:111122223333:finding/1", "ProductArn": "p"}]);
+        let request = json!({"FindingIdentifiers": ids, "Workflow": {"Status": "SUPPRESSED"},
+            "Note": {"Text": "known"}});
+        let seen = fires_at(&FindingsHidden, Severity::Low, &hub("BatchUpdateFindings", request));
+        assert_eq!(seen.title, "alice suppressed a finding of Security Hub");
+        fires_at(&FindingsHidden, Severity::Low, &hub("UpdateFindings", json!({"RecordState": "ARCHIVED"})));
+        let control = json!({"standardsControlArn": "arn:aws:securityhub:us-east-1:111122223333:control/x/v/1/IAM.1", "controlStatus": "DISABLED"});
+        fires_at(&FindingsHidden, Severity::Low, &hub("UpdateStandardsControl", control));
+        let update = |status: &str| {
+            json!({"SecurityControlId": "IAM.1", "StandardsArn": "arn:aws:s",
+            "AssociationStatus": status})
+        };
+        let updates = json!({"StandardsControlAssociationUpdates": [update("DISABLED"), update("x")]});
+        fires_at(&FindingsHidden, Severity::Low, &hub("BatchUpdateStandardsControlAssociations", updates));
+        fires_at(
+            &FindingsHidden,
+            Severity::Low,
+            &hub("DeleteInsight", json!({"InsightArn": "arn:aws:securityhub:::insight/x"})),
+        );
+    }
+
+    const RULE: &str = "arn:aws:securityhub:us-east-1:111122223333:automation-rule/a1b2";
+
+    fn automation(status: &str) -> Value {
+        json!([{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": {"Workflow": {"Status": status}}}])
+    }
+
+    #[test]
+    fn an_automation_rule_that_suppresses_is_medium() {
+        let made = json!({"requestParameters": {"RuleName": "hush", "Actions": automation("SUPPRESSED")},
+            "responseElements": {"RuleArn": RULE}});
+        let made =
+            fires_at(&FindingsHidden, Severity::Medium, &call("securityhub", "CreateAutomationRule", made));
+        assert_eq!(made.title, "alice has Security Hub suppress findings by automation rule hush");
+        let item = json!({"RuleArn": RULE, "Actions": automation("SUPPRESSED")});
+        let items = json!({"UpdateAutomationRulesRequestItems": [item]});
+        let rewritten = fired(&FindingsHidden, &hub("BatchUpdateAutomationRules", items));
+        assert_eq!(rewritten.finding_id(), made.finding_id());
+        let gone = hub("BatchDeleteAutomationRules", json!({"AutomationRulesArns": [RULE]}));
+        let gone = observe(&FindingsHidden, &gone);
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, made.finding_id()));
+    }
+
+    #[test]
+    fn enabling_a_control_settles_it() {
+        let one = |status: &str| {
+            let arn = "arn:aws:securityhub:us-east-1:111122223333:control/x/v/1/IAM.1";
+            hub("UpdateStandardsControl", json!({"StandardsControlArn": arn, "ControlStatus": status}))
+        };
+        let many = |status: &str| {
+            let update = json!({"SecurityControlId": "IAM.1", "StandardsArn": "arn:aws:s",
+                "AssociationStatus": status});
+            let updates = json!({"StandardsControlAssociationUpdates": [update]});
+            hub("BatchUpdateStandardsControlAssociations", updates)
+        };
+        for (bad, good) in [(one("DISABLED"), one("ENABLED")), (many("DISABLED"), many("ENABLED"))] {
+            let (bad, good) = (fired(&FindingsHidden, &bad), observe(&FindingsHidden, &good));
+            assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &FindingsHidden,
+            &[
+                hub("BatchUpdateFindings", json!({"Workflow": {"Status": "NOTIFIED"}})),
+                hub("BatchUpdateFindings", json!({"Note": {"Text": "SUPPRESSED"}})),
+                hub("UpdateFindings", json!({"RecordState": "ACTIVE"})),
+                hub("UpdateStandardsControl", json!({"ControlStatus": "ENABLED"})),
+                hub("DeleteInsight", json!(null)),
+                hub("CreateAutomationRule", json!({"RuleName": "mine", "Actions": automation("NOTIFIED")})),
+                call(
+                    "securityhub",
+                    "BatchUpdateFindings",
+                    json!({"errorCode": "AccessDenied",
+                        "requestParameters": {"Workflow": {"Status": "SUPPRESSED"}}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,329 @@
+use keepwatch_core::observation::Verdict;
+use serde_json::Value;
+
+use super::common::members;
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
+    /// addresses or another file for one, a protection plan or data source switched off, also for members of
+    /// the organization, a threat list
+    /// deactivated, or the export of findings deleted. Where a filter matches something else from now on and
+    /// the event does not say whether it archives, that is told.
+    /// ## Why it matters
+    /// An intruder who adds the own address to a trusted list, or archives every new finding, is not noticed,
+    /// and GuardDuty still looks enabled.
+    /// ## What to do
+    /// Read the filter's criteria or the list. Delete what nobody can explain, and look at archived findings
+    /// since then.
+    /// ## False positives
+    /// Filters for known scanners and trusted office addresses are a normal part of tuning. An export of
+    /// findings that moves to another bucket is deleted and created.
+    GuardDutyBlinded {
+        id: "audit-guardduty-blinded",
+        title: "GuardDuty was told to look away",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["DET-02"],
+        references: [security_hub(&["GuardDuty.1"]), attack(&["T1562.001"])],
+        on: [On::Call("guardduty.amazonaws.com", &[
+            "CreateFilter", "UpdateFilter", "DeleteFilter", "CreateIPSet", "UpdateIPSet", "DeleteIPSet",
+            "CreateTrustedEntitySet", "UpdateTrustedEntitySet", "DeleteTrustedEntitySet",
+                "UpdateThreatIntelSet",
+            "DeleteThreatIntelSet", "UpdateThreatEntitySet", "DeleteThreatEntitySet",
+            "DeletePublishingDestination", "UpdateDetector", "UpdateMemberDetectors",
+        ])],
+    }
+}
+
+impl Rule for GuardDutyBlinded {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let seen = match record.event_name.or_empty() {
+            "UpdateDetector" | "UpdateMemberDetectors" => features(record, cx),
+            _ => one(record, cx).into_iter().collect(),
+        };
+        for seen in seen {
+            let bad = seen.verdict != Verdict::Passing;
+            let seen = if bad { tempered_to(cx, Severity::Low, seen) } else { seen };
+            cx.report(if bad { stop_caller(seen, record) } else { seen });
+        }
+        Ok(())
+    }
+}
+
+/// What was done to a filter, a list or an export.
+fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let (who, request, event) = (caller_name(record), record.request(), record.event_name.or_empty());
+    let detector = text_at(request, &["detectorId"])?;
+    let (kind, name) = named(record)?;
+    let arn = record.arn("guardduty", &format!("detector/{detector}/{kind}/{name}"));
+    let active = flag_at(request, &["activate"]);
+    let moved = event.starts_with("Update") && text_at(request, &["location"]).is_some();
+    let bad = |severity: Severity, title: String, because: &str| {
+        Some(cx.failing(&arn, title).severity(severity).because(because))
+    };
+    let at = [("--detector-id", detector), ("--region", region(record))];
+    match kind {
+        "filter" if text_at(request, &["action"]).is_some_and(|action| action == "ARCHIVE") => {
+            let criteria = value_at(request, &["findingCriteria"]).map(Value::to_string).unwrap_or_default();
+            let title = format!("{who} has GuardDuty archive findings by filter {name}");
+            let seen = bad(
+                Severity::Medium,
+                title,
+                "Findings that the filter matches are archived as they come; nobody is told.",
+            )?;
+            Some(
+                seen.detail("Criteria", criteria)
+                    .step(
+                        "What does it match?",
+                        "guardduty get-filter",
+                        &[at[0], ("--filter-name", name), at[1]],
+                    )
+                    .step("Delete it", "guardduty delete-filter", &[at[0], ("--filter-name", name), at[1]]),
+            )
+        }
+        "filter" if event == "UpdateFilter" && text_at(request, &["action"]).is_none() => {
+            // What is left out stays as it was: the filter may well archive what it matches now.
+            let criteria = value_at(request, &["findingCriteria"])?.to_string();
+            let title = format!("{who} changed what GuardDuty filter {name} matches");
+            Some(
+                cx.unknown(&arn, title)
+                    .severity(Severity::Medium)
+                    .because("If the filter archives, nobody is told of the findings that it matches now.")
+                    .detail("Criteria", criteria)
+                    .step(
+                        "Does it archive, and what does it match?",
+                        "guardduty get-filter",
+                        &[at[0], ("--filter-name", name), at[1]],
+                    ),
+            )
+        }
+        "ipset" | "trustedentityset" if active == Some(true) || (active.is_none() && moved) => {
+            let list = list_name(record, name);
+            let (severity, title) = match active {
+                Some(_) => {
+                    (Severity::High, format!("{who} has GuardDuty trust every address of list {list}"))
+                }
+                // The list stays as active as it was.
+                None => {
+                    (Severity::Medium, format!("{who} gave GuardDuty's trusted list {list} another file"))
+                }
+            };
+            let seen = bad(
+                severity,
+                title,
+                "GuardDuty makes no findings for what comes from addresses of a trusted list.",
+            )?;
+            let (look, option) = match kind {
+                "ipset" => ("guardduty get-ip-set", "--ip-set-id"),
+                _ => ("guardduty get-trusted-entity-set", "--trusted-entity-set-id"),
+            };
+            Some(
+                seen.detail_if("List", text_at(request, &["location"]))
+                    .step("Is it active, and where is its file?", look, &[at[0], (option, name), at[1]])
+                    .step(
+                        "Deactivate it",
+                        &look.replace("get", "update"),
+                        &[at[0], (option, name), ("--no-activate", ""), at[1]],
+                    ),
+            )
+        }
+        "threatintelset" | "threatentityset" if event.starts_with("Delete") || active == Some(false) => {
+            let title = format!("{who} has GuardDuty no longer use threat list {}", list_name(record, name));
+            let seen = bad(Severity::Low, title, "Addresses of this list give no findings any more.")?;
+            let look = match kind {
+                "threatintelset" => "guardduty list-threat-intel-sets",
+                _ => "guardduty list-threat-entity-sets",
+            };
+            Some(seen.step("Which lists are left?", look, &at))
+        }
+        "publishingDestination" => {
+            let title = format!("{who} deleted GuardDuty's export of findings {name}");
+            let seen = bad(
+                Severity::Medium,
+                title,
+                "Findings are no longer copied; GuardDuty itself keeps them for 90 days.",
+            )?;
+            Some(seen.step("Which exports are left?", "guardduty list-publishing-destinations", &at))
+        }
+        // Deleted, deactivated, or a filter that archives nothing any more.
+        "filter" if event == "CreateFilter" => None,
+        "ipset" | "trustedentityset" if active.is_none() && !event.starts_with("Delete") => None,
+        "threatintelset" | "threatentityset" if active.is_none() => None,
+        _ => Some(cx.passing(&arn, format!("{who} ended what {kind} {name} did"))),
+    }
+}
+
+/// The kind of resource as ARNs have it, and its id or name.
+fn named<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
+    let event = record.event_name.or_empty();
+    let id = |parameter: &str| {
+        text_at(record.request(), &[parameter])
+            .or_else(|| text_at(record.response(), &[parameter]))
+            .or_else(|| text_at(record.request(), &["name"]))
+    };
+    Some(match event {
+        _ if event.ends_with("Filter") => (
+            "filter",
+            text_at(record.request(), &["filterName"]).or_else(|| text_at(record.request(), &["name"]))?,
+        ),
+        _ if event.ends_with("IPSet") => ("ipset", id("ipSetId")?),
+        _ if event.ends_with("TrustedEntitySet") => ("trustedentityset", id("trustedEntitySetId")?),
+        _ if event.ends_with("ThreatEntitySet") => ("threatentityset", id("threatEntitySetId")?),
+        _ if event.ends_with("ThreatIntelSet") => ("threatintelset", id("threatIntelSetId")?),
+        _ => ("publishingDestination", id("destinationId")?),
+    })
+}
+
+fn list_name<'r>(record: &'r Record<'_>, id: &'r str) -> &'r str {
+    text_at(record.request(), &["name"]).unwrap_or(id)
+}
+
+/// Protection plans, in both forms: `features`, and the older `dataSources`.
+fn features(record: &Record<'_>, cx: &Cx<'_>) -> Vec<Observation> {
+    let (who, request, region) = (caller_name(record), record.request(), region(record));
+    let named = items_at(request, &["features"]).into_iter().filter_map(|feature| {
+        Some((text_at(feature, &["name"])?, text_at(feature, &["status"])? == "ENABLED"))
+    });
+    let old: [(&str, &[&str]); 3] = [
+        ("S3_DATA_EVENTS", &["dataSources", "s3Logs", "enable"]),
+        ("EKS_AUDIT_LOGS", &["dataSources", "kubernetes", "auditLogs", "enable"]),
+        (
+            "EBS_MALWARE_PROTECTION",
+            &["dataSources", "malwareProtection", "scanEc2InstanceWithFindings", "ebsVolumes"],
+        ),
+    ];
+    let old = old.iter().filter_map(|(name, path)| Some((*name, flag_at(request, path)?)));
+    // The administrator account sets it for its members, who cannot themselves.
+    let mut accounts = members(record);
+    accounts.sort_unstable();
+    if accounts.is_empty() && record.event_name.or_empty() == "UpdateMemberDetectors" {
+        return Vec::new();
+    }
+    let whose = match accounts.len() {
+        0 => String::new(),
+        1 => format!(" of account {}", accounts[0]),
+        many => format!(" of {many} accounts"),
+    };
+    let reports = |(name, on): (&str, bool)| {
+        let arn = record.arn("guardduty", "detector");
+        let aspect = format!("{name} {}", accounts.join(" "));
+        if on {
+            return cx.passing(arn, format!("GuardDuty's {name}{whose} is on")).aspect(aspect.trim_end());
+        }
+        let title = format!("GuardDuty's {name}{whose} is off in {region}, after an update by {who}");
+        let id = text_at(request, &["detectorId"]).unwrap_or("DETECTOR_ID");
+        let of = Some(accounts.join(", ")).filter(|of| !of.is_empty());
+        cx.failing(arn, title)
+            .aspect(aspect.trim_end())
+            .detail_if("Accounts", of.as_deref())
+            .because("GuardDuty no longer looks at this source, if it did before.")
+            .detail("Protection", name)
+            .step("What is on?", "guardduty get-detector", &[("--detector-id", id), ("--region", region)])
+    };
+    named.chain(old).map(reports).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    fn guardduty(event: &str, mut request: Value) -> String {
+        request["detectorId"] = json!("d1");
+        call(
+            "guardduty",
+            event,
+            json!({"requestParameters": request, "responseElements": {"ipSetId": "i1",
+                "trustedEntitySetId": "t1"}}),
+        )
+    }
+
+    fn undone(bad: &str, good: &str) {
+        let (bad, good) = (fired(&GuardDutyBlinded, bad), observe(&GuardDutyBlinded, good));
+        assert_eq!(good.len(), 1, "{good:?}");
+        assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
+    }
+
+    #[test]
+    fn fires() {
+        let criteria = json!({"criterion": {"severity": {"gte": 1}}});
+        let filter = json!({"name": "hush", "action": "ARCHIVE", "findingCriteria": criteria});
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("CreateFilter", filter));
+        assert_eq!(seen.title, "alice has GuardDuty archive findings by filter hush");
+        assert!(seen.details.iter().any(|(_, value)| value.contains("severity")));
+        let trusted = json!({"name": "office", "activate": true, "location": "s3://bucket/list.txt"});
+        fires_at(&GuardDutyBlinded, Severity::High, &guardduty("CreateIPSet", trusted.clone()));
+        fires_at(&GuardDutyBlinded, Severity::High, &guardduty("CreateTrustedEntitySet", trusted));
+        fires_at(
+            &GuardDutyBlinded,
+            Severity::Low,
+            &guardduty("DeleteThreatIntelSet", json!({"threatIntelSetId": "x"})),
+        );
+        fires_at(
+            &GuardDutyBlinded,
+            Severity::Medium,
+            &guardduty("DeletePublishingDestination", json!({"destinationId": "x"})),
+        );
+        let moved = json!({"ipSetId": "i1", "location": "s3://stranger/list.txt"});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateIPSet", moved));
+        let wider = json!({"filterName": "hush", "findingCriteria": {"criterion": {}}});
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateFilter", wider));
+        assert_eq!(seen.verdict, Verdict::Unknown);
+        for name in ["UpdateThreatEntitySet", "DeleteThreatEntitySet"] {
+            let off = json!({"threatEntitySetId": "x", "activate": false});
+            fires_at(&GuardDutyBlinded, Severity::Low, &guardduty(name, off));
+        }
+        let off = json!({"features": [{"name": "RUNTIME_MONITORING", "status": "DISABLED"}]});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", off));
+        let old = json!({"dataSources": {"s3Logs": {"enable": false}}});
+        fires_at(&GuardDutyBlinded, Severity::Medium, &guardduty("UpdateDetector", old));
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let archive = guardduty("UpdateFilter", json!({"filterName": "hush", "action": "ARCHIVE"}));
+        undone(&archive, &guardduty("UpdateFilter", json!({"filterName": "hush", "action": "NOOP"})));
+        undone(&archive, &guardduty("DeleteFilter", json!({"filterName": "hush"})));
+        let trusted = guardduty("CreateIPSet", json!({"activate": "true"}));
+        undone(&trusted, &guardduty("UpdateIPSet", json!({"ipSetId": "i1", "activate": false})));
+        undone(&trusted, &guardduty("DeleteIPSet", json!({"ipSetId": "i1"})));
+        let off = json!({"features": {"name": "S3_DATA_EVENTS", "status": "DISABLED"}});
+        let on = json!({"dataSources": {"s3Logs": {"enable": true}}});
+        undone(&guardduty("UpdateDetector", off), &guardduty("UpdateDetector", on));
+        let of_members = |status: &str, accounts: [&str; 2]| {
+            let features = json!([{"name": "S3_DATA_EVENTS", "status": status}]);
+            guardduty("UpdateMemberDetectors", json!({"accountIds": accounts, "features": features}))
+        };
+        let (one, other) = ("444455556666", "777788889999");
+        undone(&of_members("DISABLED", [one, other]), &of_members("ENABLED", [other, one]));
+        let seen = fired(&GuardDutyBlinded, &of_members("DISABLED", [one, other]));
+        assert!(seen.title.contains("S3_DATA_EVENTS of 2 accounts is off"), "{}", seen.title);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &GuardDutyBlinded,
+            &[
+                guardduty("CreateFilter", json!({"name": "mine", "action": "NOOP"})),
+                guardduty("UpdateFilter", json!({"filterName": "mine", "description": "x"})),
+                guardduty("CreateThreatIntelSet", json!({"activate": true})),
+                guardduty("UpdateIPSet", json!({"ipSetId": "i1", "name": "x"})),
+                guardduty("UpdateDetector", json!({"enable": false})),
+                call(
+                    "guardduty",
+                    "UpdateMemberDetectors",
+                    json!({"requestParameters": {"accountIds": ["444455556666"],
+                        "features": [{"name": "S3_DATA_EVENTS", "status": "DISABLED"}]},
+                        "responseElements": {"unprocessedAccounts": [{"accountId": "444455556666"}]}}),
+                ),
+                call("guardduty", "CreateIPSet", json!({"requestParameters": null})),
+                call("guardduty", "DeletePublishingDestination", json!({"errorCode": "AccessDenied"})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,196 @@
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// A web ACL was taken off a load balancer, an API or the like, or was deleted; a rule group was deleted,
+    /// or the logging of a web ACL. WAF and both forms of WAF Classic are heard.
+    /// ## Why it matters
+    /// Whatever the web ACL kept out reaches the application now.
+    /// ## What to do
+    /// Associate the web ACL again, unless the application is gone.
+    /// ## False positives
+    /// An application that is torn down, a web ACL that is replaced by another. Firewall Manager replaces its
+    /// own: low. CloudFront names its web ACL in the distribution's own settings, which this rule does not
+    /// see.
+    WafRemoved {
+        id: "audit-waf-removed",
+        title: "A web application firewall was taken away",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["DET-10"],
+        references: [
+            security_hub(&[
+                "WAF.1", "WAF.2", "WAF.3", "WAF.4", "WAF.5", "WAF.6", "WAF.7", "WAF.8", "WAF.9", "WAF.10",
+                "WAF.11", "WAF.12",
+            ]),
+            security_hub(&["ELB.16"]),
+            attack(&["T1562.001"]),
+        ],
+        on: [
+            On::Call("wafv2.amazonaws.com", &["DeleteWebACL", "DisassociateWebACL", "AssociateWebACL",
+                "DeleteRuleGroup",
+                "DeleteLoggingConfiguration", "PutLoggingConfiguration"]),
+            On::Call("waf-regional.amazonaws.com", &["DeleteWebACL", "DisassociateWebACL", "AssociateWebACL",
+                "DeleteRuleGroup", "DeleteLoggingConfiguration", "PutLoggingConfiguration"]),
+            On::Call("waf.amazonaws.com", &["DeleteWebACL", "DeleteRuleGroup", "DeleteLoggingConfiguration",
+                "PutLoggingConfiguration"]),
+        ],
+    }
+}
+
+impl Rule for WafRemoved {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request) = (caller_name(record), record.request());
+        let event = record.event_name.or_empty();
+        let logging = [&["resourceArn"][..], &["loggingConfiguration", "resourceArn"]];
+        let resource = logging.iter().find_map(|path| text_at(request, path)).map(str::to_owned);
+        let Some(arn) = resource.or_else(|| deleted(record)) else { return Ok(()) };
+        let name = text_at(request, &["name"]).unwrap_or_else(|| last_part(&arn));
+        let aspect = if event.contains("Logging") { "logging" } else { "firewall" };
+        let (severity, title) = match event {
+            "DisassociateWebACL" => {
+                (Severity::Medium, format!("{who} took the web application firewall off {name}"))
+            }
+            "DeleteWebACL" => (Severity::Medium, format!("{who} deleted web ACL {name}")),
+            "DeleteRuleGroup" => (Severity::Low, format!("{who} deleted WAF rule group {name}")),
+            "DeleteLoggingConfiguration" => {
+                (Severity::Low, format!("{who} switched off the logging of web ACL {name}"))
+            }
+            _ => {
+                cx.report(cx.passing(&arn, format!("{who} set the {aspect} of {name}")).aspect(aspect));
+                return Ok(());
+            }
+        };
+        let seen = cx
+            .failing(&arn, title)
+            .severity(severity)
+            .aspect(aspect)
+            .because("Requests that it blocked or recorded before reach the application, or leave no trace.")
+            .detail("Resource", &arn);
+        // WAF and WAF Classic do not see each other's; each has commands of its own.
+        let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+        let region = ("--region", region(record));
+        let seen = match (event, service) {
+            ("DisassociateWebACL", _) => seen.step(
+                "Has it another one now?",
+                &format!("{service} get-web-acl-for-resource"),
+                &[("--resource-arn", &arn), region],
+            ),
+            (_, "wafv2") => {
+                let global = arn.contains(":global/") || text_at(request, &["scope"]) == Some("CLOUDFRONT");
+                let scope = if global { "CLOUDFRONT" } else { "REGIONAL" };
+                seen.step("Which are left?", "wafv2 list-web-acls", &[("--scope", scope), region])
+            }
+            _ => seen.step("Which are left?", &format!("{service} list-web-acls"), &[region]),
+        };
+        let seen = tempered_to(cx, Severity::Low, seen);
+        let manager = record.user_identity.invoked_by.or_empty() == "fms.amazonaws.com";
+        let seen = if manager { seen.severity(Severity::Low) } else { seen };
+        cx.report(stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+/// The ARN of what was deleted: WAF's from scope, name and id; WAF Classic's from the id alone.
+fn deleted(record: &Record<'_>) -> Option<String> {
+    let request = record.request();
+    let kind = if record.event_name.or_empty().ends_with("RuleGroup") { "rulegroup" } else { "webacl" };
+    if let (Some(name), Some(id)) = (text_at(request, &["name"]), text_at(request, &["id"])) {
+        let scope = if text_at(request, &["scope"]) == Some("CLOUDFRONT") { "global" } else { "regional" };
+        return Some(record.arn("wafv2", &format!("{scope}/{kind}/{name}/{id}")));
+    }
+    let id = text_at(request, &["webACLId"]).or_else(|| text_at(request, &["ruleGroupId"]))?;
+    Some(match record.event_source.or_empty() {
+        "waf.amazonaws.com" => format!("arn:{}:waf::{}:{kind}/{id}", record.partition(), record.account()),
+        _ => record.arn("waf-regional", &format!("{kind}/{id}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+
+    const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/shop/1";
+
+    fn waf(source: &str, event: &str, request: Value) -> String {
+        call(source, event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let off = fires_at(
+            &WafRemoved,
+            Severity::Medium,
+            &waf("wafv2", "DisassociateWebACL", json!({"resourceArn": BALANCER})),
+        );
+        let on = observe(
+            &WafRemoved,
+            &waf(
+                "wafv2",
+                "AssociateWebACL",
+                json!({"resourceArn": BALANCER, "webACLArn": "arn:aws:wafv2:x"}),
+            ),
+        );
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+        let acl = json!({"name": "shop", "scope": "REGIONAL", "id": "a1", "lockToken": "t"});
+        let seen = fires_at(&WafRemoved, Severity::Medium, &waf("wafv2", "DeleteWebACL", acl.clone()));
+        assert_eq!(seen.subject.resource, "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/shop/a1");
+        assert_eq!(seen.title, "alice deleted web ACL shop");
+        fires_at(&WafRemoved, Severity::Low, &waf("wafv2", "DeleteRuleGroup", acl));
+        let classic =
+            fires_at(&WafRemoved, Severity::Medium, &waf("waf", "DeleteWebACL", json!({"webACLId": "a1"})));
+        assert_eq!(classic.subject.resource, "arn:aws:waf::111122223333:webacl/a1");
+        let logging = json!({"resourceArn": "arn:aws:wafv2:us-east-1:111122223333:regional/webacl/shop/a1"});
+        let off = fires_at(
+            &WafRemoved,
+            Severity::Low,
+            &waf("wafv2", "DeleteLoggingConfiguration", logging.clone()),
+        );
+        let on = observe(
+            &WafRemoved,
+            &waf("wafv2", "PutLoggingConfiguration", json!({"loggingConfiguration": logging})),
+        );
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+    }
+
+    #[test]
+    fn commands_are_those_of_the_right_waf() {
+        let command = |source: &str, event: &str, request: Value| {
+            fired(&WafRemoved, &waf(source, event, request)).steps[0].command.clone()
+        };
+        let global = json!({"name": "shop", "scope": "CLOUDFRONT", "id": "a1"});
+        let looked = command("wafv2", "DeleteWebACL", global);
+        assert!(looked.contains("wafv2 list-web-acls --scope CLOUDFRONT"), "{looked}");
+        let looked = command("waf-regional", "DisassociateWebACL", json!({"resourceArn": BALANCER}));
+        assert!(looked.contains("waf-regional get-web-acl-for-resource"), "{looked}");
+        let looked = command("waf", "DeleteRuleGroup", json!({"ruleGroupId": "a1"}));
+        assert!(looked.contains("waf list-web-acls") && !looked.contains("--scope"), "{looked}");
+    }
+
+    #[test]
+    fn firewall_manager_is_low() {
+        let fms = json!({"requestParameters": {"resourceArn": BALANCER},
+            "userIdentity": {"type": "AssumedRole", "invokedBy": "fms.amazonaws.com"}});
+        fires_at(&WafRemoved, Severity::Low, &call("wafv2", "DisassociateWebACL", fms));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &WafRemoved,
+            &[
+                waf("wafv2", "DeleteWebACL", json!(null)),
+                waf("wafv2", "DisassociateWebACL", json!({"resourceArn": {}})),
+                call(
+                    "wafv2",
+                    "DeleteWebACL",
+                    json!({"errorCode": "WAFAssociatedItemException", "requestParameters": {"name": "a",
+                        "id": "b"}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,196 @@
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// The control plane logs of an EKS cluster were switched off, or the logging of calls to models in
+    /// Amazon Bedrock.
+    /// ## Why it matters
+    /// What happens inside a cluster is in its audit log and nowhere else. Intruders who use stolen
+    /// credentials to call language models switch the logging of prompts off first.
+    /// ## What to do
+    /// Switch the log on again; look at what the caller did meanwhile.
+    /// ## False positives
+    /// Control plane logs are switched off to save money. The console sends the state of every log with every
+    /// edit, so that a log that is reported may have been off before.
+    WorkloadLogging {
+        id: "audit-workload-logging-off",
+        title: "Logs of an EKS cluster or of Bedrock were switched off",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["DET-12"],
+        references: [security_hub(&["EKS.8"]), attack(&["T1562.008"])],
+        on: [
+            On::Call("eks.amazonaws.com", &["UpdateClusterConfig"]),
+            On::Call("bedrock.amazonaws.com", &[
+                "DeleteModelInvocationLoggingConfiguration", "PutModelInvocationLoggingConfiguration",
+            ]),
+        ],
+    }
+}
+
+impl Rule for WorkloadLogging {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        match record.event_source.or_empty() {
+            "eks.amazonaws.com" => eks(record, cx),
+            _ => bedrock(record, cx),
+        }
+        Ok(())
+    }
+}
+
+/// Logs that tell who did what. The scheduler's and the controller manager's are for operations.
+const TELLING: [&str; 3] = ["api", "audit", "authenticator"];
+
+fn eks(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(name) = text_at(record.request(), &["name"]) else { return };
+    let (who, region, arn) =
+        (caller_name(record), region(record), record.arn("eks", &format!("cluster/{name}")));
+    let setups = items_at(record.request(), &["logging", "clusterLogging"]);
+    let logs = |on: bool| -> Vec<&str> {
+        let setups = setups.iter().filter(|setup| flag_at(setup, &["enabled"]) == Some(on));
+        setups.flat_map(|setup| texts_at(setup, &["types"])).filter(|log| TELLING.contains(log)).collect()
+    };
+    let off = logs(false);
+    if off.is_empty() {
+        // On again only when the one that matters most is.
+        if logs(true).contains(&"audit") {
+            cx.report(cx.passing(&arn, format!("{who} switched on the audit log of cluster {name}")));
+        }
+        return;
+    }
+    let severity = if off.contains(&"audit") { Severity::Medium } else { Severity::Low };
+    let fix = r#"{"clusterLogging":[{"types":["api","audit","authenticator"],"enabled":true}]}"#;
+    let seen = cx
+        .failing(
+            &arn,
+            format!("Logs of EKS cluster {name} are off, after an update by {who}: {}", off.join(", ")),
+        )
+        .severity(severity)
+        .because("What is done in the cluster from now on is not recorded in these logs.")
+        .detail("Off", off.join(", "))
+        .step("What is on?", "eks describe-cluster", &[("--name", name), ("--region", region)])
+        .step(
+            "Switch them on again",
+            "eks update-cluster-config",
+            &[("--name", name), ("--logging", fix), ("--region", region)],
+        );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+fn bedrock(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, region, resource) =
+        (caller_name(record), region(record), "Amazon Bedrock model invocation logging");
+    let config = value_at(record.request(), &["loggingConfig"]);
+    let put = record.event_name.or_empty().starts_with("Put");
+    if put && config.is_none_or(|config| !config.is_object()) {
+        let title =
+            format!("{who} set the logging of model calls in {region} to what the event does not show");
+        cx.report(cx.unknown(resource, title).severity(Severity::Low).step(
+            "What is set now?",
+            "bedrock get-model-invocation-logging-configuration",
+            &[("--region", region)],
+        ));
+        return;
+    }
+    let goes_somewhere = config.is_some_and(|config| {
+        ["s3Config", "cloudWatchConfig"]
+            .iter()
+            .any(|to| value_at(config, &[to]).is_some_and(|to| to.is_object()))
+            && flag_at(config, &["textDataDeliveryEnabled"]) != Some(false)
+    });
+    if put && goes_somewhere {
+        cx.report(cx.passing(resource, format!("{who} has calls to models in {region} logged")));
+        return;
+    }
+    let seen = cx
+        .failing(
+            resource,
+            format!("{who} switched off the logging of calls to models in Amazon Bedrock in {region}"),
+        )
+        .because("Which prompts are sent, and what is answered, is no longer recorded.")
+        .detail("Region", region)
+        .step(
+            "What is set now?",
+            "bedrock get-model-invocation-logging-configuration",
+            &[("--region", region)],
+        );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+
+    fn update(setups: Value) -> String {
+        let request = json!({"name": "prod", "logging": {"clusterLogging": setups}});
+        call("eks", "UpdateClusterConfig", json!({"requestParameters": request}))
+    }
+
+    fn models(event: &str, request: Value) -> String {
+        call("bedrock", event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let off = update(
+            json!([{"types": ["api", "audit", "scheduler"], "enabled": false}, {"types": ["authenticator"],
+                "enabled": true}]),
+        );
+        let seen = fires_at(&WorkloadLogging, Severity::Medium, &off);
+        assert_eq!(seen.title, "Logs of EKS cluster prod are off, after an update by alice: api, audit");
+        fires_at(&WorkloadLogging, Severity::Low, &update(json!({"types": "api", "enabled": "false"})));
+        let on = observe(&WorkloadLogging, &update(json!([{"types": ["api", "audit"], "enabled": true}])));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+    }
+
+    #[test]
+    fn fires_for_models() {
+        let off = fires_at(
+            &WorkloadLogging,
+            Severity::Medium,
+            &models("DeleteModelInvocationLoggingConfiguration", json!(null)),
+        );
+        let put = |config: Value| {
+            models("PutModelInvocationLoggingConfiguration", json!({"loggingConfig": config}))
+        };
+        fires_at(
+            &WorkloadLogging,
+            Severity::Medium,
+            &put(json!({"textDataDeliveryEnabled": false, "s3Config": {"bucketName": "b"}})),
+        );
+        fires_at(&WorkloadLogging, Severity::Medium, &put(json!({"textDataDeliveryEnabled": true})));
+        let on = observe(
+            &WorkloadLogging,
+            &put(json!({"s3Config": {"bucketName": "b"}, "textDataDeliveryEnabled": true})),
+        );
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+        let seen = fired(&WorkloadLogging, &models("PutModelInvocationLoggingConfiguration", json!(null)));
+        assert_eq!(seen.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &WorkloadLogging,
+            &[
+                update(json!([{"types": ["scheduler", "controllerManager"], "enabled": false}])),
+                update(json!([{"types": ["scheduler"], "enabled": true}])),
+                update(json!(null)),
+                call(
+                    "eks",
+                    "UpdateClusterConfig",
+                    json!({"requestParameters": {"name": "prod",
+                        "resourcesVpcConfig": {"endpointPublicAccess": true}}}),
+                ),
+                call(
+                    "bedrock",
+                    "DeleteModelInvocationLoggingConfiguration",
+                    json!({"errorCode": "AccessDenied"}),
+                ),
+            ],
+        );
+    }
+}

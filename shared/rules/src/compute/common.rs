@@ -1,0 +1,34 @@
+//! What the rules on compute share.
+
+use crate::kit::prelude::*;
+
+/// How many regions make a search.
+pub(super) const MANY: usize = 5;
+
+/// Reports a caller who asks one region after another the same within ten minutes. `title` is given who and how many.
+pub(super) fn search(
+    record: &Record<'_>,
+    cx: &mut Cx<'_>,
+    severity: Severity,
+    title: impl FnOnce(&str, usize) -> String,
+    why: &str,
+) -> Outcome {
+    let (by, place) = (acting_principal(record), region_option(record));
+    let counted = cx.count_distinct(by, place.1, TEN_MINUTES)?;
+    if counted.count < cx.threshold(MANY) {
+        return Ok(());
+    }
+    let seen = cx
+        .failing(by, title(&caller_name(record), counted.count))
+        .aspect("search")
+        .global()
+        .severity(severity)
+        .because(why)
+        .step(
+            "What else did the caller do? (repeat for every region in use)",
+            "cloudtrail lookup-events",
+            &[place, ("--lookup-attributes", &calls_of(record))],
+        );
+    cx.report(cx.tempered(stop_caller(seen, record)));
+    Ok(())
+}

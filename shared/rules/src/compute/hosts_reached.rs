@@ -1,0 +1,227 @@
+use serde_json::Value;
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// One caller reached ten or more different instances within ten minutes: with scripts through Systems Manager Run
+    /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords. Or it
+    /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number.
+    /// ## Why it matters
+    /// A script through Systems Manager runs as the machine's administrator, needs no open port and no password, and
+    /// leaves no sign-in. It is the shortest way from one stolen key to every machine.
+    /// ## What to do
+    /// Read the command in the history of Systems Manager, and ask the caller. Stop the caller's credentials if nobody
+    /// knows it.
+    /// ## False positives
+    /// Deployments and maintenance by script: name their roles as `automation`. AWS's own documents for patching and
+    /// inventory are not counted.
+    HostsReached {
+        id: "compute-many-hosts-reached",
+        title: "One caller ran commands on many instances",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["EXEC-05", "EXEC-06", "EXEC-12"],
+        references: [
+            attack(&["T1651"]),
+            attack(&["T1021.004"]),
+            attack(&["T1552"]),
+            doc(&["AWS Systems Manager API Reference: SendCommand"]),
+        ],
+        on: [
+            On::Call("ssm.amazonaws.com", &["SendCommand", "StartSession"]),
+            On::Call("ec2-instance-connect.amazonaws.com", &["SendSSHPublicKey"]),
+            On::Read("ec2.amazonaws.com", &["GetPasswordData"]),
+        ],
+    }
+}
+
+/// How many hosts are too many.
+const MANY: usize = 10;
+
+/// AWS's documents that run or install what the caller brings. A document of the account's own may do the same.
+const SCRIPTS: [&str; 13] = [
+    "AWS-RunShellScript",
+    "AWS-RunPowerShellScript",
+    "AWS-RunRemoteScript",
+    "AWS-RunDocument",
+    "AWS-RunSaltState",
+    "AWS-RunAnsiblePlaybook",
+    "AWS-ApplyAnsiblePlaybooks",
+    "AWS-ApplyChefRecipes",
+    "AWS-ApplyDSCMofs",
+    "AWS-RunDockerAction",
+    "AWS-InstallApplication",
+    "AWS-InstallPowerShellModule",
+    "AWS-ConfigureAWSPackage",
+];
+
+impl Rule for HostsReached {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let document = record.param(&["documentName"]);
+        let name = record.event_name.or_empty();
+        let short = document.map(|document| document.rsplit("document/").next().unwrap_or(document));
+        let routine = name == "SendCommand"
+            && short.is_some_and(|document| document.starts_with("AWS") && !SCRIPTS.contains(&document));
+        if routine || cx.automation() == Some(Automation::Service) {
+            return Ok(());
+        }
+        let by = acting_principal(record);
+        let hosts = hosts(record);
+        let threshold = cx.threshold(MANY);
+        let mut count = hosts.len();
+        for host in hosts.iter().filter(|_| hosts.len() < threshold) {
+            count = count.max(cx.count_distinct(by, host, TEN_MINUTES)?.count);
+        }
+        let targets = targets(record);
+        if count < threshold && targets.is_none() {
+            return Ok(());
+        }
+        let who = caller_name(record);
+        let title = match &targets {
+            Some(targets) if count < threshold => {
+                format!("{who} ran a script on all instances with {targets}")
+            }
+            _ => format!("{who} reached {count} instances within ten minutes, now by {name}"),
+        };
+        let seen = cx
+            .failing(by, title)
+            .because("Commands like these run as administrator. On so many machines it is a deployment, or a take-over.")
+            .detail_if("Document", document)
+            .detail_if("The latest instance", hosts.last().copied())
+            .step("Which commands were sent, and what do they say?", "ssm list-commands", &[region_option(record)])
+            .step("What else did the caller do?", "cloudtrail lookup-events", &[
+                region_option(record),
+                ("--lookup-attributes", &calls_of(record)),
+            ]);
+        let command = text_at(record.response(), &["command", "commandId"]);
+        let seen = match command {
+            Some(id) => seen.step(
+                "Stop it where it has not run yet",
+                "ssm cancel-command",
+                &[region_option(record), ("--command-id", id)],
+            ),
+            None => seen,
+        };
+        cx.report(cx.tempered(stop_caller(seen, record)));
+        Ok(())
+    }
+}
+
+/// The instances that the call names.
+fn hosts<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
+    let one = record.param(&["instanceId"]).or_else(|| record.param(&["target"]));
+    let many = items_at(record.request(), &["instanceIds"]).into_iter().filter_map(Value::as_str);
+    let named =
+        targeted(record).into_iter().filter(|(key, _)| *key == "InstanceIds").flat_map(|(_, values)| values);
+    let all = one.into_iter().chain(many).chain(named).filter(|host| *host != "*");
+    let mut all: Vec<&str> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Targets that are no list of instances: a tag, or every instance. How many those are, the event does not tell.
+fn targets(record: &Record<'_>) -> Option<String> {
+    targeted(record)
+        .into_iter()
+        .find(|(key, values)| *key != "InstanceIds" || values.contains(&"*"))
+        .map(|(key, values)| format!("{key} {}", values.join(", ")))
+}
+
+fn targeted<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Vec<&'r str>)> {
+    items_at(record.request(), &["targets"])
+        .into_iter()
+        .filter_map(|target| {
+            let values = items_at(target, &["values"]).into_iter().filter_map(Value::as_str).collect();
+            Some((text_at(target, &["key"])?, values))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
+
+    fn send(changes: Value) -> String {
+        let mut request =
+            json!({"documentName": "AWS-RunShellScript", "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS"});
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            request[key] = value.clone();
+        }
+        let response = json!({"command": {"commandId": "a1b2c3d4-e5f6-7890-1234-567890abcdef"}});
+        call("ssm", "SendCommand", json!({"requestParameters": request, "responseElements": response}))
+    }
+
+    fn ids(count: usize) -> Value {
+        (0..count).map(|i| json!(format!("i-{i}"))).collect()
+    }
+
+    #[test]
+    fn fires() {
+        let many = fires_at(&HostsReached, Severity::Medium, &send(json!({"instanceIds": ids(10)})));
+        assert_eq!(many.title, "alice reached 10 instances within ten minutes, now by SendCommand");
+        assert!(many.steps[2].command.contains("cancel-command"), "{:?}", many.steps);
+        let all = send(json!({"targets": [{"key": "InstanceIds", "values": ["*"]}]}));
+        assert_eq!(
+            fired(&HostsReached, &all).title,
+            "alice ran a script on all instances with InstanceIds *"
+        );
+        let tag = send(json!({"targets": {"key": "tag:env", "values": ["prod"]}}));
+        assert_eq!(fired(&HostsReached, &tag).title, "alice ran a script on all instances with tag:env prod");
+        for document in
+            ["own-document", "AWS-RunDocument", "AWS-InstallApplication", "AWS-ConfigureAWSPackage"]
+        {
+            fired(&HostsReached, &send(json!({"documentName": document, "instanceIds": ids(10)})));
+        }
+    }
+
+    #[test]
+    fn one_after_the_other() {
+        for (source, name, request) in [
+            ("ssm", "SendCommand", json!({"documentName": "AWS-RunShellScript", "instanceIds": ["i-1"]})),
+            ("ssm", "StartSession", json!({"target": "i-1"})),
+            ("ec2-instance-connect", "SendSSHPublicKey", json!({"instanceId": "i-1", "osUser": "ec2-user"})),
+            ("ec2", "GetPasswordData", json!({"instanceId": "i-1"})),
+        ] {
+            let event = call(source, name, json!({"requestParameters": request}));
+            let window = |count| [among(&HostsReached, ALICE, "i-1", TEN_MINUTES, count)];
+            let seen = fired_with(&HostsReached, &event, &window(10));
+            assert_eq!(seen.title, format!("alice reached 10 instances within ten minutes, now by {name}"));
+            assert!(observe_with(&HostsReached, &event, &window(9)).is_empty());
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &HostsReached,
+            &[
+                send(json!({"instanceIds": ids(9)})),
+                send(json!({"documentName": "AWS-RunPatchBaseline", "instanceIds": ids(50)})),
+                send(json!({"documentName": "arn:aws:ssm:us-east-1::document/AWS-GatherSoftwareInventory",
+                    "targets": [{"key": "InstanceIds", "values": ["*"]}]})),
+                send(json!({"instanceIds": null, "targets": null})),
+                call("ssm", "SendCommand", json!({"requestParameters": null})),
+                call("ec2", "GetPasswordData", json!({"requestParameters": {"instanceId": ["i-1"]}})),
+                call(
+                    "ssm",
+                    "SendCommand",
+                    json!({"errorCode": "AccessDenied", "requestParameters":
+                    {"documentName": "AWS-RunShellScript", "instanceIds": ids(50)}}),
+                ),
+                call(
+                    "ssm",
+                    "SendCommand",
+                    json!({"userIdentity": {"type": "AWSService"}, "requestParameters":
+                    {"documentName": "AWS-RunShellScript", "instanceIds": ids(50)}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,262 @@
+use keepwatch_core::observation::Verdict;
+
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// Backups were destroyed or will stop: the lock of a backup vault was taken off (high); a vault, a backup plan or
+    /// the automated backups of a database were deleted, or the latter switched off (medium); a single recovery point or
+    /// database snapshot was deleted (low). Many deletions at once are a finding of `data-mass-deletion`. Locking the
+    /// vault again resolves that finding, and so does switching the backups on again or deleting the database.
+    /// ## Why it matters
+    /// Backups are the first thing that somebody who wants a ransom destroys: with them the rest can be undone.
+    /// ## What to do
+    /// Ask the caller. If nobody meant it, stop the caller's credentials now, before the data follows, and see what is
+    /// left.
+    /// ## False positives
+    /// Tidying up by hand. What AWS Backup and Data Lifecycle Manager delete when its time has come is not reported.
+    BackupDeleted {
+        id: "data-backup-deleted",
+        title: "Backups or their protection were deleted",
+        severity: Medium,
+        confidence: High,
+        catalogue: ["DATA-06"],
+        references: [
+            attack(&["T1490"]),
+            doc(&["AWS Backup API Reference: DeleteBackupVaultLockConfiguration, DeleteRecoveryPoint"]),
+        ],
+        on: [
+            On::Call("backup.amazonaws.com", &[
+                "DeleteRecoveryPoint", "DeleteBackupVault", "DeleteBackupPlan",
+                "DeleteBackupVaultLockConfiguration", "PutBackupVaultLockConfiguration",
+            ]),
+            On::Call("rds.amazonaws.com", &[
+                "DeleteDBSnapshot", "DeleteDBClusterSnapshot", "DeleteDBInstanceAutomatedBackup",
+                "DeleteDBClusterAutomatedBackup", "ModifyDBInstance", "DeleteDBInstance",
+            ]),
+        ],
+    }
+}
+
+impl Rule for BackupDeleted {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        // Retention ends every day; only AWS itself can act as AWS Backup.
+        if cx.automation() == Some(Automation::Service) || by_lifecycle(record) {
+            return Ok(());
+        }
+        let seen = vault(record, cx).or_else(|| database(record, cx)).or_else(|| retention(record, cx));
+        match seen {
+            Some(seen) if seen.verdict == Verdict::Passing => cx.report(seen),
+            Some(seen) => cx.report(cx.tempered(stop_caller(seen, record))),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of AWS's backup services deletes what has served its time.
+pub(super) fn by_lifecycle(record: &Record<'_>) -> bool {
+    matches!(record.user_identity.invoked_by.or_empty(), "backup.amazonaws.com" | "dlm.amazonaws.com")
+}
+
+fn vault(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let who = caller_name(record);
+    let place = region_option(record);
+    let name = record.event_name.or_empty();
+    if name == "DeleteBackupPlan" {
+        let plan = text_at(record.request(), &["backupPlanId"])?;
+        let seen = cx
+            .failing(
+                record.arn("backup", &format!("backup-plan:{plan}")),
+                format!("{who} deleted backup plan {plan}"),
+            )
+            .because("What the plan backed up is backed up no more, unless another plan holds it.")
+            .step("Which plans are left?", "backup list-backup-plans", &[place]);
+        return Some(seen);
+    }
+    let vault = text_at(record.request(), &["backupVaultName"])?;
+    let arn = record.arn("backup", &format!("backup-vault:{vault}"));
+    let look = ("What is in the vault?", "backup list-recovery-points-by-backup-vault");
+    let options = [place, ("--backup-vault-name", vault)];
+    Some(match name {
+        "PutBackupVaultLockConfiguration" => {
+            cx.passing(arn, format!("{who} locked backup vault {vault}")).aspect("lock")
+        }
+        "DeleteBackupVaultLockConfiguration" => cx
+            .failing(arn, format!("{who} took the lock off backup vault {vault}"))
+            .aspect("lock")
+            .severity(Severity::High)
+            .because("Without the lock anybody with the permission can delete the backups in the vault.")
+            .step("Lock it again", "backup put-backup-vault-lock-configuration", &options)
+            .step(look.0, look.1, &options),
+        "DeleteBackupVault" => cx
+            .failing(arn, format!("{who} deleted backup vault {vault}"))
+            .because(
+                "A vault can be deleted only when it is empty: look for deleted recovery points before this.",
+            )
+            .step("Which vaults are left?", "backup list-backup-vaults", &[place]),
+        _ => {
+            let point = text_at(record.request(), &["recoveryPointArn"])?;
+            let short = point.rsplit([':', '/']).next().unwrap_or(point);
+            cx.failing(point, format!("{who} deleted recovery point {short} from backup vault {vault}"))
+                .severity(Severity::Low)
+                .because("A backup is gone, and nobody but its owner knows whether there is another.")
+                .step(look.0, look.1, &options)
+        }
+    })
+}
+
+fn database(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let who = caller_name(record);
+    let request = record.request();
+    let name = record.event_name.or_empty();
+    let (kind, key, cluster) = match name {
+        "DeleteDBSnapshot" => ("snapshot", "dBSnapshotIdentifier", false),
+        "DeleteDBClusterSnapshot" => ("cluster-snapshot", "dBClusterSnapshotIdentifier", true),
+        "DeleteDBInstanceAutomatedBackup" => ("auto-backup", "dbiResourceId", false),
+        "DeleteDBClusterAutomatedBackup" => ("cluster-auto-backup", "dbClusterResourceId", true),
+        _ => return None,
+    };
+    let id = text_at(request, &[key]).or_else(|| text_at(request, &["dBInstanceAutomatedBackupsArn"]))?;
+    let arn = if id.starts_with("arn:") { id.to_owned() } else { record.arn("rds", &format!("{kind}:{id}")) };
+    let look = if cluster { "rds describe-db-cluster-snapshots" } else { "rds describe-db-snapshots" };
+    let (what, severity) = if kind.ends_with("snapshot") {
+        (format!("database snapshot {id}"), Severity::Low)
+    } else {
+        (format!("the automated backups of database {id}"), Severity::Medium)
+    };
+    let seen = cx
+        .failing(arn, format!("{who} deleted {what}"))
+        .severity(severity)
+        .because("A deleted backup of a database cannot be brought back.")
+        .step("Which snapshots are left?", look, &[region_option(record)]);
+    Some(seen)
+}
+
+/// The automated backups of a database: to keep them for no day at all deletes those that there are.
+fn retention(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let who = caller_name(record);
+    let name = text_at(record.request(), &["dBInstanceIdentifier"])?;
+    let arn = record.arn("rds", &format!("db:{name}"));
+    let seen = if record.event_name.or_empty() == "DeleteDBInstance" {
+        cx.passing(arn, format!("{who} deleted database {name}"))
+    } else if number_at(record.request(), &["backupRetentionPeriod"])? > 0 {
+        cx.passing(arn, format!("{who} has database {name} backed up every day"))
+    } else {
+        cx.failing(arn, format!("{who} switched off the automated backups of database {name}"))
+            .because("RDS deletes the automated backups that there are, and makes no more.")
+            .step(
+                "Switch them on again",
+                "rds modify-db-instance",
+                &[
+                    region_option(record),
+                    ("--db-instance-identifier", name),
+                    ("--backup-retention-period", "7"),
+                    ("--apply-immediately", ""),
+                ],
+            )
+            .step(
+                "Which snapshots are left?",
+                "rds describe-db-snapshots",
+                &[region_option(record), ("--db-instance-identifier", name)],
+            )
+    };
+    Some(seen.aspect("automated backups"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+
+    fn backup(name: &str, request: Value) -> String {
+        call("backup", name, json!({"requestParameters": request}))
+    }
+
+    fn rds(name: &str, request: Value) -> String {
+        call("rds", name, json!({"requestParameters": request}))
+    }
+
+    const POINT: &str = "arn:aws:ec2:us-east-1::snapshot/snap-05f426fd8kdjb4224";
+
+    #[test]
+    fn fires() {
+        let vault = json!({"backupVaultName": "daily"});
+        let lock = fires_at(
+            &BackupDeleted,
+            Severity::High,
+            &backup("DeleteBackupVaultLockConfiguration", vault.clone()),
+        );
+        assert_eq!(lock.title, "alice took the lock off backup vault daily");
+        fires_at(&BackupDeleted, Severity::Medium, &backup("DeleteBackupVault", vault.clone()));
+        fires_at(
+            &BackupDeleted,
+            Severity::Medium,
+            &backup("DeleteBackupPlan", json!({"backupPlanId": "p-1"})),
+        );
+        let point = json!({"backupVaultName": "daily", "recoveryPointArn": POINT});
+        let point = fires_at(&BackupDeleted, Severity::Low, &backup("DeleteRecoveryPoint", point));
+        assert_eq!(point.subject.resource, POINT);
+
+        let locked = observe(&BackupDeleted, &backup("PutBackupVaultLockConfiguration", vault));
+        assert_eq!((locked.len(), locked[0].verdict), (1, Verdict::Passing));
+        assert_eq!(locked[0].finding_id(), lock.finding_id());
+
+        fires_at(
+            &BackupDeleted,
+            Severity::Low,
+            &rds("DeleteDBSnapshot", json!({"dBSnapshotIdentifier": "s"})),
+        );
+        let cluster = json!({"dBClusterSnapshotIdentifier": "s"});
+        let cluster = fires_at(&BackupDeleted, Severity::Low, &rds("DeleteDBClusterSnapshot", cluster));
+        assert_eq!(cluster.subject.resource, "arn:aws:rds:us-east-1:111122223333:cluster-snapshot:s");
+        let automated = json!({"dbiResourceId": "db-1"});
+        fires_at(&BackupDeleted, Severity::Medium, &rds("DeleteDBInstanceAutomatedBackup", automated));
+    }
+
+    #[test]
+    fn backups_that_are_kept_for_no_day_are_off() {
+        let keep = |days: Value| {
+            rds("ModifyDBInstance", json!({"dBInstanceIdentifier": "shop", "backupRetentionPeriod": days}))
+        };
+        let off = fires_at(&BackupDeleted, Severity::Medium, &keep(json!(0)));
+        assert_eq!(off.title, "alice switched off the automated backups of database shop");
+        for good in [keep(json!("7")), rds("DeleteDBInstance", json!({"dBInstanceIdentifier": "shop"}))] {
+            let seen = observe(&BackupDeleted, &good);
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{good}");
+            assert_eq!(seen[0].finding_id(), off.finding_id());
+        }
+        quiet(&BackupDeleted, &[keep(json!(null)), keep(json!({}))]);
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let point = json!({"backupVaultName": "daily", "recoveryPointArn": POINT});
+        let by = |who: Value| {
+            call(
+                "backup",
+                "DeleteRecoveryPoint",
+                json!({"requestParameters": point.clone(), "userIdentity": who}),
+            )
+        };
+        quiet(
+            &BackupDeleted,
+            &[
+                by(json!({"type": "AWSService", "invokedBy": "backup.amazonaws.com"})),
+                by(json!({"type": "AssumedRole", "invokedBy": "backup.amazonaws.com"})),
+                backup("DeleteRecoveryPoint", json!({"backupVaultName": "daily"})),
+                backup("DeleteBackupVault", json!({"backupVaultName": 7})),
+                rds("DeleteDBSnapshot", json!(null)),
+                call(
+                    "rds",
+                    "DeleteDBSnapshot",
+                    json!({"errorCode": "AccessDenied",
+                    "requestParameters": {"dBSnapshotIdentifier": "s"}}),
+                ),
+                backup("CreateBackupPlan", json!({"backupPlanId": "p"})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! Encryption, backups, secrets, and the destruction of data.
+
+use crate::kit::declare::theme;
+
+theme! {
+    kms_key::KmsKey,
+    ebs_encryption::EbsEncryption,
+    bucket_protection::BucketProtection,
+    mass_deletion::MassDeletion,
+    backup_deleted::BackupDeleted,
+    database::Database,
+    secrets_read::SecretsRead,
+    store_deleted::StoreDeleted,
+    unencrypted::Unencrypted,
+}

@@ -1,0 +1,98 @@
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// A bucket, a DynamoDB table or an EFS file system was deleted.
+    /// ## Why it matters
+    /// A table or file system takes its data with it. A bucket must be empty first; its name can then be taken by
+    /// anybody, who receives what your software still sends there.
+    /// ## What to do
+    /// If nobody meant it, restore from a backup, and make the bucket again under its name.
+    /// ## False positives
+    /// Tidying up. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
+    StoreDeleted {
+        id: "data-store-deleted",
+        title: "A bucket, table or file system was deleted",
+        severity: Low,
+        confidence: High,
+        catalogue: ["DATA-11"],
+        references: [attack(&["T1485"])],
+        on: [
+            On::Call("s3.amazonaws.com", &["DeleteBucket"]),
+            On::Call("dynamodb.amazonaws.com", &["DeleteTable"]),
+            On::Call("elasticfilesystem.amazonaws.com", &["DeleteFileSystem"]),
+        ],
+    }
+}
+
+impl Rule for StoreDeleted {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let request = record.request();
+        let place = region_option(record);
+        let reports = match record.event_name.or_empty() {
+            "DeleteBucket" => {
+                text_at(request, &["bucketName"]).map(|name| (bucket_arn(record, name), "bucket", name))
+            }
+            "DeleteTable" => text_at(request, &["tableName"]).map(|name| {
+                let short = name.rsplit('/').next().unwrap_or(name);
+                (record.arn("dynamodb", &format!("table/{short}")), "table", short)
+            }),
+            _ => text_at(request, &["fileSystemId"])
+                .map(|id| (record.arn("elasticfilesystem", &format!("file-system/{id}")), "file system", id)),
+        };
+        let Some((arn, kind, name)) = reports else { return Ok(()) };
+        let seen = cx.failing(&arn, format!("{} deleted {kind} {name}", caller_name(record)));
+        let seen = match kind {
+            "bucket" => seen
+                .because("The bucket was empty by then. Its name is free for anybody to take.")
+                .step("Has somebody taken the name already?", "s3api head-bucket", &[("--bucket", name)]),
+            "table" => seen.because("The table's items are gone with it.").step(
+                "Is there a backup to restore from?",
+                "dynamodb list-backups",
+                &[place, ("--table-name", name)],
+            ),
+            _ => seen.because("The file system's files are gone with it.").step(
+                "Is there a backup to restore from?",
+                "backup list-recovery-points-by-resource",
+                &[place, ("--resource-arn", &arn)],
+            ),
+        };
+        cx.report(cx.tempered(stop_caller(seen, record)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn fires() {
+        let bucket = call("s3", "DeleteBucket", json!({"requestParameters": {"bucketName": "photos"}}));
+        assert_eq!(fires_at(&StoreDeleted, Severity::Low, &bucket).title, "alice deleted bucket photos");
+        let arn = "arn:aws:dynamodb:us-east-1:111122223333:table/Music";
+        for name in ["Music", arn] {
+            let table = call("dynamodb", "DeleteTable", json!({"requestParameters": {"tableName": name}}));
+            assert_eq!(fires_at(&StoreDeleted, Severity::Low, &table).subject.resource, arn);
+        }
+        let files = json!({"requestParameters": {"fileSystemId": "fs-1"}});
+        fires_at(&StoreDeleted, Severity::Low, &call("elasticfilesystem", "DeleteFileSystem", files));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let failed = json!({"errorCode": "NoSuchBucket", "requestParameters": {"bucketName": "photos"}});
+        quiet(
+            &StoreDeleted,
+            &[
+                call("s3", "DeleteBucket", failed),
+                call("s3", "DeleteBucket", json!({"requestParameters": null})),
+                call("dynamodb", "DeleteTable", json!({"requestParameters": {"tableName": ["Music"]}})),
+                call("glue", "DeleteTable", json!({"requestParameters": {"tableName": "Music"}})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,168 @@
+use super::common::{graded, holds_bedrock_key, raised};
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// A user got a console password from somebody else, and need not change it at the next sign-in: medium,
+    /// and high where the user's own policies give administrative power (power by groups is not looked at).
+    /// With a forced change it is low, and medium for such an administrator. A user who makes a first console
+    /// password for themselves is reported too; a changed password of one's own is not. Taking the password
+    /// away or deleting the user settles the finding.
+    /// ## Why it matters
+    /// Whoever sets a password knows it. It turns a stolen access key into a console session, and a user who
+    /// never had a password into a door.
+    /// ## What to do
+    /// Ask the caller and the user. If it was not meant, take the password away, and see whether the user has
+    /// signed in.
+    /// ## False positives
+    /// A new colleague, or one who forgot the password: have it changed at the next sign-in, and this rule is
+    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting.
+    PasswordSet {
+        id: "iam-password-set",
+        title: "A console password was set for a user",
+        severity: Medium,
+        confidence: Medium,
+        catalogue: ["IAM-04", "IAM-16"],
+        references: [
+            cis("3.0", &["1.10", "4.4"]),
+            cis("5.0", &["1.9", "4.4"]),
+            security_hub(&["CloudWatch.4"]),
+            attack(&["T1098"]),
+        ],
+        on: [On::Call("iam.amazonaws.com", &[
+            "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile", "DeleteUser",
+        ])],
+    }
+}
+
+impl Rule for PasswordSet {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (event, who) = (record.event_name.or_empty(), caller_name(record));
+        let Some(user) = named_user(record) else { return Ok(()) };
+        let arn = record.iam_arn("user", user);
+        if event.starts_with("Delete") {
+            let did = if event == "DeleteUser" { "deleted" } else { "took the console password away from" };
+            cx.report(cx.passing(arn, format!("{who} {did} user {user}")));
+            return Ok(());
+        }
+        let (own, first) = (calling_user(record) == Some(user), event == "CreateLoginProfile");
+        // Of a first password for such a user a rule of its own tells.
+        if record.by_root() || (holds_bedrock_key(user) && first) || (own && !first) {
+            return Ok(());
+        }
+        let forced = record.param_flag(&["passwordResetRequired"]) == Some(true);
+        let what = if first { "made a console password for" } else { "set the console password of" };
+        let whom = if own { "themselves".to_owned() } else { format!("user {user}") };
+        let title = format!("{who} {what} {whom}");
+        let mut seen = cx.failing(&arn, title).detail(
+            "Change at sign-in",
+            if forced { "required" } else { "not required, as far as the event tells" },
+        );
+        if forced {
+            // Whoever set the password can be the first to sign in, and choose the next one.
+            let because = "Whoever signs in first must choose another password, and that may be the caller.";
+            seen = graded(seen.severity(Severity::Low).because(because), record, cx, user)?;
+            seen.severity = seen.severity.min(Severity::Medium);
+        } else if own {
+            seen = seen.because("Until now this user had no password, and could not sign in to the console.");
+        } else {
+            seen = seen.because("Whoever sets a password knows it, and can sign in as this user.");
+            seen = graded(seen, record, cx, user)?;
+        }
+        let option = [("--user-name", user)];
+        let seen = raised(cx.tempered(seen), record)
+            .step("Take the password away (the user's keys stay)", "iam delete-login-profile", &option)
+            .step("Has the user MFA?", "iam list-mfa-devices", &option)
+            .step("Has the user signed in? (PasswordLastUsed)", "iam get-user", &option);
+        cx.report(stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+    use keepwatch_core::state::{Fact, Holdings, PrincipalKind, Query, Value as Answer};
+
+    fn event(name: &str, request: Value) -> String {
+        call("iam", name, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let made = event("CreateLoginProfile", json!({"userName": "bob", "passwordResetRequired": false}));
+        let seen = fires_at(&PasswordSet, Severity::Medium, &made);
+        assert_eq!(seen.title, "alice made a console password for user bob");
+        // The shape of a call that sets the password and nothing else: CloudTrail hides it.
+        let set = fires_at(
+            &PasswordSet,
+            Severity::Medium,
+            &event("UpdateLoginProfile", json!({"userName": "bob"})),
+        );
+        assert_eq!(
+            (set.title.as_str(), set.finding_id()),
+            ("alice set the console password of user bob", seen.finding_id(),)
+        );
+        let bedrock = json!({"userName": "BedrockAPIKey-x1y2"});
+        fires_at(&PasswordSet, Severity::Medium, &event("UpdateLoginProfile", bedrock));
+        for own in [json!(null), json!({"userName": "alice"})] {
+            let own = fires_at(&PasswordSet, Severity::Medium, &event("CreateLoginProfile", own));
+            assert_eq!(own.title, "alice made a console password for themselves");
+        }
+        let browser = json!({"userAgent": "S3 Browser/11.6.7", "requestParameters": {"userName": "bob"}});
+        fires_at(&PasswordSet, Severity::High, &call("iam", "CreateLoginProfile", browser));
+    }
+
+    #[test]
+    fn an_administrators_password_is_high() {
+        let held = Holdings {
+            managed: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+            ..Holdings::default()
+        };
+        let query = Query::Principal { kind: PrincipalKind::User, name: "bob".to_owned() };
+        let set = event("UpdateLoginProfile", json!({"userName": "bob"}));
+        let answers = [(query, Fact::Known(Answer::Holdings(held)))];
+        assert_eq!(fired_with(&PasswordSet, &set, &answers).severity, Severity::High);
+        // The caller chooses whether a change is forced, and can be the first to sign in.
+        let forced = event("UpdateLoginProfile", json!({"userName": "bob", "passwordResetRequired": true}));
+        assert_eq!(fired_with(&PasswordSet, &forced, &answers).severity, Severity::Medium);
+    }
+
+    #[test]
+    fn a_forced_change_is_low() {
+        for forced in [json!(true), json!("true")] {
+            let made =
+                event("CreateLoginProfile", json!({"userName": "bob", "passwordResetRequired": forced}));
+            fires_at(&PasswordSet, Severity::Low, &made);
+        }
+    }
+
+    #[test]
+    fn taking_it_away_settles_it() {
+        let set = fired(&PasswordSet, &event("UpdateLoginProfile", json!({"userName": "bob"})));
+        for name in ["DeleteLoginProfile", "DeleteUser"] {
+            let gone = observe(&PasswordSet, &event(name, json!({"userName": "bob"})));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{name}");
+            assert_eq!(gone[0].finding_id(), set.finding_id());
+        }
+    }
+
+    #[test]
+    fn stays_quiet() {
+        let refused = json!({"errorCode": "AccessDenied", "requestParameters": {"userName": "bob"}});
+        quiet(
+            &PasswordSet,
+            &[
+                event("UpdateLoginProfile", json!({"userName": "alice", "passwordResetRequired": false})),
+                event("CreateLoginProfile", json!({"userName": "BedrockAPIKey-x1y2"})),
+                event("CreateLoginProfile", json!({"userName": ["bob"]})),
+                call("iam", "UpdateLoginProfile", refused),
+                root_call("iam", "CreateLoginProfile", json!({"requestParameters": null})),
+                root_call("iam", "CreateLoginProfile", json!({"requestParameters": {"userName": "bob"}})),
+            ],
+        );
+    }
+}

@@ -1,0 +1,160 @@
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// An account was closed, was removed from the organization, or left it. Attempts that failed are reported too, one
+    /// step lower.
+    /// ## Why it matters
+    /// Outside the organization no organization policy binds the account any more, its logs no longer reach the
+    /// organization's trail, and somebody else may pay for and own what is in it. A closed account stops working at
+    /// once, and all it holds is deleted after 90 days.
+    /// ## What to do
+    /// Ask the caller. AWS Support can reopen a closed account within 90 days; an account that left can be invited
+    /// again.
+    /// ## False positives
+    /// Planned closing of old accounts and moves between organizations. Suppress the account for the time it takes.
+    AccountLost {
+        id: "organization-account-lost",
+        title: "An account leaves the organization or is closed",
+        severity: High,
+        confidence: High,
+        catalogue: ["ORG-01"],
+        references: [
+            cis("3.0", &["4.15"]),
+            cis("5.0", &["4.15"]),
+            attack(&["T1531"]),
+            attack(&["T1562"]),
+            doc(&["AWS Organizations API: LeaveOrganization, RemoveAccountFromOrganization, CloseAccount"]),
+        ],
+        on: [
+            On::Call("organizations.amazonaws.com", &[
+                "CloseAccount", "LeaveOrganization", "RemoveAccountFromOrganization",
+            ]),
+            On::Call("account.amazonaws.com", &["CloseAccount"]),
+        ],
+        failed_calls: true,
+    }
+}
+
+impl Rule for AccountLost {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, call) = (caller_name(record), record.event_name.or_empty());
+        let account = record.param(&["AccountId"]).unwrap_or(record.account());
+        let (done, tried, severity) = match call {
+            "CloseAccount" => {
+                (format!("closed account {account}"), format!("close account {account}"), Severity::Critical)
+            }
+            "LeaveOrganization" => (
+                format!("took account {account} out of its organization"),
+                format!("take account {account} out of its organization"),
+                Severity::High,
+            ),
+            _ => (
+                format!("removed account {account} from the organization"),
+                format!("remove account {account} from the organization"),
+                Severity::High,
+            ),
+        };
+        let failure = record.error_code.get();
+        let (title, severity) = match failure {
+            Some(code) => (format!("{who} tried to {tried}, which failed: {code}"), Severity::Medium),
+            None => (format!("{who} {done}"), severity),
+        };
+        let seen = cx
+            .failing(account, title)
+            .global()
+            .severity(severity)
+            .detail("Account", account)
+            .because(match (failure, call) {
+                (Some(_), _) => "The call changed nothing, but hardly anybody makes it by mistake.",
+                (None, "CloseAccount") => {
+                    "The account stops working now; AWS deletes what it holds after 90 days. Until then AWS Support can \
+                     reopen it."
+                }
+                _ => "No policy of the organization binds the account any more.",
+            })
+            .step("How does the account stand? (in the management account)", "organizations describe-account",
+                &[("--account-id", account)]);
+        let target = format!("Id={account},Type=ACCOUNT");
+        let seen = match (failure, call) {
+            (None, "LeaveOrganization" | "RemoveAccountFromOrganization") => seen.step(
+                "Invite it back (in the management account)",
+                "organizations invite-account-to-organization",
+                &[("--target", &target)],
+            ),
+            _ => seen,
+        };
+        cx.report(stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn fires() {
+        let member = json!({"requestParameters": {"accountId": "444455556666"}});
+        let seen = fires_at(
+            &AccountLost,
+            Severity::Critical,
+            &call("organizations", "CloseAccount", member.clone()),
+        );
+        assert_eq!(seen.title, "alice closed account 444455556666");
+        assert_eq!(
+            (seen.subject.resource.as_str(), seen.subject.region.as_str()),
+            ("444455556666", "global")
+        );
+        let seen = fires_at(
+            &AccountLost,
+            Severity::High,
+            &call("organizations", "RemoveAccountFromOrganization", member),
+        );
+        assert!(seen.steps.iter().any(|step| step.command.contains("Id=444455556666,Type=ACCOUNT")));
+        let seen =
+            fires_at(&AccountLost, Severity::High, &call("organizations", "LeaveOrganization", json!({})));
+        assert_eq!(seen.subject.resource, ACCOUNT);
+        let own = root_call("account", "CloseAccount", json!({}));
+        assert_eq!(
+            fires_at(&AccountLost, Severity::Critical, &own).title,
+            "root closed account 111122223333"
+        );
+    }
+
+    #[test]
+    fn an_attempt_is_no_success() {
+        let refused = json!({"errorCode": "AccessDenied"});
+        let seen =
+            fires_at(&AccountLost, Severity::Medium, &call("organizations", "LeaveOrganization", refused));
+        assert!(
+            seen.title.contains("tried to") && seen.title.ends_with("failed: AccessDenied"),
+            "{}",
+            seen.title
+        );
+        assert!(!seen.steps.iter().any(|step| step.command.contains("invite")));
+    }
+
+    #[test]
+    fn odd_types_name_the_callers_account() {
+        let odd = json!({"requestParameters": {"accountId": 444455556666_u64}});
+        assert_eq!(
+            fired(&AccountLost, &call("organizations", "CloseAccount", odd)).subject.resource,
+            ACCOUNT
+        );
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &AccountLost,
+            &[
+                call("organizations", "DescribeAccount", json!({})),
+                call("quicksight", "CloseAccount", json!({})),
+            ],
+        );
+    }
+}

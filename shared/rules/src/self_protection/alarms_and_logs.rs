@@ -1,0 +1,199 @@
+use super::common::{deployed, is_ours, report_change};
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// One of the alarms that tell when Keepwatch fails was deleted, silenced or set by hand, or one of
+    /// Keepwatch's own log groups or log streams was deleted.
+    /// ## Why it matters
+    /// The alarms are the only ones to speak when Keepwatch hears nothing any more. Its logs tell what it
+    /// did.
+    /// ## What to do
+    /// Enable the alarm's actions, or deploy the stack again.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low. An alarm that is set to ALARM, to see whether the mail
+    /// arrives, is low as well. Log groups that an earlier stack of the same name left
+    /// behind are deleted on purpose.
+    AlarmsAndLogs {
+        id: "self-alarm-or-log-changed",
+        title: "An alarm or a log of Keepwatch's own was tampered with",
+        severity: High,
+        confidence: High,
+        catalogue: ["SELF-05"],
+        references: [attack(&["T1562.001"]), attack(&["T1562.008"])],
+        on: [
+            On::Call("monitoring.amazonaws.com", &[
+                "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "SetAlarmState",
+                    "PutMetricAlarm",
+            ]),
+            On::Call("logs.amazonaws.com", &["DeleteLogGroup", "DeleteLogStream"]),
+        ],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for AlarmsAndLogs {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let request = record.request();
+        if let Some(group) = text_at(request, &["logGroupName"]).filter(|group| is_ours(cx, group)) {
+            let what =
+                if record.event_name.or_empty() == "DeleteLogGroup" { "log group" } else { "log stream in" };
+            let seen = cx
+                .failing(
+                    record.arn("logs", &format!("log-group:{group}")),
+                    format!("{} deleted Keepwatch's {what} {group}", caller_name(record)),
+                )
+                .severity(Severity::Medium)
+                .because("What Keepwatch did and where it failed is in its logs.")
+                .step(
+                    "What is left?",
+                    "logs describe-log-groups",
+                    &[("--log-group-name-prefix", group), ("--region", region(record))],
+                );
+            report_change(record, cx, stop_caller(seen, record));
+            return Ok(());
+        }
+        let one = text_at(request, &["alarmName"]);
+        let names = one.map_or_else(|| texts_at(request, &["alarmNames"]), |name| vec![name]);
+        for name in names.into_iter().filter(|name| is_ours(cx, name)).collect::<Vec<_>>() {
+            alarm(record, cx, name);
+        }
+        Ok(())
+    }
+}
+
+fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
+    let who = caller_name(record);
+    let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
+    let by_deployment = deployed(record);
+    let muted = flag_at(record.request(), &["actionsEnabled"]) == Some(false);
+    let event = record.event_name.or_empty();
+    // Enabling the actions of an alarm does not bring back what it watched.
+    let (whole, actions) = ("alarm", "actions");
+    let bad: &[(&str, Severity, &str)] = match event {
+        "DeleteAlarms" => &[(whole, Severity::High, "deleted")],
+        "DisableAlarmActions" => &[(actions, Severity::High, "disabled the actions of")],
+        // Set to ALARM it tells: that is how people try whether the mail arrives.
+        "SetAlarmState" if text_at(record.request(), &["stateValue"]) == Some("ALARM") => {
+            &[(whole, Severity::Low, "tried out")]
+        }
+        "SetAlarmState" => &[(whole, Severity::Medium, "set by hand the state of")],
+        "PutMetricAlarm" if muted && !by_deployment => {
+            &[(whole, Severity::High, "rewrote"), (actions, Severity::High, "disabled the actions of")]
+        }
+        "PutMetricAlarm" if muted => &[(actions, Severity::High, "disabled the actions of")],
+        "PutMetricAlarm" if !by_deployment => &[(whole, Severity::High, "rewrote")],
+        _ => &[],
+    };
+    if bad.is_empty() {
+        let good: &[&str] = if event == "EnableAlarmActions" { &[actions] } else { &[whole, actions] };
+        for aspect in good {
+            cx.report(cx.passing(&arn, format!("{who} set Keepwatch's alarm {name}")).aspect(aspect));
+        }
+    }
+    let options = [("--alarm-names", name), ("--region", region(record))];
+    for (aspect, severity, did) in bad {
+        let seen = cx
+            .failing(&arn, format!("{who} {did} Keepwatch's alarm {name}"))
+            .severity(*severity)
+            .aspect(aspect)
+            .because("This alarm tells when Keepwatch itself fails or falls silent.")
+            .detail("Alarm", name);
+        let seen = match *aspect == actions {
+            true => seen.step("Have it tell again", "cloudwatch enable-alarm-actions", &options),
+            false => seen.step("How does it look now?", "cloudwatch describe-alarms", &options),
+        };
+        report_change(record, cx, stop_caller(seen, record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::common::testing::by_stack;
+    use super::*;
+    use crate::testing::*;
+
+    const ALARM: &str = "keepwatch-DetectSilent-A1B2C3";
+
+    fn monitoring(event: &str, request: Value) -> String {
+        call("monitoring", event, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn fires() {
+        let names = json!({"alarmNames": ["cpu-high", ALARM]});
+        let seen =
+            fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DisableAlarmActions", names.clone()));
+        assert_eq!(seen.title, format!("alice disabled the actions of Keepwatch's alarm {ALARM}"));
+        let on = observe(&AlarmsAndLogs, &monitoring("EnableAlarmActions", names.clone()));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        let deleted = fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DeleteAlarms", names));
+        // Who deletes or rewrites it, and then enables its actions, has put nothing right.
+        assert_ne!(deleted.finding_id(), on[0].finding_id());
+        let put = by_stack("monitoring", "PutMetricAlarm", json!({"alarmName": ALARM}));
+        let put = observe(&AlarmsAndLogs, &put);
+        assert!(put.iter().all(|o| o.verdict == Verdict::Passing));
+        assert!([&deleted, &seen].iter().all(|bad| put.iter().any(|o| o.finding_id() == bad.finding_id())));
+        let muted = json!({"alarmName": ALARM, "actionsEnabled": false});
+        assert_eq!(observe(&AlarmsAndLogs, &monitoring("PutMetricAlarm", muted)).len(), 2);
+        let tried = json!({"alarmName": ALARM, "stateValue": "ALARM"});
+        fires_at(&AlarmsAndLogs, Severity::Low, &monitoring("SetAlarmState", tried));
+        fires_at(
+            &AlarmsAndLogs,
+            Severity::High,
+            &monitoring("PutMetricAlarm", json!({"alarmName": ALARM, "threshold": 1e9})),
+        );
+        fires_at(&AlarmsAndLogs, Severity::Medium, &monitoring("SetAlarmState", json!({"alarmName": ALARM})));
+        let group = json!({"logGroupName": "keepwatch-DetectLogs-A1B2C3", "logStreamName": "x"});
+        let seen = fires_at(
+            &AlarmsAndLogs,
+            Severity::Medium,
+            &call("logs", "DeleteLogGroup", json!({"requestParameters": group})),
+        );
+        assert_eq!(seen.title, "alice deleted Keepwatch's log group keepwatch-DetectLogs-A1B2C3");
+        let seen =
+            fired(&AlarmsAndLogs, &call("logs", "DeleteLogStream", json!({"requestParameters": group})));
+        assert_eq!(seen.title, "alice deleted Keepwatch's log stream in keepwatch-DetectLogs-A1B2C3");
+    }
+
+    #[test]
+    fn the_general_rule_leaves_the_mail_to_it() {
+        let seen = evaluate_all(&monitoring("DeleteAlarms", json!({"alarmNames": [ALARM]})));
+        let covered = |id: &str| seen.iter().find(|o| o.rule.id == id).map(|o| o.covered_by);
+        assert_eq!(covered("audit-alarm-silenced"), Some(Some("self-alarm-or-log-changed")));
+        assert_eq!(covered("self-alarm-or-log-changed"), Some(None));
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &AlarmsAndLogs,
+            Severity::Low,
+            &by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]})),
+        );
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &AlarmsAndLogs,
+            &[
+                monitoring("DeleteAlarms", json!({"alarmNames": ["cpu-high"]})),
+                monitoring("DeleteAlarms", json!(null)),
+                call(
+                    "logs",
+                    "DeleteLogGroup",
+                    json!({"requestParameters": {"logGroupName": "/aws/lambda/shop"}}),
+                ),
+                call(
+                    "logs",
+                    "DeleteLogGroup",
+                    json!({"errorCode": "AccessDenied",
+                        "requestParameters": {"logGroupName": "keepwatch-x"}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,241 @@
+use super::common::{deployed, is_ours, report_change};
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// One of Keepwatch's EventBridge rules was disabled, deleted or rewritten, or its targets were removed
+    /// or changed, or get something else than the events.
+    /// ## Why it matters
+    /// These rules bring Keepwatch what happens in the account. With one of them off it goes on running, and
+    /// hears nothing.
+    /// ## What to do
+    /// Enable the rule, or deploy the stack again. Look at what the caller did since: Keepwatch may not have
+    /// seen it.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    EventRule {
+        id: "self-event-rule-changed",
+        title: "One of Keepwatch's EventBridge rules was tampered with",
+        severity: Critical,
+        confidence: High,
+        catalogue: ["SELF-01"],
+        references: [
+            attack(&["T1562.001"]),
+            doc(&["AWS EventBridge API reference: DisableRule, PutRule, RemoveTargets"]),
+        ],
+        on: [On::Call("events.amazonaws.com", &[
+            "DisableRule", "EnableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets",
+                "DeleteEventBus",
+        ])],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for EventRule {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request) = (caller_name(record), record.request());
+        let Some(name) = text_at(request, &["rule"]).or_else(|| text_at(request, &["name"])) else {
+            return Ok(());
+        };
+        let name = last_part(name);
+        if !is_ours(cx, name) {
+            return Ok(());
+        }
+        let event = record.event_name.or_empty();
+        let kind = if event == "DeleteEventBus" { "event-bus" } else { "rule" };
+        let arn = record.arn("events", &format!("{kind}/{name}"));
+        let disabled = text_at(request, &["state"]) == Some("DISABLED");
+        let ours = |target: &&str| is_ours(cx, last_part(target)) && target.contains(record.account());
+        let given = items_at(request, &["targets"]);
+        let targets: Vec<&str> = given.iter().filter_map(|target| text_at(target, &["arn"])).collect();
+        // A constant in place of the event makes Keepwatch deaf as well as no target would.
+        let replaced = !deployed(record)
+            && given.iter().any(|target| {
+                ["input", "inputPath", "inputTransformer"]
+                    .iter()
+                    .any(|key| value_at(target, &[key]).is_some_and(|value| !value.is_null()))
+            });
+        let (aspect, severity, did) = match event {
+            "EnableRule" => {
+                cx.report(cx.passing(arn, format!("{who} enabled Keepwatch's rule {name}")).aspect("state"));
+                return Ok(());
+            }
+            "PutRule" if deployed(record) && !disabled => {
+                for aspect in ["state", "pattern"] {
+                    cx.report(
+                        cx.passing(&arn, format!("A deployment set Keepwatch's rule {name}")).aspect(aspect),
+                    );
+                }
+                return Ok(());
+            }
+            "PutTargets" if !targets.is_empty() && targets.iter().all(ours) && !replaced => {
+                cx.report(
+                    cx.passing(arn, format!("{who} set the targets of Keepwatch's rule {name}"))
+                        .aspect("targets"),
+                );
+                return Ok(());
+            }
+            "DisableRule" => ("state", Severity::Critical, "disabled"),
+            "PutRule" if disabled => {
+                // The call writes the whole rule: enabling it again does not bring the old pattern back.
+                if !deployed(record) {
+                    tell(record, cx, &arn, ("pattern", Severity::High, "rewrote"));
+                }
+                ("state", Severity::Critical, "disabled")
+            }
+            "DeleteRule" | "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
+            "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
+            "PutTargets" if targets.iter().all(ours) && replaced => {
+                ("targets", Severity::Critical, "changed what is sent to the targets of")
+            }
+            "PutTargets" => ("other targets", Severity::High, "gave a target outside the stack to"),
+            _ => ("pattern", Severity::High, "rewrote"),
+        };
+        tell(record, cx, &arn, (aspect, severity, did));
+        Ok(())
+    }
+}
+
+fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str)) {
+    let ((aspect, severity, did), name, request) = (what, last_part(arn), record.request());
+    let kind = if record.event_name.or_empty() == "DeleteEventBus" { "event bus" } else { "rule" };
+    let targets: Vec<&str> =
+        items_at(request, &["targets"]).into_iter().filter_map(|target| text_at(target, &["arn"])).collect();
+    let mut seen = cx
+        .failing(arn, format!("{} {did} Keepwatch's EventBridge {kind} {name}", caller_name(record)))
+        .severity(severity)
+        .aspect(aspect)
+        .because("Keepwatch hears only what its rules bring.")
+        .detail("Rule", name)
+        .detail_if("Pattern", text_at(request, &["eventPattern"]));
+    if !targets.is_empty() {
+        seen = seen.detail("Targets", targets.join(", "));
+    }
+    if aspect == "state" && kind == "rule" && record.event_name.or_empty() != "DeleteRule" {
+        seen = seen.step(
+            "Enable it again",
+            "events enable-rule",
+            &[("--name", name), ("--region", region(record))],
+        );
+    }
+    let at = ("--region", region(record));
+    seen = match aspect {
+        "pattern" => seen.step("How does it look now?", "events describe-rule", &[("--name", name), at]),
+        "targets" | "other targets" => {
+            let rule = [("--rule", name), at];
+            seen.step("Where does it lead, and with what input?", "events list-targets-by-rule", &rule)
+        }
+        _ => seen,
+    };
+    report_change(record, cx, stop_caller(seen, record));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::common::testing::by_stack;
+    use super::*;
+    use crate::testing::*;
+
+    fn events(event: &str, request: Value) -> String {
+        call("events", event, json!({"requestParameters": request}))
+    }
+
+    fn undone(bad: &str, good: &str) {
+        let (bad, good) = (fired(&EventRule, bad), observe(&EventRule, good));
+        assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
+        assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{good:?}");
+    }
+
+    #[test]
+    fn fires() {
+        let name = json!({"name": "keepwatch-calls-1"});
+        let seen = fires_at(&EventRule, Severity::Critical, &events("DisableRule", name.clone()));
+        assert_eq!(seen.title, "alice disabled Keepwatch's EventBridge rule keepwatch-calls-1");
+        assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:rule/keepwatch-calls-1");
+        fires_at(&EventRule, Severity::Critical, &events("DeleteRule", name));
+        fires_at(
+            &EventRule,
+            Severity::High,
+            &events("PutRule", json!({"name": "keepwatch-root", "eventPattern": "{\"source\":[\"x\"]}"})),
+        );
+        fires_at(
+            &EventRule,
+            Severity::Critical,
+            &events("RemoveTargets", json!({"rule": "keepwatch-root", "ids": ["a"]})),
+        );
+        let target = |arn: &str| json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": arn}]});
+        let other = target("arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2");
+        fires_at(&EventRule, Severity::High, &events("PutTargets", other));
+        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        for key in ["input", "inputPath", "inputTransformer"] {
+            let deaf = json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": ours, key: "{}"}]});
+            let seen = fires_at(&EventRule, Severity::Critical, &events("PutTargets", deaf));
+            assert!(seen.title.contains("changed what is sent to the targets"), "{}", seen.title);
+            assert!(seen.steps[0].command.contains("list-targets-by-rule --rule keepwatch-root"));
+        }
+        fires_at(&EventRule, Severity::Critical, &events("DeleteEventBus", json!({"name": "keepwatch-bus"})));
+    }
+
+    #[test]
+    fn enabling_a_rule_does_not_bring_its_pattern_back() {
+        let pattern = "{\"source\":[\"x\"]}";
+        let put = json!({"name": "keepwatch-root", "state": "DISABLED", "eventPattern": pattern});
+        let seen = observe(&EventRule, &events("PutRule", put));
+        let reports: Vec<_> = seen.iter().map(|o| (o.subject.aspect.as_deref(), o.severity)).collect();
+        assert_eq!(reports, [(Some("pattern"), Severity::High), (Some("state"), Severity::Critical)]);
+        let on = observe(&EventRule, &events("EnableRule", json!({"name": "keepwatch-root"})));
+        assert_eq!((on.len(), on[0].finding_id()), (1, seen[1].finding_id()));
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let name = json!({"name": "keepwatch-calls-1"});
+        undone(&events("DisableRule", name.clone()), &events("EnableRule", name.clone()));
+        let put = by_stack(
+            "events",
+            "PutRule",
+            json!({"name": "keepwatch-calls-1", "eventPattern": "{\"source\":[\"x\"]}", "state": "ENABLED"}),
+        );
+        undone(&events("DeleteRule", name.clone()), &put);
+        undone(&events("PutRule", name), &put);
+        let intake =
+            json!([{"id": "x", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2"}]);
+        undone(
+            &events("RemoveTargets", json!({"rule": "keepwatch-root"})),
+            &by_stack("events", "PutTargets", json!({"rule": "keepwatch-root", "targets": intake})),
+        );
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &EventRule,
+            Severity::Low,
+            &by_stack("events", "DeleteRule", json!({"name": "keepwatch-calls-9"})),
+        );
+        // The name of a pipeline does not help: only CloudFormation's own calls are part of a deployment.
+        let agent = json!({"requestParameters": {"name": "keepwatch-root"},
+            "userAgent": "cloudformation.amazonaws.com"});
+        fires_at(&EventRule, Severity::Critical, &call("events", "DisableRule", agent));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &EventRule,
+            &[
+                events("DisableRule", json!({"name": "keepwatchers-nightly"})),
+                events("DisableRule", json!({"name": "keepwatch-"})),
+                events("DisableRule", json!({"name": "nightly"})),
+                events("DisableRule", json!(null)),
+                call(
+                    "events",
+                    "DisableRule",
+                    json!({"errorCode": "AccessDenied", "requestParameters": {"name": "keepwatch-root"}}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,358 @@
+use super::common::{deployed, is_ours, report_change};
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
+    /// configuration or permissions were changed; or another function was made to read from Keepwatch's
+    /// queue or stream.
+    /// ## Why it matters
+    /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
+    /// without concurrency or without its event source is deaf.
+    /// ## What to do
+    /// Deploy the stack again from code that you trust. Look at what the caller did since.
+    /// ## False positives
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    Function {
+        id: "self-function-changed",
+        title: "One of Keepwatch's functions was tampered with",
+        severity: Critical,
+        confidence: High,
+        catalogue: ["SELF-02"],
+        references: [attack(&["T1562.001"]), doc(&["AWS Lambda developer guide: event names in CloudTrail"])],
+        on: [On::Call("lambda.amazonaws.com", &[
+            "UpdateFunctionCode20150331v2", "UpdateFunctionCode20150331", "UpdateFunctionCode",
+            "UpdateFunctionConfiguration20150331v2", "UpdateFunctionConfiguration20150331",
+                "UpdateFunctionConfiguration",
+            "DeleteFunction20150331", "DeleteFunction", "CreateFunction20150331",
+            "PutFunctionConcurrency20171031", "PutFunctionConcurrency", "DeleteFunctionConcurrency20171031",
+            "DeleteFunctionConcurrency", "AddPermission20150331v2", "AddPermission20150331", "AddPermission",
+            "RemovePermission20150331v2", "RemovePermission20150331", "RemovePermission",
+            "UpdateEventSourceMapping20150331", "UpdateEventSourceMapping",
+                "DeleteEventSourceMapping20150331",
+            "DeleteEventSourceMapping", "CreateEventSourceMapping20150331", "CreateEventSourceMapping",
+            "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
+            "DeleteFunctionEventInvokeConfig",
+        ])],
+        repeat_hours: 1,
+    }
+}
+
+impl Rule for Function {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let Some(name) = function(record) else { return Ok(()) };
+        if !is_ours(cx, name) {
+            taken(record, cx, name);
+            return Ok(());
+        }
+        let (who, request) = (caller_name(record), record.request());
+        // A rehearsal changes nothing.
+        if flag_at(request, &["dryRun"]) == Some(true) {
+            return Ok(());
+        }
+        let arn = record.arn("lambda", &format!("function:{name}"));
+        // Lambda's names end with the version of its interface.
+        let event = record.event_name.or_empty();
+        let event = event.split("20").next().unwrap_or(event);
+        let deployed = deployed(record);
+        // Any stack can have CloudFormation add one: it stays on record besides.
+        if deployed && event == "AddPermission" {
+            let title = format!("{who} set Keepwatch's function {name}");
+            cx.report(cx.passing(&arn, title).aspect("permission"));
+        }
+        let pass =
+            |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
+        let uuid = text_at(request, &["uUID"]).or_else(|| text_at(request, &["uuid"])).unwrap_or("source");
+        let limit = number_at(request, &["reservedConcurrentExecutions"]);
+        let (aspect, severity, did) = match event {
+            "UpdateFunctionCode" if deployed => return report(cx, vec![pass("code")]),
+            "UpdateFunctionConfiguration" if deployed => return report(cx, vec![pass("configuration")]),
+            "CreateFunction" if deployed => {
+                return report(cx, vec![pass("function"), pass("code"), pass("configuration")]);
+            }
+            // Nobody can create it while it is there.
+            "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
+            "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
+            // The template gives a function one source, which comes back under another id.
+            "CreateEventSourceMapping" if deployed => return report(cx, vec![pass("event source")]),
+            "CreateEventSourceMapping" => {
+                ("event source added", Severity::High, "gave another event source to")
+            }
+            "UpdateEventSourceMapping"
+                if flag_at(request, &["enabled"]) == Some(true) && (deployed || !filters(record)) =>
+            {
+                return report(cx, vec![pass(uuid)]);
+            }
+            "UpdateFunctionCode" => ("code", Severity::Critical, "changed the code of"),
+            "UpdateFunctionConfiguration" => {
+                ("configuration", Severity::Critical, "changed the configuration of")
+            }
+            "DeleteFunction" => ("function", Severity::Critical, "deleted"),
+            "PutFunctionConcurrency" if limit == Some(0) => {
+                ("concurrency", Severity::Critical, "stopped, with a concurrency of 0,")
+            }
+            "PutFunctionConcurrency" => ("concurrency", Severity::Medium, "changed the concurrency of"),
+            "AddPermission" => ("permission added", Severity::High, "let somebody else invoke"),
+            "RemovePermission" => ("permission", Severity::High, "removed a permission to invoke"),
+            "DeleteEventSourceMapping" => ("event source", Severity::Critical, "deleted the event source of"),
+            "UpdateEventSourceMapping" if flag_at(request, &["enabled"]) == Some(false) => {
+                (uuid, Severity::Critical, "disabled the event source of")
+            }
+            "UpdateEventSourceMapping" if filters(record) => {
+                ("event source settings", Severity::Critical, "filtered what reaches")
+            }
+            "UpdateEventSourceMapping" => {
+                ("event source settings", Severity::Medium, "changed the event source of")
+            }
+            _ => ("invocations", Severity::Medium, "changed what becomes of failed invocations of"),
+        };
+        let seen = cx
+            .failing(&arn, format!("{who} {did} Keepwatch's function {name}"))
+            .severity(severity)
+            .aspect(aspect)
+            .because("Keepwatch sees and says what its functions do.")
+            .detail("Function", name)
+            .detail_if("May invoke it", text_at(request, &["principal"]))
+            .step(
+                "What is set now?",
+                "lambda get-function",
+                &[("--function-name", name), ("--region", region(record))],
+            );
+        let seen = match event {
+            "PutFunctionConcurrency" => seen.step(
+                "Let it run again",
+                "lambda delete-function-concurrency",
+                &[("--function-name", name), ("--region", region(record))],
+            ),
+            "UpdateEventSourceMapping" if uuid != "source" => seen.step(
+                "Enable the event source again",
+                "lambda update-event-source-mapping --enabled",
+                &[("--uuid", uuid), ("--region", region(record))],
+            ),
+            _ => seen,
+        };
+        report_change(record, cx, stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+/// Whether the call says which events the function gets: a filter that nothing passes makes it deaf.
+fn filters(record: &Record<'_>) -> bool {
+    value_at(record.request(), &["filterCriteria"]).is_some_and(|filter| !filter.is_null())
+}
+
+/// Another function reads from Keepwatch's queue or stream: a new event source, or Keepwatch's own that was given away.
+fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
+    let event = record.event_name.or_empty();
+    if !event.starts_with("CreateEventSourceMapping") && !event.starts_with("UpdateEventSourceMapping") {
+        return;
+    }
+    let source = text_at(record.request(), &["eventSourceArn"]);
+    let source = source.or_else(|| text_at(record.response(), &["eventSourceArn"]));
+    // arn:…:QUEUE, or arn:…:table/TABLE/stream/LABEL.
+    let Some((source, name)) =
+        source.and_then(|source| Some((source, source.split([':', '/']).find(|part| is_ours(cx, part))?)))
+    else {
+        return;
+    };
+    let title = format!("{} has function {function} read from Keepwatch's {name}", caller_name(record));
+    let seen = cx
+        .failing(source, title)
+        .severity(Severity::Critical)
+        .aspect(function)
+        .because("What another function takes from there, Keepwatch does not hear or tell.")
+        .detail("Function", function)
+        .step(
+            "Who reads from it?",
+            "lambda list-event-source-mappings",
+            &[("--event-source-arn", source), ("--region", region(record))],
+        );
+    // No deployment of Keepwatch's does that, so that it is no better when CloudFormation does it.
+    cx.report(stop_caller(seen, record));
+}
+
+fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
+    seen.into_iter().for_each(|seen| cx.report(seen));
+    Ok(())
+}
+
+/// The function's own name, from a name, an ARN or a part of one, with or without a version. Of an event
+/// source only the response tells the function.
+fn function<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let given = text_at(record.request(), &["functionName"])
+        .or_else(|| text_at(record.response(), &["functionArn"]))
+        .or_else(|| text_at(record.response(), &["functionName"]))?;
+    let name = given.split_once("function:").map_or(given, |(_, name)| name);
+    Some(name.split(':').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::common::testing::by_stack;
+    use super::*;
+    use crate::testing::*;
+
+    const ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:keepwatch-detect";
+
+    fn lambda(event: &str, request: Value) -> String {
+        call("lambda", event, json!({"requestParameters": request}))
+    }
+
+    fn of(name: &str) -> Value {
+        json!({"functionName": name})
+    }
+
+    #[test]
+    fn fires() {
+        let seen = fires_at(
+            &Function,
+            Severity::Critical,
+            &lambda("UpdateFunctionCode20150331v2", of("keepwatch-detect")),
+        );
+        assert_eq!(seen.title, "alice changed the code of Keepwatch's function keepwatch-detect");
+        assert_eq!(seen.subject.resource, ARN);
+        let config = lambda("UpdateFunctionConfiguration20150331v2", of(ARN));
+        assert_eq!(fires_at(&Function, Severity::Critical, &config).subject.resource, ARN);
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &lambda("DeleteFunction20150331", of("111122223333:function:keepwatch-notify")),
+        );
+        fires_at(&Function, Severity::Critical, &lambda("CreateFunction20150331", of("keepwatch-detect")));
+        let limit = |n: i64| json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": n});
+        fires_at(&Function, Severity::Critical, &lambda("PutFunctionConcurrency20171031", limit(0)));
+        fires_at(&Function, Severity::Medium, &lambda("PutFunctionConcurrency20171031", limit(5)));
+        fires_at(&Function, Severity::High, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
+        fires_at(&Function, Severity::High, &lambda("AddPermission20150331v2", of("keepwatch-notify:live")));
+        fires_at(
+            &Function,
+            Severity::Medium,
+            &lambda("PutFunctionEventInvokeConfig", of("keepwatch-notify")),
+        );
+    }
+
+    fn mapping(event: &str, enabled: Value) -> String {
+        let request = json!({"uUID": "14e0db71-0000-4000-8000-000000000001", "enabled": enabled});
+        call("lambda", event, json!({"requestParameters": request, "responseElements": {"functionArn": ARN}}))
+    }
+
+    #[test]
+    fn fires_where_events_go_astray() {
+        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let stream = "arn:aws:dynamodb:us-east-1:111122223333:table/keepwatch-FindingsTable-A1/stream/2026";
+        for source in [queue, stream] {
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let seen =
+                fires_at(&Function, Severity::Critical, &lambda("CreateEventSourceMapping20150331", request));
+            assert!(seen.title.starts_with("alice has function thief read from"), "{}", seen.title);
+            let request = json!({"functionName": "thief", "eventSourceArn": source});
+            let by_stack = by_stack("lambda", "CreateEventSourceMapping20150331", request);
+            fires_at(&Function, Severity::Critical, &by_stack);
+        }
+        // Only the answer tells whose event source was given away.
+        let away = json!({
+            "requestParameters": {"uUID": "14e0db71-0000-4000-8000-000000000001", "functionName": "thief"},
+            "responseElements": {"functionArn": "arn:aws:lambda:us-east-1:111122223333:function:thief",
+                "eventSourceArn": queue}});
+        fires_at(&Function, Severity::Critical, &call("lambda", "UpdateEventSourceMapping20150331", away));
+        // Enabled, and deaf: a filter that nothing passes is no repair.
+        let filtered = json!({
+            "requestParameters": {"uUID": "x", "enabled": true,
+                "filterCriteria": {"filters": [{"pattern": "none"}]}},
+            "responseElements": {"functionArn": ARN, "eventSourceArn": queue}});
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &call("lambda", "UpdateEventSourceMapping20150331", filtered),
+        );
+        let added = json!({"functionName": "keepwatch-notify",
+            "eventSourceArn": "arn:aws:sqs:us-east-1:111122223333:other"});
+        fires_at(&Function, Severity::High, &lambda("CreateEventSourceMapping20150331", added));
+    }
+
+    #[test]
+    fn a_repair_resolves() {
+        let limit = json!({"functionName": "keepwatch-detect", "reservedConcurrentExecutions": "0"});
+        for (bad, good) in [
+            (
+                mapping("UpdateEventSourceMapping20150331", json!(false)),
+                mapping("UpdateEventSourceMapping20150331", json!(true)),
+            ),
+            (
+                lambda("PutFunctionConcurrency20171031", limit),
+                lambda("DeleteFunctionConcurrency20171031", of(ARN)),
+            ),
+            (
+                lambda("UpdateFunctionCode20150331v2", of(ARN)),
+                by_stack("lambda", "UpdateFunctionCode20150331v2", of("keepwatch-detect")),
+            ),
+            (
+                lambda("UpdateFunctionConfiguration20150331v2", of(ARN)),
+                by_stack("lambda", "UpdateFunctionConfiguration20150331v2", of(ARN)),
+            ),
+            (
+                lambda("DeleteFunction20150331", of(ARN)),
+                by_stack("lambda", "CreateFunction20150331", of("keepwatch-detect")),
+            ),
+        ] {
+            let (bad, good) = (fires_at(&Function, Severity::Critical, &bad), observe(&Function, &good));
+            assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
+            assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{bad:?} {good:?}");
+        }
+        let gone = fires_at(
+            &Function,
+            Severity::Critical,
+            &mapping("DeleteEventSourceMapping20150331", json!(null)),
+        );
+        let back = by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect"));
+        let back = observe(&Function, &back);
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
+        let gone = fired(&Function, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
+        let back = by_stack("lambda", "AddPermission20150331v2", of("keepwatch-notify"));
+        let back = observe(&Function, &back);
+        assert_eq!((back.len(), back[1].severity), (2, Severity::Low));
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
+    }
+
+    #[test]
+    fn a_deployment_is_low() {
+        fires_at(
+            &Function,
+            Severity::Low,
+            &by_stack("lambda", "RemovePermission20150331v2", of("keepwatch-notify")),
+        );
+        fires_at(
+            &Function,
+            Severity::Low,
+            &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-securityhub")),
+        );
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Function,
+            &[
+                lambda("UpdateFunctionCode20150331v2", of("shop")),
+                lambda("UpdateFunctionCode20150331v2", of("my-keepwatch-detect")),
+                lambda("UpdateFunctionCode20150331v2", json!(null)),
+                lambda(
+                    "UpdateFunctionCode20150331v2",
+                    json!({"functionName": "keepwatch-detect", "dryRun": true}),
+                ),
+                lambda("DeleteEventSourceMapping20150331", json!({"uUID": "x"})),
+                lambda(
+                    "CreateEventSourceMapping20150331",
+                    json!({"functionName": "shop", "eventSourceArn": "arn:aws:sqs:us-east-1:1:orders"}),
+                ),
+                call(
+                    "lambda",
+                    "DeleteFunction20150331",
+                    json!({"errorCode": "AccessDenied", "requestParameters": of(ARN)}),
+                ),
+            ],
+        );
+    }
+}

@@ -1,0 +1,160 @@
+use super::common::is_ours;
+use crate::kit::prelude::*;
+
+declare_rule! {
+    /// ## What it detects
+    /// Keepwatch's CloudFormation stack was deleted or deployed again, or its protection against deletion was
+    /// taken away. A change set that was only made is low: whoever executes it by its ARN alone leaves no
+    /// stack's name in the event.
+    /// ## Why it matters
+    /// Whoever may deploy the stack decides what Keepwatch sees. Deleting it is the quickest way to be rid of
+    /// it: this mail may be the last one.
+    /// ## What to do
+    /// If nobody of you deployed, look at the stack's events and template, and deploy again from code that
+    /// you trust.
+    /// ## False positives
+    /// Your own deployments: one mail a day at the most, which says that a deployment took place.
+    Stack {
+        id: "self-stack-changed",
+        title: "Keepwatch's stack was deployed again or deleted",
+        severity: Medium,
+        confidence: High,
+        catalogue: ["SELF-05"],
+        references: [attack(&["T1562.001"])],
+        on: [On::Call("cloudformation.amazonaws.com", &[
+            "DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet",
+            "UpdateTerminationProtection", "SetStackPolicy",
+        ])],
+    }
+}
+
+impl Rule for Stack {
+    fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        let (who, request) = (caller_name(record), record.request());
+        let Some(name) = stack(record) else { return Ok(()) };
+        if cx.config.stack.is_empty() || (name != cx.config.stack && !is_ours(cx, name)) {
+            return Ok(());
+        }
+        let arn = record.arn("cloudformation", &format!("stack/{name}"));
+        let (aspect, severity, title) = match record.event_name.or_empty() {
+            "DeleteStack" => ("stack", Severity::Critical, format!("{who} deletes Keepwatch: stack {name}")),
+            "UpdateTerminationProtection"
+                if flag_at(request, &["enableTerminationProtection"]) == Some(true) =>
+            {
+                cx.report(cx.passing(arn, format!("{who} protected stack {name}")).aspect("protection"));
+                return Ok(());
+            }
+            "UpdateTerminationProtection" => (
+                "protection",
+                Severity::High,
+                format!("{who} took away the deletion protection of Keepwatch's stack {name}"),
+            ),
+            "SetStackPolicy" => {
+                ("policy", Severity::Medium, format!("{who} changed the policy of Keepwatch's stack {name}"))
+            }
+            "CreateChangeSet" => (
+                "deployment",
+                Severity::Low,
+                format!("{who} prepared a deployment of Keepwatch: stack {name}"),
+            ),
+            _ => ("deployment", Severity::Medium, format!("Keepwatch was redeployed by {who}: stack {name}")),
+        };
+        let at = [("--stack-name", name), ("--region", region(record))];
+        let mut seen = cx
+            .failing(arn, title)
+            .severity(severity)
+            .aspect(aspect)
+            .because("The stack is Keepwatch: its rules, functions, tables and topics.")
+            .detail("Stack", name)
+            .detail_if("Template", text_at(request, &["templateURL"]))
+            .step("What was changed, and when?", "cloudformation describe-stack-events", &at);
+        if aspect == "protection" {
+            let fix = "cloudformation update-termination-protection --enable-termination-protection";
+            seen = seen.step("Protect it again", fix, &at);
+        }
+        // A pipeline that the owner listed may deploy unheard; it may not delete. A user agent proves nothing here: the
+        // AWS CLI itself speaks of CloudFormation in its own.
+        let known = cx.automation().is_some_and(|by| by != Automation::Agent);
+        let seen = if aspect == "deployment" && known { cx.tempered(seen) } else { seen };
+        cx.report(stop_caller(seen, record));
+        Ok(())
+    }
+}
+
+/// The stack's own name, from a name, `arn:…:stack/NAME/ID`, or nothing where only a change set is named.
+fn stack<'r>(record: &'r Record<'_>) -> Option<&'r str> {
+    let given = text_at(record.request(), &["stackName"])?;
+    Some(given.split_once(":stack/").map_or(given, |(_, rest)| rest.split('/').next().unwrap_or(rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::*;
+
+    fn cloudformation(event: &str, request: Value) -> String {
+        call("cloudformation", event, json!({"requestParameters": request}))
+    }
+
+    fn protection(on: bool) -> String {
+        cloudformation(
+            "UpdateTerminationProtection",
+            json!({"stackName": "keepwatch", "enableTerminationProtection": on}),
+        )
+    }
+
+    #[test]
+    fn fires() {
+        let id = "arn:aws:cloudformation:us-east-1:111122223333:stack/keepwatch/a38e6a60-b397-11e3-b0fc-08002755629e";
+        let deploy = json!({"stackName": "keepwatch", "changeSetName": "samcli-deploy1"});
+        let seen = fires_at(&Stack, Severity::Medium, &cloudformation("ExecuteChangeSet", deploy));
+        assert_eq!(seen.title, "Keepwatch was redeployed by alice: stack keepwatch");
+        let again =
+            fires_at(&Stack, Severity::Medium, &cloudformation("UpdateStack", json!({"stackName": id})));
+        assert_eq!(again.finding_id(), seen.finding_id());
+        let prepared = fires_at(
+            &Stack,
+            Severity::Low,
+            &cloudformation("CreateChangeSet", json!({"stackName": id, "changeSetName": "x"})),
+        );
+        assert_eq!(prepared.finding_id(), seen.finding_id());
+        for agent in ["HashiCorp Terraform/1.9", "aws-cli/2.15.30 md/command#cloudformation.update-stack"] {
+            let request = json!({"userAgent": agent, "requestParameters": {"stackName": "keepwatch"}});
+            fires_at(&Stack, Severity::Medium, &call("cloudformation", "UpdateStack", request));
+        }
+        fires_at(&Stack, Severity::Critical, &cloudformation("DeleteStack", json!({"stackName": id})));
+        fires_at(
+            &Stack,
+            Severity::Critical,
+            &cloudformation("DeleteStack", json!({"stackName": "keepwatch-forward"})),
+        );
+        fires_at(
+            &Stack,
+            Severity::Medium,
+            &cloudformation("SetStackPolicy", json!({"stackName": "keepwatch"})),
+        );
+        let off = fires_at(&Stack, Severity::High, &protection(false));
+        let on = observe(&Stack, &protection(true));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+    }
+
+    #[test]
+    fn stays_quiet() {
+        quiet(
+            &Stack,
+            &[
+                cloudformation("DeleteStack", json!({"stackName": "shop"})),
+                cloudformation("DeleteStack", json!({"stackName": "keepwatcher"})),
+                cloudformation("CreateChangeSet", json!({"stackName": "shop"})),
+                cloudformation("DeleteStack", json!(null)),
+                call(
+                    "cloudformation",
+                    "DeleteStack",
+                    json!({"errorCode": "AccessDenied", "requestParameters": {"stackName": "keepwatch"}}),
+                ),
+            ],
+        );
+    }
+}

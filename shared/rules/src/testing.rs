@@ -1,0 +1,287 @@
+//! What tests are written with: events from a base record, facts, one rule at a time or all of them, and logs of several
+//! events. The tests of other crates have it with the feature `testing`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::dispatch::{Evaluation, Index};
+use keepwatch_core::engine::replay::{Memory, Player};
+use keepwatch_core::engine::{Config, Rule};
+use keepwatch_core::event::Event;
+use keepwatch_core::event::log::entries;
+use keepwatch_core::memory::window::WindowCount;
+use keepwatch_core::observation::Observation;
+use keepwatch_core::settings::Override;
+use keepwatch_core::severity::Severity;
+use keepwatch_core::state::{Answer, Fact, Query, Value as StateValue, WindowQuery};
+use serde_json::{Value, json};
+
+use crate::registry::RULES;
+
+pub use keepwatch_core::observation::Verdict;
+
+/// The account of all fixtures.
+pub const ACCOUNT: &str = "111122223333";
+
+/// A successful IAM call by the user alice, with `changes` merged in (objects deeply, `null` removes).
+pub fn call(source: &str, name: &str, changes: Value) -> String {
+    merged(base(source, name), [changes])
+}
+
+/// The same call, by root from a console session.
+pub fn root_call(source: &str, name: &str, changes: Value) -> String {
+    merged(base(source, name), [by_root(), changes])
+}
+
+/// A console sign-in event by root.
+pub fn root_sign_in(name: &str, changes: Value) -> String {
+    let sign_in = json!({"eventType": "AwsConsoleSignIn", "userIdentity": {"accessKeyId": null}});
+    merged(base("signin", name), [by_root(), sign_in, changes])
+}
+
+fn base(source: &str, name: &str) -> Value {
+    json!({
+        "eventVersion": "1.11",
+        "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
+        "eventTime": "2026-03-01T12:00:00Z",
+        "eventType": "AwsApiCall",
+        "eventSource": format!("{source}.amazonaws.com"),
+        "eventName": name,
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "aws-cli/2.15.30",
+        "readOnly": false,
+        "recipientAccountId": ACCOUNT,
+        "userIdentity": {
+            "type": "IAMUser",
+            "principalId": "AIDAEXAMPLEALICE",
+            "arn": "arn:aws:iam::111122223333:user/alice",
+            "accountId": ACCOUNT,
+            "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+            "userName": "alice",
+        },
+        "requestParameters": null,
+        "responseElements": null,
+    })
+}
+
+fn by_root() -> Value {
+    json!({"userIdentity": {
+        "type": "Root", "principalId": ACCOUNT, "arn": "arn:aws:iam::111122223333:root", "userName": null,
+    }})
+}
+
+fn merged<const N: usize>(mut record: Value, changes: [Value; N]) -> String {
+    for change in changes {
+        merge(&mut record, change);
+    }
+    record.to_string()
+}
+
+/// An event in an EventBridge envelope.
+pub fn envelope(source: &str, detail_type: &str, detail: Value) -> String {
+    json!({
+        "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "source": source, "detail-type": detail_type,
+        "account": ACCOUNT, "region": "us-east-1", "time": "2026-03-01T12:00:00Z", "resources": [], "detail": detail,
+    })
+    .to_string()
+}
+
+fn merge(base: &mut Value, changes: Value) {
+    match (base, changes) {
+        (Value::Object(base), Value::Object(changes)) => {
+            for (key, value) in changes {
+                if value.is_null() && !["requestParameters", "responseElements"].contains(&key.as_str()) {
+                    base.remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (base, changes) => *base = changes,
+    }
+}
+
+/// What this rule alone makes of the event when the account's state cannot be read.
+pub fn observe(rule: &'static dyn Rule, event: &str) -> Vec<Observation> {
+    observe_with(rule, event, &[])
+}
+
+/// What this rule alone makes of the event, given answers; every other question is refused.
+pub fn observe_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
+    let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
+    evaluate(rules, event, answers, Config { overrides: switched_on(rule), ..settings() })
+}
+
+/// What all rules make of the event when the account's state cannot be read.
+pub fn evaluate_all(event: &str) -> Vec<Observation> {
+    evaluate_all_with(event, &[])
+}
+
+/// What all rules make of the event, given answers; every other question is refused.
+pub fn evaluate_all_with(event: &str, answers: &[(Query, Answer)]) -> Vec<Observation> {
+    evaluate(RULES, event, answers, settings())
+}
+
+/// The setting that has the rule asked, whether or not it waits for that.
+pub fn switched_on(rule: &dyn Rule) -> BTreeMap<String, Override> {
+    let on = Override { enabled: Some(true), ..Override::default() };
+    BTreeMap::from([(rule.about().id.to_owned(), on)])
+}
+
+/// The settings of most tests.
+pub fn settings() -> Config {
+    Config {
+        trusted_accounts: vec!["444455556666".to_owned()],
+        stack: "keepwatch".to_owned(),
+        ..Config::default()
+    }
+}
+
+/// What this rule alone makes of the event under these settings, when the account's state cannot be read.
+pub fn observe_under(rule: &'static dyn Rule, event: &str, config: Config) -> Vec<Observation> {
+    evaluate(Box::leak(Box::new([rule])), event, &[], config)
+}
+
+fn evaluate(
+    rules: &'static [&'static dyn Rule],
+    event: &str,
+    answers: &[(Query, Answer)],
+    config: Config,
+) -> Vec<Observation> {
+    let index = Index::new(rules);
+    let event = Event::parse(event).expect("the fixture is an event");
+    let evaluation = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {
+        match answers.iter().find(|(known, _)| known == query) {
+            Some((_, answer)) => answer.clone(),
+            // The findings table is Keepwatch's own and can be read; the account's state cannot.
+            None if matches!(query, Query::ExposedKey { .. }) => Fact::Known(StateValue::Flag(false)),
+            None => Fact::Unavailable("AccessDenied".to_owned()),
+        }
+    });
+    seen(evaluation)
+}
+
+/// What was seen, which is a mail as well.
+fn seen(evaluation: Evaluation) -> Vec<Observation> {
+    assert!(evaluation.errors.is_empty(), "{:?}", evaluation.errors);
+    #[cfg(test)]
+    rendered::each(&evaluation.observations);
+    evaluation.observations
+}
+
+/// Every fixture of every rule is rendered as a mail, and the mail is checked.
+#[cfg(test)]
+mod rendered {
+    use std::cell::Cell;
+
+    use keepwatch_alert::check;
+    use keepwatch_core::observation::Observation;
+
+    /// How many evaluations of one test are rendered: more than any test has fixtures. Property tests make more than
+    /// anybody would wait for.
+    const MOST: usize = 500;
+
+    pub(super) fn each(observations: &[Observation]) {
+        thread_local!(static RENDERED: Cell<usize> = const { Cell::new(0) });
+        if RENDERED.replace(RENDERED.get() + 1) < MOST {
+            for observation in observations {
+                check::renders_well(observation, crate::registry::DOCUMENTED);
+            }
+        }
+    }
+}
+
+/// The one observation of a rule that must fire.
+pub fn fired(rule: &'static dyn Rule, event: &str) -> Observation {
+    fired_with(rule, event, &[])
+}
+
+/// The one observation of a rule that must fire, given answers.
+pub fn fired_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Observation {
+    let mut observations = observe_with(rule, event, answers);
+    assert_eq!(observations.len(), 1, "{observations:?} of {event}");
+    let observation = observations.remove(0);
+    assert_ne!(observation.verdict, Verdict::Passing);
+    assert!(!observation.title.is_empty());
+    observation
+}
+
+/// Asserts that the rule fires with this severity.
+pub fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Observation {
+    let observation = fired(rule, event);
+    assert_eq!(observation.severity, severity, "{observation:?}");
+    observation
+}
+
+/// Asserts that the rule says nothing of any of these events.
+pub fn quiet(rule: &'static dyn Rule, events: &[String]) {
+    for event in events {
+        let observations = observe(rule, event);
+        assert!(observations.is_empty(), "{observations:?} of {event}");
+    }
+}
+
+/// The built-in rule with this id.
+pub fn rule(id: &str) -> &'static dyn Rule {
+    *RULES.iter().find(|rule| rule.about().id == id).unwrap_or_else(|| panic!("there is no rule {id}"))
+}
+
+/// The answer that, of this rule's window for `key`, this member stands among `count`.
+pub fn among(rule: &dyn Rule, key: &str, member: &str, span: Duration, count: usize) -> (Query, Answer) {
+    let time = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let key = format!("{}#{}", rule.about().id, short_hash(&[ACCOUNT, key]));
+    let query = Query::Window(WindowQuery { key, member: member.to_owned(), time, span });
+    (query, Fact::Known(StateValue::WindowCount(WindowCount { count, since: time })))
+}
+
+/// Logs of several events, replayed in order, with windows that really count.
+pub mod log {
+    use super::*;
+
+    /// What this rule alone makes of each of the events.
+    pub fn all(rule: &'static dyn Rule, events: &[String]) -> Vec<Vec<Observation>> {
+        let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
+        let player = Player::new(rules, Config { overrides: switched_on(rule), ..settings() });
+        let mut memory = Memory::default();
+        let mut each = |text: &String| {
+            let mut played = Vec::new();
+            entries(text, &mut |entry| played.push(player.play(&entry.unwrap()).unwrap()));
+            let [played] = <[_; 1]>::try_from(played).unwrap();
+            seen(memory.settle(&player, played))
+        };
+        events.iter().map(&mut each).collect()
+    }
+
+    /// The one observation that the last of the events, and none before it, gives.
+    pub fn last_fired(rule: &'static dyn Rule, events: &[String]) -> Observation {
+        let mut seen = all(rule, events);
+        let mut last = seen.pop().unwrap();
+        assert!(seen.iter().all(Vec::is_empty), "{seen:?}");
+        assert_eq!(last.len(), 1, "{last:?}");
+        last.remove(0)
+    }
+
+    /// Asserts that none of the events gives anything.
+    pub fn quiet(rule: &'static dyn Rule, events: &[String]) {
+        let seen = all(rule, events);
+        assert!(seen.iter().all(Vec::is_empty), "{seen:?}");
+    }
+
+    /// The event again and again, every `apart` seconds, each an event of its own.
+    pub fn repeated(event: &str, times: usize, apart: usize) -> Vec<String> {
+        (0..times).map(|i| at(event, &format!("repeated-{i}"), i * apart)).collect()
+    }
+
+    /// The event with another id, so many seconds later than noon.
+    pub fn at(event: &str, id: &str, seconds: usize) -> String {
+        let mut record: Value = serde_json::from_str(event).unwrap();
+        record["eventID"] = json!(id);
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        record["eventTime"] = json!(format!("2026-03-01T12:{minutes:02}:{seconds:02}Z"));
+        record.to_string()
+    }
+}

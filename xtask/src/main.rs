@@ -1,0 +1,54 @@
+//! `cargo xtask`: what the repository generates from its rules, and what it checks of itself. Owners of accounts need none of
+//! it; their commands are in `cli`.
+
+mod corpus;
+mod crates;
+mod docs;
+mod patterns;
+mod seeds;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What the repository generates from its rules, and what it checks of itself.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Writes the event rules of template.yaml from what the rules listen to.
+    Patterns {
+        /// Change nothing; fail if the template differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes docs/rules: a page for each rule and an index.
+    Docs,
+    /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
+    Seeds {
+        /// The folder to write to.
+        folder: PathBuf,
+    },
+    /// Reads every event of a folder of recorded events and says what each was understood as.
+    Corpus(corpus::Corpus),
+    /// Checks that the pure crates depend on no AWS SDK, async runtime or HTTP client.
+    PureCrates,
+    /// Checks that each crate depends only on those before it in Cargo.toml.
+    CrateOrder,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Task::parse() {
+        Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
+        Task::Docs => docs::run(&root().join("docs/rules")),
+        Task::Seeds { folder } => seeds::run(root(), &folder),
+        Task::Corpus(corpus) => corpus::run(&corpus),
+        Task::PureCrates => crates::pure(root()),
+        Task::CrateOrder => crates::order(root()),
+    }
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

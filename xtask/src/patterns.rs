@@ -1,0 +1,205 @@
+//! Writes the EventBridge rules of template.yaml from what the rules listen to. What a rule listens to is written once, in its
+//! file; this block is the only other place that knows it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, ensure};
+use keepwatch_core::engine::patterns::{EventRule, event_rules};
+use keepwatch_rules::registry::RULES;
+use serde_json::Value;
+
+const BEGIN: &str = "  # begin generated event rules (make patterns); do not edit by hand\n";
+const END: &str = "  # end generated event rules\n";
+
+/// EventBridge refuses a longer pattern (quota "event pattern size"). The limit counts the JSON as it is sent.
+const LONGEST_PATTERN: usize = 2_048;
+
+/// How wide a line of the template is.
+const WIDTH: usize = 120;
+
+/// The members of a pattern, from the envelope inwards; others follow as the rules gave them.
+const ORDER: [&str; 5] = ["source", "detail-type", "detail", "eventSource", "eventName"];
+
+/// # Errors
+/// A template without the markers or that cannot be written, and patterns that EventBridge refuses.
+pub(crate) fn run(template: &Path, check: bool) -> anyhow::Result<ExitCode> {
+    let rules = event_rules(RULES);
+    let before =
+        fs::read_to_string(template).with_context(|| format!("cannot read {}", template.display()))?;
+    let after = rewritten(&before, &rules)?;
+    let name = template.file_name().unwrap_or_default().to_string_lossy();
+    if check {
+        ensure!(before == after, "{name} does not listen to what the rules ask for. Run: make patterns");
+    } else if before != after {
+        fs::write(template, &after).with_context(|| format!("cannot write {}", template.display()))?;
+    }
+    let state = if before == after { "unchanged" } else { "rewritten" };
+    anstream::println!("{name}: {} event rules, {state}", rules.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The template with its generated block made anew.
+fn rewritten(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
+    let parts = template.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.context("the template must hold the two markers of the generated block once")?;
+    ensure!(!tail.contains(BEGIN) && !tail.contains(END), "the template holds a marker twice");
+    let mut out = format!("{head}{BEGIN}\n");
+    for rule in rules {
+        write_rule(&mut out, rule)?;
+    }
+    Ok(format!("{out}{END}{tail}"))
+}
+
+fn write_rule(out: &mut String, EventRule { name, state, pattern }: &EventRule) -> anyhow::Result<()> {
+    let size = pattern.to_string().chars().count();
+    ensure!(
+        size <= LONGEST_PATTERN,
+        "{name}: the pattern has {size} characters; EventBridge takes {LONGEST_PATTERN}"
+    );
+    // In the plain state EventBridge withholds every call whose name begins with Get, List or Describe.
+    let why = if *state == "ENABLED" { "" } else { " # read-only calls too" };
+    let _ = write!(
+        out,
+        "  {}:\n    Type: AWS::Events::Rule\n    Properties:\n      Name: !Sub '${{AWS::StackName}}-{name}'\n      \
+         State: {state}{why}\n      EventPattern:\n",
+        logical_id(name)
+    );
+    write_members(out, pattern, 8);
+    out.push_str(
+        "      Targets:\n        - Id: intake\n          Arn: !GetAtt IntakeQueue.Arn\n          \
+         RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}\n          \
+         DeadLetterConfig: {Arn: !GetAtt DeadLetterQueue.Arn}\n\n",
+    );
+    Ok(())
+}
+
+/// `trusted-advisor` becomes `TrustedAdvisorRule`.
+fn logical_id(name: &str) -> String {
+    let capital = |part: &str| {
+        let (first, rest) = part.split_at(part.len().min(1));
+        first.to_ascii_uppercase() + rest
+    };
+    name.split('-').map(capital).collect::<String>() + "Rule"
+}
+
+/// The members of a pattern as YAML: lists on one line, or broken between their items where they are too long for it.
+fn write_members(out: &mut String, pattern: &Value, indent: usize) {
+    let rank = |key: &str| ORDER.iter().position(|known| *known == key).unwrap_or(ORDER.len());
+    let mut members: Vec<(&String, &Value)> = pattern.as_object().into_iter().flatten().collect();
+    members.sort_by_key(|(key, _)| rank(key));
+    for (key, value) in members {
+        let line = format!("{:indent$}{key}: {}", "", flow(value));
+        match value {
+            Value::Object(_) => {
+                let _ = writeln!(out, "{:indent$}{key}:", "");
+                write_members(out, value, indent + 2);
+            }
+            Value::Array(items) if line.chars().count() > WIDTH => {
+                let _ = writeln!(out, "{:indent$}{key}: [", "");
+                write_items(out, items, indent + 2);
+                let _ = writeln!(out, "{:indent$}]", "");
+            }
+            _ => {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+}
+
+fn write_items(out: &mut String, items: &[Value], indent: usize) {
+    let mut line = String::new();
+    for (i, item) in items.iter().enumerate() {
+        let comma = if i + 1 < items.len() { "," } else { "" };
+        let word = format!("{}{comma}", flow(item));
+        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(out, "{:indent$}{line}", "");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    let _ = writeln!(out, "{:indent$}{line}", "");
+}
+
+/// A value on one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<String> =
+                members.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{{}}}", members.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) if is_plain(text) => text.clone(),
+        other => other.to_string().chars().fold(String::new(), ascii),
+    }
+}
+
+/// What is not ASCII is escaped, in the form that JSON and YAML share.
+fn ascii(mut out: String, c: char) -> String {
+    if c.is_ascii() {
+        out.push(c);
+    } else {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
+}
+
+/// Whether YAML reads the text back as the same text without quotes, where it might see a number, a boolean or an indicator.
+fn is_plain(text: &str) -> bool {
+    let words = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
+    let plain = |c: char| c.is_alphanumeric() || "_./ -".contains(c);
+    text.starts_with(char::is_alphabetic)
+        && text.chars().all(plain)
+        && !words.contains(&text.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_eventbridge_would_refuse_is_refused() {
+        let rule = EventRule {
+            name: "a".to_owned(),
+            state: "ENABLED",
+            pattern: json!({"source": ["x".repeat(2_048)]}),
+        };
+        let template = format!("{BEGIN}{END}");
+        assert!(rewritten(&template, &[rule]).unwrap_err().to_string().contains("characters"));
+        assert!(rewritten("no markers", &[]).is_err());
+        assert!(rewritten(&format!("{template}{template}"), &[]).is_err());
+    }
+
+    #[test]
+    fn texts_are_quoted_where_yaml_would_see_something_else() {
+        assert_eq!(
+            flow(&json!(["aws.iam", "true", "12", "*", "a: b"])),
+            r#"[aws.iam, "true", "12", "*", "a: b"]"#
+        );
+        assert_eq!(flow(&json!([{"prefix": "aws."}, false])), "[{prefix: aws.}, false]");
+        assert_eq!(flow(&json!("a – b")), r#""a \u2013 b""#);
+    }
+
+    #[test]
+    fn the_rest_of_the_template_stays_as_it_is() {
+        let template = format!("before\n{BEGIN}old\n{END}after\n");
+        let rule = EventRule {
+            name: "all-calls".to_owned(),
+            state: "ENABLED",
+            pattern: json!({"source": ["aws.iam"]}),
+        };
+        let out = rewritten(&template, &[rule]).unwrap();
+        assert!(out.starts_with("before\n") && out.ends_with("after\n") && !out.contains("old"), "{out}");
+        assert!(out.contains("  AllCallsRule:\n") && out.contains("        source: [aws.iam]\n"), "{out}");
+    }
+}
