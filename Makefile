@@ -57,12 +57,14 @@ test-e2e: tools binaries ## the compiled functions and the real template, in a l
 	$(PYTEST) tests/e2e
 
 .PHONY: lint
-lint: lint-rust pure-crates crate-order lint-dependencies lint-python lint-template ## formatting and lints of everything
+lint: lint-rust pure-crates crate-order import-circles lint-dependencies lint-python lint-template ## formatting and lints of everything
 
+# The fuzz targets are a workspace of their own; they are checked without the fuzzer's runtime.
 .PHONY: lint-rust
 lint-rust: cargo
 	@$(RUSTFMT) --check $(RUST_FILES)
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=./none.a $(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir target
 
 # Rules, policies, findings and alerts must stay testable without a cloud, and their crates small.
 .PHONY: pure-crates
@@ -73,10 +75,14 @@ pure-crates: cargo
 crate-order: cargo
 	@$(CARGO) xtask crate-order
 
+.PHONY: import-circles
+import-circles: cargo
+	@$(CARGO) xtask import-circles
+
 # Licences, bans and sources of dependencies: deny.toml.
 .PHONY: lint-dependencies
 lint-dependencies: cargo
-	@command -v $(TOOLS)/deny/bin/cargo-deny > /dev/null || $(CARGO) install --locked --root $(TOOLS)/deny cargo-deny@$(CARGO_DENY)
+	@command -v $(TOOLS)/deny/bin/cargo-deny > /dev/null || $(CARGO) install --locked --debug --root $(TOOLS)/deny cargo-deny@0.20.2
 	PATH="$(CURDIR)/$(TOOLS)/deny/bin:$$PATH" $(CARGO) deny --locked --all-features check bans licenses sources
 
 .PHONY: lint-python

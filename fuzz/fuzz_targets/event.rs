@@ -9,7 +9,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::{Index, Interest, linear};
 use keepwatch_core::event::Event;
-use keepwatch_core::event::log::{Entry, entries};
+use keepwatch_core::event::log::{LogEntry, entries};
 use keepwatch_core::finding::Finding;
 use keepwatch_core::state::{Fact, Query, Value};
 use keepwatch_rules::registry::{DOCUMENTED, RULES};
@@ -27,10 +27,10 @@ fuzz_target!(|text: &str| {
     entries(text, &mut |entry| {
         let Ok(entry) = entry else { return };
         let event = entry.event();
-        if let Entry::Record(outline, _) = &entry {
+        if let LogEntry::Record(outline, _) = &entry {
             let event = event.as_ref().expect("a record with an outline is an event");
             let heard = INDEX.listeners(event).next().is_some();
-            assert_eq!(INDEX.hears(&outline.header()) != Interest::Nobody, heard);
+            assert_eq!(INDEX.interest(&outline.header()) != Interest::Nobody, heard);
         }
         if let Ok(event) = event {
             judge(&event);

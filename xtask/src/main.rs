@@ -1,6 +1,7 @@
 //! `cargo xtask`: what the repository generates from its rules, and what it checks of itself. Owners of accounts need none of
 //! it; their commands are in `cli`.
 
+mod circles;
 mod corpus;
 mod crates;
 mod docs;
@@ -35,6 +36,8 @@ enum Task {
     PureCrates,
     /// Checks that each crate depends only on those before it in Cargo.toml.
     CrateOrder,
+    /// Checks that no files of a crate import each other in a circle.
+    ImportCircles,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Corpus(corpus) => corpus::run(&corpus),
         Task::PureCrates => crates::pure(root()),
         Task::CrateOrder => crates::order(root()),
+        Task::ImportCircles => circles::run(root()),
     }
 }
 

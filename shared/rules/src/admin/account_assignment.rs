@@ -1,6 +1,6 @@
 use keepwatch_policy::Level;
 
-use super::permission_set::{holdings, region};
+use super::permission_set::{holdings, instance_region};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -69,7 +69,7 @@ impl Rule for AccountAssignment {
                 "Who is that?",
                 if kind == "GROUP" { "identitystore describe-group" } else { "identitystore describe-user" },
                 &[
-                    region(record),
+                    instance_region(record),
                     ("--identity-store-id", "YOUR_IDENTITY_STORE_ID"),
                     (if kind == "GROUP" { "--group-id" } else { "--user-id" }, principal),
                 ],
@@ -78,7 +78,7 @@ impl Rule for AccountAssignment {
                 "Take the assignment back",
                 "sso-admin delete-account-assignment",
                 &[
-                    region(record),
+                    instance_region(record),
                     ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
                     ("--permission-set-arn", arn),
                     ("--target-id", account),

@@ -1,4 +1,4 @@
-use super::permission_set::region;
+use super::permission_set::instance_region;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -183,7 +183,7 @@ fn finish(mut seen: Observation, record: &Record<'_>) -> Observation {
     let (filter, columns) = match event {
         _ if record.event_source.or_empty() == "sso.amazonaws.com" => {
             let instance = record.param(&["instanceArn"]).unwrap_or("ARN_OF_THE_INSTANCE");
-            let options = [region(record), ("--instance-arn", instance)];
+            let options = [instance_region(record), ("--instance-arn", instance)];
             let seen =
                 seen.step("Look through the permission sets", "sso-admin list-permission-sets", &options);
             return stop_caller(seen, record);

@@ -73,7 +73,7 @@ impl Rule for PermissionSet {
         let Some(mut seen) = power::observation(cx, &power, &grant_report) else { return Ok(()) };
         seen = seen.aspect(policy).detail("Permission set", &name).detail("Policy", policy);
         let instance = record.param(&["instanceArn"]).unwrap_or_default();
-        let set = [region(record), ("--instance-arn", instance), ("--permission-set-arn", arn)];
+        let set = [instance_region(record), ("--instance-arn", instance), ("--permission-set-arn", arn)];
         let path = record.param(&["customerManagedPolicyReference", "path"]);
         let named = format!("Name={policy}{}", path.map(|path| format!(",Path={path}")).unwrap_or_default());
         seen = seen.step(
@@ -102,7 +102,7 @@ impl Rule for PermissionSet {
 }
 
 /// Identity Center lives in one region, and answers in no other.
-pub(super) fn region<'r>(record: &'r Record<'_>) -> (&'static str, &'r str) {
+pub(super) fn instance_region<'r>(record: &'r Record<'_>) -> (&'static str, &'r str) {
     ("--region", record.aws_region.get().unwrap_or("REGION_OF_IDENTITY_CENTER"))
 }
 

@@ -271,7 +271,7 @@ impl Rule for TrustedAdvisorCheck {
         let columns = item.columns();
         let column = |name: &str| columns.get(name).map(String::as_str);
         let root = format!("arn:aws:iam::{}:root", cx.event.account());
-        let region = region(item, &columns);
+        let region = region_of(item, &columns);
         let trail = region.map(|region| format!("CloudTrail in {region}"));
         // The Support API calls the column of a key's id by the shorter name.
         let named =
@@ -323,7 +323,7 @@ fn placed(mut seen: Observation, check: &Check, region: Option<&str>) -> Observa
     seen
 }
 
-fn region<'r>(item: &'r TrustedAdvisor<'_>, columns: &'r BTreeMap<String, String>) -> Option<&'r str> {
+fn region_of<'r>(item: &'r TrustedAdvisor<'_>, columns: &'r BTreeMap<String, String>) -> Option<&'r str> {
     let of_arn = Arn::parse(item.resource_id.or_empty()).map(|arn| arn.region);
     let of_columns = ["Region API Parameter", "Region", "Region/AZ", "Region Name"]
         .map(|name| columns.get(name).map(String::as_str));
