@@ -120,8 +120,8 @@ def test_the_clock_sweeps_every_minute_and_only_it_may(stack):
 
 
 def test_a_claim_outlives_the_notifier_that_made_it(stack):
-    """Or two of them would send one alert. The lease is 180 s, in shared/core/src/alert/outbox.rs."""
-    source = (ROOT / "shared/core/src/alert/outbox.rs").read_text()
+    """Or two of them would send one alert. The lease is 180 s, in shared/alert/src/outbox.rs."""
+    source = (ROOT / "shared/alert/src/outbox.rs").read_text()
     lease = int(re.search(r"LEASE: Duration = Duration::from_secs\((\d+)\)", source)[1])
     assert stack.properties("NotifyFunction")["Timeout"] < lease
 

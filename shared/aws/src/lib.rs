@@ -1,4 +1,8 @@
-//! The ports of keepwatch-core, made with the AWS SDK.
+//! The ports of core and alert, made with the AWS SDK: tables, topics, IAM, Identity Center, Security Hub; and what every
+//! function needs to start.
+//!
+//! What lives here: adapters, one a file, that turn a port into calls and answers into types. What may never be here: a
+//! decision. What an answer means is said by core, alert or a rule.
 
 pub mod account;
 pub mod clients;

@@ -84,8 +84,8 @@ impl Rule for BucketAcl {
 fn granted(request: &Value) -> Option<Vec<(String, String)>> {
     let mut said = false;
     let mut public = Vec::new();
-    for canned in texts_at(request, &["x-amz-acl"]).into_iter().filter(|canned| !canned.is_empty()) {
-        said |= !canned.is_empty();
+    for canned in texts_at(request, &["x-amz-acl"]) {
+        said = true;
         let all: &[(&str, &str)] = match canned {
             "public-read" => &[("AllUsers", "READ")],
             "public-read-write" => &[("AllUsers", "READ"), ("AllUsers", "WRITE")],
@@ -104,9 +104,7 @@ fn granted(request: &Value) -> Option<Vec<(String, String)>> {
     if request.get("AccessControlPolicy").is_some_and(Value::is_object) {
         said = true;
         for grant in items_at(request, &["AccessControlPolicy", "AccessControlList", "Grant"]) {
-            let uri = value_at(grant, &["Grantee"])
-                .and_then(|grantee| text_at(grantee, &["URI"]))
-                .unwrap_or_default();
+            let uri = text_at(grant, &["Grantee", "URI"]).unwrap_or_default();
             let permission = text_at(grant, &["Permission"]).unwrap_or("FULL_CONTROL");
             public.extend(groups(uri).map(|group| (group.to_owned(), permission.to_owned())));
         }
