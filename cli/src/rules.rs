@@ -102,7 +102,7 @@ fn machine(meta: &RuleMeta) -> Value {
         "severity": about.severity.as_str(),
         "confidence": about.confidence.as_str(),
         "catalogue": about.catalogue,
-        "references": about.reference_texts(),
+        "references": page::references(about),
         "event_names": page::event_names(meta),
         "finding": about.finding,
         "opt_in": about.opt_in,

@@ -18,6 +18,7 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     let headline = finding.headline();
     // A finding may have several rules as witnesses; the one that speaks explains itself.
     let rule = catalogue.find(&headline.rule);
+    let docs = catalogue.docs(&headline.rule);
 
     paragraph(&mut out, &format!("{}.", headline.title.trim_end_matches('.')));
     if !headline.reason.is_empty() {
@@ -43,7 +44,7 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     heading(&mut out, "WHEN");
     when(&mut out, finding);
 
-    let said = |heading: &str| catalogue.section(rule?.id, heading);
+    let said = |heading: &str| docs?.section(heading);
     if let Some(why) = said("Why it matters") {
         heading(&mut out, "WHY IT MATTERS");
         paragraph(&mut out, &why);

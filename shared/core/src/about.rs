@@ -1,11 +1,12 @@
 //! What describes a rule or a check to people, and what its findings live by. It says nothing of what the rule listens to.
+//!
+//! [`About`] is what every program needs; [`Docs`] is what explains it, for programs that write mails, pages or formats.
 
 use std::fmt;
 
 use crate::severity::{Confidence, Severity};
 
-/// What describes a rule or a check. Its documentation stands apart, in the [`crate::catalogue::Catalogue`]: only mails and
-/// pages need it.
+/// What describes a rule or a check. What explains it stands apart, in [`Docs`].
 #[derive(Debug)]
 pub struct About {
     /// Kebab-case id, for ever: findings are named by it.
@@ -18,8 +19,6 @@ pub struct About {
     pub confidence: Confidence,
     /// Codes of the detection catalogue, `ROOT-01` …
     pub catalogue: &'static [&'static str],
-    /// Standards and documentation that it follows from.
-    pub references: &'static [Reference],
     /// What its findings are made from.
     pub origin: Origin,
     /// The rule whose finding it adds to, where several rules witness one problem; its own id otherwise.
@@ -32,6 +31,15 @@ pub struct About {
     pub alerts_as_witness: bool,
     /// Whether it is asked only once the owner has switched it on.
     pub opt_in: bool,
+}
+
+/// What explains a rule or a check. The linker leaves it out of programs that do not ask for it.
+#[derive(Debug)]
+pub struct Docs {
+    /// Markdown with the headings `What it detects`, `Why it matters`, `What to do` and `False positives`.
+    pub text: &'static str,
+    /// Standards and documentation that it follows from.
+    pub references: &'static [Reference],
 }
 
 /// What a finding is made from. It decides the class of the finding in OCSF, so it must not change during the finding's
@@ -104,7 +112,21 @@ impl fmt::Display for Reference {
     }
 }
 
-impl About {
+impl Docs {
+    /// The text under a heading, unwrapped to one paragraph of plain text.
+    pub fn section(&self, heading: &str) -> Option<String> {
+        let mut words = Vec::new();
+        let mut inside = false;
+        for line in self.text.lines().map(str::trim) {
+            if let Some(found) = line.strip_prefix("## ") {
+                inside = found == heading;
+            } else if inside {
+                words.extend(line.split_whitespace());
+            }
+        }
+        (!words.is_empty()).then(|| words.join(" ").replace('`', ""))
+    }
+
     /// What the controls of standards require, each alone: `("CIS AWS v3.0", "1.15")`. Techniques and documentation require
     /// nothing.
     pub fn requirements(&self) -> Vec<(String, &'static str)> {

@@ -3,7 +3,7 @@
 //! Core, settings and alerts know no rule by name. Whoever starts a program hands them this: functions that write neither
 //! mails nor pages without the documentation, so that their binaries stay small.
 
-use crate::about::About;
+use crate::about::{About, Docs};
 
 /// What the ids of users' own rules begin with. Only the place that loads them knows which there are: the table of
 /// settings may name one that another place has not got.
@@ -13,7 +13,7 @@ pub const OWN_RULES: &str = "sigma-";
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogue {
     about: &'static [&'static About],
-    docs: fn(&str) -> Option<&'static str>,
+    docs: fn(&str) -> Option<&'static Docs>,
 }
 
 /// A catalogue of nothing, for what is about no rule.
@@ -29,10 +29,10 @@ impl Catalogue {
         Catalogue { about, docs: |_| None }
     }
 
-    /// With the documentation that `docs` finds by id: Markdown with the headings of a rule file.
+    /// With the documentation that `docs` finds by id.
     pub const fn documented(
         about: &'static [&'static About],
-        docs: fn(&str) -> Option<&'static str>,
+        docs: fn(&str) -> Option<&'static Docs>,
     ) -> Catalogue {
         Catalogue { about, docs }
     }
@@ -52,27 +52,8 @@ impl Catalogue {
         self.find(id).is_some() || id.starts_with(OWN_RULES)
     }
 
-    /// The documentation of a rule, where there is one at hand.
-    pub fn docs(&self, id: &str) -> Option<&'static str> {
+    /// What explains a rule, where that is at hand.
+    pub fn docs(&self, id: &str) -> Option<&'static Docs> {
         (self.docs)(id)
     }
-
-    /// The text under a heading of a rule's documentation, unwrapped to one paragraph of plain text.
-    pub fn section(&self, id: &str, heading: &str) -> Option<String> {
-        section(self.docs(id)?, heading)
-    }
-}
-
-/// The text under a heading of documentation, unwrapped to one paragraph of plain text.
-pub fn section(docs: &str, title: &str) -> Option<String> {
-    let mut words = Vec::new();
-    let mut inside = false;
-    for line in docs.lines().map(str::trim) {
-        if let Some(heading) = line.strip_prefix("## ") {
-            inside = heading == title;
-        } else if inside {
-            words.extend(line.split_whitespace());
-        }
-    }
-    (!words.is_empty()).then(|| words.join(" ").replace('`', ""))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use keepwatch_core::about::About;
+use keepwatch_core::about::{About, Docs};
 use keepwatch_core::engine::{On, RuleMeta};
 
 use crate::registry::DOCUMENTED;
@@ -42,10 +42,15 @@ pub fn title(about: &About) -> String {
     format!("{}{waits}", about.title)
 }
 
+/// What a rule refers to, one text a standard.
+pub fn references(about: &About) -> Vec<String> {
+    DOCUMENTED.docs(about.id).map(Docs::reference_texts).unwrap_or_default()
+}
+
 /// The documentation of a rule as Markdown, without indentation.
 pub fn docs(about: &About) -> String {
-    let docs = DOCUMENTED.docs(about.id).unwrap_or_default();
-    docs.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+    let text = DOCUMENTED.docs(about.id).map_or("", |docs| docs.text);
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// The rule's page in Markdown, which reads as well in a terminal.
@@ -59,7 +64,7 @@ pub fn markdown(meta: &RuleMeta) -> String {
         ("Confidence", about.confidence.as_str().to_owned()),
         ("Catalogue", about.catalogue.join(", ")),
         ("Listens to", event_names(meta).into_iter().collect::<Vec<_>>().join(", ")),
-        ("References", about.reference_texts().join("; ")),
+        ("References", references(about).join("; ")),
     ];
     for (label, value) in rows {
         let _ = writeln!(page, "| {label} | {value} |");
@@ -71,7 +76,7 @@ pub fn markdown(meta: &RuleMeta) -> String {
         let _ = writeln!(page, "| Off until | `keepwatch tune rule {} --on` |", about.id);
     }
     page.push('\n');
-    for line in DOCUMENTED.docs(about.id).unwrap_or_default().lines().map(str::trim) {
+    for line in DOCUMENTED.docs(about.id).map_or("", |docs| docs.text).lines().map(str::trim) {
         if line.starts_with("## ") && !page.ends_with("\n\n") {
             page.push('\n');
         }

@@ -1,6 +1,6 @@
 //! All rules, in the order of the catalogue. A rule is registered in its theme's `mod.rs`; this file names the themes.
 
-use keepwatch_core::about::About;
+use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::engine::Rule;
 
@@ -49,9 +49,9 @@ pub const CATALOGUE: Catalogue = Catalogue::new(&ABOUT);
 /// The built-in rules with their documentation.
 pub const DOCUMENTED: Catalogue = Catalogue::documented(&ABOUT, docs);
 
-/// A rule's documentation by its id: Markdown, from its doc comment.
-fn docs(id: &str) -> Option<&'static str> {
-    static DOCS: [&str; COUNT] = of_all_themes!(DOCS);
+/// What explains a rule, by its id.
+fn docs(id: &str) -> Option<&'static Docs> {
+    static DOCS: [&Docs; COUNT] = of_all_themes!(DOCS);
     let place = ABOUT.iter().position(|about| about.id == id)?;
     DOCS.get(place).copied()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use keepwatch_core::about::Reference;
 use keepwatch_core::engine::{Cx, Described, Outcome, Rule, RuleMeta};
 use keepwatch_core::event::Record;
 use keepwatch_core::observation::{Actor, Observation};
@@ -35,7 +34,7 @@ impl Sigma {
             compiled,
             description: description(rule),
             false_positives: false_positives(rule),
-            references: references(rule).iter().map(Reference::to_string).collect(),
+            references: references(rule),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a Sigma rule without running it, in Keepwatch's words.
 
 use keepwatch_base::text::clean;
-use keepwatch_core::about::{About, Origin, Reference, Standard};
+use keepwatch_core::about::{About, Origin};
 use keepwatch_core::catalogue::OWN_RULES;
 use keepwatch_core::engine::{On, RuleMeta};
 use keepwatch_core::severity::{Confidence, Severity};
@@ -47,7 +47,6 @@ pub(crate) fn meta(rule: &SigmaRule, id: String) -> &'static RuleMeta {
             severity: severity(rule.level),
             confidence: Confidence::Medium,
             catalogue: &["SIGMA"],
-            references: references(rule).leak(),
             origin: Origin::Event,
             finding: id,
             general: false,
@@ -74,11 +73,10 @@ fn severity(level: Option<Level>) -> Severity {
 
 /// The techniques that its tags name (`attack.t1562.008`), and its references. The techniques come first, or a rule with
 /// many references would not tell them.
-pub(crate) fn references(rule: &SigmaRule) -> Vec<Reference> {
+pub(crate) fn references(rule: &SigmaRule) -> Vec<String> {
     let techniques: Vec<String> = rule.tags.iter().filter_map(|tag| technique(tag)).collect();
-    let attack = (!techniques.is_empty()).then(|| Reference::of(Standard::Attack, leak::texts(techniques)));
-    let page = |text: &String| Reference::of(Standard::Documentation, leak::texts([line(text, 300)]));
-    attack.into_iter().chain(rule.references.iter().map(page)).collect()
+    let attack = (!techniques.is_empty()).then(|| format!("ATT&CK {}", techniques.join(", ")));
+    attack.into_iter().chain(rule.references.iter().map(|text| line(text, 300))).collect()
 }
 
 fn technique(tag: &str) -> Option<String> {

@@ -6,7 +6,7 @@
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::about::About;
+use keepwatch_core::about::Docs;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::{Finding, Status};
 use serde_json::{Map, Value, json};
@@ -25,13 +25,14 @@ const MAX_REQUIREMENTS: usize = 32;
 /// `BatchUpdateFindings` alone. Sent from here it would be taken once and then be wrong.
 pub fn finding(finding: &Finding, home_region: &str, catalogue: Catalogue) -> Value {
     let rule = catalogue.find(&finding.rule);
+    let docs = catalogue.docs(&finding.rule);
     let origin = super::origin(rule);
     // Only twelve digits are accepted. An event that names no account must not make the format invalid; what it named
     // stands in the product fields.
     let account = if is_account_id(&finding.account) { finding.account.as_str() } else { "000000000000" };
     let title = rule.map_or(finding.rule.as_str(), |rule| rule.title);
     let severity = json!({"Label": finding.severity.as_str(), "Original": finding.severity.as_str()});
-    let types = super::types(origin, rule);
+    let types = super::types(origin, docs);
     let mut out = json!({
         "SchemaVersion": "2018-10-08",
         "Id": text(&finding.finding_id, 512, "unknown"),
@@ -49,12 +50,12 @@ pub fn finding(finding: &Finding, home_region: &str, catalogue: Catalogue) -> Va
         "Description": text(&description(finding), 1_024, title),
         "Resources": [resource(finding, account)],
         "RecordState": record_state(finding.status),
-        "Compliance": compliance(finding, rule),
+        "Compliance": compliance(finding, docs),
         "ProductFields": product_fields(finding),
         // A provider changes its severity and its types here; the outer ones are the users' once the finding exists.
         "FindingProviderFields": {"Severity": severity, "Types": types},
     });
-    if let Some(advice) = super::what_to_do(rule, catalogue) {
+    if let Some(advice) = super::what_to_do(docs) {
         out["Remediation"] = json!({"Recommendation": {"Text": text(&advice, 512, title)}});
     }
     out
@@ -101,13 +102,13 @@ fn resource(finding: &Finding, account: &str) -> Value {
     resource
 }
 
-fn compliance(finding: &Finding, rule: Option<&About>) -> Value {
+fn compliance(finding: &Finding, docs: Option<&Docs>) -> Value {
     let status = match Compliance::of(finding) {
         Compliance::Pass => "PASSED",
         Compliance::Warning => "WARNING",
         Compliance::Fail => "FAILED",
     };
-    let required = rule.map(About::requirements).unwrap_or_default();
+    let required = docs.map(Docs::requirements).unwrap_or_default();
     let related: Vec<String> =
         required.iter().take(MAX_REQUIREMENTS).map(|(standard, item)| format!("{standard} {item}")).collect();
     if related.is_empty() {

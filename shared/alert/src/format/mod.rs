@@ -12,8 +12,7 @@ mod tests;
 
 use keepwatch_base::arn::Arn;
 use keepwatch_base::arn::is_account_id;
-use keepwatch_core::about::{About, Origin};
-use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::about::{About, Docs, Origin};
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Verdict;
 
@@ -115,12 +114,12 @@ fn resource_type(resource: &str) -> &'static str {
 
 /// Types of the finding, `namespace/category/classifier` (Security Hub user guide, "Types taxonomy for ASFF", which
 /// allows a partial path). A technique that serves several tactics counts as the one it serves in this catalogue.
-fn types(origin: Origin, rule: Option<&About>) -> Vec<String> {
+fn types(origin: Origin, docs: Option<&Docs>) -> Vec<String> {
     if origin == Origin::State {
         return vec!["Software and Configuration Checks/AWS Security Best Practices".to_owned()];
     }
     let mut types = Vec::new();
-    for technique in rule.map(About::techniques).unwrap_or_default() {
+    for technique in docs.map(Docs::techniques).unwrap_or_default() {
         let tactic = match technique.split('.').next() {
             Some("T1078" | "T1199") => "Initial Access",
             Some("T1098" | "T1136") => "Persistence",
@@ -143,6 +142,6 @@ fn origin(rule: Option<&About>) -> Origin {
 }
 
 /// What to do, in the rule's own words.
-fn what_to_do(rule: Option<&About>, catalogue: Catalogue) -> Option<String> {
-    catalogue.section(rule?.id, "What to do")
+fn what_to_do(docs: Option<&Docs>) -> Option<String> {
+    docs?.section("What to do")
 }

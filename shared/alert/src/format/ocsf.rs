@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use keepwatch_core::about::{About, Origin};
+use keepwatch_core::about::{About, Docs, Origin};
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::{Finding, Status, Witness};
 use keepwatch_core::observation::Actor;
@@ -17,6 +17,7 @@ use super::{Compliance, PRODUCT, VERSION};
 /// stands in `start_time` and `end_time`.
 pub fn finding(finding: &Finding, catalogue: Catalogue) -> Value {
     let rule = catalogue.find(&finding.rule);
+    let docs = catalogue.docs(&finding.rule);
     let origin = super::origin(rule);
     let (class_uid, class_name) = match origin {
         Origin::Event => (2004, "Detection Finding"),
@@ -49,23 +50,23 @@ pub fn finding(finding: &Finding, catalogue: Catalogue) -> Value {
         "status": status,
         "metadata": metadata(finding),
         "cloud": cloud(finding),
-        "finding_info": finding_info(finding, rule, origin),
+        "finding_info": finding_info(finding, rule, docs, origin),
         "resources": [resource(finding)],
         "evidences": finding.witnesses.values().map(evidence).collect::<Vec<_>>(),
-        "unmapped": unmapped(finding, rule),
+        "unmapped": unmapped(finding, rule, docs),
     });
     if let Some(reason) = &finding.status_reason {
         // The schema gives the comment to people and the detail to machines; readers look for either.
         event["comment"] = json!(reason);
         event["status_detail"] = json!(reason);
     }
-    if let Some(remediation) = remediation(finding, rule, catalogue) {
+    if let Some(remediation) = remediation(finding, docs) {
         event["remediation"] = remediation;
     }
     match origin {
         Origin::Event => event["is_alert"] = json!(is_alert(finding)),
         // This class knows `is_alert` with the profile `security_control` only.
-        Origin::State => event["compliance"] = compliance(finding, rule),
+        Origin::State => event["compliance"] = compliance(finding, docs),
     }
     event
 }
@@ -135,7 +136,7 @@ fn cloud(finding: &Finding) -> Value {
     cloud
 }
 
-fn finding_info(finding: &Finding, rule: Option<&About>, origin: Origin) -> Value {
+fn finding_info(finding: &Finding, rule: Option<&About>, docs: Option<&Docs>, origin: Origin) -> Value {
     let reason = &finding.strongest().reason;
     let title = rule.map_or(finding.rule.as_str(), |rule| rule.title);
     let mut info = json!({
@@ -146,13 +147,13 @@ fn finding_info(finding: &Finding, rule: Option<&About>, origin: Origin) -> Valu
         "modified_time": finding.updated_at.millis(),
         "first_seen_time": finding.first_seen.millis(),
         "last_seen_time": finding.last_seen.millis(),
-        "types": super::types(origin, rule),
+        "types": super::types(origin, docs),
         "analytic": {"name": title, "uid": finding.rule, "type_id": 1, "type": "Rule"},
         // The id of the product stood here, as `product_uid`, until 1.4.0 deprecated it.
         "product": {"name": PRODUCT, "vendor_name": PRODUCT, "version": VERSION},
     });
     let attacks: Vec<Value> =
-        rule.map(About::techniques).unwrap_or_default().into_iter().map(attack).collect();
+        docs.map(Docs::techniques).unwrap_or_default().into_iter().map(attack).collect();
     if !attacks.is_empty() {
         info["attacks"] = json!(attacks);
     }
@@ -246,20 +247,20 @@ fn actor(who: &Actor) -> Value {
 
 /// The rule's advice and the commands of its strongest witness. The schema requires a description where it has the
 /// object; its references are URLs, and the rules' references are names.
-fn remediation(finding: &Finding, rule: Option<&About>, catalogue: Catalogue) -> Option<Value> {
-    let mut parts: Vec<String> = super::what_to_do(rule, catalogue).into_iter().collect();
+fn remediation(finding: &Finding, docs: Option<&Docs>) -> Option<Value> {
+    let mut parts: Vec<String> = super::what_to_do(docs).into_iter().collect();
     let steps = &finding.strongest().steps;
     parts.extend(steps.iter().map(|step| format!("{}: {}", step.purpose, step.command)));
     (!parts.is_empty()).then(|| json!({"desc": parts.join("\n")}))
 }
 
-fn compliance(finding: &Finding, rule: Option<&About>) -> Value {
+fn compliance(finding: &Finding, docs: Option<&Docs>) -> Value {
     let (status_id, status) = match Compliance::of(finding) {
         Compliance::Pass => (1, "Pass"),
         Compliance::Warning => (2, "Warning"),
         Compliance::Fail => (3, "Fail"),
     };
-    let required = rule.map(About::requirements).unwrap_or_default();
+    let required = docs.map(Docs::requirements).unwrap_or_default();
     let mut standards: Vec<&str> = required.iter().map(|(standard, _)| standard.as_str()).collect();
     standards.dedup();
     let requirements: Vec<String> =
@@ -276,7 +277,7 @@ fn compliance(finding: &Finding, rule: Option<&About>) -> Value {
 }
 
 /// What the schema has no attribute for.
-fn unmapped(finding: &Finding, rule: Option<&About>) -> Value {
+fn unmapped(finding: &Finding, rule: Option<&About>, docs: Option<&Docs>) -> Value {
     let mut rest = json!({"finding_version": finding.version});
     let texts = [("aspect", &finding.aspect), ("who", &finding.who)];
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
@@ -284,7 +285,7 @@ fn unmapped(finding: &Finding, rule: Option<&About>) -> Value {
     }
     if let Some(rule) = rule {
         rest["catalogue"] = json!(rule.catalogue);
-        rest["references"] = json!(rule.reference_texts());
+        rest["references"] = json!(docs.map(Docs::reference_texts).unwrap_or_default());
     }
     rest
 }

@@ -389,21 +389,22 @@ fn partitions_come_from_the_arn_or_the_region() {
 
 #[test]
 fn references_are_taken_apart() {
-    let required = DOCUMENTED.find("admin-inline-policy").unwrap().requirements();
+    let required = DOCUMENTED.docs("admin-inline-policy").unwrap().requirements();
     let required: Vec<(&str, &str)> =
         required.iter().map(|(standard, item)| (standard.as_str(), *item)).collect();
     assert_eq!(required[..2], [("CIS AWS v3.0", "1.15"), ("CIS AWS v3.0", "1.16")]);
     assert_eq!(required.last(), Some(&("Security Hub", "IAM.21")));
-    assert_eq!(DOCUMENTED.find("role-trust-opened").unwrap().techniques(), ["T1098", "T1199"]);
+    assert_eq!(DOCUMENTED.docs("role-trust-opened").unwrap().techniques(), ["T1098", "T1199"]);
     let record = asff::finding(&inline_admin(), HOME, DOCUMENTED);
     assert_eq!(record["Compliance"]["RelatedRequirements"][0], "CIS AWS v3.0 1.15");
     // All rules name what they refer to in a form that is understood here.
     for rule in DOCUMENTED.all() {
+        let docs = DOCUMENTED.docs(rule.id).unwrap();
         let codes =
             |item: &&str| item.len() >= 5 && item[1..].chars().all(|c| c.is_ascii_digit() || c == '.');
-        assert!(rule.techniques().iter().all(codes), "{}", rule.id);
-        assert!(rule.requirements().len() <= 32, "{}", rule.id);
-        assert!(rule.requirements().iter().all(|(_, item)| !item.contains(' ')), "{}", rule.id);
+        assert!(docs.techniques().iter().all(codes), "{}", rule.id);
+        assert!(docs.requirements().len() <= 32, "{}", rule.id);
+        assert!(docs.requirements().iter().all(|(_, item)| !item.contains(' ')), "{}", rule.id);
     }
 }
 

@@ -39,8 +39,11 @@ macro_rules! declare_rule {
         pub(crate) struct $name;
 
         impl $name {
-            /// What is said of it above, for people.
-            pub(crate) const DOCS: &'static str = concat!($($doc, "\n"),+);
+            /// What explains it: the text above, and what it refers to.
+            pub(crate) const DOCS: &'static keepwatch_core::about::Docs = &keepwatch_core::about::Docs {
+                text: concat!($($doc, "\n"),+),
+                references: &$references,
+            };
 
             /// What is known of it without running it.
             pub(crate) const META: &'static keepwatch_core::engine::RuleMeta = &keepwatch_core::engine::RuleMeta {
@@ -50,7 +53,6 @@ macro_rules! declare_rule {
                     severity: keepwatch_core::severity::Severity::$severity,
                     confidence: keepwatch_core::severity::Confidence::$confidence,
                     catalogue: &$catalogue,
-                    references: &$references,
                     origin: $crate::kit::declare::declare_rule!(@origin $($origin)?),
                     finding: $crate::kit::declare::declare_rule!(@or $id $(, $finding)?),
                     general: $crate::kit::declare::declare_rule!(@or false $(, $general)?),
@@ -89,8 +91,8 @@ macro_rules! theme {
         /// What describes them.
         pub(crate) const ABOUT: &[&keepwatch_core::about::About] = &[$(&$file::$name::META.about,)+];
 
-        /// Their documentation.
-        pub(crate) const DOCS: &[&str] = &[$($file::$name::DOCS,)+];
+        /// What explains them.
+        pub(crate) const DOCS: &[&keepwatch_core::about::Docs] = &[$($file::$name::DOCS,)+];
     };
 }
 pub(crate) use theme;

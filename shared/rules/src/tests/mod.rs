@@ -104,7 +104,11 @@ fn ids_are_unique_kebab_case_and_findings_exist() {
             about.id,
             about.finding
         );
-        assert!(!about.references.is_empty() && !about.catalogue.is_empty(), "{}", about.id);
+        assert!(
+            !DOCUMENTED.docs(about.id).unwrap().references.is_empty() && !about.catalogue.is_empty(),
+            "{}",
+            about.id
+        );
     }
 }
 
@@ -113,7 +117,9 @@ fn every_rule_tells_what_why_what_to_do_and_what_it_avoids() {
     for about in all() {
         for heading in ["What it detects", "Why it matters", "What to do", "False positives"] {
             let text = DOCUMENTED
-                .section(about.id, heading)
+                .docs(about.id)
+                .unwrap()
+                .section(heading)
                 .unwrap_or_else(|| panic!("{} has no {heading}", about.id));
             assert!(text.len() > 40, "{}: {heading} says only {text:?}", about.id);
         }
@@ -135,7 +141,7 @@ fn a_rule_that_waits_to_be_switched_on_says_so() {
     let mut waiting = 0;
     for rule in RULES.iter().filter(|rule| rule.about().opt_in) {
         let about = rule.about();
-        let detects = DOCUMENTED.section(about.id, "What it detects").unwrap();
+        let detects = DOCUMENTED.docs(about.id).unwrap().section("What it detects").unwrap();
         let detects = detects.split_whitespace().collect::<Vec<_>>().join(" ");
         let command = format!("Off until it is switched on: keepwatch tune rule {} --on", about.id);
         assert!(detects.contains(&command), "{}: {detects}", about.id);

@@ -26,7 +26,6 @@ fn own(on: &[On]) -> &'static dyn Rule {
         severity: Severity::Low,
         confidence: Confidence::Low,
         catalogue: &["SIGMA"],
-        references: &[],
         origin: Origin::Event,
         finding: "sigma-x",
         general: false,
