@@ -27,9 +27,10 @@ class Template:
         self.resources = body["Resources"]
 
     def heard(self):
-        """The rules that hear events; the others are clocks."""
+        """The rules that hear events for detect; the others are clocks, and the watch over the owner's key."""
         rules = self.of_type("AWS::Events::Rule")
-        return {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
+        heard = {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
+        return {name: rule for name, rule in heard.items() if name != "KeyTouchedRule"}
 
     def of_type(self, kind):
         """Resources of a type, by logical id."""
@@ -43,8 +44,17 @@ class Template:
         properties = self.properties(name)
         if "Policies" in properties:
             (policy,) = properties["Policies"]
-            return policy["PolicyDocument"]["Statement"]
-        return (properties.get("PolicyDocument") or properties["KeyPolicy"])["Statement"]
+        else:
+            policy = properties
+        return [chosen(statement)[0] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def chosen(value):
+    """What a value is with a condition met, and without; twice the value where it hangs on none."""
+    if isinstance(value, dict) and set(value) == {"Fn::If"}:
+        _, met, unmet = value["Fn::If"]
+        return met, unmet
+    return value, value
 
 
 def listed(value):

@@ -1,30 +1,75 @@
-"""What is kept: encrypted with our key, and still there after a mistake."""
+"""What is kept: encrypted by AWS, with the owner's key only if he brings one, and still there after a mistake."""
 
 import pytest
 
-KEY = {"Fn::GetAtt": ["Key", "Arn"]}
+from conftest import chosen
+
+NONE = {"Ref": "AWS::NoValue"}
+KEY = {"Ref": "KeyArn"}
+# How each kind of resource takes a key. Without one AWS encrypts it with its own; SNS has none that alarms may use.
 HOLDS_DATA = {
-    "AWS::DynamoDB::Table": lambda p: p["SSESpecification"]["KMSMasterKeyId"],
-    "AWS::Lambda::Function": lambda p: p["KmsKeyArn"],
-    "AWS::Logs::LogGroup": lambda p: p["KmsKeyId"],
-    "AWS::SNS::Topic": lambda p: p["KmsMasterKeyId"],
-    "AWS::SQS::Queue": lambda p: p["KmsMasterKeyId"],
+    "AWS::DynamoDB::Table": ("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}),
+    "AWS::Lambda::Function": ("KmsKeyArn", KEY),
+    "AWS::Logs::LogGroup": ("KmsKeyId", KEY),
+    "AWS::SNS::Topic": ("KmsMasterKeyId", KEY),
+    "AWS::SQS::Queue": ("KmsMasterKeyId", KEY),
 }
 
 
+def test_the_stack_has_no_key_that_somebody_could_cut(stack):
+    """One call on a customer key (PutKeyPolicy, DisableKey) stops whatever hangs on it."""
+    assert not [name for name, r in stack.resources.items() if r["Type"].startswith("AWS::KMS::")]
+    assert stack.body["Parameters"]["KeyArn"]["Default"] == ""
+
+
 @pytest.mark.parametrize("kind", HOLDS_DATA)
-def test_everything_at_rest_is_encrypted_with_our_key(stack, kind):
+def test_a_key_is_used_only_if_the_owner_brings_one(stack, kind):
+    name_of_key, with_key = HOLDS_DATA[kind]
     resources = stack.of_type(kind)
     assert resources
     for name, resource in resources.items():
-        assert HOLDS_DATA[kind](resource["Properties"]) == KEY, name
+        if name == "OpsTopic":
+            assert name_of_key not in resource["Properties"]
+            continue
+        encryption = resource["Properties"][name_of_key]
+        assert chosen(encryption) == (with_key, NONE), name
+        assert encryption["Fn::If"][0] == "HasKey", name
 
 
-def test_the_key_rotates(stack):
-    assert stack.properties("Key")["EnableKeyRotation"] is True
+def test_queues_without_a_key_are_encrypted_by_sqs(stack):
+    for name, queue in stack.of_type("AWS::SQS::Queue").items():
+        assert chosen(queue["Properties"]["SqsManagedSseEnabled"]) == (NONE, True), name
 
 
-@pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue"])
+def test_what_tells_that_the_key_is_touched_depends_on_no_key_queue_or_function(stack):
+    rule = stack.resources["KeyTouchedRule"]
+    assert rule["Condition"] == "HasKey"
+    assert rule["Properties"]["State"] == "ENABLED"
+    (target,) = rule["Properties"]["Targets"]
+    assert target["Arn"] == {"Ref": "OpsTopic"}
+    assert "KmsMasterKeyId" not in stack.properties("OpsTopic")
+    allowed = {s["Sid"]: s for s in stack.statements("OpsTopicPolicy")}["KeyTouched"]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["KeyTouchedRule", "Arn"]}}}
+
+
+def test_every_call_that_can_take_the_key_away_is_told(stack):
+    pattern = stack.properties("KeyTouchedRule")["EventPattern"]
+    detail = pattern["detail"]
+    assert detail["resources"] == {"ARN": [KEY]}
+    # What takes the key from those who need it, what gives it to others, and what undoes that.
+    assert {"PutKeyPolicy", "DisableKey", "ScheduleKeyDeletion", "DeleteImportedKeyMaterial", "RevokeGrant"} <= set(
+        detail["eventName"]
+    )
+    assert {"CreateGrant", "RetireGrant", "CreateAlias", "UpdateAlias", "DeleteAlias"} <= set(detail["eventName"])
+    assert {"EnableKey", "CancelKeyDeletion", "ImportKeyMaterial"} <= set(detail["eventName"])
+    # A stack of somebody else's works through CloudFormation: it is heard like anybody.
+    assert detail["userIdentity"] == {
+        "invokedBy": [{"exists": False}, {"anything-but": ["dynamodb.amazonaws.com", "lambda.amazonaws.com"]}]
+    }
+
+
+@pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue"])
 def test_what_holds_evidence_outlives_the_stack(stack, kind):
     """And a first deployment that fails leaves nothing in the way of the next."""
     for name, resource in stack.of_type(kind).items():
@@ -108,13 +153,12 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
 
 
 def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
-    """Two dollars a month: the key is one, and alarms past CloudWatch's ten free ones are ten cents each."""
+    """A key is a dollar a month, and an alarm past CloudWatch's ten free ones is ten cents."""
     allowed = {
         "AWS::CloudWatch::Alarm",
         "AWS::DynamoDB::Table",
         "AWS::Events::Rule",
         "AWS::IAM::Role",
-        "AWS::KMS::Key",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Permission",
         "AWS::Lambda::EventSourceMapping",
@@ -127,9 +171,7 @@ def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
         "AWS::SQS::QueuePolicy",
     }
     assert {resource["Type"] for resource in stack.resources.values()} <= allowed
-    keys = len(stack.of_type("AWS::KMS::Key")) * 1.00
-    alarms = max(0, len(stack.of_type("AWS::CloudWatch::Alarm")) - 10) * 0.10
-    assert keys + alarms <= 2.00
+    assert len(stack.of_type("AWS::CloudWatch::Alarm")) <= 10
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert "TracingConfig" not in function["Properties"], name
         assert function["Properties"]["MemorySize"] <= 256, name

@@ -80,3 +80,37 @@ def test_only_aws_services_are_heard(stack):
         for source in rule["Properties"]["EventPattern"]["source"]:
             prefix = source["prefix"] if isinstance(source, dict) else source
             assert prefix.startswith("aws."), name
+
+
+def test_only_heartbeat_and_the_watch_over_a_key_send_something_else_than_the_event(stack):
+    """`self-event-rule-changed` takes an input of any other rule for tampering, CloudFormation's too."""
+    own_input = {
+        rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}")
+        for rule in stack.of_type("AWS::Events::Rule").values()
+        for target in rule["Properties"]["Targets"]
+        if target.keys() & {"Input", "InputPath", "InputTransformer"}
+    }
+    assert own_input == {"-heartbeat", "-key-touched"}
+
+
+def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(stack):
+    """`self-event-rule-changed` takes it for tampering when any other rule loses its targets."""
+    optional = {
+        rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}")
+        for rule in stack.of_type("AWS::Events::Rule").values()
+        if "Condition" in rule
+    }
+    assert optional == {"-own-rules", "-key-touched"}
+
+
+def test_no_policy_of_the_stack_denies_anything_but_calls_without_tls(stack):
+    """The rules on Keepwatch itself take every other denial for tampering, CloudFormation's too."""
+    policies = ["AWS::IAM::Role", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"]
+    for name in (name for kind in policies for name in stack.of_type(kind)):
+        for statement in stack.statements(name):
+            if statement["Effect"] == "Deny":
+                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name
+    for name, role in stack.of_type("AWS::IAM::Role").items():
+        assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role["Properties"].keys(), name
+    for name, function in stack.of_type("AWS::Lambda::Function").items():
+        assert "ReservedConcurrentExecutions" not in function["Properties"], name

@@ -16,6 +16,8 @@ ACTIONS = {
         },
         "Settings": {"dynamodb:Scan"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "MessagesOfAnEarlierKey": {"kms:Decrypt"},
+        "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
         "ReadIdentities": {
             "iam:GetAccessKeyLastUsed",
@@ -57,6 +59,7 @@ ACTIONS = {
         "Alerts": {"sns:GetTopicAttributes", "sns:Publish"},
         "GivenUp": {"sqs:SendMessage"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     },
     "SecurityHubRole": {
@@ -69,6 +72,7 @@ ACTIONS = {
         "Import": {"securityhub:BatchImportFindings"},
         "GivenUp": {"sqs:SendMessage"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     },
 }
@@ -134,7 +138,8 @@ def test_securityhub_reads_the_stream_alone_and_imports_into_this_accounts_own_p
             ":product/${AWS::AccountId}/default"
         },
         "GivenUp": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
-        "Encryption": {"Fn::GetAtt": ["Key", "Arn"]},
+        "Encryption": {"Ref": "KeyArn"},
+        "ItemsOfAnEarlierKey": {"Fn::Sub": "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
         "Logs": {"Fn::GetAtt": ["SecurityHubLogs", "Arn"]},
     }
 
@@ -169,23 +174,33 @@ def test_all_queues_and_topics_have_those_policies(stack):
         assert stack.properties(f"{topic}Policy")["Topics"] == [{"Ref": topic}]
 
 
-def test_the_key_serves_the_services_that_need_it_and_only_for_this_account(stack):
-    statements = {s["Sid"]: s for s in stack.statements("Key")}
-    assert set(statements) == {"AccountDelegatesToIam", "ServicesOfThisAccount", "LogsOfThisStack"}
-    services = statements["ServicesOfThisAccount"]
-    assert services["Principal"]["Service"] == [
-        "events.amazonaws.com",
-        "cloudwatch.amazonaws.com",
-        "sns.amazonaws.com",
-    ]
-    assert services["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    (logs,) = statements["LogsOfThisStack"]["Condition"]["ArnLike"].values()
-    assert logs["Fn::Sub"].endswith(":log-group:${AWS::StackName}-*")
+def test_a_role_uses_the_owners_key_only_where_there_is_one(stack):
+    for role in ACTIONS:
+        (policy,) = stack.properties(role)["Policies"]
+        (choice,) = [s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s]
+        condition, statement, otherwise = choice
+        assert (condition, statement["Sid"], otherwise) == ("HasKey", "Encryption", {"Ref": "AWS::NoValue"})
+        assert statement["Resource"] == {"Ref": "KeyArn"}
+
+
+def test_what_an_earlier_key_encrypted_is_read_through_our_own_queue_and_tables_alone(stack):
+    """A stack that had a key of its own is upgraded with messages in its queue and records in its stream."""
+    for role in ACTIONS:
+        for statement in stack.statements(role):
+            if not statement["Sid"].endswith("OfAnEarlierKey"):
+                continue
+            (condition,) = statement["Condition"].items()
+            assert condition[0] == "StringEquals"
+            assert {"Action": statement["Action"], "keys": set(condition[1])} in (
+                {"Action": "kms:Decrypt", "keys": {"kms:ViaService", "kms:EncryptionContext:aws:sqs:arn"}},
+                {"Action": "kms:Decrypt", "keys": {"kms:ViaService", "kms:EncryptionContext:aws:dynamodb:tableName"}},
+            )
 
 
 def test_no_rule_targets_an_encrypted_topic(stack):
-    """EventBridge sends no aws:SourceAccount to KMS for topics, so the key would refuse it."""
-    topics = stack.of_type("AWS::SNS::Topic")
+    """EventBridge sends no aws:SourceAccount to KMS for topics, so a careful key would refuse it."""
+    encrypted = {n for n, topic in stack.of_type("AWS::SNS::Topic").items() if "KmsMasterKeyId" in topic["Properties"]}
+    assert encrypted == {"AlertTopic"}
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
-            assert target["Arn"].get("Ref") not in topics, name
+            assert target["Arn"].get("Ref") not in encrypted, name

@@ -14,6 +14,7 @@ mod escalation;
 mod grant;
 mod holder;
 mod level;
+pub mod lockout;
 pub mod managed;
 mod managed_table;
 mod named;

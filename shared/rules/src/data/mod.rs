@@ -4,6 +4,7 @@ use crate::kit::declare::theme;
 
 theme! {
     kms_key::KmsKey,
+    key_lockout::KeyLockout,
     ebs_encryption::EbsEncryption,
     bucket_protection::BucketProtection,
     mass_deletion::MassDeletion,

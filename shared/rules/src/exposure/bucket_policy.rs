@@ -49,7 +49,7 @@ impl Rule for BucketPolicy {
             name: format!("bucket {bucket}"),
             everyone: Severity::Critical,
             account: Severity::High,
-            is_new: false,
+            settles: true,
         };
         if record.event_name.or_empty() != "PutBucketPolicy" {
             policed.removed(record, cx);

@@ -1,10 +1,13 @@
+use keepwatch_policy::lockout::locked_out;
+
 use super::policed::{Policed, document};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
     /// The policy of a KMS key lets somebody outside the account use the key: everybody (critical) or another
-    /// account (high). A policy that opens nothing settles the finding.
+    /// account (high). A policy that opens nothing settles the finding, unless it leaves the account itself out too:
+    /// that is a finding of its own.
     /// ## Why it matters
     /// Whoever may use the key can decrypt what it protects as soon as he has the data; whoever may change
     /// its policy can lock you out of your own data for ransom.
@@ -47,6 +50,8 @@ impl Rule for KeyPolicy {
             None if is_new && !record.request_omitted() => return Ok(()),
             None => Err("the event does not carry the policy".to_owned()),
         };
+        let leaves_account_out =
+            written.as_ref().is_ok_and(|written| locked_out(written, record.account()).is_some());
         let policed = Policed {
             service: "kms",
             arn: if id.starts_with("arn:") {
@@ -57,7 +62,7 @@ impl Rule for KeyPolicy {
             name: format!("KMS key {key}"),
             everyone: Severity::Critical,
             account: Severity::High,
-            is_new,
+            settles: !is_new && !leaves_account_out,
         };
         let place = ("--region", policed.region().unwrap_or(record.aws_region.or_empty()));
         policed.judge(record, cx, written, |seen| {
@@ -146,6 +151,19 @@ mod tests {
             assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
         }
         assert_eq!(fired(&KeyPolicy, &put("{broken")).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_locks_the_account_out_too_is_no_good_news() {
+        let only = |principal: &str| {
+            json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:*", "Resource": "*"}]})
+            .to_string()
+        };
+        quiet(&KeyPolicy, &[put(&only("arn:aws:iam::111122223333:user/mallory"))]);
+        // What it opens is told all the same.
+        let opened = observe(&KeyPolicy, &put(&only("999988887777")));
+        assert_eq!((opened.len(), opened[0].verdict), (1, Verdict::Failing));
     }
 
     #[test]

@@ -22,8 +22,9 @@ pub(super) struct Policed<'p> {
     pub(super) everyone: Severity,
     /// How bad it is that another account comes.
     pub(super) account: Severity,
-    /// Whether the call made it, so that there is nothing yet to be settled.
-    pub(super) is_new: bool,
+    /// Whether a policy that opens nothing is good news. It is none about what the call has just made, nor where the
+    /// policy leaves the owner out as well.
+    pub(super) settles: bool,
 }
 
 /// The document that a call carries, if it carries one that is not empty.
@@ -87,10 +88,10 @@ impl Policed<'_> {
         };
         let title = format!("{who} rewrote the policy of {name}, and {left}");
         // Either kind of opening may go while the other stays.
-        if open.is_none() && !self.is_new {
+        if open.is_none() && self.settles {
             cx.report(self.at_home(cx.passing(&self.arn, &title)));
         }
-        if narrowed.is_none() && !self.is_new {
+        if narrowed.is_none() && self.settles {
             cx.report(self.at_home(cx.passing(&self.arn, &title)).aspect(NARROWED));
         }
         for seen in open.into_iter().chain(narrowed) {

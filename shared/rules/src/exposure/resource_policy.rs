@@ -85,7 +85,7 @@ impl Rule for ResourcePolicy {
             name: place.name,
             everyone: place.everyone,
             account: place.account,
-            is_new: event.starts_with("Create"),
+            settles: !event.starts_with("Create"),
         };
         if matches!(event, "AddPermission" | "RemovePermission") {
             labelled(record, cx, &policed, |seen, label| {

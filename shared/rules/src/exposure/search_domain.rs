@@ -88,7 +88,7 @@ impl Rule for SearchDomain {
             name: format!("search domain {domain}"),
             everyone: if guarded { Severity::Low } else { Severity::Critical },
             account: Severity::High,
-            is_new,
+            settles: !is_new,
         };
         if gone {
             policed.removed(record, cx);

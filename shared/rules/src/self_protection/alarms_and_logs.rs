@@ -1,4 +1,4 @@
-use super::common::{deployed, is_ours, report_change};
+use super::common::{ByDeployment, deployed, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -11,7 +11,7 @@ declare_rule! {
     /// ## What to do
     /// Enable the alarm's actions, or deploy the stack again.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low. An alarm that is set to ALARM, to see whether the mail
+    /// Deployments: what CloudFormation does is low, unless it mutes an alarm, which no deployment does. An alarm that is set to ALARM, to see whether the mail
     /// arrives, is low as well. Log groups that an earlier stack of the same name left
     /// behind are deleted on purpose.
     AlarmsAndLogs {
@@ -50,7 +50,7 @@ impl Rule for AlarmsAndLogs {
                     "logs describe-log-groups",
                     &[("--log-group-name-prefix", group), ("--region", region(record))],
                 );
-            report_change(record, cx, stop_caller(seen, record));
+            report_change(record, cx, stop_caller(seen, record), ByDeployment::Often);
             return Ok(());
         }
         let one = text_at(request, &["alarmName"]);
@@ -103,7 +103,8 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
             true => seen.step("Have it tell again", "cloudwatch enable-alarm-actions", &options),
             false => seen.step("How does it look now?", "cloudwatch describe-alarms", &options),
         };
-        report_change(record, cx, stop_caller(seen, record));
+        let done = if *aspect == actions { ByDeployment::Never } else { ByDeployment::Often };
+        report_change(record, cx, stop_caller(seen, record), done);
     }
 }
 
@@ -173,6 +174,13 @@ mod tests {
             Severity::Low,
             &by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]})),
         );
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let muted = json!({"alarmName": "keepwatch-Silent", "actionsEnabled": false});
+        let seen = observe(&AlarmsAndLogs, &by_stack("monitoring", "PutMetricAlarm", muted));
+        assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::High]);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! What the rules on Keepwatch itself share.
 
+use keepwatch_base::wildcard;
+use keepwatch_policy::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use serde_json::Value;
+
 use crate::kit::prelude::*;
 
 /// Whether a resource of this name belongs to Keepwatch's stack, or to one that is named after it, such as a
@@ -9,8 +13,16 @@ pub(super) fn is_ours(cx: &Cx<'_>, name: &str) -> bool {
     !stack.is_empty() && name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
 }
 
-/// What a deployment does only when the address changes, or never: what it would delete so is kept.
-pub(super) const RARE: [&str; 4] = ["Subscribe", "DeleteTopic", "DeleteTable", "DeleteQueue"];
+/// What a deployment of Keepwatch's stack has to do with a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByDeployment {
+    /// It does so at any time.
+    Often,
+    /// It does so when the address or the key changes. Any other stack can do so too.
+    Seldom,
+    /// It never does so: there is nothing like it in the template. Whoever has CloudFormation do it means it.
+    Never,
+}
 
 /// Whether CloudFormation makes the call, as part of a deployment. Callers cannot claim that.
 pub(super) fn deployed(record: &Record<'_>) -> bool {
@@ -18,22 +30,29 @@ pub(super) fn deployed(record: &Record<'_>) -> bool {
 }
 
 /// Finishes an observation. A deployment is told once, by `self-stack-changed`, and its single calls are low, as is what an
-/// AWS service does for itself. But the event does not say whose stack it is, and anybody's may subscribe to our topic:
-/// that is mailed. Everybody else is heard, listed as automation or not.
-pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation) {
-    let service = cx.automation() == Some(Automation::Service);
-    let seen = if deployed(record) || service {
-        let by = if service {
-            "an AWS service acting for itself"
-        } else {
-            "CloudFormation, as part of a deployment"
-        };
-        let name = record.event_name.or_empty();
-        let rare = !service && RARE.contains(&name);
-        let severity = seen.severity.min(if rare { Severity::Medium } else { Severity::Low });
-        seen.severity(severity).detail("Automation", by)
+/// AWS service does for itself. But the event does not say whose stack it is: what deployments do seldom is mailed, and what
+/// they never do is as bad as if no CloudFormation were in between. Everybody else is heard, listed as automation or not.
+pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation, done: ByDeployment) {
+    let lowered = if cx.automation() == Some(Automation::Service) {
+        Some((Severity::Low, "an AWS service acting for itself"))
+    } else if deployed(record) {
+        match done {
+            ByDeployment::Often => Some((Severity::Low, "CloudFormation, as part of a deployment")),
+            ByDeployment::Seldom => Some((Severity::Medium, "CloudFormation, for whichever stack")),
+            ByDeployment::Never => None,
+        }
     } else {
-        seen
+        None
+    };
+    let seen = match lowered {
+        Some((most, by)) => {
+            let severity = seen.severity.min(most);
+            seen.severity(severity).detail("Automation", by)
+        }
+        None if deployed(record) => {
+            seen.detail("CloudFormation", "made the call, but no deployment of Keepwatch does that")
+        }
+        None => seen,
     };
     let stack = cx.config.stack.clone();
     cx.report(seen.step(
@@ -41,6 +60,68 @@ pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observat
         "cloudformation detect-stack-drift",
         &[("--stack-name", &stack)],
     ));
+}
+
+/// Why no deployment of ours writes this policy on `resource`, an ARN of ours (a role's trust policy names no resource): it
+/// denies more than what comes without TLS, or it does not let the service in that `needs` names with an action. `None`
+/// where it may be ours.
+pub(super) fn foreign_policy(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    resource: &str,
+    policy: &Value,
+    needs: Option<(&str, &str)>,
+) -> Option<String> {
+    let document = match Document::from_value(policy) {
+        Ok(document) => document,
+        Err(error) => return Some(error.to_string()),
+    };
+    if let Some(why) = denies(&document) {
+        return Some(why);
+    }
+    let (service, action) = needs?;
+    let lets_in = |statement: &Statement| {
+        let named = |one: &Principal| {
+            one.value == "*"
+                || (one.kind == PrincipalKind::Service && one.value.eq_ignore_ascii_case(service))
+        };
+        statement.effect == Effect::Allow
+            && statement.principals.iter().any(named)
+            && statement.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action))
+            && (statement.resources.is_empty()
+                || statement.resources.iter().any(|p| wildcard::matches(p, resource)))
+            && statement.conditions.iter().all(|condition| meets(record, cx, condition))
+    };
+    let missing = !document.statements.iter().any(lets_in);
+    missing.then(|| format!("the policy does not let {service} call {action}"))
+}
+
+/// What a policy denies besides calls without TLS.
+pub(super) fn denies(document: &Document) -> Option<String> {
+    let without_tls = |statement: &Statement| {
+        statement.conditions.iter().any(|condition| {
+            condition.operator.eq_ignore_ascii_case("Bool")
+                && condition.key.eq_ignore_ascii_case("aws:SecureTransport")
+                && condition.values == ["false"]
+        })
+    };
+    let denied = document.statements.iter().find(|one| one.effect == Effect::Deny && !without_tls(one));
+    denied.map(|statement| match &statement.not_actions {
+        Some(_) => "the policy denies all actions but a few".to_owned(),
+        None => format!("the policy denies {}", statement.actions.join(", ")),
+    })
+}
+
+/// Whether our event rules meet the condition, by their ARNs or by the account.
+fn meets(record: &Record<'_>, cx: &Cx<'_>, condition: &Condition) -> bool {
+    let operator = condition.operator.to_ascii_lowercase();
+    let like = ["arnlike", "arnequals", "stringlike", "stringequals"].contains(&operator.as_str());
+    let value = match condition.key.to_ascii_lowercase().as_str() {
+        "aws:sourcearn" => record.arn("events", &format!("rule/{}-calls-1", cx.config.stack)),
+        "aws:sourceaccount" => record.account().to_owned(),
+        _ => return false,
+    };
+    like && condition.values.iter().any(|pattern| wildcard::matches(pattern, &value))
 }
 
 #[cfg(test)]

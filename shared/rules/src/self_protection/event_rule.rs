@@ -1,4 +1,4 @@
-use super::common::{deployed, is_ours, report_change};
+use super::common::{ByDeployment, deployed, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -12,7 +12,8 @@ declare_rule! {
     /// Enable the rule, or deploy the stack again. Look at what the caller did since: Keepwatch may not have
     /// seen it.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding. Disabling a rule, taking
+    /// its targets away or giving it others is not low: no deployment does that, but any stack can.
     EventRule {
         id: "self-event-rule-changed",
         title: "One of Keepwatch's EventBridge rules was tampered with",
@@ -30,6 +31,12 @@ declare_rule! {
         repeat_hours: 1,
     }
 }
+
+/// The rules of the template that send something else than the event: `tests/template` holds the template to it.
+const OWN_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
+
+/// The rules that come and go with a parameter, so that a deployment may take their targets away.
+const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -49,7 +56,7 @@ impl Rule for EventRule {
         let given = items_at(request, &["targets"]);
         let targets: Vec<&str> = given.iter().filter_map(|target| text_at(target, &["arn"])).collect();
         // A constant in place of the event makes Keepwatch deaf as well as no target would.
-        let replaced = !deployed(record)
+        let replaced = !(deployed(record) && OWN_INPUT.iter().any(|rule| name.ends_with(rule)))
             && given.iter().any(|target| {
                 ["input", "inputPath", "inputTransformer"]
                     .iter()
@@ -127,7 +134,13 @@ fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, 
         }
         _ => seen,
     };
-    report_change(record, cx, stop_caller(seen, record));
+    let removed = record.event_name.or_empty() == "RemoveTargets";
+    let done = match (aspect, did) {
+        ("targets", _) if removed && OPTIONAL.iter().any(|rule| name.ends_with(rule)) => ByDeployment::Seldom,
+        ("state", "disabled") | ("targets" | "other targets", _) => ByDeployment::Never,
+        _ => ByDeployment::Often,
+    };
+    report_change(record, cx, stop_caller(seen, record), done);
 }
 
 #[cfg(test)]
@@ -219,6 +232,38 @@ mod tests {
         let agent = json!({"requestParameters": {"name": "keepwatch-root"},
             "userAgent": "cloudformation.amazonaws.com"});
         fires_at(&EventRule, Severity::Critical, &call("events", "DisableRule", agent));
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let outside = "arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2";
+        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let targets = |rule: &str, target: Value| json!({"rule": rule, "targets": [target]});
+        let constant = json!({"id": "intake", "arn": ours, "input": "{}"});
+        for (event, request, severity) in [
+            ("DisableRule", json!({"name": "keepwatch-calls-1"}), Severity::Critical),
+            ("PutRule", json!({"name": "keepwatch-calls-1", "state": "DISABLED"}), Severity::Critical),
+            ("RemoveTargets", json!({"rule": "keepwatch-calls-1", "ids": ["intake"]}), Severity::Critical),
+            ("PutTargets", targets("keepwatch-calls-1", constant.clone()), Severity::Critical),
+            ("PutTargets", targets("keepwatch-calls-1", json!({"id": "x", "arn": outside})), Severity::High),
+            (
+                "PutTargets",
+                targets("keepwatch-heartbeat", json!({"id": "x", "arn": outside})),
+                Severity::High,
+            ),
+        ] {
+            let seen = observe(&EventRule, &by_stack("events", event, request));
+            let worst = seen.iter().max_by_key(|one| one.severity).expect("an observation");
+            assert_eq!((worst.severity, worst.verdict), (severity, Verdict::Failing), "{event}");
+            assert!(worst.details.iter().any(|(name, _)| *name == "CloudFormation"), "{event}");
+        }
+        // Whoever takes his own rules out again deploys exactly this.
+        let optional = json!({"rule": "keepwatch-own-rules", "ids": ["intake"]});
+        fires_at(&EventRule, Severity::Medium, &by_stack("events", "RemoveTargets", optional));
+        // The heartbeat says what the template gives it to say.
+        let beat =
+            observe(&EventRule, &by_stack("events", "PutTargets", targets("keepwatch-heartbeat", constant)));
+        assert_eq!(beat[0].verdict, Verdict::Passing);
     }
 
     #[test]

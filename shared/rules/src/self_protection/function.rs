@@ -1,4 +1,4 @@
-use super::common::{deployed, is_ours, report_change};
+use super::common::{ByDeployment, deployed, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -12,7 +12,8 @@ declare_rule! {
     /// ## What to do
     /// Deploy the stack again from code that you trust. Look at what the caller did since.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding.
+    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding. A reserved concurrency or
+    /// an event source that is switched off is not low: no deployment does that.
     Function {
         id: "self-function-changed",
         title: "One of Keepwatch's functions was tampered with",
@@ -131,7 +132,13 @@ impl Rule for Function {
             ),
             _ => seen,
         };
-        report_change(record, cx, stop_caller(seen, record));
+        let off = event == "UpdateEventSourceMapping" && flag_at(request, &["enabled"]) == Some(false);
+        let done = match event {
+            "PutFunctionConcurrency" => ByDeployment::Never,
+            _ if off => ByDeployment::Never,
+            _ => ByDeployment::Often,
+        };
+        report_change(record, cx, stop_caller(seen, record), done);
         Ok(())
     }
 }
@@ -328,6 +335,25 @@ mod tests {
             Severity::Low,
             &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-securityhub")),
         );
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let name = json!("keepwatch-detect");
+        for (event, request) in [
+            (
+                "PutFunctionConcurrency20171031",
+                json!({"functionName": name, "reservedConcurrentExecutions": 0}),
+            ),
+            (
+                "UpdateEventSourceMapping20150331",
+                json!({"functionName": name, "uUID": "a1", "enabled": false}),
+            ),
+        ] {
+            fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
+        }
+        let some = json!({"functionName": name, "reservedConcurrentExecutions": 1});
+        fires_at(&Function, Severity::Medium, &by_stack("lambda", "PutFunctionConcurrency20171031", some));
     }
 
     #[test]

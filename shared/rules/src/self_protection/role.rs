@@ -1,4 +1,6 @@
-use super::common::{deployed, is_ours, report_change};
+use keepwatch_policy::Document;
+
+use super::common::{ByDeployment, denies, deployed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -12,7 +14,8 @@ declare_rule! {
     /// Deploy the stack again, which sets the role's policies right, and detach what the template does not
     /// name.
     /// ## False positives
-    /// Deployments: what CloudFormation takes away is low, and what it sets again closes the finding.
+    /// Deployments: what CloudFormation takes away is low, and what it sets again closes the finding. A policy that denies
+    /// or is attached, a boundary, a role that Lambda may no longer assume: no deployment does that, but any stack can.
     Role {
         id: "self-role-changed",
         title: "The role of one of Keepwatch's functions was tampered with",
@@ -50,7 +53,11 @@ impl Rule for Role {
         let arn = record.iam_arn("role", name);
         let mut aspect = policy.unwrap_or(record.event_name.or_empty());
         let sets = ["Put", "Attach", "UpdateAssume"];
-        if deployed(record) && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb)) {
+        let foreign = foreign(record, cx);
+        if deployed(record)
+            && foreign.is_none()
+            && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb))
+        {
             cx.report(cx.passing(&arn, format!("A deployment set Keepwatch's role {name}")).aspect(aspect));
             // Any stack can have CloudFormation set it: it stays on record besides.
             aspect = "deployment";
@@ -64,8 +71,29 @@ impl Rule for Role {
             .detail_if("Document", document)
             .step("Which policies has it now?", "iam list-attached-role-policies", &[("--role-name", name)])
             .step("And which inline policies?", "iam list-role-policies", &[("--role-name", name)]);
-        report_change(record, cx, stop_caller(seen, record));
+        let (seen, done) = match foreign {
+            Some(why) => (seen.because(as_sentence(&why)), ByDeployment::Never),
+            None => (seen, ByDeployment::Often),
+        };
+        report_change(record, cx, stop_caller(seen, record), done);
         Ok(())
+    }
+}
+
+/// Why no deployment of ours makes the change.
+fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
+    let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
+    match record.event_name.or_empty() {
+        "PutRolePolicy" => match Document::from_value(document?) {
+            Ok(document) => denies(&document),
+            Err(error) => Some(error.to_string()),
+        },
+        "UpdateAssumeRolePolicy" => {
+            foreign_policy(record, cx, "", document?, Some(("lambda.amazonaws.com", "sts:AssumeRole")))
+        }
+        "AttachRolePolicy" => Some("no policy of the template is attached to a role".to_owned()),
+        "PutRolePermissionsBoundary" => Some("no role of the template has a boundary".to_owned()),
+        _ => None,
     }
 }
 
@@ -121,6 +149,35 @@ mod tests {
             let good = observe(&Role, &by_stack("iam", good, request.clone()));
             assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
         }
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let role = "keepwatch-NotifyRole-A1B2C3";
+        let policy =
+            |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        let denied = policy(json!({"Effect": "Deny", "Action": "*", "Resource": "*"}));
+        let trust = |service: &str| {
+            policy(json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}))
+        };
+        for (event, request) in [
+            ("PutRolePolicy", json!({"roleName": role, "policyName": "x", "policyDocument": denied})),
+            (
+                "AttachRolePolicy",
+                json!({"roleName": role, "policyArn": "arn:aws:iam::aws:policy/AWSDenyAll"}),
+            ),
+            ("PutRolePermissionsBoundary", json!({"roleName": role, "permissionsBoundary": "x"})),
+            (
+                "UpdateAssumeRolePolicy",
+                json!({"roleName": role, "policyDocument": trust("ec2.amazonaws.com")}),
+            ),
+        ] {
+            // And none of it is good news.
+            fires_at(&Role, Severity::High, &by_stack("iam", event, request));
+        }
+        let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
+        let seen = observe(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
+        assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
     }
 
     #[test]

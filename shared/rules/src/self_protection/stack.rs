@@ -1,11 +1,13 @@
+use serde_json::Value;
+
 use super::common::is_ours;
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// Keepwatch's CloudFormation stack was deleted or deployed again, or its protection against deletion was
-    /// taken away. A change set that was only made is low: whoever executes it by its ARN alone leaves no
-    /// stack's name in the event.
+    /// Keepwatch's CloudFormation stack was deleted, deployed again or rolled back, a change set for it was made, its
+    /// resources are to move to another stack, or its protection against deletion was taken away. The change set
+    /// counts as a deployment: whoever executes it by its ARN alone leaves no stack's name in the event.
     /// ## Why it matters
     /// Whoever may deploy the stack decides what Keepwatch sees. Deleting it is the quickest way to be rid of
     /// it: this mail may be the last one.
@@ -22,8 +24,9 @@ declare_rule! {
         catalogue: ["SELF-05"],
         references: [attack(&["T1562.001"])],
         on: [On::Call("cloudformation.amazonaws.com", &[
-            "DeleteStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet",
-            "UpdateTerminationProtection", "SetStackPolicy",
+            "DeleteStack", "CreateStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "CancelUpdateStack",
+            "RollbackStack", "ContinueUpdateRollback", "CreateStackRefactor", "UpdateTerminationProtection",
+            "SetStackPolicy",
         ])],
     }
 }
@@ -31,10 +34,9 @@ declare_rule! {
 impl Rule for Stack {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
-        let Some(name) = stack(record) else { return Ok(()) };
-        if cx.config.stack.is_empty() || (name != cx.config.stack && !is_ours(cx, name)) {
-            return Ok(());
-        }
+        let own =
+            |name: &&str| !cx.config.stack.is_empty() && (*name == cx.config.stack || is_ours(cx, name));
+        let Some(name) = stacks(request).into_iter().find(own) else { return Ok(()) };
         let arn = record.arn("cloudformation", &format!("stack/{name}"));
         let (aspect, severity, title) = match record.event_name.or_empty() {
             "DeleteStack" => ("stack", Severity::Critical, format!("{who} deletes Keepwatch: stack {name}")),
@@ -52,11 +54,19 @@ impl Rule for Stack {
             "SetStackPolicy" => {
                 ("policy", Severity::Medium, format!("{who} changed the policy of Keepwatch's stack {name}"))
             }
+            "CreateStackRefactor" => (
+                "refactor",
+                Severity::High,
+                format!("{who} is moving resources between Keepwatch's stack {name} and another"),
+            ),
             "CreateChangeSet" => (
                 "deployment",
-                Severity::Low,
+                Severity::Medium,
                 format!("{who} prepared a deployment of Keepwatch: stack {name}"),
             ),
+            "CancelUpdateStack" | "RollbackStack" | "ContinueUpdateRollback" => {
+                ("deployment", Severity::Medium, format!("{who} rolled Keepwatch back: stack {name}"))
+            }
             _ => ("deployment", Severity::Medium, format!("Keepwatch was redeployed by {who}: stack {name}")),
         };
         let at = [("--stack-name", name), ("--region", region(record))];
@@ -81,15 +91,28 @@ impl Rule for Stack {
     }
 }
 
-/// The stack's own name, from a name, `arn:…:stack/NAME/ID`, or nothing where only a change set is named.
-fn stack<'r>(record: &'r Record<'_>) -> Option<&'r str> {
-    let given = text_at(record.request(), &["stackName"])?;
-    Some(given.split_once(":stack/").map_or(given, |(_, rest)| rest.split('/').next().unwrap_or(rest)))
+/// The stack's own name.
+fn name_of(given: &str) -> &str {
+    let rest = given.split_once(":stack/").map_or(given, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+/// The names of the stacks that the call is about, from names or `arn:…:stack/NAME/ID`; none where only a change set is
+/// named.
+fn stacks(request: &Value) -> Vec<&str> {
+    let mut given: Vec<&str> = text_at(request, &["stackName"]).into_iter().collect();
+    given.extend(
+        items_at(request, &["stackDefinitions"]).into_iter().filter_map(|one| text_at(one, &["stackName"])),
+    );
+    for moved in items_at(request, &["resourceMappings"]) {
+        given.extend(["source", "destination"].iter().filter_map(|end| text_at(moved, &[end, "stackName"])));
+    }
+    given.into_iter().map(name_of).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::testing::*;
@@ -116,7 +139,7 @@ mod tests {
         assert_eq!(again.finding_id(), seen.finding_id());
         let prepared = fires_at(
             &Stack,
-            Severity::Low,
+            Severity::Medium,
             &cloudformation("CreateChangeSet", json!({"stackName": id, "changeSetName": "x"})),
         );
         assert_eq!(prepared.finding_id(), seen.finding_id());
@@ -135,6 +158,16 @@ mod tests {
             Severity::Medium,
             &cloudformation("SetStackPolicy", json!({"stackName": "keepwatch"})),
         );
+        for event in ["CreateStack", "RollbackStack", "ContinueUpdateRollback", "CancelUpdateStack"] {
+            let seen =
+                fires_at(&Stack, Severity::Medium, &cloudformation(event, json!({"stackName": "keepwatch"})));
+            assert_eq!(seen.finding_id(), again.finding_id(), "{event}");
+        }
+        let moved = json!({"resourceMappings": [{"source": {"stackName": id, "logicalResourceId": "IntakeQueue"},
+            "destination": {"stackName": "shop", "logicalResourceId": "Queue"}}]});
+        fires_at(&Stack, Severity::High, &cloudformation("CreateStackRefactor", moved));
+        let defined = json!({"stackDefinitions": [{"stackName": "shop"}, {"stackName": "keepwatch"}]});
+        fires_at(&Stack, Severity::High, &cloudformation("CreateStackRefactor", defined));
         let off = fires_at(&Stack, Severity::High, &protection(false));
         let on = observe(&Stack, &protection(true));
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));

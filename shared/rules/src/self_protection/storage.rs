@@ -1,4 +1,4 @@
-use super::common::{is_ours, report_change};
+use super::common::{ByDeployment, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -13,7 +13,9 @@ declare_rule! {
     /// Deploy the stack again, and restore the table from its point-in-time backup. Look at the account's
     /// event history for the time that was wiped out.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low.
+    /// Deployments: what CloudFormation does is low, and what it deletes or encrypts with another key is medium. A queue
+    /// policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is switched off: no
+    /// deployment does that, and it is not low.
     Storage {
         id: "self-storage-changed",
         title: "One of Keepwatch's tables or queues was tampered with",
@@ -58,19 +60,36 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
         "SetQueueAttributes" => ("settings", Severity::High, "changed the settings of"),
         _ => ("policy", Severity::High, "changed who may use"),
     };
-    let attributes = value_at(record.request(), &["attributes"]).map(ToString::to_string);
+    let attributes = value_at(record.request(), &["attributes"]);
+    let policy = attributes.and_then(|set| value_at(set, &["Policy"]));
+    let needs = Some(("events.amazonaws.com", "sqs:SendMessage"));
+    let arn = record.arn("sqs", name);
+    let foreign = policy.and_then(|policy| foreign_policy(record, cx, &arn, policy, needs));
+    let key = attributes.and_then(|set| text_at(set, &["KmsMasterKeyId"]));
+    let done = match record.event_name.or_empty() {
+        "PurgeQueue" => ByDeployment::Never,
+        "DeleteQueue" => ByDeployment::Seldom,
+        _ if foreign.is_some() => ByDeployment::Never,
+        _ if key.is_some() => ByDeployment::Seldom,
+        _ => ByDeployment::Often,
+    };
+    let because = foreign.map_or_else(
+        || "The queues hold events that are not judged yet.".to_owned(),
+        |why| as_sentence(&format!("The queues hold events that are not judged yet, and {why}")),
+    );
+    let attributes = attributes.map(ToString::to_string);
     let seen = cx
-        .failing(record.arn("sqs", name), format!("{} {did} Keepwatch's queue {name}", caller_name(record)))
+        .failing(arn, format!("{} {did} Keepwatch's queue {name}", caller_name(record)))
         .severity(severity)
         .aspect(aspect)
-        .because("The queues hold events that are not judged yet.")
+        .because(because)
         .detail_if("Settings", attributes.as_deref())
         .step(
             "What is set now, and how many messages wait?",
             "sqs get-queue-attributes --attribute-names All",
             &[("--queue-url", url), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record));
+    report_change(record, cx, stop_caller(seen, record), done);
 }
 
 fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
@@ -142,7 +161,14 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
             "dynamodb describe-continuous-backups",
             &[("--table-name", name), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record));
+    let expires = flag_at(request, &["timeToLiveSpecification", "enabled"]) == Some(true);
+    let done = match aspect {
+        "table" => ByDeployment::Seldom,
+        "settings" => ByDeployment::Often,
+        "expiry" if expires => ByDeployment::Often,
+        _ => ByDeployment::Never,
+    };
+    report_change(record, cx, stop_caller(seen, record), done);
 }
 
 #[cfg(test)]
@@ -215,6 +241,59 @@ mod tests {
     fn a_deployment_is_low() {
         fires_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", json!({"queueUrl": QUEUE})));
         fires_at(&Storage, Severity::Low, &by_stack("dynamodb", "UpdateTable", json!({"tableName": TABLE})));
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let queue = |statements: Value| {
+            let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let request = json!({"queueUrl": QUEUE, "attributes": {"Policy": policy}});
+            by_stack("sqs", "SetQueueAttributes", request)
+        };
+        let rules = |source: &str| {
+            json!({"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+                "Resource": "*", "Condition": {"ArnLike": {"aws:SourceArn": source}}})
+        };
+        let own = "arn:aws:events:us-east-1:111122223333:rule/keepwatch-*";
+        let denial = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"});
+        fires_at(&Storage, Severity::Low, &queue(json!([rules(own)])));
+        let denied = fires_at(&Storage, Severity::High, &queue(json!([rules(own), denial])));
+        assert!(denied.reason.ends_with("and the policy denies sqs:*."), "{}", denied.reason);
+        // Without what lets the rules send, the queue stays empty.
+        fires_at(
+            &Storage,
+            Severity::High,
+            &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/shop")])),
+        );
+        fires_at(
+            &Storage,
+            Severity::High,
+            &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/keepwatch-no-such-rule")])),
+        );
+        let mut elsewhere = rules(own);
+        elsewhere["Resource"] = json!("arn:aws:sqs:us-east-1:111122223333:shop");
+        fires_at(&Storage, Severity::High, &queue(json!([elsewhere])));
+        let alone = json!([{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sqs:*", "Resource": "*"}]);
+        fires_at(&Storage, Severity::High, &queue(alone));
+        fires_at(&Storage, Severity::Critical, &by_stack("sqs", "PurgeQueue", json!({"queueUrl": QUEUE})));
+        fires_at(&Storage, Severity::Medium, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
+        let policy = json!({"resourceArn": format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"), "policy": "{}"});
+        fires_at(&Storage, Severity::High, &by_stack("dynamodb", "PutResourcePolicy", policy));
+        let table = |event: &str, mut request: Value| {
+            request["tableName"] = json!(TABLE);
+            by_stack("dynamodb", event, request)
+        };
+        let stream = json!({"streamSpecification": {"streamEnabled": false}});
+        fires_at(&Storage, Severity::Critical, &table("UpdateTable", stream));
+        fires_at(
+            &Storage,
+            Severity::High,
+            &table("UpdateTable", json!({"deletionProtectionEnabled": false})),
+        );
+        let expiry =
+            |on: bool| json!({"timeToLiveSpecification": {"enabled": on, "attributeName": "expires_at"}});
+        fires_at(&Storage, Severity::High, &table("UpdateTimeToLive", expiry(false)));
+        fires_at(&Storage, Severity::Low, &table("UpdateTimeToLive", expiry(true)));
     }
 
     #[test]

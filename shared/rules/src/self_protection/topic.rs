@@ -1,4 +1,6 @@
-use super::common::{is_ours, report_change};
+use serde_json::Value;
+
+use super::common::{ByDeployment, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -12,8 +14,9 @@ declare_rule! {
     /// Compare the subscriptions with who should get alerts. Remove the ones you do not know; deploy the
     /// stack again for the rest.
     /// ## False positives
-    /// A colleague or a chat tool that is added on purpose. Deployments are low, unless they subscribe an
-    /// address, which any stack may. A person who follows the link to confirm or to unsubscribe in a mail
+    /// A colleague or a chat tool that is added on purpose. Deployments are low, unless they subscribe or unsubscribe an
+    /// address or set a key, which any stack may (medium). A policy that denies, a filter on a subscription: no deployment
+    /// writes those, and they are not low. A person who follows the link to confirm or to unsubscribe in a mail
     /// does so without signing in: CloudTrail does not record that, and this rule cannot tell it.
     Topic {
         id: "self-topic-changed",
@@ -90,14 +93,47 @@ impl Rule for Topic {
             ),
             None => seen,
         };
-        report_change(record, cx, stop_caller(seen, record));
+        let (done, why) = by_deployment(record, cx, name);
+        let seen = match why {
+            Some(why) => seen.because(as_sentence(&why)),
+            None => seen,
+        };
+        report_change(record, cx, stop_caller(seen, record), done);
         Ok(())
+    }
+}
+
+/// Whether a deployment makes the change, and why the policy that it writes cannot be one of ours.
+fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment, Option<String>) {
+    let request = record.request();
+    let attribute = text_at(request, &["attributeName"]).unwrap_or_default();
+    // Alarms come to this topic by its policy; to the other, notify comes by its role.
+    let alarms = name.contains("-OpsTopic");
+    match (record.event_name.or_empty(), attribute) {
+        ("Subscribe" | "Unsubscribe" | "DeleteTopic", _) => (ByDeployment::Seldom, None),
+        // Taking a key away is what an update from a stack with a key of its own does.
+        ("SetTopicAttributes", "KmsMasterKeyId") if text_at(request, &["attributeValue"]).is_none() => {
+            (ByDeployment::Often, None)
+        }
+        // Alarms cannot publish to a topic with a key that does not know them, and say so nowhere.
+        ("SetTopicAttributes", "KmsMasterKeyId") if alarms => (ByDeployment::Never, None),
+        ("SetTopicAttributes", "KmsMasterKeyId") => (ByDeployment::Seldom, None),
+        ("SetTopicAttributes", "Policy") => {
+            let needs = alarms.then_some(("cloudwatch.amazonaws.com", "sns:Publish"));
+            let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
+            match foreign_policy(record, cx, &record.arn("sns", name), written, needs) {
+                Some(why) => (ByDeployment::Never, Some(why)),
+                None => (ByDeployment::Often, None),
+            }
+        }
+        ("SetSubscriptionAttributes", "FilterPolicy" | "FilterPolicyScope") => (ByDeployment::Never, None),
+        _ => (ByDeployment::Often, None),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::common::testing::by_stack;
     use super::*;
@@ -141,6 +177,49 @@ mod tests {
         fires_at(&Topic, Severity::Low, &by_stack("sns", "SetTopicAttributes", attribute));
         let subscribe = json!({"topicArn": TOPIC, "protocol": "email", "endpoint": "me@example.com"});
         fires_at(&Topic, Severity::Medium, &by_stack("sns", "Subscribe", subscribe));
+    }
+
+    #[test]
+    fn what_no_deployment_does_is_never_explained_by_one() {
+        let ops = "arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3";
+        let tls = json!({"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
+        let alarms = |account: &str| {
+            json!({"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish",
+                "Resource": ops, "Condition": {"StringEquals": {"aws:SourceAccount": account}}})
+        };
+        let denial = json!({"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": "*"});
+        let set = |topic: &str, statements: &[Value]| {
+            let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let request = json!({"topicArn": topic, "attributeName": "Policy", "attributeValue": policy});
+            by_stack("sns", "SetTopicAttributes", request)
+        };
+        // As the template writes them.
+        fires_at(&Topic, Severity::Low, &set(TOPIC, std::slice::from_ref(&tls)));
+        fires_at(&Topic, Severity::Low, &set(ops, &[tls.clone(), alarms("111122223333")]));
+        let denied = fires_at(&Topic, Severity::High, &set(TOPIC, &[tls.clone(), denial.clone()]));
+        assert_eq!(denied.reason, "The policy denies sns:Publish.");
+        fires_at(&Topic, Severity::High, &set(ops, &[denial, alarms("111122223333")]));
+        // Reads like the template's own, and denies what comes with TLS.
+        let mut trick = tls.clone();
+        trick["Condition"] = json!({"StringNotEquals": {"aws:SecureTransport": "false"}});
+        fires_at(&Topic, Severity::High, &set(TOPIC, &[trick]));
+        // Alarms that may not publish fail in silence.
+        fires_at(&Topic, Severity::High, &set(ops, &[tls]));
+        fires_at(&Topic, Severity::High, &set(ops, &[alarms("999988887777")]));
+        let filter = json!({"subscriptionArn": format!("{TOPIC}:a1"), "attributeName": "FilterPolicy",
+            "attributeValue": "{\"x\":[\"y\"]}"});
+        fires_at(&Topic, Severity::High, &by_stack("sns", "SetSubscriptionAttributes", filter));
+        let gone = json!({"subscriptionArn": format!("{TOPIC}:a1")});
+        fires_at(&Topic, Severity::Medium, &by_stack("sns", "Unsubscribe", gone));
+        let key = |topic: &str, key: &str| {
+            let request =
+                json!({"topicArn": topic, "attributeName": "KmsMasterKeyId", "attributeValue": key});
+            by_stack("sns", "SetTopicAttributes", request)
+        };
+        fires_at(&Topic, Severity::Medium, &key(TOPIC, "alias/x"));
+        fires_at(&Topic, Severity::High, &key(ops, "alias/x"));
+        fires_at(&Topic, Severity::Low, &key(ops, ""));
     }
 
     #[test]
