@@ -50,7 +50,7 @@ def test_what_tells_that_the_key_is_touched_depends_on_no_key_queue_or_function(
     assert "KmsMasterKeyId" not in stack.properties("OpsTopic")
     allowed = {s["Sid"]: s for s in stack.statements("OpsTopicPolicy")}["KeyTouched"]
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
-    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["KeyTouchedRule", "Arn"]}}}
+    assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": "OpsTopic"})
 
 
 def test_every_call_that_can_take_the_key_away_is_told(stack):

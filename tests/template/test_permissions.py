@@ -204,3 +204,22 @@ def test_no_rule_targets_an_encrypted_topic(stack):
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         for target in rule["Properties"]["Targets"]:
             assert target["Arn"].get("Ref") not in encrypted, name
+
+
+@pytest.mark.parametrize(
+    ("role", "policy", "needed"),
+    [
+        (
+            "DetectRole",
+            "detect",
+            {"sqs:ReceiveMessage", "sqs:DeleteMessage", "dynamodb:GetItem", "dynamodb:PutItem"},
+        ),
+        ("NotifyRole", "notify", {"dynamodb:GetRecords", "dynamodb:Query", "dynamodb:UpdateItem", "sns:Publish"}),
+    ],
+)
+def test_the_policies_hold_what_the_rule_on_roles_looks_for(stack, role, policy, needed):
+    """`self-role-changed` takes a policy of these names without one of these actions for another stack's."""
+    (inline,) = stack.properties(role)["Policies"]
+    assert inline["PolicyName"] == policy
+    unconditional = {action for s in stack.statements(role) if "Condition" not in s for action in listed(s["Action"])}
+    assert needed <= unconditional

@@ -9,46 +9,56 @@ use keepwatch_base::wildcard;
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
 use super::trust::{OWN_ACCOUNT, account_of};
 
-/// What the account needs of its key: to read its data, and to mend the policy.
-const NEEDED: [(&str, &str); 2] =
-    [("kms:Decrypt", "decrypt with it"), ("kms:PutKeyPolicy", "rewrite its policy again")];
+/// Whether a key policy leaves the key's own account out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lockout {
+    /// The account may rewrite the policy, and nothing that matters is denied to it or to a service.
+    No,
+    /// It hangs on a condition.
+    Unclear,
+    /// It does, and why: one plain sentence without a full stop, safe to show.
+    Yes(String),
+}
 
-/// Why the account, or a service that works for it, cannot use the key any more: one plain sentence without a full
-/// stop, safe to show. `None` where the account may decrypt and rewrite the policy, and nothing is denied to everybody
-/// or to a service.
-///
-/// A Deny under a condition is taken for what it usually is, a fence against the outside. What a former policy gave and
-/// this one does not is not known here.
-pub fn locked_out(document: &Document, account: &str) -> Option<String> {
+/// What must not be denied, to the account or to services that work for it.
+const USES: [(&str, &str); 4] = [
+    ("kms:Decrypt", "decrypt with it"),
+    ("kms:GenerateDataKey", "encrypt with it"),
+    ("kms:CreateGrant", "let services use it"),
+    ("kms:PutKeyPolicy", "rewrite its policy again"),
+];
+
+/// Whether the policy of the key `key`, an ARN, leaves its account out. What a former policy gave and this one does not is
+/// not known here: whoever may rewrite the policy can give it again.
+pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
     let own = |principal: &Principal| whole_account(principal, account);
-    for (action, ability) in NEEDED {
-        let denied = document.statements.iter().find(|statement| {
-            let everybody = match &statement.not_principals {
-                Some(spared) => !spared.iter().any(own),
-                None => statement.principals.iter().any(own),
-            };
-            let services = statement.principals.iter().any(|one| one.kind == PrincipalKind::Service);
-            statement.effect == Effect::Deny
-                && statement.conditions.is_empty()
-                && (everybody || services)
-                && names(statement, action)
-        });
-        if let Some(statement) = denied {
-            let service = statement.principals.iter().find(|one| one.kind == PrincipalKind::Service);
+    let here = |statement: &&Statement| statement.resources.iter().any(|p| wildcard::matches(p, key));
+    let mut unclear = false;
+    for statement in document.statements.iter().filter(here).filter(|one| one.effect == Effect::Deny) {
+        let service = statement.principals.iter().find(|one| one.kind == PrincipalKind::Service);
+        // Who is spared is spared alone: the account's root user does not spare the account's users.
+        let everybody = match &statement.not_principals {
+            Some(_) => true,
+            None => statement.principals.iter().any(own),
+        };
+        let Some((_, ability)) = USES.iter().find(|(action, _)| names(statement, action)) else { continue };
+        if statement.conditions.is_empty() && (everybody || service.is_some()) {
             let whom = service.map_or_else(|| "the account itself".to_owned(), |one| clean(&one.value, 64));
-            return Some(format!("the policy denies {whom} to {ability}"));
+            return Lockout::Yes(format!("the policy denies {whom} to {ability}"));
         }
-        let allowed = document.statements.iter().any(|statement| {
-            statement.effect == Effect::Allow
-                && statement.principals.iter().any(own)
-                && statement.conditions.iter().all(|condition| says_own_account(condition, account))
-                && names(statement, action)
-        });
-        if !allowed {
-            return Some(format!("no statement lets the account itself {ability}"));
-        }
+        unclear |= everybody && !statement.conditions.iter().any(|condition| is_fence(condition, account));
     }
-    None
+    let keeps = |statement: &&Statement| {
+        statement.effect == Effect::Allow
+            && statement.principals.iter().any(own)
+            && names(statement, "kms:PutKeyPolicy")
+    };
+    let mut allowed = document.statements.iter().filter(here).filter(keeps).peekable();
+    if allowed.peek().is_none() {
+        return Lockout::Yes("no statement lets the account itself rewrite its policy again".to_owned());
+    }
+    let plain = |one: &Statement| one.conditions.iter().all(|condition| says_own_account(condition, account));
+    if unclear || !allowed.any(plain) { Lockout::Unclear } else { Lockout::No }
 }
 
 /// Whether the principal is the whole account, so that its administrators' own policies count.
@@ -67,6 +77,21 @@ fn says_own_account(condition: &Condition, account: &str) -> bool {
     let equal =
         ["StringEquals", "StringLike"].iter().any(|name| condition.operator.eq_ignore_ascii_case(name));
     of_caller && equal && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
+}
+
+/// A condition that makes a Deny one against others than the account: those of another account or organization, and
+/// whoever comes without TLS.
+fn is_fence(condition: &Condition, account: &str) -> bool {
+    let operator = condition.operator.to_ascii_lowercase();
+    let other = operator.starts_with("stringnot");
+    match condition.key.to_ascii_lowercase().as_str() {
+        "aws:principalaccount" | "kms:calleraccount" => {
+            other && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
+        }
+        "aws:principalorgid" | "aws:principalorgpaths" => other || operator.contains("stringnot"),
+        "aws:securetransport" => operator == "bool" && condition.values == ["false"],
+        _ => false,
+    }
 }
 
 /// Whether the statement is about the action.
@@ -100,9 +125,11 @@ mod tests {
         statement
     }
 
-    fn judge(statements: &[Value]) -> Option<String> {
+    const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn judge(statements: &[Value]) -> Lockout {
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
-        locked_out(&Document::from_value(&policy).expect("a policy"), ACCOUNT)
+        lockout(&Document::from_value(&policy).expect("a policy"), KEY, ACCOUNT)
     }
 
     fn whole() -> Value {
@@ -120,8 +147,30 @@ mod tests {
             vec![whole(), under(deny(json!("*"), json!("kms:*")), foreign)],
             vec![whole(), deny(json!("*"), json!("kms:ScheduleKeyDeletion"))],
             vec![whole(), deny(json!({"AWS": "arn:aws:iam::111122223333:user/intern"}), json!("kms:*"))],
+            // The account administers, and roles use: as the console and older stacks write it.
+            vec![
+                allow(json!({"AWS": ROOT}), json!(["kms:Create*", "kms:Put*", "kms:ScheduleKeyDeletion"])),
+                allow(json!({"AWS": "arn:aws:iam::111122223333:role/app"}), json!("kms:Decrypt")),
+            ],
         ] {
-            assert_eq!(judge(&statements), None, "{statements:?}");
+            assert_eq!(judge(&statements), Lockout::No, "{statements:?}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_a_condition_is_neither_good_nor_bad() {
+        let via = json!({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}});
+        let everybody = |condition: Value| vec![whole(), under(deny(json!("*"), json!("kms:*")), condition)];
+        for statements in [
+            vec![under(whole(), via)],
+            everybody(json!({"StringEquals": {"kms:CallerAccount": ACCOUNT}})),
+            everybody(
+                json!({"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/mallory"}}),
+            ),
+            everybody(json!({"Bool": {"aws:SecureTransport": "true"}})),
+            everybody(json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}})),
+        ] {
+            assert_eq!(judge(&statements), Lockout::Unclear, "{statements:?}");
         }
     }
 
@@ -131,14 +180,24 @@ mod tests {
         let mut spared = deny(json!("*"), json!("kms:*"));
         let members = spared.as_object_mut().expect("a statement");
         members.remove("Principal");
-        members.insert("NotPrincipal".to_owned(), json!({"AWS": "arn:aws:iam::111122223333:user/mallory"}));
-        let via = json!({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}});
+        members.insert(
+            "NotPrincipal".to_owned(),
+            json!({"AWS": ["arn:aws:iam::111122223333:user/mallory", ROOT]}),
+        );
+        let mut nowhere = whole();
+        nowhere.as_object_mut().expect("a statement").remove("Resource");
+        let mut elsewhere = whole();
+        elsewhere["Resource"] = json!("arn:aws:kms:us-east-1:111122223333:key/another");
         for (statements, why) in [
-            (vec![one()], "no statement lets the account itself decrypt with it"),
+            (vec![one()], "no statement lets the account itself rewrite"),
             (vec![allow(json!({"AWS": "arn:aws:iam::999988887777:root"}), json!("kms:*"))], "no statement"),
             (vec![allow(json!({"AWS": ROOT}), json!("kms:Decrypt"))], "rewrite its policy again"),
-            (vec![under(whole(), via)], "no statement"),
+            // A statement without a resource has no effect in a key policy.
+            (vec![nowhere, one()], "no statement"),
+            (vec![elsewhere, one()], "no statement"),
             (vec![whole(), spared], "denies the account itself to decrypt"),
+            (vec![whole(), deny(json!("*"), json!("kms:GenerateDataKey*"))], "to encrypt with it"),
+            (vec![whole(), deny(json!("*"), json!("kms:CreateGrant"))], "to let services use it"),
             (vec![whole(), deny(json!("*"), json!("kms:Decrypt"))], "denies the account itself to decrypt"),
             (vec![whole(), deny(json!({"AWS": ROOT}), json!("kms:Put*"))], "to rewrite its policy again"),
             (
@@ -147,7 +206,7 @@ mod tests {
             ),
         ] {
             let told = judge(&statements);
-            assert!(told.as_deref().is_some_and(|told| told.contains(why)), "{told:?} of {statements:?}");
+            assert!(matches!(&told, Lockout::Yes(told) if told.contains(why)), "{told:?} of {statements:?}");
         }
     }
 }

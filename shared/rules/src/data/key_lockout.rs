@@ -1,13 +1,14 @@
 use keepwatch_policy::Document;
-use keepwatch_policy::lockout::locked_out;
+use keepwatch_policy::lockout::{Lockout, lockout};
 
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The policy of a KMS key was rewritten so that the account that owns the key, or an AWS service that works for it,
-    /// may no longer decrypt with the key or rewrite its policy. A policy that gives both to the account resolves the
-    /// finding. A policy that names single users or roles and not the account counts as leaving the account out.
+    /// The policy of a KMS key was rewritten so that the account that owns the key may no longer rewrite it, or so that it
+    /// denies the account or an AWS service the use of the key. A policy that does neither resolves the finding. A policy
+    /// that names single users or roles and not the account counts as leaving the account out. Where it hangs on a
+    /// condition, nothing is said.
     /// ## Why it matters
     /// Whoever the policy leaves out cannot read what the key encrypts: disks, databases, buckets, queues. Where nobody in
     /// the account is left who may rewrite the policy, only AWS Support can bring the key back. It is how data is held for
@@ -44,11 +45,15 @@ impl Rule for KeyLockout {
         let arn =
             if id.starts_with("arn:") { id.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
         let who = caller_name(record);
-        let Some(why) = locked_out(&written, record.account()) else {
-            let title =
-                format!("{who} rewrote the policy of KMS key {key}, and the account itself may use it");
-            cx.report(cx.passing(&arn, title));
-            return Ok(());
+        let why = match lockout(&written, &arn, record.account()) {
+            Lockout::Yes(why) => why,
+            Lockout::Unclear => return Ok(()),
+            Lockout::No => {
+                let title =
+                    format!("{who} rewrote the policy of KMS key {key}, and the account itself may use it");
+                cx.report(cx.passing(&arn, title));
+                return Ok(());
+            }
         };
         let options = [region_option(record), ("--key-id", arn.as_str())];
         let seen = cx

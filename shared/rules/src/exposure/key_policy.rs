@@ -1,4 +1,4 @@
-use keepwatch_policy::lockout::locked_out;
+use keepwatch_policy::lockout::{Lockout, lockout};
 
 use super::policed::{Policed, document};
 use crate::kit::prelude::*;
@@ -50,15 +50,13 @@ impl Rule for KeyPolicy {
             None if is_new && !record.request_omitted() => return Ok(()),
             None => Err("the event does not carry the policy".to_owned()),
         };
+        let arn =
+            if id.starts_with("arn:") { id.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
         let leaves_account_out =
-            written.as_ref().is_ok_and(|written| locked_out(written, record.account()).is_some());
+            written.as_ref().is_ok_and(|written| lockout(written, &arn, record.account()) != Lockout::No);
         let policed = Policed {
             service: "kms",
-            arn: if id.starts_with("arn:") {
-                id.to_owned()
-            } else {
-                record.arn("kms", &format!("key/{key}"))
-            },
+            arn,
             name: format!("KMS key {key}"),
             everyone: Severity::Critical,
             account: Severity::High,

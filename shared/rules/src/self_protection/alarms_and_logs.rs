@@ -11,7 +11,8 @@ declare_rule! {
     /// ## What to do
     /// Enable the alarm's actions, or deploy the stack again.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, unless it mutes an alarm, which no deployment does. An alarm that is set to ALARM, to see whether the mail
+    /// Deployments: what CloudFormation does is low, unless it mutes an alarm or deletes a log group, which no
+    /// deployment does, or deletes an alarm (medium). An alarm that is set to ALARM, to see whether the mail
     /// arrives, is low as well. Log groups that an earlier stack of the same name left
     /// behind are deleted on purpose.
     AlarmsAndLogs {
@@ -50,7 +51,7 @@ impl Rule for AlarmsAndLogs {
                     "logs describe-log-groups",
                     &[("--log-group-name-prefix", group), ("--region", region(record))],
                 );
-            report_change(record, cx, stop_caller(seen, record), ByDeployment::Often);
+            report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
             return Ok(());
         }
         let one = text_at(request, &["alarmName"]);
@@ -66,8 +67,11 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
     let who = caller_name(record);
     let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
     let by_deployment = deployed(record);
-    let muted = flag_at(record.request(), &["actionsEnabled"]) == Some(false);
     let event = record.event_name.or_empty();
+    // Each alarm of the template tells somebody.
+    let tells = !texts_at(record.request(), &["alarmActions"]).is_empty();
+    let muted = flag_at(record.request(), &["actionsEnabled"]) == Some(false)
+        || (event == "PutMetricAlarm" && by_deployment && !tells);
     // Enabling the actions of an alarm does not bring back what it watched.
     let (whole, actions) = ("alarm", "actions");
     let bad: &[(&str, Severity, &str)] = match event {
@@ -103,7 +107,12 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
             true => seen.step("Have it tell again", "cloudwatch enable-alarm-actions", &options),
             false => seen.step("How does it look now?", "cloudwatch describe-alarms", &options),
         };
-        let done = if *aspect == actions { ByDeployment::Never } else { ByDeployment::Often };
+        let done = match event {
+            _ if *aspect == actions => ByDeployment::Never,
+            // Those of the function for Security Hub come and go with its parameter.
+            "DeleteAlarms" => ByDeployment::Seldom,
+            _ => ByDeployment::Often,
+        };
         report_change(record, cx, stop_caller(seen, record), done);
     }
 }
@@ -133,7 +142,9 @@ mod tests {
         let deleted = fires_at(&AlarmsAndLogs, Severity::High, &monitoring("DeleteAlarms", names));
         // Who deletes or rewrites it, and then enables its actions, has put nothing right.
         assert_ne!(deleted.finding_id(), on[0].finding_id());
-        let put = by_stack("monitoring", "PutMetricAlarm", json!({"alarmName": ALARM}));
+        let ops = json!(["arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3"]);
+        let put = json!({"alarmName": ALARM, "alarmActions": ops});
+        let put = by_stack("monitoring", "PutMetricAlarm", put);
         let put = observe(&AlarmsAndLogs, &put);
         assert!(put.iter().all(|o| o.verdict == Verdict::Passing));
         assert!([&deleted, &seen].iter().all(|bad| put.iter().any(|o| o.finding_id() == bad.finding_id())));
@@ -168,19 +179,24 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_is_low() {
+    fn what_a_deployment_deletes_is_medium() {
         fires_at(
             &AlarmsAndLogs,
-            Severity::Low,
+            Severity::Medium,
             &by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]})),
         );
     }
 
     #[test]
     fn what_no_deployment_does_is_never_explained_by_one() {
-        let muted = json!({"alarmName": "keepwatch-Silent", "actionsEnabled": false});
-        let seen = observe(&AlarmsAndLogs, &by_stack("monitoring", "PutMetricAlarm", muted));
-        assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::High]);
+        for muted in [json!({"actionsEnabled": false}), json!({"alarmActions": []})] {
+            let mut request = muted;
+            request["alarmName"] = json!("keepwatch-Silent");
+            let seen = observe(&AlarmsAndLogs, &by_stack("monitoring", "PutMetricAlarm", request));
+            assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::High]);
+        }
+        let group = json!({"logGroupName": "keepwatch-DetectLogs-A1B2C3"});
+        fires_at(&AlarmsAndLogs, Severity::Medium, &by_stack("logs", "DeleteLogGroup", group));
     }
 
     #[test]

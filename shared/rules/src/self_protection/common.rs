@@ -62,15 +62,24 @@ pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observat
     ));
 }
 
-/// Why no deployment of ours writes this policy on `resource`, an ARN of ours (a role's trust policy names no resource): it
-/// denies more than what comes without TLS, or it does not let the service in that `needs` names with an action. `None`
-/// where it may be ours.
+/// What a policy on a resource of ours must let in.
+pub(super) struct Needed<'n> {
+    /// The resource; `None` in a role's trust policy, which names none.
+    pub(super) resource: Option<&'n str>,
+    /// The service that comes.
+    pub(super) service: &'n str,
+    /// What it calls.
+    pub(super) action: &'n str,
+    /// The ARNs that it says it comes for; all of them must be let in.
+    pub(super) sources: &'n [String],
+}
+
+/// Why no deployment of ours writes this policy on a resource of ours: it denies more than what comes without TLS, or it
+/// does not let in what is needed. `None` where it may be ours.
 pub(super) fn foreign_policy(
     record: &Record<'_>,
-    cx: &Cx<'_>,
-    resource: &str,
     policy: &Value,
-    needs: Option<(&str, &str)>,
+    needed: Option<&Needed<'_>>,
 ) -> Option<String> {
     let document = match Document::from_value(policy) {
         Ok(document) => document,
@@ -79,21 +88,27 @@ pub(super) fn foreign_policy(
     if let Some(why) = denies(&document) {
         return Some(why);
     }
-    let (service, action) = needs?;
-    let lets_in = |statement: &Statement| {
-        let named = |one: &Principal| {
-            one.value == "*"
-                || (one.kind == PrincipalKind::Service && one.value.eq_ignore_ascii_case(service))
-        };
+    let Needed { resource, service, action, sources } = needed?;
+    let everybody = |one: &Principal| one.kind == PrincipalKind::Aws && one.value == "*";
+    let named = |one: &Principal| {
+        everybody(one) || (one.kind == PrincipalKind::Service && one.value.eq_ignore_ascii_case(service))
+    };
+    let lets_in = |statement: &Statement, source: Option<&str>| {
         statement.effect == Effect::Allow
             && statement.principals.iter().any(named)
             && statement.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action))
-            && (statement.resources.is_empty()
-                || statement.resources.iter().any(|p| wildcard::matches(p, resource)))
-            && statement.conditions.iter().all(|condition| meets(record, cx, condition))
+            && resource.is_none_or(|arn| statement.resources.iter().any(|p| wildcard::matches(p, arn)))
+            && statement
+                .conditions
+                .iter()
+                .all(|condition| source.is_some_and(|from| meets(record, condition, from)))
     };
-    let missing = !document.statements.iter().any(lets_in);
-    missing.then(|| format!("the policy does not let {service} call {action}"))
+    let lets_all_in = match sources.is_empty() {
+        true => document.statements.iter().any(|one| lets_in(one, None)),
+        false => sources.iter().all(|from| document.statements.iter().any(|one| lets_in(one, Some(from)))),
+    };
+    (!lets_all_in)
+        .then(|| format!("the policy does not let {service} call {action} for all that is the stack's"))
 }
 
 /// What a policy denies besides calls without TLS.
@@ -112,16 +127,25 @@ pub(super) fn denies(document: &Document) -> Option<String> {
     })
 }
 
-/// Whether our event rules meet the condition, by their ARNs or by the account.
-fn meets(record: &Record<'_>, cx: &Cx<'_>, condition: &Condition) -> bool {
-    let operator = condition.operator.to_ascii_lowercase();
-    let like = ["arnlike", "arnequals", "stringlike", "stringequals"].contains(&operator.as_str());
+/// Whether a service that comes for this ARN meets the condition. ARN operators match each part of an ARN by itself.
+fn meets(record: &Record<'_>, condition: &Condition, source: &str) -> bool {
+    let (operator, account) = (condition.operator.to_ascii_lowercase(), record.account());
     let value = match condition.key.to_ascii_lowercase().as_str() {
-        "aws:sourcearn" => record.arn("events", &format!("rule/{}-calls-1", cx.config.stack)),
-        "aws:sourceaccount" => record.account().to_owned(),
+        "aws:sourcearn" => source,
+        "aws:sourceaccount" => account,
         _ => return false,
     };
-    like && condition.values.iter().any(|pattern| wildcard::matches(pattern, &value))
+    let by_parts = |pattern: &str| {
+        let (patterns, parts) = (pattern.splitn(6, ':'), value.splitn(6, ':'));
+        patterns.clone().count() == parts.clone().count()
+            && patterns.zip(parts).all(|(p, v)| wildcard::matches(p, v))
+    };
+    condition.values.iter().any(|pattern| match operator.as_str() {
+        "arnlike" | "arnequals" => by_parts(pattern),
+        "stringlike" => wildcard::matches(pattern, value),
+        "stringequals" => pattern == value,
+        _ => false,
+    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::common::{ByDeployment, deployed, is_ours, report_change};
 use crate::kit::prelude::*;
 
@@ -32,8 +34,35 @@ declare_rule! {
     }
 }
 
-/// The rules of the template that send something else than the event: `tests/template` holds the template to it.
-const OWN_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
+/// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
+/// a sweep for `notify`, a heartbeat, or a sentence about the owner's key for the operations topic. `tests/template` holds
+/// the template to it.
+fn is_templates(record: &Record<'_>, cx: &Cx<'_>, rule: &str, target: &Value) -> (bool, bool) {
+    let stack = cx.config.stack.as_str();
+    let leads = |service: &str, resource: &str| {
+        let arn = text_at(target, &["arn"]).and_then(Arn::parse);
+        arn.is_some_and(|arn| {
+            arn.service == service
+                && arn.account == record.account()
+                && arn.region == record.aws_region.or_empty()
+                && arn.resource.starts_with(&format!("{resource}{stack}-"))
+        })
+    };
+    let named = |part: &str| text_at(target, &["arn"]).is_some_and(|arn| arn.contains(part));
+    let place = match rule.strip_prefix(stack) {
+        Some("-sweep") => leads("lambda", "function:") && named("-notify"),
+        Some("-key-touched") => leads("sns", "") && named("-OpsTopic"),
+        _ => leads("sqs", "") && named("-IntakeQueue"),
+    };
+    let given = |key: &str| value_at(target, &[key]).is_some_and(|value| !value.is_null());
+    let own = match rule.strip_prefix(stack) {
+        Some("-heartbeat") => deployed(record) && !given("inputPath") && !given("inputTransformer"),
+        Some("-key-touched") => deployed(record) && given("inputTransformer"),
+        _ => !given("input") && !given("inputPath") && !given("inputTransformer"),
+    };
+    // With a role, that role must have the right, and the queue's policy no longer counts.
+    (place, own && !given("roleArn"))
+}
 
 /// The rules that come and go with a parameter, so that a deployment may take their targets away.
 const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
@@ -52,16 +81,14 @@ impl Rule for EventRule {
         let kind = if event == "DeleteEventBus" { "event-bus" } else { "rule" };
         let arn = record.arn("events", &format!("{kind}/{name}"));
         let disabled = text_at(request, &["state"]) == Some("DISABLED");
-        let ours = |target: &&str| is_ours(cx, last_part(target)) && target.contains(record.account());
+        // A rule of that name on another bus is not Keepwatch's.
+        if text_at(request, &["eventBusName"]).is_some_and(|bus| last_part(bus) != "default") {
+            return Ok(());
+        }
         let given = items_at(request, &["targets"]);
-        let targets: Vec<&str> = given.iter().filter_map(|target| text_at(target, &["arn"])).collect();
-        // A constant in place of the event makes Keepwatch deaf as well as no target would.
-        let replaced = !(deployed(record) && OWN_INPUT.iter().any(|rule| name.ends_with(rule)))
-            && given.iter().any(|target| {
-                ["input", "inputPath", "inputTransformer"]
-                    .iter()
-                    .any(|key| value_at(target, &[key]).is_some_and(|value| !value.is_null()))
-            });
+        let judged: Vec<(bool, bool)> =
+            given.iter().map(|target| is_templates(record, cx, name, target)).collect();
+        let (in_place, replaced) = (judged.iter().all(|one| one.0), judged.iter().any(|one| !one.1));
         let (aspect, severity, did) = match event {
             "EnableRule" => {
                 cx.report(cx.passing(arn, format!("{who} enabled Keepwatch's rule {name}")).aspect("state"));
@@ -75,7 +102,7 @@ impl Rule for EventRule {
                 }
                 return Ok(());
             }
-            "PutTargets" if !targets.is_empty() && targets.iter().all(ours) && !replaced => {
+            "PutTargets" if !given.is_empty() && in_place && !replaced => {
                 cx.report(
                     cx.passing(arn, format!("{who} set the targets of Keepwatch's rule {name}"))
                         .aspect("targets"),
@@ -92,10 +119,10 @@ impl Rule for EventRule {
             }
             "DeleteRule" | "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
             "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
-            "PutTargets" if targets.iter().all(ours) && replaced => {
+            "PutTargets" if in_place && replaced => {
                 ("targets", Severity::Critical, "changed what is sent to the targets of")
             }
-            "PutTargets" => ("other targets", Severity::High, "gave a target outside the stack to"),
+            "PutTargets" => ("other targets", Severity::High, "gave another target to"),
             _ => ("pattern", Severity::High, "rewrote"),
         };
         tell(record, cx, &arn, (aspect, severity, did));
@@ -145,7 +172,7 @@ fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::common::testing::by_stack;
     use super::*;
@@ -257,6 +284,21 @@ mod tests {
             assert_eq!((worst.severity, worst.verdict), (severity, Verdict::Failing), "{event}");
             assert!(worst.details.iter().any(|(name, _)| *name == "CloudFormation"), "{event}");
         }
+        // The names of ours in the wrong place, and a role that has no right.
+        for target in [
+            json!({"id": "intake", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-Blackhole"}),
+            json!({"id": "intake", "arn": "arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-111122223333"}),
+            json!({"id": "intake", "arn": "arn:aws:sqs:eu-west-1:111122223333:keepwatch-IntakeQueue-A1B2"}),
+            json!({"id": "intake", "arn": ours, "roleArn": "arn:aws:iam::111122223333:role/powerless"}),
+        ] {
+            let put = targets("keepwatch-calls-4", target);
+            for event in [by_stack("events", "PutTargets", put.clone()), events("PutTargets", put)] {
+                assert_eq!(fired(&EventRule, &event).verdict, Verdict::Failing, "{event}");
+            }
+        }
+        // Good news about a rule of that name on another bus is none about ours.
+        let elsewhere = json!({"name": "keepwatch-calls-4", "eventBusName": "shop"});
+        quiet(&EventRule, &[events("EnableRule", elsewhere)]);
         // Whoever takes his own rules out again deploys exactly this.
         let optional = json!({"rule": "keepwatch-own-rules", "ids": ["intake"]});
         fires_at(&EventRule, Severity::Medium, &by_stack("events", "RemoveTargets", optional));

@@ -65,6 +65,10 @@ impl Rule for Function {
             |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
         let uuid = text_at(request, &["uUID"]).or_else(|| text_at(request, &["uuid"])).unwrap_or("source");
         let limit = number_at(request, &["reservedConcurrentExecutions"]);
+        // The template filters what notify and securityhub get from the stream, and nothing of what detect gets.
+        let muted = event.ends_with("EventSourceMapping")
+            && (flag_at(request, &["enabled"]) == Some(false)
+                || (filters(record) && name.ends_with("-detect")));
         let (aspect, severity, did) = match event {
             "UpdateFunctionCode" if deployed => return report(cx, vec![pass("code")]),
             "UpdateFunctionConfiguration" if deployed => return report(cx, vec![pass("configuration")]),
@@ -75,12 +79,19 @@ impl Rule for Function {
             "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
             "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
             // The template gives a function one source, which comes back under another id.
-            "CreateEventSourceMapping" if deployed => return report(cx, vec![pass("event source")]),
+            "CreateEventSourceMapping" if deployed && !muted => {
+                return report(cx, vec![pass("event source")]);
+            }
+            "CreateEventSourceMapping" if deployed => {
+                ("event source", Severity::Critical, "connected, without letting events through,")
+            }
             "CreateEventSourceMapping" => {
                 ("event source added", Severity::High, "gave another event source to")
             }
             "UpdateEventSourceMapping"
-                if flag_at(request, &["enabled"]) == Some(true) && (deployed || !filters(record)) =>
+                if flag_at(request, &["enabled"]) == Some(true)
+                    && !muted
+                    && (deployed || !filters(record)) =>
             {
                 return report(cx, vec![pass(uuid)]);
             }
@@ -132,10 +143,12 @@ impl Rule for Function {
             ),
             _ => seen,
         };
-        let off = event == "UpdateEventSourceMapping" && flag_at(request, &["enabled"]) == Some(false);
         let done = match event {
             "PutFunctionConcurrency" => ByDeployment::Never,
-            _ if off => ByDeployment::Never,
+            _ if muted => ByDeployment::Never,
+            // The function for Security Hub comes and goes with its parameter; the others stay.
+            "DeleteFunction" if !name.ends_with("-securityhub") => ByDeployment::Never,
+            "DeleteEventSourceMapping" => ByDeployment::Seldom,
             _ => ByDeployment::Often,
         };
         report_change(record, cx, stop_caller(seen, record), done);
@@ -348,6 +361,23 @@ mod tests {
             (
                 "UpdateEventSourceMapping20150331",
                 json!({"functionName": name, "uUID": "a1", "enabled": false}),
+            ),
+        ] {
+            fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
+        }
+        fires_at(
+            &Function,
+            Severity::Critical,
+            &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-detect")),
+        );
+        let filter = json!({"filters": [{"pattern": "{}"}]});
+        for (event, request) in [
+            ("CreateEventSourceMapping20150331", json!({"functionName": name, "enabled": false})),
+            ("CreateEventSourceMapping20150331", json!({"functionName": name, "filterCriteria": filter})),
+            (
+                "UpdateEventSourceMapping20150331",
+                json!({"functionName": name, "uUID": "a1", "enabled": true,
+                "filterCriteria": filter}),
             ),
         ] {
             fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request));

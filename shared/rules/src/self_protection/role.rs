@@ -1,6 +1,7 @@
-use keepwatch_policy::Document;
+use keepwatch_base::wildcard;
+use keepwatch_policy::{Document, Effect};
 
-use super::common::{ByDeployment, denies, deployed, foreign_policy, is_ours, report_change};
+use super::common::{ByDeployment, Needed, denies, deployed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -53,7 +54,9 @@ impl Rule for Role {
         let arn = record.iam_arn("role", name);
         let mut aspect = policy.unwrap_or(record.event_name.or_empty());
         let sets = ["Put", "Attach", "UpdateAssume"];
-        let foreign = foreign(record, cx);
+        // A stack that is only named after Keepwatch's may do with its own roles what it likes.
+        let functions = ["-DetectRole", "-NotifyRole", "-SecurityHubRole"].iter().any(|id| name.contains(id));
+        let foreign = if functions { foreign(record, cx) } else { None };
         if deployed(record)
             && foreign.is_none()
             && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb))
@@ -71,8 +74,12 @@ impl Rule for Role {
             .detail_if("Document", document)
             .step("Which policies has it now?", "iam list-attached-role-policies", &[("--role-name", name)])
             .step("And which inline policies?", "iam list-role-policies", &[("--role-name", name)]);
+        let taken = record.event_name.or_empty().starts_with("Delete");
         let (seen, done) = match foreign {
             Some(why) => (seen.because(as_sentence(&why)), ByDeployment::Never),
+            // The role of the function for Security Hub comes and goes with its parameter; the others stay.
+            None if taken && name.contains("-SecurityHubRole") => (seen, ByDeployment::Seldom),
+            None if taken && functions => (seen, ByDeployment::Never),
             None => (seen, ByDeployment::Often),
         };
         report_change(record, cx, stop_caller(seen, record), done);
@@ -80,16 +87,69 @@ impl Rule for Role {
     }
 }
 
+/// What a function must be allowed to call, and on which resource of the template.
+type Right = (&'static str, &'static str);
+
+/// What the functions cannot do without, by the names of their roles' policies: to take an event and to write a finding, to
+/// hear of a finding and to tell it.
+const NEEDED: [(&str, &[Right]); 2] = [
+    (
+        "detect",
+        &[
+            ("sqs:ReceiveMessage", "-IntakeQueue"),
+            ("sqs:DeleteMessage", "-IntakeQueue"),
+            ("dynamodb:GetItem", "-FindingsTable"),
+            ("dynamodb:PutItem", "-FindingsTable"),
+        ],
+    ),
+    (
+        "notify",
+        &[
+            ("dynamodb:GetRecords", "-FindingsTable"),
+            ("dynamodb:Query", "-FindingsTable"),
+            ("dynamodb:UpdateItem", "-FindingsTable"),
+            ("sns:Publish", "-AlertTopic"),
+        ],
+    ),
+];
+
+/// What the policy does not allow of what is needed.
+fn lacks(cx: &Cx<'_>, document: &Document, needed: &[Right]) -> Option<String> {
+    let allowed = |(action, id): &Right| {
+        let own = format!("{}{id}", cx.config.stack);
+        document.statements.iter().any(|one| {
+            one.effect == Effect::Allow
+                && one.conditions.is_empty()
+                && one.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action))
+                && one.resources.iter().any(|resource| resource == "*" || resource.contains(&own))
+        })
+    };
+    let (action, id) = needed.iter().find(|right| !allowed(right))?;
+    Some(format!(
+        "the policy does not allow {action} on {}{id}, without which nothing is told",
+        clean(&cx.config.stack, 64)
+    ))
+}
+
 /// Why no deployment of ours makes the change.
 fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
     let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
     match record.event_name.or_empty() {
         "PutRolePolicy" => match Document::from_value(document?) {
-            Ok(document) => denies(&document),
+            Ok(document) => denies(&document).or_else(|| {
+                let policy = text_at(record.request(), &["policyName"])?;
+                lacks(cx, &document, NEEDED.iter().find(|(name, _)| *name == policy)?.1)
+            }),
             Err(error) => Some(error.to_string()),
         },
         "UpdateAssumeRolePolicy" => {
-            foreign_policy(record, cx, "", document?, Some(("lambda.amazonaws.com", "sts:AssumeRole")))
+            let needed = Needed {
+                resource: None,
+                service: "lambda.amazonaws.com",
+                action: "sts:AssumeRole",
+                sources: &[],
+            };
+            foreign_policy(record, document?, Some(&needed))
         }
         "AttachRolePolicy" => Some("no policy of the template is attached to a role".to_owned()),
         "PutRolePermissionsBoundary" => Some("no role of the template has a boundary".to_owned()),
@@ -130,7 +190,8 @@ mod tests {
     #[test]
     fn a_deployment_is_low() {
         let request = json!({"roleName": "keepwatch-NotifyRole-A1B2C3", "policyName": "notify"});
-        fires_at(&Role, Severity::Low, &by_stack("iam", "DeleteRolePolicy", request.clone()));
+        let hub = json!({"roleName": "keepwatch-SecurityHubRole-A1B2C3", "policyName": "securityhub"});
+        fires_at(&Role, Severity::Medium, &by_stack("iam", "DeleteRolePolicy", hub));
         let set = observe(&Role, &by_stack("iam", "PutRolePolicy", request));
         assert_eq!(set.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing, Verdict::Failing]);
         assert_eq!(set[1].severity, Severity::Low);
@@ -175,6 +236,30 @@ mod tests {
             // And none of it is good news.
             fires_at(&Role, Severity::High, &by_stack("iam", event, request));
         }
+        // A policy of another stack's that has the name of ours takes its place, and its end takes ours away.
+        for event in ["DeleteRolePolicy", "DeleteRole"] {
+            let gone = json!({"roleName": role, "policyName": "notify"});
+            fires_at(&Role, Severity::High, &by_stack("iam", event, gone));
+        }
+        let written = |topic: &str, actions: &str| {
+            let statements = json!([
+                {"Effect": "Allow", "Action": actions,
+                    "Resource": ["arn:aws:dynamodb:us-east-1:111122223333:table/keepwatch-FindingsTable-A1B2C3"]},
+                {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}]);
+            let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+            let request = json!({"roleName": role, "policyName": "notify", "policyDocument": document});
+            by_stack("iam", "PutRolePolicy", request)
+        };
+        let own = "arn:aws:sns:us-east-1:111122223333:keepwatch-AlertTopic-A1B2C3";
+        let seen = observe(&Role, &written(own, "dynamodb:*"));
+        assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
+        for other in
+            ["arn:aws:sns:us-east-1:111122223333:shop", "arn:aws:sns:us-east-1:111122223333:keepwatch-no"]
+        {
+            let less = fires_at(&Role, Severity::High, &written(other, "dynamodb:*"));
+            assert!(less.reason.starts_with("The policy does not allow sns:Publish"), "{}", less.reason);
+        }
+        fires_at(&Role, Severity::High, &written(own, "dynamodb:GetItem"));
         let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
         let seen = observe(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));

@@ -25,7 +25,7 @@ declare_rule! {
         references: [attack(&["T1562.001"])],
         on: [On::Call("cloudformation.amazonaws.com", &[
             "DeleteStack", "CreateStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "CancelUpdateStack",
-            "RollbackStack", "ContinueUpdateRollback", "CreateStackRefactor", "UpdateTerminationProtection",
+            "RollbackStack", "ContinueUpdateRollback", "CreateStackRefactor", "ImportStacksToStackSet", "UpdateTerminationProtection",
             "SetStackPolicy",
         ])],
     }
@@ -54,6 +54,11 @@ impl Rule for Stack {
             "SetStackPolicy" => {
                 ("policy", Severity::Medium, format!("{who} changed the policy of Keepwatch's stack {name}"))
             }
+            "ImportStacksToStackSet" => (
+                "refactor",
+                Severity::High,
+                format!("{who} is putting Keepwatch's stack {name} into a stack set"),
+            ),
             "CreateStackRefactor" => (
                 "refactor",
                 Severity::High,
@@ -84,7 +89,7 @@ impl Rule for Stack {
         }
         // A pipeline that the owner listed may deploy unheard; it may not delete. A user agent proves nothing here: the
         // AWS CLI itself speaks of CloudFormation in its own.
-        let known = cx.automation().is_some_and(|by| by != Automation::Agent);
+        let known = cx.automation() == Some(Automation::Listed);
         let seen = if aspect == "deployment" && known { cx.tempered(seen) } else { seen };
         cx.report(stop_caller(seen, record));
         Ok(())
@@ -104,6 +109,7 @@ fn stacks(request: &Value) -> Vec<&str> {
     given.extend(
         items_at(request, &["stackDefinitions"]).into_iter().filter_map(|one| text_at(one, &["stackName"])),
     );
+    given.extend(texts_at(request, &["stackIds"]));
     for moved in items_at(request, &["resourceMappings"]) {
         given.extend(["source", "destination"].iter().filter_map(|end| text_at(moved, &[end, "stackName"])));
     }
@@ -168,6 +174,12 @@ mod tests {
         fires_at(&Stack, Severity::High, &cloudformation("CreateStackRefactor", moved));
         let defined = json!({"stackDefinitions": [{"stackName": "shop"}, {"stackName": "keepwatch"}]});
         fires_at(&Stack, Severity::High, &cloudformation("CreateStackRefactor", defined));
+        let imported = json!({"stackSetName": "all", "stackIds": [id]});
+        fires_at(&Stack, Severity::High, &cloudformation("ImportStacksToStackSet", imported));
+        // A stack that deploys this one proves nothing about who wants it.
+        let nested = json!({"requestParameters": {"stackName": "keepwatch"},
+            "userIdentity": {"invokedBy": "cloudformation.amazonaws.com"}});
+        fires_at(&Stack, Severity::Medium, &call("cloudformation", "UpdateStack", nested));
         let off = fires_at(&Stack, Severity::High, &protection(false));
         let on = observe(&Stack, &protection(true));
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));

@@ -1,4 +1,6 @@
-use super::common::{ByDeployment, foreign_policy, is_ours, report_change};
+use serde_json::Value;
+
+use super::common::{ByDeployment, Needed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -13,8 +15,8 @@ declare_rule! {
     /// Deploy the stack again, and restore the table from its point-in-time backup. Look at the account's
     /// event history for the time that was wiped out.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it deletes or encrypts with another key is medium. A queue
-    /// policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is switched off: no
+    /// Deployments: what CloudFormation does is low, and what it encrypts with another key is medium. What is deleted, a
+    /// queue policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is switched off: no
     /// deployment does that, and it is not low.
     Storage {
         id: "self-storage-changed",
@@ -62,13 +64,23 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
     };
     let attributes = value_at(record.request(), &["attributes"]);
     let policy = attributes.and_then(|set| value_at(set, &["Policy"]));
-    let needs = Some(("events.amazonaws.com", "sqs:SendMessage"));
     let arn = record.arn("sqs", name);
-    let foreign = policy.and_then(|policy| foreign_policy(record, cx, &arn, policy, needs));
+    // One of the rules, and any other: a policy that knows a few of them leaves Keepwatch deaf to the rest.
+    let rules =
+        ["calls-1", "~"].map(|rule| record.arn("events", &format!("rule/{}-{rule}", cx.config.stack)));
+    let needed = Needed {
+        resource: Some(&arn),
+        service: "events.amazonaws.com",
+        action: "sqs:SendMessage",
+        sources: &rules,
+    };
+    let foreign = policy
+        .and_then(|policy| foreign_policy(record, policy, Some(&needed)))
+        .or_else(|| attributes.and_then(odd_setting));
     let key = attributes.and_then(|set| text_at(set, &["KmsMasterKeyId"]));
     let done = match record.event_name.or_empty() {
-        "PurgeQueue" => ByDeployment::Never,
-        "DeleteQueue" => ByDeployment::Seldom,
+        // A deployment keeps what it no longer names.
+        "PurgeQueue" | "DeleteQueue" | "AddPermission" | "RemovePermission" => ByDeployment::Never,
         _ if foreign.is_some() => ByDeployment::Never,
         _ if key.is_some() => ByDeployment::Seldom,
         _ => ByDeployment::Often,
@@ -90,6 +102,27 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
             &[("--queue-url", url), ("--region", region(record))],
         );
     report_change(record, cx, stop_caller(seen, record), done);
+}
+
+/// What a call sets that no deployment does: the template keeps messages for two weeks, delays none, hides them for
+/// minutes, takes them of any size, and knows one dead-letter queue.
+fn odd_setting(attributes: &Value) -> Option<String> {
+    let number = |name: &str| number_at(attributes, &[name]);
+    let odd = [
+        (
+            "MessageRetentionPeriod",
+            number("MessageRetentionPeriod").is_some_and(|seconds| seconds < 1_209_600),
+        ),
+        ("DelaySeconds", number("DelaySeconds").is_some_and(|seconds| seconds > 0)),
+        ("VisibilityTimeout", number("VisibilityTimeout").is_some_and(|seconds| seconds > 900)),
+        ("MaximumMessageSize", number("MaximumMessageSize").is_some_and(|bytes| bytes < 262_144)),
+        (
+            "RedrivePolicy",
+            text_at(attributes, &["RedrivePolicy"])
+                .is_some_and(|policy| !policy.contains("-DeadLetterQueue")),
+        ),
+    ];
+    odd.iter().find(|(_, odd)| *odd).map(|(name, _)| format!("no deployment sets {name} so"))
 }
 
 fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
@@ -163,7 +196,9 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
         );
     let expires = flag_at(request, &["timeToLiveSpecification", "enabled"]) == Some(true);
     let done = match aspect {
-        "table" => ByDeployment::Seldom,
+        "settings" if text_at(request, &["sSESpecification", "kMSMasterKeyId"]).is_some() => {
+            ByDeployment::Seldom
+        }
         "settings" => ByDeployment::Often,
         "expiry" if expires => ByDeployment::Often,
         _ => ByDeployment::Never,
@@ -173,7 +208,7 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::common::testing::by_stack;
     use super::*;
@@ -273,10 +308,41 @@ mod tests {
         let mut elsewhere = rules(own);
         elsewhere["Resource"] = json!("arn:aws:sqs:us-east-1:111122223333:shop");
         fires_at(&Storage, Severity::High, &queue(json!([elsewhere])));
+        // Conditions that no rule of ours, or not every one, ever meets.
+        for (operator, key, value) in [
+            ("StringEquals", "aws:SourceArn", json!(own)),
+            ("StringEquals", "aws:SourceAccount", json!("*")),
+            ("ArnLike", "aws:SourceArn", json!("arn:aws:events*keepwatch-*")),
+            (
+                "ArnEquals",
+                "aws:SourceArn",
+                json!([own.replace('*', "calls-1"), own.replace('*', "heartbeat")]),
+            ),
+        ] {
+            let mut narrow = rules(own);
+            narrow["Condition"] = json!({operator: {key: value}});
+            fires_at(&Storage, Severity::High, &queue(json!([narrow])));
+        }
+        let mut everybody_but = rules(own);
+        let members = everybody_but.as_object_mut().expect("a statement");
+        members.remove("Resource");
+        members.insert(
+            "NotResource".to_owned(),
+            json!("arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3"),
+        );
+        fires_at(&Storage, Severity::High, &queue(json!([everybody_but])));
+        for (name, value) in
+            [("MessageRetentionPeriod", "60"), ("DelaySeconds", "900"), ("MaximumMessageSize", "1024")]
+        {
+            let request = json!({"queueUrl": QUEUE, "attributes": {name: value}});
+            fires_at(&Storage, Severity::High, &by_stack("sqs", "SetQueueAttributes", request));
+        }
+        let kept = json!({"queueUrl": QUEUE, "attributes": {"MessageRetentionPeriod": "1209600", "VisibilityTimeout": "180"}});
+        fires_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", kept));
         let alone = json!([{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sqs:*", "Resource": "*"}]);
         fires_at(&Storage, Severity::High, &queue(alone));
         fires_at(&Storage, Severity::Critical, &by_stack("sqs", "PurgeQueue", json!({"queueUrl": QUEUE})));
-        fires_at(&Storage, Severity::Medium, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
+        fires_at(&Storage, Severity::Critical, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
         let policy = json!({"resourceArn": format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"), "policy": "{}"});
         fires_at(&Storage, Severity::High, &by_stack("dynamodb", "PutResourcePolicy", policy));
         let table = |event: &str, mut request: Value| {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::common::{ByDeployment, foreign_policy, is_ours, report_change};
+use super::common::{ByDeployment, Needed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -110,7 +110,8 @@ fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment,
     // Alarms come to this topic by its policy; to the other, notify comes by its role.
     let alarms = name.contains("-OpsTopic");
     match (record.event_name.or_empty(), attribute) {
-        ("Subscribe" | "Unsubscribe" | "DeleteTopic", _) => (ByDeployment::Seldom, None),
+        ("DeleteTopic" | "AddPermission" | "RemovePermission", _) => (ByDeployment::Never, None),
+        ("Subscribe" | "Unsubscribe", _) => (ByDeployment::Seldom, None),
         // Taking a key away is what an update from a stack with a key of its own does.
         ("SetTopicAttributes", "KmsMasterKeyId") if text_at(request, &["attributeValue"]).is_none() => {
             (ByDeployment::Often, None)
@@ -119,9 +120,16 @@ fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment,
         ("SetTopicAttributes", "KmsMasterKeyId") if alarms => (ByDeployment::Never, None),
         ("SetTopicAttributes", "KmsMasterKeyId") => (ByDeployment::Seldom, None),
         ("SetTopicAttributes", "Policy") => {
-            let needs = alarms.then_some(("cloudwatch.amazonaws.com", "sns:Publish"));
+            let topic = record.arn("sns", name);
+            let any_alarm = [record.arn("cloudwatch", &format!("alarm:{}-~", cx.config.stack))];
+            let needed = Needed {
+                resource: Some(&topic),
+                service: "cloudwatch.amazonaws.com",
+                action: "sns:Publish",
+                sources: &any_alarm,
+            };
             let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
-            match foreign_policy(record, cx, &record.arn("sns", name), written, needs) {
+            match foreign_policy(record, written, alarms.then_some(&needed)) {
                 Some(why) => (ByDeployment::Never, Some(why)),
                 None => (ByDeployment::Often, None),
             }
