@@ -1,5 +1,7 @@
 //! A policy document as IAM means it: lists where JSON may have scalars, one spelling of every member.
 
+use keepwatch_base::wildcard;
+
 /// The largest document that is read, in bytes of JSON. AWS's own limits are 10 KB for IAM, 20 KB for S3 and 32 KB
 /// for KMS; CloudTrail cuts a whole event at 256 KB.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -59,6 +61,17 @@ pub struct Statement {
     pub conditions: Vec<Condition>,
 }
 
+impl Statement {
+    /// Whether it speaks of the action, principals, resources and conditions aside.
+    pub fn names(&self, action: &str) -> bool {
+        let fits = |list: &[String]| list.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
+        match &self.not_actions {
+            Some(spared) => !fits(spared),
+            None => fits(&self.actions),
+        }
+    }
+}
+
 /// One principal of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
@@ -92,4 +105,13 @@ pub struct Condition {
     pub key: String,
     /// The values; booleans and numbers as text.
     pub values: Vec<String>,
+}
+
+impl Condition {
+    /// Whether it holds for requests without TLS, and for no others.
+    pub fn is_without_tls(&self) -> bool {
+        self.operator.eq_ignore_ascii_case("Bool")
+            && self.key.eq_ignore_ascii_case("aws:SecureTransport")
+            && self.values == ["false"]
+    }
 }

@@ -41,7 +41,7 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
             Some(_) => true,
             None => statement.principals.iter().any(own),
         };
-        let Some((_, ability)) = USES.iter().find(|(action, _)| names(statement, action)) else { continue };
+        let Some((_, ability)) = USES.iter().find(|(action, _)| statement.names(action)) else { continue };
         if statement.conditions.is_empty() && (everybody || service.is_some()) {
             let whom = service.map_or_else(|| "the account itself".to_owned(), |one| clean(&one.value, 64));
             return Lockout::Yes(format!("the policy denies {whom} to {ability}"));
@@ -51,7 +51,7 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
     let keeps = |statement: &&Statement| {
         statement.effect == Effect::Allow
             && statement.principals.iter().any(own)
-            && names(statement, "kms:PutKeyPolicy")
+            && statement.names("kms:PutKeyPolicy")
     };
     let mut allowed = document.statements.iter().filter(here).filter(keeps).peekable();
     if allowed.peek().is_none() {
@@ -83,23 +83,13 @@ fn says_own_account(condition: &Condition, account: &str) -> bool {
 /// whoever comes without TLS.
 fn is_fence(condition: &Condition, account: &str) -> bool {
     let operator = condition.operator.to_ascii_lowercase();
-    let other = operator.starts_with("stringnot");
     match condition.key.to_ascii_lowercase().as_str() {
         "aws:principalaccount" | "kms:calleraccount" => {
-            other && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
+            operator.starts_with("stringnot")
+                && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
         }
-        "aws:principalorgid" | "aws:principalorgpaths" => other || operator.contains("stringnot"),
-        "aws:securetransport" => operator == "bool" && condition.values == ["false"],
-        _ => false,
-    }
-}
-
-/// Whether the statement is about the action.
-fn names(statement: &Statement, action: &str) -> bool {
-    let fits = |list: &[String]| list.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
-    match &statement.not_actions {
-        Some(spared) => !fits(spared),
-        None => fits(&statement.actions),
+        "aws:principalorgid" | "aws:principalorgpaths" => operator.contains("stringnot"),
+        _ => condition.is_without_tls(),
     }
 }
 

@@ -354,12 +354,7 @@ impl<'p, 'a> View<'p, 'a> {
     /// What is denied of a service outside the table.
     fn taken(&self, service: &str) -> Reach {
         let action = format!("{service}:~~~~~~~~");
-        let names = |statement: &Statement| {
-            let fits =
-                |list: &Vec<String>| list.iter().any(|p| wildcard::matches_ignore_ascii_case(p, &action));
-            statement.not_actions.as_ref().map_or_else(|| fits(&statement.actions), |list| !fits(list))
-        };
-        let denies = self.set.denies.iter().filter(|entry| names(entry.statement));
+        let denies = self.set.denies.iter().filter(|entry| entry.statement.names(&action));
         denies.fold(0, |all, entry| all | entry.scope.reach(Place::Service(service), &self.set.holder))
     }
 

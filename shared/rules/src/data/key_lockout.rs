@@ -41,9 +41,7 @@ impl Rule for KeyLockout {
         let Some(Ok(written)) = value_at(record.request(), &["policy"]).map(Document::from_value) else {
             return Ok(());
         };
-        let key = id.rsplit_once("key/").map_or(id, |(_, key)| key);
-        let arn =
-            if id.starts_with("arn:") { id.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
+        let (arn, key) = kms_key(record, id);
         let who = caller_name(record);
         let why = match lockout(&written, &arn, record.account()) {
             Lockout::Yes(why) => why,

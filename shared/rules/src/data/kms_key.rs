@@ -38,9 +38,7 @@ impl Rule for KmsKey {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let named = record.response_text(&["keyId"]).or_else(|| record.param(&["keyId"]));
         let Some(key) = named.or_else(|| gone(record)) else { return Ok(()) };
-        let arn =
-            if key.starts_with("arn:") { key.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
-        let short = arn.rsplit("key/").next().unwrap_or(&arn);
+        let (arn, short) = kms_key(record, key);
         let who = caller_name(record);
         let name = record.event_name.or_empty();
         if name == "DeleteKey" {

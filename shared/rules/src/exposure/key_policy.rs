@@ -43,15 +43,13 @@ impl Rule for KeyPolicy {
         let made = metadata.iter().find_map(|name| record.response_text(&[name, "arn"]));
         let id = if is_new { made } else { record.param(&["keyId"]) };
         let Some(id) = id else { return Ok(()) };
-        let key = id.rsplit_once("key/").map_or(id, |(_, key)| key);
+        let (arn, key) = kms_key(record, id);
         let written = match document(value_at(record.request(), &["policy"])) {
             Some(written) => written,
             // The default policy is for the account alone.
             None if is_new && !record.request_omitted() => return Ok(()),
             None => Err("the event does not carry the policy".to_owned()),
         };
-        let arn =
-            if id.starts_with("arn:") { id.to_owned() } else { record.arn("kms", &format!("key/{key}")) };
         let leaves_account_out =
             written.as_ref().is_ok_and(|written| lockout(written, &arn, record.account()) != Lockout::No);
         let policed = Policed {

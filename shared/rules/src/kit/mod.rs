@@ -30,7 +30,7 @@ pub(crate) mod prelude {
     pub(crate) use keepwatch_core::state::{Fact, Holdings, Interrupt, PrincipalKind};
 
     pub(crate) use super::TEN_MINUTES;
-    pub(crate) use super::arns::{bucket_arn, last_part};
+    pub(crate) use super::arns::{bucket_arn, kms_key, last_part};
     pub(crate) use super::caller::{
         acting_arn, acting_principal, by_identity_center, caller_name, calling_user, named_user,
         sign_in_result,

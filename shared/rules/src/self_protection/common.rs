@@ -113,13 +113,7 @@ pub(super) fn foreign_policy(
 
 /// What a policy denies besides calls without TLS.
 pub(super) fn denies(document: &Document) -> Option<String> {
-    let without_tls = |statement: &Statement| {
-        statement.conditions.iter().any(|condition| {
-            condition.operator.eq_ignore_ascii_case("Bool")
-                && condition.key.eq_ignore_ascii_case("aws:SecureTransport")
-                && condition.values == ["false"]
-        })
-    };
+    let without_tls = |one: &Statement| one.conditions.iter().any(Condition::is_without_tls);
     let denied = document.statements.iter().find(|one| one.effect == Effect::Deny && !without_tls(one));
     denied.map(|statement| match &statement.not_actions {
         Some(_) => "the policy denies all actions but a few".to_owned(),
