@@ -36,6 +36,11 @@ pub fn root_call(source: &str, name: &str, changes: Value) -> String {
     merged(base(source, name), [by_root(), changes])
 }
 
+/// The same call by alice, refused with this code.
+pub fn failed_call(source: &str, name: &str, code: &str, changes: Value) -> String {
+    merged(base(source, name), [json!({"errorCode": code}), changes])
+}
+
 /// A console sign-in event by root.
 pub fn root_sign_in(name: &str, changes: Value) -> String {
     let sign_in = json!({"eventType": "AwsConsoleSignIn", "userIdentity": {"accessKeyId": null}});

@@ -88,16 +88,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::call;
-    use crate::testing::log;
+    use crate::testing::{failed_call, log};
 
     fn refused(changes: Value) -> String {
-        let mut event: Value =
-            serde_json::from_str(&call("ec2", "RunInstances", changes)).unwrap_or_default();
-        if event["errorCode"].is_null() {
-            event["errorCode"] = json!("Client.UnauthorizedOperation");
-        }
-        event.to_string()
+        failed_call("ec2", "RunInstances", "Client.UnauthorizedOperation", changes)
     }
 
     #[test]

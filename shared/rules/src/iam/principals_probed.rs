@@ -72,16 +72,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::call;
-    use crate::testing::log;
+    use crate::testing::{call, failed_call, log};
 
     fn refused(changes: Value) -> String {
-        let mut event: Value =
-            serde_json::from_str(&call("iam", "UpdateAssumeRolePolicy", changes)).unwrap_or_default();
-        if event["errorCode"].is_null() {
-            event["errorCode"] = json!("MalformedPolicyDocumentException");
-        }
-        event.to_string()
+        failed_call("iam", "UpdateAssumeRolePolicy", "MalformedPolicyDocumentException", changes)
     }
 
     #[test]

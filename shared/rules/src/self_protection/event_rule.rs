@@ -39,26 +39,26 @@ declare_rule! {
 /// the template to it.
 fn is_templates(record: &Record<'_>, cx: &Cx<'_>, rule: &str, target: &Value) -> (bool, bool) {
     let stack = cx.config.stack.as_str();
-    let leads = |service: &str, resource: &str| {
+    let leads = |service: &str, resource: &str, name: &str| {
         let arn = text_at(target, &["arn"]).and_then(Arn::parse);
         arn.is_some_and(|arn| {
             arn.service == service
                 && arn.account == record.account()
                 && arn.region == record.aws_region.or_empty()
                 && arn.resource.starts_with(&format!("{resource}{stack}-"))
+                && arn.resource.contains(name)
         })
     };
-    let named = |part: &str| text_at(target, &["arn"]).is_some_and(|arn| arn.contains(part));
-    let place = match rule.strip_prefix(stack) {
-        Some("-sweep") => leads("lambda", "function:") && named("-notify"),
-        Some("-key-touched") => leads("sns", "") && named("-OpsTopic"),
-        _ => leads("sqs", "") && named("-IntakeQueue"),
-    };
     let given = |key: &str| value_at(target, &[key]).is_some_and(|value| !value.is_null());
-    let own = match rule.strip_prefix(stack) {
-        Some("-heartbeat") => deployed(record) && !given("inputPath") && !given("inputTransformer"),
-        Some("-key-touched") => deployed(record) && given("inputTransformer"),
-        _ => !given("input") && !given("inputPath") && !given("inputTransformer"),
+    let (whole, to_queue) =
+        (!given("inputPath") && !given("inputTransformer"), leads("sqs", "", "-IntakeQueue"));
+    let (place, own) = match rule.strip_prefix(stack) {
+        Some("-heartbeat") => (to_queue, whole && deployed(record)),
+        Some("-sweep") => (leads("lambda", "function:", "-notify"), whole && !given("input")),
+        Some("-key-touched") => {
+            (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed(record))
+        }
+        _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
     (place, own && !given("roleArn"))
