@@ -21,13 +21,13 @@ Examples:
   keepwatch tune rule compute-cloudshell-used --severity LOW --note 'we live in it'
   keepwatch tune rule network-changed --off
   keepwatch tune rule access-key-new-address --on
-  keepwatch tune values automation 'arn:aws:iam::111122223333:role/ci-*'
+  keepwatch tune values automation --add 'arn:aws:iam::111122223333:role/ci-*'
   keepwatch tune values expected-regions us-east-1 eu-central-1
   keepwatch tune list
   keepwatch tune reset rule#network-changed
 
 It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts, automation
-and expected-regions; setting one replaces it. Rules on root, exposed keys and Keepwatch itself cannot be switched off or
+and expected-regions; setting one replaces it, and --add adds to it. Rules on root, exposed keys and Keepwatch itself cannot be switched off or
 made silent; suppress them for a time.
 
 Exit codes: 0 done, 1 some rows cannot be used, 2 not valid or no such row, 3 AWS refused or cannot be reached.";
@@ -86,6 +86,9 @@ struct Values {
     list: String,
     /// Its values: account ids, ARN patterns, regions.
     values: Vec<String>,
+    /// Adds the values to those that are set, in place of replacing them.
+    #[arg(long)]
+    add: bool,
 }
 
 /// The arguments of `tune list`.
@@ -120,13 +123,24 @@ impl Rule {
 pub(crate) async fn run(tune: &Tune) -> anyhow::Result<ExitCode> {
     match &tune.command {
         Command::Rule(rule) => write(&rule.row(), &tune.account).await,
-        Command::Values(values) => {
-            let key = format!("list#{}", values.list);
-            write(&json!({KEY: key, "values": values.values}), &tune.account).await
-        }
+        Command::Values(values) => set(values, &tune.account).await,
         Command::List(list) => show(list, &tune.account).await,
         Command::Reset { key } => reset(key, &tune.account).await,
     }
+}
+
+async fn set(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
+    let mut values = Vec::new();
+    if given.add {
+        let home = account.open().await?;
+        let settings = home.settings().await?;
+        let read = settings.table.read(now()).await.map_err(|error| settings.failed(&error))?;
+        let known = read.lists.named().into_iter().find(|(name, _)| *name == given.list);
+        values.extend(known.into_iter().flat_map(|(_, values)| values).cloned());
+    }
+    let new: Vec<String> = given.values.iter().filter(|value| !values.contains(value)).cloned().collect();
+    values.extend(new);
+    write(&json!({KEY: format!("list#{}", given.list), "values": values}), account).await
 }
 
 /// Writes a row, if the code that will read it finds nothing wrong with it.

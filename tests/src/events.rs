@@ -69,6 +69,18 @@ pub fn root_sign_in(account: &str, event_id: &str) -> String {
     )
 }
 
+/// User alice made a call that changes something.
+pub fn user_call(service: &str, name: &str, event_id: &str, request: Value) -> String {
+    let identity = json!({
+        "type": "IAMUser", "principalId": "AIDAEXAMPLE", "arn": format!("arn:aws:iam::{ACCOUNT}:user/alice"),
+        "accountId": ACCOUNT, "userName": "alice", "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+    });
+    let detail = json!({
+        "eventType": "AwsApiCall", "readOnly": false, "requestParameters": request, "responseElements": null,
+    });
+    envelope("AWS API Call via CloudTrail", service, name, ACCOUNT, event_id, identity, detail)
+}
+
 /// A role used a key: understood, and of no interest to any rule.
 pub fn uninteresting(event_id: &str) -> String {
     let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/app/session");

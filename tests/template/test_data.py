@@ -148,6 +148,7 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "SETTINGS_TABLE": {"Ref": "SettingsTable"},
         "ALERT_TOPIC_ARN": {"Ref": "AlertTopic"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
+        "MAIL_WINDOW_MINUTES": {"Ref": "MailWindowMinutes"},
     }
     assert "Environment" not in stack.properties("SecurityHubFunction")
 

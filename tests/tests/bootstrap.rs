@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
-use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting};
+use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
 use serde_json::{Value, json};
@@ -28,12 +28,16 @@ const TABLES: [(&str, &str); 4] = [
     ("STACK_NAME", "keepwatch"),
 ];
 
+/// What it tells notify besides.
+const NOTIFY: [(&str, &str); 3] =
+    [("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7"), ("MAIL_WINDOW_MINUTES", "10")];
+
 fn detect(aws: &AwsStub) -> Function {
     start("detect", aws, &TABLES, Stdio::inherit())
 }
 
 fn notify(aws: &AwsStub) -> Function {
-    let settings = [&TABLES[..], &[("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7")]].concat();
+    let settings = [&TABLES[..], &NOTIFY[..]].concat();
     start("notify", aws, &settings, Stdio::inherit())
 }
 
@@ -134,7 +138,7 @@ fn a_finding_that_cannot_be_written_is_not_lost() {
 fn a_missing_setting_is_named() {
     let aws = AwsStub::http().unwrap();
     let without = |left_out: &str| -> Vec<(&'static str, &'static str)> {
-        let all = [&TABLES[..], &[("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7")]].concat();
+        let all = [&TABLES[..], &NOTIFY[..]].concat();
         all.into_iter().filter(|(name, _)| *name != left_out).collect()
     };
     for (name, missing) in [
@@ -144,6 +148,7 @@ fn a_missing_setting_is_named() {
         ("notify", "FINDINGS_TABLE"),
         ("notify", "ALERT_TOPIC_ARN"),
         ("notify", "REPORT_HOUR"),
+        ("notify", "MAIL_WINDOW_MINUTES"),
     ] {
         let mut function = start(name, &aws, &without(missing), Stdio::piped());
         let (status, text) = function.ended().unwrap().expect("it must not start");
@@ -186,7 +191,7 @@ fn somebody_elses_claim_is_left_alone_until_its_lease_ends() {
             }),
         );
     };
-    claim(now() + 3_600_000);
+    claim(now() + 180_000);
     assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty(), "the other one has it");
     assert!(sweep(&notify));
     assert!(alerts(&aws).is_empty());
@@ -255,6 +260,87 @@ fn a_suppression_silences_is_announced_and_its_end_is_told() {
     assert_eq!(attribute(&aws, &id, "status").as_deref(), Some("NEW"));
     assert!(failures(&notify, &stream_batch(&[("8", &id)])).is_empty());
     assert_eq!(alerts(&aws).len(), 1);
+}
+
+#[test]
+fn what_one_principal_does_within_minutes_is_one_mail() {
+    let aws = AwsStub::http().unwrap();
+    let shared = |i: usize| {
+        let grantee = json!({"add": {"items": [{"userId": "999988887777"}]}});
+        let request = json!({"imageId": format!("ami-{i}"), "launchPermission": grantee});
+        user_call("ec2", "ModifyImageAttribute", &format!("e{i}"), request)
+    };
+    let batch: Vec<(String, String)> = (0..5).map(|i| (format!("m{i}"), shared(i))).collect();
+    let batch: Vec<(&str, &str)> = batch.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect();
+    assert!(failures(&detect(&aws), &sqs_batch(&batch)).is_empty());
+    let ids: Vec<String> = aws.items().into_keys().collect();
+    assert_eq!(ids.len(), 5);
+    let notify = notify(&aws);
+    let records: Vec<(&str, &str)> = ids.iter().map(|id| ("1", id.as_str())).collect();
+    assert!(failures(&notify, &stream_batch(&records)).is_empty());
+    assert!(sweep(&notify));
+    let told = || subjects(&aws).into_iter().filter(|s| s.contains("ami-")).collect::<Vec<String>>();
+    assert_eq!(told(), [""; 0], "they wait for one another");
+    // Their window ends.
+    for id in &ids {
+        assert_eq!(attribute(&aws, id, "alert_state").as_deref(), Some("DEFERRED"));
+        set(&aws, id, json!({"due_at": {"N": (now() - 1_000).to_string()}}));
+    }
+    assert!(sweep(&notify));
+    let told = told();
+    let [subject] = &told[..] else { panic!("one mail is expected: {told:?}") };
+    assert!(subject.starts_with("[MEDIUM] 111122223333: 5 by alice: "), "{subject}");
+    let text = aws.published().pop().unwrap().remove("Message").unwrap();
+    assert!((0..5).all(|i| text.contains(&format!("ami-{i}"))), "{text}");
+    assert!(
+        text.contains("keepwatch tune values automation --add arn:aws:iam::111122223333:user/alice"),
+        "{text}"
+    );
+    for id in &ids {
+        assert_eq!(attribute(&aws, id, "alert_state").as_deref(), Some("SENT"));
+    }
+}
+
+#[test]
+fn a_planted_claim_from_the_future_holds_no_alert_back() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    set(
+        &aws,
+        &id,
+        json!({
+            "alert_state": {"S": "CLAIMED"}, "alert_claim": {"S": "planted"},
+            "due": {"S": "alert"}, "due_at": {"N": "4070908800000"},
+        }),
+    );
+    let planted = |key: &str, value: Value| {
+        let row = json!({"entry": {"S": key}, "version": {"N": "1"}, "kept": value});
+        aws.put("journal", key, row.as_object().unwrap().clone());
+    };
+    planted("budget", json!({"M": {"tokens": {"N": "0"}, "filled_at": {"N": "4070908800000"}}}));
+    planted("last digest", json!({"M": {"at": {"N": "4070908800000"}}}));
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1);
+}
+
+#[test]
+fn planted_rows_that_nobody_can_read_hold_no_alert_back() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    for key in ["budget", "last digest", "settings applied", "settings announced"] {
+        let row = json!({"entry": {"S": key}, "version": {"S": "x"}, "kept": {"S": "garbage"}});
+        aws.put("journal", key, row.as_object().unwrap().clone());
+    }
+    assert!(failures(&notify, &stream_batch(&[("1", &id)])).is_empty());
+    assert!(sweep(&notify));
+    assert_eq!(alerts(&aws).len(), 1);
+    // The same for good news about a finding that is not there yet.
+    let aws = AwsStub::http().unwrap();
+    let key = format!("passed#{id}");
+    let row = json!({"entry": {"S": key}, "at": {"S": "never"}});
+    aws.put("journal", &key, row.as_object().unwrap().clone());
+    assert!(failures(&detect(&aws), &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
+    assert_eq!(attribute(&aws, &id, "status").as_deref(), Some("NEW"));
 }
 
 #[test]

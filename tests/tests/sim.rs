@@ -58,6 +58,8 @@ fn all_invariants_hold() {
         ("outages", "stream, longer than a day"),
         ("claims", "after a lease"),
         ("alerts", "digests"),
+        ("alerts", "with others of one principal"),
+        ("attacks", "victim"),
         ("sweeps", "findings that the settings silenced or woke"),
     ] {
         assert!(tally.get(group, name) > 0, "{group}, {name}: never seen\n{tally}");
@@ -141,6 +143,11 @@ fn i9_catches_a_budget_that_is_always_full() {
 #[test]
 fn i12_catches_a_restore_that_forgets_what_was_sent() {
     caught(Sabotage::RestoreUnsent, "I12", 400);
+}
+
+#[test]
+fn an_attack_that_holds_mails_back_is_caught() {
+    caught(Sabotage::PlausibleRows, "attack", 200);
 }
 
 #[test]

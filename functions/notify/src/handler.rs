@@ -1,5 +1,7 @@
 //! One batch of the findings table's stream, or one sweep.
 
+use std::time::Duration;
+
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use keepwatch_alert::outbox::{Delivery, Notifier};
@@ -24,6 +26,8 @@ pub(crate) struct Notify {
     pub(crate) topic: AlertTopic,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
+    /// How long what one principal does is gathered for one mail.
+    pub(crate) group_window: Duration,
 }
 
 /// What calls the function: the stream, with records, or the clock.
@@ -55,6 +59,7 @@ impl Notify {
             topic: &self.topic,
             settings: &settings,
             catalogue: DOCUMENTED,
+            group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
         let (mut sent, mut deferred) = (0, 0);
@@ -95,6 +100,7 @@ impl Notify {
             topic: &self.topic,
             settings: &settings,
             catalogue: DOCUMENTED,
+            group_window: self.group_window,
         };
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();

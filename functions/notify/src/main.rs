@@ -2,6 +2,8 @@
 
 mod handler;
 
+use std::time::Duration;
+
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
@@ -22,6 +24,7 @@ async fn main() -> Result<(), Error> {
     let settings = variable("SETTINGS_TABLE")?;
     let topic = variable("ALERT_TOPIC_ARN")?;
     let report_hour = variable("REPORT_HOUR")?.parse()?;
+    let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
     let config = clients::config()?;
     let notify = Notify {
@@ -30,6 +33,7 @@ async fn main() -> Result<(), Error> {
         settings: SettingsTable::new(&config, settings, DOCUMENTED),
         topic: AlertTopic::new(&config, topic),
         report_hour,
+        group_window: Duration::from_secs(window_minutes * 60),
     };
     notify.findings.warm().await;
     notify.topic.warm().await;

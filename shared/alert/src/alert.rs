@@ -5,7 +5,7 @@
 
 use keepwatch_base::text::{ascii, clean, defang};
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::finding::{AlertReason, Finding, Status};
 use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
@@ -72,9 +72,27 @@ impl Alert {
 
     /// Renders the alert that is due for this finding. The catalogue explains the rules.
     pub fn of(finding: &Finding, catalogue: Catalogue) -> Alert {
+        Alert::made(subject(finding, ""), mail::text(finding, catalogue), Alert::twin(finding, catalogue))
+    }
+
+    /// An alert about several findings of one principal, of which this one is the worst. `note` comes before its title.
+    pub(crate) fn of_group(
+        worst: &Finding,
+        note: &str,
+        text: String,
+        group: Value,
+        catalogue: Catalogue,
+    ) -> Alert {
+        let mut json = Alert::twin(worst, catalogue);
+        json["unmapped"]["group"] = group;
+        Alert::made(subject(worst, note), text, json)
+    }
+
+    /// The machine's copy of a finding's alert.
+    fn twin(finding: &Finding, catalogue: Catalogue) -> Value {
         let mut json = ocsf::finding(finding, catalogue);
-        json["unmapped"]["alert_reason"] = json!(finding.alert_reason);
-        Alert::made(subject(finding), mail::text(finding, catalogue), json)
+        json["unmapped"]["alert_reason"] = json!(finding.alert.reason.map(AlertReason::as_str));
+        json
     }
 
     fn made(subject: String, text: String, mut json: Value) -> Alert {
@@ -116,17 +134,17 @@ impl Alert {
     }
 }
 
-fn subject(finding: &Finding) -> String {
-    let note = match finding.alert_reason.as_deref() {
+fn subject(finding: &Finding, note: &str) -> String {
+    let changed = match finding.alert.reason {
         _ if finding.status == Status::Resolved => "over already: ",
-        Some("reopened") => "again: ",
-        Some("again") => "still: ",
-        Some("worse") => "worse: ",
+        Some(AlertReason::Reopened) => "again: ",
+        Some(AlertReason::Again) => "still: ",
+        Some(AlertReason::Worse) => "worse: ",
+        Some(AlertReason::SomebodyElse) => "somebody else: ",
         _ => "",
     };
-    let line =
-        format!("[{}] {}: {note}{}", finding.severity.as_str(), finding.account, finding.headline().title);
-    fit(&line)
+    let title = &finding.headline().title;
+    fit(&format!("[{}] {}: {note}{changed}{title}", finding.severity.as_str(), finding.account))
 }
 
 /// A subject that SNS takes and no mail client turns into a link.

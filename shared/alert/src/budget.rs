@@ -38,8 +38,12 @@ impl Budget {
         Budget { tokens: CAPACITY, filled_at: now.millis() }
     }
 
-    /// The bucket after one mail of this severity, or nothing if it may not be sent.
+    /// The bucket after one mail of this severity, or nothing if it may not be sent. One that was filled in the future is
+    /// a full one: nobody else's row may hold mails back.
     pub fn take(&self, severity: Severity, now: Timestamp) -> Option<Budget> {
+        if Timestamp::from_millis(self.filled_at).is_ahead_of(now) {
+            return Budget::full(now).take(severity, now);
+        }
         let passed = now.millis().saturating_sub(self.filled_at).max(0);
         let added = passed / REFILL_MILLIS;
         let tokens = self.tokens.saturating_add(u32::try_from(added).unwrap_or(CAPACITY)).min(CAPACITY);
@@ -102,7 +106,14 @@ mod tests {
         let after =
             |seconds| sent(&mut empty.clone(), Severity::Critical, now.plus(Duration::from_secs(seconds)));
         assert_eq!((after(14), after(15), after(44), after(3_600)), (0, 1, 2, CAPACITY as usize));
-        // A clock that was set back takes nothing away.
-        assert_eq!(empty.take(Severity::Critical, Timestamp::default()), None);
+        // A clock that goes back a little takes nothing away and gives nothing.
+        assert_eq!(empty.take(Severity::Critical, Timestamp::from_millis(now.millis() - 60_000)), None);
+    }
+
+    #[test]
+    fn a_planted_bucket_from_the_future_holds_nothing_back() {
+        let now = Timestamp::from_millis(1_000_000);
+        let planted = Budget { tokens: 0, filled_at: 4_070_908_800_000 }; // 2099
+        assert_eq!(planted.take(Severity::High, now), Budget::full(now).take(Severity::High, now));
     }
 }

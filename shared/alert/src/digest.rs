@@ -35,6 +35,8 @@ pub(super) struct Line {
     pub occurrences: u64,
     /// Why it has its status.
     pub status_reason: Option<String>,
+    /// How many different people and roles acted on it, where that is known.
+    pub actors: usize,
 }
 
 impl Line {
@@ -50,6 +52,7 @@ impl Line {
             first_seen: finding.first_seen,
             occurrences: finding.occurrences,
             status_reason: finding.status_reason.clone(),
+            actors: finding.alert.told.len(),
         }
     }
 
@@ -63,7 +66,11 @@ impl Line {
         match self.occurrences {
             0 => String::new(),
             1 => self.last_seen.to_string(),
-            times => format!("{times} times since {}, last at {}", self.first_seen, self.last_seen),
+            times => {
+                let by =
+                    if self.actors > 1 { format!(", by {} principals", self.actors) } else { String::new() };
+                format!("{times} times since {}, last at {}{by}", self.first_seen, self.last_seen)
+            }
         }
     }
 
@@ -80,6 +87,7 @@ impl Line {
             first_seen: Timestamp::default(),
             occurrences: 0,
             status_reason: None,
+            actors: 0,
         }
     }
 }

@@ -13,10 +13,12 @@ pub mod check;
 mod console;
 mod digest;
 pub mod format;
+mod group;
 mod layout;
 mod mail;
 mod once;
 pub mod outbox;
+mod proposal;
 pub mod report;
 pub mod sweep;
 #[cfg(test)]

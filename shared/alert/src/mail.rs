@@ -3,7 +3,7 @@
 use keepwatch_base::text::shell_word;
 use keepwatch_core::about::About;
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::finding::{Finding, Status, Witness};
+use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
 
 use crate::console;
@@ -39,6 +39,7 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
         Some(actor) => who(&mut out, actor),
         None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
     }
+    others(&mut out, finding);
     heading(&mut out, "WHAT AND WHERE");
     what(&mut out, finding);
     heading(&mut out, "WHEN");
@@ -77,22 +78,26 @@ fn what_changed(finding: &Finding) -> Option<String> {
         let how = finding.passed.as_ref().map(|gone| format!(" {}.", gone.title)).unwrap_or_default();
         return Some(format!("It is over already:{how} Find out what was done in the meantime."));
     }
-    Some(match finding.alert_reason.as_deref()? {
-        "reopened" => match &finding.passed {
+    Some(match finding.alert.reason? {
+        AlertReason::Reopened => match &finding.passed {
             Some(gone) => format!("It was gone at {} ({}), and is back.", gone.at, gone.title),
             None => "It was gone, and is back.".to_owned(),
         },
-        "again" => format!(
+        AlertReason::Again => format!(
             "You have been told before and it goes on: {} times since {}.",
             finding.occurrences, finding.first_seen
         ),
-        "worse" => "You have been told of this finding before. Now it is worse.".to_owned(),
-        "new witness" => "You have been told of this finding before. This is new.".to_owned(),
-        "suppression ended" => {
+        AlertReason::Worse => "You have been told of this finding before. Now it is worse.".to_owned(),
+        AlertReason::NewWitness => "You have been told of this finding before. This is new.".to_owned(),
+        AlertReason::SomebodyElse => {
+            "You have been told of this finding before. Now it was somebody else, or somebody from another network."
+                .to_owned()
+        }
+        AlertReason::SuppressionEnded => {
             "It was suppressed until now. The suppression has ended, and the problem is still there."
                 .to_owned()
         }
-        _ => return None,
+        AlertReason::New | AlertReason::Other => return None,
     })
 }
 
@@ -118,6 +123,16 @@ fn who(out: &mut String, actor: &Actor) {
         None => "",
     };
     line(out, "MFA", mfa);
+}
+
+/// Everybody who acted on a finding, where that was not one alone.
+fn others(out: &mut String, finding: &Finding) {
+    if finding.alert.told.len() < 2 {
+        return;
+    }
+    for told in &finding.alert.told {
+        line(out, "Acted", &format!("{}, first at {}", told.who, told.at));
+    }
 }
 
 fn what(out: &mut String, finding: &Finding) {

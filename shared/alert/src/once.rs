@@ -20,6 +20,14 @@ pub(super) enum OneTimeMail {
     Sent,
 }
 
+impl OneTimeMail {
+    /// Whether somebody is writing it. Nobody claims it for longer than a lease.
+    fn is_claimed(&self, now: Timestamp) -> bool {
+        let OneTimeMail::Claimed(until) = *self else { return false };
+        now.millis() < until && !Timestamp::from_millis(until).is_ahead_of(now.plus(LEASE))
+    }
+}
+
 /// What came of sending it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SentOnce {
@@ -53,9 +61,7 @@ where
         let entry = self.journal.read::<OneTimeMail>(&key).await.map_err(DeliverError::Journal)?;
         let expected = match entry {
             Some(entry) if entry.value == OneTimeMail::Sent => return Ok(SentOnce::AlreadySent),
-            Some(entry) if matches!(entry.value, OneTimeMail::Claimed(until) if now.millis() < until) => {
-                return Ok(SentOnce::Busy);
-            }
+            Some(entry) if entry.value.is_claimed(now) => return Ok(SentOnce::Busy),
             Some(entry) => Some(entry.version),
             None => None,
         };

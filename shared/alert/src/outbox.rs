@@ -1,44 +1,33 @@
 //! From a finding that is due an alert to a message that was sent: claim with a lease, publish, mark as sent.
 //!
 //! The shape that an exhaustive model of crashes showed to lose nothing and to repeat only after a crash between publish
-//! and mark. A claim that is never marked ends with its lease, and the next sweep finds the alert due again.
+//! and mark. A claim that is never marked ends with its lease, and the next sweep finds the alert due again. What a step
+//! does to an alert is [`keepwatch_core::finding::AlertLife`]'s to say.
 
 use std::future::Future;
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::finding::Finding;
 use keepwatch_core::finding::record::{FindingStore, Write};
+use keepwatch_core::finding::{Finding, Step, Stepped};
 use keepwatch_core::memory::journal::Journal;
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 
+use crate::group::{self, Turn};
 use crate::{Alert, budget};
 
 /// How long a claim holds. Longer than the notifier's timeout, so that no two of them publish the same alert.
 pub const LEASE: Duration = Duration::from_secs(180);
 
-/// What came of claiming.
+/// What stands in the table after a step.
 #[derive(Debug)]
-pub enum Claim {
-    /// It is ours: the finding as it stands now.
-    Taken(Box<Finding>),
-    /// It is ours, and the item is not a finding; why.
-    Unreadable(String),
-    /// Somebody else holds it.
-    Busy,
-    /// Nothing is due (any more).
-    Done,
-}
-
-/// How a claim ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The alert was sent.
-    Sent,
-    /// It was not; a sweep is to try again.
-    Deferred,
+pub struct Outcome {
+    /// What came of the step.
+    pub stepped: Stepped,
+    /// The finding after it; or why the item is not a finding. Nothing where there is no item.
+    pub finding: Option<Result<Box<Finding>, String>>,
 }
 
 /// A finding whose alert a sweep has to send.
@@ -57,25 +46,18 @@ pub trait Outbox {
     /// What can go wrong with the table.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Claims the alert of a finding until `lease`, if it is pending or deferred or its claim has ended before `now`.
-    fn claim(
+    /// Reads the alert's part of an item, lets [`keepwatch_core::finding::AlertLife::step`] decide, and writes that part
+    /// back, on condition that nobody wrote meanwhile. Where others keep writing, a claim is [`Stepped::Busy`]: whoever
+    /// wrote brings it back. An item that is not a finding has an alert all the same; see
+    /// [`keepwatch_core::finding::AlertLife::unreadable`].
+    fn step(
         &self,
         finding_id: &str,
-        token: &str,
-        now: Timestamp,
-        lease: Timestamp,
-    ) -> impl Future<Output = Result<Claim, Self::Error>> + Send;
+        step: Step<'_>,
+    ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 
-    /// Ends the claim, if it is still ours.
-    fn end(
-        &self,
-        finding_id: &str,
-        token: &str,
-        end: End,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// The alerts that are due before `now`, as an index knows them that may be behind.
+    /// The alerts that are due at `now`, as an index knows them that may be behind. Those count as well whose turn is
+    /// further ahead than [`keepwatch_core::finding::LONGEST_WAIT`].
     fn due(&self, now: Timestamp) -> impl Future<Output = Result<Vec<DueAlert>, Self::Error>> + Send;
 }
 
@@ -105,6 +87,8 @@ pub struct Notifier<'a, S, J, T> {
     pub settings: &'a Settings,
     /// The rules, with their documentation.
     pub catalogue: Catalogue,
+    /// How long what one principal does is gathered for one mail; zero for a mail each.
+    pub group_window: Duration,
 }
 
 /// What came of an alert.
@@ -112,7 +96,7 @@ pub struct Notifier<'a, S, J, T> {
 pub enum Delivery {
     /// It was sent.
     Sent,
-    /// The mail budget is used up; a digest will tell.
+    /// It shares a mail with what else the principal does, or the mail budget is used up; a sweep will tell.
     Deferred,
     /// The finding is suppressed.
     Silenced,
@@ -140,13 +124,50 @@ pub enum DeliverError<S, J, T> {
 pub type Failure<S, J, T> =
     DeliverError<<S as FindingStore>::Error, <J as Journal>::Error, <T as Topic>::Error>;
 
+/// What came of claiming an alert.
+#[derive(Debug)]
+pub(super) enum Claim {
+    /// It is ours, and is to be told.
+    Taken(Claimed),
+    /// It is not told, and why.
+    Left(Delivery),
+}
+
+/// An alert that is ours to tell.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    /// Whose alert.
+    pub(super) finding_id: String,
+    /// The finding as it stands now, or why the item is none.
+    pub(super) finding: Result<Box<Finding>, String>,
+}
+
+impl Claimed {
+    /// How bad it is. An item that somebody has edited is told like a finding that is high.
+    pub(super) fn severity(&self) -> Severity {
+        self.finding.as_ref().map_or(Severity::High, |finding| finding.severity)
+    }
+
+    /// The mail that tells of this one alone.
+    pub(super) fn alert(&self, catalogue: Catalogue) -> Alert {
+        match &self.finding {
+            Ok(finding) => Alert::of(finding, catalogue),
+            Err(reason) => Alert::unreadable(&self.finding_id, reason),
+        }
+    }
+
+    pub(super) fn readable(&self) -> Option<&Finding> {
+        self.finding.as_deref().ok()
+    }
+}
+
 impl<S, J, T> Notifier<'_, S, J, T>
 where
     S: FindingStore + Outbox<Error = <S as FindingStore>::Error>,
     J: Journal,
     T: Topic,
 {
-    /// Delivers the alert of a finding if one is due and may be sent alone.
+    /// Delivers the alert of a finding if one is due and its turn has come.
     ///
     /// # Errors
     /// [`DeliverError`]; nothing is lost, the alert stays due.
@@ -156,47 +177,69 @@ where
         token: &str,
         now: Timestamp,
     ) -> Result<Delivery, Failure<S, J, T>> {
-        let (finding, alert) = match self.claim(finding_id, token, now).await? {
-            Claim::Taken(finding) => {
-                if self.silence(&finding, now).await? {
-                    return Ok(Delivery::Silenced);
-                }
-                let alert = Alert::of(&finding, self.catalogue);
-                (Some(finding), alert)
-            }
-            Claim::Unreadable(reason) => (None, Alert::unreadable(finding_id, &reason)),
-            Claim::Busy => return Ok(Delivery::Busy),
-            Claim::Done => return Ok(Delivery::Done),
+        let claimed = match self.claim(finding_id, token, now).await? {
+            Claim::Taken(claimed) => claimed,
+            Claim::Left(delivery) => return Ok(delivery),
         };
-        let severity = finding.as_ref().map_or(Severity::High, |finding| finding.severity);
-        let sent = match budget::take(self.journal, severity, now).await {
-            Ok(true) => {
-                let sent = self.topic.publish(finding.as_deref(), &alert).await;
-                sent.map(|()| End::Sent).map_err(DeliverError::Topic)
+        match self.turn(&claimed, now).await {
+            Ok(Turn::Now) => {}
+            Ok(Turn::At(until)) => {
+                self.defer(finding_id, token, until).await?;
+                return Ok(Delivery::Deferred);
             }
-            Ok(false) => Ok(End::Deferred),
+            Err(error) => {
+                self.defer(finding_id, token, now).await?;
+                return Err(error);
+            }
+        }
+        let sent = match budget::take(self.journal, claimed.severity(), now).await {
+            Ok(true) => {
+                let sent = self.topic.publish(claimed.readable(), &claimed.alert(self.catalogue)).await;
+                sent.map(|()| true).map_err(DeliverError::Topic)
+            }
+            Ok(false) => Ok(false),
             Err(error) => Err(DeliverError::Journal(error)),
         };
         // Given back also after an error, so that the next sweep need not wait for the lease to end.
-        let ended = self.end(finding_id, token, *sent.as_ref().unwrap_or(&End::Deferred), now).await;
-        match sent? {
-            End::Sent => ended.map(|()| Delivery::Sent),
-            End::Deferred => ended.map(|()| Delivery::Deferred),
-        }
+        let ended = match sent {
+            Ok(true) => self.mark_sent(finding_id, token).await,
+            Ok(false) | Err(_) => self.defer(finding_id, token, now).await,
+        };
+        let sent = sent?;
+        ended.map(|()| if sent { Delivery::Sent } else { Delivery::Deferred })
     }
 
+    /// Whether the alert is told now, or with what else its principal does.
+    async fn turn(&self, claimed: &Claimed, now: Timestamp) -> Result<Turn, Failure<S, J, T>> {
+        let Some(finding) = claimed.readable() else { return Ok(Turn::Now) };
+        group::turn(self.journal, finding, self.group_window, now).await.map_err(DeliverError::Journal)
+    }
+
+    /// Claims an alert, and leaves it where the settings silence its finding: a suppression may be younger than that.
     pub(super) async fn claim(
         &self,
         finding_id: &str,
         token: &str,
         now: Timestamp,
     ) -> Result<Claim, Failure<S, J, T>> {
-        self.findings.claim(finding_id, token, now, now.plus(LEASE)).await.map_err(DeliverError::Findings)
+        let step = Step::Claim { token, now, lease: now.plus(LEASE) };
+        let outcome = self.findings.step(finding_id, step).await.map_err(DeliverError::Findings)?;
+        let finding = match (outcome.stepped, outcome.finding) {
+            (Stepped::Changed | Stepped::Already, Some(finding)) => finding,
+            (Stepped::Busy, _) => return Ok(Claim::Left(Delivery::Busy)),
+            _ => return Ok(Claim::Left(Delivery::Done)),
+        };
+        if let Ok(finding) = &finding
+            && self.silence(finding, now).await?
+        {
+            return Ok(Claim::Left(Delivery::Silenced));
+        }
+        Ok(Claim::Taken(Claimed { finding_id: finding_id.to_owned(), finding }))
     }
 
-    /// Silences the finding if the settings say so: a suppression may be younger than the finding. When somebody else
-    /// has written it meanwhile, the claim ends with its lease and the next sweep looks again.
-    pub(super) async fn silence(&self, finding: &Finding, now: Timestamp) -> Result<bool, Failure<S, J, T>> {
+    /// Silences the finding if the settings say so. When somebody else has written it meanwhile, the claim ends with its
+    /// lease and the next sweep looks again.
+    async fn silence(&self, finding: &Finding, now: Timestamp) -> Result<bool, Failure<S, J, T>> {
         let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
         if silence.is_none() {
             return Ok(false);
@@ -210,13 +253,22 @@ where
         Ok(true)
     }
 
-    pub(super) async fn end(
+    /// Ends the claim of an alert that was told, if it is still ours.
+    pub(super) async fn mark_sent(&self, finding_id: &str, token: &str) -> Result<(), Failure<S, J, T>> {
+        self.end(finding_id, Step::MarkSent { token }).await
+    }
+
+    /// Ends the claim of an alert that is to be told from `until` on, if it is still ours.
+    pub(super) async fn defer(
         &self,
         finding_id: &str,
         token: &str,
-        end: End,
-        now: Timestamp,
+        until: Timestamp,
     ) -> Result<(), Failure<S, J, T>> {
-        self.findings.end(finding_id, token, end, now).await.map_err(DeliverError::Findings)
+        self.end(finding_id, Step::Defer { token, until }).await
+    }
+
+    async fn end(&self, finding_id: &str, step: Step<'_>) -> Result<(), Failure<S, J, T>> {
+        self.findings.step(finding_id, step).await.map(drop).map_err(DeliverError::Findings)
     }
 }

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::Alert;
 use crate::digest::{Line, by_severity};
 use crate::layout::{command, heading, line, listed, paragraph};
+use crate::proposal::Proposals;
 
 /// Counters of one day or week, by name.
 pub type Counts = BTreeMap<String, u64>;
@@ -106,6 +107,7 @@ pub struct Tally<'a> {
     fixed: Vec<Line>,
     open: Vec<Line>,
     suppressed: usize,
+    proposals: Proposals,
     counts: Counts,
     /// Items of the findings table that are no findings.
     pub unreadable: usize,
@@ -121,6 +123,7 @@ impl<'a> Tally<'a> {
             fixed: Vec::new(),
             open: Vec::new(),
             suppressed: 0,
+            proposals: Proposals::default(),
             counts: Counts::new(),
             unreadable: 0,
         }
@@ -132,6 +135,9 @@ impl<'a> Tally<'a> {
             return;
         }
         let within = |time: Timestamp| self.period.from <= time && time < self.period.to;
+        if within(finding.last_seen) {
+            self.proposals.add(finding);
+        }
         let new = within(finding.created_at);
         if new {
             self.new.push(Line::of(finding));
@@ -195,6 +201,9 @@ impl<'a> Tally<'a> {
         out.push('\n');
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, judged, settings, now);
+        }
+        if self.period.kind == Kind::Weekly {
+            self.proposals.write(&mut out, &settings.lists.automation);
         }
         section(&mut out, "NEW", &self.new);
         section(&mut out, "FIXED", &self.fixed);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::finding::record::{FindingStore, Write};
 use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
@@ -18,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::announce::{self, Announced};
 use crate::digest::{self, Line};
 use crate::once::SentOnce;
-use crate::outbox::{Claim, DeliverError, Delivery, DueAlert, End, Failure, Notifier, Outbox, Topic};
-use crate::{Alert, report};
+use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
+use crate::{Alert, budget, group, report};
 
 /// How many findings are written at the same time.
 const AT_ONCE: usize = 16;
@@ -80,6 +81,59 @@ const APPLIED: &str = "settings applied";
 const LAST_DIGEST: &str = "last digest";
 const ANNOUNCED: &str = "settings announced";
 
+/// The alerts that one mail tells: one, or those of one principal. Not none.
+struct Letter(Vec<Claimed>);
+
+impl Letter {
+    fn severity(&self) -> Severity {
+        self.0.iter().map(Claimed::severity).max().unwrap_or(Severity::High)
+    }
+
+    /// When the oldest of them was last seen.
+    fn since(&self) -> Option<Timestamp> {
+        self.0.iter().filter_map(Claimed::readable).map(|finding| finding.last_seen).min()
+    }
+
+    /// The mail, and the finding that subscribers filter it by.
+    fn alert(&self, catalogue: Catalogue) -> Option<(Option<&Finding>, Alert)> {
+        let findings: Vec<&Finding> = self.0.iter().filter_map(Claimed::readable).collect();
+        match &findings[..] {
+            [worst, ..] if self.0.len() > 1 => {
+                let worst = findings.iter().copied().max_by_key(|finding| finding.severity).unwrap_or(worst);
+                let actor = worst.headline().actor.as_ref()?;
+                Some((Some(worst), group::alert(&findings, actor, catalogue)?))
+            }
+            _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue))),
+        }
+    }
+}
+
+impl Claimed {
+    fn due(&self) -> DueAlert {
+        let since = self.readable().map_or(Timestamp::default(), |finding| finding.last_seen);
+        DueAlert { finding_id: self.finding_id.clone(), severity: self.severity(), since }
+    }
+
+    fn line(&self) -> Line {
+        self.readable().map_or_else(|| Line::unreadable(&self.finding_id), Line::of)
+    }
+}
+
+/// One mail for each principal, and one for each alert of nobody's; worst first and then oldest first.
+fn letters(claimed: Vec<Claimed>) -> Vec<Letter> {
+    let mut letters: Vec<(Option<(String, String)>, Letter)> = Vec::new();
+    for one in claimed {
+        let by = one.readable().and_then(group::principal).map(|(account, who)| (account.to_owned(), who));
+        match letters.iter_mut().find(|(other, _)| by.is_some() && *other == by) {
+            Some((_, letter)) => letter.0.push(one),
+            None => letters.push((by, Letter(vec![one]))),
+        }
+    }
+    let mut letters: Vec<Letter> = letters.into_iter().map(|(_, letter)| letter).collect();
+    letters.sort_by_key(|letter| (std::cmp::Reverse(letter.severity()), letter.since()));
+    letters
+}
+
 impl<S, J, T> Notifier<'_, S, J, T>
 where
     S: FindingStore
@@ -106,31 +160,94 @@ where
         (swept, settled.and(alerts).and(mails))
     }
 
-    /// Alone what the budget allows, worst first and then oldest first; the rest in one digest.
+    /// What the budget allows, what one principal did in one mail, worst first and then oldest first; the rest in one
+    /// digest.
     async fn alerts(&self, token: &str, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
         let mut due = self.findings.due(now).await.map_err(DeliverError::Findings)?;
         swept.due = due.len();
         due.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
-        let mut rest: Vec<DueAlert> = Vec::new();
+        let mut rest = due.split_off(due.len().min(group::MAX_TOLD));
         let mut failed = Ok(());
-        for alert in due {
+        let mut spent = false;
+        for letter in letters(self.claim_all(&due, token, now, &mut failed).await) {
             // The budget for one severity is used up for all that are less severe.
-            if !rest.is_empty() {
-                rest.push(alert);
-                continue;
-            }
-            match self.deliver(&alert.finding_id, token, now).await {
-                Ok(Delivery::Sent) => swept.sent += 1,
-                Ok(Delivery::Deferred) => rest.push(alert),
-                Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
-                // One finding that cannot be delivered must not keep the others back.
-                Err(error) => failed = failed.and(Err(error)),
-            }
+            let may = match spent {
+                true => Ok(false),
+                false => budget::take(self.journal, letter.severity(), now).await,
+            };
+            let outcome = match may {
+                Ok(true) => self.send(&letter, token, now, swept).await,
+                Ok(false) => {
+                    spent = true;
+                    rest.extend(letter.0.iter().map(Claimed::due));
+                    self.end_all(&letter, token, Some(now)).await
+                }
+                Err(error) => {
+                    self.end_all(&letter, token, Some(now)).await.and(Err(DeliverError::Journal(error)))
+                }
+            };
+            // One mail that cannot be sent must not keep the others back.
+            failed = failed.and(outcome);
         }
-        if !rest.is_empty() {
+        if spent && !rest.is_empty() {
             failed = failed.and(self.digest(&rest, token, now, swept).await);
         }
         failed
+    }
+
+    /// Claims what is due, a few at the same time; what cannot be claimed is left out, and an error is noted.
+    async fn claim_all(
+        &self,
+        due: &[DueAlert],
+        token: &str,
+        now: Timestamp,
+        failed: &mut Result<(), Failure<S, J, T>>,
+    ) -> Vec<Claimed> {
+        let claims = stream::iter(due).map(async |alert| self.claim(&alert.finding_id, token, now).await);
+        let claims: Vec<_> = claims.buffered(AT_ONCE).collect().await;
+        let mut taken = Vec::new();
+        for claim in claims {
+            match claim {
+                Ok(Claim::Taken(claimed)) => taken.push(claimed),
+                Ok(Claim::Left(_)) => {}
+                Err(error) if failed.is_ok() => *failed = Err(error),
+                Err(_) => {}
+            }
+        }
+        taken
+    }
+
+    /// Sends one mail and ends its claims.
+    async fn send(
+        &self,
+        letter: &Letter,
+        token: &str,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), Failure<S, J, T>> {
+        let Some((finding, alert)) = letter.alert(self.catalogue) else { return Ok(()) };
+        let published = self.topic.publish(finding, &alert).await.map_err(DeliverError::Topic);
+        let again = published.is_err().then_some(now);
+        let ended = self.end_all(letter, token, again).await;
+        if published.is_ok() {
+            swept.sent += letter.0.len();
+        }
+        published.and(ended)
+    }
+
+    /// Ends the claims of a mail: as sent, or to be told again from a time on.
+    async fn end_all(
+        &self,
+        letter: &Letter,
+        token: &str,
+        again: Option<Timestamp>,
+    ) -> Result<(), Failure<S, J, T>> {
+        let ends = stream::iter(&letter.0).map(async |claimed| match again {
+            None => self.mark_sent(&claimed.finding_id, token).await,
+            Some(until) => self.defer(&claimed.finding_id, token, until).await,
+        });
+        let ends: Vec<_> = ends.buffered(AT_ONCE).collect().await;
+        ends.into_iter().collect()
     }
 
     /// Tells all of these in one mail, unless the last digest is too fresh.
@@ -142,8 +259,11 @@ where
         swept: &mut Swept,
     ) -> Result<(), Failure<S, J, T>> {
         let last = self.journal.read::<LastDigest>(LAST_DIGEST).await.map_err(DeliverError::Journal)?;
-        let fresh =
-            last.as_ref().is_some_and(|last| now.since(Timestamp::from_millis(last.value.at)) < DIGEST_PAUSE);
+        let fresh = last.as_ref().is_some_and(|last| {
+            let at = Timestamp::from_millis(last.value.at);
+            // One from the future was not written by Keepwatch.
+            !at.is_ahead_of(now) && now.since(at) < DIGEST_PAUSE
+        });
         if fresh && rest.iter().all(|alert| alert.severity < Severity::Critical) {
             return Ok(());
         }
@@ -154,43 +274,19 @@ where
         if !self.journal.write(LAST_DIGEST, &mark, expected, expires).await.map_err(DeliverError::Journal)? {
             return Ok(());
         }
-        let claims = stream::iter(rest).map(async |alert| self.line(&alert.finding_id, token, now).await);
-        let claimed: Vec<_> = claims.buffered(AT_ONCE).collect().await;
         let mut failed = Ok(());
-        let mut lines = Vec::new();
-        for line in claimed {
-            match line {
-                Ok(line) => lines.extend(line),
-                Err(error) => failed = failed.and(Err(error)),
-            }
-        }
-        if lines.is_empty() {
+        let claimed = Letter(self.claim_all(rest, token, now, &mut failed).await);
+        if claimed.0.is_empty() {
             return failed;
         }
-        let published = self.topic.publish(None, &digest::alert(&lines)).await;
-        let end = if published.is_ok() { End::Sent } else { End::Deferred };
-        let ends = stream::iter(&lines).map(async |line| self.end(&line.finding_id, token, end, now).await);
-        let ended: Vec<_> = ends.buffered(AT_ONCE).collect().await;
+        let lines: Vec<Line> = claimed.0.iter().map(Claimed::line).collect();
+        let published = self.topic.publish(None, &digest::alert(&lines)).await.map_err(DeliverError::Topic);
+        let again = published.is_err().then_some(now);
+        let ended = self.end_all(&claimed, token, again).await;
         if published.is_ok() {
             swept.digested += lines.len();
         }
-        let published = published.map_err(DeliverError::Topic);
-        failed.and(published).and(ended.into_iter().collect())
-    }
-
-    /// Claims one finding for the digest.
-    async fn line(
-        &self,
-        finding_id: &str,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<Option<Line>, Failure<S, J, T>> {
-        match self.claim(finding_id, token, now).await? {
-            Claim::Taken(finding) if self.silence(&finding, now).await? => Ok(None),
-            Claim::Taken(finding) => Ok(Some(Line::of(&finding))),
-            Claim::Unreadable(_) => Ok(Some(Line::unreadable(finding_id))),
-            Claim::Busy | Claim::Done => Ok(None),
-        }
+        failed.and(published).and(ended)
     }
 
     /// Compares findings with the settings when these have changed, and wakes what a suppression no longer covers.
@@ -237,7 +333,8 @@ where
         for outcome in obeyed {
             swept.settled += usize::from(outcome?);
         }
-        if agreed && now.since(Timestamp::from_millis(changed_at)) >= SETTLING {
+        let changed_at_time = Timestamp::from_millis(changed_at);
+        if agreed && (now.since(changed_at_time) >= SETTLING || changed_at_time.is_ahead_of(now)) {
             let applied = Applied { fingerprint, changed_at, settled: true };
             self.journal.write(APPLIED, &applied, version, expires).await.map_err(DeliverError::Journal)?;
         }
@@ -250,6 +347,7 @@ where
             return Ok(false);
         };
         let expected = finding.version;
+        finding.distrust_future(now);
         let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
         if !finding.obey(silence) && !finding.confirm_silence() {
             return Ok(false);

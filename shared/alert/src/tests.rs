@@ -31,7 +31,7 @@ fn root_sign_in_without_mfa() -> Observation {
 #[test]
 fn a_mail_says_who_what_where_when_why_and_what_to_do() {
     let finding = finding(&[root_sign_in_without_mfa()]);
-    assert_eq!((finding.severity, finding.alert_state), (Severity::Critical, AlertState::Pending));
+    assert_eq!((finding.severity, finding.alert.state), (Severity::Critical, AlertState::Pending));
     let alert = Alert::of(&finding, DOCUMENTED);
     assert_eq!(
         alert.subject,

@@ -12,8 +12,11 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write, passed_key};
 use keepwatch_core::finding::{Finding, Passed};
 use keepwatch_core::memory::journal::RECEIPTS_KEPT;
+use keepwatch_core::observation::Resolution;
+use tracing::error;
 
 use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
+use crate::runtime::now;
 use crate::{AwsError, failed};
 
 /// The tables, by name.
@@ -34,6 +37,13 @@ impl FindingsTable {
     /// for a TLS handshake. Asks for a key that cannot exist; what comes of it does not matter.
     pub async fn warm(&self) {
         let _ = self.get("warm-up").await;
+    }
+
+    /// The item of a finding, read consistently.
+    pub(crate) async fn item(&self, finding_id: &str) -> Result<Option<Item>, AwsError> {
+        let get = self.client.get_item().table_name(&self.table).key("finding_id", text(finding_id));
+        let output = get.consistent_read(true).send().await.map_err(failed("dynamodb:GetItem"))?;
+        Ok(output.item)
     }
 
     pub(crate) fn read(&self, finding_id: &str, item: Item) -> Result<Finding, AwsError> {
@@ -119,6 +129,23 @@ impl FindingsTable {
         Ok(vec![item.clone().condition_check(absent).build(), item.put(put).build()])
     }
 
+    /// Puts good news from before all time in the place of an entry that cannot be read: it decides nothing, and does not
+    /// keep the finding from being written.
+    async fn forget_passed(&self, key: &str) -> Result<Passed, AwsError> {
+        let passed = Passed {
+            at: Timestamp::default(),
+            event_id: "none".to_owned(),
+            resolution: Resolution::NotApplicable,
+            title: "an entry of the journal could not be read".to_owned(),
+        };
+        let mut item = to_item(&passed)?;
+        item.insert("entry".to_owned(), text(key));
+        item.insert("expires_at".to_owned(), seconds(now().plus(RECEIPTS_KEPT)));
+        let put = self.client.put_item().table_name(&self.journal).set_item(Some(item));
+        put.send().await.map_err(failed("dynamodb:PutItem"))?;
+        Ok(passed)
+    }
+
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, AwsError> {
         let Err(error) = self.client.transact_write_items().set_transact_items(Some(items)).send().await
         else {
@@ -175,9 +202,7 @@ impl FindingStore for FindingsTable {
     type Error = AwsError;
 
     async fn get(&self, finding_id: &str) -> Result<Option<Finding>, AwsError> {
-        let get = self.client.get_item().table_name(&self.table).key("finding_id", text(finding_id));
-        let output = get.consistent_read(true).send().await.map_err(failed("dynamodb:GetItem"))?;
-        output.item.map(|item| self.read(finding_id, item)).transpose()
+        self.item(finding_id).await?.map(|item| self.read(finding_id, item)).transpose()
     }
 
     async fn receipt(&self, key: &str) -> Result<Receipt, AwsError> {
@@ -187,8 +212,13 @@ impl FindingStore for FindingsTable {
 
     async fn passed(&self, finding_id: &str) -> Result<Option<Passed>, AwsError> {
         let key = passed_key(finding_id);
-        let item = self.entry(&key).await?;
-        item.map(from_item).transpose().map_err(|reason| AwsError::Journal { key, reason })
+        match self.entry(&key).await?.map(from_item).transpose() {
+            Ok(passed) => Ok(passed),
+            Err(reason) => {
+                error!(key, reason, "an entry of the journal cannot be read; it is made anew");
+                self.forget_passed(&key).await.map(Some)
+            }
+        }
     }
 
     async fn write(&self, write: Write<'_>, now: Timestamp) -> Result<bool, AwsError> {

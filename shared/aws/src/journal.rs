@@ -6,11 +6,13 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::memory::journal::{Entry, Journal};
+use keepwatch_core::memory::journal::{Entry, Journal, RECEIPTS_KEPT};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::error;
 
 use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
+use crate::runtime::now;
 use crate::{AwsError, failed};
 
 /// The table, by name.
@@ -19,6 +21,9 @@ pub struct JournalTable {
     client: Client,
     table: String,
 }
+
+/// The version of an entry that was emptied.
+const CLEARED: u64 = 0;
 
 /// An entry as it stands in the table.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +40,15 @@ impl JournalTable {
         JournalTable { client: Client::new(config), table: table.into() }
     }
 
+    /// Empties an entry that is of another kind than its key says: it must not hold up what depends on it. Whoever writes
+    /// the entry next makes it anew.
+    async fn clear(&self, key: &str) -> Result<(), AwsError> {
+        let expires_at = now().plus(RECEIPTS_KEPT).millis() / 1_000;
+        let cleared = Stored { entry: key, kept: None::<u64>, version: CLEARED, expires_at };
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&cleared)?));
+        put.send().await.map(drop).map_err(failed("dynamodb:PutItem"))
+    }
+
     async fn item(&self, key: &str) -> Result<Option<Item>, AwsError> {
         let get =
             self.client.get_item().table_name(&self.table).key("entry", text(key)).consistent_read(true);
@@ -48,13 +62,17 @@ impl Journal for JournalTable {
     async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, AwsError> {
         #[derive(Deserialize)]
         struct Kept<T> {
-            kept: T,
+            kept: Option<T>,
             version: u64,
         }
         let Some(item) = self.item(key).await? else { return Ok(None) };
-        let kept: Kept<T> =
-            from_item(item).map_err(|reason| AwsError::Journal { key: key.to_owned(), reason })?;
-        Ok(Some(Entry { value: kept.kept, version: kept.version }))
+        match from_item::<Kept<T>>(item) {
+            Ok(kept) => Ok(kept.kept.map(|value| Entry { value, version: kept.version })),
+            Err(reason) => {
+                error!(key, reason, "an entry of the journal cannot be read; it is made anew");
+                self.clear(key).await.map(|()| None)
+            }
+        }
     }
 
     async fn write<T: Serialize + Sync>(
@@ -68,7 +86,9 @@ impl Journal for JournalTable {
         let stored = Stored { entry: key, kept: value, version, expires_at: expires.millis() / 1_000 };
         let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&stored)?));
         let put = match expected {
-            None => put.condition_expression("attribute_not_exists(entry)"),
+            None => put
+                .condition_expression("attribute_not_exists(entry) OR version = :version")
+                .expression_attribute_values(":version", number(CLEARED)),
             Some(version) => put
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", number(version)),

@@ -40,13 +40,11 @@ pub enum AwsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An entry of the journal is of another kind than its key says.
-    #[error("entry {key} of the journal cannot be read: {reason}; delete it, it is made anew")]
-    Journal {
+    /// Others kept writing a finding.
+    #[error("finding {finding_id} is written by too many at once")]
+    Contended {
         /// Its key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
+        finding_id: String,
     },
     /// A value that no item can hold, or an item that is no JSON.
     #[error("an item could not be made or read: {0}")]

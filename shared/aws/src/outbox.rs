@@ -1,27 +1,39 @@
 //! The findings table as notifiers see it: claims, and what sweeps have to do.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use keepwatch_alert::outbox::{Claim, DueAlert, End, Outbox};
+use aws_sdk_dynamodb::types::AttributeValue;
+use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome};
 use keepwatch_alert::sweep::AllFindings;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::FindingStore as _;
-use keepwatch_core::finding::{Due, Finding};
+use keepwatch_core::finding::{AlertLife, Due, Finding, LONGEST_WAIT, Step, Stepped};
 use keepwatch_core::severity::Severity;
 
-use crate::dynamodb::{Item, from_item, millis, number, text};
+use crate::dynamodb::{Item, from_item, millis, number, text, to_item};
 use crate::findings::FindingsTable;
 use crate::{AwsError, failed};
 
 /// The sparse index of findings that a sweep has to do something with: `due` and `due_at`.
 const INDEX: &str = "due";
 
-/// Attempts to end a claim while somebody else's transaction holds the item.
+/// Attempts to end a claim while others write the item.
 const ATTEMPTS: usize = 8;
 
+/// Attempts to claim an alert while others write the item.
+const CLAIM_ATTEMPTS: usize = 2;
+
 impl FindingsTable {
-    /// What the index has for this kind of work by now.
+    /// What the index has for this kind of work: what is due by now, and what claims to be due too far in the future to
+    /// have been written by Keepwatch.
     async fn indexed(&self, due: Due, now: Timestamp) -> Result<Vec<Item>, AwsError> {
+        let mut items = self.query(due, "due = :due AND due_at <= :at", now).await?;
+        if due == Due::Alert {
+            items.extend(self.query(due, "due = :due AND due_at > :at", now.plus(LONGEST_WAIT)).await?);
+        }
+        Ok(items)
+    }
+
+    async fn query(&self, due: Due, condition: &str, at: Timestamp) -> Result<Vec<Item>, AwsError> {
         let mut items = Vec::new();
         let mut from = None;
         loop {
@@ -30,9 +42,9 @@ impl FindingsTable {
                 .query()
                 .table_name(&self.table)
                 .index_name(INDEX)
-                .key_condition_expression("due = :due AND due_at <= :now")
+                .key_condition_expression(condition)
                 .expression_attribute_values(":due", text(due.as_str()))
-                .expression_attribute_values(":now", millis(now))
+                .expression_attribute_values(":at", millis(at))
                 .set_exclusive_start_key(from)
                 .send()
                 .await
@@ -44,13 +56,57 @@ impl FindingsTable {
             }
         }
     }
-}
 
-impl FindingsTable {
-    fn taken(&self, finding_id: &str, item: Item) -> Claim {
-        match self.read(finding_id, item) {
-            Ok(finding) => Claim::Taken(Box::new(finding)),
-            Err(error) => Claim::Unreadable(error.to_string()),
+    /// Writes the alert's part of an item, on condition that nobody wrote since it was read; whether that held.
+    async fn write_alert(&self, finding_id: &str, read: &Item, alert: &AlertLife) -> Result<bool, AwsError> {
+        let part = to_item(alert)?;
+        let mut sets = vec!["#version = :version".to_owned()];
+        let mut removes = Vec::new();
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("finding_id", text(finding_id))
+            .expression_attribute_names("#version", "version");
+        for (i, name) in AlertLife::ATTRIBUTES.iter().enumerate() {
+            let (place, value) = (format!("#a{i}"), format!(":a{i}"));
+            match part.get(*name) {
+                Some(attribute) if read.get(*name) == Some(attribute) => continue,
+                Some(attribute) => {
+                    sets.push(format!("{place} = {value}"));
+                    request = request.expression_attribute_values(value, attribute.clone());
+                }
+                None if read.contains_key(*name) => removes.push(place.clone()),
+                None => continue,
+            }
+            request = request.expression_attribute_names(place, *name);
+        }
+        let version = read.get("version").and_then(|version| version.as_n().ok()?.parse::<u64>().ok());
+        let (condition, next) = match version {
+            Some(version) => {
+                request = request.expression_attribute_values(":read", number(version));
+                ("#version = :read", version + 1)
+            }
+            // Somebody has taken the version away or put something else there; nobody else writes such an item.
+            None => ("attribute_exists(finding_id)", 1),
+        };
+        let mut update = format!("SET {}", sets.join(", "));
+        if !removes.is_empty() {
+            update = format!("{update} REMOVE {}", removes.join(", "));
+        }
+        let written = request
+            .update_expression(update)
+            .condition_expression(condition)
+            .expression_attribute_values(":version", number(next))
+            .send()
+            .await;
+        let Err(error) = written else { return Ok(true) };
+        match error.as_service_error() {
+            Some(
+                UpdateItemError::ConditionalCheckFailedException(_)
+                | UpdateItemError::TransactionConflictException(_),
+            ) => Ok(false),
+            _ => Err(failed("dynamodb:UpdateItem")(error)),
         }
     }
 }
@@ -58,96 +114,31 @@ impl FindingsTable {
 impl Outbox for FindingsTable {
     type Error = AwsError;
 
-    async fn claim(
-        &self,
-        finding_id: &str,
-        token: &str,
-        now: Timestamp,
-        lease: Timestamp,
-    ) -> Result<Claim, AwsError> {
-        let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("finding_id", text(finding_id))
-            .update_expression(
-                "SET alert_state = :claimed, alert_claim = :token, due = :due, due_at = :lease ADD version :one",
-            )
-            .condition_expression(
-                "alert_state = :pending OR alert_state = :deferred OR (alert_state = :claimed AND due_at < :now)",
-            )
-            .expression_attribute_values(":claimed", text("CLAIMED"))
-            .expression_attribute_values(":pending", text("PENDING"))
-            .expression_attribute_values(":deferred", text("DEFERRED"))
-            .expression_attribute_values(":token", text(token))
-            .expression_attribute_values(":due", text(Due::Alert.as_str()))
-            .expression_attribute_values(":lease", millis(lease))
-            .expression_attribute_values(":now", millis(now))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match outcome {
-            Ok(output) => Ok(self.taken(finding_id, output.attributes.unwrap_or_default())),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let item = refused.item.clone().unwrap_or_default();
-                    if string(item.get("alert_state")).as_deref() != Some("CLAIMED") {
-                        return Ok(Claim::Done);
-                    }
-                    // The answer to our own first attempt was lost on the way.
-                    let ours = string(item.get("alert_claim")).as_deref() == Some(token);
-                    Ok(if ours { self.taken(finding_id, item) } else { Claim::Busy })
-                }
-                // `detect` is writing it this moment; the sweep comes back.
-                Some(UpdateItemError::TransactionConflictException(_)) => Ok(Claim::Busy),
-                _ => Err(failed("dynamodb:UpdateItem")(error)),
-            },
-        }
-    }
-
-    async fn end(&self, finding_id: &str, token: &str, end: End, now: Timestamp) -> Result<(), AwsError> {
-        let (update, state, sent) = match end {
-            End::Sent => (
-                "SET alert_state = :state ADD alerts_sent :sent, version :one REMOVE alert_claim, due, due_at",
-                "SENT",
-                1,
-            ),
-            End::Deferred => (
-                "SET alert_state = :state, due_at = :now ADD alerts_sent :sent, version :one REMOVE alert_claim",
-                "DEFERRED",
-                0,
-            ),
-        };
+    async fn step(&self, finding_id: &str, step: Step<'_>) -> Result<Outcome, AwsError> {
         for attempt in 1.. {
-            let mut request = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .key("finding_id", text(finding_id))
-                .update_expression(update)
-                .condition_expression("alert_claim = :token AND alert_state = :claimed")
-                .expression_attribute_values(":token", text(token))
-                .expression_attribute_values(":claimed", text("CLAIMED"))
-                .expression_attribute_values(":state", text(state))
-                .expression_attribute_values(":sent", number(sent))
-                .expression_attribute_values(":one", number(1));
-            if end == End::Deferred {
-                request = request.expression_attribute_values(":now", millis(now));
-            }
-            let Err(error) = request.send().await else { return Ok(()) };
-            match error.as_service_error() {
-                // Somebody else's claim by now, or a new alert is due: left alone.
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
-                // An alert that was sent and is not marked would be sent again.
-                Some(UpdateItemError::TransactionConflictException(_)) if attempt < ATTEMPTS => {
-                    self.back_off(attempt).await;
+            let Some(mut item) = self.item(finding_id).await? else {
+                return Ok(Outcome { stepped: Stepped::Nothing, finding: None });
+            };
+            let mut alert = from_item(item.clone()).unwrap_or_else(|_| AlertLife::unreadable());
+            let stepped = alert.step(step);
+            if stepped != Stepped::Changed || self.write_alert(finding_id, &item, &alert).await? {
+                if stepped == Stepped::Changed {
+                    written(&mut item, &alert)?;
                 }
-                _ => return Err(failed("dynamodb:UpdateItem")(error)),
+                let finding = self.read(finding_id, item).map(Box::new).map_err(|error| error.to_string());
+                return Ok(Outcome { stepped, finding: Some(finding) });
             }
+            // `detect` has written the finding this moment. A claim comes back with that; an end must not be lost, or the
+            // alert would be sent again.
+            if matches!(step, Step::Claim { .. }) && attempt >= CLAIM_ATTEMPTS {
+                return Ok(Outcome { stepped: Stepped::Busy, finding: None });
+            }
+            if attempt >= ATTEMPTS {
+                return Err(AwsError::Contended { finding_id: finding_id.to_owned() });
+            }
+            self.back_off(attempt).await;
         }
-        Ok(())
+        Ok(Outcome { stepped: Stepped::Busy, finding: None })
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<DueAlert>, AwsError> {
@@ -193,6 +184,20 @@ impl AllFindings for FindingsTable {
         let items = self.indexed(Due::Wake, now).await?;
         Ok(items.iter().filter_map(|item| string(item.get("finding_id"))).collect())
     }
+}
+
+/// The item as it is after its alert's part was written.
+fn written(item: &mut Item, alert: &AlertLife) -> Result<(), AwsError> {
+    let mut part = to_item(alert)?;
+    for name in AlertLife::ATTRIBUTES {
+        match part.remove(name) {
+            Some(attribute) => item.insert(name.to_owned(), attribute),
+            None => item.remove(name),
+        };
+    }
+    let version = item.get("version").and_then(|version| version.as_n().ok()?.parse::<u64>().ok());
+    item.insert("version".to_owned(), number(version.map_or(1, |version| version + 1)));
+    Ok(())
 }
 
 fn string(value: Option<&AttributeValue>) -> Option<String> {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// How far ahead of the present a time may be that decides something: clocks differ by seconds.
+pub const AHEAD: Duration = Duration::from_secs(300);
+
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -41,6 +44,11 @@ impl Timestamp {
     /// How long after `earlier` this is; zero when it is not after.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether it is later than any clock would have it that goes a little ahead of `now`; see [`AHEAD`].
+    pub fn is_ahead_of(self, now: Timestamp) -> bool {
+        self > now.plus(AHEAD)
     }
 
     /// This much later.

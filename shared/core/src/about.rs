@@ -33,6 +33,13 @@ pub struct About {
     pub opt_in: bool,
 }
 
+impl About {
+    /// Whether the network that somebody acts from tells who it is: whoever has an access key has its user's name.
+    pub fn tells_networks_apart(&self) -> bool {
+        self.catalogue.iter().any(|code| code.starts_with("KEY-"))
+    }
+}
+
 /// What explains a rule or a check. The linker leaves it out of programs that do not ask for it.
 #[derive(Debug)]
 pub struct Docs {

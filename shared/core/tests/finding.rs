@@ -43,9 +43,9 @@ fn a_duplicate_changes_nothing() {
 #[test]
 fn a_repetition_counts_and_mails_again_only_after_the_pause() {
     let mut finding = fold(&[sign_in(1, 0, "No")]);
-    finding.alert_state = AlertState::Sent;
+    finding.alert.state = AlertState::Sent;
     assert!(finding.apply(&sign_in(2, 30, "No")));
-    assert_eq!((finding.occurrences, finding.alert_state), (2, AlertState::Sent));
+    assert_eq!((finding.occurrences, finding.alert.state), (2, AlertState::Sent));
     let later = fired(
         rule("root-console-sign-in"),
         &root_sign_in(
@@ -57,8 +57,8 @@ fn a_repetition_counts_and_mails_again_only_after_the_pause() {
         ),
     );
     finding.apply(&later);
-    assert_eq!(finding.alert_state, AlertState::Pending);
-    assert_eq!(finding.alert_reason.as_deref(), Some("again"));
+    assert_eq!(finding.alert.state, AlertState::Pending);
+    assert_eq!(finding.alert.reason, Some(AlertReason::Again));
 }
 
 #[test]
@@ -76,9 +76,13 @@ fn an_alert_for_a_repetition_tells_the_repetition() {
         )
     };
     let mut finding = fold(&[at("a", 1, "No", "192.0.2.1")]);
-    finding.alert_state = AlertState::Sent;
-    finding.apply(&at("b", 11, "Yes", "198.51.100.66"));
-    assert_eq!((finding.alert_state, finding.alert_reason.as_deref()), (AlertState::Pending, Some("again")));
+    finding.alert.state = AlertState::Sent;
+    finding.apply(&at("b", 11, "Yes", "192.0.2.1"));
+    assert_eq!((finding.alert.state, finding.alert.reason), (AlertState::Pending, Some(AlertReason::Again)));
+    assert_eq!(finding.headline().event.id, "b");
+    finding.alert.state = AlertState::Sent;
+    finding.apply(&at("c", 12, "Yes", "198.51.100.66"));
+    assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
     assert!(finding.headline().title.contains("198.51.100.66"), "{}", finding.headline().title);
     assert!(finding.title.contains("192.0.2.1"), "the table keeps the worst: {}", finding.title);
 }
@@ -105,12 +109,12 @@ fn what_came_back_is_judged_anew() {
 fn a_rise_in_severity_mails_again_and_a_fall_does_not() {
     let mut finding = fold(&[sign_in(1, 0, "Yes")]);
     assert_eq!(finding.severity, Severity::High);
-    finding.alert_state = AlertState::Sent;
+    finding.alert.state = AlertState::Sent;
     finding.apply(&sign_in(2, 1, "No"));
-    assert_eq!((finding.severity, finding.alert_reason.as_deref()), (Severity::Critical, Some("worse")));
-    finding.alert_state = AlertState::Sent;
+    assert_eq!((finding.severity, finding.alert.reason), (Severity::Critical, Some(AlertReason::Worse)));
+    finding.alert.state = AlertState::Sent;
     finding.apply(&sign_in(3, 2, "Yes"));
-    assert_eq!((finding.severity, finding.alert_state), (Severity::Critical, AlertState::Sent));
+    assert_eq!((finding.severity, finding.alert.state), (Severity::Critical, AlertState::Sent));
 }
 
 #[test]
@@ -143,14 +147,14 @@ fn good_news_resolves_and_bad_news_reopens() {
         observe(rule("exposed-access-key-trusted-advisor"), &text).remove(0)
     };
     let mut finding = fold(&[listed("ERROR", "a", 12)]);
-    finding.alert_state = AlertState::Sent;
+    finding.alert.state = AlertState::Sent;
     finding.apply(&listed("OK", "b", 14));
     assert_eq!(finding.status, Status::Resolved);
     // A late event from before the good news changes nothing of that, and mails nobody.
     finding.apply(&listed("ERROR", "c", 13));
-    assert_eq!((finding.status, finding.alert_state), (Status::Resolved, AlertState::Sent));
+    assert_eq!((finding.status, finding.alert.state), (Status::Resolved, AlertState::Sent));
     finding.apply(&listed("ERROR", "d", 15));
-    assert_eq!((finding.status, finding.alert_reason.as_deref()), (Status::New, Some("reopened")));
+    assert_eq!((finding.status, finding.alert.reason), (Status::New, Some(AlertReason::Reopened)));
     assert!(Finding::open(&listed("OK", "b", 14), None, None).is_none());
 }
 
@@ -212,14 +216,7 @@ fn life(observations: &[Observation]) -> Option<Finding> {
 
 /// What of a finding must not depend on the order of arrival: all but what was mailed.
 fn lasting(finding: Option<Finding>) -> Option<Finding> {
-    finding.map(|finding| Finding {
-        alert_state: AlertState::None,
-        alert_reason: None,
-        alerted_severity: None,
-        alerted_for: None,
-        alerts_due: 0,
-        ..finding
-    })
+    finding.map(|finding| Finding { alert: AlertLife::default(), ..finding })
 }
 
 fn observations() -> impl Strategy<Value = Vec<Observation>> {
@@ -260,8 +257,8 @@ proptest! {
     #[test]
     fn a_finding_worth_a_mail_becomes_due(all in observations()) {
         if let Some(finding) = life(&all) {
-            prop_assert!(finding.alerts_due > 0);
-            prop_assert_eq!(finding.alert_state, AlertState::Pending);
+            prop_assert!(finding.alert.became_due > 0);
+            prop_assert_eq!(finding.alert.state, AlertState::Pending);
         }
     }
 
@@ -294,4 +291,210 @@ fn a_finding_fits_into_an_item_however_much_it_sees() {
     }
     let bytes = serde_json::to_string(&finding).unwrap().len();
     assert!(bytes < 390_000, "DynamoDB takes items of 400 KB; this one has {bytes} bytes");
+}
+
+/// Root signs in from this address; alone it is told.
+fn root_from(id: &str, time: &str, address: &str) -> Observation {
+    fired(
+        rule("root-console-sign-in"),
+        &root_sign_in(
+            "ConsoleLogin",
+            json!({
+                "eventID": id, "eventTime": time, "sourceIPAddress": address,
+                "responseElements": {"ConsoleLogin": "Success"}, "additionalEventData": {"MFAUsed": "No"},
+            }),
+        ),
+    )
+}
+
+/// Somebody makes the same user an administrator by the same policy.
+fn granted_by(id: &str, time: &str, who: serde_json::Value) -> Observation {
+    let document = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    let request = json!({"userName": "bob", "policyName": "extra", "policyDocument": document});
+    let changes =
+        json!({"eventID": id, "eventTime": time, "requestParameters": request, "userIdentity": who});
+    fired(rule("admin-inline-policy"), &call("iam", "PutUserPolicy", changes))
+}
+
+fn role(name: &str, session: &str) -> serde_json::Value {
+    json!({
+        "type": "AssumedRole", "principalId": format!("AROAEXAMPLE:{session}"), "userName": null,
+        "arn": format!("arn:aws:sts::111122223333:assumed-role/{name}/{session}"),
+    })
+}
+
+/// The reasons of the alerts that become due, each sent before the next event.
+fn reasons(all: &[Observation]) -> Vec<Option<AlertReason>> {
+    let mut finding = Finding::open(&all[0], None, None).unwrap();
+    let mut reasons = vec![finding.alert.reason];
+    for observation in &all[1..] {
+        finding.alert.state = AlertState::Sent;
+        finding.apply(observation);
+        let due = finding.alert.state == AlertState::Pending;
+        reasons.push(finding.alert.reason.filter(|_| due));
+    }
+    reasons
+}
+
+#[test]
+fn root_from_another_network_is_news_and_from_the_same_is_not() {
+    let told = reasons(&[
+        root_from("a", "2026-03-01T12:00:00Z", "203.0.113.7"),
+        root_from("b", "2026-03-01T12:10:00Z", "203.0.113.7"),
+        root_from("c", "2026-03-01T12:20:00Z", "198.51.100.66"),
+        root_from("d", "2026-03-01T12:30:00Z", "203.0.113.7"),
+    ]);
+    assert_eq!(told, [Some(AlertReason::New), None, Some(AlertReason::SomebodyElse), None]);
+}
+
+#[test]
+fn another_role_is_news_and_another_session_of_it_is_not() {
+    let at = |minute: usize| format!("2026-03-01T12:{minute:02}:00Z");
+    let told = reasons(&[
+        granted_by("a", &at(0), role("deploy", "one")),
+        granted_by("b", &at(1), role("deploy", "two")),
+        granted_by("c", &at(2), role("intruder", "one")),
+        granted_by("d", &at(3), role("AWSReservedSSO_Admin_0123456789abcdef", "alice@example.com")),
+        granted_by("e", &at(4), role("AWSReservedSSO_Admin_0123456789abcdef", "mallory@example.com")),
+    ]);
+    let news = Some(AlertReason::SomebodyElse);
+    assert_eq!(told, [Some(AlertReason::New), None, news, news, news]);
+}
+
+#[test]
+fn at_most_three_others_a_day_are_mailed() {
+    let mut all = vec![granted_by("a", "2026-03-01T12:00:00Z", role("r0", "s"))];
+    for i in 1..6 {
+        all.push(granted_by(
+            &format!("b{i}"),
+            &format!("2026-03-01T13:0{i}:00Z"),
+            role(&format!("r{i}"), "s"),
+        ));
+    }
+    let mut told = reasons(&all);
+    let news = Some(AlertReason::SomebodyElse);
+    assert_eq!(told, [Some(AlertReason::New), news, news, news, None, None]);
+    // On the next day, whom no mail has told of is news again; a repetition by whom it has is not, within its pause.
+    all.push(granted_by("c", "2026-03-02T14:00:00Z", role("r5", "s")));
+    told = reasons(&all);
+    assert_eq!(told.last(), Some(&news));
+}
+
+#[test]
+fn somebody_else_is_news_on_a_finding_that_is_taken_on() {
+    let first = granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"));
+    let mut finding = fold(std::slice::from_ref(&first));
+    finding.alert.state = AlertState::Sent;
+    finding.acknowledge("bob", "it is ours", first.event.time);
+    assert_eq!(finding.status, Status::InProgress);
+    finding.apply(&granted_by("b", "2026-03-03T12:01:00Z", role("deploy", "two")));
+    assert_eq!(finding.alert.state, AlertState::Sent, "the one that was acknowledged stays quiet");
+    finding.apply(&granted_by("c", "2026-03-03T12:02:00Z", role("intruder", "one")));
+    assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
+}
+
+#[test]
+fn a_finding_of_an_older_version_knows_whom_its_witnesses_name() {
+    let mut finding = fold(&[granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"))]);
+    finding.alert.state = AlertState::Sent;
+    finding.alert.told.clear();
+    finding.apply(&granted_by("b", "2026-03-01T12:01:00Z", role("deploy", "two")));
+    assert_eq!(finding.alert.state, AlertState::Sent);
+    finding.apply(&granted_by("c", "2026-03-01T12:02:00Z", role("intruder", "one")));
+    assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
+}
+
+#[test]
+fn times_from_the_future_decide_nothing() {
+    use keepwatch_base::time::Timestamp;
+    let later = Timestamp::parse("2099-01-01T00:00:00Z").unwrap();
+    let now = Timestamp::parse("2026-03-01T12:30:00Z").unwrap();
+    let clean = fold(&[granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"))]);
+    let mut planted = clean.clone();
+    planted.alert.state = AlertState::Sent;
+    planted.alert.occurred_at = Some(later);
+    planted.passed = Some(Passed {
+        at: later,
+        event_id: "x".to_owned(),
+        resolution: keepwatch_core::observation::Resolution::Fixed,
+        title: "gone".to_owned(),
+    });
+    planted.acknowledged = Some(Acknowledged { at: later, by: "mallory".to_owned(), note: String::new() });
+    for witness in planted.strongest.iter_mut().chain(planted.witnesses.values_mut()) {
+        witness.event.time = later;
+        witness.title = "nothing to see".to_owned();
+    }
+    planted.distrust_future(now);
+    planted.apply(&granted_by("b", "2026-03-01T12:40:00Z", role("deploy", "one")));
+    assert_eq!((planted.status, planted.alert.state), (Status::New, AlertState::Pending));
+    assert_ne!(planted.title, "nothing to see");
+    let mut untouched = clean.clone();
+    untouched.distrust_future(now);
+    assert_eq!(untouched, clean);
+}
+
+#[test]
+fn an_alert_s_life_has_no_way_around_its_claim() {
+    use keepwatch_base::time::Timestamp;
+    let at = Timestamp::from_millis;
+    let claim = |token, now| Step::Claim { token, now: at(now), lease: at(now + 180_000) };
+    let mut alert = fold(&[sign_in(1, 0, "No")]).alert;
+    assert_eq!(alert.step(Step::MarkSent { token: "a" }), Stepped::Nothing, "nobody has claimed it");
+    assert_eq!(alert.step(claim("a", 0)), Stepped::Changed);
+    assert_eq!(alert.step(claim("a", 1)), Stepped::Already, "the answer was lost");
+    assert_eq!(alert.step(claim("b", 1)), Stepped::Busy);
+    assert_eq!(alert.step(Step::MarkSent { token: "b" }), Stepped::Nothing, "not theirs");
+    assert_eq!(alert.step(claim("b", 180_001)), Stepped::Changed, "the lease has ended");
+    assert_eq!(alert.step(Step::Defer { token: "a", until: at(1) }), Stepped::Nothing, "it was taken over");
+    assert_eq!(alert.step(Step::Defer { token: "b", until: at(200_000) }), Stepped::Changed);
+    assert_eq!(
+        (alert.state, alert.due, alert.due_at),
+        (AlertState::Deferred, Some(Due::Alert), Some(200_000))
+    );
+    assert_eq!(alert.step(claim("c", 200_000)), Stepped::Changed);
+    assert_eq!(alert.step(Step::MarkSent { token: "c" }), Stepped::Changed);
+    assert_eq!((alert.state, alert.sent, alert.due, alert.due_at), (AlertState::Sent, 1, None, None));
+    assert_eq!(alert.step(claim("d", 300_000)), Stepped::Nothing);
+    // A claim that somebody planted, until 2099, holds nothing back.
+    (alert.state, alert.claim, alert.due_at) =
+        (AlertState::Claimed, Some("x".to_owned()), Some(4_070_908_800_000));
+    assert_eq!(alert.step(claim("d", 300_000)), Stepped::Changed);
+}
+
+#[test]
+fn the_words_in_the_table_are_those_of_serde() {
+    for reason in [
+        AlertReason::New,
+        AlertReason::Worse,
+        AlertReason::Reopened,
+        AlertReason::Again,
+        AlertReason::NewWitness,
+        AlertReason::SomebodyElse,
+        AlertReason::SuppressionEnded,
+    ] {
+        assert_eq!(json!(reason), json!(reason.as_str()));
+        assert_eq!(serde_json::from_value::<AlertReason>(json!(reason.as_str())).unwrap(), reason);
+    }
+    assert_eq!(
+        serde_json::from_value::<AlertReason>(json!("of a later version")).unwrap(),
+        AlertReason::Other
+    );
+    let item = serde_json::to_value(fold(&[sign_in(1, 0, "No")])).unwrap();
+    let mut known = AlertLife::ATTRIBUTES.iter().filter(|name| item.get(**name).is_some());
+    assert!(known.any(|name| *name == "alert_state"), "the alert's part lies flat in the item: {item}");
+    let part = serde_json::to_value(AlertLife {
+        reason: Some(AlertReason::New),
+        severity: Some(Severity::High),
+        occurred_at: Some(keepwatch_base::time::Timestamp::default()),
+        told: fold(&[sign_in(1, 0, "No")]).alert.told,
+        claim: Some("x".to_owned()),
+        due: Some(Due::Alert),
+        due_at: Some(1),
+        ..AlertLife::default()
+    });
+    let mut names: Vec<String> = part.unwrap().as_object().unwrap().keys().cloned().collect();
+    let mut all = AlertLife::ATTRIBUTES.map(str::to_owned).to_vec();
+    names.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(names, all);
 }

@@ -157,17 +157,28 @@ fn evaluate(
     answers: &[(Query, Answer)],
     config: Config,
 ) -> Vec<Observation> {
+    let observations = seen(judge(rules, event, answers, &config));
+    #[cfg(test)]
+    caller::each(&observations, event, &config, |event| judge(rules, event, answers, &config).observations);
+    observations
+}
+
+fn judge(
+    rules: &'static [&'static dyn Rule],
+    event: &str,
+    answers: &[(Query, Answer)],
+    config: &Config,
+) -> Evaluation {
     let index = Index::new(rules);
     let event = Event::parse(event).expect("the fixture is an event");
-    let evaluation = index.evaluate_answering(&event, &config, Timestamp::from_millis(0), |query| {
+    index.evaluate_answering(&event, config, Timestamp::from_millis(0), |query| {
         match answers.iter().find(|(known, _)| known == query) {
             Some((_, answer)) => answer.clone(),
             // The findings table is Keepwatch's own and can be read; the account's state cannot.
             None if matches!(query, Query::ExposedKey { .. }) => Fact::Known(StateValue::Flag(false)),
             None => Fact::Unavailable("AccessDenied".to_owned()),
         }
-    });
-    seen(evaluation)
+    })
 }
 
 /// What was seen, which is a mail as well.
@@ -197,6 +208,135 @@ mod rendered {
                 check::renders_well(observation, crate::registry::DOCUMENTED);
             }
         }
+    }
+}
+
+/// Every fixture of every rule is judged again with other words in the fields that a caller chooses, and as somebody else's
+/// doing: neither may take a mail away.
+#[cfg(test)]
+mod caller {
+    use std::cell::Cell;
+
+    use keepwatch_core::engine::Config;
+    use keepwatch_core::finding::{AlertReason, AlertState, Finding};
+    use keepwatch_core::observation::{Observation, Verdict};
+    use keepwatch_core::severity::MAILED_FROM;
+    use serde_json::{Value, json};
+
+    /// How many evaluations of one test are judged again; see [`super::rendered`].
+    const MOST: usize = 60;
+
+    /// User agents that tools have, AWS's services among them.
+    const AGENTS: [&str; 9] = [
+        "HashiCorp Terraform/1.9 (+https://www.terraform.io) terraform-provider-aws/5.0",
+        "APN/1.0 Pulumi/1.0 PulumiAWS/6.0",
+        "OpenTofu/1.8",
+        "ansible/2.16",
+        "aws-cdk/2.150",
+        "crossplane-provider-aws/0.50",
+        "cloudformation.amazonaws.com",
+        "AWS Internal",
+        "Jersey/${project.version} (HttpUrlConnection 17.0.12)",
+    ];
+
+    /// One that says nothing: some words make an act worse, and who leaves them out is judged like everybody.
+    const NEUTRAL: &str = "aws-cli/2.15.30";
+
+    fn mailed(observation: &Observation) -> bool {
+        observation.verdict != Verdict::Passing && observation.severity >= MAILED_FROM
+    }
+
+    pub(super) fn each(
+        observations: &[Observation],
+        event: &str,
+        config: &Config,
+        judge: impl Fn(&str) -> Vec<Observation>,
+    ) {
+        thread_local!(static JUDGED: Cell<usize> = const { Cell::new(0) });
+        if !observations.iter().any(mailed) || JUDGED.replace(JUDGED.get() + 1) >= MOST {
+            return;
+        }
+        let Ok(event) = serde_json::from_str::<Value>(event) else { return };
+        let mut neutral = event.clone();
+        let Some(record) = record(&mut neutral) else { return };
+        record["userAgent"] = json!(NEUTRAL);
+        let told = judge(&neutral.to_string());
+        for other in other_words(&event) {
+            let again = judge(&other.to_string());
+            for one in told.iter().filter(|one| mailed(one)) {
+                let same = |o: &&Observation| o.rule.id == one.rule.id && o.subject == one.subject;
+                let as_bad = again.iter().filter(same).any(mailed);
+                assert!(as_bad, "{} is told no more of: {other}", one.rule.id);
+            }
+        }
+        for one in observations.iter().filter(|one| mailed(one)) {
+            somebody_else(one, &event, config, &judge);
+        }
+    }
+
+    /// Where the record of a CloudTrail event is: the event itself, or in its envelope.
+    fn record(event: &mut Value) -> Option<&mut Value> {
+        let inside = event.get("detail").is_some();
+        let record = if inside { &mut event["detail"] } else { event };
+        record.get("eventSource").is_some().then_some(record)
+    }
+
+    fn other_words(event: &Value) -> Vec<Value> {
+        let mut others = Vec::new();
+        for agent in AGENTS {
+            let mut other = event.clone();
+            let Some(record) = record(&mut other) else { return others };
+            record["userAgent"] = json!(agent);
+            others.push(other);
+        }
+        let mut other = event.clone();
+        if let Some(record) = record(&mut other) {
+            let who = &mut record["userIdentity"];
+            for (field, separator) in [("arn", '/'), ("principalId", ':')] {
+                if who["type"] == "AssumedRole"
+                    && let Some((head, _)) = who[field].as_str().and_then(|text| text.rsplit_once(separator))
+                    && !head.contains("AWSReservedSSO_")
+                {
+                    who[field] = json!(format!("{head}{separator}terraform-aws-internal-ci"));
+                }
+            }
+            if record["requestParameters"].is_object() {
+                record["requestParameters"]["clientToken"] = json!("terraform-20260301");
+                record["requestParameters"]["clientRequestToken"] = json!("terraform-20260301");
+            }
+            others.push(other);
+        }
+        others
+    }
+
+    /// The same by another user: on the same finding it is news.
+    fn somebody_else(
+        one: &Observation,
+        event: &Value,
+        config: &Config,
+        judge: &impl Fn(&str) -> Vec<Observation>,
+    ) {
+        let mut other = event.clone();
+        let Some(record) = record(&mut other) else { return };
+        let who = &mut record["userIdentity"];
+        let by_user = who["type"] == "IAMUser" && who.get("invokedBy").is_none();
+        if !by_user || one.covered_by.is_some() || !config.automation.is_empty() {
+            return;
+        }
+        who["userName"] = json!("trudy");
+        who["arn"] = json!("arn:aws:iam::111122223333:user/trudy");
+        record["eventID"] = json!("6b2a5e0c-0000-4000-8000-00000000000e");
+        let again = judge(&other.to_string());
+        let same = again.iter().find(|o| o.finding_id() == one.finding_id() && mailed(o));
+        let (Some(same), Some(mut finding)) = (same, Finding::open(one, None, None)) else { return };
+        if same.event.id == one.event.id {
+            return;
+        }
+        finding.alert.state = AlertState::Sent;
+        finding.apply(same);
+        let told = finding.alert.state == AlertState::Pending
+            && matches!(finding.alert.reason, Some(AlertReason::SomebodyElse | AlertReason::Worse));
+        assert!(told, "{}: what trudy did after alice is told to nobody: {other}", one.rule.id);
     }
 }
 

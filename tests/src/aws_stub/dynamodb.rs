@@ -116,16 +116,20 @@ fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
 
 /// Only the one form that the functions use: an index's key, and a number that is not later.
 fn query(tables: &Tables, request: &Value) -> Result<Value, Refusal> {
-    if request["KeyConditionExpression"] != "due = :due AND due_at <= :now" {
-        return Err(Refusal::invalid("the stub does not understand this query"));
-    }
+    let later = match request["KeyConditionExpression"].as_str() {
+        Some("due = :due AND due_at <= :at") => false,
+        Some("due = :due AND due_at > :at") => true,
+        _ => return Err(Refusal::invalid("the stub does not understand this query")),
+    };
     let values = object(&request["ExpressionAttributeValues"]);
     let number = |value: &Value| value["N"].as_str().and_then(|number| number.parse::<i64>().ok());
-    let now = values.get(":now").and_then(number);
+    let limit = values.get(":at").and_then(number);
     let found: Vec<&Item> = items(tables, request)
         .into_iter()
         .filter(|item| item.get("due") == values.get(":due") && item.get("due").is_some())
-        .filter(|item| item.get("due_at").and_then(number).zip(now).is_some_and(|(at, now)| at <= now))
+        .filter(|item| {
+            item.get("due_at").and_then(number).zip(limit).is_some_and(|(at, limit)| (at > limit) == later)
+        })
         .collect();
     Ok(json!({"Items": found}))
 }

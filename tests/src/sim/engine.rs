@@ -137,6 +137,7 @@ impl Engine {
             queue: Queue::default(),
             stream: Stream::default(),
             settings: Vec::new(),
+            attacked: false,
             faults,
             log: Log::default(),
             tally,

@@ -1,6 +1,7 @@
 //! The three functions, as thin around core as the real ones.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use keepwatch_alert::outbox::Notifier;
@@ -40,6 +41,9 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> bool {
     }
 }
 
+/// How long what one principal does is gathered for one mail: the template's default.
+const GROUP_WINDOW: Duration = Duration::from_secs(600);
+
 /// One batch of the stream: whether each record was worked off.
 pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc<Settings>) -> Vec<bool> {
     let notifier = Notifier {
@@ -48,6 +52,7 @@ pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc
         topic: &ports,
         settings: &settings,
         catalogue: registry::DOCUMENTED,
+        group_window: GROUP_WINDOW,
     };
     let mut done = Vec::new();
     for (i, finding_id) in finding_ids.iter().enumerate() {
@@ -65,6 +70,7 @@ pub(super) async fn sweep(ports: Ports, settings: Arc<Settings>) -> bool {
         topic: &ports,
         settings: &settings,
         catalogue: registry::DOCUMENTED,
+        group_window: GROUP_WINDOW,
     };
     let calendar = Calendar { account: super::story::ACCOUNTS[0].to_owned(), hour: 7 };
     let token = format!("inv-{}-sweep", ports.by);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::finding::{AlertReason, AlertState, Finding};
 use keepwatch_core::severity::MAILED_FROM;
 use keepwatch_rules::registry;
 
@@ -134,7 +134,7 @@ fn alerts(world: &World, id: &str, life: &Life, found: &mut Found) {
         found.wrong("I2", format!("{id} is still due an alert"));
     }
     let last_publish = life.publishes.iter().map(|note| note.at).max();
-    if finding.alert_state == AlertState::Sent {
+    if finding.alert.state == AlertState::Sent {
         let last_due = life.dues.last().map(|due| due.at);
         if last_due.is_some() && last_publish < last_due {
             found.wrong("I2", format!("{id} is marked as sent and was not"));
@@ -167,12 +167,13 @@ fn window(id: &str, finding: &Finding, life: &Life, found: &mut Found) {
         .fold(hours, u32::min);
     for (i, due) in life.dues.iter().enumerate() {
         let before = life.dues[..i].last().map(|before| (before.severity, before.time)).or(due.before);
-        let holds = match (due.reason.as_str(), before) {
-            ("new", None) => true,
-            ("worse", Some((severity, _))) => due.severity > severity,
-            ("reopened", Some((_, time))) => due.gone_at.is_some_and(|gone| time <= gone),
-            ("again", Some((_, time))) => due.time - time >= i64::from(hours) * 3_600_000,
-            ("new witness", Some(_)) => due.witnesses.1 > due.witnesses.0,
+        let holds = match (due.reason, before) {
+            (Some(AlertReason::New), None) => true,
+            (Some(AlertReason::Worse), Some((severity, _))) => due.severity > severity,
+            (Some(AlertReason::Reopened), Some((_, time))) => due.gone_at.is_some_and(|gone| time <= gone),
+            (Some(AlertReason::Again), Some((_, time))) => due.time - time >= i64::from(hours) * 3_600_000,
+            (Some(AlertReason::NewWitness), Some(_)) => due.witnesses.1 > due.witnesses.0,
+            (Some(AlertReason::SomebodyElse), Some(_)) => due.actors.1 > due.actors.0,
             // Whoever finds the suppression ended may have a reason of his own as well; that is one alert.
             _ if due.was_silent => true,
             _ => false,
@@ -180,7 +181,10 @@ fn window(id: &str, finding: &Finding, life: &Life, found: &mut Found) {
         if !holds {
             found.wrong(
                 "I4",
-                format!("{id} became due again because `{}`, which is not so", due.reason.as_str()),
+                format!(
+                    "{id} became due again because `{}`, which is not so",
+                    due.reason.map_or("", AlertReason::as_str)
+                ),
             );
         }
     }
@@ -191,7 +195,7 @@ fn told(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Found)
     let must_know = |must: &Expected| must.told && must.severity >= MAILED_FROM;
     for id in expected.iter().filter(|(_, must)| must_know(must)).map(|(id, _)| id) {
         let Some(life) = world.log.lives.get(id) else { continue };
-        let sent = world.tables.findings.get(id).is_some_and(|row| row.finding.alerts_sent > 0);
+        let sent = world.tables.findings.get(id).is_some_and(|row| row.finding.alert.sent > 0);
         if !life.silenced && life.publishes.is_empty() && !sent {
             found.wrong("I2", format!("nobody was ever told of {id}"));
         }
@@ -230,7 +234,12 @@ pub(super) fn nothing_new(
     let world = lock(&engine.world);
     for (id, life) in &world.log.lives {
         let had = before.get(id).copied().unwrap_or(0);
-        let new = life.dues.iter().skip(had).filter(|due| due.reason != "suppression ended").count();
+        let new = life
+            .dues
+            .iter()
+            .skip(had)
+            .filter(|due| due.reason != Some(AlertReason::SuppressionEnded))
+            .count();
         if new > 0 && settled(id) {
             found.wrong("I12", format!("{id} became due again by what had been delivered before"));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::finding::{AlertReason, Finding};
 use keepwatch_core::severity::Severity;
 
 /// An alert became due.
@@ -12,7 +12,7 @@ pub(super) struct DueNote {
     /// When.
     pub at: i64,
     /// Why, as the finding says.
-    pub reason: String,
+    pub reason: Option<AlertReason>,
     /// The severity then.
     pub severity: Severity,
     /// The time of the occurrence it is for.
@@ -23,6 +23,8 @@ pub(super) struct DueNote {
     pub gone_at: Option<i64>,
     /// The finding's witnesses, before and after.
     pub witnesses: (usize, usize),
+    /// The actors that it was mailed for, before and after.
+    pub actors: (usize, usize),
     /// Whether something had silenced it.
     pub was_silent: bool,
 }
@@ -85,25 +87,30 @@ pub(super) struct Log {
     pub wrong: Vec<(&'static str, String)>,
 }
 
+fn mailed_actors(finding: &Finding) -> usize {
+    finding.alert.told.iter().filter(|told| !told.counted_only).count()
+}
+
 /// Whether somebody is still to be told.
 pub(super) fn waits(finding: &Finding) -> bool {
-    matches!(finding.alert_state, AlertState::Pending | AlertState::Claimed | AlertState::Deferred)
+    finding.alert.state.waits()
 }
 
 impl Log {
     /// Notes a write of a finding.
     pub(super) fn wrote(&mut self, before: Option<&Finding>, after: &Finding, now: i64) {
         let life = self.lives.entry(after.finding_id.clone()).or_default();
-        if after.alerts_due > before.map_or(0, |before| before.alerts_due) {
-            let alerted = before.and_then(|f| f.alerted_severity.zip(f.alerted_for.map(|t| t.millis())));
+        if after.alert.became_due > before.map_or(0, |before| before.alert.became_due) {
+            let alerted = before.and_then(|f| f.alert.severity.zip(f.alert.occurred_at.map(|t| t.millis())));
             life.dues.push(DueNote {
                 at: now,
-                reason: after.alert_reason.clone().unwrap_or_default(),
+                reason: after.alert.reason,
                 severity: after.severity,
-                time: after.alerted_for.map_or(0, |time| time.millis()),
+                time: after.alert.occurred_at.map_or(0, |time| time.millis()),
                 before: alerted,
                 gone_at: after.passed.as_ref().map(|passed| passed.at.millis()),
                 witnesses: (before.map_or(0, |f| f.witnesses.len()), after.witnesses.len()),
+                actors: (before.map_or(0, mailed_actors), mailed_actors(after)),
                 was_silent: before.is_some_and(|f| f.silence.is_some()),
             });
             life.waiting_since = Some(now);

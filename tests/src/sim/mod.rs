@@ -6,6 +6,7 @@
 //! a while, or for longer than stream records live. When the story is over nothing fails any more, the dead-letter queue
 //! is redriven, and the invariants must hold.
 
+mod attack;
 mod engine;
 mod faults;
 mod functions;
@@ -81,6 +82,9 @@ fn one(seed: u64, options: Options) -> Outcome {
     {
         restored(&mut engine, snapshot, &expected, &mut found);
     }
+    if found.0.is_empty() {
+        attack::attacked(&mut engine, &mut found, rest);
+    }
     let mut world = lock(&engine.world);
     let mut tally = std::mem::take(&mut world.tally);
     tally.add("findings", "in the tables at the end", world.tables.findings.len());
@@ -147,7 +151,7 @@ fn restored(
         .findings
         .iter()
         .filter(|(id, row)| {
-            row.finding.alert_state == AlertState::Sent
+            row.finding.alert.state == AlertState::Sent
                 && expected.get(*id).is_some_and(|must| {
                     row.finding.occurrences == must.occurrences && row.finding.is_open() == must.open
                 })
@@ -156,8 +160,8 @@ fn restored(
         .collect();
     if unsent {
         for row in tables.findings.values_mut() {
-            row.finding.alerted_for = None;
-            row.finding.alerted_severity = None;
+            row.finding.alert.occurred_at = None;
+            row.finding.alert.severity = None;
             row.finding.events.clear();
         }
         tables.receipts.clear();

@@ -4,21 +4,22 @@
 use std::collections::BTreeMap;
 
 use keepwatch_alert::Alert;
-use keepwatch_alert::outbox::{Claim, DueAlert, End, Outbox, Topic};
+use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome, Topic};
 use keepwatch_alert::sweep::AllFindings;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
-use keepwatch_core::finding::{AlertState, Due, Finding, Passed};
+use keepwatch_core::finding::{AlertState, Due, Finding, Passed, Step, Stepped};
 use keepwatch_core::memory::journal::{Entry, Journal};
 use keepwatch_core::settings::Silence;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value as Known};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::attack;
 use super::faults::{Call, Fate};
 use super::log::{MailKind, PublishNote};
 use super::sabotage::Sabotage;
-use super::world::{Pause, Shared, World, state};
+use super::world::{Pause, Shared, World};
 use crate::lock;
 
 /// All ports, as one invocation has them.
@@ -96,10 +97,13 @@ impl FindingStore for Ports {
         self.call(Call::Get, None, |world, _| {
             let mut finding = world.tables.findings.get(finding_id).map(|row| row.finding.clone())?;
             if world.is(Sabotage::NoWindow) {
-                (finding.alerted_for, finding.alerted_severity) = (None, None);
+                (finding.alert.occurred_at, finding.alert.severity) = (None, None);
             }
             if world.is(Sabotage::NoReceipts) {
                 finding.events.clear();
+            }
+            if world.is(Sabotage::PlausibleRows) && world.attacked {
+                finding.passed = Some(attack::plausible(world.clock));
             }
             Some(finding)
         })
@@ -176,76 +180,88 @@ fn wrote(world: &mut World, write: &Write<'_>) -> bool {
 impl Outbox for Ports {
     type Error = Failed;
 
-    async fn claim(
-        &self,
-        finding_id: &str,
-        token: &str,
-        now: Timestamp,
-        lease: Timestamp,
-    ) -> Result<Claim, Failed> {
+    async fn step(&self, finding_id: &str, step: Step<'_>) -> Result<Outcome, Failed> {
+        match step {
+            Step::Claim { token, .. } => self.claim(finding_id, step, token).await,
+            Step::MarkSent { .. } | Step::Defer { .. } => self.end(finding_id, step).await,
+        }
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<DueAlert>, Failed> {
+        self.call(Call::Due, None, |world, _| {
+            let (clock, behind) = (world.clock, world.behind());
+            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
+            let due = seen.filter(|f| f.alert.due == Some(Due::Alert) && f.alert.is_due(now));
+            due.map(|finding| DueAlert {
+                finding_id: finding.finding_id.clone(),
+                severity: finding.severity,
+                since: Timestamp::from_millis(finding.alert.due_at.unwrap_or_default()),
+            })
+            .collect()
+        })
+        .await
+    }
+}
+
+impl Ports {
+    async fn claim(&self, finding_id: &str, step: Step<'_>, token: &str) -> Result<Outcome, Failed> {
         let by = self.by;
-        self.call(Call::Claim, None, |world, _| {
-            let Some(row) = world.tables.findings.get(finding_id) else { return Claim::Done };
-            let free = match row.finding.alert_state {
-                AlertState::Pending | AlertState::Deferred => true,
-                AlertState::Claimed => {
-                    row.finding.due_at < Some(now.millis()) && !world.is(Sabotage::NoLease)
-                }
-                AlertState::None | AlertState::Sent => false,
+        // Others who keep writing the item keep a claim from being written.
+        let busy = Outcome { stepped: Stepped::Busy, finding: None };
+        self.call(Call::Claim, Some(busy), |world, _| {
+            let Some(row) = world.tables.findings.get(finding_id) else {
+                return Outcome { stepped: Stepped::Nothing, finding: None };
             };
-            let (stands, was) = (row.finding.alert_state, row.finding.clone());
-            if !free && !world.is(Sabotage::AlwaysClaimed) {
-                world.say(|| format!("  #{by} claim of {finding_id}: {}", state(stands)));
-                return if stands == AlertState::Claimed { Claim::Busy } else { Claim::Done };
+            let mut finding = row.finding.clone();
+            let stands = finding.alert.state;
+            if world.is(Sabotage::AlwaysClaimed) && finding.alert.claim.as_deref() != Some(token) {
+                finding.alert.state = AlertState::Pending;
             }
-            let mut finding = was;
-            finding.alert_state = AlertState::Claimed;
-            finding.alert_claim = Some(token.to_owned());
-            (finding.due, finding.due_at) = (Some(Due::Alert), Some(lease.millis()));
-            finding.version += 1;
-            world
-                .tally
-                .count("claims", if stands == AlertState::Claimed { "after a lease" } else { "taken" });
-            world.put(finding.clone());
-            Claim::Taken(Box::new(finding))
+            let held = world.is(Sabotage::NoLease) && stands == AlertState::Claimed;
+            let stepped = if held { Stepped::Busy } else { finding.alert.step(step) };
+            if stepped == Stepped::Changed {
+                finding.version += 1;
+                let how = if stands == AlertState::Claimed { "after a lease" } else { "taken" };
+                world.tally.count("claims", how);
+                world.put(finding.clone());
+            } else {
+                world.say(|| format!("  #{by} claim of {finding_id}: {}", stands.as_str()));
+            }
+            Outcome { stepped, finding: Some(Ok(Box::new(finding))) }
         })
         .await
     }
 
-    async fn end(&self, finding_id: &str, token: &str, end: End, now: Timestamp) -> Result<(), Failed> {
+    async fn end(&self, finding_id: &str, step: Step<'_>) -> Result<Outcome, Failed> {
         let by = self.by;
+        let sent = matches!(step, Step::MarkSent { .. });
         let mut happened = false;
         let ended = self
             .call(Call::End, None, |world, _| {
                 happened = true;
-                if world.is(Sabotage::NoSentMark) && end == End::Sent {
-                    return;
+                let nothing = Outcome { stepped: Stepped::Nothing, finding: None };
+                let Some(row) = world.tables.findings.get(finding_id) else { return nothing };
+                let mut finding = row.finding.clone();
+                if world.is(Sabotage::NoSentMark) && sent {
+                    return nothing;
                 }
-                let ours = world.tables.findings.get(finding_id).filter(|row| {
-                    row.finding.alert_state == AlertState::Claimed
-                        && row.finding.alert_claim.as_deref() == Some(token)
-                });
-                let ours = ours.map(|row| row.finding.clone());
-                if end == End::Sent {
+                let stepped = finding.alert.step(step);
+                let ours = stepped == Stepped::Changed;
+                if sent {
                     world.log.told_by_count(finding_id, by);
                 }
                 if let Some(note) = world.log.last_publish(finding_id, by) {
-                    note.marked |= ours.is_some() && end == End::Sent;
-                    note.superseded |= ours.is_none();
+                    note.marked |= ours && sent;
+                    note.superseded |= !ours;
                 }
-                let Some(mut finding) = ours else { return };
-                finding.alert_claim = None;
-                finding.version += 1;
-                if end == End::Sent {
-                    finding.alert_state = AlertState::Sent;
-                    finding.alerts_sent += 1;
-                    (finding.due, finding.due_at) = (None, None);
-                } else {
-                    finding.alert_state = AlertState::Deferred;
-                    (finding.due, finding.due_at) = (Some(Due::Alert), Some(now.millis()));
-                    world.tally.count("alerts", "deferred");
+                if ours {
+                    if !sent {
+                        world.tally.count("alerts", "deferred");
+                    }
+                    finding.version += 1;
+                    world.put(finding.clone());
                 }
-                world.put(finding);
+                Outcome { stepped, finding: Some(Ok(Box::new(finding))) }
             })
             .await;
         if !happened {
@@ -255,21 +271,6 @@ impl Outbox for Ports {
             }
         }
         ended
-    }
-
-    async fn due(&self, now: Timestamp) -> Result<Vec<DueAlert>, Failed> {
-        self.call(Call::Due, None, |world, _| {
-            let (clock, behind) = (world.clock, world.behind());
-            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
-            let due = seen.filter(|f| f.due == Some(Due::Alert) && f.due_at <= Some(now.millis()));
-            due.map(|finding| DueAlert {
-                finding_id: finding.finding_id.clone(),
-                severity: finding.severity,
-                since: Timestamp::from_millis(finding.due_at.unwrap_or_default()),
-            })
-            .collect()
-        })
-        .await
     }
 }
 
@@ -299,7 +300,7 @@ impl AllFindings for Ports {
             }
             let (clock, behind) = (world.clock, world.behind());
             let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
-            let due = seen.filter(|f| f.due == Some(Due::Wake) && f.due_at <= Some(now.millis()));
+            let due = seen.filter(|f| f.alert.due == Some(Due::Wake) && f.alert.due_at <= Some(now.millis()));
             due.map(|finding| finding.finding_id.clone()).collect()
         })
         .await
@@ -362,6 +363,7 @@ impl Topic for Ports {
             let now = world.clock;
             world.log.mails.push((now, kind));
             let name = match kind {
+                MailKind::Alone if told.len() > 1 => "with others of one principal",
                 MailKind::Alone => "sent alone",
                 MailKind::Digest => "digests",
                 MailKind::Letter => "letters",
@@ -391,7 +393,9 @@ impl Topic for Ports {
 /// What a mail is, and the findings it tells of.
 fn told(world: &mut World, by: u64, finding: Option<&Finding>, alert: &Alert) -> (MailKind, Vec<String>) {
     if let Some(finding) = finding {
-        return (MailKind::Alone, vec![finding.finding_id.clone()]);
+        let group = alert.json["unmapped"]["group"]["finding_ids"].as_array();
+        let told = group.map(|ids| ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect());
+        return (MailKind::Alone, told.unwrap_or_else(|| vec![finding.finding_id.clone()]));
     }
     let digest = &alert.json["digest"];
     let Some(ids) = digest["finding_ids"].as_array() else { return (MailKind::Letter, Vec::new()) };

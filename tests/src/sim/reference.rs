@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::{Finding, Passed};
+use keepwatch_core::finding::{AlertLife, Finding, Passed};
 use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::severity::MAILED_FROM;
 use keepwatch_core::severity::Severity;
@@ -106,24 +106,9 @@ fn burst(failing: &[&Observation], counts: impl Fn(Timestamp) -> bool) -> Option
 pub(super) fn lasting(finding: &Finding) -> Value {
     let mut value = serde_json::to_value(finding).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
-        const CLOCKS: [&str; 14] = [
-            "alert_state",
-            "alert_reason",
-            "alerted_severity",
-            "alerted_for",
-            "alert_claim",
-            "alerts_due",
-            "alerts_sent",
-            "due",
-            "due_at",
-            "created_at",
-            "updated_at",
-            "resolved_at",
-            "version",
-            "silence",
-        ];
-        for key in CLOCKS {
-            map.remove(key);
+        const CLOCKS: [&str; 5] = ["created_at", "updated_at", "resolved_at", "version", "silence"];
+        for key in AlertLife::ATTRIBUTES.iter().chain(&CLOCKS) {
+            map.remove(*key);
         }
     }
     value

@@ -32,6 +32,8 @@ pub enum Sabotage {
     NoWaking,
     /// A restored table forgets what was sent.
     RestoreUnsent,
+    /// The attacker writes good news that is hardly ahead of the clock, each time before a finding is read.
+    PlausibleRows,
 }
 
 impl Sabotage {
@@ -51,6 +53,7 @@ impl Sabotage {
         Sabotage::NoSuppressions,
         Sabotage::NoWaking,
         Sabotage::RestoreUnsent,
+        Sabotage::PlausibleRows,
     ];
 
     /// Its name on the command line.
@@ -70,6 +73,7 @@ impl Sabotage {
             Sabotage::NoSuppressions => "no-suppressions",
             Sabotage::NoWaking => "no-waking",
             Sabotage::RestoreUnsent => "restore-unsent",
+            Sabotage::PlausibleRows => "plausible-rows",
         }
     }
 

@@ -64,7 +64,7 @@ impl Story {
                 let at = from + rng.i64(0..240_000);
                 let who = format!("flood-{i}");
                 let body = match rng.u8(..8) {
-                    0 => policy(rng, &format!("m-{i}"), at, "PutUserPolicy", &who, ADMIN),
+                    0..=4 => policy(rng, &format!("m-{i}"), at, "PutUserPolicy", &who, ADMIN),
                     _ => mfa_device(rng, &format!("m-{i}"), at, &who),
                 };
                 story.send(body, at, false);
@@ -88,13 +88,14 @@ impl Story {
             }
         }
         let count = rng.usize(3..22);
-        let mut bodies: Vec<Arc<str>> = Vec::new();
+        let mut bodies: Vec<(i64, Arc<str>)> = Vec::new();
         for i in 0..count {
             let at = from + rng.i64(0..horizon);
             // EventBridge delivers some events twice, as messages of their own; most events come late, some very.
             if rng.u8(..8) == 0 && !bodies.is_empty() {
-                let body = Arc::clone(&bodies[rng.usize(..bodies.len())]);
-                story.messages.push(Message { body, at, poison: false });
+                // No copy comes before what it tells of.
+                let (from, body) = &bodies[rng.usize(..bodies.len())];
+                story.messages.push(Message { body: Arc::clone(body), at: at.max(*from), poison: false });
                 continue;
             }
             if rng.u8(..12) == 0 {
@@ -105,7 +106,7 @@ impl Story {
             let late = if rng.u8(..4) == 0 { rng.i64(0..14_400_000) } else { rng.i64(0..120_000) };
             let body = event(rng, &format!("e-{i}"), at - late);
             story.send(body, at, false);
-            bodies.extend(story.messages.last().map(|message| Arc::clone(&message.body)));
+            bodies.extend(story.messages.last().map(|message| (at, Arc::clone(&message.body))));
         }
         story.suppress(rng, from, horizon);
         story.messages.sort_by_key(|message| message.at);
@@ -161,6 +162,16 @@ const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*
 /// Alone it is harmless; with what the user has already it is not, which has to be asked.
 const PASS_ROLE: &str = r#"{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}"#;
 
+/// Somebody makes a user an administrator.
+pub(super) fn grant(id: &str, at: i64, user: &str) -> String {
+    policy_of(id, at, "PutUserPolicy", (user, "p"), ADMIN)
+}
+
+/// Somebody takes that away.
+pub(super) fn revoke(id: &str, at: i64, user: &str) -> String {
+    policy_of(id, at, "DeleteUserPolicy", (user, "p"), ADMIN)
+}
+
 fn event(rng: &mut Rng, id: &str, at: i64) -> String {
     let account = ACCOUNTS[usize::from(rng.u8(..4) == 0)];
     let user = ["u1", "u2", "u3"][rng.usize(..3)];
@@ -199,6 +210,10 @@ fn sign_in(id: &str, at: i64, account: &str, result: &str, mfa: &str) -> String 
 
 fn policy(rng: &mut Rng, id: &str, at: i64, name: &str, user: &str, document: &str) -> String {
     let policy = if rng.bool() { "p" } else { "q" };
+    policy_of(id, at, name, (user, policy), document)
+}
+
+fn policy_of(id: &str, at: i64, name: &str, (user, policy): (&str, &str), document: &str) -> String {
     let request = json!({"userName": user, "policyName": policy, "policyDocument": document});
     record(id, at, ACCOUNTS[0], "iam", name, false, json!({"requestParameters": request}))
 }
@@ -241,16 +256,21 @@ fn health(id: &str, at: i64) -> String {
 }
 
 fn record(id: &str, at: i64, account: &str, service: &str, name: &str, root: bool, more: Value) -> String {
+    // Different people act, and root from different networks: who it is follows from the event.
+    let pick = usize::try_from(id.bytes().map(u32::from).sum::<u32>()).unwrap_or(0);
+    let (who, address) = (["alice", "mallory", "trudy"][pick % 3], ["203.0.113.7", "198.51.100.9"][pick % 2]);
+    // In a flood everybody acts at once.
+    let who = if id.starts_with("m-") { id } else { who };
     let identity = if root {
         json!({"type": "Root", "principalId": account, "arn": format!("arn:aws:iam::{account}:root"), "accountId": account})
     } else {
-        json!({"type": "IAMUser", "principalId": "AIDAEXAMPLEALICE", "userName": "alice", "accountId": account,
-            "arn": format!("arn:aws:iam::{account}:user/alice"), "accessKeyId": "ASIAIOSFODNN7EXAMPLE"})
+        json!({"type": "IAMUser", "principalId": "AIDAEXAMPLE", "userName": who, "accountId": account,
+            "arn": format!("arn:aws:iam::{account}:user/{who}"), "accessKeyId": "ASIAIOSFODNN7EXAMPLE"})
     };
     let mut record = json!({
         "eventVersion": "1.11", "eventID": id, "eventTime": text(at), "eventType": "AwsApiCall",
         "eventSource": format!("{service}.amazonaws.com"), "eventName": name, "awsRegion": "us-east-1",
-        "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.15.30", "readOnly": false,
+        "sourceIPAddress": address, "userAgent": "aws-cli/2.15.30", "readOnly": false,
         "recipientAccountId": account, "userIdentity": identity,
         "requestParameters": null, "responseElements": null,
     });

@@ -71,6 +71,8 @@ pub(super) struct World {
     pub log: Log,
     /// What was covered.
     pub tally: Tally,
+    /// Whether an attacker is at work.
+    pub attacked: bool,
     /// What is broken on purpose.
     pub sabotage: Option<Sabotage>,
     /// Timers that were set since the scheduler looked last.
@@ -146,7 +148,7 @@ impl World {
         let before = old.map(|row| Box::new(row.finding));
         self.log.wrote(before.as_deref(), &finding, self.clock);
         self.active_at = self.clock;
-        if finding.alert_state == AlertState::Pending {
+        if finding.alert.state == AlertState::Pending {
             self.stream.append(&finding.finding_id, self.clock);
         }
         self.say(|| {
@@ -156,23 +158,12 @@ impl World {
                 finding.version,
                 finding.status.as_str(),
                 finding.severity.as_str(),
-                state(finding.alert_state),
-                finding.alerts_due,
+                finding.alert.state.as_str(),
+                finding.alert.became_due,
             )
         });
         let row = Row { written_at: self.clock, before, finding };
         self.tables.findings.insert(row.finding.finding_id.clone(), row);
-    }
-}
-
-/// The word for an alert's state.
-pub(super) fn state(state: AlertState) -> &'static str {
-    match state {
-        AlertState::None => "none",
-        AlertState::Pending => "pending",
-        AlertState::Claimed => "claimed",
-        AlertState::Deferred => "deferred",
-        AlertState::Sent => "sent",
     }
 }
 

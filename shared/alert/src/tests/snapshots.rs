@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::finding::{AlertState, Finding};
+use keepwatch_core::finding::{AlertReason, AlertState, Finding};
 use keepwatch_core::observation::Observation;
 use keepwatch_core::settings::{Invalid, Settings};
+use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::json;
 
@@ -16,7 +17,8 @@ use crate::Alert;
 use crate::announce::{self, Announced};
 use crate::check::{faults, finding};
 use crate::digest::{self, Line};
-use crate::report::{Calendar, Tally};
+use crate::group;
+use crate::report::{Calendar, Kind, Tally};
 
 /// Compares with the file of this name.
 fn snapshot(name: &str, alert: &Alert) {
@@ -60,6 +62,8 @@ fn of_every_headline_rule() {
 fn no_snapshot_is_left_behind() {
     let others = [
         "digest",
+        "group",
+        "somebody-else",
         "report-daily",
         "report-weekly",
         "report-weekly-deaf",
@@ -96,7 +100,7 @@ fn of_a_key_with_three_witnesses() {
 /// The finding after its first alert was sent.
 fn told(seen: Observation) -> Finding {
     let mut finding = finding(&[seen]);
-    finding.alert_state = AlertState::Sent;
+    finding.alert.state = AlertState::Sent;
     finding
 }
 
@@ -106,7 +110,7 @@ fn of_findings_that_were_told_before() {
     let mut repeated = told(sign_in());
     repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
     repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
-    assert_eq!(repeated.alert_reason.as_deref(), Some("again"));
+    assert_eq!(repeated.alert.reason, Some(AlertReason::Again));
     snapshot("again", &Alert::of(&repeated, DOCUMENTED));
 
     let attached = || seen("admin-managed-policy-attached");
@@ -121,7 +125,7 @@ fn of_findings_that_were_told_before() {
     let mut back = told(attached());
     back.apply(&gone);
     back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
-    assert_eq!(back.alert_reason.as_deref(), Some("reopened"));
+    assert_eq!(back.alert.reason, Some(AlertReason::Reopened));
     snapshot("reopened", &Alert::of(&back, DOCUMENTED));
 
     let mut woken = told(attached());
@@ -129,6 +133,84 @@ fn of_findings_that_were_told_before() {
     assert!(woken.silence.is_some());
     woken.obey(None);
     snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED));
+}
+
+#[test]
+fn of_somebody_else_on_a_finding_that_was_told() {
+    let attached = || seen("admin-managed-policy-attached");
+    let mut finding = told(attached());
+    let mut other = again(attached(), "e-2", "2026-03-01T12:20:00Z");
+    let actor = other.actor.as_mut().unwrap();
+    actor.name = "deploy/mallory".to_owned();
+    actor.arn = Some("arn:aws:sts::111122223333:assumed-role/deploy/mallory".to_owned());
+    finding.apply(&other);
+    assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
+    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED));
+}
+
+#[test]
+fn of_what_one_principal_did() {
+    let mut findings: Vec<Finding> =
+        ["iam-access-key-created", "admin-managed-policy-attached", "iam-user-created"]
+            .iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let mut seen = seen("admin-managed-policy-attached");
+                seen.title = format!("{}: {name}", seen.title);
+                seen.subject.aspect = Some(name.to_string());
+                seen.severity = [Severity::Medium, Severity::High, Severity::Medium][i];
+                finding(&[seen])
+            })
+            .collect();
+    findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
+    let all: Vec<&Finding> = findings.iter().collect();
+    let actor = findings[0].headline().actor.clone().unwrap();
+    let mail = group::alert(&all, &actor, DOCUMENTED).unwrap();
+    assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
+    assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
+    snapshot("group", &mail);
+}
+
+#[test]
+fn the_weekly_mail_proposes_who_acts_like_a_machine() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Weekly).unwrap();
+    let weekly = |days: usize, role: &str, address: fn(usize) -> String, listed: &[String]| {
+        let mut tally = Tally::new(&period, "111122223333");
+        for i in 0..8 {
+            let mut seen = seen("admin-managed-policy-attached");
+            seen.subject.resource = format!("arn:aws:iam::111122223333:user/u{i}");
+            seen.event.time = at(&format!("2026-03-0{}T12:00:00Z", 3 + i % days));
+            let actor = seen.actor.as_mut().unwrap();
+            actor.kind = Some("AssumedRole".to_owned());
+            actor.arn = Some(format!("arn:aws:sts::111122223333:assumed-role/{role}/s{i}"));
+            actor.source_ip = Some(address(i));
+            tally.add(&finding(&[seen]));
+        }
+        let mut settings = Settings::default();
+        settings.lists.automation = listed.to_vec();
+        tally.alert(&settings, now).unwrap().text
+    };
+    let one = |_: usize| "203.0.113.7".to_owned();
+    let proposed = weekly(4, "ci-deploy", one, &[]);
+    assert!(
+        proposed.contains(
+            "keepwatch tune values automation --add 'arn:aws:sts::111122223333:assumed-role/ci-deploy/*'"
+        ),
+        "{proposed}"
+    );
+    assert!(proposed.contains("8 findings of 1 rules on 4 days, from 203.0.113.7"), "{proposed}");
+    let many = |i: usize| format!("203.0.113.{i}");
+    let listed = ["arn:aws:sts::111122223333:assumed-role/ci-*".to_owned()];
+    for (why, text) in [
+        ("one evening", weekly(1, "ci-deploy", one, &[])),
+        ("many networks", weekly(4, "ci-deploy", many, &[])),
+        ("a person", weekly(4, "AWSReservedSSO_Admin_0123456789abcdef", one, &[])),
+        ("listed already", weekly(4, "ci-deploy", one, &listed)),
+    ] {
+        assert!(!text.contains("--add"), "{why}: {text}");
+    }
 }
 
 fn settings() -> Settings {

@@ -1,14 +1,16 @@
 //! Who acts without a person: AWS's own services, infrastructure as code, the owner's pipelines.
 //!
 //! Most alerts that users of other tools learn to ignore are a pipeline doing its work. What automation does is recorded
-//! all the same, with a lower severity: nothing is dropped, and least of all on a user agent, which anybody can choose.
+//! all the same, with a lower severity. Who decides that is AWS, for its services, or the owner, for those that he has
+//! listed. What a caller says of itself, such as its user agent, never takes a mail away: it lowers nothing below
+//! [`MAILED_FROM`], and nothing that is below that already.
 
 use keepwatch_base::wildcard::matches;
 
 use super::context::Cx;
 use crate::event::{Body, Record};
 use crate::observation::Observation;
-use crate::severity::Severity;
+use crate::severity::{MAILED_FROM, Severity};
 
 /// Why an act counts as automation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +19,8 @@ pub enum Automation {
     Service,
     /// A principal that the owner has listed as automation.
     Listed,
-    /// CloudFormation or Service Catalog acts for somebody. The caller cannot claim that; but whoever may update a stack
-    /// can have it do things.
+    /// CloudFormation or Service Catalog acts for somebody. The caller cannot claim that; but whoever may make a stack can
+    /// have it do things.
     Stack,
     /// The user agent of an infrastructure-as-code tool. The caller's own words.
     Agent,
@@ -57,7 +59,7 @@ impl Cx<'_> {
     }
 
     /// Lowers the severity of what automation does, and says why. What a service does for itself, and what the owner has
-    /// listed, is for the daily digest; a tool's word is good for one step.
+    /// listed, is for the daily digest. A tool's word, or a stack's, is good for one step and never takes a mail away.
     pub fn tempered(&self, observation: Observation) -> Observation {
         let severity = observation.severity;
         let (lowered, why) = match self.automation() {
@@ -74,8 +76,7 @@ impl Cx<'_> {
 fn one_less(severity: Severity) -> Severity {
     match severity {
         Severity::Critical => Severity::High,
-        Severity::High => Severity::Medium,
-        Severity::Medium | Severity::Low => Severity::Low,
-        Severity::Informational => Severity::Informational,
+        Severity::High | Severity::Medium => MAILED_FROM,
+        Severity::Low | Severity::Informational => severity,
     }
 }

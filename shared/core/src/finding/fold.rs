@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 
+use super::told::{self, Standing};
 use super::witness::keep_if_not_outdone;
-use crate::finding::{AlertState, Due, Finding, Passed, Reached, SeenEvent, Status, Witness};
+use crate::finding::{AlertLife, AlertReason, Due, Finding, Passed, Reached, SeenEvent, Status, Witness};
 use crate::observation::{Burst, Observation, Verdict};
 use crate::settings::Silence;
 use crate::severity::MAILED_FROM;
@@ -66,15 +67,7 @@ impl Finding {
             witnesses: BTreeMap::new(),
             events: Vec::new(),
             bursts: Vec::new(),
-            alert_state: AlertState::None,
-            alert_reason: None,
-            alerted_severity: None,
-            alerted_for: None,
-            alert_claim: None,
-            alerts_due: 0,
-            alerts_sent: 0,
-            due: None,
-            due_at: None,
+            alert: AlertLife::default(),
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
             resolved_at: None,
@@ -129,13 +122,21 @@ impl Finding {
         self.last_seen = self.last_seen.max(event.time);
         self.confidence = self.confidence.max(observation.rule.confidence);
         let first_of_source = !self.witnesses.contains_key(&observation.witness);
+        if self.alert.told.is_empty() && self.alert.became_due > 0 {
+            self.alert.told = told::witnessed(self.strongest.iter(), observation.rule);
+        }
         self.witness(observation);
         if let Some(burst) = observation.burst {
             self.count_bursts(rule, burst);
         }
         self.settle();
-        if let Some(reason) = self.tells(observation, first_of_source) {
-            self.alert_because(reason, event.time);
+        let standing = told::standing(&self.alert.told, observation);
+        if let Some(reason) = self.tells(observation, first_of_source, standing) {
+            self.alert.raise(reason, self.severity, event.time);
+            let standing = if reason == AlertReason::SomebodyElse { standing } else { Standing::Known };
+            told::note(&mut self.alert.told, observation, standing);
+        } else if standing == Standing::OneTooMany && self.is_told(observation) {
+            told::note(&mut self.alert.told, observation, standing);
         }
         true
     }
@@ -214,42 +215,41 @@ impl Finding {
         (Status::New, back.map(|at| format!("reopened: it was gone at {at}")))
     }
 
+    /// Whether people are mailed about what was just folded in, if it is news.
+    fn is_told(&self, observation: &Observation) -> bool {
+        observation.covered_by.is_none() && self.status != Status::Suppressed && self.severity >= MAILED_FROM
+    }
+
     /// Whether what was just folded in is worth a mail, and why.
-    fn tells(&self, observation: &Observation, first_of_source: bool) -> Option<&'static str> {
-        let quiet = observation.covered_by.is_some()
-            || self.status == Status::Suppressed
-            || self.severity < MAILED_FROM;
-        if quiet {
+    fn tells(
+        &self,
+        observation: &Observation,
+        first_of_source: bool,
+        standing: Standing,
+    ) -> Option<AlertReason> {
+        if !self.is_told(observation) {
             return None;
         }
         let time = observation.event.time;
-        let Some((severity, last)) = self.alerted_severity.zip(self.alerted_for) else {
+        let Some((severity, last)) = self.alert.severity.zip(self.alert.occurred_at) else {
             // Also when the good news has overtaken it: an administrator for a minute is one to know of.
-            return Some("new");
+            return Some(AlertReason::New);
         };
         let gone_at = self.passed.as_ref().map(|passed| passed.at);
         if gone_at.is_some_and(|gone_at| last <= gone_at && gone_at < time) {
-            return Some("reopened");
+            return Some(AlertReason::Reopened);
         }
         if severity < self.severity {
-            return Some("worse");
+            return Some(AlertReason::Worse);
         }
         if first_of_source && observation.rule.alerts_as_witness {
-            return Some("new witness");
+            return Some(AlertReason::NewWitness);
+        }
+        if standing == Standing::News && observation.severity >= MAILED_FROM {
+            return Some(AlertReason::SomebodyElse);
         }
         let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
-        (self.status != Status::InProgress && time.since(last) >= pause).then_some("again")
-    }
-
-    /// Makes an alert due.
-    pub(super) fn alert_because(&mut self, reason: &str, time: Timestamp) {
-        self.alert_state = AlertState::Pending;
-        self.alert_reason = Some(reason.to_owned());
-        self.alert_claim = None;
-        self.alerted_severity = Some(self.severity);
-        self.alerted_for = self.alerted_for.max(Some(time));
-        self.alerts_due += 1;
-        self.due = None;
+        (self.status != Status::InProgress && time.since(last) >= pause).then_some(AlertReason::Again)
     }
 
     /// Makes the finding ready to be written: counts the write, notes its time, and enters the finding into the sweeps'
@@ -265,30 +265,24 @@ impl Finding {
     }
 
     fn schedule(&mut self, now: Timestamp) {
-        let (due, at) = match self.alert_state {
+        let (due, at) = match self.alert.state {
             // Its turn stays what it was: a finding that is written all the time would never be swept otherwise.
-            AlertState::Pending | AlertState::Claimed | AlertState::Deferred
-                if self.due == Some(Due::Alert) =>
-            {
-                return;
-            }
-            AlertState::Pending | AlertState::Claimed | AlertState::Deferred => {
-                (Due::Alert, now.plus(STREAM_HEADSTART))
-            }
-            AlertState::None | AlertState::Sent => match &self.silence {
+            state if state.waits() && self.alert.due == Some(Due::Alert) => return,
+            state if state.waits() => (Due::Alert, now.plus(STREAM_HEADSTART)),
+            _ => match &self.silence {
                 Some(silence) if self.is_open() => {
                     // Whoever writes it may know settings that are gone by now, and a row that came and went between two
                     // sweeps is a change to none of them: a sweep looks once more.
-                    let known = if self.due == Some(Due::Wake) { self.due_at } else { None };
+                    let known = if self.alert.due == Some(Due::Wake) { self.alert.due_at } else { None };
                     let soon = known.map_or(now.plus(SILENCE_HEADSTART), Timestamp::from_millis);
                     (Due::Wake, silence.until.min(soon))
                 }
                 _ => {
-                    (self.due, self.due_at) = (None, None);
+                    (self.alert.due, self.alert.due_at) = (None, None);
                     return;
                 }
             },
         };
-        (self.due, self.due_at) = (Some(due), Some(at.millis()));
+        (self.alert.due, self.alert.due_at) = (Some(due), Some(at.millis()));
     }
 }

@@ -4,9 +4,12 @@
 //! own, so that any order, duplicate or interleaving of the same observations gives the same finding. Only what has been
 //! mailed depends on what had arrived by then.
 
+mod alert;
 mod fold;
+mod future;
 mod operator;
 pub mod record;
+mod told;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,8 @@ use crate::observation::{Observation, Resolution, Subject};
 use crate::settings::Silence;
 use crate::severity::{Confidence, Severity};
 
+pub use alert::{AlertLife, AlertReason, AlertState, Due, LONGEST_WAIT, Step, Stepped};
+pub use told::Told;
 pub use witness::{Age, SeenEvent, Witness};
 
 /// OCSF's finding statuses.
@@ -45,22 +50,6 @@ impl Status {
             Status::Resolved => "RESOLVED",
         }
     }
-}
-
-/// Where the alert for a finding stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum AlertState {
-    /// Nobody is to be told.
-    None,
-    /// To be told; nobody has taken it.
-    Pending,
-    /// Taken by a notifier until its lease ends.
-    Claimed,
-    /// To be told by a later sweep: the mail budget was used up, or the topic did not take it.
-    Deferred,
-    /// Told.
-    Sent,
 }
 
 /// The latest news that the problem is gone.
@@ -163,32 +152,9 @@ pub struct Finding {
     /// Severities reached because it happened often, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bursts: Vec<Reached>,
-    /// Where its alert stands.
-    pub alert_state: AlertState,
-    /// Why an alert is due: `new`, `worse`, `reopened`, `again`, `new witness`, `suppression ended`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alert_reason: Option<String>,
-    /// Severity when the last alert became due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alerted_severity: Option<Severity>,
-    /// Time of the occurrence that the last alert became due for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alerted_for: Option<Timestamp>,
-    /// Who has claimed the alert.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alert_claim: Option<String>,
-    /// Alerts that became due so far.
-    #[serde(default)]
-    pub alerts_due: u64,
-    /// Alerts sent so far.
-    #[serde(default)]
-    pub alerts_sent: u64,
-    /// What a sweep has to do with it, and nothing most of the time: key of the sparse index that sweeps read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Due>,
-    /// From when on, in milliseconds since 1970. For a claimed alert that is the end of the claim's lease.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<i64>,
+    /// Where its alert stands, and what a sweep has to do with the finding.
+    #[serde(flatten)]
+    pub alert: AlertLife,
     /// When it was first recorded. The source's clock may be far behind: events come late.
     pub created_at: Timestamp,
     /// When it was last recorded.
@@ -210,26 +176,6 @@ fn some_witnesses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Witn
         return Err(serde::de::Error::custom("`strongest` is empty"));
     }
     Ok(witnesses)
-}
-
-/// What a sweep has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Due {
-    /// Send the alert.
-    Alert,
-    /// Look whether the suppression has ended.
-    Wake,
-}
-
-impl Due {
-    /// The word in the index.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Due::Alert => "alert",
-            Due::Wake => "wake",
-        }
-    }
 }
 
 /// Identity of the finding that a rule's observations of a subject belong to.
@@ -292,11 +238,16 @@ impl Finding {
         !self.is_open() || self.passed.as_ref().is_none_or(|passed| passed.at < time)
     }
 
-    /// What the alert that is due tells first: what is new. An alert because it happens again, came back or has a new
-    /// witness tells the latest, all others the worst.
+    /// What the alert that is due tells first: what is new. An alert because it happens again, came back, has a new
+    /// witness or is somebody else's doing tells the latest, all others the worst.
     pub fn headline(&self) -> &Witness {
-        match self.alert_reason.as_deref() {
-            Some("again" | "reopened" | "new witness") => self.latest(),
+        match self.alert.reason {
+            Some(
+                AlertReason::Again
+                | AlertReason::Reopened
+                | AlertReason::NewWitness
+                | AlertReason::SomebodyElse,
+            ) => self.latest(),
             _ => self.strongest(),
         }
     }

@@ -3,7 +3,7 @@
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 
-use crate::finding::{Acknowledged, AlertState, Due, Finding, Passed};
+use crate::finding::{Acknowledged, AlertReason, Due, Finding, Passed};
 use crate::observation::Resolution;
 use crate::settings::Silence;
 use crate::severity::MAILED_FROM;
@@ -38,12 +38,9 @@ impl Finding {
         self.settle();
         if self.silence.is_some() {
             // Also when the problem is gone: nobody would ever send it, and every sweep would claim it in vain.
-            if matches!(self.alert_state, AlertState::Pending | AlertState::Claimed | AlertState::Deferred) {
-                self.alert_state = AlertState::None;
-                self.alert_claim = None;
-            }
+            self.alert.end();
         } else if ended && self.is_open() && self.severity >= MAILED_FROM {
-            self.alert_because("suppression ended", self.last_seen);
+            self.alert.raise(AlertReason::SuppressionEnded, self.severity, self.last_seen);
         }
         true
     }
@@ -55,9 +52,9 @@ impl Finding {
         else {
             return false;
         };
-        let sooner = self.due == Some(Due::Wake) && self.due_at < Some(until.millis());
+        let sooner = self.alert.due == Some(Due::Wake) && self.alert.due_at < Some(until.millis());
         if sooner {
-            self.due_at = Some(until.millis());
+            self.alert.due_at = Some(until.millis());
         }
         sooner
     }

@@ -1,11 +1,13 @@
 //! Recording observations: read, fold, write on condition that nobody else wrote meanwhile.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::future::Future;
 
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 
+use crate::finding::future::believed;
 use crate::finding::{Finding, Passed};
 use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
@@ -108,7 +110,8 @@ pub enum RecordError<E> {
     Contended(String),
 }
 
-/// Folds an observation into the tables.
+/// Folds an observation into the tables. What happened later than clocks may differ counts as happening now: whoever can
+/// forge an event must not settle what is told for years.
 ///
 /// # Errors
 /// [`RecordError`]; the caller lets the queue deliver the event again.
@@ -118,11 +121,15 @@ pub async fn record<S: FindingStore>(
     observation: &Observation,
     now: Timestamp,
 ) -> Result<Recorded, RecordError<S::Error>> {
+    let mut present = Cow::Borrowed(observation);
+    if observation.event.time.is_ahead_of(now) {
+        present.to_mut().event.time = now;
+    }
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             store.back_off(attempt).await;
         }
-        if let Some(recorded) = once(store, settings, observation, now).await.map_err(RecordError::Store)? {
+        if let Some(recorded) = once(store, settings, &present, now).await.map_err(RecordError::Store)? {
             return Ok(recorded);
         }
     }
@@ -144,7 +151,7 @@ async fn once<S: FindingStore>(
         None if observation.verdict == Verdict::Passing => {
             let passed = Passed::of(observation);
             let was = store.passed(&id).await?;
-            if was.as_ref() >= Some(&passed) {
+            if believed(was.clone(), now).as_ref() >= Some(&passed) {
                 return Ok(Some(Recorded::Unchanged));
             }
             let note = Write::Note { finding_id: &id, passed: &passed, was: was.as_ref() };
@@ -152,7 +159,7 @@ async fn once<S: FindingStore>(
         }
         None => {
             let passed = store.passed(&id).await?;
-            let Some(mut finding) = Finding::open(observation, passed.clone(), silence) else {
+            let Some(mut finding) = Finding::open(observation, believed(passed.clone(), now), silence) else {
                 return Ok(Some(Recorded::Unchanged));
             };
             finding.stamp(now);
@@ -161,6 +168,7 @@ async fn once<S: FindingStore>(
         }
         Some(mut finding) => {
             let expected = finding.version;
+            finding.distrust_future(now);
             let event_id = &observation.event.id;
             // The finding itself knows the latest events; for older ones the receipt is asked.
             let told_by = if observation.verdict == Verdict::Passing || finding.remembers(event_id, None) {

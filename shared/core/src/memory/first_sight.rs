@@ -76,6 +76,15 @@ impl SightSet {
     }
 }
 
+impl SightSet {
+    /// Forgets what is from the future: a set that begins in years would learn until then.
+    fn distrust_future(&mut self, now: Timestamp) {
+        let ahead = |millis: i64| Timestamp::from_millis(millis).is_ahead_of(now);
+        self.since = self.since.filter(|since| !ahead(*since));
+        self.members.retain(|_, (_, last)| !ahead(*last));
+    }
+}
+
 /// Adds a member to the set of this key in the journal.
 ///
 /// # Errors
@@ -87,7 +96,12 @@ pub async fn note<J: Journal>(
     time: Timestamp,
     now: Timestamp,
 ) -> Result<FirstSeen, String> {
-    journal::change(journal, &format!("seen#{key}"), now, |seen: &mut SightSet| seen.add(member, time)).await
+    let time = if time.is_ahead_of(now) { now } else { time };
+    let add = |seen: &mut SightSet| {
+        seen.distrust_future(now);
+        seen.add(member, time)
+    };
+    journal::change(journal, &format!("seen#{key}"), now, add).await
 }
 
 #[cfg(test)]

@@ -78,7 +78,11 @@ pub async fn note<J: Journal>(
     span: Duration,
     now: Timestamp,
 ) -> Result<WindowCount, String> {
-    let add = |window: &mut Window| window.add(member, time, span);
+    let add = |window: &mut Window| {
+        // What a forged event would keep in the window for years would push out what is true.
+        window.members.retain(|_, at| !Timestamp::from_millis(*at).is_ahead_of(now));
+        window.add(member, if time.is_ahead_of(now) { now } else { time }, span)
+    };
     journal::change(journal, &format!("window#{key}"), now, add).await
 }
 

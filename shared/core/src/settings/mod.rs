@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::catalogue::Catalogue;
 use crate::observation::Subject;
 
+pub(crate) use suppression::LONGEST;
 pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression};
 pub use tuning::{LISTS, Lists, Override};
 

@@ -19,6 +19,9 @@ use crate::observation::Subject;
 /// The most days a suppression lasts.
 pub const DAYS: u64 = 366;
 
+/// The longest that a suppression lasts.
+pub(crate) const LONGEST: Duration = Duration::from_secs(DAYS * 86_400);
+
 /// The most days a suppression lasts that covers a core rule: root, exposed keys, Keepwatch's own safety.
 pub const CORE_DAYS: u64 = 30;
 

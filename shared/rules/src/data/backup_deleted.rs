@@ -99,7 +99,6 @@ fn vault(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             let point = text_at(record.request(), &["recoveryPointArn"])?;
             let short = point.rsplit([':', '/']).next().unwrap_or(point);
             cx.failing(point, format!("{who} deleted recovery point {short} from backup vault {vault}"))
-                .severity(Severity::Low)
                 .because("A backup is gone, and nobody but its owner knows whether there is another.")
                 .step(look.0, look.1, &options)
         }
@@ -197,7 +196,7 @@ mod tests {
             &backup("DeleteBackupPlan", json!({"backupPlanId": "p-1"})),
         );
         let point = json!({"backupVaultName": "daily", "recoveryPointArn": POINT});
-        let point = fires_at(&BackupDeleted, Severity::Low, &backup("DeleteRecoveryPoint", point));
+        let point = fires_at(&BackupDeleted, Severity::Medium, &backup("DeleteRecoveryPoint", point));
         assert_eq!(point.subject.resource, POINT);
 
         let locked = observe(&BackupDeleted, &backup("PutBackupVaultLockConfiguration", vault));

@@ -246,7 +246,7 @@ mod tests {
             opened.as_mut().map(|finding| (finding.apply(&again), finding.apply(&again))),
             Some((true, false))
         );
-        assert_eq!(opened.map(|finding| (finding.occurrences, finding.alerts_due)), Some((2, 1)));
+        assert_eq!(opened.map(|finding| (finding.occurrences, finding.alert.became_due)), Some((2, 1)));
     }
 
     #[test]

@@ -203,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_takes_its_bucket_down_is_low() {
+    fn a_stack_that_takes_its_bucket_down_is_medium() {
         let stack = json!({"userIdentity": {"invokedBy": "cloudformation.amazonaws.com"},
             "requestParameters": {"bucketName": "photos"}});
-        fires_at(&BlockPublicAccess, Severity::Low, &call("s3", "DeleteBucketPublicAccessBlock", stack));
+        fires_at(&BlockPublicAccess, Severity::Medium, &call("s3", "DeleteBucketPublicAccessBlock", stack));
     }
 }

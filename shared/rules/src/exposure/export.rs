@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// Data was exported to a bucket: a database snapshot, a DynamoDB table or a log group (low), a virtual
-    /// machine or its image (medium). If the event names an owner of the bucket that is neither you nor
+    /// Data was exported to a bucket: a DynamoDB table or a log group (low), a database snapshot, a virtual machine
+    /// or its image (medium). If the event names an owner of the bucket that is neither you nor
     /// trusted, it is high.
     /// ## Why it matters
     /// An export puts all of the data into files at one place, from where one copy takes it away.
@@ -45,7 +45,7 @@ impl Rule for Export {
                 (
                     format!("database {}", source.rsplit(':').next().unwrap_or(source)),
                     source.to_owned(),
-                    Severity::Low,
+                    Severity::Medium,
                 )
             }
             "ExportTableToPointInTime" => {
@@ -137,7 +137,7 @@ mod tests {
     fn fires() {
         let source = "arn:aws:rds:us-east-1:111122223333:snapshot:orders";
         let request = json!({"exportTaskIdentifier": "e", "sourceArn": source, "s3BucketName": "drop"});
-        let seen = fires_at(&Export, Severity::Low, &export("rds", "StartExportTask", request));
+        let seen = fires_at(&Export, Severity::Medium, &export("rds", "StartExportTask", request));
         assert_eq!(seen.title, "alice exported database orders to bucket drop");
         let seen = fires_at(&Export, Severity::High, &table(json!("999988887777")));
         assert_eq!(seen.title, "alice exported table orders to bucket drop of outside account 999988887777");

@@ -91,9 +91,6 @@ mod tests {
             json!([{"organizationArn": "arn:aws:organizations::999988887777:organization/o-abcd123456"}]);
         let seen = fires_at(&ImageShared, Severity::Low, &modify("add", organization));
         assert_eq!(seen.title, "alice shared machine image ami-1 with organization o-abcd123456");
-        let stack = json!({"userAgent": "HashiCorp Packer Terraform/1.9", "requestParameters":
-            {"imageId": "ami-1", "launchPermission": {"add": {"items": [{"userId": "999988887777"}]}}}});
-        fires_at(&ImageShared, Severity::Low, &call("ec2", "ModifyImageAttribute", stack));
     }
 
     #[test]

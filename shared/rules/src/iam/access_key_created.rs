@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[test]
-    fn infrastructure_code_is_low_and_a_key_of_ones_own_is_on_record() {
+    fn a_stack_s_key_is_told_and_a_key_of_ones_own_is_on_record() {
         let stack = json!({"userIdentity": {"invokedBy": "cloudformation.amazonaws.com"}});
-        fires_at(&AccessKeyCreated, Severity::Low, &for_bob(stack));
+        fires_at(&AccessKeyCreated, Severity::Medium, &for_bob(stack));
         for request in [json!(null), json!({}), json!({"userName": "alice"})] {
             let seen =
                 fires_at(&AccessKeyCreated, Severity::Informational, &made(request, "alice", json!({})));

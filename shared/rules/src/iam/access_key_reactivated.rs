@@ -89,9 +89,6 @@ mod tests {
         assert_eq!(seen.title, format!("alice switched access key {KEY} of user bob on again"));
         let own = update(json!({"accessKeyId": KEY, "status": "Active"}), json!({}));
         assert!(fires_at(&AccessKeyReactivated, Severity::Medium, &own).title.contains("of user alice"));
-        let tool = json!({"userAgent": "HashiCorp Terraform/1.9"});
-        let request = json!({"userName": "bob", "accessKeyId": KEY, "status": "Active"});
-        fires_at(&AccessKeyReactivated, Severity::Low, &update(request, tool));
     }
 
     #[test]

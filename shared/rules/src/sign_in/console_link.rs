@@ -11,7 +11,8 @@ declare_rule! {
     /// Ask whether the caller is a sign-in page of yours or a person with such a tool. If neither, the role's credentials are
     /// in other hands: end its sessions, and look at what they have done.
     /// ## False positives
-    /// Identity Center does this for each person who opens an account; that is kept on record only. A sign-in page of your own,
+    /// Identity Center does this for each person who opens an account; that is kept on record, and low where the program does
+    /// not call itself what the portal does: anybody may choose that name, so neither is mailed. A sign-in page of your own,
     /// and people who use aws-vault or Granted: list the roles as automation, or suppress them.
     ConsoleLink {
         id: "sign-in-console-link-made",
@@ -35,9 +36,14 @@ impl Rule for ConsoleLink {
             return Ok(());
         }
         let Some(subject) = issuer.get().or_else(|| who.arn.get()) else { return Ok(()) };
-        // Identity Center's portal calls so. Anybody can write the same, but only with credentials of such a role.
-        let portal = record.user_agent.or_empty().starts_with("Jersey/") && by_portal(record);
-        let severity = if portal { Severity::Informational } else { Severity::Medium };
+        // Identity Center's portal does this for each person and calls itself Jersey. So may whoever has stolen such a
+        // session: the name makes a record of what is in the digest otherwise, and never takes a mail away.
+        let portal = record.user_agent.or_empty().starts_with("Jersey/");
+        let severity = match (by_portal(record), portal) {
+            (true, true) => Severity::Informational,
+            (true, false) => Severity::Low,
+            (false, _) => Severity::Medium,
+        };
         let title =
             format!("{} made itself a link into the console, from {}", Actor::of(record).name, from(record));
         let reason = "A sign-in token was issued for the session: it opens the console without a password.";
@@ -89,7 +95,7 @@ mod tests {
         );
         // The portal's words with another role's credentials, and the portal's role with other words.
         fires_at(&ConsoleLink, Severity::Medium, &token("app", PORTAL, json!({})));
-        fires_at(&ConsoleLink, Severity::Medium, &token(CENTER, "python-requests/2.31", json!({})));
+        fires_at(&ConsoleLink, Severity::Low, &token(CENTER, "python-requests/2.31", json!({})));
         fires_at(&ConsoleLink, Severity::Informational, &token(CENTER, PORTAL, json!({})));
     }
 

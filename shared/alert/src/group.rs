@@ -1,0 +1,179 @@
+//! What one principal does within a few minutes makes one mail.
+//!
+//! A deployment changes twenty things in a minute, and so does an intruder. Twenty mails would bury the one that counts, so
+//! the first that is high or worse goes out at once and opens a window; what the same principal does until the window ends
+//! waits for its end and is told in one mail, worst first. What is worse than everything told so far never waits. A finding
+//! that is medium, to be reviewed this week, opens a window without a mail.
+
+use std::time::Duration;
+
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::shell_word;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::finding::Finding;
+use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
+use keepwatch_core::observation::Actor;
+use keepwatch_core::severity::Severity;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::digest::Line;
+use crate::layout::{command, heading, listed, paragraph};
+use crate::{Alert, mail, proposal};
+
+/// From which severity on the first of a window is told at once.
+const AT_ONCE: Severity = Severity::High;
+
+/// How many findings a mail tells; the others of a principal follow in the next.
+pub(super) const MAX_TOLD: usize = 100;
+
+/// Attempts to open or to raise a window. Where others keep writing it, the alert is told at once.
+const ATTEMPTS: usize = 5;
+
+/// When an alert is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Now.
+    Now,
+    /// With the others of its window, when that ends.
+    At(Timestamp),
+}
+
+/// What the journal remembers of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Window {
+    /// When it opened, in milliseconds since 1970.
+    opened_at: i64,
+    /// The worst that was told at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<Severity>,
+}
+
+/// Who is to be told apart from others: account and principal. None where no caller is named, and for AWS services, which
+/// act for everybody.
+pub(super) fn principal(finding: &Finding) -> Option<(&str, String)> {
+    let actor = finding.headline().actor.as_ref()?;
+    let named = actor.arn.is_some() && actor.kind.as_deref() != Some("AWSService");
+    named.then(|| (finding.account.as_str(), actor.identity()))
+}
+
+/// Whether the alert of this finding is told now.
+///
+/// # Errors
+/// The journal's.
+pub(super) async fn turn<J: Journal>(
+    journal: &J,
+    finding: &Finding,
+    length: Duration,
+    now: Timestamp,
+) -> Result<Turn, J::Error> {
+    let Some((account, who)) = principal(finding).filter(|_| !length.is_zero()) else {
+        return Ok(Turn::Now);
+    };
+    let key = format!("group#{}", short_hash(&[account, &who]));
+    for _ in 0..ATTEMPTS {
+        let entry = journal.read::<Window>(&key).await?;
+        let expected = entry.as_ref().map(|entry| entry.version);
+        let open = entry.map(|entry| entry.value).filter(|window| window.is_open(length, now));
+        let window = open.unwrap_or(Window { opened_at: now.millis(), told: None });
+        let (turn, after) = window.take(finding.severity, length);
+        if open == Some(after) || journal.write(&key, &after, expected, now.plus(RECEIPTS_KEPT)).await? {
+            return Ok(turn);
+        }
+    }
+    Ok(Turn::Now)
+}
+
+impl Window {
+    fn is_open(self, length: Duration, now: Timestamp) -> bool {
+        let opened_at = Timestamp::from_millis(self.opened_at);
+        !opened_at.is_ahead_of(now) && now < opened_at.plus(length)
+    }
+
+    /// The turn of an alert of this severity, and the window after it.
+    fn take(self, severity: Severity, length: Duration) -> (Turn, Window) {
+        if severity >= AT_ONCE && self.told.is_none_or(|told| told < severity) {
+            return (Turn::Now, Window { told: Some(severity), ..self });
+        }
+        (Turn::At(Timestamp::from_millis(self.opened_at).plus(length)), self)
+    }
+}
+
+/// The mail about several findings of one principal, worst first; they are not none.
+pub(super) fn alert(findings: &[&Finding], actor: &Actor, catalogue: Catalogue) -> Option<Alert> {
+    let worst = findings.iter().copied().max_by_key(|finding| finding.severity)?;
+    let mut sorted = findings.to_vec();
+    sorted.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.last_seen));
+    let mut out = String::new();
+    paragraph(
+        &mut out,
+        &format!(
+            "{} findings by {}, told in one mail, worst first. The worst is told in full below.",
+            findings.len(),
+            actor.name
+        ),
+    );
+    heading(&mut out, "WHAT THIS PRINCIPAL DID");
+    for finding in &sorted {
+        let line = Line::of(finding);
+        let title = format!("{}: {}", line.severity.as_str(), line.title);
+        listed(&mut out, &title, &[&line.when(), &line.finding_id]);
+    }
+    if proposal::may_be_a_machine(actor) {
+        heading(&mut out, "IF THIS IS A PIPELINE OF YOURS");
+        paragraph(
+            &mut out,
+            "List it, and what it does is low: recorded, and told in the daily digest. Do so only if nobody but the pipeline \
+             can act as it: whoever can, acts unheard. Removed logs and changes of Keepwatch are told all the same.",
+        );
+        command(&mut out, "List it as automation", &tune(actor));
+    }
+    heading(&mut out, "THE WORST OF THEM");
+    out.push_str(&mail::text(worst, catalogue));
+    let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
+    let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
+    Some(Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue))
+}
+
+/// The command that lists a principal as automation.
+pub(super) fn tune(actor: &Actor) -> String {
+    let identity = actor.identity();
+    // A session's ARN ends with the session's name, which is another each time.
+    let pattern = if identity.contains(":assumed-role/") { format!("{identity}/*") } else { identity };
+    format!("keepwatch tune values automation --add {}", shell_word(&pattern))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: Duration = Duration::from_secs(600);
+
+    fn turns(severities: &[Severity]) -> Vec<bool> {
+        let mut window = Window { opened_at: 0, told: None };
+        let at_once = |severity: &Severity| {
+            let (turn, after) = window.take(*severity, LENGTH);
+            window = after;
+            turn == Turn::Now
+        };
+        severities.iter().map(at_once).collect()
+    }
+
+    #[test]
+    fn what_is_worse_than_all_that_was_told_never_waits() {
+        use Severity::{Critical, High, Medium};
+        assert_eq!(turns(&[High, High, Medium, High]), [true, false, false, false]);
+        assert_eq!(turns(&[Medium, Medium, High, Critical]), [false, false, true, true]);
+        assert_eq!(turns(&[Critical, High, Critical]), [true, false, false]);
+    }
+
+    #[test]
+    fn a_window_ends_and_one_from_the_future_is_none() {
+        let window = Window { opened_at: 0, told: None };
+        assert!(window.is_open(LENGTH, Timestamp::from_millis(599_999)));
+        assert!(!window.is_open(LENGTH, Timestamp::from_millis(600_000)));
+        let planted = Window { opened_at: 4_070_908_800_000, told: Some(Severity::Critical) };
+        assert!(!planted.is_open(LENGTH, Timestamp::from_millis(600_000)));
+    }
+}
