@@ -2,6 +2,7 @@
 //! that answers its calls. Both drive the compiled binaries, the very files that are deployed.
 
 pub mod aws_stub;
+pub mod conformance;
 pub mod events;
 pub mod function;
 mod http;

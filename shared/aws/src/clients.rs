@@ -7,7 +7,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 
 use crate::http::Http;
@@ -26,6 +26,25 @@ use crate::runtime::variable;
 /// # Errors
 /// Without a region, or without root certificates.
 pub fn config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    built(variable("AWS_REGION")?, credentials, variable("AWS_ENDPOINT_URL").ok())
+}
+
+/// The same for an AWS that runs in a test and asks for no credentials.
+///
+/// # Errors
+/// Without root certificates.
+pub fn local_config(endpoint: &str) -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
+    let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "none", None, None, "test");
+    let credentials = SharedCredentialsProvider::new(credentials);
+    built("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()))
+}
+
+fn built(
+    region: String,
+    credentials: SharedCredentialsProvider,
+    endpoint: Option<String>,
+) -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let connector = SharedHttpConnector::new(Http::new()?);
     let http = http_client_fn(move |_, _| connector.clone());
     // A call that hangs must end well before the function's timeout, or the message takes its neighbours with it.
@@ -33,14 +52,13 @@ pub fn config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(10))
         .build();
-    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(variable("AWS_REGION")?))
+        .region(Region::new(region))
         .credentials_provider(credentials)
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3));
-    config.set_endpoint_url(variable("AWS_ENDPOINT_URL").ok());
+    config.set_endpoint_url(endpoint);
     Ok(config.build())
 }

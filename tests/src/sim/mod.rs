@@ -7,6 +7,7 @@
 //! is redriven, and the invariants must hold.
 
 mod attack;
+mod conforms;
 mod engine;
 mod faults;
 mod functions;
@@ -29,6 +30,7 @@ use keepwatch_core::finding::AlertState;
 
 use crate::lock;
 
+pub use conforms::conforms;
 pub use invariants::Violation;
 pub use sabotage::Sabotage;
 pub use tally::Tally;
