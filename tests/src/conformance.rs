@@ -73,7 +73,7 @@ where
 
     async fn stored(&self, id: &str) -> Result<Finding, E> {
         let finding = self.0.get(id).await?;
-        Ok(finding.unwrap_or_else(|| panic!("{id} is not there")))
+        Ok(finding.unwrap_or_else(|| unreachable!("{id} is not there")))
     }
 
     async fn open(&self, case: u64) -> Result<Finding, E> {

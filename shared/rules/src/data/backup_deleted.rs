@@ -5,8 +5,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Backups were destroyed or will stop: the lock of a backup vault was taken off (high); a vault, a backup plan or
-    /// the automated backups of a database were deleted, or the latter switched off (medium); a single recovery point or
-    /// database snapshot was deleted (low). Many deletions at once are a finding of `data-mass-deletion`. Locking the
+    /// the automated backups of a database were deleted, or the latter switched off (medium); a recovery point (medium) or a
+    /// database snapshot (low) was deleted. Many deletions at once are a finding of `data-mass-deletion`. Locking the
     /// vault again resolves that finding, and so does switching the backups on again or deleting the database.
     /// ## Why it matters
     /// Backups are the first thing that somebody who wants a ransom destroys: with them the rest can be undone.
