@@ -31,9 +31,9 @@ from local_cloud.faults import broken, reset, response_lost, throttled
 READ = "dynamodb:GetItem"
 WRITE = "dynamodb:TransactWriteItems"
 # What notify does for each alert, in order. The two updates are one operation and differ in what they set.
-CLAIM = ("dynamodb:UpdateItem", 'ExpressionAttributeValues.":lease"')
+CLAIM = ("dynamodb:UpdateItem", "ExpressionAttributeValues.\":alert_state\".S == 'CLAIMED'")
 PUBLISH = "sns:Publish"
-MARK = ("dynamodb:UpdateItem", "ExpressionAttributeValues.\":state\".S == 'SENT'")
+MARK = ("dynamodb:UpdateItem", "ExpressionAttributeValues.\":alert_state\".S == 'SENT'")
 # Alert states in which nobody is owed a message any more.
 QUIET = {"NONE", "SENT"}
 # Messages that may be sent within one second, below SNS's limit of ten; see alert/budget.rs.

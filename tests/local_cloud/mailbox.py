@@ -22,7 +22,10 @@ class Alert(dict):
     @property
     def finding_ids(self):
         """All findings that it tells of."""
-        return [self.finding_id] if self.finding_id else self.get("digest", {}).get("finding_ids", [])
+        several = self.get("unmapped", {}).get("group") or self.get("digest")
+        if several:
+            return several["finding_ids"]
+        return [self.finding_id] if self.finding_id else []
 
     @property
     def resource(self):

@@ -68,18 +68,18 @@ impl FindingsTable {
             .table_name(&self.table)
             .key("finding_id", text(finding_id))
             .expression_attribute_names("#version", "version");
-        for (i, name) in AlertLife::ATTRIBUTES.iter().enumerate() {
-            let (place, value) = (format!("#a{i}"), format!(":a{i}"));
-            match part.get(*name) {
-                Some(attribute) if read.get(*name) == Some(attribute) => continue,
+        for name in AlertLife::ATTRIBUTES {
+            let (place, value) = (format!("#{name}"), format!(":{name}"));
+            match part.get(name) {
+                Some(attribute) if read.get(name) == Some(attribute) => continue,
                 Some(attribute) => {
                     sets.push(format!("{place} = {value}"));
                     request = request.expression_attribute_values(value, attribute.clone());
                 }
-                None if read.contains_key(*name) => removes.push(place.clone()),
+                None if read.contains_key(name) => removes.push(place.clone()),
                 None => continue,
             }
-            request = request.expression_attribute_names(place, *name);
+            request = request.expression_attribute_names(place, name);
         }
         let version = read.get("version").and_then(|version| version.as_n().ok()?.parse::<u64>().ok());
         let (condition, next) = match version {
