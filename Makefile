@@ -167,6 +167,10 @@ patterns: cargo ## write the event rules of template.yaml from what the rules li
 docs: cargo ## write docs/rules/ from the rules
 	@$(CARGO) xtask docs
 
+.PHONY: operations
+operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
+	@$(PY) tools/operations.py
+
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs
 	rm -rf $(TOOLS)

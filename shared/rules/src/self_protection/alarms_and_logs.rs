@@ -1,10 +1,13 @@
+use serde_json::Value;
+
 use super::common::{ByDeployment, deployed, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// One of the alarms that tell when Keepwatch fails was deleted, silenced or set by hand, or one of
-    /// Keepwatch's own log groups or log streams was deleted.
+    /// One of the alarms that tell when Keepwatch fails was deleted, silenced, muted for some hours or set by hand; or one of
+    /// Keepwatch's own log groups or log streams was deleted, is kept for another time, or is read, masked or changed on
+    /// its way by something new.
     /// ## Why it matters
     /// The alarms are the only ones to speak when Keepwatch hears nothing any more. Its logs tell what it
     /// did.
@@ -24,10 +27,17 @@ declare_rule! {
         references: [attack(&["T1562.001"]), attack(&["T1562.008"])],
         on: [
             On::Call("monitoring.amazonaws.com", &[
-                "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "SetAlarmState",
-                    "PutMetricAlarm",
+                "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "SetAlarmState", "PutMetricAlarm",
+                "PutCompositeAlarm", "PutLogAlarm", "PutAlarmMuteRule", "DeleteAlarmMuteRule",
             ]),
-            On::Call("logs.amazonaws.com", &["DeleteLogGroup", "DeleteLogStream"]),
+            On::Call("logs.amazonaws.com", &[
+                "DeleteLogGroup", "DeleteLogStream", "AssociateKmsKey", "DisassociateKmsKey", "CreateExportTask",
+                "PutRetentionPolicy", "DeleteRetentionPolicy", "PutSubscriptionFilter", "DeleteSubscriptionFilter",
+                "PutDataProtectionPolicy", "DeleteDataProtectionPolicy", "PutTransformer", "DeleteTransformer",
+                "PutSyslogConfiguration", "DeleteSyslogConfiguration", "PutBearerTokenAuthentication",
+                "PutLogGroupDeletionProtection", "PutResourcePolicy", "DeleteResourcePolicy", "PutAccountPolicy",
+                "DeleteAccountPolicy",
+            ]),
         ],
         repeat_hours: 1,
     }
@@ -36,22 +46,12 @@ declare_rule! {
 impl Rule for AlarmsAndLogs {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
-        if let Some(group) = text_at(request, &["logGroupName"]).filter(|group| is_ours(cx, group)) {
-            let what =
-                if record.event_name.or_empty() == "DeleteLogGroup" { "log group" } else { "log stream in" };
-            let seen = cx
-                .failing(
-                    record.arn("logs", &format!("log-group:{group}")),
-                    format!("{} deleted Keepwatch's {what} {group}", caller_name(record)),
-                )
-                .severity(Severity::Medium)
-                .because("What Keepwatch did and where it failed is in its logs.")
-                .step(
-                    "What is left?",
-                    "logs describe-log-groups",
-                    &[("--log-group-name-prefix", group), ("--region", region(record))],
-                );
-            report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+        if record.event_source.or_empty() == "logs.amazonaws.com" {
+            log(record, cx);
+            return Ok(());
+        }
+        if record.event_name.or_empty().ends_with("AlarmMuteRule") {
+            mute_rule(record, cx);
             return Ok(());
         }
         let one = text_at(request, &["alarmName"]);
@@ -61,6 +61,107 @@ impl Rule for AlarmsAndLogs {
         }
         Ok(())
     }
+}
+
+/// A mute rule that lets alarms of ours go off unheard, at the times that it names.
+fn mute_rule(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (caller_name(record), record.request());
+    let given = text_at(request, &["alarmMuteRuleName"]).or_else(|| text_at(request, &["name"]));
+    let Some(rule) = given else { return };
+    let arn = record.arn("cloudwatch", &format!("alarm-mute-rule:{rule}"));
+    if record.event_name.or_empty() == "DeleteAlarmMuteRule" {
+        // Which alarms it muted, only its making told.
+        cx.report(cx.passing(arn, format!("{who} deleted mute rule {rule}")));
+        return;
+    }
+    let targets = value_at(request, &["muteTargets"]).unwrap_or(&Value::Null);
+    let Some(name) = texts_at(targets, &["alarmNames"]).into_iter().find(|name| is_ours(cx, name)) else {
+        return;
+    };
+    let seen = cx
+        .failing(arn, format!("{who} muted Keepwatch's alarm {name} by mute rule {rule}"))
+        .severity(Severity::High)
+        .because("While the rule is active, the alarm goes off and nobody is told.")
+        .detail("Alarm", name)
+        .detail_if("When", value_at(request, &["rule"]).map(ToString::to_string).as_deref())
+        .step(
+            "Have it tell again",
+            "cloudwatch delete-alarm-mute-rule",
+            &[("--alarm-mute-rule-name", rule), ("--region", region(record))],
+        );
+    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+}
+
+/// Something was done to a log group of ours, or to all of the account's.
+fn log(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request, event) = (caller_name(record), record.request(), record.event_name.or_empty());
+    if event.ends_with("AccountPolicy") {
+        let policy = text_at(request, &["policyName"]).unwrap_or("that is not named");
+        let kind = text_at(request, &["policyType"]).unwrap_or_default();
+        let seen = cx
+            .failing(
+                record.arn("logs", "log-group:*"),
+                format!("{who} changed policy {policy} of all log groups, Keepwatch's among them"),
+            )
+            .severity(Severity::Low)
+            .aspect(policy)
+            .because("Such a policy can mask what is in a log or send it elsewhere.")
+            .detail("Kind", kind)
+            .step(
+                "What does it say?",
+                "logs describe-account-policies",
+                &[("--policy-type", kind), ("--region", region(record))],
+            );
+        report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+        return;
+    }
+    let given = ["logGroupName", "logGroupIdentifier", "resourceIdentifier", "resourceArn"];
+    let Some(given) = given.iter().find_map(|key| text_at(request, &[key])) else { return };
+    // By its name, or arn:aws:logs:REGION:ACCOUNT:log-group:NAME, which may end with :*.
+    let group =
+        given.split_once(":log-group:").map_or(given, |(_, rest)| rest.split(':').next().unwrap_or(rest));
+    if !is_ours(cx, group) {
+        return;
+    }
+    // The template sets how long logs are kept, and the owner's key.
+    let (aspect, severity, did, done) = match event {
+        "DeleteLogGroup" => (None, Severity::Medium, "deleted Keepwatch's log group", ByDeployment::Never),
+        "DeleteLogStream" => {
+            (None, Severity::Medium, "deleted Keepwatch's log stream in", ByDeployment::Never)
+        }
+        "PutRetentionPolicy" | "DeleteRetentionPolicy" => (
+            Some("retention"),
+            Severity::Medium,
+            "changed how long is kept Keepwatch's log group",
+            ByDeployment::Often,
+        ),
+        "AssociateKmsKey" | "DisassociateKmsKey" => {
+            (Some("key"), Severity::Medium, "changed the key of Keepwatch's log group", ByDeployment::Often)
+        }
+        "CreateExportTask" => {
+            (Some("export"), Severity::Medium, "exported Keepwatch's log group", ByDeployment::Never)
+        }
+        _ => (
+            Some(event),
+            Severity::Medium,
+            "changed who reads or writes Keepwatch's log group",
+            ByDeployment::Never,
+        ),
+    };
+    let mut seen = cx
+        .failing(record.arn("logs", &format!("log-group:{group}")), format!("{who} {did} {group}"))
+        .severity(severity)
+        .because("What Keepwatch did and where it failed is in its logs.")
+        .detail("Call", event)
+        .step(
+            "What is left?",
+            "logs describe-log-groups",
+            &[("--log-group-name-prefix", group), ("--region", region(record))],
+        );
+    if let Some(aspect) = aspect {
+        seen = seen.aspect(aspect);
+    }
+    report_change(record, cx, stop_caller(seen, record), done);
 }
 
 fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
@@ -87,6 +188,8 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
         }
         "PutMetricAlarm" if muted => &[(actions, Severity::High, "disabled the actions of")],
         "PutMetricAlarm" if !by_deployment => &[(whole, Severity::High, "rewrote")],
+        // The template has neither composite alarms nor alarms on logs.
+        "PutCompositeAlarm" | "PutLogAlarm" => &[(whole, Severity::High, "rewrote")],
         _ => &[],
     };
     if bad.is_empty() {
@@ -109,6 +212,7 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
         };
         let done = match event {
             _ if *aspect == actions => ByDeployment::Never,
+            "PutCompositeAlarm" | "PutLogAlarm" => ByDeployment::Never,
             // Those of the function for Security Hub come and go with its parameter.
             "DeleteAlarms" => ByDeployment::Seldom,
             _ => ByDeployment::Often,
@@ -119,7 +223,7 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::common::testing::by_stack;
     use super::*;
@@ -168,6 +272,58 @@ mod tests {
         let seen =
             fired(&AlarmsAndLogs, &call("logs", "DeleteLogStream", json!({"requestParameters": group})));
         assert_eq!(seen.title, "alice deleted Keepwatch's log stream in keepwatch-DetectLogs-A1B2C3");
+    }
+
+    #[test]
+    fn a_mute_rule_silences_an_alarm() {
+        let muted = json!({"name": "night", "muteTargets": {"alarmNames": ["cpu-high", ALARM]},
+            "rule": {"schedule": {"expression": "cron(0 0 * * *)", "duration": "PT24H"}}});
+        let seen = fires_at(&AlarmsAndLogs, Severity::High, &monitoring("PutAlarmMuteRule", muted.clone()));
+        assert_eq!(seen.title, format!("alice muted Keepwatch's alarm {ALARM} by mute rule night"));
+        fires_at(&AlarmsAndLogs, Severity::High, &by_stack("monitoring", "PutAlarmMuteRule", muted));
+        let gone = monitoring("DeleteAlarmMuteRule", json!({"alarmMuteRuleName": "night"}));
+        let gone = observe(&AlarmsAndLogs, &gone);
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        let others = json!({"name": "night", "muteTargets": {"alarmNames": ["cpu-high"]}});
+        quiet(&AlarmsAndLogs, &[monitoring("PutAlarmMuteRule", others)]);
+    }
+
+    #[test]
+    fn an_alarm_of_another_kind_takes_its_place() {
+        for event in ["PutCompositeAlarm", "PutLogAlarm"] {
+            let request = json!({"alarmName": ALARM});
+            fires_at(&AlarmsAndLogs, Severity::High, &monitoring(event, request.clone()));
+            fires_at(&AlarmsAndLogs, Severity::High, &by_stack("monitoring", event, request));
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_log() {
+        let group = "keepwatch-DetectLogs-A1B2C3";
+        let arn = format!("arn:aws:logs:us-east-1:111122223333:log-group:{group}");
+        let logs = |event: &str, request: Value| call("logs", event, json!({"requestParameters": request}));
+        let kept = json!({"logGroupName": group, "retentionInDays": 1});
+        let seen = fires_at(&AlarmsAndLogs, Severity::Medium, &logs("PutRetentionPolicy", kept.clone()));
+        assert_eq!(seen.subject.resource, arn);
+        fires_at(&AlarmsAndLogs, Severity::Low, &by_stack("logs", "PutRetentionPolicy", kept));
+        for event in ["PutDataProtectionPolicy", "PutTransformer", "PutLogGroupDeletionProtection"] {
+            let masked = json!({"logGroupIdentifier": format!("{arn}:*")});
+            let seen = fires_at(&AlarmsAndLogs, Severity::Medium, &logs(event, masked.clone()));
+            assert_eq!((seen.subject.resource, seen.subject.aspect.as_deref()), (arn.clone(), Some(event)));
+            fires_at(&AlarmsAndLogs, Severity::Medium, &by_stack("logs", event, masked));
+        }
+        for event in ["PutSubscriptionFilter", "CreateExportTask", "AssociateKmsKey"] {
+            fires_at(&AlarmsAndLogs, Severity::Medium, &logs(event, json!({"logGroupName": group})));
+        }
+        let all = json!({"policyName": "mask", "policyType": "DATA_PROTECTION_POLICY"});
+        fires_at(&AlarmsAndLogs, Severity::Low, &logs("PutAccountPolicy", all));
+        quiet(
+            &AlarmsAndLogs,
+            &[
+                logs("PutRetentionPolicy", json!({"logGroupName": "/aws/lambda/shop", "retentionInDays": 1})),
+                logs("PutResourcePolicy", json!({"policyName": "x", "policyDocument": "{}"})),
+            ],
+        );
     }
 
     #[test]

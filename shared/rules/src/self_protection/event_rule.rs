@@ -6,10 +6,12 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's EventBridge rules was disabled, deleted or rewritten, or its targets were removed
-    /// or changed, or get something else than the events.
+    /// or changed, or get something else than the events. Or the default event bus, which its rules listen to, got a key
+    /// or other settings, or another policy.
     /// ## Why it matters
     /// These rules bring Keepwatch what happens in the account. With one of them off it goes on running, and
-    /// hears nothing.
+    /// hears nothing. Whoever decides about a key of the bus can take its events away; whoever else may send events to it
+    /// can tell of things that did not happen here.
     /// ## What to do
     /// Enable the rule, or deploy the stack again. Look at what the caller did since: Keepwatch may not have
     /// seen it.
@@ -24,11 +26,11 @@ declare_rule! {
         catalogue: ["SELF-01"],
         references: [
             attack(&["T1562.001"]),
-            doc(&["AWS EventBridge API reference: DisableRule, PutRule, RemoveTargets"]),
+            doc(&["AWS EventBridge API reference: DisableRule, PutRule, RemoveTargets, UpdateEventBus, PutPermission"]),
         ],
         on: [On::Call("events.amazonaws.com", &[
             "DisableRule", "EnableRule", "DeleteRule", "PutRule", "RemoveTargets", "PutTargets",
-                "DeleteEventBus",
+                "DeleteEventBus", "UpdateEventBus", "PutPermission", "RemovePermission",
         ])],
         repeat_hours: 1,
     }
@@ -70,6 +72,10 @@ const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
+        if BUS.contains(&record.event_name.or_empty()) {
+            bus(record, cx);
+            return Ok(());
+        }
         let Some(name) = text_at(request, &["rule"]).or_else(|| text_at(request, &["name"])) else {
             return Ok(());
         };
@@ -78,8 +84,7 @@ impl Rule for EventRule {
             return Ok(());
         }
         let event = record.event_name.or_empty();
-        let kind = if event == "DeleteEventBus" { "event-bus" } else { "rule" };
-        let arn = record.arn("events", &format!("{kind}/{name}"));
+        let arn = record.arn("events", &format!("rule/{name}"));
         let disabled = text_at(request, &["state"]) == Some("DISABLED");
         // A rule of that name on another bus is not Keepwatch's.
         if text_at(request, &["eventBusName"]).is_some_and(|bus| last_part(bus) != "default") {
@@ -117,7 +122,7 @@ impl Rule for EventRule {
                 }
                 ("state", Severity::Critical, "disabled")
             }
-            "DeleteRule" | "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
+            "DeleteRule" => ("state", Severity::Critical, "deleted"),
             "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
             "PutTargets" if in_place && replaced => {
                 ("targets", Severity::Critical, "changed what is sent to the targets of")
@@ -130,13 +135,50 @@ impl Rule for EventRule {
     }
 }
 
+/// The calls about a bus. The template changes none.
+const BUS: [&str; 4] = ["DeleteEventBus", "UpdateEventBus", "PutPermission", "RemovePermission"];
+
+/// Something was done to the default bus, which the rules listen to, or to a bus of ours. A call that names none means the
+/// default one.
+fn bus(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (caller_name(record), record.request());
+    let name = text_at(request, &["eventBusName"]).or_else(|| text_at(request, &["name"]));
+    let name = last_part(name.unwrap_or("default"));
+    if name != "default" && !is_ours(cx, name) {
+        return;
+    }
+    let key = text_at(request, &["kmsKeyIdentifier"]);
+    let (aspect, severity, did) = match record.event_name.or_empty() {
+        "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
+        "UpdateEventBus" if key.is_some() => ("key", Severity::Critical, "set a key for"),
+        "UpdateEventBus" => ("settings", Severity::Medium, "changed the settings of"),
+        "PutPermission" => ("policy", Severity::High, "changed who may send events to"),
+        _ => ("policy", Severity::Low, "took away a permission to send events to"),
+    };
+    let seen = cx
+        .failing(
+            record.arn("events", &format!("event-bus/{name}")),
+            format!("{who} {did} event bus {name}, which Keepwatch listens to"),
+        )
+        .severity(severity)
+        .aspect(aspect)
+        .because("Keepwatch hears only what comes over this bus.")
+        .detail_if("Key", key)
+        .detail_if("Allowed", text_at(request, &["principal"]))
+        .step(
+            "What is set now?",
+            "events describe-event-bus",
+            &[("--name", name), ("--region", region(record))],
+        );
+    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+}
+
 fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str)) {
     let ((aspect, severity, did), name, request) = (what, last_part(arn), record.request());
-    let kind = if record.event_name.or_empty() == "DeleteEventBus" { "event bus" } else { "rule" };
     let targets: Vec<&str> =
         items_at(request, &["targets"]).into_iter().filter_map(|target| text_at(target, &["arn"])).collect();
     let mut seen = cx
-        .failing(arn, format!("{} {did} Keepwatch's EventBridge {kind} {name}", caller_name(record)))
+        .failing(arn, format!("{} {did} Keepwatch's EventBridge rule {name}", caller_name(record)))
         .severity(severity)
         .aspect(aspect)
         .because("Keepwatch hears only what its rules bring.")
@@ -145,7 +187,7 @@ fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, 
     if !targets.is_empty() {
         seen = seen.detail("Targets", targets.join(", "));
     }
-    if aspect == "state" && kind == "rule" && record.event_name.or_empty() != "DeleteRule" {
+    if aspect == "state" && record.event_name.or_empty() != "DeleteRule" {
         seen = seen.step(
             "Enable it again",
             "events enable-rule",
@@ -216,6 +258,28 @@ mod tests {
             assert!(seen.steps[0].command.contains("list-targets-by-rule --rule keepwatch-root"));
         }
         fires_at(&EventRule, Severity::Critical, &events("DeleteEventBus", json!({"name": "keepwatch-bus"})));
+    }
+
+    #[test]
+    fn the_default_bus_is_ours_too() {
+        let keyed = json!({"name": "default", "kmsKeyIdentifier": "alias/theirs"});
+        let seen = fires_at(&EventRule, Severity::Critical, &events("UpdateEventBus", keyed));
+        assert_eq!(seen.title, "alice set a key for event bus default, which Keepwatch listens to");
+        assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:event-bus/default");
+        let described = json!({"name": "default", "description": "x"});
+        fires_at(&EventRule, Severity::Medium, &events("UpdateEventBus", described));
+        // A permission without a bus is one on the default bus.
+        let opened = json!({"principal": "999988887777", "action": "events:PutEvents", "statementId": "x"});
+        fires_at(&EventRule, Severity::High, &events("PutPermission", opened.clone()));
+        fires_at(&EventRule, Severity::High, &by_stack("events", "PutPermission", opened));
+        fires_at(&EventRule, Severity::Low, &events("RemovePermission", json!({"statementId": "x"})));
+        quiet(
+            &EventRule,
+            &[
+                events("UpdateEventBus", json!({"name": "shop", "kmsKeyIdentifier": "alias/shop"})),
+                events("PutPermission", json!({"eventBusName": "shop", "principal": "*"})),
+            ],
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
-    /// configuration or permissions were changed; or another function was made to read from Keepwatch's
-    /// queue or stream.
+    /// configuration, permissions or versions were changed, or it got an address on the internet; or another function or
+    /// a pipe was made to read from Keepwatch's queue or stream, or a pipe to send there.
     /// ## Why it matters
     /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
     /// without concurrency or without its event source is deaf.
@@ -21,26 +21,113 @@ declare_rule! {
         confidence: High,
         catalogue: ["SELF-02"],
         references: [attack(&["T1562.001"]), doc(&["AWS Lambda developer guide: event names in CloudTrail"])],
-        on: [On::Call("lambda.amazonaws.com", &[
-            "UpdateFunctionCode20150331v2", "UpdateFunctionCode20150331", "UpdateFunctionCode",
-            "UpdateFunctionConfiguration20150331v2", "UpdateFunctionConfiguration20150331",
-                "UpdateFunctionConfiguration",
-            "DeleteFunction20150331", "DeleteFunction", "CreateFunction20150331",
-            "PutFunctionConcurrency20171031", "PutFunctionConcurrency", "DeleteFunctionConcurrency20171031",
-            "DeleteFunctionConcurrency", "AddPermission20150331v2", "AddPermission20150331", "AddPermission",
-            "RemovePermission20150331v2", "RemovePermission20150331", "RemovePermission",
-            "UpdateEventSourceMapping20150331", "UpdateEventSourceMapping",
-                "DeleteEventSourceMapping20150331",
-            "DeleteEventSourceMapping", "CreateEventSourceMapping20150331", "CreateEventSourceMapping",
-            "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig",
-            "DeleteFunctionEventInvokeConfig",
-        ])],
+        on: [On::Call("lambda.amazonaws.com", LAMBDA), On::Call("pipes.amazonaws.com", &["CreatePipe", "UpdatePipe"])],
         repeat_hours: 1,
     }
 }
 
+/// Calls on Lambda. The names of the older ones end with the date of their interface in CloudTrail, and some with a version
+/// of it; `operations.json` says which.
+const LAMBDA: &[&str] = &[
+    "AddPermission",
+    "AddPermission20150331",
+    "AddPermission20150331v2",
+    "CreateAlias",
+    "CreateAlias20150331",
+    "CreateEventSourceMapping",
+    "CreateEventSourceMapping20150331",
+    "CreateFunction",
+    "CreateFunction20150331",
+    "CreateFunctionUrlConfig",
+    "DeleteAlias",
+    "DeleteAlias20150331",
+    "DeleteEventSourceMapping",
+    "DeleteEventSourceMapping20150331",
+    "DeleteFunction",
+    "DeleteFunction20150331",
+    "DeleteFunctionCodeSigningConfig",
+    "DeleteFunctionConcurrency",
+    "DeleteFunctionConcurrency20171031",
+    "DeleteFunctionEventInvokeConfig",
+    "DeleteFunctionUrlConfig",
+    "DeleteProvisionedConcurrencyConfig",
+    "DeleteResourcePolicy",
+    "PublishVersion",
+    "PublishVersion20150331",
+    "PutFunctionCodeSigningConfig",
+    "PutFunctionConcurrency",
+    "PutFunctionConcurrency20171031",
+    "PutFunctionEventInvokeConfig",
+    "PutFunctionRecursionConfig",
+    "PutFunctionScalingConfig",
+    "PutProvisionedConcurrencyConfig",
+    "PutResourcePolicy",
+    "PutRuntimeManagementConfig",
+    "RemovePermission",
+    "RemovePermission20150331",
+    "RemovePermission20150331v2",
+    "UpdateAlias",
+    "UpdateAlias20150331",
+    "UpdateEventSourceMapping",
+    "UpdateEventSourceMapping20150331",
+    "UpdateFunctionCode",
+    "UpdateFunctionCode20150331",
+    "UpdateFunctionCode20150331v2",
+    "UpdateFunctionConfiguration",
+    "UpdateFunctionConfiguration20150331",
+    "UpdateFunctionConfiguration20150331v2",
+    "UpdateFunctionEventInvokeConfig",
+    "UpdateFunctionUrlConfig",
+];
+
+/// What the template has nothing of, with the aspect, how bad it is, and what was done: versions and aliases, addresses on
+/// the internet, code signing, a scaling of its own, a policy written as a whole.
+const FOREIGN: [(&[&str], &str, Severity, &str); 7] = [
+    (
+        &["CreateFunctionUrlConfig", "UpdateFunctionUrlConfig"],
+        "url",
+        Severity::High,
+        "gave an address on the internet to",
+    ),
+    (
+        &["PutFunctionCodeSigningConfig", "DeleteFunctionCodeSigningConfig"],
+        "code signing",
+        Severity::High,
+        "changed who must have signed the code of",
+    ),
+    (&["PutFunctionScalingConfig"], "scaling", Severity::High, "changed how many may run of"),
+    (
+        &["PutResourcePolicy", "DeleteResourcePolicy"],
+        "policy",
+        Severity::High,
+        "replaced or deleted the permissions to invoke",
+    ),
+    (
+        &["PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"],
+        "provisioned concurrency",
+        Severity::Medium,
+        "changed the provisioned concurrency of",
+    ),
+    (
+        &["PutFunctionRecursionConfig", "PutRuntimeManagementConfig"],
+        "runtime",
+        Severity::Medium,
+        "changed the runtime or the loop detection of",
+    ),
+    (
+        &["CreateAlias", "UpdateAlias", "DeleteAlias", "PublishVersion"],
+        "version",
+        Severity::Medium,
+        "changed a version or an alias of",
+    ),
+];
+
 impl Rule for Function {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_source.or_empty() == "pipes.amazonaws.com" {
+            pipe(record, cx);
+            return Ok(());
+        }
         let Some(name) = function(record) else { return Ok(()) };
         if !is_ours(cx, name) {
             taken(record, cx, name);
@@ -69,7 +156,10 @@ impl Rule for Function {
         let muted = event.ends_with("EventSourceMapping")
             && (flag_at(request, &["enabled"]) == Some(false)
                 || (filters(record) && name.ends_with("-detect")));
+        let foreign = FOREIGN.iter().find(|(calls, ..)| calls.contains(&event));
         let (aspect, severity, did) = match event {
+            _ if let Some((_, aspect, severity, did)) = foreign => (*aspect, *severity, *did),
+            "DeleteFunctionUrlConfig" => return report(cx, vec![pass("url")]),
             "UpdateFunctionCode" if deployed => return report(cx, vec![pass("code")]),
             "UpdateFunctionConfiguration" if deployed => return report(cx, vec![pass("configuration")]),
             "CreateFunction" if deployed => {
@@ -145,6 +235,7 @@ impl Rule for Function {
         };
         let done = match event {
             "PutFunctionConcurrency" => ByDeployment::Never,
+            _ if foreign.is_some() => ByDeployment::Never,
             _ if muted => ByDeployment::Never,
             // The function for Security Hub comes and goes with its parameter; the others stay.
             "DeleteFunction" if !name.ends_with("-securityhub") => ByDeployment::Never,
@@ -169,10 +260,7 @@ fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
     }
     let source = text_at(record.request(), &["eventSourceArn"]);
     let source = source.or_else(|| text_at(record.response(), &["eventSourceArn"]));
-    // arn:…:QUEUE, or arn:…:table/TABLE/stream/LABEL.
-    let Some((source, name)) =
-        source.and_then(|source| Some((source, source.split([':', '/']).find(|part| is_ours(cx, part))?)))
-    else {
+    let Some((source, name)) = source.and_then(|source| Some((source, part_of_ours(cx, source)?))) else {
         return;
     };
     let title = format!("{} has function {function} read from Keepwatch's {name}", caller_name(record));
@@ -191,6 +279,49 @@ fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
     cx.report(stop_caller(seen, record));
 }
 
+/// A pipe reads from Keepwatch's queue or stream, or sends to one of its queues or functions.
+fn pipe(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (caller_name(record), record.request());
+    let pipe = text_at(request, &["name"]).unwrap_or("that is not named");
+    let ends = [
+        (
+            "source",
+            "reads from",
+            Severity::Critical,
+            "What a pipe takes from there, Keepwatch does not hear or tell.",
+        ),
+        (
+            "target",
+            "sends to",
+            Severity::High,
+            "What a pipe sends there can look like events that did not happen.",
+        ),
+    ];
+    for (end, does, severity, because) in ends {
+        let Some((arn, name)) = text_at(request, &[end]).and_then(|arn| Some((arn, part_of_ours(cx, arn)?)))
+        else {
+            continue;
+        };
+        let seen = cx
+            .failing(arn, format!("{who} has pipe {pipe} that {does} Keepwatch's {name}"))
+            .severity(severity)
+            .aspect(pipe)
+            .because(because)
+            .detail("Pipe", pipe)
+            .step(
+                "What does it do?",
+                "pipes describe-pipe",
+                &[("--name", pipe), ("--region", region(record))],
+            );
+        report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+    }
+}
+
+/// What of an ARN names something of ours: arn:…:QUEUE, arn:…:function:NAME, or arn:…:table/TABLE/stream/LABEL.
+fn part_of_ours<'a>(cx: &Cx<'_>, arn: &'a str) -> Option<&'a str> {
+    arn.split([':', '/']).find(|part| is_ours(cx, part))
+}
+
 fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
     seen.into_iter().for_each(|seen| cx.report(seen));
     Ok(())
@@ -200,6 +331,7 @@ fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
 /// source only the response tells the function.
 fn function<'r>(record: &'r Record<'_>) -> Option<&'r str> {
     let given = text_at(record.request(), &["functionName"])
+        .or_else(|| text_at(record.request(), &["resourceArn"]))
         .or_else(|| text_at(record.response(), &["functionArn"]))
         .or_else(|| text_at(record.response(), &["functionName"]))?;
     let name = given.split_once("function:").map_or(given, |(_, name)| name);
@@ -384,6 +516,46 @@ mod tests {
         }
         let some = json!({"functionName": name, "reservedConcurrentExecutions": 1});
         fires_at(&Function, Severity::Medium, &by_stack("lambda", "PutFunctionConcurrency20171031", some));
+    }
+
+    #[test]
+    fn what_the_template_has_nothing_of() {
+        let arn = json!({"resourceArn": ARN});
+        for (event, request, severity) in [
+            ("CreateFunctionUrlConfig", of(ARN), Severity::High),
+            ("PutFunctionCodeSigningConfig", of("keepwatch-detect"), Severity::High),
+            ("PutFunctionScalingConfig", of("keepwatch-detect"), Severity::High),
+            ("PutResourcePolicy", arn.clone(), Severity::High),
+            ("DeleteResourcePolicy", arn, Severity::High),
+            ("PutProvisionedConcurrencyConfig", of("keepwatch-detect"), Severity::Medium),
+            ("PutFunctionRecursionConfig", of("keepwatch-detect"), Severity::Medium),
+            ("PutRuntimeManagementConfig", of("keepwatch-detect"), Severity::Medium),
+            ("UpdateAlias20150331", of("keepwatch-detect"), Severity::Medium),
+            ("PublishVersion20150331", of("keepwatch-detect"), Severity::Medium),
+        ] {
+            let seen = fires_at(&Function, severity, &lambda(event, request.clone()));
+            assert_eq!(seen.subject.resource, ARN);
+            fires_at(&Function, severity, &by_stack("lambda", event, request));
+        }
+        let url = fired(&Function, &lambda("UpdateFunctionUrlConfig", of("keepwatch-detect")));
+        let gone = observe(&Function, &lambda("DeleteFunctionUrlConfig", of("keepwatch-detect")));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, url.finding_id()));
+    }
+
+    #[test]
+    fn a_pipe_takes_events_or_sends_some() {
+        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let pipe = |event: &str, request: Value| call("pipes", event, json!({"requestParameters": request}));
+        let drain =
+            json!({"name": "drain", "source": queue, "target": "arn:aws:sqs:us-east-1:111122223333:shop"});
+        let seen = fires_at(&Function, Severity::Critical, &pipe("CreatePipe", drain.clone()));
+        assert_eq!(seen.title, "alice has pipe drain that reads from Keepwatch's keepwatch-IntakeQueue-A1B2");
+        fires_at(&Function, Severity::Critical, &by_stack("pipes", "CreatePipe", drain));
+        fires_at(&Function, Severity::High, &pipe("UpdatePipe", json!({"name": "forge", "target": queue})));
+        quiet(
+            &Function,
+            &[pipe("CreatePipe", json!({"name": "shop", "source": "arn:aws:sqs:us-east-1:1:orders"}))],
+        );
     }
 
     #[test]

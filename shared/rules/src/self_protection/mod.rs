@@ -5,6 +5,8 @@
 //! (`DetectSilent`, `NotifySilent`, `DeadLetters`): no event can tell that there are no events.
 
 mod common;
+#[cfg(test)]
+mod operations;
 
 use crate::kit::declare::theme;
 

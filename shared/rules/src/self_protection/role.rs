@@ -27,7 +27,7 @@ declare_rule! {
         on: [On::Call("iam.amazonaws.com", &[
             "PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy", "DeleteRole",
             "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary",
-                "UpdateRole",
+                "UpdateRole", "CreateRole", "AddRoleToInstanceProfile",
         ])],
         repeat_hours: 1,
     }
@@ -39,6 +39,11 @@ impl Rule for Role {
         let Some(name) = text_at(request, &["roleName"]).filter(|name| is_ours(cx, name)) else {
             return Ok(());
         };
+        if record.event_name.or_empty() == "CreateRole" && deployed(record) {
+            let title = format!("A deployment made Keepwatch's role {name}");
+            cx.report(cx.passing(record.iam_arn("role", name), title).aspect("DeleteRole"));
+            return Ok(());
+        }
         let did = match record.event_name.or_empty() {
             "DeleteRole" => "deleted",
             "PutRolePolicy" => "wrote an inline policy of",
@@ -47,6 +52,9 @@ impl Rule for Role {
             "DetachRolePolicy" => "detached a policy from",
             "UpdateAssumeRolePolicy" => "changed who may assume",
             "UpdateRole" => "changed the settings of",
+            // Nobody can make it while it is there.
+            "CreateRole" => "made anew, outside a deployment,",
+            "AddRoleToInstanceProfile" => "gave to an instance profile",
             _ => "changed the permissions boundary of",
         };
         let policy =
@@ -153,6 +161,7 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
         }
         "AttachRolePolicy" => Some("no policy of the template is attached to a role".to_owned()),
         "PutRolePermissionsBoundary" => Some("no role of the template has a boundary".to_owned()),
+        "AddRoleToInstanceProfile" => Some("no role of the template is in an instance profile".to_owned()),
         _ => None,
     }
 }
@@ -174,9 +183,15 @@ mod tests {
     #[test]
     fn fires() {
         let ours = json!("keepwatch-DetectRole-A1B2C3");
-        for event in
-            ["PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "DeleteRole", "UpdateAssumeRolePolicy"]
-        {
+        for event in [
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            "DetachRolePolicy",
+            "DeleteRole",
+            "UpdateAssumeRolePolicy",
+            "CreateRole",
+            "AddRoleToInstanceProfile",
+        ] {
             fires_at(&Role, Severity::High, &iam(event, ours.clone()));
         }
         let seen = fired(&Role, &iam("DeleteRolePolicy", ours));
@@ -210,6 +225,10 @@ mod tests {
             let good = observe(&Role, &by_stack("iam", good, request.clone()));
             assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
         }
+        let role = json!({"roleName": role});
+        let gone = fired(&Role, &call("iam", "DeleteRole", json!({"requestParameters": role})));
+        let made = observe(&Role, &by_stack("iam", "CreateRole", role));
+        assert_eq!((made[0].verdict, made[0].finding_id()), (Verdict::Passing, gone.finding_id()));
     }
 
     #[test]

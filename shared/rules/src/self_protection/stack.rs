@@ -25,8 +25,8 @@ declare_rule! {
         references: [attack(&["T1562.001"])],
         on: [On::Call("cloudformation.amazonaws.com", &[
             "DeleteStack", "CreateStack", "UpdateStack", "CreateChangeSet", "ExecuteChangeSet", "CancelUpdateStack",
-            "RollbackStack", "ContinueUpdateRollback", "CreateStackRefactor", "ImportStacksToStackSet", "UpdateTerminationProtection",
-            "SetStackPolicy",
+            "RollbackStack", "ContinueUpdateRollback", "CreateStackRefactor", "CreateStackSet", "ImportStacksToStackSet",
+            "UpdateTerminationProtection", "SetStackPolicy",
         ])],
     }
 }
@@ -54,7 +54,7 @@ impl Rule for Stack {
             "SetStackPolicy" => {
                 ("policy", Severity::Medium, format!("{who} changed the policy of Keepwatch's stack {name}"))
             }
-            "ImportStacksToStackSet" => (
+            "ImportStacksToStackSet" | "CreateStackSet" => (
                 "refactor",
                 Severity::High,
                 format!("{who} is putting Keepwatch's stack {name} into a stack set"),
@@ -110,6 +110,7 @@ fn stacks(request: &Value) -> Vec<&str> {
         items_at(request, &["stackDefinitions"]).into_iter().filter_map(|one| text_at(one, &["stackName"])),
     );
     given.extend(texts_at(request, &["stackIds"]));
+    given.extend(text_at(request, &["stackId"]));
     for moved in items_at(request, &["resourceMappings"]) {
         given.extend(["source", "destination"].iter().filter_map(|end| text_at(moved, &[end, "stackName"])));
     }
@@ -176,6 +177,8 @@ mod tests {
         fires_at(&Stack, Severity::High, &cloudformation("CreateStackRefactor", defined));
         let imported = json!({"stackSetName": "all", "stackIds": [id]});
         fires_at(&Stack, Severity::High, &cloudformation("ImportStacksToStackSet", imported));
+        let made = json!({"stackSetName": "all", "stackId": id});
+        fires_at(&Stack, Severity::High, &cloudformation("CreateStackSet", made));
         // A stack that deploys this one proves nothing about who wants it.
         let nested = json!({"requestParameters": {"stackName": "keepwatch"},
             "userIdentity": {"invokedBy": "cloudformation.amazonaws.com"}});

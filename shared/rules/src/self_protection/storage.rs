@@ -5,8 +5,9 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// One of Keepwatch's tables was deleted, or lost its stream, its backups, its protection against
-    /// deletion or other settings; one of its queues was deleted, emptied or changed.
+    /// One of Keepwatch's tables was deleted, made anew, or lost its stream, its backups, its protection against
+    /// deletion or other settings; items were written into it in bulk, or its changes are sent elsewhere. One of its queues
+    /// was deleted, emptied or changed, or messages were moved into or out of it.
     /// ## Why it matters
     /// The tables hold the findings and what has been silenced, and their stream is what sends the alerts.
     /// The queue holds the events that Keepwatch has not judged yet: purging it wipes out the traces of the
@@ -27,12 +28,16 @@ declare_rule! {
         references: [attack(&["T1485"]), attack(&["T1562.001"])],
         on: [
             On::Call("dynamodb.amazonaws.com", &[
-                "DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups",
-                    "PutResourcePolicy",
-                "DeleteResourcePolicy",
+                "DeleteTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "PutResourcePolicy",
+                "DeleteResourcePolicy", "CreateTable", "ImportTable", "RestoreTableFromBackup",
+                "RestoreTableToPointInTime", "StartBulkPutItems", "EnableKinesisStreamingDestination",
+                "DisableKinesisStreamingDestination", "UpdateKinesisStreamingDestination", "CreateGlobalTable",
+                "UpdateGlobalTable", "UpdateGlobalTableSettings", "UpdateTableReplicaAutoScaling",
+                "UpdateContributorInsights", "DeleteBackup",
             ]),
             On::Call("sqs.amazonaws.com", &[
                 "DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission",
+                "StartMessageMoveTask",
             ]),
         ],
         repeat_hours: 1,
@@ -51,6 +56,10 @@ impl Rule for Storage {
 }
 
 fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
+    if record.event_name.or_empty() == "StartMessageMoveTask" {
+        moved(record, cx);
+        return;
+    }
     let Some(url) = text_at(record.request(), &["queueUrl"]) else { return };
     let name = last_part(url);
     if !is_ours(cx, name) {
@@ -104,6 +113,45 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
     report_change(record, cx, stop_caller(seen, record), done);
 }
 
+/// Messages are moved from one dead-letter queue into another queue, or back to where they came from.
+fn moved(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request) = (caller_name(record), record.request());
+    let name = |end: &str| {
+        let arn = text_at(request, &[end])?;
+        Some((arn, arn.rsplit(':').next().unwrap_or(arn)))
+    };
+    let (from, to) = (name("sourceArn"), name("destinationArn"));
+    let ours = |end: Option<(&str, &str)>| end.is_some_and(|(_, name)| is_ours(cx, name));
+    let (arn, severity, title, because) = match (from, to) {
+        // Without a destination they go back to the queue from which they were given up.
+        (Some((arn, name)), to) if ours(from) && (to.is_none() || ours(to)) => (
+            arn,
+            Severity::Low,
+            format!("{who} gave the messages of Keepwatch's queue {name} back to be judged"),
+            "An event that was judged already counts once.",
+        ),
+        (Some((arn, name)), Some((_, other))) if ours(from) => (
+            arn,
+            Severity::Critical,
+            format!("{who} moved the messages of Keepwatch's queue {name} to {other}"),
+            "These messages are events that Keepwatch has not judged yet, and now never will.",
+        ),
+        (_, Some((arn, name))) if ours(to) => (
+            arn,
+            Severity::High,
+            format!("{who} moved messages from elsewhere into Keepwatch's queue {name}"),
+            "Messages that did not come from an event rule can tell of things that did not happen.",
+        ),
+        _ => return,
+    };
+    let seen = cx.failing(arn, title).severity(severity).aspect("moved").because(because).step(
+        "What was moved, and where to?",
+        "sqs list-message-move-tasks",
+        &[("--source-arn", from.map_or(arn, |(arn, _)| arn)), ("--region", region(record))],
+    );
+    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+}
+
 /// What a call sets that no deployment does: the template keeps messages for two weeks, delays none, hides them for
 /// minutes, takes them of any size, and knows one dead-letter queue.
 fn odd_setting(attributes: &Value) -> Option<String> {
@@ -129,6 +177,10 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
     let (who, request) = (caller_name(record), record.request());
     let given = text_at(request, &["tableName"])
         .or_else(|| text_at(request, &["resourceArn"]))
+        .or_else(|| text_at(request, &["globalTableName"]))
+        .or_else(|| text_at(request, &["targetTableName"]))
+        .or_else(|| text_at(request, &["tableCreationParameters", "tableName"]))
+        .or_else(|| text_at(request, &["backupArn"]))
         .or_else(|| text_at(record.response(), &["tableDescription", "tableName"]));
     // A table may be given by its ARN, table/NAME, and its stream by table/NAME/stream/LABEL.
     let short = |given: &'_ str| given.split_once("table/").map_or(given, |(_, rest)| rest).to_owned();
@@ -176,6 +228,20 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
         }
         "UpdateTable" => ("settings", Severity::Medium, "changed the settings of"),
         "UpdateTimeToLive" => ("expiry", Severity::High, "changed when items expire of"),
+        // Nobody can make it while it is there.
+        "CreateTable" | "ImportTable" | "RestoreTableFromBackup" | "RestoreTableToPointInTime" => {
+            ("table", Severity::High, "made anew")
+        }
+        "StartBulkPutItems" => ("items", Severity::Critical, "wrote items in bulk into"),
+        _ if event.ends_with("KinesisStreamingDestination") => {
+            ("changes sent", Severity::High, "changed where every change is sent of")
+        }
+        "CreateGlobalTable"
+        | "UpdateGlobalTable"
+        | "UpdateGlobalTableSettings"
+        | "UpdateTableReplicaAutoScaling" => ("replicas", Severity::High, "changed the replicas of"),
+        "DeleteBackup" => ("backup", Severity::High, "deleted a backup of"),
+        "UpdateContributorInsights" => ("insights", Severity::Low, "changed the statistics of"),
         _ => ("policy", Severity::High, "changed who may use"),
     };
     let seen = cx
@@ -201,6 +267,7 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
         }
         "settings" => ByDeployment::Often,
         "expiry" if expires => ByDeployment::Often,
+        _ if event == "CreateTable" => ByDeployment::Often,
         _ => ByDeployment::Never,
     };
     report_change(record, cx, stop_caller(seen, record), done);
@@ -270,6 +337,64 @@ mod tests {
             let request = json!({"queueUrl": QUEUE, "attributes": {"Policy": ""}});
             fires_at(&Storage, severity, &call("sqs", event, json!({"requestParameters": request})));
         }
+    }
+
+    #[test]
+    fn items_and_copies_of_a_table() {
+        for (event, request, severity) in [
+            ("StartBulkPutItems", json!({"tableName": TABLE}), Severity::Critical),
+            ("CreateTable", json!({"tableName": TABLE}), Severity::High),
+            ("ImportTable", json!({"tableCreationParameters": {"tableName": TABLE}}), Severity::High),
+            ("RestoreTableFromBackup", json!({"targetTableName": TABLE}), Severity::High),
+            (
+                "EnableKinesisStreamingDestination",
+                json!({"tableName": TABLE, "streamArn": "arn:aws:kinesis:us-east-1:111122223333:stream/x"}),
+                Severity::High,
+            ),
+            ("UpdateGlobalTable", json!({"globalTableName": TABLE}), Severity::High),
+            ("UpdateContributorInsights", json!({"tableName": TABLE}), Severity::Low),
+            (
+                "DeleteBackup",
+                json!({"backupArn": format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}/backup/01-a1")}),
+                Severity::High,
+            ),
+        ] {
+            let seen =
+                fires_at(&Storage, severity, &call("dynamodb", event, json!({"requestParameters": request})));
+            assert_eq!(
+                seen.subject.resource,
+                format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}")
+            );
+        }
+        // A copy under another name is not Keepwatch's.
+        let copy = json!({"requestParameters": {"sourceTableName": TABLE, "targetTableName": "copy"}});
+        quiet(&Storage, &[call("dynamodb", "RestoreTableToPointInTime", copy)]);
+    }
+
+    #[test]
+    fn messages_are_moved() {
+        let queue = |name: &str| format!("arn:aws:sqs:us-east-1:111122223333:{name}");
+        let (dead, intake) =
+            (queue("keepwatch-DeadLetterQueue-A1B2C3"), queue("keepwatch-IntakeQueue-A1B2C3"));
+        let moved = |from: &str, to: Option<&str>| {
+            let request = json!({"sourceArn": from, "destinationArn": to});
+            call("sqs", "StartMessageMoveTask", json!({"requestParameters": request}))
+        };
+        // What the owner does with dead letters.
+        for back in [None, Some(intake.as_str())] {
+            fires_at(&Storage, Severity::Low, &moved(&dead, back));
+        }
+        let gone = fires_at(&Storage, Severity::Critical, &moved(&dead, Some(&queue("blackhole"))));
+        assert_eq!(
+            gone.title,
+            "alice moved the messages of Keepwatch's queue keepwatch-DeadLetterQueue-A1B2C3 to blackhole"
+        );
+        let forged = fires_at(&Storage, Severity::High, &moved(&queue("forged"), Some(&intake)));
+        assert_eq!(forged.subject.resource, intake);
+        quiet(
+            &Storage,
+            &[moved(&queue("orders-dead"), None), moved(&queue("orders-dead"), Some(&queue("orders")))],
+        );
     }
 
     #[test]

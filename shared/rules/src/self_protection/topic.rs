@@ -6,7 +6,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's SNS topics was deleted or its settings were changed; somebody subscribed to it, a
-    /// subscription was removed or filtered, or a permission on it was changed.
+    /// subscription was removed or filtered, a permission on it was changed, or a policy that can mask or refuse what is
+    /// published.
     /// ## Why it matters
     /// The topics are the way to you. A subscription that is gone means silence; one more means that somebody
     /// else reads what is wrong in your account.
@@ -31,7 +32,7 @@ declare_rule! {
         ],
         on: [On::Call("sns.amazonaws.com", &[
             "DeleteTopic", "SetTopicAttributes", "Subscribe", "Unsubscribe", "SetSubscriptionAttributes",
-            "ConfirmSubscription", "AddPermission", "RemovePermission",
+            "ConfirmSubscription", "AddPermission", "RemovePermission", "PutDataProtectionPolicy",
         ])],
         repeat_hours: 1,
     }
@@ -42,7 +43,8 @@ impl Rule for Topic {
         let (who, request) = (caller_name(record), record.request());
         let subscription = text_at(request, &["subscriptionArn"]);
         // arn:aws:sns:REGION:ACCOUNT:TOPIC, and one part more for a subscription.
-        let Some(arn) = text_at(request, &["topicArn"]).or(subscription) else { return Ok(()) };
+        let given = text_at(request, &["topicArn"]).or_else(|| text_at(request, &["resourceArn"]));
+        let Some(arn) = given.or(subscription) else { return Ok(()) };
         let Some(name) = arn.split(':').nth(5).filter(|name| is_ours(cx, name)) else { return Ok(()) };
         let topic = record.arn("sns", name);
         let endpoint = text_at(request, &["endpoint"]).unwrap_or("an endpoint that is not named");
@@ -66,6 +68,10 @@ impl Rule for Topic {
                 Severity::Low,
                 format!("{who} confirmed a subscription to Keepwatch's topic {name}"),
             ),
+            "PutDataProtectionPolicy" => {
+                let title = format!("{who} changed what Keepwatch's topic {name} masks or refuses");
+                ("data protection", Severity::Critical, title)
+            }
             "SetTopicAttributes" => {
                 (attribute, Severity::High, format!("{who} changed {attribute} of Keepwatch's topic {name}"))
             }
@@ -110,7 +116,9 @@ fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment,
     // Alarms come to this topic by its policy; to the other, notify comes by its role.
     let alarms = name.contains("-OpsTopic");
     match (record.event_name.or_empty(), attribute) {
-        ("DeleteTopic" | "AddPermission" | "RemovePermission", _) => (ByDeployment::Never, None),
+        ("DeleteTopic" | "AddPermission" | "RemovePermission" | "PutDataProtectionPolicy", _) => {
+            (ByDeployment::Never, None)
+        }
         ("Subscribe" | "Unsubscribe", _) => (ByDeployment::Seldom, None),
         // Taking a key away is what an update from a stack with a key of its own does.
         ("SetTopicAttributes", "KmsMasterKeyId") if text_at(request, &["attributeValue"]).is_none() => {
@@ -177,6 +185,14 @@ mod tests {
         fires_at(&Topic, Severity::High, &sns("SetTopicAttributes", policy));
         fires_at(&Topic, Severity::High, &sns("AddPermission", json!({"topicArn": TOPIC, "label": "x"})));
         fires_at(&Topic, Severity::Low, &sns("ConfirmSubscription", json!({"topicArn": TOPIC})));
+    }
+
+    #[test]
+    fn a_policy_that_refuses_messages_silences_the_topic() {
+        let policy = json!({"resourceArn": TOPIC, "dataProtectionPolicy": "{}"});
+        let seen = fires_at(&Topic, Severity::Critical, &sns("PutDataProtectionPolicy", policy.clone()));
+        assert_eq!(seen.subject.resource, TOPIC);
+        fires_at(&Topic, Severity::Critical, &by_stack("sns", "PutDataProtectionPolicy", policy));
     }
 
     #[test]
