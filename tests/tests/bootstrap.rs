@@ -5,6 +5,7 @@
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting, user_call};
 use keepwatch_tests::function::{Function, binary};
@@ -116,6 +117,32 @@ fn each_message_of_a_batch_succeeds_or_fails_alone() {
     assert!(failures(&detect, &sqs_batch(&[("again", &sign_in)])).is_empty());
     assert_eq!(aws.calls("TransactWriteItems"), writes);
     assert_eq!(aws.table("journal").keys().filter(|key| key.starts_with("receipt#")).count(), 1);
+}
+
+/// CloudFormation changes the code of detect, so many seconds ago.
+fn code_changed_by_a_stack(event_id: &str, seconds: i64) -> String {
+    let mut event: Value = serde_json::from_str(&uninteresting(event_id)).unwrap();
+    event["source"] = json!("aws.lambda");
+    let detail = &mut event["detail"];
+    detail["eventSource"] = json!("lambda.amazonaws.com");
+    detail["eventName"] = json!("UpdateFunctionCode20150331v2");
+    detail["requestParameters"] = json!({"functionName": "keepwatch-detect"});
+    detail["userIdentity"]["invokedBy"] = json!("cloudformation.amazonaws.com");
+    detail["eventTime"] = json!(Timestamp::from_millis(now() - 1_000 * seconds).to_string());
+    event.to_string()
+}
+
+#[test]
+fn a_change_waits_once_for_the_deployment_that_may_explain_it() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let soon = code_changed_by_a_stack("e1", 5);
+    assert_eq!(failures(&detect, &sqs_batch(&[("m1", &soon)])), ["m1"]);
+    assert!(aws.items().is_empty());
+    // The queue delivers it again after its visibility timeout, three minutes.
+    let later = code_changed_by_a_stack("e1", 185);
+    assert!(failures(&detect, &sqs_batch(&[("m1", &later)])).is_empty());
+    assert_eq!(aws.items().len(), 1);
 }
 
 #[test]

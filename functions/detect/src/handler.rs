@@ -50,6 +50,8 @@ struct Counts {
     other: usize,
     /// Heartbeats.
     heartbeats: usize,
+    /// Given back to the queue, because an earlier event may still be on its way.
+    later: usize,
     /// Given back to the queue, which delivers it again and at last moves it to the dead-letter queue.
     failed: usize,
     /// Findings opened or changed.
@@ -76,6 +78,10 @@ impl Detect {
                 Ok(Judged::Quiet) => counts.quiet += 1,
                 Ok(Judged::Other) => counts.other += 1,
                 Ok(Judged::Heartbeat) => counts.heartbeats += 1,
+                Ok(Judged::Later) => {
+                    counts.later += 1;
+                    response.add_failure(message.message_id.clone().unwrap_or_default());
+                }
                 Err(reason) => {
                     counts.failed += 1;
                     error!(message_id = message.message_id, reason = %reason, "message failed");
@@ -89,6 +95,7 @@ impl Detect {
             quiet = counts.quiet,
             other = counts.other,
             heartbeats = counts.heartbeats,
+            later = counts.later,
             failed = counts.failed,
             changes = counts.changes,
             "batch done"
@@ -101,7 +108,7 @@ impl Detect {
     async fn count(&self, counts: &Counts) {
         let now = now();
         // Heartbeats left out: a week without events must not look like one with.
-        let judged = counts.received - counts.failed - counts.heartbeats;
+        let judged = counts.received - counts.failed - counts.later - counts.heartbeats;
         let counters = [("judged", judged as u64), ("failed", counts.failed as u64)];
         let outcome = self.journal.count(&counts_key(now), &counters, now.plus(RECEIPTS_KEPT)).await;
         if let Err(reason) = outcome {

@@ -9,8 +9,8 @@ use keepwatch_core::finding::{Status, finding_id};
 use keepwatch_core::memory::{first_sight, window};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::state::{
-    AccountState, Answer, Fact, FirstSeenQuery, HeldPolicy, Holdings, PolicyText, PrincipalKind, Query,
-    RoleFacts, Value, WindowQuery,
+    AccountState, Answer, EarlierQuery, Fact, FirstSeenQuery, HeldPolicy, Holdings, PolicyText,
+    PrincipalKind, Query, RoleFacts, Value, WindowQuery,
 };
 
 use crate::findings::FindingsTable;
@@ -243,7 +243,7 @@ impl AccountState for StateOf<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
             // Keepwatch's own tables know, whatever the account.
-            Query::ExposedKey { .. } | Query::Window(_) | Query::FirstSeen(_) => {
+            Query::ExposedKey { .. } | Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => {
                 self.live.answer(query).await
             }
             _ if self.own != self.asked => {
@@ -281,6 +281,13 @@ impl LiveAccount {
             Query::Window(WindowQuery { key, member, time, span }) => {
                 let count = window::note(&self.journal, key, member, *time, *span, now()).await;
                 count.map(Value::WindowCount).map_err(Otherwise::TryAgain)
+            }
+            Query::Earlier(EarlierQuery { key, time, span }) => {
+                match window::last(&self.journal, key, *time, *span).await {
+                    Ok(Some(last)) => Ok(Value::Time(last)),
+                    Ok(None) => Err(Fact::Missing.into()),
+                    Err(error) => Err(Otherwise::TryAgain(error.to_string())),
+                }
             }
             Query::FirstSeen(FirstSeenQuery { key, member, time }) => {
                 let sight = first_sight::note(&self.journal, key, member, *time, now()).await;

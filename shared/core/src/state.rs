@@ -78,6 +78,8 @@ pub enum Query {
     },
     /// How many different members lie close together in a window; see [`crate::memory::window`]. Asking adds the member.
     Window(WindowQuery),
+    /// When something was last added to a window before a moment; see [`crate::memory::window`]. Asking adds nothing.
+    Earlier(EarlierQuery),
     /// When a member of a set was first seen, and when any was; see [`crate::memory::first_sight`]. Asking adds the member.
     FirstSeen(FirstSeenQuery),
     /// Whether this access key has an open finding as exposed.
@@ -99,6 +101,17 @@ pub struct WindowQuery {
     /// When it happened.
     pub time: Timestamp,
     /// How close together they must lie.
+    pub span: std::time::Duration,
+}
+
+/// A question to what a window holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EarlierQuery {
+    /// Names the window.
+    pub key: String,
+    /// The moment.
+    pub time: Timestamp,
+    /// How long before the moment it may lie.
     pub span: std::time::Duration,
 }
 
@@ -218,6 +231,8 @@ pub enum Value {
     WindowCount(WindowCount),
     /// To `FirstSeen`.
     FirstSeen(FirstSeen),
+    /// To `Earlier`.
+    Time(Timestamp),
 }
 
 /// An answer.
@@ -240,6 +255,8 @@ pub enum Interrupt {
     Ask(Query),
     /// It cannot finish for now. The other rules go on, and the event is tried again.
     Failed(String),
+    /// What it depends on may still be on its way. The other rules go on, and the event is judged again a little later.
+    Later,
 }
 
 /// Whoever has answers at hand; `None` where there is none yet.
@@ -343,6 +360,8 @@ questions! {
     key_owner(access_key_id: &str) -> String = Query::KeyOwner { access_key_id: access_key_id.to_owned() }, Name;
     /// Ids of a user's access keys.
     access_keys(user: &str) -> Vec<String> = Query::AccessKeys { user: user.to_owned() }, Names;
+    /// When something was last added to a window before a moment; missing when nothing was.
+    earlier(query: EarlierQuery) -> Timestamp = Query::Earlier(query), Time;
     /// What an Identity Center permission set holds.
     permission_set(instance: &str, arn: &str, region: &str) -> Holdings =
         Query::PermissionSet { instance: instance.to_owned(), arn: arn.to_owned(), region: region.to_owned() }, Holdings;

@@ -390,13 +390,21 @@ pub mod log {
     /// What this rule alone makes of each of the events.
     pub fn all(rule: &'static dyn Rule, events: &[String]) -> Vec<Vec<Observation>> {
         let rules: &'static [&'static dyn Rule] = Box::leak(Box::new([rule]));
-        let player = Player::new(rules, Config { overrides: switched_on(rule), ..settings() });
+        played(&Player::new(rules, Config { overrides: switched_on(rule), ..settings() }), events)
+    }
+
+    /// What all rules make of each of the events.
+    pub fn all_rules(events: &[String]) -> Vec<Vec<Observation>> {
+        played(&Player::new(RULES, settings()), events)
+    }
+
+    fn played(player: &Player, events: &[String]) -> Vec<Vec<Observation>> {
         let mut memory = Memory::default();
         let mut each = |text: &String| {
             let mut played = Vec::new();
             entries(text, &mut |entry| played.push(player.play(&entry.unwrap()).unwrap()));
             let [played] = <[_; 1]>::try_from(played).unwrap();
-            seen(memory.settle(&player, played))
+            seen(memory.settle(player, played))
         };
         events.iter().map(&mut each).collect()
     }
@@ -425,8 +433,8 @@ pub mod log {
     pub fn at(event: &str, id: &str, seconds: usize) -> String {
         let mut record: Value = serde_json::from_str(event).unwrap();
         record["eventID"] = json!(id);
-        let (minutes, seconds) = (seconds / 60, seconds % 60);
-        record["eventTime"] = json!(format!("2026-03-01T12:{minutes:02}:{seconds:02}Z"));
+        let (hour, minutes, seconds) = (12 + seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        record["eventTime"] = json!(format!("2026-03-01T{hour}:{minutes:02}:{seconds:02}Z"));
         record.to_string()
     }
 }

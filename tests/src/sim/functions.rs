@@ -8,7 +8,7 @@ use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
-use keepwatch_core::engine::intake::Intake;
+use keepwatch_core::engine::intake::{Intake, Judged};
 use keepwatch_core::event::Event;
 use keepwatch_core::settings::Settings;
 use keepwatch_rules::registry;
@@ -36,7 +36,7 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> bool {
     let intake = Intake { rules: &RULES, store: ports, settings, config: &CONFIG };
     let judged = Box::pin(intake.judge(&event, ports, ports.now()));
     match select(judged, Pause::new(&ports.world, ports.by, DEADLINE)).await {
-        Either::Left((judged, _)) => judged.is_ok(),
+        Either::Left((judged, _)) => judged.is_ok_and(|judged| judged != Judged::Later),
         Either::Right(_) => false,
     }
 }

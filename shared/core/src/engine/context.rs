@@ -9,10 +9,15 @@ use keepwatch_base::time::Timestamp;
 use super::config::Config;
 use crate::about::About;
 use crate::event::{Body, Event};
+use crate::memory::first_sight::FirstSeen;
 use crate::memory::window::WindowCount;
 use crate::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
 use crate::severity::Severity;
-use crate::state::{Facts, FirstSeenQuery, Interrupt, WindowQuery};
+use crate::state::{EarlierQuery, Fact, Facts, FirstSeenQuery, Interrupt, WindowQuery};
+
+/// Events come in any order. By so long after an event, those of the moments before it have mostly come. It is less than
+/// the intake queue's visibility timeout in template.yaml, so that an event waits once.
+const SETTLED: Duration = Duration::from_secs(150);
 
 /// A rule's view of the world while it looks at one event, and the place where it reports.
 pub struct Cx<'c> {
@@ -67,13 +72,8 @@ impl Cx<'_> {
     /// # Errors
     /// [`Interrupt`] until it is counted.
     pub fn count_distinct(&self, key: &str, member: &str, span: Duration) -> Result<WindowCount, Interrupt> {
-        let time = self.event.time().unwrap_or(self.received);
-        self.facts.window_count(WindowQuery {
-            key: format!("{}#{}", self.about.id, short_hash(&[self.event.account(), key])),
-            member: member.to_owned(),
-            time,
-            span,
-        })
+        let (key, time) = (self.key_of(self.about.id, key), self.time());
+        self.facts.window_count(WindowQuery { key, member: member.to_owned(), time, span })
     }
 
     /// How many events of this rule with this key lie within `span` of each other, this one included.
@@ -90,13 +90,44 @@ impl Cx<'_> {
     /// # Errors
     /// [`Interrupt`] until it is noted.
     pub fn first_sight(&self, key: &str, member: &str) -> Result<Option<Timestamp>, Interrupt> {
-        let time = self.event.time().unwrap_or(self.received);
-        let seen = self.facts.first_seen(FirstSeenQuery {
-            key: format!("{}#{}", self.about.id, short_hash(&[self.event.account(), key])),
-            member: member.to_owned(),
-            time,
-        })?;
-        Ok(seen.is_new_member(time).then_some(seen.any))
+        let seen = self.first_seen(self.about.id, key, member)?;
+        Ok(seen.is_new_member(self.time()).then_some(seen.any))
+    }
+
+    /// Since when a member of a set of a rule's with this key has been seen, and since when any has.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is noted.
+    pub fn first_seen(&self, rule: &str, key: &str, member: &str) -> Result<FirstSeen, Interrupt> {
+        let (key, time) = (self.key_of(rule, key), self.time());
+        self.facts.first_seen(FirstSeenQuery { key, member: member.to_owned(), time })
+    }
+
+    /// Whether a rule has counted an event with this key, not longer than `span` before this one. Asking counts nothing.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is known.
+    pub fn counted_before(&self, rule: &str, key: &str, span: Duration) -> Result<bool, Interrupt> {
+        let (key, time) = (self.key_of(rule, key), self.time());
+        Ok(matches!(self.facts.earlier(EarlierQuery { key, time, span })?, Fact::Known(_)))
+    }
+
+    /// Has an event judged again that came so soon that earlier ones may still be on their way. To be called where one of
+    /// them would have made a difference.
+    ///
+    /// # Errors
+    /// [`Interrupt::Later`] for such an event.
+    pub fn let_earlier_events_come(&self) -> Result<(), Interrupt> {
+        let soon = |time| self.received >= time && self.received.since(time) < SETTLED;
+        if self.event.time().is_some_and(soon) { Err(Interrupt::Later) } else { Ok(()) }
+    }
+
+    fn time(&self) -> Timestamp {
+        self.event.time().unwrap_or(self.received)
+    }
+
+    fn key_of(&self, rule: &str, key: &str) -> String {
+        format!("{rule}#{}", short_hash(&[self.event.account(), key]))
     }
 
     /// Whether one of the rules that events are judged by has this id.

@@ -68,6 +68,8 @@ pub struct Evaluation {
     pub observations: Vec<Observation>,
     /// Rules that failed. The others were heard all the same; `detect` has the event delivered again for these.
     pub errors: Vec<RuleError>,
+    /// Whether a rule waits for events that may still be on their way. `detect` has the event delivered again.
+    pub later: bool,
 }
 
 /// An evaluation under way. A rule that has finished is not asked again when another's question is answered.
@@ -81,6 +83,7 @@ struct Round<'e> {
     /// What the others saw.
     seen: Vec<(usize, Vec<Observation>)>,
     errors: Vec<RuleError>,
+    later: bool,
 }
 
 impl Index {
@@ -253,8 +256,17 @@ impl Index {
     ) -> Option<Round<'e>> {
         let mut waiting = self.listening(event);
         waiting.retain(|&i| config.asks(self.rules[i].about()));
-        let (seen, errors) = (Vec::new(), Vec::new());
-        (!waiting.is_empty()).then_some(Round { event, config, received, waiting, facts, seen, errors })
+        let (seen, errors, later) = (Vec::new(), Vec::new(), false);
+        (!waiting.is_empty()).then_some(Round {
+            event,
+            config,
+            received,
+            waiting,
+            facts,
+            seen,
+            errors,
+            later,
+        })
     }
 }
 
@@ -275,6 +287,7 @@ impl Round<'_> {
                 Err(Interrupt::Failed(reason)) => {
                     self.errors.push(RuleError { rule: index.rules[i].about().id, reason });
                 }
+                Err(Interrupt::Later) => self.later = true,
             }
         }
         questions
@@ -299,7 +312,7 @@ impl Round<'_> {
         self.seen.sort_by_key(|(place, _)| *place);
         let mut observations: Vec<Observation> = self.seen.into_iter().flat_map(|(_, seen)| seen).collect();
         cover(&mut observations);
-        Evaluation { observations, errors: self.errors }
+        Evaluation { observations, errors: self.errors, later: self.later }
     }
 }
 

@@ -36,6 +36,9 @@ pub enum Judged {
     Other,
     /// The template's clock, which shows that queue and function work.
     Heartbeat,
+    /// A rule waits for events that may still be on their way; what the others saw is recorded. The message has to be
+    /// delivered again.
+    Later,
 }
 
 /// A message that has to be delivered again. What could be recorded of it is.
@@ -79,6 +82,9 @@ impl<S: FindingStore> Intake<'_, S> {
         // The event is tried again for the rule that failed; what the others saw is recorded once.
         if let Some(failed) = evaluation.errors.into_iter().next() {
             return Err(failed.into());
+        }
+        if evaluation.later {
+            return Ok(Judged::Later);
         }
         Ok(match changes {
             0 if event.envelope.source.or_empty() == HEARTBEAT => Judged::Heartbeat,

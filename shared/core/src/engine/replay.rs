@@ -42,7 +42,7 @@ impl Played {
 
     /// Whether there is something to settle.
     pub fn is_quiet(&self) -> bool {
-        let Evaluation { observations, errors } = &self.evaluation;
+        let Evaluation { observations, errors, .. } = &self.evaluation;
         observations.is_empty() && errors.is_empty() && self.open.is_none()
     }
 }
@@ -97,7 +97,7 @@ impl Player {
                 keys.borrow_mut().push((account.clone(), access_key_id.clone()));
                 Some(Fact::Known(Value::Flag(false)))
             }
-            Query::Window(_) | Query::FirstSeen(_) => None,
+            Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => None,
             _ => Some(unasked()),
         });
         let depends = match (&evaluation, keys.into_inner()) {
@@ -157,6 +157,12 @@ impl Memory {
                 let mut windows = self.windows.borrow_mut();
                 let window = windows.entry(asked.key.clone()).or_default();
                 Fact::Known(Value::WindowCount(window.add(&asked.member, asked.time, asked.span).0))
+            }
+            Query::Earlier(asked) => {
+                let windows = self.windows.borrow();
+                let last =
+                    windows.get(&asked.key).and_then(|window| window.last_before(asked.time, asked.span));
+                last.map_or(Fact::Missing, |at| Fact::Known(Value::Time(at)))
             }
             Query::FirstSeen(asked) => {
                 let mut all = self.seen.borrow_mut();

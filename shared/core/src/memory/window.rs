@@ -52,6 +52,12 @@ impl Window {
         (self.count(time, span), !known)
     }
 
+    /// The latest member of those that lie before this time, or at it, and not longer before than `span`.
+    pub fn last_before(&self, time: Timestamp, span: Duration) -> Option<Timestamp> {
+        let times = self.members.values().map(|at| Timestamp::from_millis(*at));
+        times.filter(|at| *at <= time && time.since(*at) <= span).max()
+    }
+
     fn count(&self, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
@@ -86,6 +92,21 @@ pub async fn note<J: Journal>(
     journal::change(journal, &format!("window#{key}"), now, add).await
 }
 
+/// The latest member of the window of this key in the journal, of those that lie before this time and not longer before
+/// than `span`.
+///
+/// # Errors
+/// The journal's.
+pub async fn last<J: Journal>(
+    journal: &J,
+    key: &str,
+    time: Timestamp,
+    span: Duration,
+) -> Result<Option<Timestamp>, J::Error> {
+    let window = journal.read::<Window>(&format!("window#{key}")).await?;
+    Ok(window.and_then(|window| window.value.last_before(time, span)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -115,6 +136,18 @@ mod tests {
         // a and b, or b and c, but never all three.
         assert_eq!(window.count(at(200), SPAN).count, 2);
         assert_eq!(window.add("d", at(300), SPAN).0, WindowCount { count: 3, since: at(0) });
+    }
+
+    #[test]
+    fn the_last_before_a_moment_is_neither_too_old_nor_later() {
+        let mut window = Window::default();
+        for (member, second) in [("a", 0), ("b", 200), ("c", 900)] {
+            window.add(member, at(second), SPAN);
+        }
+        assert_eq!(window.last_before(at(400), SPAN), Some(at(200)));
+        assert_eq!(window.last_before(at(200), SPAN), Some(at(200)));
+        assert_eq!(window.last_before(at(100), SPAN), Some(at(0)));
+        assert_eq!(window.last_before(at(501), SPAN), None);
     }
 
     #[test]

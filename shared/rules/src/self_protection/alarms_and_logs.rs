@@ -1,6 +1,7 @@
 use serde_json::Value;
 
-use super::common::{ByDeployment, deployed, is_ours, report_change};
+use super::common::is_ours;
+use super::deployment::{by_cloudformation, deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -14,8 +15,8 @@ declare_rule! {
     /// ## What to do
     /// Enable the alarm's actions, or deploy the stack again.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, unless it mutes an alarm or deletes a log group, which no
-    /// deployment does, or deletes an alarm (medium). An alarm that is set to ALARM, to see whether the mail
+    /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low,
+    /// unless it mutes an alarm or deletes a log group, which no deployment does. An alarm that is set to ALARM, to see whether the mail
     /// arrives, is low as well. Log groups that an earlier stack of the same name left
     /// behind are deleted on purpose.
     AlarmsAndLogs {
@@ -47,8 +48,7 @@ impl Rule for AlarmsAndLogs {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
         if record.event_source.or_empty() == "logs.amazonaws.com" {
-            log(record, cx);
-            return Ok(());
+            return log(record, cx);
         }
         if record.event_name.or_empty().ends_with("AlarmMuteRule") {
             mute_rule(record, cx);
@@ -56,8 +56,17 @@ impl Rule for AlarmsAndLogs {
         }
         let one = text_at(request, &["alarmName"]);
         let names = one.map_or_else(|| texts_at(request, &["alarmNames"]), |name| vec![name]);
-        for name in names.into_iter().filter(|name| is_ours(cx, name)).collect::<Vec<_>>() {
-            alarm(record, cx, name);
+        let ours: Vec<&str> = names.into_iter().filter(|name| is_ours(cx, name)).collect();
+        // Those of the function for Security Hub come and go with its parameter.
+        let deployed = !ours.is_empty()
+            && match record.event_name.or_empty() {
+                "PutMetricAlarm" => !mutes(record),
+                "DeleteAlarms" => true,
+                _ => false,
+            }
+            && deployed(record, cx)?;
+        for name in ours {
+            alarm(record, cx, name, deployed);
         }
         Ok(())
     }
@@ -89,11 +98,11 @@ fn mute_rule(record: &Record<'_>, cx: &mut Cx<'_>) {
             "cloudwatch delete-alarm-mute-rule",
             &[("--alarm-mute-rule-name", rule), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+    report_change(record, cx, stop_caller(seen, record), false);
 }
 
 /// Something was done to a log group of ours, or to all of the account's.
-fn log(record: &Record<'_>, cx: &mut Cx<'_>) {
+fn log(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let (who, request, event) = (caller_name(record), record.request(), record.event_name.or_empty());
     if event.ends_with("AccountPolicy") {
         let policy = text_at(request, &["policyName"]).unwrap_or("that is not named");
@@ -112,45 +121,31 @@ fn log(record: &Record<'_>, cx: &mut Cx<'_>) {
                 "logs describe-account-policies",
                 &[("--policy-type", kind), ("--region", region(record))],
             );
-        report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
-        return;
+        report_change(record, cx, stop_caller(seen, record), false);
+        return Ok(());
     }
     let given = ["logGroupName", "logGroupIdentifier", "resourceIdentifier", "resourceArn"];
-    let Some(given) = given.iter().find_map(|key| text_at(request, &[key])) else { return };
+    let Some(given) = given.iter().find_map(|key| text_at(request, &[key])) else { return Ok(()) };
     // By its name, or arn:aws:logs:REGION:ACCOUNT:log-group:NAME, which may end with :*.
     let group =
         given.split_once(":log-group:").map_or(given, |(_, rest)| rest.split(':').next().unwrap_or(rest));
     if !is_ours(cx, group) {
-        return;
+        return Ok(());
     }
-    // The template sets how long logs are kept, and the owner's key.
-    let (aspect, severity, did, done) = match event {
-        "DeleteLogGroup" => (None, Severity::Medium, "deleted Keepwatch's log group", ByDeployment::Never),
-        "DeleteLogStream" => {
-            (None, Severity::Medium, "deleted Keepwatch's log stream in", ByDeployment::Never)
-        }
-        "PutRetentionPolicy" | "DeleteRetentionPolicy" => (
-            Some("retention"),
-            Severity::Medium,
-            "changed how long is kept Keepwatch's log group",
-            ByDeployment::Often,
-        ),
-        "AssociateKmsKey" | "DisassociateKmsKey" => {
-            (Some("key"), Severity::Medium, "changed the key of Keepwatch's log group", ByDeployment::Often)
-        }
-        "CreateExportTask" => {
-            (Some("export"), Severity::Medium, "exported Keepwatch's log group", ByDeployment::Never)
-        }
-        _ => (
-            Some(event),
-            Severity::Medium,
-            "changed who reads or writes Keepwatch's log group",
-            ByDeployment::Never,
-        ),
+    let (aspect, did) = match event {
+        "DeleteLogGroup" => (None, "deleted"),
+        "DeleteLogStream" => (None, "deleted a stream of"),
+        "PutRetentionPolicy" | "DeleteRetentionPolicy" => (Some("retention"), "changed the retention of"),
+        "AssociateKmsKey" | "DisassociateKmsKey" => (Some("key"), "changed the key of"),
+        "CreateExportTask" => (Some("export"), "exported"),
+        _ => (Some(event), "changed who reads or writes"),
     };
     let mut seen = cx
-        .failing(record.arn("logs", &format!("log-group:{group}")), format!("{who} {did} {group}"))
-        .severity(severity)
+        .failing(
+            record.arn("logs", &format!("log-group:{group}")),
+            format!("{who} {did} Keepwatch's log group {group}"),
+        )
+        .severity(Severity::Medium)
         .because("What Keepwatch did and where it failed is in its logs.")
         .detail("Call", event)
         .step(
@@ -161,18 +156,25 @@ fn log(record: &Record<'_>, cx: &mut Cx<'_>) {
     if let Some(aspect) = aspect {
         seen = seen.aspect(aspect);
     }
-    report_change(record, cx, stop_caller(seen, record), done);
+    // The template sets how long logs are kept, and the owner's key.
+    let explained = matches!(aspect, Some("retention" | "key")) && deployed(record, cx)?;
+    report_change(record, cx, stop_caller(seen, record), explained);
+    Ok(())
 }
 
-fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
+/// Whether the call leaves an alarm without anybody to tell. Each alarm of the template tells somebody; a person who
+/// rewrites one is heard in any case.
+fn mutes(record: &Record<'_>) -> bool {
+    let put = record.event_name.or_empty() == "PutMetricAlarm";
+    let tells = !texts_at(record.request(), &["alarmActions"]).is_empty();
+    flag_at(record.request(), &["actionsEnabled"]) == Some(false)
+        || (put && by_cloudformation(record) && !tells)
+}
+
+fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str, deployed: bool) {
     let who = caller_name(record);
     let arn = record.arn("cloudwatch", &format!("alarm:{name}"));
-    let by_deployment = deployed(record);
-    let event = record.event_name.or_empty();
-    // Each alarm of the template tells somebody.
-    let tells = !texts_at(record.request(), &["alarmActions"]).is_empty();
-    let muted = flag_at(record.request(), &["actionsEnabled"]) == Some(false)
-        || (event == "PutMetricAlarm" && by_deployment && !tells);
+    let (event, muted) = (record.event_name.or_empty(), mutes(record));
     // Enabling the actions of an alarm does not bring back what it watched.
     let (whole, actions) = ("alarm", "actions");
     let bad: &[(&str, Severity, &str)] = match event {
@@ -183,11 +185,11 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
             &[(whole, Severity::Low, "tried out")]
         }
         "SetAlarmState" => &[(whole, Severity::Medium, "set by hand the state of")],
-        "PutMetricAlarm" if muted && !by_deployment => {
+        "PutMetricAlarm" if muted && !by_cloudformation(record) => {
             &[(whole, Severity::High, "rewrote"), (actions, Severity::High, "disabled the actions of")]
         }
         "PutMetricAlarm" if muted => &[(actions, Severity::High, "disabled the actions of")],
-        "PutMetricAlarm" if !by_deployment => &[(whole, Severity::High, "rewrote")],
+        "PutMetricAlarm" if !deployed => &[(whole, Severity::High, "rewrote")],
         // The template has neither composite alarms nor alarms on logs.
         "PutCompositeAlarm" | "PutLogAlarm" => &[(whole, Severity::High, "rewrote")],
         _ => &[],
@@ -210,14 +212,7 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
             true => seen.step("Have it tell again", "cloudwatch enable-alarm-actions", &options),
             false => seen.step("How does it look now?", "cloudwatch describe-alarms", &options),
         };
-        let done = match event {
-            _ if *aspect == actions => ByDeployment::Never,
-            "PutCompositeAlarm" | "PutLogAlarm" => ByDeployment::Never,
-            // Those of the function for Security Hub come and go with its parameter.
-            "DeleteAlarms" => ByDeployment::Seldom,
-            _ => ByDeployment::Often,
-        };
-        report_change(record, cx, stop_caller(seen, record), done);
+        report_change(record, cx, stop_caller(seen, record), deployed);
     }
 }
 
@@ -225,7 +220,7 @@ fn alarm(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
 mod tests {
     use serde_json::json;
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -249,7 +244,8 @@ mod tests {
         let ops = json!(["arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3"]);
         let put = json!({"alarmName": ALARM, "alarmActions": ops});
         let put = by_stack("monitoring", "PutMetricAlarm", put);
-        let put = observe(&AlarmsAndLogs, &put);
+        foreign_at(&AlarmsAndLogs, Severity::High, &put);
+        let put = deploying(&AlarmsAndLogs, &put);
         assert!(put.iter().all(|o| o.verdict == Verdict::Passing));
         assert!([&deleted, &seen].iter().all(|bad| put.iter().any(|o| o.finding_id() == bad.finding_id())));
         let muted = json!({"alarmName": ALARM, "actionsEnabled": false});
@@ -271,7 +267,7 @@ mod tests {
         assert_eq!(seen.title, "alice deleted Keepwatch's log group keepwatch-DetectLogs-A1B2C3");
         let seen =
             fired(&AlarmsAndLogs, &call("logs", "DeleteLogStream", json!({"requestParameters": group})));
-        assert_eq!(seen.title, "alice deleted Keepwatch's log stream in keepwatch-DetectLogs-A1B2C3");
+        assert_eq!(seen.title, "alice deleted a stream of Keepwatch's log group keepwatch-DetectLogs-A1B2C3");
     }
 
     #[test]
@@ -305,7 +301,9 @@ mod tests {
         let kept = json!({"logGroupName": group, "retentionInDays": 1});
         let seen = fires_at(&AlarmsAndLogs, Severity::Medium, &logs("PutRetentionPolicy", kept.clone()));
         assert_eq!(seen.subject.resource, arn);
-        fires_at(&AlarmsAndLogs, Severity::Low, &by_stack("logs", "PutRetentionPolicy", kept));
+        let kept = by_stack("logs", "PutRetentionPolicy", kept);
+        deploys_at(&AlarmsAndLogs, Severity::Low, &kept);
+        foreign_at(&AlarmsAndLogs, Severity::Medium, &kept);
         for event in ["PutDataProtectionPolicy", "PutTransformer", "PutLogGroupDeletionProtection"] {
             let masked = json!({"logGroupIdentifier": format!("{arn}:*")});
             let seen = fires_at(&AlarmsAndLogs, Severity::Medium, &logs(event, masked.clone()));
@@ -335,12 +333,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_deployment_deletes_is_medium() {
-        fires_at(
-            &AlarmsAndLogs,
-            Severity::Medium,
-            &by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]})),
-        );
+    fn what_a_deployment_deletes_is_low_and_what_another_stack_does_is_not() {
+        let deleted = by_stack("monitoring", "DeleteAlarms", json!({"alarmNames": [ALARM]}));
+        deploys_at(&AlarmsAndLogs, Severity::Low, &deleted);
+        foreign_at(&AlarmsAndLogs, Severity::High, &deleted);
     }
 
     #[test]
@@ -348,11 +344,11 @@ mod tests {
         for muted in [json!({"actionsEnabled": false}), json!({"alarmActions": []})] {
             let mut request = muted;
             request["alarmName"] = json!("keepwatch-Silent");
-            let seen = observe(&AlarmsAndLogs, &by_stack("monitoring", "PutMetricAlarm", request));
+            let seen = deploying(&AlarmsAndLogs, &by_stack("monitoring", "PutMetricAlarm", request));
             assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::High]);
         }
         let group = json!({"logGroupName": "keepwatch-DetectLogs-A1B2C3"});
-        fires_at(&AlarmsAndLogs, Severity::Medium, &by_stack("logs", "DeleteLogGroup", group));
+        deploys_at(&AlarmsAndLogs, Severity::Medium, &by_stack("logs", "DeleteLogGroup", group));
     }
 
     #[test]

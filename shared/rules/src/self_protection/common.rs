@@ -13,53 +13,27 @@ pub(super) fn is_ours(cx: &Cx<'_>, name: &str) -> bool {
     !stack.is_empty() && name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
 }
 
-/// What a deployment of Keepwatch's stack has to do with a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ByDeployment {
-    /// It does so at any time.
-    Often,
-    /// It does so when the address or the key changes. Any other stack can do so too.
-    Seldom,
-    /// It never does so: there is nothing like it in the template. Whoever has CloudFormation do it means it.
-    Never,
+/// The rule under whose name deployments of the stack are counted.
+pub(super) const DEPLOYMENTS: &str = "self-stack-changed";
+
+/// What deployments of this stack are counted by: who makes them, the role that one names for CloudFormation, or all.
+pub(super) enum Deployer<'d> {
+    /// Whoever calls CloudFormation, without the session.
+    Caller(&'d str),
+    /// A role that CloudFormation is told to use.
+    Role(&'d str),
+    /// Whoever it is.
+    Anybody,
 }
 
-/// Whether CloudFormation makes the call, as part of a deployment. Callers cannot claim that.
-pub(super) fn deployed(record: &Record<'_>) -> bool {
-    record.user_identity.invoked_by.or_empty() == "cloudformation.amazonaws.com"
-}
-
-/// Finishes an observation. A deployment is told once, by `self-stack-changed`, and its single calls are low, as is what an
-/// AWS service does for itself. But the event does not say whose stack it is: what deployments do seldom is mailed, and what
-/// they never do is as bad as if no CloudFormation were in between. Everybody else is heard, listed as automation or not.
-pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observation, done: ByDeployment) {
-    let lowered = if cx.automation() == Some(Automation::Service) {
-        Some((Severity::Low, "an AWS service acting for itself"))
-    } else if deployed(record) {
-        match done {
-            ByDeployment::Often => Some((Severity::Low, "CloudFormation, as part of a deployment")),
-            ByDeployment::Seldom => Some((Severity::Medium, "CloudFormation, for whichever stack")),
-            ByDeployment::Never => None,
-        }
-    } else {
-        None
+/// The key of the window that counts these deployments, in the region of the event.
+pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deployer<'_>) -> String {
+    let (kind, who) = match deployer {
+        Deployer::Caller(arn) => ("caller", *arn),
+        Deployer::Role(arn) => ("role", *arn),
+        Deployer::Anybody => ("anybody", ""),
     };
-    let seen = match lowered {
-        Some((most, by)) => {
-            let severity = seen.severity.min(most);
-            seen.severity(severity).detail("Automation", by)
-        }
-        None if deployed(record) => {
-            seen.detail("CloudFormation", "made the call, but no deployment of Keepwatch does that")
-        }
-        None => seen,
-    };
-    let stack = cx.config.stack.clone();
-    cx.report(seen.step(
-        "If it was not you: which resources differ from the template? (then run `sam deploy` again)",
-        "cloudformation detect-stack-drift",
-        &[("--stack-name", &stack)],
-    ));
+    format!("{} {} {kind} {who}", region(record), cx.config.stack)
 }
 
 /// What a policy on a resource of ours must let in.
@@ -140,17 +114,4 @@ fn meets(record: &Record<'_>, condition: &Condition, source: &str) -> bool {
         "stringequals" => pattern == value,
         _ => false,
     })
-}
-
-#[cfg(test)]
-pub(super) mod testing {
-    use serde_json::{Value, json};
-
-    use crate::testing::call;
-
-    /// The call, made by CloudFormation for alice.
-    pub(in crate::self_protection) fn by_stack(service: &str, event: &str, request: Value) -> String {
-        let who = json!({"invokedBy": "cloudformation.amazonaws.com"});
-        call(service, event, json!({"requestParameters": request, "userIdentity": who}))
-    }
 }

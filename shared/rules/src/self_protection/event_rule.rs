@@ -1,6 +1,7 @@
 use serde_json::Value;
 
-use super::common::{ByDeployment, deployed, is_ours, report_change};
+use super::common::is_ours;
+use super::deployment::{by_cloudformation, deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -16,8 +17,9 @@ declare_rule! {
     /// Enable the rule, or deploy the stack again. Look at what the caller did since: Keepwatch may not have
     /// seen it.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding. Disabling a rule, taking
-    /// its targets away or giving it others is not low: no deployment does that, but any stack can.
+    /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low, and
+    /// what it sets again closes the finding. Disabling a rule, taking its targets away or giving it others is not low: no
+    /// deployment does that, but any stack can.
     EventRule {
         id: "self-event-rule-changed",
         title: "One of Keepwatch's EventBridge rules was tampered with",
@@ -39,7 +41,12 @@ declare_rule! {
 /// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
 /// a sweep for `notify`, a heartbeat, or a sentence about the owner's key for the operations topic. `tests/template` holds
 /// the template to it.
-fn is_templates(record: &Record<'_>, cx: &Cx<'_>, rule: &str, target: &Value) -> (bool, bool) {
+fn is_templates(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (rule, deployed): (&str, bool),
+    target: &Value,
+) -> (bool, bool) {
     let stack = cx.config.stack.as_str();
     let leads = |service: &str, resource: &str, name: &str| {
         let arn = text_at(target, &["arn"]).and_then(Arn::parse);
@@ -55,11 +62,9 @@ fn is_templates(record: &Record<'_>, cx: &Cx<'_>, rule: &str, target: &Value) ->
     let (whole, to_queue) =
         (!given("inputPath") && !given("inputTransformer"), leads("sqs", "", "-IntakeQueue"));
     let (place, own) = match rule.strip_prefix(stack) {
-        Some("-heartbeat") => (to_queue, whole && deployed(record)),
+        Some("-heartbeat") => (to_queue, whole && deployed),
         Some("-sweep") => (leads("lambda", "function:", "-notify"), whole && !given("input")),
-        Some("-key-touched") => {
-            (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed(record))
-        }
+        Some("-key-touched") => (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed),
         _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
@@ -68,6 +73,9 @@ fn is_templates(record: &Record<'_>, cx: &Cx<'_>, rule: &str, target: &Value) ->
 
 /// The rules that come and go with a parameter, so that a deployment may take their targets away.
 const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
+
+/// The rules whose targets get something else than the event, which a deployment alone may set.
+const WITH_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -90,16 +98,24 @@ impl Rule for EventRule {
         if text_at(request, &["eventBusName"]).is_some_and(|bus| last_part(bus) != "default") {
             return Ok(());
         }
+        let one_of = |rules: &[&str]| rules.iter().any(|rule| name.ends_with(rule));
+        let deployed = match event {
+            "PutRule" => !disabled,
+            "DeleteRule" => true,
+            "PutTargets" => one_of(&WITH_INPUT),
+            "RemoveTargets" => one_of(&OPTIONAL),
+            _ => false,
+        } && deployed(record, cx)?;
         let given = items_at(request, &["targets"]);
         let judged: Vec<(bool, bool)> =
-            given.iter().map(|target| is_templates(record, cx, name, target)).collect();
+            given.iter().map(|target| is_templates(record, cx, (name, deployed), target)).collect();
         let (in_place, replaced) = (judged.iter().all(|one| one.0), judged.iter().any(|one| !one.1));
         let (aspect, severity, did) = match event {
             "EnableRule" => {
                 cx.report(cx.passing(arn, format!("{who} enabled Keepwatch's rule {name}")).aspect("state"));
                 return Ok(());
             }
-            "PutRule" if deployed(record) && !disabled => {
+            "PutRule" if deployed => {
                 for aspect in ["state", "pattern"] {
                     cx.report(
                         cx.passing(&arn, format!("A deployment set Keepwatch's rule {name}")).aspect(aspect),
@@ -117,8 +133,8 @@ impl Rule for EventRule {
             "DisableRule" => ("state", Severity::Critical, "disabled"),
             "PutRule" if disabled => {
                 // The call writes the whole rule: enabling it again does not bring the old pattern back.
-                if !deployed(record) {
-                    tell(record, cx, &arn, ("pattern", Severity::High, "rewrote"));
+                if !by_cloudformation(record) {
+                    tell(record, cx, &arn, ("pattern", Severity::High, "rewrote"), false);
                 }
                 ("state", Severity::Critical, "disabled")
             }
@@ -130,7 +146,8 @@ impl Rule for EventRule {
             "PutTargets" => ("other targets", Severity::High, "gave another target to"),
             _ => ("pattern", Severity::High, "rewrote"),
         };
-        tell(record, cx, &arn, (aspect, severity, did));
+        // A deployment sets the template's targets and no others.
+        tell(record, cx, &arn, (aspect, severity, did), deployed && event != "PutTargets");
         Ok(())
     }
 }
@@ -170,10 +187,10 @@ fn bus(record: &Record<'_>, cx: &mut Cx<'_>) {
             "events describe-event-bus",
             &[("--name", name), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+    report_change(record, cx, stop_caller(seen, record), false);
 }
 
-fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str)) {
+fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str), explained: bool) {
     let ((aspect, severity, did), name, request) = (what, last_part(arn), record.request());
     let targets: Vec<&str> =
         items_at(request, &["targets"]).into_iter().filter_map(|target| text_at(target, &["arn"])).collect();
@@ -203,20 +220,14 @@ fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, 
         }
         _ => seen,
     };
-    let removed = record.event_name.or_empty() == "RemoveTargets";
-    let done = match (aspect, did) {
-        ("targets", _) if removed && OPTIONAL.iter().any(|rule| name.ends_with(rule)) => ByDeployment::Seldom,
-        ("state", "disabled") | ("targets" | "other targets", _) => ByDeployment::Never,
-        _ => ByDeployment::Often,
-    };
-    report_change(record, cx, stop_caller(seen, record), done);
+    report_change(record, cx, stop_caller(seen, record), explained);
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -225,7 +236,7 @@ mod tests {
     }
 
     fn undone(bad: &str, good: &str) {
-        let (bad, good) = (fired(&EventRule, bad), observe(&EventRule, good));
+        let (bad, good) = (fired(&EventRule, bad), deploying(&EventRule, good));
         assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
         assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{good:?}");
     }
@@ -313,12 +324,15 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_is_low() {
-        fires_at(
-            &EventRule,
-            Severity::Low,
-            &by_stack("events", "DeleteRule", json!({"name": "keepwatch-calls-9"})),
-        );
+    fn a_deployment_is_low_and_another_stack_is_not() {
+        let deleted = by_stack("events", "DeleteRule", json!({"name": "keepwatch-calls-9"}));
+        deploys_at(&EventRule, Severity::Low, &deleted);
+        foreign_at(&EventRule, Severity::Critical, &deleted);
+        let narrowed = json!({"name": "keepwatch-calls-1", "eventPattern": "{\"source\":[\"x\"]}"});
+        let narrowed = by_stack("events", "PutRule", narrowed);
+        let seen = foreign_at(&EventRule, Severity::High, &narrowed);
+        assert_eq!(seen.subject.aspect.as_deref(), Some("pattern"));
+        assert!(deploying(&EventRule, &narrowed).iter().all(|one| one.verdict == Verdict::Passing));
         // The name of a pipeline does not help: only CloudFormation's own calls are part of a deployment.
         let agent = json!({"requestParameters": {"name": "keepwatch-root"},
             "userAgent": "cloudformation.amazonaws.com"});
@@ -343,7 +357,7 @@ mod tests {
                 Severity::High,
             ),
         ] {
-            let seen = observe(&EventRule, &by_stack("events", event, request));
+            let seen = deploying(&EventRule, &by_stack("events", event, request));
             let worst = seen.iter().max_by_key(|one| one.severity).expect("an observation");
             assert_eq!((worst.severity, worst.verdict), (severity, Verdict::Failing), "{event}");
             assert!(worst.details.iter().any(|(name, _)| *name == "CloudFormation"), "{event}");
@@ -365,10 +379,14 @@ mod tests {
         quiet(&EventRule, &[events("EnableRule", elsewhere)]);
         // Whoever takes his own rules out again deploys exactly this.
         let optional = json!({"rule": "keepwatch-own-rules", "ids": ["intake"]});
-        fires_at(&EventRule, Severity::Medium, &by_stack("events", "RemoveTargets", optional));
+        let optional = by_stack("events", "RemoveTargets", optional);
+        deploys_at(&EventRule, Severity::Low, &optional);
+        foreign_at(&EventRule, Severity::Critical, &optional);
         // The heartbeat says what the template gives it to say.
-        let beat =
-            observe(&EventRule, &by_stack("events", "PutTargets", targets("keepwatch-heartbeat", constant)));
+        let beat = deploying(
+            &EventRule,
+            &by_stack("events", "PutTargets", targets("keepwatch-heartbeat", constant)),
+        );
         assert_eq!(beat[0].verdict, Verdict::Passing);
     }
 

@@ -1,4 +1,5 @@
-use super::common::{ByDeployment, deployed, is_ours, report_change};
+use super::common::is_ours;
+use super::deployment::{by_cloudformation, deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -12,8 +13,9 @@ declare_rule! {
     /// ## What to do
     /// Deploy the stack again from code that you trust. Look at what the caller did since.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it sets again closes the finding. A reserved concurrency or
-    /// an event source that is switched off is not low: no deployment does that.
+    /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low, and
+    /// what it sets again closes the finding. A reserved concurrency or an event source that is switched off is not low:
+    /// no deployment does that.
     Function {
         id: "self-function-changed",
         title: "One of Keepwatch's functions was tampered with",
@@ -142,14 +144,6 @@ impl Rule for Function {
         // Lambda's names end with the version of its interface.
         let event = record.event_name.or_empty();
         let event = event.split("20").next().unwrap_or(event);
-        let deployed = deployed(record);
-        // Any stack can have CloudFormation add one: it stays on record besides.
-        if deployed && event == "AddPermission" {
-            let title = format!("{who} set Keepwatch's function {name}");
-            cx.report(cx.passing(&arn, title).aspect("permission"));
-        }
-        let pass =
-            |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
         let uuid = text_at(request, &["uUID"]).or_else(|| text_at(request, &["uuid"])).unwrap_or("source");
         let limit = number_at(request, &["reservedConcurrentExecutions"]);
         // The template filters what notify and securityhub get from the stream, and nothing of what detect gets.
@@ -157,6 +151,20 @@ impl Rule for Function {
             && (flag_at(request, &["enabled"]) == Some(false)
                 || (filters(record) && name.ends_with("-detect")));
         let foreign = FOREIGN.iter().find(|(calls, ..)| calls.contains(&event));
+        let deployed = match event {
+            _ if muted || foreign.is_some() => false,
+            "PutFunctionConcurrency" | "DeleteFunctionConcurrency" | "DeleteFunctionUrlConfig" => false,
+            // The function for Security Hub comes and goes with its parameter; the others stay.
+            "DeleteFunction" => name.ends_with("-securityhub"),
+            _ => true,
+        } && deployed(record, cx)?;
+        // What a deployment adds stays on record besides.
+        if deployed && event == "AddPermission" {
+            let title = format!("{who} set Keepwatch's function {name}");
+            cx.report(cx.passing(&arn, title).aspect("permission"));
+        }
+        let pass =
+            |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
         let (aspect, severity, did) = match event {
             _ if let Some((_, aspect, severity, did)) = foreign => (*aspect, *severity, *did),
             "DeleteFunctionUrlConfig" => return report(cx, vec![pass("url")]),
@@ -169,10 +177,10 @@ impl Rule for Function {
             "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
             "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
             // The template gives a function one source, which comes back under another id.
-            "CreateEventSourceMapping" if deployed && !muted => {
+            "CreateEventSourceMapping" if deployed => {
                 return report(cx, vec![pass("event source")]);
             }
-            "CreateEventSourceMapping" if deployed => {
+            "CreateEventSourceMapping" if muted && by_cloudformation(record) => {
                 ("event source", Severity::Critical, "connected, without letting events through,")
             }
             "CreateEventSourceMapping" => {
@@ -233,16 +241,7 @@ impl Rule for Function {
             ),
             _ => seen,
         };
-        let done = match event {
-            "PutFunctionConcurrency" => ByDeployment::Never,
-            _ if foreign.is_some() => ByDeployment::Never,
-            _ if muted => ByDeployment::Never,
-            // The function for Security Hub comes and goes with its parameter; the others stay.
-            "DeleteFunction" if !name.ends_with("-securityhub") => ByDeployment::Never,
-            "DeleteEventSourceMapping" => ByDeployment::Seldom,
-            _ => ByDeployment::Often,
-        };
-        report_change(record, cx, stop_caller(seen, record), done);
+        report_change(record, cx, stop_caller(seen, record), deployed);
         Ok(())
     }
 }
@@ -313,7 +312,7 @@ fn pipe(record: &Record<'_>, cx: &mut Cx<'_>) {
                 "pipes describe-pipe",
                 &[("--name", pipe), ("--region", region(record))],
             );
-        report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+        report_change(record, cx, stop_caller(seen, record), false);
     }
 }
 
@@ -342,7 +341,7 @@ fn function<'r>(record: &'r Record<'_>) -> Option<&'r str> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -449,7 +448,7 @@ mod tests {
                 by_stack("lambda", "CreateFunction20150331", of("keepwatch-detect")),
             ),
         ] {
-            let (bad, good) = (fires_at(&Function, Severity::Critical, &bad), observe(&Function, &good));
+            let (bad, good) = (fires_at(&Function, Severity::Critical, &bad), deploying(&Function, &good));
             assert!(good.iter().all(|o| o.verdict == Verdict::Passing));
             assert!(good.iter().any(|o| o.finding_id() == bad.finding_id()), "{bad:?} {good:?}");
         }
@@ -459,27 +458,31 @@ mod tests {
             &mapping("DeleteEventSourceMapping20150331", json!(null)),
         );
         let back = by_stack("lambda", "CreateEventSourceMapping20150331", of("keepwatch-detect"));
-        let back = observe(&Function, &back);
+        let back = deploying(&Function, &back);
         assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
         let gone = fired(&Function, &lambda("RemovePermission20150331v2", of("keepwatch-notify")));
         let back = by_stack("lambda", "AddPermission20150331v2", of("keepwatch-notify"));
-        let back = observe(&Function, &back);
+        let back = deploying(&Function, &back);
         assert_eq!((back.len(), back[1].severity), (2, Severity::Low));
         assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, gone.finding_id()));
     }
 
     #[test]
-    fn a_deployment_is_low() {
-        fires_at(
-            &Function,
-            Severity::Low,
-            &by_stack("lambda", "RemovePermission20150331v2", of("keepwatch-notify")),
-        );
-        fires_at(
-            &Function,
-            Severity::Low,
-            &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-securityhub")),
-        );
+    fn a_deployment_is_low_and_another_stack_is_not() {
+        for (event, name, severity) in [
+            ("RemovePermission20150331v2", "keepwatch-notify", Severity::High),
+            ("DeleteFunction20150331", "keepwatch-securityhub", Severity::Critical),
+            ("DeleteEventSourceMapping20150331", "keepwatch-detect", Severity::Critical),
+        ] {
+            let event = by_stack("lambda", event, of(name));
+            deploys_at(&Function, Severity::Low, &event);
+            foreign_at(&Function, severity, &event);
+        }
+        for event in ["UpdateFunctionCode20150331v2", "UpdateFunctionConfiguration20150331v2"] {
+            let event = by_stack("lambda", event, of("keepwatch-detect"));
+            foreign_at(&Function, Severity::Critical, &event);
+            assert!(deploying(&Function, &event).iter().all(|one| one.verdict == Verdict::Passing));
+        }
     }
 
     #[test]
@@ -495,9 +498,9 @@ mod tests {
                 json!({"functionName": name, "uUID": "a1", "enabled": false}),
             ),
         ] {
-            fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
+            deploys_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
         }
-        fires_at(
+        deploys_at(
             &Function,
             Severity::Critical,
             &by_stack("lambda", "DeleteFunction20150331", of("keepwatch-detect")),
@@ -512,10 +515,10 @@ mod tests {
                 "filterCriteria": filter}),
             ),
         ] {
-            fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
+            deploys_at(&Function, Severity::Critical, &by_stack("lambda", event, request));
         }
         let some = json!({"functionName": name, "reservedConcurrentExecutions": 1});
-        fires_at(&Function, Severity::Medium, &by_stack("lambda", "PutFunctionConcurrency20171031", some));
+        deploys_at(&Function, Severity::Medium, &by_stack("lambda", "PutFunctionConcurrency20171031", some));
     }
 
     #[test]

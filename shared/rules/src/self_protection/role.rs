@@ -1,7 +1,8 @@
 use keepwatch_base::wildcard;
 use keepwatch_policy::{Document, Effect};
 
-use super::common::{ByDeployment, Needed, denies, deployed, foreign_policy, is_ours, report_change};
+use super::common::{Needed, denies, foreign_policy, is_ours};
+use super::deployment::{deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -15,8 +16,10 @@ declare_rule! {
     /// Deploy the stack again, which sets the role's policies right, and detach what the template does not
     /// name.
     /// ## False positives
-    /// Deployments: what CloudFormation takes away is low, and what it sets again closes the finding. A policy that denies
-    /// or is attached, a boundary, a role that Lambda may no longer assume: no deployment does that, but any stack can.
+    /// Deployments: what CloudFormation changes within an hour after the same principal deployed Keepwatch's stack is low,
+    /// and what it sets again closes the finding. A policy that denies or is attached, a boundary, a role that Lambda may no
+    /// longer assume: no deployment does that, but any stack can. A second stack of the same name in another region: IAM
+    /// tells here of its roles, and nothing tells here of its deployments.
     Role {
         id: "self-role-changed",
         title: "The role of one of Keepwatch's functions was tampered with",
@@ -39,12 +42,8 @@ impl Rule for Role {
         let Some(name) = text_at(request, &["roleName"]).filter(|name| is_ours(cx, name)) else {
             return Ok(());
         };
-        if record.event_name.or_empty() == "CreateRole" && deployed(record) {
-            let title = format!("A deployment made Keepwatch's role {name}");
-            cx.report(cx.passing(record.iam_arn("role", name), title).aspect("DeleteRole"));
-            return Ok(());
-        }
-        let did = match record.event_name.or_empty() {
+        let event = record.event_name.or_empty();
+        let did = match event {
             "DeleteRole" => "deleted",
             "PutRolePolicy" => "wrote an inline policy of",
             "DeleteRolePolicy" => "deleted an inline policy of",
@@ -60,17 +59,23 @@ impl Rule for Role {
         let policy =
             ["policyName", "policyArn", "permissionsBoundary"].iter().find_map(|p| text_at(request, &[p]));
         let arn = record.iam_arn("role", name);
-        let mut aspect = policy.unwrap_or(record.event_name.or_empty());
+        let mut aspect = policy.unwrap_or(event);
         let sets = ["Put", "Attach", "UpdateAssume"];
         // A stack that is only named after Keepwatch's may do with its own roles what it likes.
         let functions = ["-DetectRole", "-NotifyRole", "-SecurityHubRole"].iter().any(|id| name.contains(id));
         let foreign = if functions { foreign(record, cx) } else { None };
-        if deployed(record)
-            && foreign.is_none()
-            && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb))
-        {
+        let taken = event.starts_with("Delete");
+        // The role of the function for Security Hub comes and goes with its parameter; the others stay.
+        let never = foreign.is_some() || (taken && functions && !name.contains("-SecurityHubRole"));
+        let deployed = !never && deployed(record, cx)?;
+        if deployed && event == "CreateRole" {
+            let title = format!("A deployment made Keepwatch's role {name}");
+            cx.report(cx.passing(arn, title).aspect("DeleteRole"));
+            return Ok(());
+        }
+        if deployed && sets.iter().any(|verb| event.starts_with(verb)) {
             cx.report(cx.passing(&arn, format!("A deployment set Keepwatch's role {name}")).aspect(aspect));
-            // Any stack can have CloudFormation set it: it stays on record besides.
+            // What a deployment sets stays on record besides.
             aspect = "deployment";
         }
         let document = value_at(request, &["policyDocument"]).and_then(|document| document.as_str());
@@ -82,15 +87,11 @@ impl Rule for Role {
             .detail_if("Document", document)
             .step("Which policies has it now?", "iam list-attached-role-policies", &[("--role-name", name)])
             .step("And which inline policies?", "iam list-role-policies", &[("--role-name", name)]);
-        let taken = record.event_name.or_empty().starts_with("Delete");
-        let (seen, done) = match foreign {
-            Some(why) => (seen.because(as_sentence(&why)), ByDeployment::Never),
-            // The role of the function for Security Hub comes and goes with its parameter; the others stay.
-            None if taken && name.contains("-SecurityHubRole") => (seen, ByDeployment::Seldom),
-            None if taken && functions => (seen, ByDeployment::Never),
-            None => (seen, ByDeployment::Often),
+        let seen = match foreign {
+            Some(why) => seen.because(as_sentence(&why)),
+            None => seen,
         };
-        report_change(record, cx, stop_caller(seen, record), done);
+        report_change(record, cx, stop_caller(seen, record), deployed);
         Ok(())
     }
 }
@@ -170,7 +171,7 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -206,8 +207,12 @@ mod tests {
     fn a_deployment_is_low() {
         let request = json!({"roleName": "keepwatch-NotifyRole-A1B2C3", "policyName": "notify"});
         let hub = json!({"roleName": "keepwatch-SecurityHubRole-A1B2C3", "policyName": "securityhub"});
-        fires_at(&Role, Severity::Medium, &by_stack("iam", "DeleteRolePolicy", hub));
-        let set = observe(&Role, &by_stack("iam", "PutRolePolicy", request));
+        let hub = by_stack("iam", "DeleteRolePolicy", hub);
+        deploys_at(&Role, Severity::Low, &hub);
+        foreign_at(&Role, Severity::High, &hub);
+        let written = by_stack("iam", "PutRolePolicy", request);
+        foreign_at(&Role, Severity::High, &written);
+        let set = deploying(&Role, &written);
         assert_eq!(set.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing, Verdict::Failing]);
         assert_eq!(set[1].severity, Severity::Low);
     }
@@ -222,12 +227,12 @@ mod tests {
             ("UpdateAssumeRolePolicy", "UpdateAssumeRolePolicy"),
         ] {
             let bad = fired(&Role, &iam(bad, json!(role)));
-            let good = observe(&Role, &by_stack("iam", good, request.clone()));
+            let good = deploying(&Role, &by_stack("iam", good, request.clone()));
             assert_eq!((good[0].verdict, good[0].finding_id()), (Verdict::Passing, bad.finding_id()));
         }
         let role = json!({"roleName": role});
         let gone = fired(&Role, &call("iam", "DeleteRole", json!({"requestParameters": role})));
-        let made = observe(&Role, &by_stack("iam", "CreateRole", role));
+        let made = deploying(&Role, &by_stack("iam", "CreateRole", role));
         assert_eq!((made[0].verdict, made[0].finding_id()), (Verdict::Passing, gone.finding_id()));
     }
 
@@ -253,12 +258,12 @@ mod tests {
             ),
         ] {
             // And none of it is good news.
-            fires_at(&Role, Severity::High, &by_stack("iam", event, request));
+            deploys_at(&Role, Severity::High, &by_stack("iam", event, request));
         }
         // A policy of another stack's that has the name of ours takes its place, and its end takes ours away.
         for event in ["DeleteRolePolicy", "DeleteRole"] {
             let gone = json!({"roleName": role, "policyName": "notify"});
-            fires_at(&Role, Severity::High, &by_stack("iam", event, gone));
+            deploys_at(&Role, Severity::High, &by_stack("iam", event, gone));
         }
         let written = |topic: &str, actions: &str| {
             let statements = json!([
@@ -270,17 +275,17 @@ mod tests {
             by_stack("iam", "PutRolePolicy", request)
         };
         let own = "arn:aws:sns:us-east-1:111122223333:keepwatch-AlertTopic-A1B2C3";
-        let seen = observe(&Role, &written(own, "dynamodb:*"));
+        let seen = deploying(&Role, &written(own, "dynamodb:*"));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
         for other in
             ["arn:aws:sns:us-east-1:111122223333:shop", "arn:aws:sns:us-east-1:111122223333:keepwatch-no"]
         {
-            let less = fires_at(&Role, Severity::High, &written(other, "dynamodb:*"));
+            let less = deploys_at(&Role, Severity::High, &written(other, "dynamodb:*"));
             assert!(less.reason.starts_with("The policy does not allow sns:Publish"), "{}", less.reason);
         }
-        fires_at(&Role, Severity::High, &written(own, "dynamodb:GetItem"));
+        deploys_at(&Role, Severity::High, &written(own, "dynamodb:GetItem"));
         let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
-        let seen = observe(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
+        let seen = deploying(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
     }
 

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::common::is_ours;
+use super::common::{Deployer, deployments_by, is_ours};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -15,7 +15,10 @@ declare_rule! {
     /// If nobody of you deployed, look at the stack's events and template, and deploy again from code that
     /// you trust.
     /// ## False positives
-    /// Your own deployments: one mail a day at the most, which says that a deployment took place.
+    /// Your own deployments: one mail a day at the most, which says that a deployment took place. After an installation, and
+    /// after an update from a version that did not listen for deployments, one more: that CloudFormation changed
+    /// Keepwatch's resources and no deployment had been heard. A service role that no call names is not known: name it by
+    /// `--role-arn` at least every forty days, or each change is told by itself.
     Stack {
         id: "self-stack-changed",
         title: "Keepwatch's stack was deployed again or deleted",
@@ -37,6 +40,9 @@ impl Rule for Stack {
         let own =
             |name: &&str| !cx.config.stack.is_empty() && (*name == cx.config.stack || is_ours(cx, name));
         let Some(name) = stacks(request).into_iter().find(own) else { return Ok(()) };
+        if name == cx.config.stack {
+            remember(record, cx)?;
+        }
         let arn = record.arn("cloudformation", &format!("stack/{name}"));
         let (aspect, severity, title) = match record.event_name.or_empty() {
             "DeleteStack" => ("stack", Severity::Critical, format!("{who} deletes Keepwatch: stack {name}")),
@@ -94,6 +100,30 @@ impl Rule for Stack {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// The calls that have CloudFormation change resources. A change set that is only made changes none.
+const DEPLOYS: [&str; 6] = [
+    "CreateStack",
+    "UpdateStack",
+    "ExecuteChangeSet",
+    "CancelUpdateStack",
+    "RollbackStack",
+    "ContinueUpdateRollback",
+];
+
+/// Counts a deployment of Keepwatch's own stack, so that what CloudFormation then changes can be told from what it does for
+/// another stack.
+fn remember(record: &Record<'_>, cx: &Cx<'_>) -> Outcome {
+    let mut deployers = Vec::new();
+    if DEPLOYS.contains(&record.event_name.or_empty()) {
+        deployers.extend([Deployer::Caller(acting_principal(record)), Deployer::Anybody]);
+    }
+    deployers.extend(text_at(record.request(), &["roleARN"]).map(Deployer::Role));
+    for deployer in deployers {
+        cx.count(&deployments_by(record, cx, &deployer), TEN_MINUTES)?;
+    }
+    Ok(())
 }
 
 /// The stack's own name.

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
-use super::common::{ByDeployment, Needed, foreign_policy, is_ours, report_change};
+use super::common::{Needed, foreign_policy, is_ours};
+use super::deployment::{deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -16,9 +17,9 @@ declare_rule! {
     /// Deploy the stack again, and restore the table from its point-in-time backup. Look at the account's
     /// event history for the time that was wiped out.
     /// ## False positives
-    /// Deployments: what CloudFormation does is low, and what it encrypts with another key is medium. What is deleted, a
-    /// queue policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is switched off: no
-    /// deployment does that, and it is not low.
+    /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low. What
+    /// is deleted, a queue policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is
+    /// switched off: no deployment does that, and it is not low.
     Storage {
         id: "self-storage-changed",
         title: "One of Keepwatch's tables or queues was tampered with",
@@ -51,19 +52,18 @@ impl Rule for Storage {
         } else {
             table(record, cx)
         }
-        Ok(())
     }
 }
 
-fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
+fn queue(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     if record.event_name.or_empty() == "StartMessageMoveTask" {
         moved(record, cx);
-        return;
+        return Ok(());
     }
-    let Some(url) = text_at(record.request(), &["queueUrl"]) else { return };
+    let Some(url) = text_at(record.request(), &["queueUrl"]) else { return Ok(()) };
     let name = last_part(url);
     if !is_ours(cx, name) {
-        return;
+        return Ok(());
     }
     let (aspect, severity, did) = match record.event_name.or_empty() {
         "DeleteQueue" => ("queue", Severity::Critical, "deleted"),
@@ -86,14 +86,9 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
     let foreign = policy
         .and_then(|policy| foreign_policy(record, policy, Some(&needed)))
         .or_else(|| attributes.and_then(odd_setting));
-    let key = attributes.and_then(|set| text_at(set, &["KmsMasterKeyId"]));
-    let done = match record.event_name.or_empty() {
-        // A deployment keeps what it no longer names.
-        "PurgeQueue" | "DeleteQueue" | "AddPermission" | "RemovePermission" => ByDeployment::Never,
-        _ if foreign.is_some() => ByDeployment::Never,
-        _ if key.is_some() => ByDeployment::Seldom,
-        _ => ByDeployment::Often,
-    };
+    // A deployment keeps what it no longer names.
+    let sets = record.event_name.or_empty() == "SetQueueAttributes";
+    let explained = sets && foreign.is_none() && deployed(record, cx)?;
     let because = foreign.map_or_else(
         || "The queues hold events that are not judged yet.".to_owned(),
         |why| as_sentence(&format!("The queues hold events that are not judged yet, and {why}")),
@@ -110,7 +105,8 @@ fn queue(record: &Record<'_>, cx: &mut Cx<'_>) {
             "sqs get-queue-attributes --attribute-names All",
             &[("--queue-url", url), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record), done);
+    report_change(record, cx, stop_caller(seen, record), explained);
+    Ok(())
 }
 
 /// Messages are moved from one dead-letter queue into another queue, or back to where they came from.
@@ -149,7 +145,7 @@ fn moved(record: &Record<'_>, cx: &mut Cx<'_>) {
         "sqs list-message-move-tasks",
         &[("--source-arn", from.map_or(arn, |(arn, _)| arn)), ("--region", region(record))],
     );
-    report_change(record, cx, stop_caller(seen, record), ByDeployment::Never);
+    report_change(record, cx, stop_caller(seen, record), false);
 }
 
 /// What a call sets that no deployment does: the template keeps messages for two weeks, delays none, hides them for
@@ -173,7 +169,7 @@ fn odd_setting(attributes: &Value) -> Option<String> {
     odd.iter().find(|(_, odd)| *odd).map(|(name, _)| format!("no deployment sets {name} so"))
 }
 
-fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
+fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let (who, request) = (caller_name(record), record.request());
     let given = text_at(request, &["tableName"])
         .or_else(|| text_at(request, &["resourceArn"]))
@@ -185,7 +181,7 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
     // A table may be given by its ARN, table/NAME, and its stream by table/NAME/stream/LABEL.
     let short = |given: &'_ str| given.split_once("table/").map_or(given, |(_, rest)| rest).to_owned();
     let given = given.map(short).unwrap_or_default();
-    let Some(name) = given.split('/').next().filter(|name| is_ours(cx, name)) else { return };
+    let Some(name) = given.split('/').next().filter(|name| is_ours(cx, name)) else { return Ok(()) };
     let arn = record.arn("dynamodb", &format!("table/{name}"));
     let protected = flag_at(request, &["deletionProtectionEnabled"]);
     let backups = flag_at(request, &["pointInTimeRecoverySpecification", "pointInTimeRecoveryEnabled"]);
@@ -214,7 +210,7 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
                 cx.passing(arn, format!("{who} switched on the backups of Keepwatch's table {name}"))
                     .aspect("backups"),
             );
-            return;
+            return Ok(());
         }
         "UpdateContinuousBackups" => ("backups", Severity::High, "switched off the backups of"),
         "UpdateTable" if stream == Some(false) => {
@@ -224,9 +220,10 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
             ("protection", Severity::High, "took away the deletion protection of")
         }
         "UpdateTable" if mended && request.as_object().is_some_and(|set| set.keys().all(|key| good(key))) => {
-            return;
+            return Ok(());
         }
-        "UpdateTable" => ("settings", Severity::Medium, "changed the settings of"),
+        // Without its index or its throughput nothing that waits is swept up.
+        "UpdateTable" => ("settings", Severity::High, "changed the settings of"),
         "UpdateTimeToLive" => ("expiry", Severity::High, "changed when items expire of"),
         // Nobody can make it while it is there.
         "CreateTable" | "ImportTable" | "RestoreTableFromBackup" | "RestoreTableToPointInTime" => {
@@ -261,23 +258,17 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) {
             &[("--table-name", name), ("--region", region(record))],
         );
     let expires = flag_at(request, &["timeToLiveSpecification", "enabled"]) == Some(true);
-    let done = match aspect {
-        "settings" if text_at(request, &["sSESpecification", "kMSMasterKeyId"]).is_some() => {
-            ByDeployment::Seldom
-        }
-        "settings" => ByDeployment::Often,
-        "expiry" if expires => ByDeployment::Often,
-        _ if event == "CreateTable" => ByDeployment::Often,
-        _ => ByDeployment::Never,
-    };
-    report_change(record, cx, stop_caller(seen, record), done);
+    let sets = aspect == "settings" || (aspect == "expiry" && expires) || event == "CreateTable";
+    let explained = sets && deployed(record, cx)?;
+    report_change(record, cx, stop_caller(seen, record), explained);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -312,7 +303,7 @@ mod tests {
             Severity::High,
             &table("UpdateTable", json!({"deletionProtectionEnabled": false})),
         );
-        fires_at(&Storage, Severity::Medium, &table("UpdateTable", json!({"billingMode": "PROVISIONED"})));
+        fires_at(&Storage, Severity::High, &table("UpdateTable", json!({"billingMode": "PROVISIONED"})));
         // What is put right does not excuse what else the call sets.
         let mixed = json!({"deletionProtectionEnabled": true, "billingMode": "PROVISIONED",
             "provisionedThroughput": {"readCapacityUnits": 1, "writeCapacityUnits": 1}});
@@ -399,8 +390,14 @@ mod tests {
 
     #[test]
     fn a_deployment_is_low() {
-        fires_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", json!({"queueUrl": QUEUE})));
-        fires_at(&Storage, Severity::Low, &by_stack("dynamodb", "UpdateTable", json!({"tableName": TABLE})));
+        for event in [
+            by_stack("sqs", "SetQueueAttributes", json!({"queueUrl": QUEUE})),
+            by_stack("dynamodb", "UpdateTable", json!({"tableName": TABLE})),
+            by_stack("dynamodb", "CreateTable", json!({"tableName": TABLE})),
+        ] {
+            deploys_at(&Storage, Severity::Low, &event);
+            foreign_at(&Storage, Severity::High, &event);
+        }
     }
 
     #[test]
@@ -416,23 +413,23 @@ mod tests {
         };
         let own = "arn:aws:events:us-east-1:111122223333:rule/keepwatch-*";
         let denial = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"});
-        fires_at(&Storage, Severity::Low, &queue(json!([rules(own)])));
-        let denied = fires_at(&Storage, Severity::High, &queue(json!([rules(own), denial])));
+        deploys_at(&Storage, Severity::Low, &queue(json!([rules(own)])));
+        let denied = deploys_at(&Storage, Severity::High, &queue(json!([rules(own), denial])));
         assert!(denied.reason.ends_with("and the policy denies sqs:*."), "{}", denied.reason);
         // Without what lets the rules send, the queue stays empty.
-        fires_at(
+        deploys_at(
             &Storage,
             Severity::High,
             &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/shop")])),
         );
-        fires_at(
+        deploys_at(
             &Storage,
             Severity::High,
             &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/keepwatch-no-such-rule")])),
         );
         let mut elsewhere = rules(own);
         elsewhere["Resource"] = json!("arn:aws:sqs:us-east-1:111122223333:shop");
-        fires_at(&Storage, Severity::High, &queue(json!([elsewhere])));
+        deploys_at(&Storage, Severity::High, &queue(json!([elsewhere])));
         // Conditions that no rule of ours, or not every one, ever meets.
         for (operator, key, value) in [
             ("StringEquals", "aws:SourceArn", json!(own)),
@@ -446,7 +443,7 @@ mod tests {
         ] {
             let mut narrow = rules(own);
             narrow["Condition"] = json!({operator: {key: value}});
-            fires_at(&Storage, Severity::High, &queue(json!([narrow])));
+            deploys_at(&Storage, Severity::High, &queue(json!([narrow])));
         }
         let mut everybody_but = rules(own);
         let members = everybody_but.as_object_mut().expect("a statement");
@@ -455,36 +452,36 @@ mod tests {
             "NotResource".to_owned(),
             json!("arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3"),
         );
-        fires_at(&Storage, Severity::High, &queue(json!([everybody_but])));
+        deploys_at(&Storage, Severity::High, &queue(json!([everybody_but])));
         for (name, value) in
             [("MessageRetentionPeriod", "60"), ("DelaySeconds", "900"), ("MaximumMessageSize", "1024")]
         {
             let request = json!({"queueUrl": QUEUE, "attributes": {name: value}});
-            fires_at(&Storage, Severity::High, &by_stack("sqs", "SetQueueAttributes", request));
+            deploys_at(&Storage, Severity::High, &by_stack("sqs", "SetQueueAttributes", request));
         }
         let kept = json!({"queueUrl": QUEUE, "attributes": {"MessageRetentionPeriod": "1209600", "VisibilityTimeout": "180"}});
-        fires_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", kept));
+        deploys_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", kept));
         let alone = json!([{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sqs:*", "Resource": "*"}]);
-        fires_at(&Storage, Severity::High, &queue(alone));
-        fires_at(&Storage, Severity::Critical, &by_stack("sqs", "PurgeQueue", json!({"queueUrl": QUEUE})));
-        fires_at(&Storage, Severity::Critical, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
+        deploys_at(&Storage, Severity::High, &queue(alone));
+        deploys_at(&Storage, Severity::Critical, &by_stack("sqs", "PurgeQueue", json!({"queueUrl": QUEUE})));
+        deploys_at(&Storage, Severity::Critical, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
         let policy = json!({"resourceArn": format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"), "policy": "{}"});
-        fires_at(&Storage, Severity::High, &by_stack("dynamodb", "PutResourcePolicy", policy));
+        deploys_at(&Storage, Severity::High, &by_stack("dynamodb", "PutResourcePolicy", policy));
         let table = |event: &str, mut request: Value| {
             request["tableName"] = json!(TABLE);
             by_stack("dynamodb", event, request)
         };
         let stream = json!({"streamSpecification": {"streamEnabled": false}});
-        fires_at(&Storage, Severity::Critical, &table("UpdateTable", stream));
-        fires_at(
+        deploys_at(&Storage, Severity::Critical, &table("UpdateTable", stream));
+        deploys_at(
             &Storage,
             Severity::High,
             &table("UpdateTable", json!({"deletionProtectionEnabled": false})),
         );
         let expiry =
             |on: bool| json!({"timeToLiveSpecification": {"enabled": on, "attributeName": "expires_at"}});
-        fires_at(&Storage, Severity::High, &table("UpdateTimeToLive", expiry(false)));
-        fires_at(&Storage, Severity::Low, &table("UpdateTimeToLive", expiry(true)));
+        deploys_at(&Storage, Severity::High, &table("UpdateTimeToLive", expiry(false)));
+        deploys_at(&Storage, Severity::Low, &table("UpdateTimeToLive", expiry(true)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
-use super::common::{ByDeployment, Needed, foreign_policy, is_ours, report_change};
+use super::common::{Needed, foreign_policy, is_ours};
+use super::deployment::{deployed, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -15,9 +16,9 @@ declare_rule! {
     /// Compare the subscriptions with who should get alerts. Remove the ones you do not know; deploy the
     /// stack again for the rest.
     /// ## False positives
-    /// A colleague or a chat tool that is added on purpose. Deployments are low, unless they subscribe or unsubscribe an
-    /// address or set a key, which any stack may (medium). A policy that denies, a filter on a subscription: no deployment
-    /// writes those, and they are not low. A person who follows the link to confirm or to unsubscribe in a mail
+    /// A colleague or a chat tool that is added on purpose. What CloudFormation does within an hour after the same principal
+    /// deployed Keepwatch's stack is low. A policy that denies, a filter on a subscription: no deployment writes those, and
+    /// they are not low. A person who follows the link to confirm or to unsubscribe in a mail
     /// does so without signing in: CloudTrail does not record that, and this rule cannot tell it.
     Topic {
         id: "self-topic-changed",
@@ -99,34 +100,32 @@ impl Rule for Topic {
             ),
             None => seen,
         };
-        let (done, why) = by_deployment(record, cx, name);
+        let (sets, why) = by_deployment(record, cx, name);
         let seen = match why {
             Some(why) => seen.because(as_sentence(&why)),
             None => seen,
         };
-        report_change(record, cx, stop_caller(seen, record), done);
+        let explained = sets && deployed(record, cx)?;
+        report_change(record, cx, stop_caller(seen, record), explained);
         Ok(())
     }
 }
 
-/// Whether a deployment makes the change, and why the policy that it writes cannot be one of ours.
-fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment, Option<String>) {
+/// Whether a deployment can make the change, and why the policy that it writes cannot be one of ours.
+fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (bool, Option<String>) {
     let request = record.request();
     let attribute = text_at(request, &["attributeName"]).unwrap_or_default();
     // Alarms come to this topic by its policy; to the other, notify comes by its role.
     let alarms = name.contains("-OpsTopic");
     match (record.event_name.or_empty(), attribute) {
         ("DeleteTopic" | "AddPermission" | "RemovePermission" | "PutDataProtectionPolicy", _) => {
-            (ByDeployment::Never, None)
+            (false, None)
         }
-        ("Subscribe" | "Unsubscribe", _) => (ByDeployment::Seldom, None),
-        // Taking a key away is what an update from a stack with a key of its own does.
-        ("SetTopicAttributes", "KmsMasterKeyId") if text_at(request, &["attributeValue"]).is_none() => {
-            (ByDeployment::Often, None)
+        // Alarms cannot publish to a topic with a key that does not know them, and say so nowhere. Taking a key away is what
+        // an update from a stack with a key of its own does.
+        ("SetTopicAttributes", "KmsMasterKeyId") => {
+            (!alarms || text_at(request, &["attributeValue"]).is_none(), None)
         }
-        // Alarms cannot publish to a topic with a key that does not know them, and say so nowhere.
-        ("SetTopicAttributes", "KmsMasterKeyId") if alarms => (ByDeployment::Never, None),
-        ("SetTopicAttributes", "KmsMasterKeyId") => (ByDeployment::Seldom, None),
         ("SetTopicAttributes", "Policy") => {
             let topic = record.arn("sns", name);
             let any_alarm = [record.arn("cloudwatch", &format!("alarm:{}-~", cx.config.stack))];
@@ -138,12 +137,12 @@ fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment,
             };
             let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
             match foreign_policy(record, written, alarms.then_some(&needed)) {
-                Some(why) => (ByDeployment::Never, Some(why)),
-                None => (ByDeployment::Often, None),
+                Some(why) => (false, Some(why)),
+                None => (true, None),
             }
         }
-        ("SetSubscriptionAttributes", "FilterPolicy" | "FilterPolicyScope") => (ByDeployment::Never, None),
-        _ => (ByDeployment::Often, None),
+        ("SetSubscriptionAttributes", "FilterPolicy" | "FilterPolicyScope") => (false, None),
+        _ => (true, None),
     }
 }
 
@@ -151,7 +150,7 @@ fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (ByDeployment,
 mod tests {
     use serde_json::json;
 
-    use super::super::common::testing::by_stack;
+    use super::super::deployment::testing::*;
     use super::*;
     use crate::testing::*;
 
@@ -196,11 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_is_low_unless_it_subscribes_somebody() {
+    fn a_deployment_is_low_and_another_stack_is_not() {
         let attribute = json!({"topicArn": TOPIC, "attributeName": "DisplayName", "attributeValue": "x"});
-        fires_at(&Topic, Severity::Low, &by_stack("sns", "SetTopicAttributes", attribute));
+        let attribute = by_stack("sns", "SetTopicAttributes", attribute);
         let subscribe = json!({"topicArn": TOPIC, "protocol": "email", "endpoint": "me@example.com"});
-        fires_at(&Topic, Severity::Medium, &by_stack("sns", "Subscribe", subscribe));
+        let subscribe = by_stack("sns", "Subscribe", subscribe);
+        let gone = by_stack("sns", "Unsubscribe", json!({"subscriptionArn": format!("{TOPIC}:a1")}));
+        for event in [attribute, subscribe, gone] {
+            deploys_at(&Topic, Severity::Low, &event);
+            foreign_at(&Topic, Severity::High, &event);
+        }
     }
 
     #[test]
@@ -219,31 +223,30 @@ mod tests {
             by_stack("sns", "SetTopicAttributes", request)
         };
         // As the template writes them.
-        fires_at(&Topic, Severity::Low, &set(TOPIC, std::slice::from_ref(&tls)));
-        fires_at(&Topic, Severity::Low, &set(ops, &[tls.clone(), alarms("111122223333")]));
-        let denied = fires_at(&Topic, Severity::High, &set(TOPIC, &[tls.clone(), denial.clone()]));
+        deploys_at(&Topic, Severity::Low, &set(TOPIC, std::slice::from_ref(&tls)));
+        deploys_at(&Topic, Severity::Low, &set(ops, &[tls.clone(), alarms("111122223333")]));
+        let denied = deploys_at(&Topic, Severity::High, &set(TOPIC, &[tls.clone(), denial.clone()]));
         assert_eq!(denied.reason, "The policy denies sns:Publish.");
-        fires_at(&Topic, Severity::High, &set(ops, &[denial, alarms("111122223333")]));
+        deploys_at(&Topic, Severity::High, &set(ops, &[denial, alarms("111122223333")]));
         // Reads like the template's own, and denies what comes with TLS.
         let mut trick = tls.clone();
         trick["Condition"] = json!({"StringNotEquals": {"aws:SecureTransport": "false"}});
-        fires_at(&Topic, Severity::High, &set(TOPIC, &[trick]));
+        deploys_at(&Topic, Severity::High, &set(TOPIC, &[trick]));
         // Alarms that may not publish fail in silence.
-        fires_at(&Topic, Severity::High, &set(ops, &[tls]));
-        fires_at(&Topic, Severity::High, &set(ops, &[alarms("999988887777")]));
+        deploys_at(&Topic, Severity::High, &set(ops, &[tls]));
+        deploys_at(&Topic, Severity::High, &set(ops, &[alarms("999988887777")]));
         let filter = json!({"subscriptionArn": format!("{TOPIC}:a1"), "attributeName": "FilterPolicy",
             "attributeValue": "{\"x\":[\"y\"]}"});
-        fires_at(&Topic, Severity::High, &by_stack("sns", "SetSubscriptionAttributes", filter));
-        let gone = json!({"subscriptionArn": format!("{TOPIC}:a1")});
-        fires_at(&Topic, Severity::Medium, &by_stack("sns", "Unsubscribe", gone));
+        deploys_at(&Topic, Severity::High, &by_stack("sns", "SetSubscriptionAttributes", filter));
         let key = |topic: &str, key: &str| {
             let request =
                 json!({"topicArn": topic, "attributeName": "KmsMasterKeyId", "attributeValue": key});
             by_stack("sns", "SetTopicAttributes", request)
         };
-        fires_at(&Topic, Severity::Medium, &key(TOPIC, "alias/x"));
-        fires_at(&Topic, Severity::High, &key(ops, "alias/x"));
-        fires_at(&Topic, Severity::Low, &key(ops, ""));
+        deploys_at(&Topic, Severity::Low, &key(TOPIC, "alias/x"));
+        foreign_at(&Topic, Severity::High, &key(TOPIC, "alias/x"));
+        deploys_at(&Topic, Severity::High, &key(ops, "alias/x"));
+        deploys_at(&Topic, Severity::Low, &key(ops, ""));
     }
 
     #[test]
