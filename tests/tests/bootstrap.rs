@@ -146,6 +146,35 @@ fn a_change_waits_once_for_the_deployment_that_may_explain_it() {
 }
 
 #[test]
+fn a_stack_of_somebody_elses_that_replaces_the_code_is_told_and_a_deployment_is_not() {
+    let critical = |deployed: Option<&str>| {
+        let aws = AwsStub::http().unwrap();
+        let detect = detect(&aws);
+        // Changes have been heard before, so that this is no installation.
+        let mut events = vec![code_changed_by_a_stack("e1", 86_400)];
+        events.extend(deployed.map(|stack| {
+            let mut event: Value = serde_json::from_str(&code_changed_by_a_stack("e2", 300)).unwrap();
+            let detail = &mut event["detail"];
+            detail["eventSource"] = json!("cloudformation.amazonaws.com");
+            detail["eventName"] = json!("UpdateStack");
+            detail["requestParameters"] = json!({"stackName": stack});
+            detail["userIdentity"]["invokedBy"] = json!(null);
+            event.to_string()
+        }));
+        events.push(code_changed_by_a_stack("e3", 200));
+        for event in &events {
+            assert!(failures(&detect, &sqs_batch(&[("m", event)])).is_empty());
+        }
+        let ids: Vec<String> = aws.items().into_keys().collect();
+        let severities = ids.iter().filter_map(|id| attribute(&aws, id, "severity"));
+        severities.filter(|severity| severity == "CRITICAL").count()
+    };
+    assert_eq!(critical(Some("shop")), 1);
+    assert_eq!(critical(None), 1);
+    assert_eq!(critical(Some("keepwatch")), 0);
+}
+
+#[test]
 fn a_finding_that_cannot_be_written_is_not_lost() {
     let aws = AwsStub::http().unwrap();
     let detect = detect(&aws);
