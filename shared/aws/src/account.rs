@@ -289,8 +289,8 @@ impl LiveAccount {
                     Err(error) => Err(Otherwise::TryAgain(error.to_string())),
                 }
             }
-            Query::FirstSeen(FirstSeenQuery { key, member, time }) => {
-                let sight = first_sight::note(&self.journal, key, member, *time, now()).await;
+            Query::FirstSeen(FirstSeenQuery { key, member, time, kept }) => {
+                let sight = first_sight::note(&self.journal, key, member, *time, *kept, now()).await;
                 sight.map(Value::FirstSeen).map_err(Otherwise::TryAgain)
             }
         };

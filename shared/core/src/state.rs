@@ -124,6 +124,8 @@ pub struct FirstSeenQuery {
     pub member: String,
     /// When it was seen.
     pub time: Timestamp,
+    /// How long the set is remembered after its last member came.
+    pub kept: std::time::Duration,
 }
 
 /// What can hold an IAM policy.

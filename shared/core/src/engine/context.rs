@@ -10,6 +10,7 @@ use super::config::Config;
 use crate::about::About;
 use crate::event::{Body, Event};
 use crate::memory::first_sight::FirstSeen;
+use crate::memory::journal::RECEIPTS_KEPT;
 use crate::memory::window::WindowCount;
 use crate::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
 use crate::severity::Severity;
@@ -90,17 +91,24 @@ impl Cx<'_> {
     /// # Errors
     /// [`Interrupt`] until it is noted.
     pub fn first_sight(&self, key: &str, member: &str) -> Result<Option<Timestamp>, Interrupt> {
-        let seen = self.first_seen(self.about.id, key, member)?;
+        let seen = self.first_seen(self.about.id, key, member, RECEIPTS_KEPT)?;
         Ok(seen.is_new_member(self.time()).then_some(seen.any))
     }
 
-    /// Since when a member of a set of a rule's with this key has been seen, and since when any has.
+    /// Since when a member of a set of a rule's with this key has been seen, and since when any has. The set is remembered
+    /// for `kept` after its last member came.
     ///
     /// # Errors
     /// [`Interrupt`] until it is noted.
-    pub fn first_seen(&self, rule: &str, key: &str, member: &str) -> Result<FirstSeen, Interrupt> {
+    pub fn first_seen(
+        &self,
+        rule: &str,
+        key: &str,
+        member: &str,
+        kept: Duration,
+    ) -> Result<FirstSeen, Interrupt> {
         let (key, time) = (self.key_of(rule, key), self.time());
-        self.facts.first_seen(FirstSeenQuery { key, member: member.to_owned(), time })
+        self.facts.first_seen(FirstSeenQuery { key, member: member.to_owned(), time, kept })
     }
 
     /// Whether a rule has counted an event with this key, not longer than `span` before this one. Asking counts nothing.

@@ -85,7 +85,7 @@ impl SightSet {
     }
 }
 
-/// Adds a member to the set of this key in the journal.
+/// Adds a member to the set of this key in the journal, which is kept for so long from now.
 ///
 /// # Errors
 /// The journal's, or that others kept writing the set.
@@ -94,6 +94,7 @@ pub async fn note<J: Journal>(
     key: &str,
     member: &str,
     time: Timestamp,
+    kept: Duration,
     now: Timestamp,
 ) -> Result<FirstSeen, String> {
     let time = if time.is_ahead_of(now) { now } else { time };
@@ -101,7 +102,7 @@ pub async fn note<J: Journal>(
         seen.distrust_future(now);
         seen.add(member, time)
     };
-    journal::change(journal, &format!("seen#{key}"), now, add).await
+    journal::change(journal, &format!("seen#{key}"), now, kept, add).await
 }
 
 #[cfg(test)]

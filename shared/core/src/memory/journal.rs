@@ -69,7 +69,7 @@ pub fn counts_key_of(date: &str) -> String {
     format!("counts#{date}")
 }
 
-/// Changes an entry and keeps it for as long as receipts. `alter` is asked again when somebody else was faster; it says
+/// Changes an entry and keeps it for so long. `alter` is asked again when somebody else was faster; it says
 /// what came of it, and whether there is anything to write.
 ///
 /// # Errors
@@ -78,6 +78,7 @@ pub async fn change<J: Journal, T, R>(
     journal: &J,
     key: &str,
     now: Timestamp,
+    kept: Duration,
     mut alter: impl FnMut(&mut T) -> (R, bool),
 ) -> Result<R, String>
 where
@@ -88,7 +89,7 @@ where
         let expected = entry.as_ref().map(|entry| entry.version);
         let mut value = entry.map(|entry| entry.value).unwrap_or_default();
         let (outcome, changed) = alter(&mut value);
-        let expires = now.plus(RECEIPTS_KEPT);
+        let expires = now.plus(kept);
         if !changed
             || journal.write(key, &value, expected, expires).await.map_err(|error| error.to_string())?
         {

@@ -10,7 +10,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::memory::journal::{self, Journal};
+use crate::memory::journal::{self, Journal, RECEIPTS_KEPT};
 
 /// How many events a window remembers: the latest. No rule's threshold may be higher.
 pub const REMEMBERED: usize = 200;
@@ -89,7 +89,7 @@ pub async fn note<J: Journal>(
         window.members.retain(|_, at| !Timestamp::from_millis(*at).is_ahead_of(now));
         window.add(member, if time.is_ahead_of(now) { now } else { time }, span)
     };
-    journal::change(journal, &format!("window#{key}"), now, add).await
+    journal::change(journal, &format!("window#{key}"), now, RECEIPTS_KEPT, add).await
 }
 
 /// The latest member of the window of this key in the journal, of those that lie before this time and not longer before

@@ -4,7 +4,7 @@
 use keepwatch_base::time::Timestamp;
 
 use super::Invalid;
-use crate::memory::journal::{Journal, change};
+use crate::memory::journal::{Journal, RECEIPTS_KEPT, change};
 
 /// The journal's key.
 const ENTRY: &str = "own rules";
@@ -15,7 +15,7 @@ const ENTRY: &str = "own rules";
 /// As [`change`].
 pub async fn note<J: Journal>(journal: &J, mut invalid: Vec<Invalid>, now: Timestamp) -> Result<(), String> {
     invalid.sort();
-    change(journal, ENTRY, now, |known: &mut Vec<Invalid>| {
+    change(journal, ENTRY, now, RECEIPTS_KEPT, |known: &mut Vec<Invalid>| {
         let changed = *known != invalid;
         known.clone_from(&invalid);
         ((), changed)

@@ -71,6 +71,7 @@ mod tests {
     use keepwatch_base::hash::short_hash;
     use keepwatch_base::time::Timestamp;
     use keepwatch_core::memory::first_sight::FirstSeen;
+    use keepwatch_core::memory::journal::RECEIPTS_KEPT;
     use keepwatch_core::observation::Observation;
     use keepwatch_core::state::{Answer, Fact, FirstSeenQuery, Query};
 
@@ -88,7 +89,7 @@ mod tests {
     fn known(address: &str, member: &str, any: &str) -> [(Query, Answer); 1] {
         let time = |text| Timestamp::parse(text).unwrap_or_default();
         let key = format!("access-key-new-address#{}", short_hash(&[ACCOUNT, KEY]));
-        let query = FirstSeenQuery { key, member: address.to_owned(), time: time(NOW) };
+        let query = FirstSeenQuery { key, member: address.to_owned(), time: time(NOW), kept: RECEIPTS_KEPT };
         let seen = FirstSeen { member: time(member), any: time(any) };
         [(Query::FirstSeen(query), Fact::Known(keepwatch_core::state::Value::FirstSeen(seen)))]
     }

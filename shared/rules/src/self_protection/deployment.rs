@@ -16,6 +16,9 @@ const DEPLOYING: Duration = Duration::from_secs(3_600);
 /// using the role where later calls name none (CloudFormation user guide, "CloudFormation service role").
 const ROLE_KNOWN: Duration = Duration::from_secs(40 * 86_400);
 
+/// How long it is remembered that changes by CloudFormation were heard, so that the next are no installation.
+const CHANGES_KNOWN: Duration = Duration::from_secs(400 * 86_400);
+
 /// Whether CloudFormation makes the call. Callers cannot claim that.
 pub(super) fn by_cloudformation(record: &Record<'_>) -> bool {
     record.user_identity.invoked_by.or_empty() == "cloudformation.amazonaws.com"
@@ -38,7 +41,7 @@ pub(super) fn deployed(record: &Record<'_>, cx: &mut Cx<'_>) -> Result<bool, Int
         cx.counted_before(DEPLOYMENTS, &deployments_by(record, cx, &deployer), span)
     };
     let changes = format!("{} {} changes", region(record), cx.config.stack);
-    let since = cx.first_seen(DEPLOYMENTS, &changes, "change")?.any;
+    let since = cx.first_seen(DEPLOYMENTS, &changes, "change", CHANGES_KNOWN)?.any;
     if heard(cx, Deployer::Caller(principal), DEPLOYING)?
         || (heard(cx, Deployer::Role(principal), ROLE_KNOWN)? && heard(cx, Deployer::Anybody, DEPLOYING)?)
     {
@@ -64,8 +67,8 @@ fn unannounced(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
         .severity(Severity::High)
         .aspect("unannounced")
         .because(
-            "It is so once after an installation, and after an update from a version that did not listen for deployments. At any \
-             other time it is somebody else's stack.",
+            "This is expected once after an installation, and once after an update from a version that did not listen for \
+             deployments. At any other time a stack of somebody else's changes Keepwatch.",
         )
         .detail("Stack", stack)
         .step(
@@ -159,7 +162,8 @@ pub(super) mod testing {
 
     fn long_known() -> (Query, Answer) {
         let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, "us-east-1 keepwatch changes"]));
-        let query = FirstSeenQuery { key, member: "change".to_owned(), time: noon() };
+        let (member, time, kept) = ("change".to_owned(), noon(), CHANGES_KNOWN);
+        let query = FirstSeenQuery { key, member, time, kept };
         (Query::FirstSeen(query), Fact::Known(Known::FirstSeen(FirstSeen::of_one(Timestamp::from_millis(0)))))
     }
 
