@@ -48,6 +48,13 @@ pub(crate) struct Replay {
     /// Rules to switch on that are off until somebody does; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "RULE", value_parser = rule_id)]
     on: Vec<String>,
+    /// ARN patterns of users and roles that are automation of yours, as in `tune values automation`; may be repeated or
+    /// separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "ARN")]
+    automation: Vec<String>,
+    /// The stack that Keepwatch is deployed as: what is done to its resources is judged by the rules on Keepwatch itself.
+    #[arg(long, default_value = "keepwatch")]
+    stack: String,
     /// A folder of your own Sigma rules, evaluated after the built-in ones.
     #[cfg(feature = "sigma")]
     #[arg(long, value_name = "DIR")]
@@ -67,7 +74,13 @@ impl Replay {
     fn config(&self) -> Config {
         let on = Override { enabled: Some(true), ..Override::default() };
         let overrides = self.on.iter().map(|rule| (rule.clone(), on.clone())).collect();
-        Config { trusted_accounts: self.trusted_account.clone(), overrides, ..Config::default() }
+        Config {
+            trusted_accounts: self.trusted_account.clone(),
+            automation: self.automation.clone(),
+            stack: self.stack.clone(),
+            overrides,
+            ..Config::default()
+        }
     }
 }
 

@@ -465,6 +465,9 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
     let listed = world.done(&["tune", "list"]);
     assert!(listed.contains("rule#network-changed") && listed.contains("off"), "{listed}");
     assert!(listed.contains("list#automation") && listed.contains("role/ci-*"), "{listed}");
+    world.done(&["tune", "values", "automation", "--add", "arn:aws:iam::111122223333:role/deploy"]);
+    let added = world.done(&["tune", "list"]);
+    assert!(added.contains("role/ci-*") && added.contains("role/deploy"), "{added}");
     for (arguments, hint) in [
         (&["tune", "rule", "network-chnged", "--off"][..], "no rule is called"),
         (&["tune", "rule", "root-console-sign-in", "--off"][..], "suppress it for a time"),

@@ -100,6 +100,37 @@ fn the_table_tells_good_news_only_of_what_was_bad() {
 }
 
 #[test]
+fn replay_knows_the_stack_and_the_automation_that_it_is_told() {
+    let folder = scratch("stack");
+    let lines = fs::read_to_string(EVENTS).unwrap();
+    let mut disable: Value = serde_json::from_str(lines.lines().nth(2).unwrap()).unwrap();
+    disable["eventSource"] = "events.amazonaws.com".into();
+    disable["eventName"] = "DisableRule".into();
+    disable["requestParameters"] = serde_json::json!({"name": "keepwatch-calls-1"});
+    disable["errorCode"] = Value::Null;
+    let mut share = disable.clone();
+    share["eventSource"] = "ec2.amazonaws.com".into();
+    share["eventName"] = "ModifyImageAttribute".into();
+    let grantee = serde_json::json!({"add": {"items": [{"userId": "999988887777"}]}});
+    share["requestParameters"] = serde_json::json!({"imageId": "ami-1", "launchPermission": grantee});
+    let file = folder.join("events.jsonl");
+    fs::write(&file, format!("{disable}\n{share}\n")).unwrap();
+    let severities = |options: &[&str]| {
+        let replay = ["replay", "--format", "ndjson", file.to_str().unwrap()];
+        let output = keepwatch(&[&replay, options].concat());
+        let severity = |rule: &str| {
+            let found = objects(&output).into_iter().find(|seen| seen["rule"] == rule);
+            found.map(|seen| seen["severity"].as_str().unwrap_or_default().to_owned())
+        };
+        (severity("self-event-rule-changed"), severity("exposure-image-shared"))
+    };
+    let (critical, medium, low) = (Some("CRITICAL".into()), Some("MEDIUM".into()), Some("LOW".into()));
+    assert_eq!(severities(&[]), (critical.clone(), medium.clone()));
+    assert_eq!(severities(&["--stack", "watch"]), (None, medium));
+    assert_eq!(severities(&["--automation", "arn:*"]), (critical, low));
+}
+
+#[test]
 fn a_line_that_is_no_event_is_named_and_loses_nothing() {
     let file = scratch("broken").join("broken.jsonl");
     let good = fs::read_to_string(EVENTS).unwrap();
