@@ -1,0 +1,115 @@
+//! Tables that version 0.1.0 (f32d958) wrote are read, kept and added to; and what is written now can be read by it.
+//!
+//! `fixtures/tables-0.1.0.json` holds what its `detect` and `notify` left of the five events below. A stack that goes back
+//! meets the items of this version: whatever 0.1.0 wrote of an event has to be there, in the same type.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Stdio;
+
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
+use keepwatch_tests::events::{root_sign_in, sqs_batch, user_call};
+use keepwatch_tests::function::{Function, binary};
+use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use serde_json::{Value, json};
+
+const TABLES: &str = include_str!("../fixtures/tables-0.1.0.json");
+
+fn start(name: &str, aws: &AwsStub) -> Function {
+    let settings = [
+        ("AWS_ENDPOINT_URL", aws.endpoint()),
+        ("FINDINGS_TABLE", FINDINGS),
+        ("JOURNAL_TABLE", "journal"),
+        ("SETTINGS_TABLE", "settings"),
+        ("STACK_NAME", "keepwatch"),
+        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+        ("REPORT_HOUR", "7"),
+        ("MAIL_WINDOW_MINUTES", "10"),
+    ];
+    Function::start(&binary(name).unwrap(), &settings, Stdio::inherit()).unwrap()
+}
+
+fn events() -> Vec<String> {
+    let policy = |id: &str, user: &str, name: &str| {
+        let document = "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}";
+        let request = json!({"userName": user, "policyName": "extra", "policyDocument": document});
+        user_call("iam", name, id, request)
+    };
+    vec![
+        root_sign_in(ACCOUNT, "e1"),
+        policy("e2", "bob", "PutUserPolicy"),
+        policy("e3", "carol", "PutUserPolicy"),
+        policy("e4", "carol", "DeleteUserPolicy"),
+        policy("e5", "dave", "DeleteUserPolicy"),
+    ]
+}
+
+fn judge(detect: &Function, events: &[String]) {
+    for (i, event) in events.iter().enumerate() {
+        let reply = detect.invoke(&sqs_batch(&[(&format!("m{i}"), event)])).unwrap();
+        let Outcome::Response(text) = reply.outcome else { panic!("{:?}", reply.outcome) };
+        assert!(!text.contains("itemIdentifier"), "{text}");
+    }
+}
+
+fn old() -> Value {
+    serde_json::from_str(TABLES).unwrap()
+}
+
+/// An AWS whose tables 0.1.0 has written.
+fn upgraded() -> AwsStub {
+    let aws = AwsStub::http().unwrap();
+    for (table, name) in [("findings", FINDINGS), ("journal", "journal")] {
+        for (key, item) in old()[table].as_object().unwrap() {
+            aws.put(name, key, item.as_object().unwrap().clone());
+        }
+    }
+    aws
+}
+
+#[test]
+fn events_that_it_heard_are_known_and_new_ones_are_added() {
+    let aws = upgraded();
+    let before = aws.items();
+    let detect = start("detect", &aws);
+    judge(&detect, &events());
+    assert_eq!(aws.items(), before, "nothing is counted twice");
+    judge(&detect, &[root_sign_in(ACCOUNT, "e9")]);
+    let id = before.keys().find(|id| id.starts_with("root-console-sign-in")).unwrap();
+    assert_eq!(aws.items()[id]["occurrences"]["N"], "2");
+    assert_eq!(aws.items().len(), before.len());
+}
+
+#[test]
+fn an_alert_that_it_left_due_is_told_and_those_it_sent_are_not() {
+    let aws = upgraded();
+    let notify = start("notify", &aws);
+    let sweep = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
+    assert!(matches!(notify.invoke(sweep).unwrap().outcome, Outcome::Response(_)));
+    let subjects = aws.published().into_iter().filter_map(|mut message| message.remove("Subject"));
+    let alerts: Vec<String> = subjects.filter(|subject| subject.starts_with("[CRITICAL]")).collect();
+    let [alert] = &alerts[..] else { panic!("one alert was due: {alerts:?}") };
+    assert!(alert.contains("Root signed in"), "{alert}");
+    assert!(aws.items().values().all(|item| item["alert_state"]["S"] != "PENDING"));
+}
+
+#[test]
+fn what_is_written_now_has_all_that_it_wrote() {
+    let aws = AwsStub::http().unwrap();
+    judge(&start("detect", &aws), &events());
+    let written = aws.items();
+    let old = old();
+    let findings = old["findings"].as_object().unwrap();
+    assert_eq!(written.keys().collect::<Vec<_>>(), findings.keys().collect::<Vec<_>>(), "ids are for ever");
+    for (id, item) in findings {
+        for (name, value) in item.as_object().unwrap() {
+            // The alert of two had been sent by then.
+            if name.starts_with("alert") || name.starts_with("due") {
+                continue;
+            }
+            let kind = |value: &Value| value.as_object().and_then(|value| value.keys().next().cloned());
+            let now = written[id].get(name).and_then(kind);
+            assert_eq!(now, kind(value), "{name} of {id}");
+        }
+    }
+}
