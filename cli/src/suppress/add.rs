@@ -49,6 +49,9 @@ pub(super) struct Add {
     /// The resources: an ARN or id as the finding shows it, or a pattern.
     #[arg(long, value_name = "PATTERN")]
     resource: String,
+    /// Only while nobody else acts on it: the ARN of a user or role as the mail shows it under "Acted", or a pattern.
+    #[arg(long, value_name = "PATTERN")]
+    actor: Option<String>,
     /// Only in this account.
     #[arg(long, value_name = "ID")]
     account: Option<String>,
@@ -93,11 +96,17 @@ impl Add {
         if let Some(account) = &self.account {
             row["account"] = json!(account);
         }
+        if let Some(actor) = &self.actor {
+            row["actor"] = json!(actor);
+        }
         let read = Suppression::read(&name, &row, CATALOGUE).map_err(|reason| as_options(&reason, &name))?;
         // Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
-        for (option, given, kept) in
-            [("--rule", &self.rule, &read.rule), ("--resource", &self.resource, &read.resource)]
-        {
+        let (given, kept) = (self.actor.as_deref(), read.actor.as_deref());
+        for (option, given, kept) in [
+            ("--rule", self.rule.as_str(), read.rule.as_str()),
+            ("--resource", &self.resource, &read.resource),
+            ("--actor", given.unwrap_or_default(), kept.unwrap_or_default()),
+        ] {
             if given.trim() != kept {
                 return Err(format!(
                     "{option} is too long or has characters that no id has; use * for a part of it"
@@ -113,7 +122,9 @@ impl Add {
         let words: String = self.rule.chars().filter(kept).take(MAX_NAME).collect();
         let words = if words.trim_matches('-').is_empty() { "all" } else { words.trim_matches('-') };
         let account = self.account.as_deref().unwrap_or_default();
-        let hash = short_hash(&[self.rule.trim(), self.resource.trim(), account]);
+        let mut parts = vec![self.rule.trim(), self.resource.trim(), account];
+        parts.extend(self.actor.as_deref().map(str::trim));
+        let hash = short_hash(&parts);
         format!("{words}-{}", hash.get(..8).unwrap_or(&hash))
     }
 }
@@ -125,6 +136,7 @@ fn as_options(reason: &str, name: &str) -> String {
         .replace("`expires_at` is not after `created_at`", "its end is not in the future")
         .replace("set `expires_at` earlier", "let it end earlier (--days, --until)")
         .replace("`account` must be twelve digits, in quotes", "--account must be twelve digits")
+        .replace("`actor`", "--actor")
         .replace("`owner`", "--owner")
         .replace("`reason`", "--reason")
         .replace("`rule`", "--rule")
@@ -181,7 +193,7 @@ async fn silenced(new: &Suppression, home: &Home) -> anyhow::Result<Vec<Finding>
     let findings = home.findings().await?;
     let mut covered = Vec::new();
     let each = |finding: Finding| {
-        if finding.is_open() && new.covers(&finding.rule, &finding.subject()) {
+        if finding.is_open() && new.covers(&finding.rule, &finding.subject(), &finding.actors()) {
             covered.push(finding);
         }
     };
@@ -226,6 +238,7 @@ mod tests {
         Add {
             rule: "admin-inline-policy".to_owned(),
             resource: "arn:aws:iam::111122223333:user/ci-*".to_owned(),
+            actor: None,
             account: None,
             owner: "alice".to_owned(),
             reason: "the pipeline".to_owned(),
@@ -259,6 +272,7 @@ mod tests {
         let name = |add: Add| add.from(now).unwrap().id;
         assert!(name(add()).starts_with("admin-inline-policy-"));
         assert_eq!(name(add()), name(Add { owner: "bob".to_owned(), days: Some(3), ..add() }));
+        assert_ne!(name(add()), name(Add { actor: Some("arn:aws:iam::*:role/ci".to_owned()), ..add() }));
         assert_ne!(name(add()), name(Add { account: Some("111122223333".to_owned()), ..add() }));
         assert!(name(Add { rule: "*".to_owned(), ..add() }).starts_with("all-"));
     }
@@ -275,6 +289,8 @@ mod tests {
                 "it may last 30 days because it covers",
             ),
             (Add { account: Some("prod".to_owned()), ..add() }, "--account must be twelve digits"),
+            (Add { actor: Some(" ".to_owned()), ..add() }, "--actor is missing"),
+            (Add { actor: Some("x".repeat(400)), ..add() }, "--actor is too long"),
             (Add { name: Some("a b".to_owned()), ..add() }, "the name a b must be of letters"),
             (Add { resource: "x".repeat(400), ..add() }, "--resource is too long"),
             (Add { resource: "a\u{202e}b".to_owned(), ..add() }, "--resource is too long or has characters"),

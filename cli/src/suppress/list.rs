@@ -54,13 +54,14 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
         Format::Table => {
             let mut table = table(["STATE", "NAME", "RULE", "RESOURCE", "UNTIL", "OWNER", "REASON"]);
             for (state, row) in &rows {
+                let actor = row.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
                 let account =
                     row.account.as_ref().map(|account| format!(" in {account}")).unwrap_or_default();
                 table.add_row([
                     (*state).to_owned(),
                     row.id.clone(),
                     row.rule.clone(),
-                    shown(&format!("{}{account}", row.resource)),
+                    shown(&format!("{}{actor}{account}", row.resource)),
                     row.expires_at.to_string(),
                     shown(&row.owner),
                     shown(&row.reason),

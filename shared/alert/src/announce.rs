@@ -41,11 +41,9 @@ pub(super) fn changes(
     let mut core = false;
     for suppression in &settings.suppressions {
         let text = format!(
-            "suppression {}: {} on {}{} until {}, {}: {}",
+            "suppression {}: {} until {}, {}: {}",
             suppression.id,
-            suppression.rule,
-            suppression.resource,
-            suppression.account.as_ref().map(|account| format!(" in {account}")).unwrap_or_default(),
+            suppression.scope(),
             suppression.expires_at,
             suppression.owner,
             suppression.reason,

@@ -211,15 +211,24 @@ fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
         None => finding.resource.clone(),
     };
     let (rule, resource) = (shell_word(&finding.rule), shell_word(&subject));
+    // And for the one who acted: when somebody else does the same, that is another matter as well.
+    let actor = match &finding.actors()[..] {
+        [one] if one.starts_with("arn:") => format!(" --actor {}", shell_word(one)),
+        _ => String::new(),
+    };
     [
         (
             "You are working on it: repetitions are counted without a mail",
             format!("keepwatch findings ack {id} --by NAME --note TEXT"),
         ),
         (
-            "It is meant to be so: recorded without a mail, for 30 days",
+            if actor.is_empty() {
+                "It is meant to be so: recorded without a mail, for 30 days"
+            } else {
+                "It is meant to be so: recorded without a mail, for 30 days, until somebody else acts"
+            },
             format!(
-                "keepwatch suppress add --rule {rule} --resource {resource} --owner NAME --reason TEXT --days 30"
+                "keepwatch suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
             ),
         ),
     ]

@@ -240,7 +240,7 @@ where
     /// Silences the finding if the settings say so. When somebody else has written it meanwhile, the claim ends with its
     /// lease and the next sweep looks again.
     async fn silence(&self, finding: &Finding, now: Timestamp) -> Result<bool, Failure<S, J, T>> {
-        let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
+        let silence = self.settings.silence(&finding.rule, &finding.subject(), &finding.actors(), now);
         if silence.is_none() {
             return Ok(false);
         }

@@ -264,7 +264,7 @@ impl<'a> Tally<'a> {
             heading(out, "SUPPRESSIONS IN FORCE");
         }
         for suppression in active.iter().take(MAX_LISTED) {
-            let what = format!("{}: {} on {}", suppression.id, suppression.rule, suppression.resource);
+            let what = format!("{}: {}", suppression.id, suppression.scope());
             let why =
                 format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason);
             listed(out, &what, &[&why]);

@@ -318,7 +318,8 @@ where
         if settling {
             let mut touched = Vec::new();
             let differs = |finding: Finding| {
-                let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
+                let silence =
+                    self.settings.silence(&finding.rule, &finding.subject(), &finding.actors(), now);
                 if finding.is_open() && finding.silence != silence {
                     touched.push(finding.finding_id);
                 }
@@ -348,7 +349,7 @@ where
         };
         let expected = finding.version;
         finding.distrust_future(now);
-        let silence = self.settings.silence(&finding.rule, &finding.subject(), now);
+        let silence = self.settings.silence(&finding.rule, &finding.subject(), &finding.actors(), now);
         if !finding.obey(silence) && !finding.confirm_silence() {
             return Ok(false);
         }

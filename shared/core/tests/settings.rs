@@ -44,17 +44,19 @@ fn a_suppression_covers_its_rule_its_subjects_and_its_days() {
     let rule = "admin-inline-policy";
     assert_eq!(settings.invalid, []);
     let bob = subject("arn:aws:iam::111122223333:user/ci-1", None);
-    let silence = settings.silence(rule, &bob, at(2)).unwrap();
+    let silence = settings.silence(rule, &bob, &[], at(2)).unwrap();
     assert_eq!((silence.suppression.as_str(), silence.owner.as_str()), ("ci", "bob"));
-    assert!(settings.silence("root-api-call", &bob, at(2)).is_none());
-    assert!(settings.silence(rule, &subject("arn:aws:iam::111122223333:user/alice", None), at(2)).is_none());
-    assert!(settings.silence(rule, &bob, at(21)).is_none(), "it has ended");
+    assert!(settings.silence("root-api-call", &bob, &[], at(2)).is_none());
+    assert!(
+        settings.silence(rule, &subject("arn:aws:iam::111122223333:user/alice", None), &[], at(2)).is_none()
+    );
+    assert!(settings.silence(rule, &bob, &[], at(21)).is_none(), "it has ended");
     let elsewhere = Subject { account: "444455556666".to_owned(), ..bob.clone() };
-    assert!(settings.silence(rule, &elsewhere, at(2)).is_some());
+    assert!(settings.silence(rule, &elsewhere, &[], at(2)).is_some());
     let here_only = with(json!({"account": "111122223333"}));
-    assert!(here_only.silence(rule, &elsewhere, at(2)).is_none());
+    assert!(here_only.silence(rule, &elsewhere, &[], at(2)).is_none());
     let too_early = with(json!({"created_at": "2026-03-10T00:00:00Z"}));
-    assert!(too_early.silence(rule, &bob, at(2)).is_none());
+    assert!(too_early.silence(rule, &bob, &[], at(2)).is_none());
 }
 
 #[test]
@@ -62,9 +64,30 @@ fn a_suppression_may_name_the_aspect() {
     let settings = with(json!({"resource": "arn:aws:iam::111122223333:user/bob read-*"}));
     let rule = "admin-inline-policy";
     let bob = "arn:aws:iam::111122223333:user/bob";
-    assert!(settings.silence(rule, &subject(bob, Some("read-reports")), at(2)).is_some());
-    assert!(settings.silence(rule, &subject(bob, Some("write")), at(2)).is_none());
-    assert!(settings.silence(rule, &subject(bob, None), at(2)).is_none());
+    assert!(settings.silence(rule, &subject(bob, Some("read-reports")), &[], at(2)).is_some());
+    assert!(settings.silence(rule, &subject(bob, Some("write")), &[], at(2)).is_none());
+    assert!(settings.silence(rule, &subject(bob, None), &[], at(2)).is_none());
+}
+
+#[test]
+fn a_suppression_may_name_who_acts_and_then_silences_nobody_else() {
+    let rule = "admin-inline-policy";
+    let bob = subject("arn:aws:iam::111122223333:user/ci-1", None);
+    let settings = with(json!({"actor": "arn:aws:sts::111122223333:assumed-role/ci-*"}));
+    assert_eq!(settings.invalid, []);
+    let by = |actors: &[&str]| {
+        let actors: Vec<String> = actors.iter().map(|actor| (*actor).to_owned()).collect();
+        settings.silence(rule, &bob, &actors, at(2))
+    };
+    let pipeline = "arn:aws:sts::111122223333:assumed-role/ci-deploy";
+    let silence = by(&[pipeline]).unwrap();
+    assert!(silence.names(Some(pipeline)) && !silence.names(Some("arn:aws:iam::111122223333:user/mallory")));
+    assert!(!silence.names(None), "AWS itself is nobody of them");
+    assert!(silence.to_string().contains("for arn:aws:sts::111122223333:assumed-role/ci-*"), "{silence}");
+    assert!(by(&[]).is_none());
+    assert!(by(&[pipeline, "arn:aws:iam::111122223333:user/mallory"]).is_none());
+    assert!(with(json!({"actor": 7})).suppressions.is_empty());
+    assert_eq!(settings.suppressions[0].row()["actor"], "arn:aws:sts::111122223333:assumed-role/ci-*");
 }
 
 #[test]

@@ -349,11 +349,14 @@ impl Engine {
 
     fn change(&mut self, change: Change, at: i64) {
         match change {
-            Change::Add { name, rule, resource, lasts } => {
+            Change::Add { name, rule, resource, actor, lasts } => {
                 let time = |at: i64| Timestamp::from_millis(at).to_string();
                 let key = format!("suppression#{name}");
-                let row = json!({"setting_id": key, "rule": rule, "resource": resource, "owner": "ann",
+                let mut row = json!({"setting_id": key, "rule": rule, "resource": resource, "owner": "ann",
                     "reason": "the simulation", "created_at": time(at), "expires_at": time(at + lasts)});
+                if let Some(actor) = actor {
+                    row["actor"] = json!(actor);
+                }
                 self.added.insert(name.clone(), at);
                 self.rows.insert(name, row);
             }

@@ -114,7 +114,8 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Foun
             let (is, must) = (row.severity.as_str(), must.severity.as_str());
             found.wrong("I6", format!("{id} is {is} and must be {must}"));
         }
-        let silence = world.settings_at(world.clock).silence(&row.rule, &row.subject(), world.now());
+        let silence =
+            world.settings_at(world.clock).silence(&row.rule, &row.subject(), &row.actors(), world.now());
         if row.is_open() && row.silence != silence {
             found.wrong("suppressed", format!("{id} does not obey the settings"));
         }

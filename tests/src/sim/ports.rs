@@ -410,9 +410,9 @@ fn told(world: &mut World, by: u64, finding: Option<&Finding>, alert: &Alert) ->
 fn silent(world: &mut World, by: u64, finding_id: &str) {
     let Some(row) = world.tables.findings.get(finding_id) else { return };
     let began = world.began.get(&by).copied().unwrap_or(world.clock);
-    let (rule, subject) = (row.finding.rule.clone(), row.finding.subject());
-    let then = world.settings_at(began).silence(&rule, &subject, Timestamp::from_millis(began));
-    let now = world.settings_at(world.clock).silence(&rule, &subject, world.now());
+    let (rule, subject, actors) = (row.finding.rule.clone(), row.finding.subject(), row.finding.actors());
+    let then = world.settings_at(began).silence(&rule, &subject, &actors, Timestamp::from_millis(began));
+    let now = world.settings_at(world.clock).silence(&rule, &subject, &actors, world.now());
     let name = |silence: Option<Silence>| silence.map(|silence| silence.suppression);
     let (then, now) = (name(then), name(now));
     if then.is_some() && then == now {

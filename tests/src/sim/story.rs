@@ -22,6 +22,8 @@ pub(super) enum Change {
         rule: String,
         /// Pattern of resources.
         resource: String,
+        /// Pattern of those whom it silences.
+        actor: Option<String>,
         /// How long it lasts.
         lasts: i64,
     },
@@ -144,7 +146,14 @@ impl Story {
             let (rule, resource) = (rules[rng.usize(..rules.len())], resources[rng.usize(..resources.len())]);
             let at = from + rng.i64(0..horizon);
             let lasts = if rng.bool() { rng.i64(60_000..horizon) } else { 5 * 86_400_000 };
-            let add = Change::Add { name: name.clone(), rule: rule.into(), resource: resource.into(), lasts };
+            let actor = (rng.u8(..3) == 0).then(|| "arn:aws:iam::*:user/alice".to_owned());
+            let add = Change::Add {
+                name: name.clone(),
+                rule: rule.into(),
+                resource: resource.into(),
+                actor,
+                lasts,
+            };
             self.changes.push((at, add));
             if rng.bool() {
                 let gone = at + rng.i64(1_000..horizon);

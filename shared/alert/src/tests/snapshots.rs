@@ -129,7 +129,7 @@ fn of_findings_that_were_told_before() {
     snapshot("reopened", &Alert::of(&back, DOCUMENTED));
 
     let mut woken = told(attached());
-    woken.obey(settings().silence(&woken.rule, &woken.subject(), at("2026-03-01T12:01:00Z")));
+    woken.obey(settings().silence(&woken.rule, &woken.subject(), &[], at("2026-03-01T12:01:00Z")));
     assert!(woken.silence.is_some());
     woken.obey(None);
     snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED));

@@ -18,7 +18,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::observation::{Observation, Resolution, Subject};
+use crate::observation::{Actor, Observation, Resolution, Subject};
 use crate::settings::Silence;
 use crate::severity::{Confidence, Severity};
 
@@ -200,6 +200,16 @@ impl Finding {
             resource: self.resource.clone(),
             aspect: self.aspect.clone(),
         }
+    }
+
+    /// Those who acted on it, as far as it knows them; see [`crate::observation::Actor::identity`].
+    pub fn actors(&self) -> Vec<String> {
+        let witnesses = self.strongest.iter().chain(self.witnesses.values());
+        let witnessed = witnesses.filter_map(|witness| witness.actor.as_ref()).map(Actor::identity);
+        let mut actors: Vec<String> = witnessed.chain(self.alert.told.iter().map(Told::identity)).collect();
+        actors.sort();
+        actors.dedup();
+        actors
     }
 
     /// Whether the problem is there, silenced or not.

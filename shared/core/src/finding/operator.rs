@@ -45,6 +45,15 @@ impl Finding {
         true
     }
 
+    /// Somebody acts whom its suppression does not name: it silences nothing any more, and people are told.
+    pub(super) fn silence_no_more(&mut self) {
+        self.silence = None;
+        self.settle();
+        if self.is_open() && self.severity >= MAILED_FROM {
+            self.alert.raise(AlertReason::SomebodyElse, self.severity, self.last_seen);
+        }
+    }
+
     /// A sweep has found that what silences it still stands: it need not look again before that ends. Returns whether that
     /// changed anything.
     pub fn confirm_silence(&mut self) -> bool {

@@ -9,7 +9,7 @@ use keepwatch_base::time::Timestamp;
 
 use crate::finding::future::believed;
 use crate::finding::{Finding, Passed};
-use crate::observation::{Observation, Verdict};
+use crate::observation::{Actor, Observation, Verdict};
 use crate::settings::Settings;
 
 /// Attempts before a contended finding is given back to the queue, which delivers the event again.
@@ -145,7 +145,8 @@ async fn once<S: FindingStore>(
 ) -> Result<Option<Recorded>, S::Error> {
     let id = observation.finding_id();
     let rule = observation.rule.id;
-    let silence = settings.silence(observation.rule.finding, &observation.subject, now);
+    let actor = observation.actor.as_ref().map(Actor::identity);
+    let silence = settings.silence(observation.rule.finding, &observation.subject, actor.as_slice(), now);
     let key = receipt_key(&id, &observation.event.id);
     let (write_was_made, recorded) = match store.get(&id).await? {
         None if observation.verdict == Verdict::Passing => {
@@ -183,6 +184,12 @@ async fn once<S: FindingStore>(
             // minute old. But one that has run out silences nothing any more.
             if finding.silence.as_ref().is_some_and(|silence| silence.until <= now) {
                 finding.obey(silence);
+            }
+            // One that names actors silences nobody else.
+            if observation.verdict != Verdict::Passing
+                && finding.silence.as_ref().is_some_and(|silence| !silence.names(actor.as_deref()))
+            {
+                finding.silence_no_more();
             }
             if !finding.apply_counting(observation, told_by.is_empty()) {
                 return Ok(Some(Recorded::Unchanged));

@@ -38,6 +38,16 @@ pub struct Told {
     pub counted_only: bool,
 }
 
+/// What lies between who it is and the network that they act from.
+const FROM: &str = " from ";
+
+impl Told {
+    /// Who it is, wherever they act from.
+    pub fn identity(&self) -> String {
+        self.who.split(FROM).next().unwrap_or_default().to_owned()
+    }
+}
+
 impl Actor {
     /// Who it is, whatever name the session has: the user, the role, of Identity Center the person. The name of a role's
     /// session is the caller's choice; Identity Center puts the person's name there and lets nobody choose it.
@@ -72,7 +82,7 @@ fn who(actor: Option<&Actor>, rule: &About) -> Option<String> {
     let by_network = actor.is_root() || rule.tells_networks_apart();
     let network = actor.network().filter(|_| by_network);
     let identity = actor.identity();
-    let who = network.map_or_else(|| identity.clone(), |network| format!("{identity} from {network}"));
+    let who = network.map_or_else(|| identity.clone(), |network| format!("{identity}{FROM}{network}"));
     Some(clean(&who, 300))
 }
 

@@ -72,9 +72,17 @@ impl Settings {
         settings
     }
 
-    /// What silences findings of this rule about this subject at this time: of several, the one that lasts longest.
-    pub fn silence(&self, rule: &str, subject: &Subject, now: Timestamp) -> Option<Silence> {
-        let matching = self.suppressions.iter().filter(|s| s.is_active(now) && s.covers(rule, subject));
+    /// What silences findings of this rule about this subject, on which these have acted, at this time: of several, the one
+    /// that lasts longest.
+    pub fn silence(
+        &self,
+        rule: &str,
+        subject: &Subject,
+        actors: &[String],
+        now: Timestamp,
+    ) -> Option<Silence> {
+        let covers = |s: &&Suppression| s.is_active(now) && s.covers(rule, subject, actors);
+        let matching = self.suppressions.iter().filter(covers);
         matching.max_by_key(|s| (s.expires_at, &s.id)).map(Suppression::silence)
     }
 

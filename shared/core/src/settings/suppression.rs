@@ -32,6 +32,9 @@ pub struct Silence {
     pub suppression: String,
     /// Until when.
     pub until: Timestamp,
+    /// Pattern of those whose acts it silences, where it names any; see [`Suppression::actor`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// Whose.
     pub owner: String,
     /// Why.
@@ -40,8 +43,16 @@ pub struct Silence {
 
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Silence { suppression, until, owner, reason } = self;
-        write!(f, "suppressed until {until} by {suppression}, {owner}: {reason}")
+        let Silence { suppression, until, actor, owner, reason } = self;
+        let actor = actor.as_ref().map(|actor| format!(" for {actor}")).unwrap_or_default();
+        write!(f, "suppressed until {until} by {suppression}{actor}, {owner}: {reason}")
+    }
+}
+
+impl Silence {
+    /// Whether it silences what this one does; nobody is named where AWS itself speaks.
+    pub fn names(&self, actor: Option<&str>) -> bool {
+        self.actor.as_ref().is_none_or(|pattern| actor.is_some_and(|actor| matches(pattern, actor)))
     }
 }
 
@@ -56,6 +67,9 @@ pub struct Suppression {
     pub account: Option<String>,
     /// Pattern of resources, with `*` and `?`: the finding's `resource`, or resource, a space and its `aspect`.
     pub resource: String,
+    /// Pattern of those whose acts it silences, as [`crate::observation::Actor::identity`] names them. A finding that anybody
+    /// else has acted on is not silenced. Nobody is excepted where there is none.
+    pub actor: Option<String>,
     /// Who answers for it.
     pub owner: String,
     /// Why.
@@ -73,7 +87,7 @@ impl Suppression {
     /// What is wrong with it, and what to do.
     pub fn read(id: &str, row: &Value, catalogue: Catalogue) -> Result<Suppression, String> {
         const KNOWN: &[&str] =
-            &[KEY, "rule", "account", "resource", "owner", "reason", "created_at", "expires_at"];
+            &[KEY, "rule", "account", "resource", "actor", "owner", "reason", "created_at", "expires_at"];
         if let Some(name) =
             row.as_object().into_iter().flatten().map(|(name, _)| name).find(|n| !KNOWN.contains(&n.as_str()))
         {
@@ -100,11 +114,16 @@ impl Suppression {
             Value::String(account) if is_account_id(account) => Some(account.clone()),
             _ => return Err("`account` must be twelve digits, in quotes".to_owned()),
         };
+        let actor = match &row["actor"] {
+            Value::Null => None,
+            _ => Some(text("actor")?),
+        };
         let suppression = Suppression {
             id: id.to_owned(),
             rule: text("rule")?,
             account,
             resource: text("resource")?,
+            actor,
             owner: text("owner")?,
             reason: text("reason")?,
             created_at: time("created_at")?,
@@ -134,6 +153,13 @@ impl Suppression {
         Ok(())
     }
 
+    /// What it silences, as people read it: `admin-* on arn:… by arn:… in 111122223333`.
+    pub fn scope(&self) -> String {
+        let actor = self.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+        let account = self.account.as_ref().map(|account| format!(" in {account}")).unwrap_or_default();
+        format!("{} on {}{actor}{account}", self.rule, self.resource)
+    }
+
     /// The rules whose findings it covers.
     fn rules(&self, catalogue: Catalogue) -> impl Iterator<Item = &'static About> {
         catalogue.all().iter().copied().filter(|about| matches(&self.rule, about.finding))
@@ -158,6 +184,9 @@ impl Suppression {
         if let Some(account) = &self.account {
             row["account"] = json!(account);
         }
+        if let Some(actor) = &self.actor {
+            row["actor"] = json!(actor);
+        }
         row
     }
 
@@ -166,21 +195,24 @@ impl Suppression {
         self.created_at <= now && now < self.expires_at
     }
 
-    /// Whether it is about findings of this rule on this subject.
-    pub fn covers(&self, rule: &str, subject: &Subject) -> bool {
-        let named = || match &subject.aspect {
+    /// Whether it is about findings of this rule on this subject, on which these have acted.
+    pub fn covers(&self, rule: &str, subject: &Subject, actors: &[String]) -> bool {
+        let part = || match &subject.aspect {
             Some(aspect) => matches(&self.resource, &format!("{} {aspect}", subject.resource)),
             None => false,
         };
+        let named = |pattern: &String| !actors.is_empty() && actors.iter().all(|one| matches(pattern, one));
         matches(&self.rule, rule)
+            && self.actor.as_ref().is_none_or(named)
             && self.account.as_ref().is_none_or(|account| *account == subject.account)
-            && (matches(&self.resource, &subject.resource) || named())
+            && (matches(&self.resource, &subject.resource) || part())
     }
 
     pub(super) fn silence(&self) -> Silence {
         Silence {
             suppression: self.id.clone(),
             until: self.expires_at,
+            actor: self.actor.clone(),
             owner: self.owner.clone(),
             reason: self.reason.clone(),
         }
