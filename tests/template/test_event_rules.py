@@ -103,10 +103,12 @@ def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(st
     assert optional == {"-own-rules", "-key-touched"}
 
 
-def test_no_policy_of_the_stack_denies_anything_but_calls_without_tls(stack):
-    """The rules on Keepwatch itself take every other denial for tampering, CloudFormation's too."""
-    policies = ["AWS::IAM::Role", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"]
-    for name in (name for kind in policies for name in stack.of_type(kind)):
+def test_no_role_or_topic_of_the_stack_denies_anything_but_calls_without_tls(stack):
+    """The rules on Keepwatch itself take every other denial there for tampering, CloudFormation's too.
+
+    What the policies of its queues and tables deny is in test_resource_policies.py.
+    """
+    for name in (name for kind in ["AWS::IAM::Role", "AWS::SNS::TopicPolicy"] for name in stack.of_type(kind)):
         for statement in stack.statements(name):
             if statement["Effect"] == "Deny":
                 assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name

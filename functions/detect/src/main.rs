@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
     let settings = variable("SETTINGS_TABLE")?;
     let stack = variable("STACK_NAME")?;
     let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
+    let own_arns = keepwatch_aws::runtime::list("OWN_ARNS");
 
     let config = clients::config()?;
     let findings = FindingsTable::new(&config, findings, &journal);
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Error> {
         findings,
         journal,
         settings: SettingsTable::new(&config, settings, CATALOGUE),
-        config: Config { trusted_accounts, stack, ..Config::default() },
+        config: Config { trusted_accounts, stack, own_arns, ..Config::default() },
     };
     let detect = &detect;
     // The payload stays raw JSON: a typed payload that fails to parse would never reach the handler.

@@ -5,6 +5,7 @@
 //! (`DetectSilent`, `NotifySilent`, `DeadLetters`): no event can tell that there are no events.
 
 mod common;
+pub(crate) mod own_policy;
 
 use crate::kit::declare::theme;
 

@@ -1,16 +1,16 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Document, Effect};
+use keepwatch_policy::{Document, Effect, Statement};
 
 use super::common::{ByDeployment, Needed, denies, deployed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The role of one of Keepwatch's functions was deleted, or what it may do or who may assume it was
-    /// changed.
+    /// The role of one of Keepwatch's functions, or its operator's role, was deleted, or what it may do or who may assume it
+    /// was changed.
     /// ## Why it matters
     /// Without its permissions Keepwatch cannot judge or tell. With more of them, whoever may change its code
-    /// has them as well.
+    /// has them as well. These roles alone may write findings: who can assume one can end or plant them.
     /// ## What to do
     /// Deploy the stack again, which sets the role's policies right, and detach what the template does not
     /// name.
@@ -55,8 +55,9 @@ impl Rule for Role {
         let mut aspect = policy.unwrap_or(record.event_name.or_empty());
         let sets = ["Put", "Attach", "UpdateAssume"];
         // A stack that is only named after Keepwatch's may do with its own roles what it likes.
-        let functions = ["-DetectRole", "-NotifyRole", "-SecurityHubRole"].iter().any(|id| name.contains(id));
-        let foreign = if functions { foreign(record, cx) } else { None };
+        let ids = ["-DetectRole", "-NotifyRole", "-SecurityHubRole", OPERATOR];
+        let templates = ids.iter().any(|id| name.contains(id));
+        let foreign = if templates { foreign(record, cx, name) } else { None };
         if deployed(record)
             && foreign.is_none()
             && sets.iter().any(|verb| record.event_name.or_empty().starts_with(verb))
@@ -77,9 +78,12 @@ impl Rule for Role {
         let taken = record.event_name.or_empty().starts_with("Delete");
         let (seen, done) = match foreign {
             Some(why) => (seen.because(as_sentence(&why)), ByDeployment::Never),
-            // The role of the function for Security Hub comes and goes with its parameter; the others stay.
-            None if taken && name.contains("-SecurityHubRole") => (seen, ByDeployment::Seldom),
-            None if taken && functions => (seen, ByDeployment::Never),
+            // The role of the function for Security Hub comes and goes with its parameter, the operator's goes when a stack is
+            // rolled back to a version without one; the others stay.
+            None if taken && ["-SecurityHubRole", OPERATOR].iter().any(|id| name.contains(id)) => {
+                (seen, ByDeployment::Seldom)
+            }
+            None if taken && templates => (seen, ByDeployment::Never),
             None => (seen, ByDeployment::Often),
         };
         report_change(record, cx, stop_caller(seen, record), done);
@@ -131,8 +135,11 @@ fn lacks(cx: &Cx<'_>, document: &Document, needed: &[Right]) -> Option<String> {
     ))
 }
 
+/// The operator's role, which people assume and no function.
+const OPERATOR: &str = "-OperatorRole";
+
 /// Why no deployment of ours makes the change.
-fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
+fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
     let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
     match record.event_name.or_empty() {
         "PutRolePolicy" => match Document::from_value(document?) {
@@ -142,6 +149,23 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
             }),
             Err(error) => Some(error.to_string()),
         },
+        "UpdateAssumeRolePolicy" if role.contains(OPERATOR) => {
+            let account = record.root_arn();
+            let own = |one: &Statement| {
+                let trusted = matches!(&one.principals[..], [who] if who.value == account);
+                trusted
+                    && one.effect == Effect::Allow
+                    && one.actions == ["sts:AssumeRole"]
+                    && one.conditions.is_empty()
+            };
+            match Document::from_value(document?) {
+                Ok(document) if matches!(&document.statements[..], [one] if own(one)) => None,
+                Ok(_) => Some(
+                    "the template lets the account's own callers take the role, and nobody else".to_owned(),
+                ),
+                Err(error) => Some(error.to_string()),
+            }
+        }
         "UpdateAssumeRolePolicy" => {
             let needed = Needed {
                 resource: None,
@@ -263,6 +287,29 @@ mod tests {
         let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
         let seen = observe(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
+    }
+
+    #[test]
+    fn the_operators_role_is_for_the_accounts_own_callers() {
+        let trust = |who: Value| {
+            let statement = json!({"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"});
+            let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+            let request = json!({"roleName": "keepwatch-OperatorRole-A1B2C3", "policyDocument": document});
+            by_stack("iam", "UpdateAssumeRolePolicy", request)
+        };
+        let seen = observe(&Role, &trust(json!({"AWS": "arn:aws:iam::111122223333:root"})));
+        assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
+        for other in [
+            json!({"AWS": "arn:aws:iam::444455556666:root"}),
+            json!({"AWS": ["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:root"]}),
+            json!({"AWS": "arn:aws:iam::111122223333:user/mallory"}),
+            json!("*"),
+        ] {
+            fires_at(&Role, Severity::High, &trust(other));
+        }
+        // A version without an operator takes the role away.
+        let gone = json!({"roleName": "keepwatch-OperatorRole-A1B2C3"});
+        fires_at(&Role, Severity::Medium, &by_stack("iam", "DeleteRole", gone));
     }
 
     #[test]

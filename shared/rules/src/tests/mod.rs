@@ -18,6 +18,7 @@ use keepwatch_core::severity::MAILED_FROM;
 use serde_json::{Value, json};
 
 use crate::registry::{CATALOGUE, DOCUMENTED, RULES};
+use crate::self_protection::own_policy::EVENT_RULES;
 use crate::testing::*;
 
 fn all() -> impl Iterator<Item = &'static About> {
@@ -233,6 +234,16 @@ fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
         let all = rule.name.starts_with("reads");
         assert_eq!(rule.state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", all, "{}", rule.name);
     }
+}
+
+/// What `self-storage-changed` takes for the queue policy of the template names each event rule.
+#[test]
+fn the_queue_policy_knows_every_event_rule() {
+    let generated = event_rules(RULES);
+    let by_hand = ["heartbeat", "key-touched", "own-rules", "sweep"];
+    let mut names: Vec<&str> = generated.iter().map(|rule| rule.name.as_str()).chain(by_hand).collect();
+    names.sort_unstable();
+    assert_eq!(EVENT_RULES[..], names[..], "write these names in self_protection/own_policy.rs");
 }
 
 #[test]
