@@ -58,6 +58,7 @@ class Stack:
     ops_topic: str
     intake_queue: str
     dead_letter_queue: str
+    operator_role: str
     detect_function: str
     notify_function: str
 

@@ -10,6 +10,8 @@ mod dynamodb;
 pub mod findings;
 mod http;
 pub mod journal;
+#[cfg(feature = "profiles")]
+pub mod operator;
 mod outbox;
 #[cfg(feature = "profiles")]
 pub mod profiles;
