@@ -2,7 +2,7 @@
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::EntityType;
+use aws_sdk_iam::types::{AccessKeyMetadata, EntityType, StatusType};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::FindingStore as _;
 use keepwatch_core::finding::{Status, finding_id};
@@ -180,6 +180,17 @@ impl LiveAccount {
         Ok(Value::Names(found.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect()))
     }
 
+    /// The owner of a key that was never used is not known to this call either; the key is gone then, or was never there.
+    async fn active_key(&self, id: &str) -> Result<Value, Otherwise> {
+        let asked = self.iam.get_access_key_last_used().access_key_id(id).send().await.map_err(unknown)?;
+        let user = asked.user_name.ok_or(Fact::Missing)?;
+        let found = self.iam.list_access_keys().user_name(user).send().await.map_err(unknown)?;
+        let active = |key: &AccessKeyMetadata| {
+            key.access_key_id.as_deref() == Some(id) && key.status == Some(StatusType::Active)
+        };
+        Ok(Value::Flag(found.access_key_metadata.iter().any(active)))
+    }
+
     async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
         // The region becomes part of a host name and comes from an event.
         if region.is_empty()
@@ -273,6 +284,7 @@ impl LiveAccount {
                     Err(error) => Err(unknown(error)),
                 }
             }
+            Query::ActiveKey { access_key_id } => self.active_key(access_key_id).await,
             Query::AccessKeys { user } => self.access_keys(user).await,
             Query::PermissionSet { instance, arn, region } => {
                 self.permission_set(instance, arn, region).await

@@ -62,6 +62,11 @@ pub enum Query {
         /// The access key id.
         access_key_id: String,
     },
+    /// Whether an access key is there and switched on.
+    ActiveKey {
+        /// The access key id.
+        access_key_id: String,
+    },
     /// Ids of a user's access keys.
     AccessKeys {
         /// The user's name.
@@ -212,7 +217,7 @@ pub enum Value {
     Names(Vec<String>),
     /// To `KeyOwner`.
     Name(String),
-    /// To `ExposedKey`.
+    /// To `ExposedKey`, `ActiveKey`.
     Flag(bool),
     /// To `Window`.
     WindowCount(WindowCount),
