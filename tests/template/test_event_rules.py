@@ -10,6 +10,9 @@ from conftest import ROOT
 # What brings the events of users' own rules; it is not made from the built-in ones.
 OWN_RULES = "OwnRulesRule"
 
+# What names a resource of the stack, and so is written by hand.
+OPERATOR = "OperatorRule"
+
 BINARIES = ROOT / "target" / "debug"
 
 
@@ -36,7 +39,7 @@ def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
     rules = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): rule["Properties"]
         for name, rule in stack.heard().items()
-        if name != OWN_RULES
+        if name not in (OWN_RULES, OPERATOR)
     }
     assert set(rules) == {rule["name"] for rule in wanted}
     for rule in wanted:
@@ -72,6 +75,15 @@ def test_own_rules_hear_every_call_and_only_when_they_are_asked_for(stack):
     # The same kinds of event as the built-in rules.
     built_in = stack.properties("ReadsRule")["EventPattern"]
     assert rule["Properties"]["EventPattern"]["detail-type"] == built_in["detail-type"]
+
+
+def test_whoever_becomes_the_operator_is_heard_and_no_other_role(stack):
+    detail = stack.properties(OPERATOR)["EventPattern"]["detail"]
+    assert detail == {
+        "eventSource": ["sts.amazonaws.com"],
+        "eventName": ["AssumeRole"],
+        "requestParameters": {"roleArn": [{"Fn::GetAtt": ["OperatorRole", "Arn"]}]},
+    }
 
 
 def test_only_aws_services_are_heard(stack):

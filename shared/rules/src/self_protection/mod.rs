@@ -15,6 +15,7 @@ theme! {
     topic::Topic,
     storage::Storage,
     role::Role,
+    operator::Operator,
     stack::Stack,
     alarms_and_logs::AlarmsAndLogs,
 }

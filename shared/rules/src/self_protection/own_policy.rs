@@ -12,7 +12,7 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 16] = [
+pub(crate) const EVENT_RULES: [&str; 17] = [
     "all-calls",
     "calls-1",
     "calls-2",
@@ -26,6 +26,7 @@ pub(crate) const EVENT_RULES: [&str; 16] = [
     "findings",
     "heartbeat",
     "key-touched",
+    "operator",
     "own-rules",
     "reads",
     "sweep",
