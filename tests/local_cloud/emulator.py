@@ -169,6 +169,8 @@ def with_policy(name, attributes, properties):
     document = (properties.get("ResourcePolicy") or {}).get("PolicyDocument")
     if document:
         dynamodb._put_resource_policy({"ResourceArn": attributes["Arn"], "Policy": json.dumps(document)})
+    else:
+        dynamodb._resource_policies.pop(attributes["Arn"], None)
     return name, attributes
 
 
