@@ -305,6 +305,8 @@ def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_lon
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
         "Action": "sts:AssumeRole",
+        # Elsewhere the rule that hears it would be deaf.
+        "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}},
     }
     assert properties["MaxSessionDuration"] == 3600
 

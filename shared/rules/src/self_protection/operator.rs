@@ -4,24 +4,25 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Somebody took the role with which Keepwatch's findings and settings are written. One finding for each user or role
-    /// that did, which counts how often.
+    /// that did, which is mailed once and then counts how often.
     /// ## Why it matters
     /// As the operator one can end any finding, silence any rule and plant events. The command line takes the role for each
-    /// command that writes, so that this is everyday for who works with it, and news for everybody else.
+    /// command that writes, so that this is everyday for who works with it, and news of everybody else.
     /// ## What to do
     /// If it is none of those who work with Keepwatch: look what they wrote, which mails of new suppressions and the
     /// findings' own history show, and take `sts:AssumeRole` on the role away from them.
     /// ## False positives
-    /// None: it is a record, and never mailed. Only calls in the stack's own region are heard, where the command line makes
-    /// them; the trail has those of other regions.
+    /// The first time of everybody who works with Keepwatch, and again after a year. The role can be taken in the stack's own
+    /// region alone, where this is heard.
     Operator {
         id: "self-operator-taken",
         title: "Somebody took the role of Keepwatch's operator",
-        severity: Low,
+        severity: Medium,
         confidence: High,
         catalogue: ["SELF-04"],
         references: [attack(&["T1078.004"]), doc(&["IAM user guide: monitor and control actions taken with assumed roles"])],
         on: [On::Own("sts.amazonaws.com", &["AssumeRole"])],
+        repeat_hours: 8_760,
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn fires() {
-        let seen = fires_at(&Operator, Severity::Low, &taken(ROLE));
+        let seen = fires_at(&Operator, Severity::Medium, &taken(ROLE));
         assert_eq!(seen.title, "alice became Keepwatch's operator");
         let other = json!({"requestParameters": {"roleArn": ROLE}, "userIdentity": {"type": "AssumedRole",
             "arn": "arn:aws:sts::111122223333:assumed-role/Admin/bob", "userName": null,

@@ -1,5 +1,5 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Document, Effect, Statement};
+use keepwatch_policy::{Condition, Document, Effect, Statement};
 
 use super::common::{ByDeployment, Needed, denies, deployed, foreign_policy, is_ours, report_change};
 use crate::kit::prelude::*;
@@ -138,6 +138,13 @@ fn lacks(cx: &Cx<'_>, document: &Document, needed: &[Right]) -> Option<String> {
 /// The operator's role, which people assume and no function.
 const OPERATOR: &str = "-OperatorRole";
 
+/// The stack's region, which its queues' ARNs tell.
+fn own_region<'c>(cx: &'c Cx<'_>) -> &'c str {
+    let of_queue = |arn: &&String| arn.contains(":sqs:");
+    let queue = cx.config.own_arns.iter().find(of_queue);
+    queue.and_then(|arn| Arn::parse(arn)).map_or("", |arn| arn.region)
+}
+
 /// Why no deployment of ours makes the change.
 fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
     let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
@@ -151,12 +158,18 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
         },
         "UpdateAssumeRolePolicy" if role.contains(OPERATOR) => {
             let account = record.root_arn();
+            // In the stack's region alone, which the call's is not: IAM has one.
+            let here = |one: &Condition| {
+                one.operator == "StringEquals"
+                    && one.key == "aws:RequestedRegion"
+                    && one.values == [own_region(cx)]
+            };
             let own = |one: &Statement| {
                 let trusted = matches!(&one.principals[..], [who] if who.value == account);
                 trusted
                     && one.effect == Effect::Allow
                     && one.actions == ["sts:AssumeRole"]
-                    && one.conditions.is_empty()
+                    && matches!(&one.conditions[..], [one] if here(one))
             };
             match Document::from_value(document?) {
                 Ok(document) if matches!(&document.statements[..], [one] if own(one)) => None,
@@ -291,12 +304,17 @@ mod tests {
 
     #[test]
     fn the_operators_role_is_for_the_accounts_own_callers() {
-        let trust = |who: Value| {
-            let statement = json!({"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"});
+        let trust_in = |region: &str, who: Value| {
+            let statement = json!({"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:RequestedRegion": region}}});
             let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
             let request = json!({"roleName": "keepwatch-OperatorRole-A1B2C3", "policyDocument": document});
             by_stack("iam", "UpdateAssumeRolePolicy", request)
         };
+        let trust = |who| trust_in("us-east-1", who);
+        let own = json!({"AWS": "arn:aws:iam::111122223333:root"});
+        // Where it is not heard that somebody takes the role.
+        fires_at(&Role, Severity::High, &trust_in("eu-west-1", own));
         let seen = observe(&Role, &trust(json!({"AWS": "arn:aws:iam::111122223333:root"})));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
         for other in [
