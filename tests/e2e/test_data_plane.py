@@ -13,7 +13,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from events import ADMIN, put_user_policy, unique
+from events import ADMIN, call, put_user_policy, unique
 from local_cloud import ACCOUNT, REGION, play, until
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -88,6 +88,34 @@ def test_an_administrator_forges_and_takes_no_message(administrator, stack):
         refused(sqs.receive_message, QueueUrl=queue)
         refused(sqs.purge_queue, QueueUrl=queue)
         assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
+
+
+def test_a_message_that_no_queue_held_closes_nothing(cloud, stack, findings, administrator):
+    """Whoever may invoke the function can hand it anything, and no trail shows that by default."""
+    trail = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/{unique('main')}"
+    play(cloud, call("cloudtrail", "StopLogging", {"name": trail}))
+    (finding,) = until(lambda: findings.about(trail), "the trail's end to be recorded")
+    assert (finding["severity"], finding["status"]) == ("CRITICAL", "NEW")
+    until(lambda: findings.get(finding["finding_id"])["alert_state"] != "PENDING", "the alert to be claimed")
+    pause = call("cloudtrail", "StartLogging", {"name": trail})
+    forged = {
+        "messageId": "forged",
+        "receiptHandle": "forged",
+        "body": json.dumps(pause),
+        "attributes": {},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:keepwatch-IntakeQueue",
+        "awsRegion": REGION,
+    }
+    payload = json.dumps({"Records": [forged]})
+    answer = administrator.client("lambda").invoke(FunctionName=stack.detect_function, Payload=payload)
+    said = json.loads(answer["Payload"].read())
+    assert said["batchItemFailures"] == [{"itemIdentifier": "forged"}]
+    assert findings.get(finding["finding_id"])["status"] == "NEW"
+    # The same by the event bus is good news.
+    play(cloud, pause)
+    until(lambda: findings.get(finding["finding_id"])["status"] == "RESOLVED", "the trail to be well again")
 
 
 def test_an_administrator_works_on_findings_as_the_operator(cloud, findings, administrator):

@@ -43,6 +43,13 @@ def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_i
     assert stack.properties("IntakeQueue")["VisibilityTimeout"] >= 6 * timeout + window
 
 
+def test_a_message_is_asked_about_without_being_hidden_for_longer(stack):
+    """Whether the queue has handed it out: shared/aws/src/intake.rs sets what the queue sets anyway."""
+    source = (ROOT / "shared/aws/src/intake.rs").read_text()
+    hidden = int(re.search(r"HIDDEN: u32 = (\d+)", source)[1])
+    assert stack.properties("IntakeQueue")["VisibilityTimeout"] == hidden
+
+
 def test_one_bad_event_does_not_fail_its_batch(stack):
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name

@@ -8,7 +8,12 @@ from conftest import listed
 
 ACTIONS = {
     "DetectRole": {
-        "Intake": {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
+        "Intake": {
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        },
         "Findings": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"},
         "Journal": {
             "dynamodb:ConditionCheckItem",

@@ -285,6 +285,7 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
 def test_messages_are_taken_by_detect_and_dead_letters_by_the_operator(deployed):
     take = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"]
     assert allowed(deployed, take, QUEUES) == {
+        ("DetectRole", "sqs:ChangeMessageVisibility", "IntakeQueue"),
         ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
         ("DetectRole", "sqs:ReceiveMessage", "IntakeQueue"),
         ("OperatorRole", "sqs:ChangeMessageVisibility", "DeadLetterQueue"),

@@ -9,6 +9,7 @@ pub mod clients;
 mod dynamodb;
 pub mod findings;
 mod http;
+pub mod intake;
 pub mod journal;
 #[cfg(feature = "profiles")]
 pub mod operator;
@@ -18,6 +19,7 @@ pub mod profiles;
 pub mod runtime;
 pub mod securityhub;
 pub mod settings;
+mod signed;
 pub mod tables;
 pub mod topic;
 

@@ -85,6 +85,8 @@ pub enum Query {
     Window(WindowQuery),
     /// When a member of a set was first seen, and when any was; see [`crate::memory::first_sight`]. Asking adds the member.
     FirstSeen(FirstSeenQuery),
+    /// Whether the message that is judged is one that the intake queue has handed out.
+    Delivered,
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
         /// The account that holds the key.
@@ -217,7 +219,7 @@ pub enum Value {
     Names(Vec<String>),
     /// To `KeyOwner`.
     Name(String),
-    /// To `ExposedKey`, `ActiveKey`.
+    /// To `ExposedKey`, `ActiveKey`, `Delivered`.
     Flag(bool),
     /// To `Window`.
     WindowCount(WindowCount),

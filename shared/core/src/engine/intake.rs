@@ -12,7 +12,7 @@ use crate::finding::record::{FindingStore, RecordError, Recorded, record};
 use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
 use crate::severity::Severity;
-use crate::state::AccountState;
+use crate::state::{AccountState, Fact, Query, Value};
 
 /// The source of the heartbeat that template.yaml sends through the intake queue.
 const HEARTBEAT: &str = "keepwatch";
@@ -115,15 +115,18 @@ impl<S: FindingStore> Intake<'_, S> {
         })
     }
 
-    /// What is to be kept in place of good news that the account does not bear out; `None` where it is kept as it is. Only
-    /// news that would close a finding of some weight is worth the question.
+    /// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
+    /// close a finding of some weight is worth the questions: whether the queue knows the message, and whether the account
+    /// shows that it is so.
     async fn weighed(
         &self,
         news: &Observation,
         state: &impl AccountState,
         now: Timestamp,
     ) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
-        let (Verdict::Passing, Some(confirm)) = (news.verdict, &news.confirm) else { return Ok(None) };
+        if news.verdict != Verdict::Passing {
+            return Ok(None);
+        }
         let finding_id = news.finding_id();
         let known = self.store.get(&finding_id).await.map_err(RecordError::Store)?;
         let Some(mut finding) =
@@ -135,15 +138,23 @@ impl<S: FindingStore> Intake<'_, S> {
         if finding.is_open() {
             return Ok(None);
         }
-        let why = match state.answer(&confirm.query).await.map(|answer| confirm.read(&answer)) {
-            Ok(Confirmed::Yes) => return Ok(None),
-            Ok(Confirmed::No) if now.since(news.event.time) < LAG => {
-                let why = "the account does not show it yet".to_owned();
-                return Err(IntakeError::Unconfirmed { finding_id, why });
+        let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
+        match state.answer(&Query::Delivered).await.map_err(unconfirmed)? {
+            Fact::Known(Value::Flag(true)) => {}
+            Fact::Unavailable(why) => {
+                return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
             }
-            Ok(Confirmed::No) => "the account shows that it is not so".to_owned(),
-            Ok(Confirmed::Unknown(why)) => format!("the account could not be asked ({why})"),
-            Err(why) => return Err(IntakeError::Unconfirmed { finding_id, why }),
+            _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
+        }
+        let Some(confirm) = &news.confirm else { return Ok(None) };
+        let answer = state.answer(&confirm.query).await.map_err(unconfirmed)?;
+        let why = match confirm.read(&answer) {
+            Confirmed::Yes => return Ok(None),
+            Confirmed::No if now.since(news.event.time) < LAG => {
+                return Err(unconfirmed("the account does not show it yet".to_owned()));
+            }
+            Confirmed::No => "the account shows that it is not so".to_owned(),
+            Confirmed::Unknown(why) => format!("the account could not be asked ({why})"),
         };
         Ok(Some(Box::new(claim(news, &why))))
     }
