@@ -313,6 +313,8 @@ def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_lon
 
 
 def test_a_rule_is_there_only_after_the_policy_that_lets_it_send(stack):
+    """And the policy only after the function that is told what is in it, or it would be mailed as tampering."""
+    assert stack.resources["QueuePolicy"]["DependsOn"] == "DetectFunction"
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         assert rule["DependsOn"] == "QueuePolicy", name
 
