@@ -1,8 +1,8 @@
 """Items and messages are written by the stack's own roles, and by people as its operator.
 
 The emulator applies the policies of queues to callers, and with our change (tests/local_cloud/emulator.py, 6) those of
-tables. It does not apply them to AWS's services or to PartiQL, and lets root write to tables: what AWS does there is judged
-in tests/template/test_resource_policies.py.
+tables. It does not apply them to AWS's services or to PartiQL, and lets root write to tables: what AWS does there is
+judged in tests/template/test_resource_policies.py.
 """
 
 import json
