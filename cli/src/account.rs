@@ -10,7 +10,7 @@ use keepwatch_rules::registry::CATALOGUE;
 use tokio::sync::OnceCell;
 
 use crate::failure::Failure;
-use crate::progress;
+use crate::{operator, progress};
 
 /// The name that `sam deploy` gives the stack, and the guide as well.
 const STACK: &str = "keepwatch";
@@ -42,6 +42,8 @@ pub(crate) struct Home {
     config: SdkConfig,
     /// Listed when the first table is looked for, and once.
     names: OnceCell<Vec<String>>,
+    /// How tables are written; the operator's role is taken when the first is, and once.
+    writing: OnceCell<SdkConfig>,
 }
 
 /// A table, and what to call it when something is wrong with it.
@@ -79,7 +81,7 @@ impl Account {
             ))
             .into(),
         })?;
-        Ok(Home { account: self.clone(), config, names: OnceCell::new() })
+        Ok(Home { account: self.clone(), config, names: OnceCell::new(), writing: OnceCell::new() })
     }
 }
 
@@ -97,6 +99,13 @@ impl Home {
         Ok(OpenTable { table, name, region: self.region() })
     }
 
+    /// The findings, to write one.
+    pub(crate) async fn findings_to_change(&self) -> anyhow::Result<OpenTable<FindingsTable>> {
+        let OpenTable { name, region, .. } = self.findings().await?;
+        let table = FindingsTable::new(self.writing(&name).await?, name.clone(), "");
+        Ok(OpenTable { table, name, region })
+    }
+
     /// The settings.
     pub(crate) async fn settings(&self) -> anyhow::Result<OpenTable<SettingsTable>> {
         let name = self.name("SettingsTable", self.account.settings_table.as_ref()).await?;
@@ -105,6 +114,18 @@ impl Home {
             name,
             region: self.region(),
         })
+    }
+
+    /// The settings, to write a row.
+    pub(crate) async fn settings_to_change(&self) -> anyhow::Result<OpenTable<SettingsTable>> {
+        let OpenTable { name, region, .. } = self.settings().await?;
+        let table = SettingsTable::new(self.writing(&name).await?, name.clone(), CATALOGUE);
+        Ok(OpenTable { table, name, region })
+    }
+
+    async fn writing(&self, table: &str) -> anyhow::Result<&SdkConfig> {
+        let region = self.region();
+        self.writing.get_or_try_init(|| operator::writing(&self.config, table, &region)).await
     }
 
     /// The name that was given, or the one that CloudFormation made up for the stack's table.

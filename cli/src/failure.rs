@@ -54,6 +54,11 @@ impl Failure {
 fn advice(operation: &str, reason: &str, table: &str, region: &str) -> String {
     let (code, message) = reason.split_once(": ").unwrap_or((reason, ""));
     match code {
+        // The table's policy spares the operator's role, which could not be read from it.
+        "AccessDeniedException" if message.contains("explicit deny in a resource-based policy") => format!(
+            "AWS refused {operation} on {table}: its policy takes changes from the stack's operator role alone. To see which \
+             role that is, your credentials need dynamodb:DescribeTable and dynamodb:GetResourcePolicy"
+        ),
         "AccessDeniedException" | "AccessDenied" | "KMSAccessDeniedException" => {
             // Often it is the key that the table is encrypted with, and not the table.
             let named = message.split_once("is not authorized to perform: ");
@@ -103,6 +108,11 @@ mod tests {
                 "need kms:Decrypt.",
             ),
             ("AccessDeniedException: no", "need dynamodb:Scan."),
+            (
+                "AccessDeniedException: User: u is not authorized to perform: dynamodb:PutItem on resource: t with an \
+                 explicit deny in a resource-based policy",
+                "need dynamodb:DescribeTable and dynamodb:GetResourcePolicy",
+            ),
             ("ResourceNotFoundException: Requested resource not found", "no table findings in eu-west-1"),
             ("ExpiredTokenException: The security token has expired", "sign in again"),
             ("ThrottlingException: slow down", "try again"),

@@ -4,6 +4,7 @@ mod account;
 mod failure;
 mod findings;
 mod input;
+mod operator;
 mod progress;
 mod replay;
 mod rules;

@@ -149,7 +149,7 @@ async fn write(row: &Value, account: &Account) -> anyhow::Result<ExitCode> {
         anyhow::bail!("this cannot be set: {}", invalid.reason);
     }
     let home = account.open().await?;
-    let settings = home.settings().await?;
+    let settings = home.settings_to_change().await?;
     settings.table.put(row).await.map_err(|error| settings.failed(&error))?;
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
     writeln!(
@@ -197,7 +197,7 @@ async fn show(list: &List, account: &Account) -> anyhow::Result<ExitCode> {
 
 async fn reset(key: &str, account: &Account) -> anyhow::Result<ExitCode> {
     let home = account.open().await?;
-    let settings = home.settings().await?;
+    let settings = home.settings_to_change().await?;
     if !settings.table.remove(key).await.map_err(|error| settings.failed(&error))? {
         anyhow::bail!("there is no row {}: `keepwatch tune list` shows all", shown(key));
     }

@@ -482,3 +482,79 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
     world.done(&["tune", "reset", "rule#network-changed"]);
     assert!(!world.done(&["tune", "list"]).contains("network-changed"));
 }
+
+const OPERATOR: &str = "arn:aws:iam::111122223333:role/keepwatch-OperatorRole-1ABCDEF";
+
+/// Commands that write, one a table and kind of row.
+fn writes(world: &World) -> Vec<Vec<&str>> {
+    let said = ["--by", "alice", "--note", "looking"];
+    let ack = [&["findings", "ack", world.id("admin-inline-policy")][..], &said].concat();
+    vec![
+        ack,
+        vec![
+            "suppress",
+            "add",
+            "--rule",
+            "admin-*",
+            "--resource",
+            "*",
+            "--owner",
+            "alice",
+            "--reason",
+            "tests",
+            "--days",
+            "1",
+            "--name",
+            "new",
+        ],
+        vec!["suppress", "remove", "new"],
+        vec!["tune", "rule", "network-changed", "--off"],
+        vec!["tune", "reset", "rule#network-changed"],
+    ]
+}
+
+#[test]
+fn what_is_written_is_written_as_the_operator() {
+    let world = World::new("operator");
+    world.stub.guard(FINDINGS, OPERATOR);
+    world.stub.guard(SETTINGS, OPERATOR);
+    for command in writes(&world) {
+        let before = world.stub.calls("AssumeRole");
+        world.done(&command);
+        assert_eq!(world.stub.calls("AssumeRole"), before + 1, "{command:?}");
+    }
+    // Reading needs no role.
+    let before = world.stub.calls("AssumeRole");
+    world.done(&["findings", "list"]);
+    world.done(&["suppress", "list"]);
+    assert_eq!(world.stub.calls("AssumeRole"), before);
+}
+
+#[test]
+fn a_stack_without_an_operator_is_written_with_the_callers_own_rights() {
+    let world = World::new("no-operator");
+    for command in writes(&world) {
+        world.done(&command);
+    }
+    assert_eq!(world.stub.calls("AssumeRole"), 0);
+}
+
+#[test]
+fn who_may_not_become_the_operator_is_told_what_is_missing() {
+    let world = World::new("refused-operator");
+    world.stub.guard(FINDINGS, OPERATOR);
+    world.stub.guard(SETTINGS, OPERATOR);
+    world.stub.refuse_roles();
+    for command in writes(&world) {
+        let text = world.told(3, &command);
+        assert!(text.contains("arn:aws:iam::111122223333:user/alice may not take the role"), "{text}");
+        let statement = format!(r#"{{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"{OPERATOR}"}}"#);
+        assert!(text.contains(&statement), "{text}");
+    }
+    // Who may not even see the policy tries, and is told what to look with.
+    world.stub.hide_policies();
+    for command in writes(&world) {
+        let text = world.told(3, &command);
+        assert!(text.contains("need dynamodb:DescribeTable and dynamodb:GetResourcePolicy"), "{text}");
+    }
+}

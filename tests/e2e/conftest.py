@@ -105,7 +105,7 @@ def hasty_intake(cloud, stack):
 @pytest.fixture
 def dead_letters(cloud, stack):
     """Reads the dead-letter queue; what a test has read is gone."""
-    sqs = cloud.client("sqs")
+    sqs = cloud.operator(stack, "sqs")
 
     def read():
         answer = sqs.receive_message(

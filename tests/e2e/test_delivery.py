@@ -36,7 +36,7 @@ def test_an_event_delivered_ten_times_is_one_finding_and_one_alert(cloud, stack,
 @pytest.mark.usefixtures("hasty_intake")
 def test_a_malformed_message_ends_in_the_dead_letter_queue_and_delays_nobody(cloud, stack, mailbox, dead_letters):
     name, poison = unique("patient"), unique("not json {")
-    sqs = cloud.client("sqs")
+    sqs = cloud.operator(stack, "sqs")
     sqs.send_message(QueueUrl=stack.intake_queue, MessageBody=poison)
     play(cloud, put_user_policy(name, ADMIN))
     mailbox.wait_for(about(name), "the event behind the malformed message")

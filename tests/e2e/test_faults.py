@@ -95,7 +95,7 @@ class Watch:
     def __init__(self, cloud, stack):
         self._cloud = cloud
         self._stack = stack
-        self._sqs = cloud.client("sqs")
+        self._sqs = cloud.operator(stack, "sqs")
         self._findings = Findings(cloud, stack)
         self._before = {finding["finding_id"] for finding in self._findings.all()}
         self.mailbox = Mailbox(cloud, stack.alert_topic)
@@ -298,9 +298,9 @@ def test_a_poison_message_among_good_ones(cloud, stack, watch, log_lines):
     bodies.insert(4, poison)
     with cloud.faults.on(throttled(WRITE, times=ATTEMPTS), reset(READ, times=ATTEMPTS)) as faults:
         # The delay lets all ten become visible at once, so that they are received as one batch.
-        entries = [{"Id": str(i), "MessageBody": body, "DelaySeconds": 2} for i, body in enumerate(bodies)]
-        sent = cloud.client("sqs").send_message_batch(QueueUrl=stack.intake_queue, Entries=entries)
-        assert not sent.get("Failed")
+        # One by one: to AWS a batch is sqs:SendMessage as well, to the emulator an action of its own.
+        for body in bodies:
+            cloud.operator(stack, "sqs").send_message(QueueUrl=stack.intake_queue, MessageBody=body, DelaySeconds=2)
         watch.holds(dict.fromkeys(names, 1), dead=[poison])
     assert faults.fired == 2 * ATTEMPTS
     batches = [json.loads(line)["fields"] for line in log_lines("DetectLogs") if '"batch done"' in line]

@@ -58,6 +58,7 @@ class Stack:
     ops_topic: str
     intake_queue: str
     dead_letter_queue: str
+    operator_role: str
     detect_function: str
     notify_function: str
 
@@ -171,14 +172,24 @@ class LocalCloud:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service):
-        """A boto3 client of the local cloud."""
+        """A boto3 client of the local cloud, as root."""
         if service not in self._clients:
-            os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-            session = boto3.Session("test", "test", region_name=REGION)
-            self._clients[service] = session.client(
-                service, endpoint_url=self.endpoint, config=Config(proxies={}, retries={"max_attempts": 2})
-            )
+            self._clients[service] = self._client(service, boto3.Session("test", "test", region_name=REGION))
         return self._clients[service]
+
+    def operator(self, stack, service):
+        """A boto3 client as the stack's operator, who alone sends to its queues and takes dead letters."""
+        if (stack, service) not in self._clients:
+            taken = self.client("sts").assume_role(RoleArn=stack.operator_role, RoleSessionName="tests")["Credentials"]
+            keys = (taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"])
+            self._clients[stack, service] = self._client(service, boto3.Session(*keys, region_name=REGION))
+        return self._clients[stack, service]
+
+    def _client(self, service, session):
+        os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+        return session.client(
+            service, endpoint_url=self.endpoint, config=Config(proxies={}, retries={"max_attempts": 2})
+        )
 
     def deploy(self, name="keepwatch", sigma=None, **parameters):
         """`sam deploy` the unmodified template with the compiled functions, as a user would with release builds.

@@ -21,6 +21,9 @@ if installed != VERSION:
     sys.exit(f"the local cloud needs ministack {VERSION} and found {installed}; run: make clean-tools, then try again")
 
 import ministack.app as app
+import ministack.core.iam_evaluator as policies
+import ministack.services.cloudformation.provisioners as provisioners
+import ministack.services.dynamodb as dynamodb
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
 
@@ -31,6 +34,9 @@ RELIED_ON = {
     ),
     functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
     app: "main pin_request_origin",
+    dynamodb: "_put_resource_policy _resource_policies",
+    policies: "_RESOURCE_POLICY_LOOKUPS _resolve_condition_key _role_name_from_assumed_arn",
+    provisioners: "_RESOURCE_HANDLERS",
 }
 missing = [
     f"{module.__name__}.{name}"
@@ -151,6 +157,50 @@ functions._execute_function = execute_function
 #    emulator does apply to callers, would deny every publish.
 emulator_pin_request_origin = app.pin_request_origin
 app.pin_request_origin = lambda address, _secure: emulator_pin_request_origin(address, True)
+
+
+# 6. The policies of tables. AWS keeps them and applies them, as the emulator does for queues. The emulator drops what a
+#    template says and applies none to tables; and it takes the session of a role for aws:PrincipalArn, which on AWS is
+#    the role.
+table_handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+
+
+def with_policy(name, attributes, properties):
+    document = (properties.get("ResourcePolicy") or {}).get("PolicyDocument")
+    if document:
+        dynamodb._put_resource_policy({"ResourceArn": attributes["Arn"], "Policy": json.dumps(document)})
+    else:
+        dynamodb._resource_policies.pop(attributes["Arn"], None)
+    return name, attributes
+
+
+def create_table(logical_id, properties, stack, make=table_handlers["create"]):
+    return with_policy(*make(logical_id, properties, stack), properties)
+
+
+def update_table(physical_id, old, new, stack, logical_id=None, change=table_handlers["update"]):
+    return with_policy(*change(physical_id, old, new, stack, logical_id), new)
+
+
+def table_policy_for_arn(arn):
+    kept = dynamodb._resource_policies.get(arn.split("/index/")[0])
+    return (kept["Policy"], arn.split(":")[4]) if kept else None
+
+
+emulator_condition_key = policies._resolve_condition_key
+
+
+def condition_key(key, context):
+    value = emulator_condition_key(key, context)
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in value:
+        return f"arn:aws:iam::{context.principal_account}:role/{policies._role_name_from_assumed_arn(value)}"
+    return value
+
+
+table_handlers.update(create=create_table, update=update_table)
+dynamodb.table_policy_for_arn = table_policy_for_arn
+policies._RESOURCE_POLICY_LOOKUPS["dynamodb"] = ("dynamodb", "table_policy_for_arn")
+policies._resolve_condition_key = condition_key
 
 
 def end_with(parent):

@@ -2,10 +2,12 @@
 //! an IAM that denies everything.
 //!
 //! It checks no signature of the SDK's and models few limits; ministack does more and is slower. What it does
-//! not know it refuses with an error, so that no test passes by its ignorance.
+//! not know it refuses with an error, so that no test passes by its ignorance. A table may have a policy that lets one role
+//! alone write, which is told by the access key that STS gave for it.
 
 mod dynamodb;
 mod expression;
+mod policy;
 mod securityhub;
 mod tls;
 
@@ -44,6 +46,7 @@ struct State {
     published: Vec<Form>,
     imported: Vec<Value>,
     hub: securityhub::Faults,
+    guards: policy::Guards,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
 }
@@ -127,6 +130,21 @@ impl AwsStub {
         lock(&self.state).tables.entry(table.to_owned()).or_default().insert(key.to_owned(), item);
     }
 
+    /// From now on this role alone may write to the table, as the policy on it says.
+    pub fn guard(&self, table: &str, role: &str) {
+        lock(&self.state).guards.set(table, role);
+    }
+
+    /// STS gives nobody a role any more.
+    pub fn refuse_roles(&self) {
+        lock(&self.state).guards.refusing = true;
+    }
+
+    /// The policies of tables can be read no more.
+    pub fn hide_policies(&self) {
+        lock(&self.state).guards.hidden = true;
+    }
+
     /// The parameters of each message that was published.
     pub fn published(&self) -> Vec<Form> {
         lock(&self.state).published.clone()
@@ -175,7 +193,10 @@ impl State {
                 let failing = self.called(operation);
                 let answer = match service {
                     _ if failing => Err(dynamodb::Refusal::broken()),
-                    "DynamoDB_20120810" => dynamodb::answer(&mut self.tables, operation, &request.body),
+                    "DynamoDB_20120810" => match self.guards.answer(operation, request) {
+                        Some(answer) => answer,
+                        None => dynamodb::answer(&mut self.tables, operation, &request.body),
+                    },
                     _ => Err(dynamodb::Refusal::denied()),
                 };
                 let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));
@@ -201,6 +222,10 @@ impl State {
                 (200, query_result(action, &id))
             }
             "GetTopicAttributes" => (200, query_result(action, "<Attributes/>")),
+            "AssumeRole" | "GetCallerIdentity" => match self.guards.sts(form) {
+                Some(content) => (200, query_result(action, &content)),
+                None => (403, query_error("Sender", "AccessDenied")),
+            },
             _ => (403, query_error("Sender", "AccessDenied")),
         };
         Response::new(status, "text/xml", body)

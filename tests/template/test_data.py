@@ -139,6 +139,8 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "SIGMA_RULES": {"Ref": "SigmaRules"},
         "STACK_NAME": {"Ref": "AWS::StackName"},
         "TRUSTED_ACCOUNTS": {"Ref": "TrustedAccounts"},
+        # What it holds is tested by what detect makes of the policies (test_resource_policies.py).
+        "OWN_ARNS": variables("DetectFunction")["OWN_ARNS"],
     }
     assert variables("NotifyFunction") == {
         "FINDINGS_TABLE": {"Ref": "FindingsTable"},

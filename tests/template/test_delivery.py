@@ -43,6 +43,13 @@ def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_i
     assert stack.properties("IntakeQueue")["VisibilityTimeout"] >= 6 * timeout + window
 
 
+def test_a_message_is_asked_about_without_being_hidden_for_longer(stack):
+    """Whether the queue has handed it out: shared/aws/src/intake.rs sets what the queue sets anyway."""
+    source = (ROOT / "shared/aws/src/intake.rs").read_text()
+    hidden = int(re.search(r"HIDDEN: u32 = (\d+)", source)[1])
+    assert stack.properties("IntakeQueue")["VisibilityTimeout"] == hidden
+
+
 def test_one_bad_event_does_not_fail_its_batch(stack):
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
@@ -96,8 +103,9 @@ def test_without_security_hub_nothing_of_it_is_deployed(stack):
         "SecurityHubRole",
     }
     # And nothing that is always there needs it; the event rules name calls, DisableSecurityHub among them.
+    role = {"Fn::If": ["HasSecurityHub", {"Fn::GetAtt": ["SecurityHubRole", "Arn"]}, {"Ref": "AWS::NoValue"}]}
     for name in set(stack.resources) - conditional - set(stack.heard()):
-        assert "SecurityHub" not in json.dumps(stack.resources[name]), name
+        assert "SecurityHub" not in json.dumps(stack.resources[name]).replace(json.dumps(role), ""), name
 
 
 def test_every_rule_can_fail_into_the_dead_letter_queue(stack):

@@ -10,6 +10,9 @@ from conftest import ROOT
 # What brings the events of users' own rules; it is not made from the built-in ones.
 OWN_RULES = "OwnRulesRule"
 
+# What names a resource of the stack, and so is written by hand.
+OPERATOR = "OperatorRule"
+
 BINARIES = ROOT / "target" / "debug"
 
 
@@ -36,7 +39,7 @@ def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
     rules = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): rule["Properties"]
         for name, rule in stack.heard().items()
-        if name != OWN_RULES
+        if name not in (OWN_RULES, OPERATOR)
     }
     assert set(rules) == {rule["name"] for rule in wanted}
     for rule in wanted:
@@ -74,6 +77,15 @@ def test_own_rules_hear_every_call_and_only_when_they_are_asked_for(stack):
     assert rule["Properties"]["EventPattern"]["detail-type"] == built_in["detail-type"]
 
 
+def test_whoever_becomes_the_operator_is_heard_and_no_other_role(stack):
+    detail = stack.properties(OPERATOR)["EventPattern"]["detail"]
+    assert detail == {
+        "eventSource": ["sts.amazonaws.com"],
+        "eventName": ["AssumeRole"],
+        "requestParameters": {"roleArn": [{"Fn::GetAtt": ["OperatorRole", "Arn"]}]},
+    }
+
+
 def test_only_aws_services_are_heard(stack):
     """Anybody in the account may put events of any other source on the bus."""
     for name, rule in stack.heard().items():
@@ -103,10 +115,12 @@ def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(st
     assert optional == {"-own-rules", "-key-touched"}
 
 
-def test_no_policy_of_the_stack_denies_anything_but_calls_without_tls(stack):
-    """The rules on Keepwatch itself take every other denial for tampering, CloudFormation's too."""
-    policies = ["AWS::IAM::Role", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"]
-    for name in (name for kind in policies for name in stack.of_type(kind)):
+def test_no_role_or_topic_of_the_stack_denies_anything_but_calls_without_tls(stack):
+    """The rules on Keepwatch itself take every other denial there for tampering, CloudFormation's too.
+
+    What the policies of its queues and tables deny is in test_resource_policies.py.
+    """
+    for name in (name for kind in ["AWS::IAM::Role", "AWS::SNS::TopicPolicy"] for name in stack.of_type(kind)):
         for statement in stack.statements(name):
             if statement["Effect"] == "Deny":
                 assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name

@@ -102,6 +102,11 @@ fn what_is_written_now_has_all_that_it_wrote() {
     let findings = old["findings"].as_object().unwrap();
     assert_eq!(written.keys().collect::<Vec<_>>(), findings.keys().collect::<Vec<_>>(), "ids are for ever");
     for (id, item) in findings {
+        // Good news about these is asked of the intake queue now, and there is none here.
+        let severity = item["severity"]["S"].as_str().unwrap();
+        if item["status"]["S"] == "RESOLVED" && ["HIGH", "CRITICAL"].contains(&severity) {
+            continue;
+        }
         for (name, value) in item.as_object().unwrap() {
             // The alert of two had been sent by then.
             if name.starts_with("alert") || name.starts_with("due") {

@@ -14,6 +14,11 @@ use serde_json::Value;
 const BEGIN: &str = "  # begin generated event rules (make patterns); do not edit by hand\n";
 const END: &str = "  # end generated event rules\n";
 
+/// The same rules in the policy of the queues, which lets no other rule send.
+const BEGIN_ARNS: &str =
+    "                  # begin generated rule ARNs (make patterns); do not edit by hand\n";
+const END_ARNS: &str = "                  # end generated rule ARNs\n";
+
 /// EventBridge refuses a longer pattern (quota "event pattern size"). The limit counts the JSON as it is sent.
 const LONGEST_PATTERN: usize = 2_048;
 
@@ -41,16 +46,30 @@ pub(crate) fn run(template: &Path, check: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The template with its generated block made anew.
+/// The template with its generated blocks made anew.
 fn rewritten(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
-    let parts = template.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
-    let (head, tail) = parts.context("the template must hold the two markers of the generated block once")?;
-    ensure!(!tail.contains(BEGIN) && !tail.contains(END), "the template holds a marker twice");
-    let mut out = format!("{head}{BEGIN}\n");
-    for rule in rules {
-        write_rule(&mut out, rule)?;
+    let mut arns = String::new();
+    for EventRule { name, .. } in rules {
+        let _ = writeln!(
+            arns,
+            "                  - !Sub 'arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:rule/\
+             ${{AWS::StackName}}-{name}'"
+        );
     }
-    Ok(format!("{out}{END}{tail}"))
+    let mut block = "\n".to_owned();
+    for rule in rules {
+        write_rule(&mut block, rule)?;
+    }
+    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns)?, BEGIN, END, &block)
+}
+
+/// The text with another block between its markers, each of which it must hold once.
+fn replaced(text: &str, begin: &str, end: &str, block: &str) -> anyhow::Result<String> {
+    let parts = text.split_once(begin).and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
+    let (head, tail) =
+        parts.with_context(|| format!("the template lacks the marker {} or its end", begin.trim()))?;
+    ensure!(!tail.contains(begin) && !tail.contains(end), "the template holds {} twice", begin.trim());
+    Ok(format!("{head}{begin}{block}{end}{tail}"))
 }
 
 fn write_rule(out: &mut String, EventRule { name, state, pattern }: &EventRule) -> anyhow::Result<()> {
@@ -63,7 +82,7 @@ fn write_rule(out: &mut String, EventRule { name, state, pattern }: &EventRule) 
     let why = if *state == "ENABLED" { "" } else { " # read-only calls too" };
     let _ = write!(
         out,
-        "  {}:\n    Type: AWS::Events::Rule\n    Properties:\n      Name: !Sub '${{AWS::StackName}}-{name}'\n      \
+        "  {}:\n    Type: AWS::Events::Rule\n    DependsOn: QueuePolicy\n    Properties:\n      Name: !Sub '${{AWS::StackName}}-{name}'\n      \
          State: {state}{why}\n      EventPattern:\n",
         logical_id(name)
     );
@@ -174,7 +193,7 @@ mod tests {
             state: "ENABLED",
             pattern: json!({"source": ["x".repeat(2_048)]}),
         };
-        let template = format!("{BEGIN}{END}");
+        let template = format!("{BEGIN_ARNS}{END_ARNS}{BEGIN}{END}");
         assert!(rewritten(&template, &[rule]).unwrap_err().to_string().contains("characters"));
         assert!(rewritten("no markers", &[]).is_err());
         assert!(rewritten(&format!("{template}{template}"), &[]).is_err());
@@ -192,14 +211,15 @@ mod tests {
 
     #[test]
     fn the_rest_of_the_template_stays_as_it_is() {
-        let template = format!("before\n{BEGIN}old\n{END}after\n");
+        let template = format!("{BEGIN_ARNS}old{END_ARNS}before\n{BEGIN}old\n{END}after\n");
         let rule = EventRule {
             name: "all-calls".to_owned(),
             state: "ENABLED",
             pattern: json!({"source": ["aws.iam"]}),
         };
         let out = rewritten(&template, &[rule]).unwrap();
-        assert!(out.starts_with("before\n") && out.ends_with("after\n") && !out.contains("old"), "{out}");
+        assert!(out.contains("before\n") && out.ends_with("after\n") && !out.contains("old"), "{out}");
+        assert!(out.contains(":rule/${AWS::StackName}-all-calls'\n"), "{out}");
         assert!(out.contains("  AllCallsRule:\n") && out.contains("        source: [aws.iam]\n"), "{out}");
     }
 }

@@ -4,7 +4,6 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
@@ -13,7 +12,7 @@ use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Resolution;
 
 use super::read::{find, shown};
-use crate::account::{Account, OpenTable};
+use crate::account::{Account, Home};
 use crate::failure::Failure;
 
 pub(super) const ACK_HELP: &str = "\
@@ -92,9 +91,9 @@ fn words(text: &str) -> Result<String, String> {
 
 /// Acknowledges.
 pub(super) async fn acknowledge(ack: &Ack, account: &Account) -> anyhow::Result<ExitCode> {
-    let findings = account.open().await?.findings().await?;
+    let home = account.open().await?;
     let Said { id, by, note } = &ack.said;
-    let changed = change(&findings, id, |finding, now| {
+    let changed = change(&home, id, |finding, now| {
         // One that comes back would be taken on before anybody has looked at it.
         if !finding.is_open() {
             anyhow::bail!("it is resolved already, so there is nothing to take on: {}", reason(finding));
@@ -113,9 +112,9 @@ pub(super) async fn acknowledge(ack: &Ack, account: &Account) -> anyhow::Result<
 
 /// Resolves.
 pub(super) async fn resolve(resolve: &Resolve, account: &Account) -> anyhow::Result<ExitCode> {
-    let findings = account.open().await?.findings().await?;
+    let home = account.open().await?;
     let Said { id, by, note } = &resolve.said;
-    let changed = change(&findings, id, |finding, now| {
+    let changed = change(&home, id, |finding, now| {
         if !finding.is_open() {
             return Ok(false);
         }
@@ -141,18 +140,20 @@ pub(super) async fn resolve(resolve: &Resolve, account: &Account) -> anyhow::Res
 /// Reads, changes and writes a finding, on condition that nobody else wrote it meanwhile. Returns it, and whether `apply`
 /// changed it.
 async fn change(
-    findings: &OpenTable<FindingsTable>,
+    home: &Home,
     id: &str,
     apply: impl Fn(&mut Finding, Timestamp) -> anyhow::Result<bool>,
 ) -> anyhow::Result<(Finding, bool)> {
-    let mut finding = find(findings, id).await?;
+    let findings = home.findings().await?;
+    let mut finding = find(&findings, id).await?;
     for attempt in 1..=ATTEMPTS {
         let (expected, now) = (finding.version, now());
         if !apply(&mut finding, now)? {
             return Ok((finding, false));
         }
         let update = Write::Update { finding: &finding, expected, receipt: None };
-        if findings.table.write(update, now).await.map_err(|error| findings.failed(&error))? {
+        let writing = home.findings_to_change().await?;
+        if writing.table.write(update, now).await.map_err(|error| findings.failed(&error))? {
             return Ok((finding, true));
         }
         findings.table.back_off(attempt).await;

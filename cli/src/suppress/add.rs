@@ -154,7 +154,7 @@ pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode
     // Before AWS is asked for anything: what is wrong with the arguments costs no sign-in.
     let new = &add.suppression()?;
     let home = &account.open().await?;
-    let settings = home.settings().await?;
+    let settings = home.settings_to_change().await?;
     // Counted before, so that the answer stands there even if somebody is faster than the sweep.
     let silenced = silenced(new, home).await;
     let written = if add.replace {

@@ -27,7 +27,7 @@ pub(super) struct Remove {
 /// Removes.
 pub(super) async fn run(remove: &Remove, account: &Account) -> anyhow::Result<ExitCode> {
     let home = account.open().await?;
-    let settings = home.settings().await?;
+    let settings = home.settings_to_change().await?;
     // A row of a kind that does not exist has no name of its own, and must go all the same.
     let whole = remove.name.contains('#');
     let key = if whole { remove.name.clone() } else { format!("suppression#{}", remove.name) };

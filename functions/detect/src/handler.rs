@@ -140,7 +140,8 @@ impl Detect {
         config: &Config,
     ) -> anyhow::Result<Judged> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
-        let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
+        let receipt_handle = message.receipt_handle.as_deref().unwrap_or_default();
+        let state = StateOf { live: &self.account, own: own_account, asked: event.account(), receipt_handle };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await?;
         if judged == Judged::Other {

@@ -6,6 +6,7 @@ mod own_rules;
 use keepwatch_aws::account::LiveAccount;
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::intake::IntakeQueue;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
@@ -25,19 +26,22 @@ async fn main() -> Result<(), Error> {
     let settings = variable("SETTINGS_TABLE")?;
     let stack = variable("STACK_NAME")?;
     let trusted_accounts = keepwatch_aws::runtime::list("TRUSTED_ACCOUNTS");
+    let own_arns = keepwatch_aws::runtime::list("OWN_ARNS");
 
     let config = clients::config()?;
+    let intake = own_arns.iter().find(|arn| arn.contains("-IntakeQueue-"));
+    let intake = intake.and_then(|arn| IntakeQueue::new(&config, arn));
     let findings = FindingsTable::new(&config, findings, &journal);
     let journal = JournalTable::new(&config, journal);
     findings.warm().await;
     let rules = own_rules::with_built_in(&journal).await;
     let detect = Detect {
         rules: Index::new(rules),
-        account: LiveAccount::new(&config, findings.clone(), journal.clone()),
+        account: LiveAccount::new(&config, findings.clone(), journal.clone(), intake),
         findings,
         journal,
         settings: SettingsTable::new(&config, settings, CATALOGUE),
-        config: Config { trusted_accounts, stack, ..Config::default() },
+        config: Config { trusted_accounts, stack, own_arns, ..Config::default() },
     };
     let detect = &detect;
     // The payload stays raw JSON: a typed payload that fails to parse would never reach the handler.

@@ -2,7 +2,7 @@
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::EntityType;
+use aws_sdk_iam::types::{AccessKeyMetadata, EntityType, StatusType};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::FindingStore as _;
 use keepwatch_core::finding::{Status, finding_id};
@@ -14,6 +14,7 @@ use keepwatch_core::state::{
 };
 
 use crate::findings::FindingsTable;
+use crate::intake::IntakeQueue;
 use crate::journal::JournalTable;
 use crate::reason;
 use crate::runtime::now;
@@ -29,12 +30,31 @@ pub struct LiveAccount {
     iam: aws_sdk_iam::Client,
     findings: FindingsTable,
     journal: JournalTable,
+    intake: Option<IntakeQueue>,
 }
 
 impl LiveAccount {
-    /// The account of these credentials.
-    pub fn new(config: &SdkConfig, findings: FindingsTable, journal: JournalTable) -> LiveAccount {
-        LiveAccount { config: config.clone(), iam: aws_sdk_iam::Client::new(config), findings, journal }
+    /// The account of these credentials. Without a queue, nobody can say which messages are its own.
+    pub fn new(
+        config: &SdkConfig,
+        findings: FindingsTable,
+        journal: JournalTable,
+        intake: Option<IntakeQueue>,
+    ) -> LiveAccount {
+        LiveAccount {
+            config: config.clone(),
+            iam: aws_sdk_iam::Client::new(config),
+            findings,
+            journal,
+            intake,
+        }
+    }
+
+    async fn delivered(&self, receipt_handle: &str) -> Result<Answer, String> {
+        match &self.intake {
+            Some(intake) => intake.has(receipt_handle).await,
+            None => Ok(Fact::Unavailable("the intake queue is not known".to_owned())),
+        }
     }
 
     async fn managed_policy(&self, arn: &str, version: Option<&str>) -> Result<Value, Otherwise> {
@@ -180,6 +200,17 @@ impl LiveAccount {
         Ok(Value::Names(found.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect()))
     }
 
+    /// The owner of a key that was never used is not known to this call either; the key is gone then, or was never there.
+    async fn active_key(&self, id: &str) -> Result<Value, Otherwise> {
+        let asked = self.iam.get_access_key_last_used().access_key_id(id).send().await.map_err(unknown)?;
+        let user = asked.user_name.ok_or(Fact::Missing)?;
+        let found = self.iam.list_access_keys().user_name(user).send().await.map_err(unknown)?;
+        let active = |key: &AccessKeyMetadata| {
+            key.access_key_id.as_deref() == Some(id) && key.status == Some(StatusType::Active)
+        };
+        Ok(Value::Flag(found.access_key_metadata.iter().any(active)))
+    }
+
     async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
         // The region becomes part of a host name and comes from an event.
         if region.is_empty()
@@ -237,26 +268,31 @@ pub struct StateOf<'a> {
     pub own: &'a str,
     /// The event's account.
     pub asked: &'a str,
+    /// Under which the message that holds the event was received; empty where there is none.
+    pub receipt_handle: &'a str,
 }
 
 impl AccountState for StateOf<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
-            // Keepwatch's own tables know, whatever the account.
-            Query::ExposedKey { .. } | Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => {
-                self.live.answer(query).await
-            }
+            // Keepwatch's own queue and tables know, whatever the account.
+            Query::Delivered
+            | Query::ExposedKey { .. }
+            | Query::Window(_)
+            | Query::Earlier(_)
+            | Query::FirstSeen(_) => self.live.answer(query, self.receipt_handle).await,
             _ if self.own != self.asked => {
                 Ok(Fact::Unavailable(format!("account {} is not this one", self.asked)))
             }
-            _ => self.live.answer(query).await,
+            _ => self.live.answer(query, self.receipt_handle).await,
         }
     }
 }
 
 impl LiveAccount {
-    async fn answer(&self, query: &Query) -> Result<Answer, String> {
+    async fn answer(&self, query: &Query, receipt_handle: &str) -> Result<Answer, String> {
         let answer = match query {
+            Query::Delivered => return self.delivered(receipt_handle).await,
             Query::ManagedPolicy { arn, version } => self.managed_policy(arn, version.as_deref()).await,
             Query::Principal { kind, name } => self.principal(*kind, name).await,
             Query::InlinePolicy { kind, name, policy } => {
@@ -273,6 +309,7 @@ impl LiveAccount {
                     Err(error) => Err(unknown(error)),
                 }
             }
+            Query::ActiveKey { access_key_id } => self.active_key(access_key_id).await,
             Query::AccessKeys { user } => self.access_keys(user).await,
             Query::PermissionSet { instance, arn, region } => {
                 self.permission_set(instance, arn, region).await

@@ -9,13 +9,17 @@ pub mod clients;
 mod dynamodb;
 pub mod findings;
 mod http;
+pub mod intake;
 pub mod journal;
+#[cfg(feature = "profiles")]
+pub mod operator;
 mod outbox;
 #[cfg(feature = "profiles")]
 pub mod profiles;
 pub mod runtime;
 pub mod securityhub;
 pub mod settings;
+mod signed;
 pub mod tables;
 pub mod topic;
 

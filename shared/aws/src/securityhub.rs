@@ -7,20 +7,17 @@
 //! are made of.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
 use crate::http::Http;
+use crate::signed::Signer;
 
 /// The most findings that one call takes.
 pub const MAX_FINDINGS: usize = 100;
@@ -42,8 +39,7 @@ const JSON: &str = "application/json";
 pub struct SecurityHub {
     http: Http,
     url: String,
-    region: String,
-    credentials: Option<SharedCredentialsProvider>,
+    signer: Signer,
     attempt_timeout: Duration,
     operation_timeout: Duration,
 }
@@ -104,8 +100,7 @@ impl SecurityHub {
         Ok(SecurityHub {
             http: Http::new()?,
             url: format!("{}/findings/import", url.trim_end_matches('/')),
-            region,
-            credentials: config.credentials_provider(),
+            signer: Signer { credentials: config.credentials_provider(), region, service: "securityhub" },
             attempt_timeout: timeouts.and_then(|t| t.operation_attempt_timeout()).unwrap_or(Duration::MAX),
             operation_timeout: timeouts.and_then(|t| t.operation_timeout()).unwrap_or(Duration::MAX),
         })
@@ -136,7 +131,12 @@ impl SecurityHub {
     }
 
     async fn call(&self, body: &str) -> Result<Vec<FailedFinding>, ImportError> {
-        let request = self.signed(body).await.map_err(|reason| ImportError::Failed(reason.to_string()))?;
+        let headers = [("content-type", JSON)];
+        let request = self
+            .signer
+            .post(&self.url, &headers, body)
+            .await
+            .map_err(|reason| ImportError::Failed(reason.to_string()))?;
         let response = self.http.call(request).await;
         let mut response = response.map_err(|error| ImportError::Busy(error.to_string()))?;
         let text = ByteStream::new(response.take_body()).collect().await;
@@ -150,34 +150,6 @@ impl SecurityHub {
             return Err(ImportError::Failed("the answer does not name what failed".to_owned()));
         }
         Ok(imported.failed_findings)
-    }
-
-    /// Signed anew for each attempt: a signature is good for minutes, and the session token may have been
-    /// renewed.
-    #[expect(clippy::disallowed_methods, reason = "a signature is of the moment at which it is sent")]
-    async fn signed(&self, body: &str) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let provider = self.credentials.as_ref().ok_or("there are no credentials")?;
-        let identity = provider.provide_credentials().await?.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("securityhub")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?
-            .into();
-        let headers = [("content-type", JSON)].into_iter();
-        let signable =
-            SignableRequest::new("POST", &self.url, headers, SignableBody::Bytes(body.as_bytes()))?;
-        let (signature, _) = sign(signable, &params)?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST")?;
-        request.set_uri(self.url.as_str())?;
-        request.headers_mut().insert("content-type", JSON);
-        for header in signature.into_parts().0 {
-            request.headers_mut().insert(header.name(), header.value().to_owned());
-        }
-        Ok(request)
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod about;
 pub mod catalogue;
+pub mod confirm;
 pub mod engine;
 pub mod event;
 pub mod finding;

@@ -6,6 +6,7 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::about::About;
+use crate::confirm::Confirm;
 use crate::event::Event;
 use crate::event::cloudtrail::Record;
 use crate::severity::Severity;
@@ -230,6 +231,8 @@ pub struct Observation {
     pub witness: String,
     /// Id of the more specific rule that reported the same event; this one is recorded and not mailed.
     pub covered_by: Option<&'static str>,
+    /// What the account must say before this good news closes a finding of HIGH or above; see [`crate::confirm`].
+    pub confirm: Option<Confirm>,
 }
 
 impl Observation {
@@ -283,6 +286,12 @@ impl Observation {
     /// Adds a thing to do: purpose, AWS CLI call, options.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
         self.steps.push(Step::aws(purpose, call, options));
+        self
+    }
+
+    /// Has good news wait for what the account says; see [`crate::confirm`].
+    pub fn confirm(mut self, confirm: Confirm) -> Self {
+        self.confirm = Some(confirm);
         self
     }
 

@@ -62,6 +62,11 @@ pub enum Query {
         /// The access key id.
         access_key_id: String,
     },
+    /// Whether an access key is there and switched on.
+    ActiveKey {
+        /// The access key id.
+        access_key_id: String,
+    },
     /// Ids of a user's access keys.
     AccessKeys {
         /// The user's name.
@@ -82,6 +87,8 @@ pub enum Query {
     Earlier(EarlierQuery),
     /// When a member of a set was first seen, and when any was; see [`crate::memory::first_sight`]. Asking adds the member.
     FirstSeen(FirstSeenQuery),
+    /// Whether the message that is judged is one that the intake queue has handed out.
+    Delivered,
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
         /// The account that holds the key.
@@ -227,7 +234,7 @@ pub enum Value {
     Names(Vec<String>),
     /// To `KeyOwner`.
     Name(String),
-    /// To `ExposedKey`.
+    /// To `ExposedKey`, `ActiveKey`, `Delivered`.
     Flag(bool),
     /// To `Window`.
     WindowCount(WindowCount),

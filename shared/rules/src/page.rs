@@ -13,7 +13,7 @@ pub fn event_names(meta: &RuleMeta) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for on in meta.on {
         match on {
-            On::Call(_, calls) | On::Read(_, calls) => {
+            On::Call(_, calls) | On::Read(_, calls) | On::Own(_, calls) => {
                 names.extend(calls.iter().map(|name| (*name).to_owned()))
             }
             On::Root => drop(names.insert("every call by root".to_owned())),

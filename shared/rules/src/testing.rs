@@ -137,11 +137,26 @@ pub fn switched_on(rule: &dyn Rule) -> BTreeMap<String, Override> {
     BTreeMap::from([(rule.about().id.to_owned(), on)])
 }
 
+/// What `detect` is told of the stack's queues, topics and roles.
+fn own_arns() -> Vec<String> {
+    let named = |service, ids: &[&str]| {
+        let arn = |id| format!("arn:aws:{service}keepwatch-{id}-A1B2C3");
+        ids.iter().map(arn).collect::<Vec<_>>()
+    };
+    [
+        named("sqs:us-east-1:111122223333:", &["IntakeQueue", "DeadLetterQueue"]),
+        named("sns:us-east-1:111122223333:", &["AlertTopic", "OpsTopic"]),
+        named("iam::111122223333:role/", &["DetectRole", "NotifyRole", "OperatorRole"]),
+    ]
+    .concat()
+}
+
 /// The settings of most tests.
 pub fn settings() -> Config {
     Config {
         trusted_accounts: vec!["444455556666".to_owned()],
         stack: "keepwatch".to_owned(),
+        own_arns: own_arns(),
         ..Config::default()
     }
 }

@@ -439,7 +439,9 @@ pub(super) fn answer(query: &Query) -> Answer {
             name: "AmazonEC2FullAccess".to_owned(),
             text: r#"{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}"#.to_owned(),
         })),
-        Query::ExposedKey { .. } => Fact::Known(Known::Flag(false)),
+        // Who says that an exposed key is gone or switched off is right.
+        Query::ExposedKey { .. } | Query::ActiveKey { .. } => Fact::Known(Known::Flag(false)),
+        Query::Delivered => Fact::Known(Known::Flag(true)),
         _ => Fact::Unavailable("AccessDenied".to_owned()),
     }
 }

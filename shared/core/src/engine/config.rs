@@ -16,6 +16,8 @@ pub struct Config {
     pub expected_regions: Vec<String>,
     /// The name of Keepwatch's own stack, with which its resources' names begin.
     pub stack: String,
+    /// ARNs of that stack's queues, topics and roles: what the policies of its queues and tables name.
+    pub own_arns: Vec<String>,
     /// What is set for single rules.
     pub overrides: BTreeMap<String, Override>,
 }

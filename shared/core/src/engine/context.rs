@@ -182,6 +182,7 @@ impl Cx<'_> {
             burst: None,
             witness: self.about.id.to_owned(),
             covered_by: None,
+            confirm: None,
         }
     }
 }

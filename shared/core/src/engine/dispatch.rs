@@ -120,7 +120,7 @@ impl Index {
 
     fn enter(&mut self, rule: usize, on: &'static On) {
         match on {
-            On::Call(source, names) | On::Read(source, names) => {
+            On::Call(source, names) | On::Read(source, names) | On::Own(source, names) => {
                 names.iter().for_each(|name| enter(self.calls.entry((source, name)).or_default(), rule));
             }
             On::Matching(_, names) if !names.is_empty() => {

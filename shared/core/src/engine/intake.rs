@@ -1,16 +1,27 @@
 //! One message of the intake queue: read, judged by the rules, recorded.
 
+use std::time::Duration;
+
 use keepwatch_base::time::Timestamp;
 
 use super::config::Config;
 use super::dispatch::{Index, RuleError};
+use crate::confirm::Confirmed;
 use crate::event::{Event, Unreadable};
 use crate::finding::record::{FindingStore, RecordError, Recorded, record};
+use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
-use crate::state::AccountState;
+use crate::severity::Severity;
+use crate::state::{AccountState, Fact, Query, Value};
 
 /// The source of the heartbeat that template.yaml sends through the intake queue.
 const HEARTBEAT: &str = "keepwatch";
+
+/// From this severity on, news that a problem is gone is confirmed.
+const CONFIRMED_FROM: Severity = Severity::High;
+
+/// How long after an event the account may still show what was before it: IAM's lists are behind its events.
+pub const LAG: Duration = Duration::from_secs(120);
 
 /// Everything that a message meets on its way.
 #[derive(Clone, Copy)]
@@ -53,6 +64,14 @@ pub enum IntakeError<E: std::error::Error> {
     /// A rule could not work with it.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// It says that a problem is gone, and what the account says of that is not to be had just now.
+    #[error("good news about finding {finding_id} is not confirmed: {why}")]
+    Unconfirmed {
+        /// The finding that stays open.
+        finding_id: String,
+        /// What the account answered, or why it did not.
+        why: String,
+    },
 }
 
 impl<S: FindingStore> Intake<'_, S> {
@@ -71,11 +90,19 @@ impl<S: FindingStore> Intake<'_, S> {
         let mut changes = 0;
         let mut failed = Ok(());
         for observation in &evaluation.observations {
-            match record(self.store, self.settings, observation, now).await {
+            let weighed = match self.weighed(observation, state, now).await {
+                Ok(weighed) => weighed,
+                Err(error) => {
+                    failed = failed.and(Err(error));
+                    continue;
+                }
+            };
+            let kept = weighed.as_deref().unwrap_or(observation);
+            match record(self.store, self.settings, kept, now).await {
                 Ok(Recorded::Opened | Recorded::Updated) => changes += 1,
                 Ok(Recorded::Noted | Recorded::Unchanged) => {}
                 // What the other rules saw must not wait for the one finding that cannot be written.
-                Err(error) => failed = failed.and(Err(error)),
+                Err(error) => failed = failed.and(Err(error.into())),
             }
         }
         failed?;
@@ -93,4 +120,62 @@ impl<S: FindingStore> Intake<'_, S> {
             changes => Judged::Recorded(changes),
         })
     }
+
+    /// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
+    /// close a finding of some weight is worth the questions: whether the queue knows the message, and whether the account
+    /// shows that it is so.
+    async fn weighed(
+        &self,
+        news: &Observation,
+        state: &impl AccountState,
+        now: Timestamp,
+    ) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
+        if news.verdict != Verdict::Passing {
+            return Ok(None);
+        }
+        let finding_id = news.finding_id();
+        let known = self.store.get(&finding_id).await.map_err(RecordError::Store)?;
+        let Some(mut finding) =
+            known.filter(|finding| finding.is_open() && finding.severity >= CONFIRMED_FROM)
+        else {
+            return Ok(None);
+        };
+        finding.apply(news);
+        if finding.is_open() {
+            return Ok(None);
+        }
+        let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
+        match state.answer(&Query::Delivered).await.map_err(unconfirmed)? {
+            Fact::Known(Value::Flag(true)) => {}
+            Fact::Unavailable(why) => {
+                return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
+            }
+            _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
+        }
+        let Some(confirm) = &news.confirm else { return Ok(None) };
+        let answer = state.answer(&confirm.query).await.map_err(unconfirmed)?;
+        let why = match confirm.read(&answer) {
+            Confirmed::Yes => return Ok(None),
+            Confirmed::No if now.since(news.event.time) < LAG => {
+                return Err(unconfirmed("the account does not show it yet".to_owned()));
+            }
+            Confirmed::No => "the account shows that it is not so".to_owned(),
+            Confirmed::Unknown(why) => format!("the account could not be asked ({why})"),
+        };
+        Ok(Some(Box::new(claim(news, &why))))
+    }
+}
+
+/// That somebody says a problem is gone and the account does not: a witness on the finding, which stays open.
+fn claim(news: &Observation, why: &str) -> Observation {
+    let claim = Observation {
+        verdict: Verdict::Unknown,
+        severity: Severity::Low,
+        confirm: None,
+        witness: format!("{} unconfirmed", news.rule.id),
+        ..news.clone()
+    };
+    claim.because(format!(
+        "An event says that the problem is gone, and {why}. The finding stays open; resolve it by hand if you know better."
+    ))
 }

@@ -60,8 +60,8 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
                 own.extend(sources.iter().flat_map(|s| calls.iter().map(move |n| (*s, *n))));
             }
             // Long-term keys are looked for in what the other patterns bring: all of an account's calls would cost
-            // more than they tell.
-            On::LongTermKey | On::ExposedKey => {}
+            // more than they tell. So would all that are the same calls as some on a resource of the stack.
+            On::LongTermKey | On::ExposedKey | On::Own(..) => {}
         }
     }
     // Which calls only read cannot be told from their names (`AssumeRoleWithSAML`, `InvokeModel`), so users' are all asked

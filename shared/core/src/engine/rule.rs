@@ -23,6 +23,8 @@ pub enum On {
     Call(&'static str, &'static [&'static str]),
     /// The same, for calls that CloudTrail counts as read-only and plain EventBridge rules may not get.
     Read(&'static str, &'static [&'static str]),
+    /// The same, where a rule of template.yaml that is written by hand brings them, because it names a resource of the stack.
+    Own(&'static str, &'static [&'static str]),
     /// Every CloudTrail record of something that root itself did, reads included.
     Root,
     /// Every CloudTrail record, of those that other rules asked for, signed by a long-term access key.
@@ -97,9 +99,10 @@ impl On {
     /// Whether this is such an event.
     pub fn listens_to(&self, event: &Event<'_>) -> bool {
         match (self, &event.body) {
-            (On::Call(source, names) | On::Read(source, names), Body::CloudTrail(record)) => {
-                record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty())
-            }
+            (
+                On::Call(source, names) | On::Read(source, names) | On::Own(source, names),
+                Body::CloudTrail(record),
+            ) => record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty()),
             (On::Root, Body::CloudTrail(record)) => record.by_root(),
             (On::LongTermKey | On::ExposedKey, Body::CloudTrail(record)) => {
                 record.header().by_long_term_key()

@@ -35,7 +35,8 @@ impl Rule for GroupJoined {
         };
         let (arn, who) = (record.iam_arn("user", user), caller_name(record));
         if power::takes_away(record) {
-            cx.report(cx.passing(&arn, format!("{who} took user {user} out of group {group}")).aspect(group));
+            let seen = cx.passing(&arn, format!("{who} took user {user} out of group {group}")).aspect(group);
+            cx.report(seen.confirm(Confirm::left(group, user)));
             return Ok(());
         }
         let power = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;

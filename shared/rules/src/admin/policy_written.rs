@@ -50,12 +50,13 @@ impl Rule for PolicyWritten {
         let version =
             record.param(&["versionId"]).or_else(|| record.response_text(&["policyVersion", "versionId"]));
         if power::takes_away(record) {
-            cx.report(match version {
+            let seen = match version {
                 Some(version) => {
                     cx.passing(&arn, format!("{who} deleted {version} of policy {short}")).aspect(version)
                 }
                 None => cx.passing(&arn, format!("{who} deleted policy {short}")),
-            });
+            };
+            cx.report(seen.confirm(Confirm::gone(&arn, version)));
             return Ok(());
         }
         let power = match record.request().get("policyDocument") {
@@ -72,9 +73,13 @@ impl Rule for PolicyWritten {
         if matches!(&power, Power::Known(grant) if grant.level < Level::PrivilegeEscalation) {
             if is_default {
                 let says = "which gives no administrative power";
-                cx.report(
-                    cx.passing(&arn, format!("{who} made {shown} the default of policy {short}, {says}")),
-                );
+                let title = format!("{who} made {shown} the default of policy {short}, {says}");
+                let seen = cx.passing(&arn, title);
+                let written = record.param(&["policyDocument"]);
+                cx.report(match written {
+                    Some(written) => seen.confirm(Confirm::policy_says(&arn, written, power::same_document)),
+                    None => seen, // read from the account a moment ago
+                });
             }
             return Ok(());
         }

@@ -81,7 +81,11 @@ impl Rule for TrustOpened {
             let unread = matches!(held, Some(power::Power::Unknown(_)));
             if is_update && !unread && providers.is_empty() {
                 let title = format!("{who} rewrote whom role {role} trusts, and no outsider is among them");
-                cx.report(cx.passing(&arn, title));
+                let seen = cx.passing(&arn, title);
+                cx.report(match record.param(&["policyDocument"]) {
+                    Some(written) => seen.confirm(Confirm::trust_says(role, written, power::same_document)),
+                    None => seen, // read from the account a moment ago
+                });
             }
             return Ok(());
         };

@@ -32,7 +32,9 @@ impl Rule for ExposedKeyUsed {
             && is_exposed(cx, record, key)?
         {
             cx.report(
-                cx.passing(key, format!("{} stopped access key {key}", Actor::of(record).name)).global(),
+                cx.passing(key, format!("{} stopped access key {key}", Actor::of(record).name))
+                    .global()
+                    .confirm(Confirm::stopped(key)),
             );
             return Ok(());
         }

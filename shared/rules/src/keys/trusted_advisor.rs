@@ -31,7 +31,8 @@ impl Rule for ExposedKeyListed {
         let column = |name: &str| columns.get(name).map(String::as_str);
         let Some(key) = column("Access Key ID").or(item.resource_id.get()) else { return Ok(()) };
         if item.status.is_ignore_case("OK") {
-            cx.report(cx.passing(key, "Trusted Advisor no longer lists the key").global());
+            let seen = cx.passing(key, "Trusted Advisor no longer lists the key").global();
+            cx.report(seen.confirm(Confirm::stopped(key)));
             return Ok(());
         }
         let owner = Owner::by_name(column("User Name (IAM or Root)"));

@@ -21,6 +21,7 @@ pub(crate) mod prelude {
     pub(crate) use keepwatch_base::arn::{Arn, is_account_id};
     pub(crate) use keepwatch_base::text::clean;
     pub(crate) use keepwatch_base::time::Timestamp;
+    pub(crate) use keepwatch_core::confirm::Confirm;
     pub(crate) use keepwatch_core::engine::automation::Automation;
     pub(crate) use keepwatch_core::engine::{Cx, Detector, On, Outcome, Rule};
     pub(crate) use keepwatch_core::event::json::{flag_at, items_at, number_at, text_at, texts_at, value_at};

@@ -1,5 +1,6 @@
 //! What a grant gives, as far as the event or the account can tell. Every rule on administrative power asks here.
 
+use keepwatch_core::confirm::Confirm;
 use keepwatch_core::engine::Cx;
 use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
@@ -267,8 +268,15 @@ impl<'r> Given<'r> {
             true => format!("{who} deleted inline policy {} of {kind} {}", self.policy, self.name),
             false => format!("{who} detached {} from {kind} {}", self.short(), self.name),
         };
-        cx.passing(&self.arn, title).aspect(self.policy)
+        let confirm = Confirm::taken(self.kind, self.name, self.policy);
+        cx.passing(&self.arn, title).aspect(self.policy).confirm(confirm)
     }
+}
+
+/// Whether both documents can be read and mean the same, however they are spelt.
+pub(crate) fn same_document(one: &str, other: &str) -> bool {
+    let (one, other) = (Document::parse(one), Document::parse(other));
+    one.is_ok() && one == other
 }
 
 /// Whether the call takes away what its counterpart gives.

@@ -6,7 +6,8 @@ declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's Lambda functions was deleted, throttled or cut off from its queue, or its code,
     /// configuration, permissions or versions were changed, or it got an address on the internet; or another function or
-    /// a pipe was made to read from Keepwatch's queue or stream, or a pipe to send there.
+    /// a pipe was made to read from Keepwatch's queue or stream, or a pipe to send there; or another function was given the
+    /// role of one of Keepwatch's.
     /// ## Why it matters
     /// Whoever changes the code decides what Keepwatch sees and says, and can use its permissions. A function
     /// without concurrency or without its event source is deaf.
@@ -131,6 +132,11 @@ impl Rule for Function {
             return Ok(());
         }
         let Some(name) = function(record) else { return Ok(()) };
+        if let Some(role) = lent(record, cx, name) {
+            let role = role.to_owned();
+            borrowed(record, cx, name, &role);
+            return Ok(());
+        }
         if !is_ours(cx, name) {
             taken(record, cx, name);
             return Ok(());
@@ -251,6 +257,35 @@ fn filters(record: &Record<'_>) -> bool {
     value_at(record.request(), &["filterCriteria"]).is_some_and(|filter| !filter.is_null())
 }
 
+/// The template's functions, by what follows the stack's name.
+const OWN: [&str; 3] = ["-detect", "-notify", "-securityhub"];
+
+/// The role of one of the template's functions, where the call gives it to another function.
+fn lent<'r>(record: &'r Record<'_>, cx: &Cx<'_>, function: &str) -> Option<&'r str> {
+    let role = text_at(record.request(), &["role"])?;
+    let own = function.strip_prefix(cx.config.stack.as_str()).is_some_and(|rest| OWN.contains(&rest));
+    (!own && cx.config.own_arns.iter().any(|arn| arn == role)).then_some(role)
+}
+
+/// Another function gets the role of one of ours, and with it what the policies of tables and queues let that role alone do.
+fn borrowed(record: &Record<'_>, cx: &mut Cx<'_>, function: &str, role: &str) {
+    let title =
+        format!("{} gave function {function} Keepwatch's role {}", caller_name(record), last_part(role));
+    let seen = cx
+        .failing(record.arn("lambda", &format!("function:{function}")), title)
+        .severity(Severity::Critical)
+        .aspect("borrowed role")
+        .because("With this role a function can write Keepwatch's findings, or take the events that it has not judged yet.")
+        .detail("Role", role)
+        .step(
+            "Delete the function, or give it another role",
+            "lambda get-function-configuration",
+            &[("--function-name", function), ("--region", region(record))],
+        );
+    // No deployment of Keepwatch's does that, so that it is no better when CloudFormation does it.
+    cx.report(stop_caller(seen, record));
+}
+
 /// Another function reads from Keepwatch's queue or stream: a new event source, or Keepwatch's own that was given away.
 fn taken(record: &Record<'_>, cx: &mut Cx<'_>, function: &str) {
     let event = record.event_name.or_empty();
@@ -353,6 +388,26 @@ mod tests {
 
     fn of(name: &str) -> Value {
         json!({"functionName": name})
+    }
+
+    #[test]
+    fn a_role_of_ours_on_another_function_is_critical_even_in_a_deployment() {
+        let role = "arn:aws:iam::111122223333:role/keepwatch-DetectRole-A1B2C3";
+        for (name, event) in [
+            ("shop", "CreateFunction20150331"),
+            ("keepwatch-evil", "CreateFunction20150331"),
+            ("shop", "UpdateFunctionConfiguration20150331v2"),
+        ] {
+            let request = json!({"functionName": name, "role": role});
+            let seen = fires_at(&Function, Severity::Critical, &by_stack("lambda", event, request.clone()));
+            assert!(seen.title.ends_with("Keepwatch's role keepwatch-DetectRole-A1B2C3"), "{}", seen.title);
+            fires_at(&Function, Severity::Critical, &lambda(event, request));
+        }
+        let own = json!({"functionName": "keepwatch-detect", "role": role});
+        let seen = deploying(&Function, &by_stack("lambda", "CreateFunction20150331", own));
+        assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
+        let other = json!({"functionName": "shop", "role": "arn:aws:iam::111122223333:role/shop"});
+        quiet(&Function, &[lambda("CreateFunction20150331", other)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod common;
 mod deployment;
 #[cfg(test)]
 mod operations;
+pub(crate) mod own_policy;
 
 use crate::kit::declare::theme;
 
@@ -17,6 +18,7 @@ theme! {
     topic::Topic,
     storage::Storage,
     role::Role,
+    operator::Operator,
     stack::Stack,
     alarms_and_logs::AlarmsAndLogs,
 }

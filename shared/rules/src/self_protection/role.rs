@@ -1,5 +1,5 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Document, Effect};
+use keepwatch_policy::{Condition, Document, Effect, Statement};
 
 use super::common::{Needed, denies, foreign_policy, is_ours};
 use super::deployment::{deployed, report_change};
@@ -7,11 +7,11 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The role of one of Keepwatch's functions was deleted, or what it may do or who may assume it was
-    /// changed.
+    /// The role of one of Keepwatch's functions, or its operator's role, was deleted, or what it may do or who may assume it
+    /// was changed.
     /// ## Why it matters
     /// Without its permissions Keepwatch cannot judge or tell. With more of them, whoever may change its code
-    /// has them as well.
+    /// has them as well. These roles alone may write findings: who can assume one can end or plant them.
     /// ## What to do
     /// Deploy the stack again, which sets the role's policies right, and detach what the template does not
     /// name.
@@ -62,11 +62,14 @@ impl Rule for Role {
         let mut aspect = policy.unwrap_or(event);
         let sets = ["Put", "Attach", "UpdateAssume"];
         // A stack that is only named after Keepwatch's may do with its own roles what it likes.
-        let functions = ["-DetectRole", "-NotifyRole", "-SecurityHubRole"].iter().any(|id| name.contains(id));
-        let foreign = if functions { foreign(record, cx) } else { None };
+        let ids = ["-DetectRole", "-NotifyRole", "-SecurityHubRole", OPERATOR];
+        let templates = ids.iter().any(|id| name.contains(id));
+        let foreign = if templates { foreign(record, cx, name) } else { None };
         let taken = event.starts_with("Delete");
-        // The role of the function for Security Hub comes and goes with its parameter; the others stay.
-        let never = foreign.is_some() || (taken && functions && !name.contains("-SecurityHubRole"));
+        // The role of the function for Security Hub comes and goes with its parameter, the operator's goes when a stack is
+        // rolled back to a version without one; the others stay.
+        let may_go = ["-SecurityHubRole", OPERATOR].iter().any(|id| name.contains(id));
+        let never = foreign.is_some() || (taken && templates && !may_go);
         let deployed = !never && deployed(record, cx)?;
         if deployed && event == "CreateRole" {
             let title = format!("A deployment made Keepwatch's role {name}");
@@ -140,8 +143,18 @@ fn lacks(cx: &Cx<'_>, document: &Document, needed: &[Right]) -> Option<String> {
     ))
 }
 
+/// The operator's role, which people assume and no function.
+const OPERATOR: &str = "-OperatorRole";
+
+/// The stack's region, which its queues' ARNs tell.
+fn own_region<'c>(cx: &'c Cx<'_>) -> &'c str {
+    let of_queue = |arn: &&String| arn.contains(":sqs:");
+    let queue = cx.config.own_arns.iter().find(of_queue);
+    queue.and_then(|arn| Arn::parse(arn)).map_or("", |arn| arn.region)
+}
+
 /// Why no deployment of ours makes the change.
-fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
+fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
     let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
     match record.event_name.or_empty() {
         "PutRolePolicy" => match Document::from_value(document?) {
@@ -151,6 +164,29 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>) -> Option<String> {
             }),
             Err(error) => Some(error.to_string()),
         },
+        "UpdateAssumeRolePolicy" if role.contains(OPERATOR) => {
+            let account = record.root_arn();
+            // In the stack's region alone, which the call's is not: IAM has one.
+            let here = |one: &Condition| {
+                one.operator == "StringEquals"
+                    && one.key == "aws:RequestedRegion"
+                    && one.values == [own_region(cx)]
+            };
+            let own = |one: &Statement| {
+                let trusted = matches!(&one.principals[..], [who] if who.value == account);
+                trusted
+                    && one.effect == Effect::Allow
+                    && one.actions == ["sts:AssumeRole"]
+                    && matches!(&one.conditions[..], [one] if here(one))
+            };
+            match Document::from_value(document?) {
+                Ok(document) if matches!(&document.statements[..], [one] if own(one)) => None,
+                Ok(_) => Some(
+                    "the template lets the account's own callers take the role, and nobody else".to_owned(),
+                ),
+                Err(error) => Some(error.to_string()),
+            }
+        }
         "UpdateAssumeRolePolicy" => {
             let needed = Needed {
                 resource: None,
@@ -287,6 +323,35 @@ mod tests {
         let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
         let seen = deploying(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
+    }
+
+    #[test]
+    fn the_operators_role_is_for_the_accounts_own_callers() {
+        let trust_in = |region: &str, who: Value| {
+            let statement = json!({"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:RequestedRegion": region}}});
+            let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+            let request = json!({"roleName": "keepwatch-OperatorRole-A1B2C3", "policyDocument": document});
+            by_stack("iam", "UpdateAssumeRolePolicy", request)
+        };
+        let trust = |who| trust_in("us-east-1", who);
+        let own = json!({"AWS": "arn:aws:iam::111122223333:root"});
+        // Where it is not heard that somebody takes the role.
+        deploys_at(&Role, Severity::High, &trust_in("eu-west-1", own));
+        let seen = deploying(&Role, &trust(json!({"AWS": "arn:aws:iam::111122223333:root"})));
+        assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));
+        for other in [
+            json!({"AWS": "arn:aws:iam::444455556666:root"}),
+            json!({"AWS": ["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:root"]}),
+            json!({"AWS": "arn:aws:iam::111122223333:user/mallory"}),
+            json!("*"),
+        ] {
+            deploys_at(&Role, Severity::High, &trust(other));
+        }
+        // A version without an operator takes the role away.
+        let gone = json!({"roleName": "keepwatch-OperatorRole-A1B2C3"});
+        deploys_at(&Role, Severity::Low, &by_stack("iam", "DeleteRole", gone.clone()));
+        foreign_at(&Role, Severity::High, &by_stack("iam", "DeleteRole", gone));
     }
 
     #[test]

@@ -1,25 +1,30 @@
 use serde_json::Value;
 
-use super::common::{Needed, foreign_policy, is_ours};
+use super::common::is_ours;
 use super::deployment::{deployed, report_change};
+use super::own_policy::{queue_differs, table_differs};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's tables was deleted, made anew, or lost its stream, its backups, its protection against
     /// deletion or other settings; items were written into it in bulk, or its changes are sent elsewhere. One of its queues
-    /// was deleted, emptied or changed, or messages were moved into or out of it.
+    /// was deleted, emptied or changed, or messages were moved into or out of it. A table or queue got another policy than
+    /// the template's, which says who may write and send; or another queue gives up its messages into one of Keepwatch's.
     /// ## Why it matters
     /// The tables hold the findings and what has been silenced, and their stream is what sends the alerts.
     /// The queue holds the events that Keepwatch has not judged yet: purging it wipes out the traces of the
-    /// last minutes.
+    /// last minutes. Whoever may write items or send messages can plant a finding's end or an event that never was, and
+    /// AWS logs neither.
     /// ## What to do
-    /// Deploy the stack again, and restore the table from its point-in-time backup. Look at the account's
-    /// event history for the time that was wiped out.
+    /// Deploy the stack again, and restore the table from its point-in-time backup. A policy that was changed by hand is
+    /// not put back by a deployment that does not change it: docs/operator.md says how. Look at the account's event
+    /// history for the time that was wiped out.
     /// ## False positives
     /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low. What
-    /// is deleted, a queue policy that keeps the events out, a table policy, a stream, expiry, backup or protection that is
-    /// switched off: no deployment does that, and it is not low.
+    /// is deleted, a queue's or table's policy that is not the template's own, a stream, expiry, backup or protection that is
+    /// switched off: no deployment does that, and it is not low. A version of Keepwatch with other policies looks like that
+    /// once, while it is deployed.
     Storage {
         id: "self-storage-changed",
         title: "One of Keepwatch's tables or queues was tampered with",
@@ -37,7 +42,7 @@ declare_rule! {
                 "UpdateContributorInsights", "DeleteBackup",
             ]),
             On::Call("sqs.amazonaws.com", &[
-                "DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission",
+                "CreateQueue", "DeleteQueue", "SetQueueAttributes", "PurgeQueue", "AddPermission", "RemovePermission",
                 "StartMessageMoveTask",
             ]),
         ],
@@ -56,39 +61,47 @@ impl Rule for Storage {
 }
 
 fn queue(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-    if record.event_name.or_empty() == "StartMessageMoveTask" {
+    let (request, event) = (record.request(), record.event_name.or_empty());
+    if event == "StartMessageMoveTask" {
         moved(record, cx);
         return Ok(());
     }
-    let Some(url) = text_at(record.request(), &["queueUrl"]) else { return Ok(()) };
+    let attributes = value_at(request, &["attributes"]);
+    let Some(url) = text_at(request, &["queueUrl"]).or_else(|| text_at(request, &["queueName"])) else {
+        return Ok(());
+    };
     let name = last_part(url);
     if !is_ours(cx, name) {
+        dead_letters_of(record, cx, name);
         return Ok(());
     }
-    let (aspect, severity, did) = match record.event_name.or_empty() {
+    if event == "CreateQueue" {
+        // Another queue that is named like ours; or ours, which the call leaves as it is.
+        return Ok(());
+    }
+    let arn = record.arn("sqs", name);
+    let policy = attributes.and_then(|set| value_at(set, &["Policy"]));
+    let differs = policy.and_then(|policy| queue_differs(record, cx, &arn, policy));
+    if policy.is_some() && differs.is_none() {
+        let who = caller_name(record);
+        cx.report(
+            cx.passing(&arn, format!("{who} set a policy as it should be on Keepwatch's queue {name}"))
+                .aspect("policy"),
+        );
+        if attributes.and_then(Value::as_object).is_some_and(|set| set.len() == 1) {
+            return Ok(());
+        }
+    }
+    let (aspect, severity, did) = match event {
         "DeleteQueue" => ("queue", Severity::Critical, "deleted"),
         "PurgeQueue" => ("messages", Severity::Critical, "emptied"),
+        "SetQueueAttributes" if differs.is_some() => ("policy", Severity::Critical, "changed who may use"),
         "SetQueueAttributes" => ("settings", Severity::High, "changed the settings of"),
         _ => ("policy", Severity::High, "changed who may use"),
     };
-    let attributes = value_at(record.request(), &["attributes"]);
-    let policy = attributes.and_then(|set| value_at(set, &["Policy"]));
-    let arn = record.arn("sqs", name);
-    // One of the rules, and any other: a policy that knows a few of them leaves Keepwatch deaf to the rest.
-    let rules =
-        ["calls-1", "~"].map(|rule| record.arn("events", &format!("rule/{}-{rule}", cx.config.stack)));
-    let needed = Needed {
-        resource: Some(&arn),
-        service: "events.amazonaws.com",
-        action: "sqs:SendMessage",
-        sources: &rules,
-    };
-    let foreign = policy
-        .and_then(|policy| foreign_policy(record, policy, Some(&needed)))
-        .or_else(|| attributes.and_then(odd_setting));
+    let foreign = differs.or_else(|| attributes.and_then(odd_setting));
     // A deployment keeps what it no longer names.
-    let sets = record.event_name.or_empty() == "SetQueueAttributes";
-    let explained = sets && foreign.is_none() && deployed(record, cx)?;
+    let explained = event == "SetQueueAttributes" && foreign.is_none() && deployed(record, cx)?;
     let because = foreign.map_or_else(
         || "The queues hold events that are not judged yet.".to_owned(),
         |why| as_sentence(&format!("The queues hold events that are not judged yet, and {why}")),
@@ -148,8 +161,38 @@ fn moved(record: &Record<'_>, cx: &mut Cx<'_>) {
     report_change(record, cx, stop_caller(seen, record), false);
 }
 
+/// A queue of somebody's that has one of ours for its dead letters. SQS moves them without asking our queue's policy, so that
+/// whoever sends to that queue sends to ours.
+fn dead_letters_of(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) {
+    let redrive =
+        value_at(record.request(), &["attributes"]).and_then(|set| text_at(set, &["RedrivePolicy"]));
+    let redrive = redrive.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let Some(target) = redrive.as_ref().and_then(|policy| text_at(policy, &["deadLetterTargetArn"])) else {
+        return;
+    };
+    let ours = last_part(target).rsplit(':').next().unwrap_or_default();
+    if !is_ours(cx, ours) {
+        return;
+    }
+    let seen = cx
+        .failing(
+            record.arn("sqs", ours),
+            format!("{} has the queue {name} give up its messages into Keepwatch's queue {ours}", caller_name(record)),
+        )
+        .severity(Severity::High)
+        .aspect("dead letters")
+        .because("SQS moves dead letters without asking the policy of the queue they go to: what is sent to the other queue comes out of Keepwatch's.")
+        .detail("Queue", name)
+        .step(
+            "What is that queue?",
+            "sqs list-queues",
+            &[("--queue-name-prefix", name), ("--region", region(record))],
+        );
+    report_change(record, cx, stop_caller(seen, record), false);
+}
+
 /// What a call sets that no deployment does: the template keeps messages for two weeks, delays none, hides them for
-/// minutes, takes them of any size, and knows one dead-letter queue.
+/// minutes, takes them of any size, knows one dead-letter queue, and lets the intake queue be none.
 fn odd_setting(attributes: &Value) -> Option<String> {
     let number = |name: &str| number_at(attributes, &[name]);
     let odd = [
@@ -164,6 +207,10 @@ fn odd_setting(attributes: &Value) -> Option<String> {
             "RedrivePolicy",
             text_at(attributes, &["RedrivePolicy"])
                 .is_some_and(|policy| !policy.contains("-DeadLetterQueue")),
+        ),
+        (
+            "RedriveAllowPolicy",
+            text_at(attributes, &["RedriveAllowPolicy"]).is_some_and(|policy| !policy.contains("denyAll")),
         ),
     ];
     odd.iter().find(|(_, odd)| *odd).map(|(name, _)| format!("no deployment sets {name} so"))
@@ -187,6 +234,24 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let backups = flag_at(request, &["pointInTimeRecoverySpecification", "pointInTimeRecoveryEnabled"]);
     let stream = flag_at(request, &["streamSpecification", "streamEnabled"]);
     let event = record.event_name.or_empty();
+    let differs = match event {
+        "PutResourcePolicy" if given.contains('/') => {
+            Some("the template writes no policy on the stream".to_owned())
+        }
+        "PutResourcePolicy" => match value_at(request, &["policy"]) {
+            Some(policy) => table_differs(cx, name, policy),
+            None => Some("CloudTrail left the policy out".to_owned()),
+        },
+        "DeleteResourcePolicy" => Some("now everybody whom IAM lets may write items".to_owned()),
+        _ => None,
+    };
+    if event == "PutResourcePolicy" && differs.is_none() {
+        cx.report(
+            cx.passing(arn, format!("{who} set the template's policy on Keepwatch's table {name}"))
+                .aspect("policy"),
+        );
+        return Ok(());
+    }
     if event == "UpdateTable" {
         for (aspect, _, did) in
             [("protection", protected, "protected"), ("stream", stream, "switched on the stream of")]
@@ -239,13 +304,17 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         | "UpdateTableReplicaAutoScaling" => ("replicas", Severity::High, "changed the replicas of"),
         "DeleteBackup" => ("backup", Severity::High, "deleted a backup of"),
         "UpdateContributorInsights" => ("insights", Severity::Low, "changed the statistics of"),
-        _ => ("policy", Severity::High, "changed who may use"),
+        _ => ("policy", Severity::Critical, "changed who may use"),
     };
+    let because = differs.map_or_else(
+        || "The tables hold Keepwatch's findings, and their stream sends its alerts.".to_owned(),
+        |why| as_sentence(&format!("The tables hold Keepwatch's findings and what is silenced, and {why}")),
+    );
     let seen = cx
         .failing(arn, format!("{who} {did} Keepwatch's table {name}"))
         .severity(severity)
         .aspect(aspect)
-        .because("The tables hold Keepwatch's findings, and their stream sends its alerts.")
+        .because(because)
         .detail("Table", name)
         .step(
             "What is set now?",
@@ -267,6 +336,8 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use keepwatch_core::engine::Config;
 
     use super::super::deployment::testing::*;
     use super::*;
@@ -314,7 +385,7 @@ mod tests {
         let stream =
             format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}/stream/2026-03-01T00:00:00.000");
         let policy = json!({"requestParameters": {"resourceArn": stream, "policy": "{}"}});
-        fires_at(&Storage, Severity::High, &call("dynamodb", "PutResourcePolicy", policy));
+        fires_at(&Storage, Severity::Critical, &call("dynamodb", "PutResourcePolicy", policy));
         fires_at(&Storage, Severity::High, &table("UpdateTimeToLive", json!({})));
         let off = fires_at(&Storage, Severity::High, &backups(false));
         let on = observe(&Storage, &backups(true));
@@ -322,7 +393,7 @@ mod tests {
         for (event, severity) in [
             ("DeleteQueue", Severity::Critical),
             ("PurgeQueue", Severity::Critical),
-            ("SetQueueAttributes", Severity::High),
+            ("SetQueueAttributes", Severity::Critical),
             ("AddPermission", Severity::High),
         ] {
             let request = json!({"queueUrl": QUEUE, "attributes": {"Policy": ""}});
@@ -402,71 +473,21 @@ mod tests {
 
     #[test]
     fn what_no_deployment_does_is_never_explained_by_one() {
-        let queue = |statements: Value| {
-            let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-            let request = json!({"queueUrl": QUEUE, "attributes": {"Policy": policy}});
-            by_stack("sqs", "SetQueueAttributes", request)
-        };
-        let rules = |source: &str| {
-            json!({"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
-                "Resource": "*", "Condition": {"ArnLike": {"aws:SourceArn": source}}})
-        };
-        let own = "arn:aws:events:us-east-1:111122223333:rule/keepwatch-*";
-        let denial = json!({"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"});
-        deploys_at(&Storage, Severity::Low, &queue(json!([rules(own)])));
-        let denied = deploys_at(&Storage, Severity::High, &queue(json!([rules(own), denial])));
-        assert!(denied.reason.ends_with("and the policy denies sqs:*."), "{}", denied.reason);
-        // Without what lets the rules send, the queue stays empty.
-        deploys_at(
-            &Storage,
-            Severity::High,
-            &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/shop")])),
-        );
-        deploys_at(
-            &Storage,
-            Severity::High,
-            &queue(json!([rules("arn:aws:events:us-east-1:111122223333:rule/keepwatch-no-such-rule")])),
-        );
-        let mut elsewhere = rules(own);
-        elsewhere["Resource"] = json!("arn:aws:sqs:us-east-1:111122223333:shop");
-        deploys_at(&Storage, Severity::High, &queue(json!([elsewhere])));
-        // Conditions that no rule of ours, or not every one, ever meets.
-        for (operator, key, value) in [
-            ("StringEquals", "aws:SourceArn", json!(own)),
-            ("StringEquals", "aws:SourceAccount", json!("*")),
-            ("ArnLike", "aws:SourceArn", json!("arn:aws:events*keepwatch-*")),
-            (
-                "ArnEquals",
-                "aws:SourceArn",
-                json!([own.replace('*', "calls-1"), own.replace('*', "heartbeat")]),
-            ),
+        for (name, value) in [
+            ("MessageRetentionPeriod", "60"),
+            ("DelaySeconds", "900"),
+            ("MaximumMessageSize", "1024"),
+            ("RedriveAllowPolicy", "{\"redrivePermission\":\"allowAll\"}"),
         ] {
-            let mut narrow = rules(own);
-            narrow["Condition"] = json!({operator: {key: value}});
-            deploys_at(&Storage, Severity::High, &queue(json!([narrow])));
-        }
-        let mut everybody_but = rules(own);
-        let members = everybody_but.as_object_mut().expect("a statement");
-        members.remove("Resource");
-        members.insert(
-            "NotResource".to_owned(),
-            json!("arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3"),
-        );
-        deploys_at(&Storage, Severity::High, &queue(json!([everybody_but])));
-        for (name, value) in
-            [("MessageRetentionPeriod", "60"), ("DelaySeconds", "900"), ("MaximumMessageSize", "1024")]
-        {
             let request = json!({"queueUrl": QUEUE, "attributes": {name: value}});
             deploys_at(&Storage, Severity::High, &by_stack("sqs", "SetQueueAttributes", request));
         }
         let kept = json!({"queueUrl": QUEUE, "attributes": {"MessageRetentionPeriod": "1209600", "VisibilityTimeout": "180"}});
         deploys_at(&Storage, Severity::Low, &by_stack("sqs", "SetQueueAttributes", kept));
-        let alone = json!([{"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sqs:*", "Resource": "*"}]);
-        deploys_at(&Storage, Severity::High, &queue(alone));
         deploys_at(&Storage, Severity::Critical, &by_stack("sqs", "PurgeQueue", json!({"queueUrl": QUEUE})));
         deploys_at(&Storage, Severity::Critical, &by_stack("sqs", "DeleteQueue", json!({"queueUrl": QUEUE})));
         let policy = json!({"resourceArn": format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"), "policy": "{}"});
-        deploys_at(&Storage, Severity::High, &by_stack("dynamodb", "PutResourcePolicy", policy));
+        deploys_at(&Storage, Severity::Critical, &by_stack("dynamodb", "PutResourcePolicy", policy));
         let table = |event: &str, mut request: Value| {
             request["tableName"] = json!(TABLE);
             by_stack("dynamodb", event, request)
@@ -482,6 +503,66 @@ mod tests {
             |on: bool| json!({"timeToLiveSpecification": {"enabled": on, "attributeName": "expires_at"}});
         deploys_at(&Storage, Severity::High, &table("UpdateTimeToLive", expiry(false)));
         deploys_at(&Storage, Severity::Low, &table("UpdateTimeToLive", expiry(true)));
+    }
+
+    /// That the template's own policies are known, and each with one value more or less is not, is tested with the template
+    /// (`tests/template/test_resource_policies.py`).
+    #[test]
+    fn a_policy_that_is_not_the_templates_own_is_critical_whoever_writes_it() {
+        let events = json!({"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": "*"});
+        let policy = json!({"Version": "2012-10-17", "Statement": [events]}).to_string();
+        let queue = |url: &str, policy: &str| {
+            by_stack("sqs", "SetQueueAttributes", json!({"queueUrl": url, "attributes": {"Policy": policy}}))
+        };
+        let seen = fires_at(&Storage, Severity::Critical, &queue(QUEUE, &policy));
+        assert!(
+            seen.reason.ends_with("and the policy does not refuse calls without TLS as the template's does.")
+        );
+        assert_eq!(seen.subject.aspect.as_deref(), Some("policy"));
+        fires_at(&Storage, Severity::Critical, &queue(QUEUE, "no policy"));
+        for (event, policy) in [
+            ("PutResourcePolicy", json!(policy)),
+            ("PutResourcePolicy", json!(null)),
+            ("DeleteResourcePolicy", json!(null)),
+        ] {
+            let arn = format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}");
+            let request = json!({"resourceArn": arn, "policy": policy});
+            fires_at(&Storage, Severity::Critical, &by_stack("dynamodb", event, request));
+        }
+        // A stack that is only named after Keepwatch's lets in whom it likes, and denies at most what comes without TLS.
+        let other = QUEUE.replace("IntakeQueue", "ForwarderQueue");
+        let seen = observe(&Storage, &queue(&other, &policy));
+        assert_eq!(seen.iter().map(|one| one.verdict).collect::<Vec<_>>(), [Verdict::Passing]);
+        fires_at(&Storage, Severity::Critical, &queue(&other, &policy.replace("Allow", "Deny")));
+        // Nobody told the function what the template's policies name: then no policy is the template's.
+        let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+        let seen =
+            observe_under(&Storage, &queue(QUEUE, &own), Config { own_arns: Vec::new(), ..settings() });
+        assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Critical]);
+    }
+
+    #[test]
+    fn a_queue_whose_dead_letters_come_to_ours_is_heard() {
+        let arn = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
+        let redrive = |arn: &str| json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+        let shop = "https://sqs.us-east-1.amazonaws.com/111122223333/shop";
+        let create = |arn| json!({"queueName": "shop", "attributes": {"RedrivePolicy": redrive(arn)}});
+        let set = |arn| json!({"queueUrl": shop, "attributes": {"RedrivePolicy": redrive(arn)}});
+        for event in
+            [by_stack("sqs", "CreateQueue", create(arn)), by_stack("sqs", "SetQueueAttributes", set(arn))]
+        {
+            let seen = fires_at(&Storage, Severity::High, &event);
+            assert_eq!(seen.subject.resource, arn);
+        }
+        let other = "arn:aws:sqs:us-east-1:111122223333:shop-dead";
+        quiet(
+            &Storage,
+            &[
+                by_stack("sqs", "CreateQueue", create(other)),
+                by_stack("sqs", "SetQueueAttributes", set(other)),
+            ],
+        );
     }
 
     #[test]

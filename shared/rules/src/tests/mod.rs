@@ -18,6 +18,7 @@ use keepwatch_core::severity::MAILED_FROM;
 use serde_json::{Value, json};
 
 use crate::registry::{CATALOGUE, DOCUMENTED, RULES};
+use crate::self_protection::own_policy::EVENT_RULES;
 use crate::testing::*;
 
 fn all() -> impl Iterator<Item = &'static About> {
@@ -35,7 +36,7 @@ fn events() -> Vec<String> {
     ];
     for on in RULES.iter().flat_map(|rule| rule.meta().on) {
         match on {
-            On::Call(source, names) | On::Read(source, names) => {
+            On::Call(source, names) | On::Read(source, names) | On::Own(source, names) => {
                 let service = source.trim_end_matches(".amazonaws.com");
                 for name in *names {
                     for error in [json!(null), json!("AccessDenied")] {
@@ -215,7 +216,8 @@ fn the_patterns_bring_every_event_that_a_rule_listens_to() {
         }
         let event = Event::parse(&text).unwrap();
         // Long-term keys are looked for in what the others bring.
-        let asks = |on: &On| !matches!(on, On::LongTermKey | On::ExposedKey) && on.listens_to(&event);
+        let asks =
+            |on: &On| !matches!(on, On::LongTermKey | On::ExposedKey | On::Own(..)) && on.listens_to(&event);
         if index.listeners(&event).any(|rule| rule.meta().on.iter().any(asks)) {
             let json: Value = serde_json::from_str(&text).unwrap();
             assert!(patterns.iter().any(|rule| matches(&rule.pattern, &json)), "nothing brings {text}");
@@ -233,6 +235,16 @@ fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
         let all = rule.name.starts_with("reads");
         assert_eq!(rule.state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", all, "{}", rule.name);
     }
+}
+
+/// What `self-storage-changed` takes for the queue policy of the template names each event rule.
+#[test]
+fn the_queue_policy_knows_every_event_rule() {
+    let generated = event_rules(RULES);
+    let by_hand = ["heartbeat", "key-touched", "operator", "own-rules", "sweep"];
+    let mut names: Vec<&str> = generated.iter().map(|rule| rule.name.as_str()).chain(by_hand).collect();
+    names.sort_unstable();
+    assert_eq!(EVENT_RULES[..], names[..], "write these names in self_protection/own_policy.rs");
 }
 
 #[test]

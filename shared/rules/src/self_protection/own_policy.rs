@@ -1,0 +1,229 @@
+//! The policies that the template writes on its queues and tables, to know them from any other.
+//!
+//! They deny things, so that a policy which looks like them and spares one caller more is the way to plant events and
+//! findings unseen. They are compared whole: each statement, and each value in it. `template.yaml` says what they are for;
+//! `tests/template/test_resource_policies.py` sends them through the rule, as they are and changed in one place.
+
+use keepwatch_policy::{Condition, Document, Effect, PrincipalKind, Statement};
+use serde_json::Value;
+
+use super::common::denies;
+use crate::kit::prelude::*;
+
+/// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
+/// writes.
+pub(crate) const EVENT_RULES: [&str; 18] = [
+    "all-calls",
+    "calls-1",
+    "calls-10",
+    "calls-2",
+    "calls-3",
+    "calls-4",
+    "calls-5",
+    "calls-6",
+    "calls-7",
+    "calls-8",
+    "calls-9",
+    "findings",
+    "heartbeat",
+    "key-touched",
+    "operator",
+    "own-rules",
+    "reads",
+    "sweep",
+];
+
+/// What takes messages out of a queue, for good or for hours.
+const TAKE: [&str; 4] =
+    ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"];
+
+/// What writes items. Transactions are allowed and denied by the calls they consist of (DynamoDB developer guide, "Using IAM
+/// with DynamoDB transactions").
+const WRITE: [&str; 7] = [
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PartiQLDelete",
+    "dynamodb:PartiQLInsert",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+];
+
+/// The tables, and whose roles write them.
+const WRITERS: [(&str, &[&str]); 3] = [
+    ("FindingsTable", &["DetectRole", "NotifyRole", "OperatorRole"]),
+    ("JournalTable", &["DetectRole", "NotifyRole"]),
+    ("SettingsTable", &["OperatorRole"]),
+];
+
+/// One statement of a policy of the template.
+struct Own<'o> {
+    /// What it does, for a mail about a policy that lacks it.
+    does: &'static str,
+    effect: Effect,
+    /// The service it is about; everybody where there is none.
+    service: Option<&'static str>,
+    actions: &'static [&'static str],
+    resources: Vec<&'o str>,
+    /// The operator that all its keys have.
+    operator: &'static str,
+    /// The keys and their values.
+    keys: Vec<(&'static str, Vec<&'o str>)>,
+}
+
+impl Own<'_> {
+    fn is(&self, statement: &Statement) -> bool {
+        let Statement { principals, not_principals, not_actions, not_resources, .. } = statement;
+        let (kind, name) = match self.service {
+            Some(service) => (PrincipalKind::Service, service),
+            None => (PrincipalKind::Aws, "*"),
+        };
+        let whole = not_principals.is_none() && not_actions.is_none() && not_resources.is_none();
+        let principal = matches!(&principals[..], [one] if one.kind == kind && one.value == name);
+        let meets = |(key, values): &(&str, Vec<&str>)| {
+            statement.conditions.iter().any(|Condition { operator, key: named, values: given }| {
+                operator.eq_ignore_ascii_case(self.operator)
+                    && named.eq_ignore_ascii_case(key)
+                    && same(given, values)
+            })
+        };
+        whole
+            && principal
+            && statement.effect == self.effect
+            && same(&statement.actions, self.actions)
+            && same(&statement.resources, &self.resources)
+            && statement.conditions.len() == self.keys.len()
+            && self.keys.iter().all(meets)
+    }
+}
+
+/// Whether both hold the same texts, in whatever order.
+fn same(given: &[String], own: &[&str]) -> bool {
+    given.len() == own.len() && own.iter().all(|text| given.iter().any(|one| one == text))
+}
+
+/// In what a policy on this queue differs from the template's; `None` where it is the template's.
+pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, policy: &Value) -> Option<String> {
+    let (intake, dead) = (own_arn(cx, "IntakeQueue"), own_arn(cx, "DeadLetterQueue"));
+    let (Some(intake), Some(dead)) = (intake, dead) else { return Some(unknown()) };
+    if queue != intake && queue != dead {
+        // Of a stack that is only named after Keepwatch's.
+        return Document::from_value(policy)
+            .map_or_else(|error| Some(error.to_string()), |read| denies(&read));
+    }
+    let stack = &cx.config.stack;
+    let rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}")));
+    let any_rule = record.arn("events", &format!("rule/{stack}-*"));
+    let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
+    let roles = ["NotifyRole", "OperatorRole", "SecurityHubRole"].iter().filter_map(|id| own_arn(cx, id));
+    let senders = topics.iter().copied().chain(rules.iter().map(String::as_str)).collect();
+    let taken_by = |role| own_arn(cx, role).into_iter().collect();
+    let send: &'static [&'static str] = &["sqs:SendMessage"];
+    let own = [
+        Own {
+            does: "refuse calls without TLS",
+            effect: Effect::Deny,
+            service: None,
+            actions: &["sqs:*"],
+            resources: vec![intake, dead],
+            operator: "Bool",
+            keys: vec![("aws:SecureTransport", vec!["false"])],
+        },
+        Own {
+            does: "let events.amazonaws.com call sqs:SendMessage for all that is the stack's",
+            effect: Effect::Allow,
+            service: Some("events.amazonaws.com"),
+            actions: send,
+            resources: vec![intake, dead],
+            operator: "ArnLike",
+            keys: vec![("aws:SourceArn", vec![&any_rule])],
+        },
+        Own {
+            does: "let the topics give up what they cannot deliver",
+            effect: Effect::Allow,
+            service: Some("sns.amazonaws.com"),
+            actions: send,
+            resources: vec![dead],
+            operator: "ArnEquals",
+            keys: vec![("aws:SourceArn", topics.clone())],
+        },
+        Own {
+            does: "keep everybody but the stack's own rules, topics and roles from sending",
+            effect: Effect::Deny,
+            service: None,
+            actions: send,
+            resources: vec![intake, dead],
+            operator: "ArnNotEquals",
+            keys: vec![("aws:PrincipalArn", roles.collect()), ("aws:SourceArn", senders)],
+        },
+        Own {
+            does: "keep everybody but detect from taking events",
+            effect: Effect::Deny,
+            service: None,
+            actions: &TAKE,
+            resources: vec![intake],
+            operator: "ArnNotEquals",
+            keys: vec![("aws:PrincipalArn", taken_by("DetectRole"))],
+        },
+        Own {
+            does: "keep everybody but the operator from taking dead letters",
+            effect: Effect::Deny,
+            service: None,
+            actions: &TAKE,
+            resources: vec![dead],
+            operator: "ArnNotEquals",
+            keys: vec![("aws:PrincipalArn", taken_by("OperatorRole"))],
+        },
+    ];
+    differs(policy, &own)
+}
+
+/// In what a policy on this table differs from the template's; `None` where it is the template's.
+pub(super) fn table_differs(cx: &Cx<'_>, table: &str, policy: &Value) -> Option<String> {
+    let stack = &cx.config.stack;
+    let known = WRITERS.iter().find(|(id, _)| table.starts_with(&format!("{stack}-{id}-")));
+    let Some((_, roles)) = known else { return Some("the table is none of the template's".to_owned()) };
+    let writers: Vec<&str> = roles.iter().filter_map(|role| own_arn(cx, role)).collect();
+    if writers.len() != roles.len() {
+        return Some(unknown());
+    }
+    let own = Own {
+        does: "keep everybody but the stack's own roles from writing items",
+        effect: Effect::Deny,
+        service: None,
+        actions: &WRITE,
+        resources: vec!["*"],
+        operator: "ArnNotEquals",
+        keys: vec![("aws:PrincipalArn", writers)],
+    };
+    differs(policy, &[own])
+}
+
+/// A missing statement is told before a strange one: a changed one is both.
+fn differs(policy: &Value, own: &[Own<'_>]) -> Option<String> {
+    let document = match Document::from_value(policy) {
+        Ok(document) => document,
+        Err(error) => return Some(error.to_string()),
+    };
+    let statements = &document.statements;
+    if let Some(lost) = own.iter().find(|one| !statements.iter().any(|statement| one.is(statement))) {
+        return Some(format!("the policy does not {} as the template's does", lost.does));
+    }
+    let strange = statements.iter().find(|statement| !own.iter().any(|one| one.is(statement)))?;
+    let verb = if strange.effect == Effect::Deny { "denies" } else { "allows" };
+    Some(match &strange.not_actions {
+        Some(_) => format!("the policy {verb} all actions but a few"),
+        None => format!("the policy {verb} {} besides", strange.actions.join(", ")),
+    })
+}
+
+/// The ARN of the stack's own resource of this logical id, which CloudFormation gave a name of.
+fn own_arn<'c>(cx: &'c Cx<'_>, logical_id: &str) -> Option<&'c str> {
+    let name = format!("{}-{logical_id}-", cx.config.stack);
+    let named = |arn: &&String| arn.rsplit([':', '/']).next().is_some_and(|last| last.starts_with(&name));
+    cx.config.own_arns.iter().find(named).map(String::as_str)
+}
+
+fn unknown() -> String {
+    "it is not known what the template's policy is: deploy the stack again".to_owned()
+}

@@ -1,0 +1,459 @@
+"""Who may write items, send messages and take them, and who may change that.
+
+The emulator enforces no resource policy, and nothing here was tried on AWS. The policies of the translated template are
+judged instead, with made-up names in place of its references: by an evaluation of our own and by the crate `iam-rs`,
+which shares no code with it (tests/src/bin/policies.rs). Both must say what stands here.
+"""
+
+import copy
+import json
+import re
+import subprocess
+
+import pytest
+
+from conftest import ROOT, listed
+
+ACCOUNT = "111122223333"
+OTHER_ACCOUNT = "444455556666"
+STACK = "keepwatch"
+TABLES = ["FindingsTable", "JournalTable", "SettingsTable"]
+QUEUES = ["IntakeQueue", "DeadLetterQueue"]
+ROLES = ["DetectRole", "NotifyRole", "SecurityHubRole", "OperatorRole"]
+
+
+class Deployed:
+    """A template with its references resolved, as if CloudFormation had made up the names."""
+
+    def __init__(self, template, stack=STACK, region="us-east-1", **conditions):
+        self.resources = template.resources
+        self.conditions = {"HasKey": False, "HasSecurityHub": True, "HasSigmaRules": False, "HasEmail": True}
+        self.conditions |= conditions
+        self.known = {
+            "AWS::StackName": stack,
+            "AWS::Region": region,
+            "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": "aws",
+            "AWS::URLSuffix": "amazonaws.com",
+            "KeyArn": f"arn:aws:kms:{region}:{ACCOUNT}:key/0f0f0f0f-0000-4000-8000-000000000000",
+        }
+
+    def name(self, logical_id):
+        return f"{self.known['AWS::StackName']}-{logical_id}-A1B2C3"
+
+    def arn(self, logical_id):
+        region = self.known["AWS::Region"]
+        kind = self.resources[logical_id]["Type"]
+        name = self.name(logical_id)
+        return {
+            "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{name}",
+            "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            "AWS::Logs::LogGroup": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{name}:*",
+            "AWS::SNS::Topic": f"arn:aws:sns:{region}:{ACCOUNT}:{name}",
+            "AWS::SQS::Queue": f"arn:aws:sqs:{region}:{ACCOUNT}:{name}",
+        }[kind]
+
+    def resolve(self, value):
+        """The value without intrinsic functions; None is AWS::NoValue."""
+        if isinstance(value, list):
+            return [item for item in map(self.resolve, value) if item is not None]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            match function:
+                case "Ref" if argument == "AWS::NoValue":
+                    return None
+                case "Ref" if argument in self.known:
+                    return self.known[argument]
+                case "Ref":
+                    topic = self.resources[argument]["Type"] == "AWS::SNS::Topic"
+                    return self.arn(argument) if topic else self.name(argument)
+                case "Fn::GetAtt":
+                    resource, attribute = argument if isinstance(argument, list) else argument.split(".")
+                    assert attribute == "Arn", argument
+                    return self.arn(resource)
+                case "Fn::Sub":
+                    return re.sub(r"\$\{([^}]+)\}", lambda found: self.substitute(found[1]), argument)
+                case "Fn::If":
+                    condition, met, unmet = argument
+                    return self.resolve(met if self.conditions[condition] else unmet)
+                case "Fn::Join":
+                    separator, parts = argument
+                    return separator.join(self.resolve(parts))
+        resolved = {key: self.resolve(item) for key, item in value.items()}
+        return {key: item for key, item in resolved.items() if item is not None}
+
+    def substitute(self, reference):
+        if reference.endswith(".Arn"):
+            return self.arn(reference.removesuffix(".Arn"))
+        return self.known[reference]
+
+    def policy_of(self, logical_id):
+        """The policy on a table or a queue; none where the template writes none."""
+        properties = self.resources[logical_id]["Properties"]
+        if logical_id in QUEUES:
+            return self.resolve(self.resources["QueuePolicy"]["Properties"]["PolicyDocument"])
+        policy = properties.get("ResourcePolicy", {}).get("PolicyDocument")
+        return policy and self.resolve(policy)
+
+    def policies_of_role(self, logical_id):
+        role = self.resources.get(logical_id, {"Properties": {"Policies": []}})
+        return [self.resolve(policy["PolicyDocument"]) for policy in role["Properties"]["Policies"]]
+
+    def rules(self):
+        """ARNs of the event rules of the template."""
+        events = f"arn:aws:events:{self.known['AWS::Region']}:{ACCOUNT}:rule/"
+        rules = [r for r in self.resources.values() if r["Type"] == "AWS::Events::Rule"]
+        return {events + self.resolve(rule["Properties"]["Name"]) for rule in rules}
+
+    def own_arns(self):
+        """What detect is told."""
+        variables = self.resources["DetectFunction"]["Properties"]["Environment"]["Variables"]
+        return self.resolve(variables["OWN_ARNS"]).split(",")
+
+
+def judge(**asked):
+    """What the program of tests/src/bin/policies.rs says."""
+    program = ROOT / "target" / "debug" / "policies"
+    assert program.exists(), "policies is not built. Run: cargo build --workspace --bins"
+    done = subprocess.run([program], input=json.dumps(asked), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+POWER_USER = {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"}
+
+
+def policy(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def person(arn, *policies, session=None):
+    """A caller with credentials. aws:PrincipalArn is the role's ARN, and the principal is the session's."""
+    return {"principal": {"AWS": session or arn}, "context": {"aws:PrincipalArn": arn}, "policies": list(policies)}
+
+
+def service(name, source):
+    """An AWS service that calls for a resource. It has no identity policy and no aws:PrincipalArn."""
+    return {"principal": {"Service": name}, "context": {"aws:SourceArn": source}, "policies": []}
+
+
+def role(name, *policies, account=ACCOUNT):
+    session = f"arn:aws:sts::{account}:assumed-role/{name}/session"
+    return person(f"arn:aws:iam::{account}:role/{name}", *policies, session=session)
+
+
+def callers(deployed):
+    """Everybody who might try, by name."""
+    arn = deployed.arn
+    found = {
+        "administrator": person(f"arn:aws:iam::{ACCOUNT}:user/alice", policy(ALL)),
+        "administrator role": role("Admin", policy(ALL)),
+        "administrator role named like the operator": role("keepwatch-OperatorRole-EVIL", policy(ALL)),
+        "power user": role("PowerUser", policy(POWER_USER)),
+        # Root needs no policy; in its own account nothing but an explicit Deny stops it.
+        "root": person(f"arn:aws:iam::{ACCOUNT}:root", policy(ALL)),
+        "foreign administrator": role("Admin", policy(ALL), account=OTHER_ACCOUNT),
+        "replication": role(
+            "aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication",
+            policy({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}),
+        ),
+        "EventBridge for a foreign rule": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/shop"
+        ),
+        "EventBridge for a rule named like ours": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-evil"
+        ),
+        "EventBridge for a rule of another account": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{OTHER_ACCOUNT}:rule/keepwatch-calls-1"
+        ),
+        "SNS for a foreign topic": service("sns.amazonaws.com", f"arn:aws:sns:us-east-1:{ACCOUNT}:shop"),
+        "S3": service("s3.amazonaws.com", "arn:aws:s3:::shop"),
+        "Scheduler": service(
+            "scheduler.amazonaws.com", f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/default"
+        ),
+        "SQS for a foreign queue": service("sqs.amazonaws.com", f"arn:aws:sqs:us-east-1:{ACCOUNT}:shop"),
+        "SNS for AlertTopic": service("sns.amazonaws.com", arn("AlertTopic")),
+        "SNS for OpsTopic": service("sns.amazonaws.com", arn("OpsTopic")),
+    }
+    for rule in deployed.rules():
+        found[f"EventBridge for {rule.rsplit('/', 1)[1]}"] = service("events.amazonaws.com", rule)
+    for name in ROLES:
+        found[name] = role(deployed.name(name), *deployed.policies_of_role(name))
+    return found
+
+
+def allowed(deployed, actions, resources):
+    """Who may call what, as (caller, action, logical id). Both engines agree, or the test fails."""
+    asked, keys = [], []
+    everybody = callers(deployed)
+    for resource in resources:
+        on_resource = deployed.policy_of(resource)
+        for name, caller in everybody.items():
+            for action in actions:
+                shared = {"action": action, "resource": deployed.arn(resource), "principal": caller["principal"]}
+                shared["context"] = {"aws:SecureTransport": "true", **caller["context"]}
+                keys.append((name, action, resource))
+                asked.append({**shared, "policies": [on_resource] if on_resource else []})
+                asked.append({**shared, "policies": caller["policies"]})
+    answers = judge(requests=asked)["requests"]
+    assert all(ours == theirs for ours, theirs in answers), "the engines disagree"
+    verdicts = [ours for ours, _ in answers]
+    granted = set()
+    for key, by_resource, by_identity in zip(keys, verdicts[::2], verdicts[1::2], strict=True):
+        both = {by_resource, by_identity}
+        # Within an account one Allow is enough; for another account's caller the resource's policy must agree.
+        needed = by_resource if key[0].startswith("foreign") else "Allow" if "Allow" in both else "none"
+        if "Deny" not in both and needed == "Allow":
+            granted.add(key)
+    return granted
+
+
+@pytest.fixture(scope="module")
+def deployed(stack):
+    return Deployed(stack)
+
+
+WRITES = [
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PartiQLDelete",
+    "dynamodb:PartiQLInsert",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+]
+
+
+def test_items_are_written_by_the_functions_and_the_operator_and_nobody_else(deployed):
+    assert allowed(deployed, WRITES, TABLES) == {
+        ("DetectRole", "dynamodb:PutItem", "FindingsTable"),
+        ("DetectRole", "dynamodb:PutItem", "JournalTable"),
+        ("DetectRole", "dynamodb:UpdateItem", "JournalTable"),
+        ("NotifyRole", "dynamodb:PutItem", "FindingsTable"),
+        ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
+        ("NotifyRole", "dynamodb:PutItem", "JournalTable"),
+        ("NotifyRole", "dynamodb:UpdateItem", "JournalTable"),
+        ("OperatorRole", "dynamodb:PutItem", "FindingsTable"),
+        ("OperatorRole", "dynamodb:PutItem", "SettingsTable"),
+        ("OperatorRole", "dynamodb:DeleteItem", "SettingsTable"),
+    }
+
+
+OWNERS = ["administrator", "administrator role", "administrator role named like the operator", "power user", "root"]
+
+
+def test_reading_stays_free(deployed):
+    reads = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan"]
+    seen = allowed(deployed, reads, TABLES)
+    assert {(who, what, table) for who in OWNERS for what in reads for table in TABLES} <= seen
+    assert not {who for who, _, _ in seen if who.startswith(("foreign", "EventBridge", "SNS"))}
+
+
+def test_the_owner_is_never_locked_out(deployed):
+    """What says who may write can be changed by whom the account lets; that is on record, and is a finding."""
+    changes = [
+        "dynamodb:DeleteResourcePolicy",
+        "dynamodb:DeleteTable",
+        "dynamodb:GetResourcePolicy",
+        "dynamodb:PutResourcePolicy",
+        "dynamodb:RestoreTableToPointInTime",
+        "dynamodb:UpdateContinuousBackups",
+        "dynamodb:UpdateTable",
+        "dynamodb:UpdateTimeToLive",
+    ]
+    of_tables = allowed(deployed, changes, TABLES)
+    assert of_tables == {(who, what, table) for who in [*OWNERS, "replication"] for what in changes for table in TABLES}
+    changes = ["sqs:AddPermission", "sqs:DeleteQueue", "sqs:RemovePermission", "sqs:SetQueueAttributes"]
+    of_queues = allowed(deployed, changes, QUEUES)
+    assert of_queues == {(who, what, queue) for who in OWNERS for what in changes for queue in QUEUES}
+
+
+def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else(deployed):
+    rules = {f"EventBridge for {rule.rsplit('/', 1)[1]}" for rule in deployed.rules()}
+    assert len(rules) > 12
+    into_intake = {*rules, "OperatorRole"}
+    into_dead_letters = {*rules, "SNS for AlertTopic", "SNS for OpsTopic", "NotifyRole", "SecurityHubRole"}
+    assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
+        *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
+        *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
+    }
+
+
+def test_messages_are_taken_by_detect_and_dead_letters_by_the_operator(deployed):
+    take = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"]
+    assert allowed(deployed, take, QUEUES) == {
+        ("DetectRole", "sqs:ChangeMessageVisibility", "IntakeQueue"),
+        ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
+        ("DetectRole", "sqs:ReceiveMessage", "IntakeQueue"),
+        ("OperatorRole", "sqs:ChangeMessageVisibility", "DeadLetterQueue"),
+        ("OperatorRole", "sqs:DeleteMessage", "DeadLetterQueue"),
+        ("OperatorRole", "sqs:ReceiveMessage", "DeadLetterQueue"),
+    }
+
+
+def test_nobody_else_gives_up_messages_into_the_intake_queue(stack):
+    """SQS moves dead letters without asking the policy of the queue they go to."""
+    assert stack.properties("IntakeQueue")["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+
+
+def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_long(deployed):
+    properties = deployed.resources["OperatorRole"]["Properties"]
+    (trust,) = deployed.resolve(properties["AssumeRolePolicyDocument"])["Statement"]
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+        # Elsewhere the rule that hears it would be deaf.
+        "Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}},
+    }
+    assert properties["MaxSessionDuration"] == 3600
+
+
+def test_a_rule_is_there_only_after_the_policy_that_lets_it_send(stack):
+    """And the policy only after the function that is told what is in it, or it would be mailed as tampering."""
+    assert stack.resources["QueuePolicy"]["DependsOn"] == "DetectFunction"
+    for name, rule in stack.of_type("AWS::Events::Rule").items():
+        assert rule["DependsOn"] == "QueuePolicy", name
+
+
+# Names that DynamoDB takes in a table's policy, of which it refuses one with any other name ("DynamoDB API operations
+# supported by resource-based policies"; PartiQL's as in "IAM security policies with PartiQL for DynamoDB").
+TAKEN_BY_DYNAMODB = {*WRITES, "dynamodb:GetItem", "dynamodb:PutResourcePolicy", "dynamodb:DeleteResourcePolicy"}
+
+
+def test_aws_takes_the_policies(stack):
+    """Of the longest stack name that the longest rule name leaves, in a region with a long name."""
+    longest = 64 - len("-key-touched")
+    large = Deployed(stack, stack="k" * longest, region="ap-southeast-2", HasKey=True)
+    for table in TABLES:
+        document = large.policy_of(table)
+        assert len(json.dumps(document)) < 20 * 1024  # "Resource-based policy considerations", with white space
+        for statement in document["Statement"]:
+            assert set(listed(statement["Action"])) <= TAKEN_BY_DYNAMODB
+    # SQS developer guide, "Quotas related to policies".
+    document = large.policy_of("IntakeQueue")
+    assert len(json.dumps(document)) <= 8192
+    assert len(document["Statement"]) <= 20
+    keys = [key for statement in document["Statement"] for keys in statement["Condition"].values() for key in keys]
+    assert len(keys) <= 10
+    # SQS refuses an eighth action in a statement ("OverLimit").
+    assert all(len(listed(statement["Action"])) <= 7 for statement in document["Statement"])
+
+
+# --- What `self-storage-changed` says of these policies when somebody sets them ---
+
+
+def setting(deployed, resource, document, by_deployment):
+    """The event of a call that sets a policy."""
+    text = json.dumps(document)
+    who = {"type": "IAMUser", "userName": "alice", "arn": f"arn:aws:iam::{ACCOUNT}:user/alice", "accountId": ACCOUNT}
+    if by_deployment:
+        who |= {"invokedBy": "cloudformation.amazonaws.com"}
+    if resource in QUEUES:
+        url = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{deployed.name(resource)}"
+        call = ("sqs", "SetQueueAttributes", {"queueUrl": url, "attributes": {"Policy": text}})
+    else:
+        call = ("dynamodb", "PutResourcePolicy", {"resourceArn": deployed.arn(resource), "policy": text})
+    source, name, request = call
+    return {
+        "source": f"aws.{source}",
+        "detail-type": "AWS API Call via CloudTrail",
+        "account": ACCOUNT,
+        "region": "us-east-1",
+        "time": "2026-03-01T12:00:00Z",
+        "id": "6b2a5e0c-0000-4000-8000-000000000002",
+        "detail": {
+            "eventVersion": "1.11",
+            "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
+            "eventTime": "2026-03-01T12:00:00Z",
+            "eventType": "AwsApiCall",
+            "eventSource": f"{source}.amazonaws.com",
+            "eventName": name,
+            "awsRegion": "us-east-1",
+            "sourceIPAddress": "203.0.113.7",
+            "userAgent": "aws-cli/2.15.30",
+            "userIdentity": who,
+            "recipientAccountId": ACCOUNT,
+            "requestParameters": request,
+        },
+    }
+
+
+def observed(deployed, resource, documents, by_deployment):
+    told = [
+        {"event": setting(deployed, resource, document, by_deployment), "own_arns": deployed.own_arns()}
+        for document in documents
+    ]
+    return judge(events=told)["events"]
+
+
+@pytest.mark.parametrize("by_deployment", [True, False])
+@pytest.mark.parametrize("has_security_hub", [True, False])
+@pytest.mark.parametrize("resource", [*TABLES, *QUEUES])
+def test_the_templates_own_policy_is_good_news(stack, resource, has_security_hub, by_deployment):
+    deployed = Deployed(stack, HasSecurityHub=has_security_hub)
+    (seen,) = observed(deployed, resource, [deployed.policy_of(resource)], by_deployment)
+    assert [verdict for _, verdict in seen] == ["Passing"]
+
+
+def lists_in(statement):
+    """The lists of a statement that say whom and what it is about, each as a path into it."""
+    yield ("Action",)
+    yield ("Resource",)
+    for operator, keys in statement["Condition"].items():
+        for key in keys:
+            yield ("Condition", operator, key)
+
+
+def changed(document):
+    """The policy with one thing changed, in every way."""
+
+    def edited(number, path, edit):
+        copied = copy.deepcopy(document)
+        place = copied["Statement"][number]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = edit(listed(place[path[-1]]))
+        return copied
+
+    for number, statement in enumerate(document["Statement"]):
+        for path in lists_in(statement):
+            values = listed(statement[path[0]] if len(path) == 1 else statement["Condition"][path[1]][path[2]])
+            for left_out in values:
+                yield edited(number, path, lambda given, out=left_out: [one for one in given if one != out] or ["none"])
+            more = {"Action": "dynamodb:GetItem", "Resource": "arn:aws:sqs:us-east-1:111122223333:shop"}
+            more = more.get(path[0], f"arn:aws:iam::{ACCOUNT}:role/keepwatch-OperatorRole-EVIL")
+            yield edited(number, path, lambda given, one=more: [*given, one])
+            if values != ["*"]:
+                yield edited(number, path, lambda given: ["*", *given[1:]])
+        for member, value in [
+            ("Effect", "Allow" if statement["Effect"] == "Deny" else "Deny"),
+            ("Principal", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/bob"}),
+            ("Condition", {"ArnEquals": {"aws:PrincipalArn": "*"}}),
+        ]:
+            copied = copy.deepcopy(document)
+            copied["Statement"][number][member] = value
+            yield copied
+        without = copy.deepcopy(document)
+        del without["Statement"][number]
+        if without["Statement"]:
+            yield without
+        negated = copy.deepcopy(document)
+        negated["Statement"][number]["NotAction"] = negated["Statement"][number].pop("Action")
+        yield negated
+    further = copy.deepcopy(document)
+    further["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"})
+    yield further
+
+
+@pytest.mark.parametrize("by_deployment", [True, False])
+@pytest.mark.parametrize("resource", [*TABLES, *QUEUES])
+def test_the_same_with_one_thing_changed_is_critical(deployed, resource, by_deployment):
+    own = deployed.policy_of(resource)
+    documents = list(changed(own))
+    assert len(documents) > 15
+    for document, seen in zip(documents, observed(deployed, resource, documents, by_deployment), strict=True):
+        assert seen == [["CRITICAL", "Failing"]], document
