@@ -1,7 +1,8 @@
 //! The ways in which permissions that are not "administrator" make their holder one.
 //!
-//! Facts from the public research of Rhino Security Labs (2018), Bishop Fox's IAM Vulnerable and DataDog's
-//! pathfinding.cloud; the wording is our own.
+//! Facts from the public research of Rhino Security Labs (2018), Bishop Fox's IAM Vulnerable, DataDog's pathfinding.cloud
+//! (read in November 2026) and the lists of Prowler and PMapper, each held against AWS's service authorization reference; what
+//! takes a role by `iam:PassRole` follows from the services' own guides. The wording is our own.
 
 use super::path::{Path, Target, others, own, pass, same, weak};
 
@@ -15,8 +16,15 @@ const AGENTS: &[&str] = &["bedrock-agentcore.amazonaws.com"];
 const WRITE_ROLE: &[&str] = &["iam:AttachRolePolicy", "iam:PutRolePolicy"];
 const WRITE_USER: &[&str] = &["iam:AttachUserPolicy", "iam:PutUserPolicy"];
 const JOIN: &[&str] = &["iam:AddUserToGroup"];
+const PROJECTS: &[&str] = &["codebuild.amazonaws.com"];
+const SYSTEMS_MANAGER: &[&str] = &["ssm.amazonaws.com"];
+const STATES: &[&str] = &["states.amazonaws.com"];
 const INVOKE: &[&str] = &[
     "lambda:InvokeFunction",
+    "lambda:InvokeAsync",
+    // At an edge location, for whoever asks for a page.
+    "cloudfront:CreateDistribution",
+    "cloudfront:UpdateDistribution",
     "lambda:CreateEventSourceMapping",
     "lambda:AddPermission",
     "lambda:CreateFunctionUrlConfig",
@@ -149,6 +157,21 @@ pub const PATHS: &[Path] = &[
         &["sso-directory:AddMemberToGroup"],
         "join any group of Identity Center",
     ),
+    others(
+        "sso-reset-password",
+        &["sso-directory:UpdatePassword"],
+        "set the password of anybody in Identity Center",
+    ),
+    others(
+        "sso-lift-boundary",
+        &["sso:DeletePermissionsBoundaryFromPermissionSet"],
+        "take the boundary off a permission set",
+    ),
+    others(
+        "sso-replace-boundary",
+        &["sso:PutPermissionsBoundaryToPermissionSet"],
+        "replace the boundary of a permission set",
+    ),
     // To hand a stronger role to a service, and use it there.
     pass("passrole-lambda", LAMBDA, &["lambda:CreateFunction"], INVOKE),
     pass(
@@ -170,6 +193,18 @@ pub const PATHS: &[Path] = &[
         &[],
         &["ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"],
     ),
+    pass(
+        "passrole-autoscaling-update",
+        EC2,
+        &["autoscaling:UpdateAutoScalingGroup"],
+        &[
+            "autoscaling:CreateLaunchConfiguration",
+            "ec2:CreateLaunchTemplate",
+            "ec2:CreateLaunchTemplateVersion",
+        ],
+    ),
+    // The instance that has the profile gets the role's credentials.
+    pass("passrole-instance-profile", EC2, &["iam:AddRoleToInstanceProfile"], &[]),
     pass(
         "passrole-autoscaling",
         EC2,
@@ -217,22 +252,93 @@ pub const PATHS: &[Path] = &[
         &["sagemaker:CreatePresignedDomainUrl"],
         &["sagemaker:CreateDomain", "sagemaker:CreateUserProfile", "sagemaker:UpdateUserProfile"],
     ),
-    pass("passrole-codebuild", &["codebuild.amazonaws.com"], &["codebuild:CreateProject"], BUILD),
-    pass("passrole-codebuild-update", &["codebuild.amazonaws.com"], &["codebuild:UpdateProject"], BUILD),
+    pass("passrole-sagemaker-tuning", SAGEMAKER, &["sagemaker:CreateHyperParameterTuningJob"], &[]),
+    // Own code runs where a model answers, or where a job has it answer.
+    pass(
+        "passrole-sagemaker-model",
+        SAGEMAKER,
+        &["sagemaker:CreateModel"],
+        &["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:CreateTransformJob"],
+    ),
+    pass(
+        "passrole-sagemaker-pipeline",
+        SAGEMAKER,
+        &["sagemaker:StartPipelineExecution"],
+        &["sagemaker:CreatePipeline", "sagemaker:UpdatePipeline"],
+    ),
+    pass("passrole-sagemaker-cluster", SAGEMAKER, &["sagemaker:CreateCluster"], &[]),
+    pass("passrole-codebuild", PROJECTS, &["codebuild:CreateProject"], BUILD),
+    pass("passrole-codebuild-update", PROJECTS, &["codebuild:UpdateProject"], BUILD),
+    pass(
+        "passrole-amplify",
+        &["amplify.amazonaws.com"],
+        &["amplify:StartJob"],
+        &["amplify:CreateApp", "amplify:UpdateApp"],
+    ),
+    pass("passrole-braket", &["braket.amazonaws.com"], &["braket:CreateJob"], &[]),
+    pass("passrole-omics", &["omics.amazonaws.com"], &["omics:CreateWorkflow", "omics:StartRun"], &[]),
+    pass(
+        "passrole-imagebuilder",
+        EC2,
+        &["imagebuilder:CreateComponent"],
+        &["imagebuilder:CreateInfrastructureConfiguration", "imagebuilder:UpdateInfrastructureConfiguration"],
+    ),
+    pass(
+        "passrole-mwaa",
+        &["airflow.amazonaws.com", "airflow-env.amazonaws.com"],
+        &[],
+        &["airflow:CreateEnvironment", "airflow:UpdateEnvironment"],
+    ),
+    pass(
+        "passrole-iot-role-alias",
+        &["credentials.iot.amazonaws.com"],
+        &[],
+        &["iot:CreateRoleAlias", "iot:UpdateRoleAlias"],
+    ),
+    pass(
+        "passrole-eks-pod-identity",
+        &["pods.eks.amazonaws.com"],
+        &[],
+        &["eks:CreatePodIdentityAssociation", "eks:UpdatePodIdentityAssociation"],
+    ),
+    pass(
+        "passrole-appsync",
+        &["appsync.amazonaws.com"],
+        &["appsync:CreateResolver"],
+        &["appsync:CreateDataSource", "appsync:UpdateDataSource"],
+    ),
+    pass(
+        "passrole-cloudcontrol",
+        &["cloudformation.amazonaws.com", "cloudcontrolapi.amazonaws.com"],
+        &[],
+        &["cloudformation:CreateResource", "cloudformation:UpdateResource"],
+    ),
+    pass(
+        "passrole-servicecatalog",
+        &["servicecatalog.amazonaws.com"],
+        &["servicecatalog:ProvisionProduct"],
+        &["servicecatalog:CreateConstraint", "servicecatalog:UpdateConstraint"],
+    ),
+    pass(
+        "passrole-athena-spark",
+        &["athena.amazonaws.com"],
+        &["athena:StartSession"],
+        &["athena:CreateWorkGroup", "athena:UpdateWorkGroup"],
+    ),
     pass(
         "passrole-ecs",
         TASKS,
         &["ecs:RegisterTaskDefinition"],
-        &["ecs:RunTask", "ecs:StartTask", "ecs:CreateService", "ecs:UpdateService"],
+        &["ecs:RunTask", "ecs:StartTask", "ecs:CreateService", "ecs:UpdateService", "ecs:CreateTaskSet"],
     ),
     // A task's role can be replaced when it is started.
     pass("passrole-ecs-override", TASKS, &[], &["ecs:RunTask", "ecs:StartTask"]),
     pass("passrole-batch", TASKS, &["batch:RegisterJobDefinition", "batch:SubmitJob"], &[]),
     pass(
         "passrole-states",
-        &["states.amazonaws.com"],
+        STATES,
         &[],
-        &["states:CreateStateMachine", "states:UpdateStateMachine"],
+        &["states:CreateStateMachine", "states:UpdateStateMachine", "states:TestState"],
     ),
     pass(
         "passrole-scheduler",
@@ -240,7 +346,21 @@ pub const PATHS: &[Path] = &[
         &[],
         &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
     ),
-    pass("passrole-ssm-automation", &["ssm.amazonaws.com"], &["ssm:StartAutomationExecution"], &[]),
+    pass(
+        "passrole-ssm-automation",
+        SYSTEMS_MANAGER,
+        &[],
+        &[
+            "ssm:StartAutomationExecution",
+            "ssm:CreateAssociation",
+            "ssm:UpdateAssociation",
+            "ssm:RegisterTaskWithMaintenanceWindow",
+            "ssm:UpdateMaintenanceWindowTask",
+            "config:PutRemediationConfigurations",
+        ],
+    ),
+    // A machine of one's own gets the role's credentials.
+    pass("passrole-ssm-activation", SYSTEMS_MANAGER, &["ssm:CreateActivation"], &[]),
     pass(
         "passrole-apprunner",
         &["tasks.apprunner.amazonaws.com"],
@@ -256,8 +376,23 @@ pub const PATHS: &[Path] = &[
     pass(
         "passrole-bedrock-agent-runtime",
         AGENTS,
-        &["bedrock-agentcore:CreateAgentRuntime"],
-        &["bedrock-agentcore:InvokeAgentRuntime"],
+        &[],
+        &["bedrock-agentcore:CreateAgentRuntime", "bedrock-agentcore:UpdateAgentRuntime"],
+    ),
+    pass(
+        "passrole-bedrock-harness",
+        AGENTS,
+        &[],
+        &["bedrock-agentcore:CreateHarness", "bedrock-agentcore:UpdateHarness"],
+    ),
+    pass(
+        "passrole-bedrock-browser",
+        AGENTS,
+        &["bedrock-agentcore:CreateBrowser", "bedrock-agentcore:StartBrowserSession"],
+        &[
+            "bedrock-agentcore:ConnectBrowserAutomationStream",
+            "bedrock-agentcore:ConnectBrowserLiveViewStream",
+        ],
     ),
     pass(
         "passrole-emr",
@@ -266,7 +401,12 @@ pub const PATHS: &[Path] = &[
         &[],
     ),
     pass("passrole-emr-serverless", &["emr-serverless.amazonaws.com"], &["emr-serverless:StartJobRun"], &[]),
-    pass("passrole-elasticbeanstalk", EC2, &["elasticbeanstalk:CreateEnvironment"], &[]),
+    pass(
+        "passrole-elasticbeanstalk",
+        EC2,
+        &[],
+        &["elasticbeanstalk:CreateEnvironment", "elasticbeanstalk:UpdateEnvironment"],
+    ),
     pass(
         "passrole-codepipeline",
         &["codepipeline.amazonaws.com"],
@@ -368,6 +508,90 @@ pub const PATHS: &[Path] = &[
         &["bedrock-agentcore:StartCodeInterpreterSession", "bedrock-agentcore:InvokeCodeInterpreter"],
         &[],
         "run code in any code interpreter as its role",
+    ),
+    weak(
+        "ssm-association",
+        &[],
+        &["ssm:CreateAssociation", "ssm:UpdateAssociation"],
+        "run commands on any managed instance as its role",
+    ),
+    weak("batch-submit-job", &["batch:SubmitJob"], &[], "run its own commands as any job's role"),
+    weak(
+        "codebuild-sandbox",
+        &["codebuild:StartSandbox"],
+        &["codebuild:StartSandboxConnection", "codebuild:StartCommandExecution"],
+        "open a shell as any project's role",
+    ),
+    weak(
+        "codedeploy-create-deployment",
+        &["codedeploy:CreateDeployment"],
+        &[],
+        "deploy its own revision to any instance, function or service",
+    ),
+    weak(
+        "states-update-state-machine",
+        &["states:UpdateStateMachine"],
+        &[],
+        "have any state machine do what it likes as its role",
+    ),
+    weak(
+        "emr-add-steps",
+        &["elasticmapreduce:AddJobFlowSteps"],
+        &[],
+        "run code on any EMR cluster as its role",
+    ),
+    weak("glue-update-code", &["glue:RunStatement"], &[], "run code in any Glue session as its role"),
+    weak(
+        "sagemaker-lifecycle-config",
+        &["sagemaker:UpdateNotebookInstance", "sagemaker:StartNotebookInstance"],
+        &[
+            "sagemaker:CreateNotebookInstanceLifecycleConfig",
+            "sagemaker:UpdateNotebookInstanceLifecycleConfig",
+        ],
+        "run code on any notebook as its role",
+    ),
+    weak(
+        "bedrock-invoke-agent-command",
+        &["bedrock-agentcore:InvokeAgentRuntimeCommand"],
+        &[],
+        "run commands in any agent runtime as its role",
+    ),
+    weak(
+        "bedrock-browser-session",
+        &["bedrock-agentcore:StartBrowserSession"],
+        &[
+            "bedrock-agentcore:ConnectBrowserAutomationStream",
+            "bedrock-agentcore:ConnectBrowserLiveViewStream",
+        ],
+        "steer any browser tool, whose machine has its role",
+    ),
+    weak(
+        "tag-principal",
+        &[],
+        &["iam:TagUser", "iam:TagRole"],
+        "tag any user or role, where tags may decide who may do what",
+    ),
+    // What keeps it from more may hang there as a Deny.
+    weak("detach-user-policy", &["iam:DetachUserPolicy"], &[], "take a policy that denies off a user"),
+    weak("delete-user-policy", &["iam:DeleteUserPolicy"], &[], "delete an inline policy that denies"),
+    weak("detach-role-policy", &["iam:DetachRolePolicy"], &[], "take a policy that denies off a role"),
+    weak(
+        "delete-role-policy",
+        &["iam:DeleteRolePolicy"],
+        &[],
+        "delete an inline policy of a role that denies",
+    ),
+    weak(
+        "remove-user-from-group",
+        &["iam:RemoveUserFromGroup"],
+        &[],
+        "take a user out of a group whose policy denies",
+    ),
+    weak(
+        "reset-service-specific-credential",
+        &["iam:ResetServiceSpecificCredential"],
+        &[],
+        "take over the service credentials of any user",
     ),
     weak("create-saml-provider", &["iam:CreateSAMLProvider"], &[], "add an identity provider"),
     weak("create-oidc-provider", &["iam:CreateOpenIDConnectProvider"], &[], "add an identity provider"),
