@@ -11,6 +11,7 @@
 mod condition;
 mod document;
 mod escalation;
+mod fence;
 mod grant;
 mod holder;
 mod level;

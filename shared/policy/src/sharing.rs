@@ -13,6 +13,7 @@ use keepwatch_base::wildcard;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
 use super::trust::{OWN_ACCOUNT, account_of, fixed_prefix, is_fixed};
+use crate::fence::spared;
 use crate::words;
 
 /// Whom a statement lets in.
@@ -29,6 +30,8 @@ pub enum Outsider {
 /// What narrows an opening, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Guard {
+    /// Tags of the caller, which outsiders give themselves.
+    Tags,
     /// Fixed public addresses.
     Addresses,
     /// Principals by their unique ids.
@@ -143,7 +146,8 @@ const ABILITIES: [(&str, &str); 30] = [
 ///
 /// A Deny without a condition is respected where it plainly covers the principal, the actions and the
 /// resources. A Deny for everyone who is not of some account, organization, network or address narrows as if
-/// its opposite stood in the Allow. All other Denies are ignored.
+/// its opposite stood in the Allow; several such conditions in one Deny leave in whoever meets one of the opposites. All
+/// other Denies are ignored.
 pub fn shares(
     document: &Document,
     service: &str,
@@ -166,8 +170,9 @@ pub fn shares(
             .iter()
             .filter(|deny| deny.effect == Effect::Deny && covers(deny, statement))
             .collect();
-        let fences: Vec<Condition> = denies.iter().filter_map(|deny| fence(deny)).collect();
-        let limits: Vec<Limit<'_>> = statement.conditions.iter().chain(&fences).filter_map(limit).collect();
+        let fences: Vec<Vec<Condition>> = denies.iter().filter_map(|deny| spared(deny)).collect();
+        let own = statement.conditions.iter().filter_map(limit);
+        let limits: Vec<Limit<'_>> = own.chain(fences.iter().filter_map(|all| union(all, &known))).collect();
         let place = place(statement, i + 1);
         // Everyone but a few is everyone.
         let principals = match &statement.not_principals {
@@ -294,6 +299,10 @@ fn anybody(service: &str, statement: &Statement, guard: Option<(Guard, &Conditio
             return format!("anybody who comes from {}", values(c));
         }
         Some((Guard::Source, c)) => return format!("any AWS service that acts for {}", values(c)),
+        Some((Guard::Tags, c)) => {
+            let tag = c.key.split_once('/').map_or("", |(_, tag)| tag);
+            return format!("whoever has the tag {} {}", clean(tag, 64), values(c));
+        }
         Some((Guard::Principals, c)) => return format!("whoever has the id {}", values(c)),
         _ => {}
     }
@@ -382,9 +391,35 @@ fn limit(condition: &Condition) -> Option<Limit<'_>> {
             let only = condition.operator.eq_ignore_ascii_case("bool") && condition.values == ["true"];
             guard(Guard::Source, only)
         }
+        tag if tag.starts_with("aws:principaltag/") => {
+            guard(Guard::Tags, is_fixed(condition, |v| !v.is_empty()))
+        }
         "aws:principalservicename" => guard(Guard::Source, is_fixed(condition, |_| true)),
         _ => None,
     }
+}
+
+/// What is left of everybody where one of these conditions has to be met; nothing where one of them leaves them all.
+fn union<'c>(conditions: &'c [Condition], known: &impl Fn(&str) -> bool) -> Option<Limit<'c>> {
+    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
+    let mut weakest: Option<(Guard, &Condition)> = None;
+    let mut accounts = Vec::new();
+    for condition in conditions {
+        match limit(condition)? {
+            Limit::Own => {}
+            Limit::Accounts(values) => accounts.extend(values.into_iter().filter(|value| !ours(value))),
+            Limit::Guard(guard, condition) => {
+                if weakest.is_none_or(|(other, _)| guard < other) {
+                    weakest = Some((guard, condition));
+                }
+            }
+        }
+    }
+    Some(match weakest {
+        Some((guard, condition)) => Limit::Guard(guard, condition),
+        None if accounts.is_empty() => Limit::Own,
+        None => Limit::Accounts(accounts),
+    })
 }
 
 /// What kind of guard a list of addresses is. The internet, its halves, and long lists of large ranges are
@@ -437,26 +472,6 @@ fn shuts_out(deny: &Statement, principal: &Principal, known: &impl Fn(&str) -> b
             .iter()
             .any(|denied| denied == principal || (denied.kind == PrincipalKind::Aws && denied.value == "*")),
     }
-}
-
-/// The opposite of the one condition under which this Deny shuts everyone out: `NotIpAddress` becomes
-/// `IpAddress`.
-fn fence(deny: &Statement) -> Option<Condition> {
-    let everyone = deny.principals.iter().any(|p| p.kind == PrincipalKind::Aws && p.value == "*");
-    // Perimeters spare AWS's own services; outsiders are none.
-    let spares_services = |c: &Condition| {
-        let key = c.key.to_ascii_lowercase();
-        ["aws:principalisawsservice", "aws:viaawsservice"].contains(&key.as_str()) && c.values == ["false"]
-    };
-    let mut rest = deny.conditions.iter().filter(|c| !spares_services(c));
-    let (condition, None) = (rest.next()?, rest.next()) else { return None };
-    let operator = condition.operator.to_ascii_lowercase();
-    if !everyone || operator.contains(':') || !operator.contains("not") {
-        return None;
-    }
-    // Where the key is missing, a negated operator fits and the Deny holds.
-    let operator = operator.replacen("not", "", 1).replace("ifexists", "");
-    Some(Condition { operator, ..condition.clone() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use keepwatch_base::wildcard;
 use serde::Serialize;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use super::fence::spared;
 
 /// The kind of opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -123,16 +124,7 @@ fn denied(document: &Document, principal: &Principal) -> bool {
 
 /// Whether this Deny shuts out everyone who is not of certain accounts, organizations or principals.
 fn fences(statement: &Statement) -> bool {
-    let everyone = statement.principals.iter().any(|p| p.kind == PrincipalKind::Aws && p.value == "*");
-    let [condition] = statement.conditions.as_slice() else { return false };
-    let operator = condition.operator.to_ascii_lowercase();
-    // Where the key is missing, a negated operator fits and the Deny holds.
-    let positive = Condition { operator: operator.replacen("not", "", 1), ..condition.clone() };
-    everyone
-        && assumes(statement)
-        && operator.contains("not")
-        && !operator.contains(':')
-        && names_principals(&positive)
+    assumes(statement) && spared(statement).is_some_and(|spared| spared.iter().all(names_principals))
 }
 
 /// The users and roles of the role's own account that the policy names, and that therefore need no permission of

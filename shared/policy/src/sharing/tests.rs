@@ -32,6 +32,11 @@ fn told(service: &str, statements: &Value) -> String {
     all(service, statements).into_iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
+/// A Deny for everybody under this condition.
+fn deny(condition: Value) -> Value {
+    json!({"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "*", "Resource": "*", "Condition": condition})
+}
+
 fn check(rows: &[(&str, Value, &str)], least: usize) {
     assert!(rows.len() >= least, "{} rows", rows.len());
     let mut wrong = Vec::new();
@@ -130,7 +135,53 @@ fn open_documents() {
             ("s3", open(read, json!({"Bool": {"aws:SecureTransport": "true"}})), "everyone"),
             ("s3", open(read, json!({"StringLike": {"aws:Referer": "https://example.com/*"}})), "everyone"),
             ("s3", open(read, json!({"StringLike": {"aws:SourceVpce": "vpce-*"}})), "everyone"),
-            ("s3", open(read, equals("aws:PrincipalTag/team", "data")), "everyone"),
+            ("s3", open(read, equals("aws:PrincipalTag/team", "data")), "everyone+Tags"),
+            // What a Deny with several conditions spares is the union, and one of these spares anybody.
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}}))
+                ]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456", "aws:PrincipalIsAWSService": "false"}}))
+                ]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}, "Null": {"aws:SourceVpc": "true"}}))
+                ]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}, "Bool": {"aws:SecureTransport": "false"}}))
+                ]),
+                "everyone",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalAccount": "111122223333", "aws:PrincipalTag/exception": "true"}}))
+                ]),
+                "everyone+Tags",
+            ),
             ("s3", open(read, json!({"Null": {"aws:PrincipalOrgID": "false"}})), "everyone"),
             // Whom a condition names comes.
             ("s3", open(read, equals("aws:PrincipalAccount", OUT)), OUT),
@@ -233,7 +284,6 @@ fn harmless_look_alikes() {
     let read = "s3:GetObject";
     let own = "arn:aws:iam::111122223333:root";
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
-    let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition});
     check(
         &[
             ("s3", allow(json!({"AWS": own}), "s3:*", json!({})), ""),
@@ -341,7 +391,6 @@ fn harmless_look_alikes() {
 fn guarded_documents() {
     let read = "s3:GetObject";
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
-    let deny = |condition: Value| json!({"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*", "Condition": condition});
     check(
         &[
             ("s3", open(read, equals("aws:PrincipalOrgID", "o-abcd123456")), "everyone+Organization"),
@@ -428,8 +477,39 @@ fn guarded_documents() {
                 allow(json!({"AWS": OUT}), read, json!({"IpAddress": {"aws:SourceIp": "203.0.113.7/32"}})),
                 "999988887777+Addresses",
             ),
+            // What a Deny with several conditions spares is the union, and as weak as its weakest part.
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "NotIpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"},
+                "StringNotEqualsIfExists": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}))
+                ]),
+                "everyone+Addresses",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456", "aws:PrincipalAccount": "111122223333"},
+                "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}))
+                ]),
+                "everyone+Organization",
+            ),
+            (
+                "s3",
+                json!([
+                    open(read, json!({})),
+                    deny(json!({
+                "StringNotEquals": {"aws:PrincipalAccount": ["111122223333", OUT]}, "StringNotEqualsIfExists":
+                {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/app"}}))
+                ]),
+                OUT,
+            ),
         ],
-        16,
+        19,
     );
 }
 

@@ -103,7 +103,7 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
     let all = shares(&document, "lambda", record.account(), &cx.config.trusted_accounts);
     let share = all.first()?;
     let severity = match (&share.who, share.guard) {
-        (Outsider::Everyone, None) => Severity::High,
+        (Outsider::Everyone, None | Some(Guard::Tags)) => Severity::High,
         (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => Severity::Medium,
         (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => Severity::Low,
         (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,

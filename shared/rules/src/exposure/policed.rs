@@ -128,6 +128,8 @@ impl Policed<'_> {
         let (severity, narrowed) = match (&share.who, share.guard) {
             (Outsider::Everyone, None) => (self.everyone, false),
             (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
+            // Everybody tags their own roles as they like.
+            (Outsider::Everyone, Some(Guard::Tags)) => (Severity::High.min(self.everyone), true),
             // A unique id may be that of a thief's own role, and names no account that one could ask.
             (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => {
                 (Severity::Medium.min(self.account), true)
