@@ -2,6 +2,7 @@
 //! crates among them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use keepwatch_base::partition::PARTITIONS;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
@@ -170,8 +171,8 @@ fn is_domain(word: &str) -> bool {
 }
 
 fn is_console(word: &str) -> bool {
-    let hosts = ["console.aws.amazon.com", "console.amazonaws.cn", "console.amazonaws-us-gov.com"];
-    hosts.iter().any(|host| {
+    let mut hosts = PARTITIONS.iter().filter_map(|partition| partition.console);
+    hosts.any(|host| {
         word.strip_prefix(&format!("https://{host}/iam/home#/"))
             .is_some_and(|page| page.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_%".contains(&b)))
     })

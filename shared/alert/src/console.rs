@@ -2,17 +2,13 @@
 
 use keepwatch_base::arn::Arn;
 use keepwatch_base::arn::is_account_id;
+use keepwatch_base::partition::Partition;
 use keepwatch_core::finding::Finding;
 
 /// A link to the page of a finding's resource, where it has one.
 pub(super) fn link(finding: &Finding) -> Option<String> {
     let arn = Arn::parse(&finding.resource);
-    let host = match arn.as_ref().map_or("aws", |arn| arn.partition) {
-        "aws" => "console.aws.amazon.com",
-        "aws-cn" => "console.amazonaws.cn",
-        "aws-us-gov" => "console.amazonaws-us-gov.com",
-        _ => return None,
-    };
+    let host = Partition::named(arn.as_ref().map_or("aws", |arn| arn.partition))?.console?;
     let arn = arn.filter(|arn| arn.service == "iam" && is_account_id(arn.account))?;
     let page = match arn.resource.split_once('/') {
         None if arn.resource == "root" => "#/security_credentials".to_owned(),

@@ -6,6 +6,7 @@
 
 use std::cell::OnceCell;
 
+use keepwatch_base::partition::{PARTITIONS, Partition};
 use keepwatch_base::wildcard;
 
 use super::document::Condition;
@@ -277,10 +278,11 @@ impl Read<'_> {
 
 /// Policies of AWS's own have the same names in every partition.
 fn fits_arn(operator: Operator, values: &[String], arn: &str) -> bool {
-    let partitions = ["arn:aws:", "arn:aws-cn:", "arn:aws-us-gov:"];
-    let fits = |prefix: &str| operator.fits(values, &arn.replacen("arn:aws:", prefix, 1));
+    let fits = |partition: &Partition| {
+        operator.fits(values, &arn.replacen("arn:aws:", &format!("arn:{}:", partition.name), 1))
+    };
     // A list that keeps out AdministratorAccess of one partition keeps it out: only one partition is the account's.
-    if operator.negated { partitions.into_iter().all(fits) } else { partitions.into_iter().any(fits) }
+    if operator.negated { PARTITIONS.iter().all(fits) } else { PARTITIONS.iter().any(fits) }
 }
 
 fn fits_service(operator: Operator, values: &[String], service: &str) -> bool {

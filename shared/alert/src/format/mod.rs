@@ -12,6 +12,7 @@ mod tests;
 
 use keepwatch_base::arn::Arn;
 use keepwatch_base::arn::is_account_id;
+use keepwatch_base::partition::Partition;
 use keepwatch_core::about::{About, Docs, Origin};
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Verdict;
@@ -45,14 +46,8 @@ impl Compliance {
 /// The AWS partition that a resource lies in. Its ARN says so; a resource without one lies where its region does, and
 /// an account has resources in one partition only.
 fn partition(region: &str, resource: &str) -> &'static str {
-    match Arn::parse(resource).map(|arn| arn.partition) {
-        Some("aws") => "aws",
-        Some("aws-cn") => "aws-cn",
-        Some("aws-us-gov") => "aws-us-gov",
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    let by_arn = Arn::parse(resource).and_then(|arn| Partition::named(arn.partition));
+    by_arn.unwrap_or_else(|| Partition::of_region(region)).name
 }
 
 /// Whether this is a region's name, such as `us-gov-west-1`, and not `global` or an event's own invention.

@@ -192,7 +192,9 @@ static CLOUD: Shape = Shape {
     at_least_one: &[],
 };
 
-const PARTITIONS: &[&str] = &["aws", "aws-cn", "aws-us-gov"];
+/// ASFF's own list ends with the third; Security Hub in the others names itself.
+const PARTITIONS: &[&str] =
+    &["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"];
 
 static FINDING_INFO: Shape = Shape {
     attributes: &[

@@ -185,7 +185,7 @@ fn the_validator_can_fail() {
         ("/Title", Some(json!(" "))),
         ("/Description", Some(json!("d".repeat(1_025)))),
         ("/Resources", Some(json!([]))),
-        ("/Resources/0/Partition", Some(json!("aws-iso"))),
+        ("/Resources/0/Partition", Some(json!("aws-mars"))),
         ("/Resources/0/Region", Some(json!("a-region-too-long-1"))),
         ("/Severity/Label", Some(json!("Critical"))),
         ("/AwsAccountId", Some(json!("11112222333"))),

@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use keepwatch_base::network;
+use keepwatch_base::partition::Partition;
 use keepwatch_base::time::Timestamp;
 use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -243,13 +244,9 @@ impl Record<'_> {
         self.source_ip_address.get().filter(|_| called_itself).and_then(network::origin)
     }
 
-    /// The partition (`aws`, `aws-cn`, `aws-us-gov`), read from the region because the event names it nowhere else.
+    /// The partition (`aws`, `aws-cn`), read from the region because the event names it nowhere else.
     pub fn partition(&self) -> &'static str {
-        match self.aws_region.or_empty() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        Partition::of_region(self.aws_region.or_empty()).name
     }
 
     /// ARN of an IAM resource of this account: `record.iam_arn("user", "bob")`.
