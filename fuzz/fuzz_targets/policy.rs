@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use keepwatch_policy::sharing::shares;
 use keepwatch_policy::trust::{exposures, insiders, providers, trusted_services};
-use keepwatch_policy::{Document, Effect, Level, analyse};
+use keepwatch_policy::{Document, Effect, Held, Level, analyse};
 use libfuzzer_sys::fuzz_target;
 
 const OWN: &str = "111122223333";
@@ -20,9 +20,9 @@ fuzz_target!(|text: &str| {
     let Ok(document) = Document::parse(text) else { return };
     let user = format!("arn:aws:iam::{OWN}:user/bob");
     for grantee in [None, Some(user.as_str())] {
-        let alone = analyse(&[("p", &document)], grantee);
+        let alone = analyse(&[Held::managed("p", &document)], grantee);
         assert!(!alone.why.is_empty() || alone.level == Level::Ordinary);
-        let beside = analyse(&[("p", &document), ("admin", &ADMIN)], grantee);
+        let beside = analyse(&[Held::managed("p", &document), Held::managed("admin", &ADMIN)], grantee);
         let denies = document.statements.iter().any(|statement| statement.effect == Effect::Deny);
         assert!(denies || beside.level == Level::FullAdmin, "{beside:?}");
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::document::Document;
 use super::escalation::PATHS;
+use super::held::{Held, PolicyName};
 use super::holder::Holder;
 use super::level::Level;
 use super::named_right::NamedRight;
@@ -31,15 +32,15 @@ pub struct Grant {
     pub ability: String,
 }
 
-/// How much power these documents give together. Each has the name by which `why` calls it; `grantee` is the ARN of the
-/// user, role or group that holds them, when that is known: a right over oneself is a different matter from a right
+/// How much power these policies give together. `grantee` is the ARN of the user, role or group that holds them, when that is known: a right over oneself is a different matter from a right
 /// over somebody else.
 ///
 /// All Allows count, less the Denies that have no condition.
-pub fn analyse(documents: &[(&str, &Document)], grantee: Option<&str>) -> Grant {
-    let policies = documents.iter().filter_map(|(name, _)| managed_name(name)).collect();
-    let power = PolicySet::new(documents, Holder::new(grantee, policies));
-    let names: Vec<&str> = documents.iter().map(|(name, _)| *name).collect();
+pub fn analyse(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
+    let managed = policies.iter().filter_map(|held| held.name.managed()).collect();
+    let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
+    let power = PolicySet::new(&documents, Holder::new(grantee, managed));
+    let names: Vec<PolicyName<'_>> = policies.iter().map(|held| held.name).collect();
     let everyone: Vec<usize> = (0..power.allows.len()).collect();
     let unconditional: Vec<usize> =
         everyone.iter().copied().filter(|&i| power.allows[i].limits.circumstances.is_empty()).collect();
@@ -61,15 +62,6 @@ pub fn analyse(documents: &[(&str, &Document)], grantee: Option<&str>) -> Grant 
     let conditional = hangs && !tail.is_empty() && found.level > Level::Ordinary;
     let why = found.why(&view, &power, &names, &tail);
     found.grant(why, conditional)
-}
-
-/// The policy's own name in `policy "deploy"`. An inline policy has no ARN to be rewritten by.
-fn managed_name(text: &str) -> Option<String> {
-    if text.contains("inline") {
-        return None;
-    }
-    let name = text.split('"').nth(1).unwrap_or(text).rsplit('/').next().unwrap_or_default().trim();
-    (!name.is_empty() && name.len() <= 128).then(|| name.to_owned())
 }
 
 /// What one view comes to.
@@ -129,12 +121,18 @@ impl Found {
         }
     }
 
-    fn why(&self, view: &View<'_, '_>, power: &PolicySet<'_>, names: &[&str], tail: &str) -> String {
+    fn why(
+        &self,
+        view: &View<'_, '_>,
+        power: &PolicySet<'_>,
+        names: &[PolicyName<'_>],
+        tail: &str,
+    ) -> String {
         let witnesses = self.witnesses(view);
         let place = sentence::place(names, power, &witnesses);
         let what = match self.level {
             Level::Ordinary => {
-                let names: Vec<String> = names.iter().map(|n| sentence::document_name(Some(n))).collect();
+                let names: Vec<String> = names.iter().map(PolicyName::to_string).collect();
                 let names = if names.is_empty() { "no policy".to_owned() } else { words::list(&names) };
                 return format!("{names}: no power over IAM or over a whole service");
             }

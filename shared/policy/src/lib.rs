@@ -13,6 +13,7 @@ mod document;
 mod escalation;
 mod fence;
 mod grant;
+mod held;
 mod holder;
 mod level;
 pub mod lockout;
@@ -40,5 +41,6 @@ pub use document::{
 };
 pub use escalation::PATHS;
 pub use grant::{Grant, analyse};
+pub use held::{Held, PolicyName};
 pub use level::Level;
 pub use path::Path;

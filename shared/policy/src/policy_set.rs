@@ -67,10 +67,10 @@ pub(super) struct PolicySet<'a> {
 }
 
 impl<'a> PolicySet<'a> {
-    pub(super) fn new(documents: &[(&str, &'a Document)], holder: Holder) -> PolicySet<'a> {
+    pub(super) fn new(documents: &[&'a Document], holder: Holder) -> PolicySet<'a> {
         let mut set = PolicySet { allows: Vec::new(), denies: Vec::new(), holder };
         let mut known: HashMap<&'a str, Bits> = HashMap::new();
-        for (document, (_, content)) in documents.iter().enumerate() {
+        for (document, content) in documents.iter().enumerate() {
             for (i, statement) in content.statements.iter().enumerate() {
                 let allow = statement.effect == Effect::Allow;
                 if !allow && !statement.conditions.is_empty() {

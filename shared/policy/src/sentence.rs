@@ -1,9 +1,8 @@
 //! The sentence that says where a power comes from.
 
-use keepwatch_base::text::clean;
-
+use super::held::PolicyName;
 use super::policy_set::{PolicySet, View};
-use super::words::{MAX_NAME, list, name};
+use super::words::{list, name};
 
 /// A statement as the reader finds it: by its Sid, or by its number.
 fn label(sid: Option<&str>, number: usize) -> String {
@@ -13,8 +12,8 @@ fn label(sid: Option<&str>, number: usize) -> String {
     }
 }
 
-/// The documents' names and the statements, and the verb that agrees: `inline policy "p": statement 2 allows`.
-pub(super) fn place(names: &[&str], set: &PolicySet<'_>, witnesses: &[usize]) -> String {
+/// The policies' names and the statements, and the verb that agrees: `inline policy "p": statement 2 allows`.
+pub(super) fn place(names: &[PolicyName<'_>], set: &PolicySet<'_>, witnesses: &[usize]) -> String {
     let mut documents: Vec<(usize, Vec<String>)> = Vec::new();
     for entry in witnesses.iter().map(|&i| &set.allows[i]) {
         let label = label(entry.statement.sid.as_deref(), entry.number);
@@ -28,16 +27,11 @@ pub(super) fn place(names: &[&str], set: &PolicySet<'_>, witnesses: &[usize]) ->
         .iter()
         .map(|(document, labels)| {
             let noun = if labels.len() == 1 { "statement" } else { "statements" };
-            format!("{}: {noun} {}", document_name(names.get(*document).copied()), list(labels))
+            let name = names.get(*document).map_or_else(|| "policy".to_owned(), PolicyName::to_string);
+            format!("{name}: {noun} {}", list(labels))
         })
         .collect();
     format!("{} {verb}", list(&parts))
-}
-
-/// A document's name as the caller gave it: a kind and a name, so that it may be longer than a name.
-pub(super) fn document_name(text: Option<&str>) -> String {
-    let text = clean(text.unwrap_or_default().trim(), 2 * MAX_NAME);
-    if text.is_empty() { "policy".to_owned() } else { text }
 }
 
 /// What is taken from "everything": the exceptions of a NotAction, and what is denied.

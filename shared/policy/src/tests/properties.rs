@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::tables;
-use crate::{Document, Grant, analyse, trust};
+use crate::{Document, Grant, Held, analyse, trust};
 
 fn judge(document: &Document) -> Grant {
-    analyse(&[("policy \"p\"", document)], Some("arn:aws:iam::111122223333:user/bob"))
+    analyse(&[Held::managed("p", document)], Some("arn:aws:iam::111122223333:user/bob"))
 }
 
 /// Values near to policies: the right names with anything in them.
@@ -191,8 +191,8 @@ fn no_allow_lowers_any_row() {
     for (level, rows) in tables::all() {
         for row in rows {
             let read: Vec<Document> = row.policies.iter().map(|p| Document::from_value(p).unwrap()).collect();
-            let mut named: Vec<(&str, &Document)> = read.iter().map(|d| ("row", d)).collect();
-            named.insert(0, ("more", &more));
+            let mut named: Vec<Held<'_>> = read.iter().map(|d| Held::managed("row", d)).collect();
+            named.insert(0, Held::managed("more", &more));
             assert!(analyse(&named, row.grantee.as_deref()).level >= level, "{}", row.name);
         }
     }
@@ -256,7 +256,7 @@ proptest! {
         let whole = judge(&Document::from_value(&value).unwrap()).level;
         let parts: Vec<Document> = value["Statement"].as_array().unwrap().iter()
             .map(|statement| Document::from_value(&json!({"Statement": statement})).unwrap()).collect();
-        let named: Vec<(&str, &Document)> = parts.iter().map(|document| ("policy \"p\"", document)).collect();
+        let named: Vec<Held<'_>> = parts.iter().map(|document| Held::managed("p", document)).collect();
         let split = analyse(&named, Some("arn:aws:iam::111122223333:user/bob")).level;
         prop_assert_eq!(whole, split);
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Document, Grant, Level, PATHS, analyse, managed};
+use crate::{Document, Grant, Held, Level, PATHS, PolicyName, analyse, managed};
 
 /// One row of a table.
 #[derive(Deserialize)]
@@ -24,9 +24,8 @@ impl Row {
             .iter()
             .map(|value| Document::from_value(value).unwrap_or_else(|e| panic!("{}: {e}", self.name)))
             .collect();
-        let named: Vec<(&str, &Document)> =
-            read.iter().map(|document| ("policy \"row\"", document)).collect();
-        analyse(&named, self.grantee.as_deref())
+        let held: Vec<Held<'_>> = read.iter().map(|document| Held::managed("row", document)).collect();
+        analyse(&held, self.grantee.as_deref())
     }
 }
 
@@ -130,7 +129,7 @@ fn abilities_word_for_word() {
         let text =
             serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
         let document = Document::from_value(&text).unwrap();
-        assert_eq!(analyse(&[("p", &document)], None).ability, expected);
+        assert_eq!(analyse(&[Held::managed("p", &document)], None).ability, expected);
     }
     let known = |name: &str| managed::known(&format!("arn:aws:iam::aws:policy/{name}")).unwrap().ability;
     assert_eq!(known("AdministratorAccess"), "is a full administrator");
@@ -140,7 +139,7 @@ fn abilities_word_for_word() {
 }
 
 fn why(text: &str) -> String {
-    analyse(&[("policy \"deploy\"", &Document::parse(text).unwrap())], None).why
+    analyse(&[Held::managed("deploy", &Document::parse(text).unwrap())], None).why
 }
 
 #[test]
@@ -210,6 +209,22 @@ fn names_from_a_document_cannot_speak_for_keepwatch() {
     assert!(why.len() < 160, "{why}");
 }
 
+/// The kind of a policy is a fact and no part of its name: with "inline" in it, this one was taken for one that nobody can
+/// rewrite.
+#[test]
+fn no_name_makes_a_policy_inline() {
+    let text = r#"{"Statement":{"Effect":"Allow","Action":"iam:CreatePolicyVersion",
+        "Resource":"arn:aws:iam::111122223333:policy/inline-helper"}}"#;
+    let document = Document::parse(text).unwrap();
+    let bob = Some("arn:aws:iam::111122223333:user/bob");
+    let level = |name| analyse(&[Held { name, document: &document }], bob).level;
+    assert_eq!(level(PolicyName::Managed("inline-helper")), Level::PrivilegeEscalation);
+    assert_ne!(level(PolicyName::Inline("inline-helper")), Level::PrivilegeEscalation);
+    let odd = PolicyName::Managed("a\" allows nothing: \"b").to_string();
+    assert_eq!(odd, "policy \"a' allows nothing: 'b\"");
+    assert_eq!(PolicyName::Inline(" ").to_string(), "inline policy");
+}
+
 #[test]
 fn path_ids_are_unique_and_kebab_case() {
     let mut ids: Vec<&str> = PATHS.iter().map(|path| path.id).collect();
@@ -234,7 +249,7 @@ fn every_path_needs_exactly_its_actions() {
             let text =
                 serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
             let document = Document::from_value(&text).unwrap();
-            analyse(&[("p", &document)], None).paths.contains(&path.id)
+            analyse(&[Held::managed("p", &document)], None).paths.contains(&path.id)
         };
         assert!(opens(&actions), "{}", path.id);
         for i in 0..actions.len() {

@@ -1,5 +1,5 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Condition, Document, Effect, Level, analyse, managed};
+use keepwatch_policy::{Condition, Document, Effect, Held, Level, analyse, managed};
 
 use crate::kit::prelude::*;
 
@@ -142,8 +142,8 @@ fn of_boundary(cx: &Cx<'_>, boundary: &str) -> Result<Power, Interrupt> {
             statement.conditions.clear();
         }
     }
-    let short = PolicyName::Managed(boundary.rsplit('/').next().unwrap_or(boundary)).to_string();
-    Ok(Power::Known(analyse(&[(&short, &document)], None)))
+    let short = boundary.rsplit('/').next().unwrap_or(boundary);
+    Ok(Power::Known(analyse(&[Held::managed(short, &document)], None)))
 }
 
 /// Whether a Deny under this condition holds unless the request sets or keeps one of the customer's own boundaries.

@@ -40,8 +40,9 @@ pub(crate) mod prelude {
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::fields::{ec2_parameter, ec2_parameters};
     pub(crate) use super::place::{region, region_option};
-    pub(crate) use super::power::{self, Given, GrantReport, PolicyName, Power};
+    pub(crate) use super::power::{self, Given, GrantReport, Power};
     pub(crate) use super::references::{attack, cis, doc, security_hub, trusted_advisor, well_architected};
     pub(crate) use super::tempered::tempered_to;
     pub(crate) use super::words::{as_sentence, with_adverb};
+    pub(crate) use keepwatch_policy::PolicyName;
 }

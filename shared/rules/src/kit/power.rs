@@ -6,7 +6,7 @@ use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
-use keepwatch_policy::{self as policy, Document, Grant, Level, managed, trust};
+use keepwatch_policy::{self as policy, Document, Grant, Held, Level, PolicyName, managed, trust};
 use serde_json::Value;
 
 use super::caller::{by_identity_center, caller_name};
@@ -41,22 +41,6 @@ impl Power {
     }
 }
 
-/// A policy as the reasons name it. Whether it is inline matters: a managed policy can be rewritten by its own holder.
-#[derive(Clone, Copy)]
-pub(crate) enum PolicyName<'n> {
-    Inline(&'n str),
-    Managed(&'n str),
-}
-
-impl std::fmt::Display for PolicyName<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            PolicyName::Inline(name) => write!(f, "inline policy \"{name}\""),
-            PolicyName::Managed(name) => write!(f, "policy \"{name}\""),
-        }
-    }
-}
-
 /// Of a document as the event carries it: text in any form, or parsed JSON.
 pub(crate) fn of_value(name: PolicyName<'_>, document: &Value, grantee: Option<&str>) -> Power {
     judge(name, Document::from_value(document), grantee)
@@ -79,7 +63,7 @@ fn judge(
     grantee: Option<&str>,
 ) -> Power {
     match document {
-        Ok(document) => Power::Known(policy::analyse(&[(&name.to_string(), &document)], grantee)),
+        Ok(document) => Power::Known(policy::analyse(&[Held { name, document: &document }], grantee)),
         Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
     }
 }
@@ -130,15 +114,12 @@ pub(crate) fn of_holdings(
     holdings: &Holdings,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    let inline = holdings
-        .inline
-        .iter()
-        .map(|policy| (PolicyName::Inline(&policy.name).to_string(), policy.text.clone()));
-    let mut texts: Vec<(String, String)> = inline.collect();
+    let inline = holdings.inline.iter().map(|policy| (true, policy.clone()));
+    let mut texts: Vec<(bool, PolicyText)> = inline.collect();
     let mut worst = Power::Known(policy::analyse(&[], grantee));
     for arn in &holdings.managed {
         match cx.facts.managed_policy(arn, None)? {
-            Fact::Known(policy) => texts.push((PolicyName::Managed(&policy.name).to_string(), policy.text)),
+            Fact::Known(policy) => texts.push((false, policy)),
             Fact::Missing => {}
             // What the table says of a policy counts for itself, but cannot make a whole with the others.
             Fact::Unavailable(why) => {
@@ -152,18 +133,19 @@ pub(crate) fn of_holdings(
         worst = worst.or_worse(Power::Unknown(why));
     }
     let mut documents = Vec::with_capacity(texts.len());
-    for (name, text) in &texts {
+    for (is_inline, PolicyText { name, text }) in &texts {
+        let name = if *is_inline { PolicyName::Inline(name) } else { PolicyName::Managed(name) };
         match Document::parse(text) {
-            Ok(document) => documents.push((name.as_str(), document)),
+            Ok(document) => documents.push((name, document)),
             Err(error) => {
                 let why = format!("{name} cannot be read: {error}");
                 worst = worst.or_worse(Power::Unknown(why));
             }
         }
     }
-    let documents: Vec<(&str, &Document)> =
-        documents.iter().map(|(name, document)| (*name, document)).collect();
-    Ok(worst.or_worse(Power::Known(policy::analyse(&documents, grantee))))
+    let held: Vec<Held<'_>> =
+        documents.iter().map(|(name, document)| Held { name: *name, document }).collect();
+    Ok(worst.or_worse(Power::Known(policy::analyse(&held, grantee))))
 }
 
 /// A policy that a call puts on a user, a group or a role, or takes away from it.
