@@ -114,6 +114,15 @@ impl Actor {
             (_, _, Some(role), Some(session)) => format!("{role}/{session}"),
             (_, Some(user), ..) => user.to_owned(),
             (_, _, Some(role), None) => role.to_owned(),
+            // Only these name nobody but an account.
+            ("IdentityCenterUser", ..) if who.on_behalf_of.user_id.get().is_some() => {
+                format!("Identity Center user {}", who.on_behalf_of.user_id.or_empty())
+            }
+            ("AWSAccount", ..) if who.arn.get().is_none() && who.account_id.get().is_some() => {
+                let principal = who.principal_id.or_empty();
+                let principal = principal.split(':').next().unwrap_or_default();
+                format!("{principal} of account {}", who.account_id.or_empty()).trim().to_owned()
+            }
             _ => (who.invoked_by.get())
                 .or_else(|| who.arn.get())
                 .or_else(|| who.principal_id.get())

@@ -163,6 +163,24 @@ impl Index {
     }
 
     fn on_record(&self, header: &RecordHeader<'_>) -> Vec<usize> {
+        // Own rules may look for the copies that endpoints make of calls; built-in ones hear the calls.
+        let mut found = if header.is_network_activity() { Vec::new() } else { self.on_call(header) };
+        let mut also = |&i: &usize| {
+            if self.rules[i].meta().on.iter().any(|on| on.matches(header)) {
+                found.push(i);
+            }
+        };
+        if !self.names.is_empty() {
+            self.names.get(&header.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
+        }
+        self.any.iter().for_each(also);
+        found.retain(|&i| wants(self.rules[i], header));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn on_call(&self, header: &RecordHeader<'_>) -> Vec<usize> {
         let mut found = self.calls.get(&(header.source, header.name)).cloned().unwrap_or_default();
         if header.by_root() {
             found.extend(&self.root);
@@ -176,18 +194,6 @@ impl Index {
         if header.failed() {
             found.extend(self.failures.get(header.error_code).into_iter().flatten());
         }
-        let mut also = |&i: &usize| {
-            if self.rules[i].meta().on.iter().any(|on| on.matches(header)) {
-                found.push(i);
-            }
-        };
-        if !self.names.is_empty() {
-            self.names.get(&header.name.to_ascii_lowercase()).into_iter().flatten().for_each(&mut also);
-        }
-        self.any.iter().for_each(also);
-        found.retain(|&i| wants(self.rules[i], header));
-        found.sort_unstable();
-        found.dedup();
         found
     }
 

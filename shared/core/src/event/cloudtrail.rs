@@ -72,8 +72,18 @@ lenient! {
         user_name: Text<'a> = "userName",
         /// `invokedBy`: the AWS service that acted for the principal.
         invoked_by: Text<'a> = "invokedBy",
+        /// `onBehalfOf`: the person behind a call, where Identity Center knows one.
+        on_behalf_of: OnBehalfOf<'a> = "onBehalfOf",
         /// `sessionContext`.
         session_context: SessionContext<'a> = "sessionContext",
+    }
+}
+
+lenient! {
+    /// `onBehalfOf`. Since January 2025 it takes the place of the user's name in Identity Center's events.
+    OnBehalfOf {
+        /// `userId`, in the identity store.
+        user_id: Text<'a> = "userId",
     }
 }
 

@@ -125,6 +125,12 @@ impl RecordHeader<'_> {
         self.caller == "Root" && self.invoked_by.is_empty() && self.event_type != "AwsServiceEvent"
     }
 
+    /// Whether it is a VPC endpoint's copy of a call, without its parameters (CloudTrail user guide, "Logging network activity
+    /// events"). The call has an event of its own.
+    pub fn is_network_activity(&self) -> bool {
+        self.event_type == "AwsVpceEvent"
+    }
+
     /// Whether a long-term access key signed the call.
     pub fn by_long_term_key(&self) -> bool {
         self.access_key_id.starts_with("AKIA")

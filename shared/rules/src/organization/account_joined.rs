@@ -27,6 +27,7 @@ declare_rule! {
         on: [
             On::Call("organizations.amazonaws.com", &[
                 "AcceptHandshake", "CreateAccount", "CreateGovCloudAccount", "InviteAccountToOrganization",
+                "AccountJoinedOrganization",
             ]),
             On::Call("controltower.amazonaws.com", &["CreateManagedAccount"]),
         ],
@@ -58,6 +59,15 @@ impl Rule for AccountJoined {
                     .detail_if("Handshake", record.param(&["handshakeId"]))
                     .step("Whose organization is it?", "organizations describe-organization", &[])
                     .step("If it is not yours, leave it", "organizations leave-organization", &[])
+            }
+            "AccountJoinedOrganization" => {
+                let told = |name| text_at(record.whole(), &["serviceEventDetails", name]);
+                let account = told("accountId").unwrap_or(record.account());
+                cx.failing(account, format!("Account {account} joined the organization"))
+                    .because("The account is part of the organization and of its bill now.")
+                    .detail("Account", account)
+                    .detail_if("How", told("joinedMethod"))
+                    .step(list.0, list.1, &[])
             }
             "InviteAccountToOrganization" => {
                 // Who is invited by mail is masked; the invitation has a name of its own.
@@ -110,6 +120,21 @@ mod tests {
         json!({"requestParameters": {"handshakeId": "h-examplehandshakeid111"},
             "responseElements": {"handshake": {"id": "h-examplehandshakeid111", "action": action, "parties": [
                 {"type": "ORGANIZATION", "id": "o-exampleorgid"}, {"type": "ACCOUNT", "id": ACCOUNT}]}}})
+    }
+
+    #[test]
+    fn organizations_tells_itself_who_has_joined() {
+        let details =
+            json!({"accountId": "444455556666", "organizationId": "o-abcd123456", "joinedMethod": "Invited"});
+        let told = call(
+            "organizations",
+            "AccountJoinedOrganization",
+            json!({"eventType": "AwsServiceEvent",
+            "userIdentity": {"type": null, "arn": null, "userName": null, "invokedBy": "organizations.amazonaws.com"},
+            "serviceEventDetails": details}),
+        );
+        let seen = fires_at(&AccountJoined, Severity::Low, &told);
+        assert_eq!(seen.title, "Account 444455556666 joined the organization");
     }
 
     #[test]

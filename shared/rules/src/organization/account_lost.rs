@@ -24,11 +24,14 @@ declare_rule! {
             cis("5.0", &["4.15"]),
             attack(&["T1531"]),
             attack(&["T1562"]),
-            doc(&["AWS Organizations API: LeaveOrganization, RemoveAccountFromOrganization, CloseAccount"]),
+            doc(&[
+                "AWS Organizations API: LeaveOrganization, RemoveAccountFromOrganization, CloseAccount",
+                "AWS Organizations user guide: logging with CloudTrail (AccountDepartedOrganization)",
+            ]),
         ],
         on: [
             On::Call("organizations.amazonaws.com", &[
-                "CloseAccount", "LeaveOrganization", "RemoveAccountFromOrganization",
+                "CloseAccount", "LeaveOrganization", "RemoveAccountFromOrganization", "AccountDepartedOrganization",
             ]),
             On::Call("account.amazonaws.com", &["CloseAccount"]),
         ],
@@ -40,6 +43,24 @@ impl Rule for AccountLost {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, call) = (caller_name(record), record.event_name.or_empty());
         let account = record.param(&["AccountId"]).unwrap_or(record.account());
+        // Organizations tells the management account itself, whichever call it was and whoever made it.
+        if call == "AccountDepartedOrganization" {
+            let told = |name| text_at(record.whole(), &["serviceEventDetails", name]);
+            let account = told("accountId").unwrap_or(account);
+            let seen = cx
+                .failing(account, format!("Account {account} is no longer in the organization"))
+                .global()
+                .because("No policy of the organization binds the account any more.")
+                .detail("Account", account)
+                .detail_if("How", told("departedMethod"))
+                .step(
+                    "How does the account stand? (in the management account)",
+                    "organizations describe-account",
+                    &[("--account-id", account)],
+                );
+            cx.report(seen);
+            return Ok(());
+        }
         let (done, tried, severity) = match call {
             "CloseAccount" => {
                 (format!("closed account {account}"), format!("close account {account}"), Severity::Critical)
@@ -95,6 +116,24 @@ mod tests {
 
     use super::*;
     use crate::testing::*;
+
+    #[test]
+    fn organizations_tells_itself_and_it_is_the_same_finding() {
+        let details =
+            json!({"accountId": "444455556666", "organizationId": "o-abcd123456", "departedMethod": "Left"});
+        let told = call(
+            "organizations",
+            "AccountDepartedOrganization",
+            json!({"eventType": "AwsServiceEvent",
+            "userIdentity": {"type": null, "arn": null, "userName": null, "invokedBy": "organizations.amazonaws.com"},
+            "serviceEventDetails": details}),
+        );
+        let seen = fires_at(&AccountLost, Severity::High, &told);
+        assert_eq!(seen.title, "Account 444455556666 is no longer in the organization");
+        let member = json!({"requestParameters": {"accountId": "444455556666"}});
+        let removed = fired(&AccountLost, &call("organizations", "RemoveAccountFromOrganization", member));
+        assert_eq!(removed.finding_id(), seen.finding_id());
+    }
 
     #[test]
     fn fires() {

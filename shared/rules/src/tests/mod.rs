@@ -400,3 +400,41 @@ fn every_rule_has_a_fixture_that_fires() {
     }
     assert!(without.is_empty(), "no test has these rules fire: {without:?}");
 }
+
+#[test]
+fn whoever_has_no_name_is_told_by_what_there_is() {
+    let named = |who: Value| {
+        let event = call(
+            "s3",
+            "DeleteBucketPublicAccessBlock",
+            json!({
+                "requestParameters": {"bucketName": "photos"},
+                "userIdentity": {"userName": null, "arn": null, "principalId": null, "accessKeyId": null},
+            }),
+        );
+        let mut event: Value = serde_json::from_str(&event).unwrap();
+        event["userIdentity"] = who;
+        fired(rule("exposure-s3-block-public-access-off"), &event.to_string()).actor.unwrap().name
+    };
+    let outsider =
+        json!({"type": "AWSAccount", "principalId": "AIDAEXAMPLEOUTSIDER00", "accountId": "444455556666"});
+    assert_eq!(named(outsider), "AIDAEXAMPLEOUTSIDER00 of account 444455556666");
+    let session = json!({"type": "AWSAccount", "principalId": "AROAEXAMPLE:ci", "accountId": "444455556666"});
+    assert_eq!(named(session), "AROAEXAMPLE of account 444455556666");
+    let anonymous = json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
+    assert_eq!(named(anonymous), "of account ANONYMOUS_PRINCIPAL");
+    let person = json!({"type": "IdentityCenterUser", "accountId": "111122223333", "onBehalfOf": {
+        "userId": "544894e8-80c1-707f-60e3-3ba6510dfac1", "identityStoreArn": "arn:aws:identitystore::111122223333:identitystore/d-1"}});
+    assert_eq!(named(person), "Identity Center user 544894e8-80c1-707f-60e3-3ba6510dfac1");
+}
+
+#[test]
+fn an_endpoints_copy_of_a_call_is_nobodys_business() {
+    let copy =
+        call("cloudtrail", "StopLogging", json!({"eventType": "AwsVpceEvent", "requestParameters": null}));
+    assert!(evaluate_all(&copy).is_empty());
+    assert!(
+        !evaluate_all(&call("cloudtrail", "StopLogging", json!({"requestParameters": {"name": "main"}})))
+            .is_empty()
+    );
+}
