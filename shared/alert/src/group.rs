@@ -1,9 +1,9 @@
 //! What one principal does within a few minutes makes one mail.
 //!
 //! A deployment changes twenty things in a minute, and so does an intruder. Twenty mails would bury the one that counts, so
-//! the first that is high or worse goes out at once and opens a window; what the same principal does until the window ends
-//! waits for its end and is told in one mail, worst first. What is worse than everything told so far never waits. A finding
-//! that is medium, to be reviewed this week, opens a window without a mail.
+//! the first that is high goes out at once and opens a window; what the same principal does until the window ends waits for its
+//! end and is told in one mail, worst first. What is critical never waits. A finding that is medium, to be reviewed this week,
+//! opens a window without a mail.
 
 use std::time::Duration;
 
@@ -93,8 +93,9 @@ impl Window {
 
     /// The turn of an alert of this severity, and the window after it.
     fn take(self, severity: Severity, length: Duration) -> (Turn, Window) {
-        if severity >= AT_ONCE && self.told.is_none_or(|told| told < severity) {
-            return (Turn::Now, Window { told: Some(severity), ..self });
+        let first = severity >= AT_ONCE && self.told.is_none();
+        if first || severity == Severity::Critical {
+            return (Turn::Now, Window { told: self.told.max(Some(severity)), ..self });
         }
         (Turn::At(Timestamp::from_millis(self.opened_at).plus(length)), self)
     }
@@ -161,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worse_than_all_that_was_told_never_waits() {
+    fn the_first_that_is_high_and_what_is_critical_never_wait() {
         use Severity::{Critical, High, Medium};
         assert_eq!(turns(&[High, High, Medium, High]), [true, false, false, false]);
         assert_eq!(turns(&[Medium, Medium, High, Critical]), [false, false, true, true]);
-        assert_eq!(turns(&[Critical, High, Critical]), [true, false, false]);
+        assert_eq!(turns(&[Critical, High, Critical]), [true, false, true]);
     }
 
     #[test]
