@@ -11,8 +11,12 @@ use serde_json::json;
 use crate::Alert;
 use crate::layout::{command, heading, line, listed, paragraph};
 
-/// How many findings a digest tells one by one; the others are counted by rule.
-const MAX_LISTED: usize = 200;
+/// How many findings a digest tells one by one; the others are counted by rule. All of them fit into a mail, whatever their
+/// titles: what a digest does not tell would count as told.
+const MAX_LISTED: usize = 150;
+
+/// The most characters of a title in a list.
+const MAX_TITLE: usize = 120;
 
 /// What a digest or a report tells of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ impl Line {
         Line {
             finding_id: finding.finding_id.clone(),
             severity: finding.severity,
-            title: finding.headline().title.clone(),
+            title: clean(&finding.headline().title, MAX_TITLE),
             rule: finding.rule.clone(),
             account: finding.account.clone(),
             last_seen: finding.last_seen,

@@ -2,13 +2,13 @@
 //!
 //! A deployment changes twenty things in a minute, and so does an intruder. Twenty mails would bury the one that counts, so
 //! the first that is high goes out at once and opens a window; what the same principal does until the window ends waits for its
-//! end and is told in one mail, worst first. What is critical never waits. A finding that is medium, to be reviewed this week,
+//! end and is told in one mail, worst first. What is critical never waits, nor what is done to Keepwatch itself, as root or with
+//! an exposed key. A finding that is medium, to be reviewed this week,
 //! opens a window without a mail.
 
 use std::time::Duration;
 
 use keepwatch_base::hash::short_hash;
-use keepwatch_base::text::shell_word;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
@@ -71,6 +71,11 @@ pub(super) async fn turn<J: Journal>(
     let Some((account, who)) = principal(finding).filter(|_| !length.is_zero()) else {
         return Ok(Turn::Now);
     };
+    // It has waited for a window already, and does not wait for another.
+    let waited = finding.alert.waits_until.map(Timestamp::from_millis);
+    if waited.is_some_and(|until| until <= now) {
+        return Ok(Turn::Now);
+    }
     let key = format!("group#{}", short_hash(&[account, &who]));
     for _ in 0..ATTEMPTS {
         let entry = journal.read::<Window>(&key).await?;
@@ -121,28 +126,21 @@ pub(super) fn alert(findings: &[&Finding], actor: &Actor, catalogue: Catalogue) 
         let title = format!("{}: {}", line.severity.as_str(), line.title);
         listed(&mut out, &title, &[&line.when(), &line.finding_id]);
     }
-    if proposal::may_be_a_machine(actor) {
+    // Not under an alarm: whoever has just been woken must not be shown how to silence it for good.
+    if worst.severity < Severity::Critical && proposal::may_be_a_machine(actor) {
         heading(&mut out, "IF THIS IS A PIPELINE OF YOURS");
         paragraph(
             &mut out,
             "List it, and what it does is low: recorded, and told in the daily digest. Do so only if nobody but the pipeline \
              can act as it: whoever can, acts unheard. Removed logs and changes of Keepwatch are told all the same.",
         );
-        command(&mut out, "List it as automation", &tune(actor));
+        command(&mut out, "List it as automation", &proposal::tune(actor));
     }
     heading(&mut out, "THE WORST OF THEM");
     out.push_str(&mail::text(worst, catalogue));
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
     Some(Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue))
-}
-
-/// The command that lists a principal as automation.
-pub(super) fn tune(actor: &Actor) -> String {
-    let identity = actor.identity();
-    // A session's ARN ends with the session's name, which is another each time.
-    let pattern = if identity.contains(":assumed-role/") { format!("{identity}/*") } else { identity };
-    format!("keepwatch tune values automation --add {}", shell_word(&pattern))
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ fn about(out: &mut String, finding: &Finding, rule: Option<&About>) {
 }
 
 /// How to silence this finding rightly: with a name, a reason and an end.
-fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
+fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
     let id = shell_word(&finding.finding_id);
     // As narrow as the finding: another policy on the same user is another matter.
     let subject = match &finding.aspect {
@@ -216,12 +216,13 @@ fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
         [one] if one.starts_with("arn:") => format!(" --actor {}", shell_word(one)),
         _ => String::new(),
     };
-    [
-        (
-            "You are working on it: repetitions are counted without a mail",
-            format!("keepwatch findings ack {id} --by NAME --note TEXT"),
-        ),
-        (
+    let mut ways = vec![(
+        "You are working on it: repetitions are counted without a mail",
+        format!("keepwatch findings ack {id} --by NAME --note TEXT"),
+    )];
+    // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
+    if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
+        ways.push((
             if actor.is_empty() {
                 "It is meant to be so: recorded without a mail, for 30 days"
             } else {
@@ -230,8 +231,9 @@ fn silencing(finding: &Finding) -> [(&'static str, String); 2] {
             format!(
                 "keepwatch suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
             ),
-        ),
-    ]
+        ));
+    }
+    ways
 }
 
 /// The longest run of first elements that fits into [`MAX_BYTES`].

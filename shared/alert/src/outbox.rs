@@ -8,6 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::about::About;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::record::{FindingStore, Write};
 use keepwatch_core::finding::{Finding, Step, Stepped};
@@ -212,6 +213,10 @@ where
     /// Whether the alert is told now, or with what else its principal does.
     async fn turn(&self, claimed: &Claimed, now: Timestamp) -> Result<Turn, Failure<S, J, T>> {
         let Some(finding) = claimed.readable() else { return Ok(Turn::Now) };
+        // What is done to Keepwatch itself may be meant for the sweep that would tell of it later.
+        if self.catalogue.find(&finding.rule).is_some_and(About::is_core) {
+            return Ok(Turn::Now);
+        }
         group::turn(self.journal, finding, self.group_window, now).await.map_err(DeliverError::Journal)
     }
 

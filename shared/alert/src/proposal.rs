@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keepwatch_base::text::clean;
+use keepwatch_base::text::{clean, shell_word};
 use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::Actor;
-use keepwatch_core::severity::MAILED_FROM;
+use keepwatch_core::severity::{MAILED_FROM, Severity};
 
-use crate::group;
 use crate::layout::{command, heading, listed, paragraph};
 
 /// From how many findings in a week on a principal is proposed, and on how many days at least they must have come: one long
@@ -31,6 +30,7 @@ struct Evidence {
     days: BTreeSet<String>,
     networks: BTreeSet<String>,
     programs: BTreeSet<String>,
+    critical: bool,
 }
 
 /// Those who acted in a week, by identity.
@@ -47,6 +47,7 @@ impl Proposals {
         }
         let evidence = self.0.entry(actor.identity()).or_default();
         evidence.findings += 1;
+        evidence.critical |= finding.severity == Severity::Critical;
         evidence.rules.insert(finding.rule.clone());
         evidence.days.extend([latest.event.time.date(), finding.first_seen.date()]);
         evidence.networks.extend(actor.network());
@@ -63,6 +64,8 @@ impl Proposals {
             .filter(|one| {
                 one.findings >= FINDINGS && one.days.len() >= DAYS && one.networks.len() <= NETWORKS
             })
+            // Routine is not critical.
+            .filter(|one| !one.critical)
             .filter(|one| !known(&one.actor.identity()) && !one.actor.arn.as_deref().is_some_and(known))
             .collect();
         if proposed.is_empty() {
@@ -86,7 +89,7 @@ impl Proposals {
                 if networks.is_empty() { "no address".to_owned() } else { networks.join(", ") },
             );
             listed(out, &one.actor.identity(), &[&counts, &format!("calls itself {}", programs.join(", "))]);
-            command(out, "List it", &group::tune(&one.actor));
+            command(out, "List it", &tune(&one.actor));
         }
     }
 }
@@ -96,6 +99,14 @@ pub(super) fn may_be_a_machine(actor: &Actor) -> bool {
     let person = |arn: &str| arn.contains(":assumed-role/AWSReservedSSO_");
     matches!(actor.kind.as_deref(), Some("AssumedRole" | "IAMUser"))
         && actor.arn.as_deref().is_some_and(|arn| !person(arn))
+}
+
+/// The command that lists a principal as automation.
+pub(super) fn tune(actor: &Actor) -> String {
+    let identity = actor.identity();
+    // A session's ARN ends with the session's name, which is another each time.
+    let pattern = if identity.contains(":assumed-role/") { format!("{identity}/*") } else { identity };
+    format!("keepwatch tune values automation --add {}", shell_word(&pattern))
 }
 
 /// The first word of a user agent: the program, without what changes with each version of a library.

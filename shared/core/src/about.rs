@@ -34,6 +34,13 @@ pub struct About {
 }
 
 impl About {
+    /// Whether it guards what must not be silenced for long, and is told at once: root, exposed keys, Keepwatch itself. One
+    /// that the owner had to switch on may be switched off.
+    pub fn is_core(&self) -> bool {
+        let guards = |theme: &&str| self.catalogue.iter().any(|code| code.starts_with(*theme));
+        !self.opt_in && ["ROOT-", "KEY-", "SELF-"].iter().any(guards)
+    }
+
     /// Whether the network that somebody acts from tells who it is: whoever has an access key has its user's name.
     pub fn tells_networks_apart(&self) -> bool {
         self.catalogue.iter().any(|code| code.starts_with("KEY-"))

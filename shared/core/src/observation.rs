@@ -157,7 +157,10 @@ impl Step {
         for (name, value) in options {
             command.push(' ');
             command.push_str(name);
-            if !value.is_empty() {
+            // The AWS CLI reads such a value from a file of the owner's, whatever the shell makes of it.
+            if names_a_file(value) {
+                command.push_str(" VALUE");
+            } else if !value.is_empty() {
                 // A value that begins with a dash would be read as an option of its own.
                 command.push(if value.starts_with('-') { '=' } else { ' ' });
                 command.push_str(&shell_word(&clean(value, 512)));
@@ -165,6 +168,12 @@ impl Step {
         }
         Step { purpose: purpose.to_owned(), command }
     }
+}
+
+/// Whether the AWS CLI would load the value from a file (AWS CLI user guide, "Loading a parameter from a file").
+fn names_a_file(value: &str) -> bool {
+    let value = value.trim_start().to_ascii_lowercase();
+    value.starts_with("file://") || value.starts_with("fileb://")
 }
 
 /// A severity reached only when the same thing happens often: `count` times within `window`.

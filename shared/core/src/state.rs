@@ -371,6 +371,8 @@ questions! {
     access_keys(user: &str) -> Vec<String> = Query::AccessKeys { user: user.to_owned() }, Names;
     /// When something was last added to a window before a moment; missing when nothing was.
     earlier(query: EarlierQuery) -> Timestamp = Query::Earlier(query), Time;
+    /// Whether the message that is judged is one that the intake queue has handed out.
+    delivered() -> bool = Query::Delivered, Flag;
     /// What an Identity Center permission set holds.
     permission_set(instance: &str, arn: &str, region: &str) -> Holdings =
         Query::PermissionSet { instance: instance.to_owned(), arn: arn.to_owned(), region: region.to_owned() }, Holdings;

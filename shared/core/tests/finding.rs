@@ -394,6 +394,20 @@ fn somebody_else_is_news_on_a_finding_that_is_taken_on() {
 }
 
 #[test]
+fn the_alert_about_somebody_else_tells_him_even_if_his_event_comes_late() {
+    let alice = granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"));
+    let bob = granted_by("b", "2026-03-01T12:02:00Z", role("deploy", "two"));
+    let mallory = granted_by("c", "2026-03-01T12:01:00Z", role("intruder", "one"));
+    let mut finding = fold(&[alice, bob]);
+    finding.alert.state = AlertState::Sent;
+    finding.apply(&mallory);
+    finding.apply(&granted_by("d", "2026-03-01T12:03:00Z", role("deploy", "three")));
+    assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
+    let told = finding.headline().actor.as_ref().and_then(|actor| actor.arn.clone());
+    assert_eq!(told.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/intruder/one"));
+}
+
+#[test]
 fn a_finding_of_an_older_version_knows_whom_its_witnesses_name() {
     let mut finding = fold(&[granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"))]);
     finding.alert.state = AlertState::Sent;
@@ -482,7 +496,10 @@ fn the_words_in_the_table_are_those_of_serde() {
     let item = serde_json::to_value(fold(&[sign_in(1, 0, "No")])).unwrap();
     let mut known = AlertLife::ATTRIBUTES.iter().filter(|name| item.get(**name).is_some());
     assert!(known.any(|name| *name == "alert_state"), "the alert's part lies flat in the item: {item}");
+    let witness = fold(&[sign_in(1, 0, "No")]).strongest.remove(0);
     let part = serde_json::to_value(AlertLife {
+        about: Some(Box::new(witness)),
+        waits_until: Some(1),
         reason: Some(AlertReason::New),
         severity: Some(Severity::High),
         occurred_at: Some(keepwatch_base::time::Timestamp::default()),

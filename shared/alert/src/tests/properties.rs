@@ -374,3 +374,23 @@ fn an_item_filled_by_hand_is_sent_all_the_same() {
         assert_eq!(faults(&Alert::of(&filled, DOCUMENTED)), [""; 0], "{filling}");
     }
 }
+
+/// What a digest leaves out counts as told, so that a flood of long titles must not push anything out of it.
+#[test]
+fn a_digest_tells_or_counts_everything_however_long_the_titles_are() {
+    let lines: Vec<Line> = (0..400)
+        .map(|i| {
+            let mut seen = fixtures::all()[0].observations().remove(0);
+            seen.title = format!("{} {}", "x".repeat(100), "long words ".repeat(40));
+            seen.subject.resource = format!("arn:aws:iam::111122223333:user/{i}");
+            Line::of(&finding(&[seen]))
+        })
+        .collect();
+    let mail = digest::alert(&lines);
+    assert_eq!(faults(&mail), [""; 0]);
+    let named = mail.json["digest"]["finding_ids"].as_array().unwrap();
+    assert!(named.iter().all(|id| mail.text.contains(id.as_str().unwrap())), "{}", mail.text.len());
+    let counted = lines.len() - named.len();
+    assert!(mail.text.contains(&format!("  {counted}")), "the others are counted");
+    assert!(mail.text.contains("keepwatch findings list"));
+}

@@ -181,6 +181,7 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
         for i in 0..8 {
             let mut seen = seen("admin-managed-policy-attached");
             seen.subject.resource = format!("arn:aws:iam::111122223333:user/u{i}");
+            seen.severity = Severity::High;
             seen.event.time = at(&format!("2026-03-0{}T12:00:00Z", 3 + i % days));
             let actor = seen.actor.as_mut().unwrap();
             actor.kind = Some("AssumedRole".to_owned());

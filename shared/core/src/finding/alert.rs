@@ -19,6 +19,7 @@ use std::time::Duration;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Witness;
 use super::told::Told;
 use crate::severity::Severity;
 
@@ -138,6 +139,14 @@ pub struct AlertLife {
     /// Time of the occurrence that the last alert became due for.
     #[serde(rename = "alerted_for", default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<Timestamp>,
+    /// What somebody else did, where that is what the alert is for: others may have acted since, and the finding keeps the
+    /// latest.
+    #[serde(rename = "alerted_about", default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Box<Witness>>,
+    /// The time until which it waits for others of its principal, in milliseconds since 1970. A new alert of the same finding
+    /// waits no longer.
+    #[serde(rename = "alert_waits_until", default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<i64>,
     /// Who acted, as far as it is news when somebody else does.
     #[serde(rename = "alerted_actors", default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<Told>,
@@ -199,12 +208,14 @@ pub enum Stepped {
 
 impl AlertLife {
     /// The attributes of the item that are this part.
-    pub const ATTRIBUTES: [&str; 10] = [
+    pub const ATTRIBUTES: [&str; 12] = [
         "alert_state",
         "alert_reason",
         "alerted_severity",
         "alerted_for",
+        "alerted_about",
         "alerted_actors",
+        "alert_waits_until",
         "alert_claim",
         "alerts_due",
         "alerts_sent",
@@ -222,6 +233,7 @@ impl AlertLife {
     pub(super) fn raise(&mut self, reason: AlertReason, severity: Severity, occurred_at: Timestamp) {
         self.state = AlertState::Pending;
         self.reason = Some(reason);
+        self.about = None;
         self.claim = None;
         self.severity = Some(severity);
         self.occurred_at = self.occurred_at.max(Some(occurred_at));
@@ -249,11 +261,14 @@ impl AlertLife {
             Step::MarkSent { token } => self.release(token, |alert| {
                 alert.state = AlertState::Sent;
                 alert.sent += 1;
+                alert.waits_until = None;
                 (alert.due, alert.due_at) = (None, None);
             }),
             Step::Defer { token, until } => self.release(token, |alert| {
                 alert.state = AlertState::Deferred;
-                (alert.due, alert.due_at) = (Some(Due::Alert), Some(until.millis()));
+                let until = alert.waits_until.map_or(until.millis(), |earlier| earlier.min(until.millis()));
+                alert.waits_until = Some(until);
+                (alert.due, alert.due_at) = (Some(Due::Alert), Some(until));
             }),
         }
     }

@@ -133,7 +133,9 @@ impl Finding {
         let standing = told::standing(&self.alert.told, observation);
         if let Some(reason) = self.tells(observation, first_of_source, standing) {
             self.alert.raise(reason, self.severity, event.time);
-            let standing = if reason == AlertReason::SomebodyElse { standing } else { Standing::Known };
+            let somebody_else = reason == AlertReason::SomebodyElse;
+            self.alert.about = somebody_else.then(|| Box::new(Witness::of(observation)));
+            let standing = if somebody_else { standing } else { Standing::Known };
             told::note(&mut self.alert.told, observation, standing);
         } else if standing == Standing::OneTooMany && self.is_told(observation) {
             told::note(&mut self.alert.told, observation, standing);

@@ -252,12 +252,8 @@ impl Finding {
     /// witness or is somebody else's doing tells the latest, all others the worst.
     pub fn headline(&self) -> &Witness {
         match self.alert.reason {
-            Some(
-                AlertReason::Again
-                | AlertReason::Reopened
-                | AlertReason::NewWitness
-                | AlertReason::SomebodyElse,
-            ) => self.latest(),
+            Some(AlertReason::SomebodyElse) => self.alert.about.as_deref().unwrap_or_else(|| self.latest()),
+            Some(AlertReason::Again | AlertReason::Reopened | AlertReason::NewWitness) => self.latest(),
             _ => self.strongest(),
         }
     }

@@ -167,7 +167,7 @@ impl Suppression {
 
     /// A rule that it covers and that must not be silenced for long.
     pub fn core_rule(&self, catalogue: Catalogue) -> Option<&'static About> {
-        self.rules(catalogue).find(|about| is_core(about))
+        self.rules(catalogue).find(|about| about.is_core())
     }
 
     /// The row.
@@ -222,10 +222,4 @@ impl Suppression {
     pub fn fingerprint(&self) -> String {
         short_hash(&[&self.id, &self.row().to_string()])
     }
-}
-
-/// Whether a rule guards what must not be silenced for long. One that the owner had to switch on may be switched off.
-pub(super) fn is_core(about: &About) -> bool {
-    let guards = |theme: &&str| about.catalogue.iter().any(|code| code.starts_with(*theme));
-    !about.opt_in && ["ROOT-", "KEY-", "SELF-"].iter().any(guards)
 }

@@ -7,7 +7,7 @@ use keepwatch_base::text::clean;
 use serde_json::Value;
 
 use super::KEY;
-use super::suppression::is_core;
+use crate::about::About;
 use crate::catalogue::Catalogue;
 use crate::memory::window::REMEMBERED;
 use crate::severity::{MAILED_FROM, Severity};
@@ -85,7 +85,7 @@ impl Override {
             ),
         };
         let quieter = enabled == Some(false) || severity.is_some_and(|severity| severity < MAILED_FROM);
-        if quieter && catalogue.find(rule).is_some_and(is_core) {
+        if quieter && catalogue.find(rule).is_some_and(About::is_core) {
             return Err(format!(
                 "{rule} guards the account itself and cannot be switched off or made silent; suppress it for a time, \
                  with `keepwatch suppress add`"

@@ -12,10 +12,6 @@ use crate::kit::prelude::*;
 /// How long after the call that begins it a deployment changes resources. Those of this stack take minutes.
 const DEPLOYING: Duration = Duration::from_secs(3_600);
 
-/// How long a stack is known to use a role that a call named for it: as long as the journal remembers. CloudFormation goes on
-/// using the role where later calls name none (CloudFormation user guide, "CloudFormation service role").
-const ROLE_KNOWN: Duration = Duration::from_secs(40 * 86_400);
-
 /// How long it is remembered that changes by CloudFormation were heard, so that the next are no installation.
 const CHANGES_KNOWN: Duration = Duration::from_secs(400 * 86_400);
 
@@ -43,7 +39,7 @@ pub(super) fn deployed(record: &Record<'_>, cx: &mut Cx<'_>) -> Result<bool, Int
     let changes = format!("{} {} changes", region(record), cx.config.stack);
     let since = cx.first_seen(DEPLOYMENTS, &changes, "change", CHANGES_KNOWN)?.any;
     if heard(cx, Deployer::Caller(principal), DEPLOYING)?
-        || (heard(cx, Deployer::Role(principal), ROLE_KNOWN)? && heard(cx, Deployer::Anybody, DEPLOYING)?)
+        || (heard(cx, Deployer::Role(principal), DEPLOYING)? && heard(cx, Deployer::Anybody, DEPLOYING)?)
     {
         return Ok(true);
     }
@@ -205,7 +201,7 @@ mod tests {
 
     /// What a deployment of a new version has CloudFormation do.
     fn changes() -> Vec<String> {
-        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let queue = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3";
         let ops = json!(["arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3"]);
         vec![
             by_stack("lambda", "UpdateFunctionCode20150331v2", json!({"functionName": "keepwatch-detect"})),

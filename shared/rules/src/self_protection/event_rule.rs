@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::common::is_ours;
 use super::deployment::{by_cloudformation, deployed, report_change};
+use super::own_policy::own_arn;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -48,23 +49,26 @@ fn is_templates(
     target: &Value,
 ) -> (bool, bool) {
     let stack = cx.config.stack.as_str();
-    let leads = |service: &str, resource: &str, name: &str| {
-        let arn = text_at(target, &["arn"]).and_then(Arn::parse);
-        arn.is_some_and(|arn| {
-            arn.service == service
+    let text = text_at(target, &["arn"]).unwrap_or_default();
+    // Anybody can make a queue that is named like ours: the very one is known to the function by its ARN.
+    let leads = |logical_id: &str, service: &str| match own_arn(cx, logical_id) {
+        Some(own) => text == own,
+        // A replay is not told the stack's ARNs and goes by names.
+        None => Arn::parse(text).is_some_and(|arn| {
+            cx.config.own_arns.is_empty()
+                && arn.service == service
                 && arn.account == record.account()
                 && arn.region == record.aws_region.or_empty()
-                && arn.resource.starts_with(&format!("{resource}{stack}-"))
-                && arn.resource.contains(name)
-        })
+                && arn.resource.starts_with(&format!("{stack}-{logical_id}-"))
+        }),
     };
     let given = |key: &str| value_at(target, &[key]).is_some_and(|value| !value.is_null());
-    let (whole, to_queue) =
-        (!given("inputPath") && !given("inputTransformer"), leads("sqs", "", "-IntakeQueue"));
+    let (whole, to_queue) = (!given("inputPath") && !given("inputTransformer"), leads("IntakeQueue", "sqs"));
+    let notify = record.arn("lambda", &format!("function:{stack}-notify"));
     let (place, own) = match rule.strip_prefix(stack) {
         Some("-heartbeat") => (to_queue, whole && deployed),
-        Some("-sweep") => (leads("lambda", "function:", "-notify"), whole && !given("input")),
-        Some("-key-touched") => (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed),
+        Some("-sweep") => (text == notify, whole && !given("input")),
+        Some("-key-touched") => (leads("OpsTopic", "sns"), given("inputTransformer") && deployed),
         _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
@@ -76,6 +80,9 @@ const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 
 /// The rules whose targets get something else than the event, which a deployment alone may set.
 const WITH_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
+
+/// The ids of the template's targets. A target of one of these takes the place of the template's.
+const OWN_IDS: [&str; 3] = ["intake", "notify", "ops"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -142,6 +149,13 @@ impl Rule for EventRule {
             "RemoveTargets" => ("targets", Severity::Critical, "removed the targets of"),
             "PutTargets" if in_place && replaced => {
                 ("targets", Severity::Critical, "changed what is sent to the targets of")
+            }
+            "PutTargets"
+                if given
+                    .iter()
+                    .any(|target| OWN_IDS.contains(&text_at(target, &["id"]).unwrap_or_default())) =>
+            {
+                ("targets", Severity::Critical, "led away the target of")
             }
             "PutTargets" => ("other targets", Severity::High, "gave another target to"),
             _ => ("pattern", Severity::High, "rewrote"),
@@ -259,9 +273,29 @@ mod tests {
             &events("RemoveTargets", json!({"rule": "keepwatch-root", "ids": ["a"]})),
         );
         let target = |arn: &str| json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": arn}]});
-        let other = target("arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2");
+        let other = target("arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2C3");
         fires_at(&EventRule, Severity::High, &events("PutTargets", other));
-        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3";
+        // Of that name in the same account, and of the template's id: the events no longer come.
+        let evil = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-evil";
+        fires_at(&EventRule, Severity::High, &events("PutTargets", target(evil)));
+        for (rule, id, arn) in [
+            ("keepwatch-calls-1", "intake", evil),
+            (
+                "keepwatch-sweep",
+                "notify",
+                "arn:aws:lambda:us-east-1:111122223333:function:keepwatch-x-notify",
+            ),
+            (
+                "keepwatch-operator",
+                "intake",
+                "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3D4",
+            ),
+        ] {
+            let led = json!({"rule": rule, "targets": [{"id": id, "arn": arn}]});
+            let seen = fires_at(&EventRule, Severity::Critical, &events("PutTargets", led));
+            assert!(seen.title.contains("led away the target of"), "{}", seen.title);
+        }
         for key in ["input", "inputPath", "inputTransformer"] {
             let deaf = json!({"rule": "keepwatch-root", "targets": [{"id": "x", "arn": ours, key: "{}"}]});
             let seen = fires_at(&EventRule, Severity::Critical, &events("PutTargets", deaf));
@@ -316,7 +350,7 @@ mod tests {
         undone(&events("DeleteRule", name.clone()), &put);
         undone(&events("PutRule", name), &put);
         let intake =
-            json!([{"id": "x", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2"}]);
+            json!([{"id": "x", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3"}]);
         undone(
             &events("RemoveTargets", json!({"rule": "keepwatch-root"})),
             &by_stack("events", "PutTargets", json!({"rule": "keepwatch-root", "targets": intake})),
@@ -341,8 +375,8 @@ mod tests {
 
     #[test]
     fn what_no_deployment_does_is_never_explained_by_one() {
-        let outside = "arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2";
-        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2";
+        let outside = "arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-A1B2C3";
+        let ours = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3";
         let targets = |rule: &str, target: Value| json!({"rule": rule, "targets": [target]});
         let constant = json!({"id": "intake", "arn": ours, "input": "{}"});
         for (event, request, severity) in [
@@ -366,7 +400,7 @@ mod tests {
         for target in [
             json!({"id": "intake", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-Blackhole"}),
             json!({"id": "intake", "arn": "arn:aws:sqs:us-east-1:999988887777:keepwatch-IntakeQueue-111122223333"}),
-            json!({"id": "intake", "arn": "arn:aws:sqs:eu-west-1:111122223333:keepwatch-IntakeQueue-A1B2"}),
+            json!({"id": "intake", "arn": "arn:aws:sqs:eu-west-1:111122223333:keepwatch-IntakeQueue-A1B2C3"}),
             json!({"id": "intake", "arn": ours, "roleArn": "arn:aws:iam::111122223333:role/powerless"}),
         ] {
             let put = targets("keepwatch-calls-4", target);

@@ -155,7 +155,8 @@ impl Rule for Function {
         // The template filters what notify and securityhub get from the stream, and nothing of what detect gets.
         let muted = event.ends_with("EventSourceMapping")
             && (flag_at(request, &["enabled"]) == Some(false)
-                || (filters(record) && name.ends_with("-detect")));
+                || (filters(record) && name.ends_with("-detect"))
+                || forgets(record));
         let foreign = FOREIGN.iter().find(|(calls, ..)| calls.contains(&event));
         let deployed = match event {
             _ if muted || foreign.is_some() => false,
@@ -195,7 +196,7 @@ impl Rule for Function {
             "UpdateEventSourceMapping"
                 if flag_at(request, &["enabled"]) == Some(true)
                     && !muted
-                    && (deployed || !filters(record)) =>
+                    && (deployed || enables(record)) =>
             {
                 return report(cx, vec![pass(uuid)]);
             }
@@ -213,6 +214,9 @@ impl Rule for Function {
             "DeleteEventSourceMapping" => ("event source", Severity::Critical, "deleted the event source of"),
             "UpdateEventSourceMapping" if flag_at(request, &["enabled"]) == Some(false) => {
                 (uuid, Severity::Critical, "disabled the event source of")
+            }
+            "UpdateEventSourceMapping" if forgets(record) => {
+                ("event source settings", Severity::Critical, "had the failures forgotten of")
             }
             "UpdateEventSourceMapping" if filters(record) => {
                 ("event source settings", Severity::Critical, "filtered what reaches")
@@ -255,6 +259,20 @@ impl Rule for Function {
 /// Whether the call says which events the function gets: a filter that nothing passes makes it deaf.
 fn filters(record: &Record<'_>) -> bool {
     value_at(record.request(), &["filterCriteria"]).is_some_and(|filter| !filter.is_null())
+}
+
+/// Whether the call takes away that single messages of a batch may fail: what the function gives back would be deleted.
+fn forgets(record: &Record<'_>) -> bool {
+    let request = record.request();
+    let says = value_at(request, &["functionResponseTypes"]).is_some_and(|types| !types.is_null());
+    says && !texts_at(request, &["functionResponseTypes"]).contains(&"ReportBatchItemFailures")
+}
+
+/// Whether the call enables an event source and says nothing else of it.
+fn enables(record: &Record<'_>) -> bool {
+    let known =
+        |name: &String| ["uuid", "functionname", "enabled"].contains(&name.to_ascii_lowercase().as_str());
+    record.request().as_object().is_some_and(|request| request.keys().all(|name| known(name)))
 }
 
 /// The template's functions, by what follows the stack's name.
@@ -408,6 +426,23 @@ mod tests {
         assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
         let other = json!({"functionName": "shop", "role": "arn:aws:iam::111122223333:role/shop"});
         quiet(&Function, &[lambda("CreateFunction20150331", other)]);
+    }
+
+    #[test]
+    fn enabling_an_event_source_excuses_nothing_else() {
+        let update = |mut request: Value| {
+            request["uuid"] = json!("0a1b2c3d-0000-4000-8000-000000000001");
+            request["functionName"] = json!("keepwatch-detect");
+            lambda("UpdateEventSourceMapping20150331", request)
+        };
+        let forgets = json!({"enabled": true, "functionResponseTypes": []});
+        let seen = fires_at(&Function, Severity::Critical, &update(forgets));
+        assert!(seen.title.contains("had the failures forgotten of"), "{}", seen.title);
+        let kept = json!({"enabled": true, "functionResponseTypes": ["ReportBatchItemFailures"]});
+        fires_at(&Function, Severity::Medium, &update(kept));
+        fires_at(&Function, Severity::Medium, &update(json!({"enabled": true, "batchSize": 1})));
+        let seen = observe(&Function, &update(json!({"enabled": true})));
+        assert_eq!(seen.iter().map(|one| one.verdict).collect::<Vec<_>>(), [Verdict::Passing]);
     }
 
     #[test]

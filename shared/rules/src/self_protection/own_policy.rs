@@ -218,7 +218,7 @@ fn differs(policy: &Value, own: &[Own<'_>]) -> Option<String> {
 }
 
 /// The ARN of the stack's own resource of this logical id, which CloudFormation gave a name of.
-fn own_arn<'c>(cx: &'c Cx<'_>, logical_id: &str) -> Option<&'c str> {
+pub(super) fn own_arn<'c>(cx: &'c Cx<'_>, logical_id: &str) -> Option<&'c str> {
     let name = format!("{}-{logical_id}-", cx.config.stack);
     let named = |arn: &&String| arn.rsplit([':', '/']).next().is_some_and(|last| last.starts_with(&name));
     cx.config.own_arns.iter().find(named).map(String::as_str)

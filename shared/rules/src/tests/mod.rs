@@ -438,3 +438,18 @@ fn an_endpoints_copy_of_a_call_is_nobodys_business() {
             .is_empty()
     );
 }
+
+/// The AWS CLI reads a value that begins so from a file of whoever runs the command, however the shell quotes it.
+#[test]
+fn no_command_makes_the_reader_open_a_file() {
+    for name in ["file:///home/../.aws/credentials", "fileb://x", " FILE://x"] {
+        let off =
+            call("monitoring", "DisableAlarmActions", json!({"requestParameters": {"alarmNames": [name]}}));
+        let seen = fired(rule("audit-alarm-silenced"), &off);
+        let commands: Vec<&str> = seen.steps.iter().map(|step| step.command.as_str()).collect();
+        assert!(
+            !commands.is_empty() && commands.iter().all(|command| !command.to_lowercase().contains("file")),
+            "{commands:?}"
+        );
+    }
+}
