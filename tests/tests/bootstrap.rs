@@ -358,6 +358,21 @@ fn what_one_principal_does_within_minutes_is_one_mail() {
 }
 
 #[test]
+fn what_no_sweep_sends_goes_out_with_the_next_alert() {
+    let (aws, id) = pending();
+    let notify = notify(&aws);
+    let overdue = (now() - 600_000).to_string();
+    set(
+        &aws,
+        &id,
+        json!({"alert_state": {"S": "DEFERRED"}, "due": {"S": "alert"}, "due_at": {"N": overdue}}),
+    );
+    // Another finding's record comes through the stream; no sweep does.
+    assert!(failures(&notify, &stream_batch(&[("1", "no-such-finding")])).is_empty());
+    assert_eq!(alerts(&aws).len(), 1);
+}
+
+#[test]
 fn a_planted_claim_from_the_future_holds_no_alert_back() {
     let (aws, id) = pending();
     let notify = notify(&aws);

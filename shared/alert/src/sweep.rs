@@ -28,6 +28,9 @@ const AT_ONCE: usize = 16;
 /// At least this long between two digests of deferred alerts, unless one of them is critical.
 pub const DIGEST_PAUSE: Duration = Duration::from_secs(600);
 
+/// How long an alert may be due before the stream's next record sends it along: by then a few sweeps have not come.
+const OVERDUE: Duration = Duration::from_secs(240);
+
 /// How long after a change of the settings findings are compared with them: `detect` may know older ones for a minute.
 const SETTLING: Duration = Duration::from_secs(300);
 
@@ -160,11 +163,35 @@ where
         (swept, settled.and(alerts).and(mails))
     }
 
+    /// Sends what a sweep should have sent minutes ago: whoever stops the sweep must not stop the mails with it.
+    ///
+    /// # Errors
+    /// [`DeliverError`]; what is left undone stays due.
+    pub async fn catch_up(&self, token: &str, now: Timestamp) -> (Swept, Result<(), Failure<S, J, T>>) {
+        let mut swept = Swept::default();
+        let due = match self.findings.due(now).await {
+            Ok(due) => due.into_iter().filter(|alert| now.since(alert.since) > OVERDUE).collect(),
+            Err(error) => return (swept, Err(DeliverError::Findings(error))),
+        };
+        let sent = self.send_all(due, token, now, &mut swept).await;
+        (swept, sent)
+    }
+
+    async fn alerts(&self, token: &str, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
+        let due = self.findings.due(now).await.map_err(DeliverError::Findings)?;
+        swept.due = due.len();
+        self.send_all(due, token, now, swept).await
+    }
+
     /// What the budget allows, what one principal did in one mail, worst first and then oldest first; the rest in one
     /// digest.
-    async fn alerts(&self, token: &str, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
-        let mut due = self.findings.due(now).await.map_err(DeliverError::Findings)?;
-        swept.due = due.len();
+    async fn send_all(
+        &self,
+        mut due: Vec<DueAlert>,
+        token: &str,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), Failure<S, J, T>> {
         due.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
         let mut rest = due.split_off(due.len().min(group::MAX_TOLD));
         let mut failed = Ok(());

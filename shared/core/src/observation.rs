@@ -81,6 +81,10 @@ pub struct Actor {
     /// ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
+    /// The user's unique id, or for a federated user the ARN of whoever made the session: what no caller chooses. A user's name
+    /// can be given to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<String>,
     /// Access key id that signed the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
@@ -133,6 +137,11 @@ impl Actor {
             name: clean(&name, 256),
             kind: keep(who.kind.get()),
             arn: keep(who.arn.get()),
+            unique: keep(match who.kind.or_empty() {
+                "IAMUser" => who.principal_id.get().filter(|id| !id.contains(':')),
+                "FederatedUser" => who.session_context.session_issuer.arn.get(),
+                _ => None,
+            }),
             access_key_id: keep(who.access_key_id.get()),
             source_ip: keep(record.source_ip_address.get()),
             user_agent: keep(record.user_agent.get()),

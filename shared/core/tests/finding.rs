@@ -362,6 +362,35 @@ fn another_role_is_news_and_another_session_of_it_is_not() {
 }
 
 #[test]
+fn no_name_that_a_caller_chooses_is_somebody_else_or_the_same() {
+    let at = |minute: usize| format!("2026-03-01T12:{minute:02}:00Z");
+    let federated = |name: &str, by: &str| {
+        json!({
+            "type": "FederatedUser", "principalId": format!("111122223333:{name}"), "userName": null,
+            "arn": format!("arn:aws:sts::111122223333:federated-user/{name}"),
+            "sessionContext": {"sessionIssuer": {"arn": format!("arn:aws:iam::111122223333:user/{by}"), "userName": by}},
+        })
+    };
+    let told = reasons(&[
+        granted_by("a", &at(0), federated("a", "alice")),
+        granted_by("b", &at(1), federated("b", "alice")),
+        granted_by("c", &at(2), federated("a", "mallory")),
+    ]);
+    assert_eq!(told, [Some(AlertReason::New), None, Some(AlertReason::SomebodyElse)]);
+    // Anna was renamed, and mallory has her name now.
+    let anna = |id: &str| {
+        json!({"type": "IAMUser", "principalId": id, "userName": "anna",
+        "arn": "arn:aws:iam::111122223333:user/anna"})
+    };
+    let told = reasons(&[
+        granted_by("a", &at(0), anna("AIDAEXAMPLEANNA")),
+        granted_by("b", &at(1), anna("AIDAEXAMPLEANNA")),
+        granted_by("c", &at(2), anna("AIDAEXAMPLEMALLORY")),
+    ]);
+    assert_eq!(told, [Some(AlertReason::New), None, Some(AlertReason::SomebodyElse)]);
+}
+
+#[test]
 fn at_most_three_others_a_day_are_mailed() {
     let mut all = vec![granted_by("a", "2026-03-01T12:00:00Z", role("r0", "s"))];
     for i in 1..6 {

@@ -59,6 +59,9 @@ pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc
         let token = format!("inv-{}-{i}", ports.by);
         done.push(notifier.deliver(finding_id, &token, ports.now()).await.is_ok());
     }
+    let token = format!("inv-{}-late", ports.by);
+    let (_, caught_up) = notifier.catch_up(&token, ports.now()).await;
+    lock(&ports.world).tally.count("stream", if caught_up.is_ok() { "caught up" } else { "not caught up" });
     done
 }
 

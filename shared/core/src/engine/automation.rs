@@ -40,7 +40,9 @@ impl Automation {
             return Some(Automation::Service);
         }
         let is_listed = |arn: &str| !arn.is_empty() && listed.iter().any(|pattern| matches(pattern, arn));
-        if is_listed(issuer) || is_listed(who.arn.or_empty()) {
+        // Whoever asks for a federated user's token names the user.
+        let arn = who.arn.get().filter(|_| who.kind.or_empty() != "FederatedUser").unwrap_or_default();
+        if is_listed(issuer) || is_listed(arn) {
             return Some(Automation::Listed);
         }
         if matches!(invoked_by, "cloudformation.amazonaws.com" | "servicecatalog.amazonaws.com") {

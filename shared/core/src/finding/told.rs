@@ -41,10 +41,19 @@ pub struct Told {
 /// What lies between who it is and the network that they act from.
 const FROM: &str = " from ";
 
+/// What lies between a user's name and the unique id that the name stands for.
+const ID: &str = ", id ";
+
 impl Told {
     /// Who it is, wherever they act from.
     pub fn identity(&self) -> String {
-        self.who.split(FROM).next().unwrap_or_default().to_owned()
+        let name = self.who.split(FROM).next().unwrap_or_default();
+        name.split(ID).next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether this is them. One that was noted without an id stands for any of the name.
+    fn is(&self, who: &str) -> bool {
+        self.who == who || who.strip_prefix(&self.who).is_some_and(|rest| rest.starts_with(ID))
     }
 }
 
@@ -56,6 +65,10 @@ impl Actor {
         let Some(arn) = self.arn.as_deref() else {
             return self.name.split(':').next().unwrap_or_default().to_owned();
         };
+        // The name of a federated user is whatever the one who asked for the token wrote.
+        if let Some((head, _)) = arn.split_once(":federated-user/") {
+            return self.unique.clone().unwrap_or_else(|| format!("{head}:federated-user"));
+        }
         let Some((head, session)) = arn.split_once(":assumed-role/") else { return arn.to_owned() };
         let Some((role, _)) = session.split_once('/') else { return arn.to_owned() };
         if role.starts_with("AWSReservedSSO_") {
@@ -81,8 +94,13 @@ fn who(actor: Option<&Actor>, rule: &About) -> Option<String> {
     let actor = actor.filter(|actor| actor.kind.as_deref() != Some("AWSService"))?;
     let by_network = actor.is_root() || rule.tells_networks_apart();
     let network = actor.network().filter(|_| by_network);
-    let identity = actor.identity();
-    let who = network.map_or_else(|| identity.clone(), |network| format!("{identity}{FROM}{network}"));
+    let mut who = actor.identity();
+    if let Some(id) = actor.unique.as_deref().filter(|_| actor.kind.as_deref() == Some("IAMUser")) {
+        who = format!("{who}{ID}{id}");
+    }
+    if let Some(network) = network {
+        who = format!("{who}{FROM}{network}");
+    }
     Some(clean(&who, 300))
 }
 
@@ -113,7 +131,7 @@ pub(super) fn witnessed<'w>(witnesses: impl Iterator<Item = &'w Witness>, rule: 
 /// it first.
 pub(super) fn standing(known: &[Told], observation: &Observation) -> Standing {
     let Some(who) = who(observation.actor.as_ref(), observation.rule) else { return Standing::Known };
-    if known.is_empty() || known.iter().any(|told| told.who == who && !told.counted_only) {
+    if known.is_empty() || known.iter().any(|told| told.is(&who) && !told.counted_only) {
         return Standing::Known;
     }
     let at = observation.event.time;
@@ -129,7 +147,7 @@ pub(super) fn note(known: &mut Vec<Told>, observation: &Observation, standing: S
     let Some(who) = who(observation.actor.as_ref(), observation.rule) else { return };
     let at = observation.event.time;
     let (as_news, counted_only) = (standing == Standing::News, standing == Standing::OneTooMany);
-    match known.iter_mut().find(|told| told.who == who) {
+    match known.iter_mut().find(|told| told.is(&who)) {
         Some(told) if told.counted_only && !counted_only => *told = Told { who, at, as_news, counted_only },
         Some(told) => told.at = told.at.min(at),
         None => known.push(Told { who, at, as_news, counted_only }),
