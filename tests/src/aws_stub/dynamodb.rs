@@ -32,7 +32,7 @@ impl Refusal {
         Refusal::of("AccessDeniedException", "by the stub")
     }
 
-    fn of(kind: &'static str, message: impl Into<String>) -> Refusal {
+    pub(super) fn of(kind: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { status: 400, kind, message: message.into(), extra: None }
     }
 
