@@ -60,6 +60,7 @@ class Stack:
     dead_letter_queue: str
     detect_function: str
     notify_function: str
+    scan_function: str
 
 
 class LocalCloud:
@@ -183,8 +184,8 @@ class LocalCloud:
     def deploy(self, name="keepwatch", sigma=None, **parameters):
         """`sam deploy` the unmodified template with the compiled functions, as a user would with release builds.
 
-        `sigma` is a folder of own rules, packed as `make build SIGMA=folder` packs it. Each finding has a mail of its own
-        unless `MailWindowMinutes` is given: nobody here waits for ten minutes.
+        `sigma` is a folder of own rules, packed as `make build SIGMA=folder` packs it. Each finding has a mail of its
+        own unless `MailWindowMinutes` is given: nobody here waits for ten minutes.
         """
         parameters.setdefault("MailWindowMinutes", 0)
         site = self.run / name

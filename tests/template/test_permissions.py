@@ -62,6 +62,15 @@ ACTIONS = {
         "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     },
+    "ScanRole": {
+        "EventHistory": {"cloudtrail:LookupEvents"},
+        "Intake": {"sqs:SendMessage"},
+        "Journal": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "GivenUp": {"sqs:SendMessage"},
+        "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "ItemsOfAnEarlierKey": {"kms:Decrypt"},
+        "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    },
     "SecurityHubRole": {
         "Stream": {
             "dynamodb:DescribeStream",
@@ -80,6 +89,7 @@ ACTIONS = {
 # Where a statement must name every resource, and why.
 EVERY_RESOURCE = {
     ("DetectRole", "ReadWhoHoldsAPolicy"): "iam:GetAccountAuthorizationDetails knows no resource",
+    ("ScanRole", "EventHistory"): "cloudtrail:LookupEvents knows no resource",
 }
 
 
@@ -189,11 +199,12 @@ def test_what_an_earlier_key_encrypted_is_read_through_our_own_queue_and_tables_
         for statement in stack.statements(role):
             if not statement["Sid"].endswith("OfAnEarlierKey"):
                 continue
-            (condition,) = statement["Condition"].items()
-            assert condition[0] == "StringEquals"
-            assert {"Action": statement["Action"], "keys": set(condition[1])} in (
-                {"Action": "kms:Decrypt", "keys": {"kms:ViaService", "kms:EncryptionContext:aws:sqs:arn"}},
-                {"Action": "kms:Decrypt", "keys": {"kms:ViaService", "kms:EncryptionContext:aws:dynamodb:tableName"}},
+            assert statement["Action"] == "kms:Decrypt"
+            conditions = {operator: set(keys) for operator, keys in statement["Condition"].items()}
+            assert conditions in (
+                {"StringEquals": {"kms:ViaService", "kms:EncryptionContext:aws:sqs:arn"}},
+                {"StringEquals": {"kms:ViaService", "kms:EncryptionContext:aws:dynamodb:tableName"}},
+                {"StringEquals": {"kms:ViaService"}, "StringLike": {"kms:EncryptionContext:aws:dynamodb:tableName"}},
             )
 
 
@@ -215,6 +226,7 @@ def test_no_rule_targets_an_encrypted_topic(stack):
             {"sqs:ReceiveMessage", "sqs:DeleteMessage", "dynamodb:GetItem", "dynamodb:PutItem"},
         ),
         ("NotifyRole", "notify", {"dynamodb:GetRecords", "dynamodb:Query", "dynamodb:UpdateItem", "sns:Publish"}),
+        ("ScanRole", "scan", {"cloudtrail:LookupEvents", "sqs:SendMessage"}),
     ],
 )
 def test_the_policies_hold_what_the_rule_on_roles_looks_for(stack, role, policy, needed):

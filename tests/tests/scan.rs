@@ -31,6 +31,21 @@ fn detect(aws: &AwsStub) -> Function {
     )
 }
 
+fn notify(aws: &AwsStub) -> Function {
+    let settings = [
+        ("FINDINGS_TABLE", FINDINGS),
+        ("SETTINGS_TABLE", "settings"),
+        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+        ("REPORT_HOUR", "7"),
+        ("MAIL_WINDOW_MINUTES", "10"),
+    ];
+    start("notify", aws, &settings)
+}
+
+fn subjects(aws: &AwsStub) -> Vec<String> {
+    aws.published().into_iter().filter_map(|mut message| message.remove("Subject")).collect()
+}
+
 /// What the clock calls it with.
 const CLOCK: &str = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
 
@@ -102,18 +117,8 @@ fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_o
     let (id, severity) = administrator(&aws, "severity");
     assert_eq!(severity, "CRITICAL");
     // The mail.
-    let topic = "arn:aws:sns:us-east-1:111122223333:alerts";
-    let settings = [
-        ("FINDINGS_TABLE", FINDINGS),
-        ("SETTINGS_TABLE", "settings"),
-        ("ALERT_TOPIC_ARN", topic),
-        ("REPORT_HOUR", "7"),
-        ("MAIL_WINDOW_MINUTES", "10"),
-    ];
-    let notify = start("notify", &aws, &settings);
-    notify.invoke(&stream_batch(&[("1", &id)])).expect("the function did not answer");
-    let subjects: Vec<String> = aws.published().into_iter().filter_map(|mut m| m.remove("Subject")).collect();
-    assert!(subjects.iter().any(|s| s.contains("bob")), "{subjects:?}");
+    notify(&aws).invoke(&stream_batch(&[("1", &id)])).expect("the function did not answer");
+    assert!(subjects(&aws).iter().any(|subject| subject.contains("bob")), "{:?}", subjects(&aws));
     // The next day nobody is told anything new, whichever way the event comes.
     run(&scan).unwrap();
     assert_eq!(aws.take_messages(), [""; 0]);
@@ -175,6 +180,22 @@ fn what_is_refused_is_said_and_does_not_stop_the_rest() {
     run(&scan).unwrap();
     let found = aws.take_messages();
     assert!(found.len() == 1 && found[0].contains("\"hidden\""), "{found:?}");
+}
+
+#[test]
+fn runs_that_do_not_come_are_told_by_the_daily_mail() {
+    let told = |hours: i64| {
+        let aws = AwsStub::http().unwrap();
+        let since = json!({"M": {"since": {"S": minutes_ago(hours * 60)}, "looked": {"M": {}}}});
+        let row = json!({"entry": {"S": "event history"}, "version": {"N": "1"}, "kept": since});
+        aws.put("journal", "event history", row.as_object().unwrap().clone());
+        notify(&aws).invoke(CLOCK).expect("the function did not answer");
+        subjects(&aws)
+            .iter()
+            .any(|subject| subject.contains("does not look through all of the event history"))
+    };
+    assert!(told(50));
+    assert!(!told(40));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use crate::AwsError;
-use crate::signed::{Call, Service};
+use crate::service::{Call, Service};
 
 const OPERATION: &str = "cloudtrail:LookupEvents";
 

@@ -17,6 +17,7 @@ pub mod profiles;
 pub mod queue;
 pub mod runtime;
 pub mod securityhub;
+mod service;
 pub mod settings;
 mod signed;
 pub mod tables;

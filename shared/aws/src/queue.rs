@@ -4,11 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use keepwatch_core::history::reconcile::IntakeQueue;
+use keepwatch_core::history::reconcile::MessageQueue;
 use serde_json::json;
 
 use crate::AwsError;
-use crate::signed::{Call, Service};
+use crate::service::{Call, Service};
 
 /// The pauses before the second and the third attempt.
 const PAUSES: &[Duration] = &[Duration::from_millis(200), Duration::from_millis(800)];
@@ -32,7 +32,7 @@ impl Queue {
     }
 }
 
-impl IntakeQueue for Queue {
+impl MessageQueue for Queue {
     type Error = AwsError;
 
     async fn send(&self, message: &str) -> Result<(), AwsError> {

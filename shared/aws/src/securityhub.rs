@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::signed::{Call, CallError, Service};
+use crate::service::{Call, CallError, Service};
 
 /// The most findings that one call takes.
 pub const MAX_FINDINGS: usize = 100;

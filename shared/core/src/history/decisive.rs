@@ -2,9 +2,9 @@
 
 use crate::event::{Body, Event};
 
-/// The calls, by source: those by which an account is taken over or its watch is blinded. A call must be one that a rule
-/// listens to; `keepwatch-rules` has the test. Calls that undo these are not among them: a finding that stays open is
-/// looked at, one that never opens is not.
+/// The calls, by source: those by which an account is taken over or its watch is blinded. Each is one that a rule listens to,
+/// and each rule on something CRITICAL has one here or a reason why not (`shared/rules/src/tests/history.rs`). Calls that
+/// undo these are not among them: a finding that stays open is looked at, one that never opens is not.
 ///
 /// Each name is one question a run, at most two a second; so there are a few dozen and not all that rules listen to.
 pub const CALLS: &[(&str, &[&str])] = &[
@@ -15,6 +15,8 @@ pub const CALLS: &[(&str, &[&str])] = &[
     ("events.amazonaws.com", &["RemoveTargets", "DisableRule", "DeleteRule", "PutTargets", "PutRule"]),
     // Events that were in the queue, its own among them.
     ("sqs.amazonaws.com", &["PurgeQueue"]),
+    // Lambda's older calls have the date of their interface in their names.
+    ("lambda.amazonaws.com", &["UpdateFunctionCode20150331v2"]),
     ("guardduty.amazonaws.com", &["DeleteDetector"]),
     // New ways in.
     ("signin.amazonaws.com", &["ConsoleLogin"]),
@@ -40,6 +42,12 @@ pub const CALLS: &[(&str, &[&str])] = &[
             "DeactivateMFADevice",
         ],
     ),
+    (
+        "sso.amazonaws.com",
+        &["CreateAccountAssignment", "AttachManagedPolicyToPermissionSet", "PutInlinePolicyToPermissionSet"],
+    ),
+    // Data for everybody.
+    ("s3.amazonaws.com", &["PutBucketPolicy"]),
 ];
 
 /// One question to the event history, which takes one attribute a call (CloudTrail API reference, `LookupEvents`).

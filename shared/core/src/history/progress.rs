@@ -167,15 +167,19 @@ pub(super) async fn note<J: Journal>(
 /// What people have to be told of today. From the first time that it is asked on, runs are expected.
 ///
 /// # Errors
-/// As [`change`].
-pub async fn troubles<J: Journal>(journal: &J, now: Timestamp) -> Result<Vec<Trouble>, String> {
-    change(journal, ENTRY, now, RECEIPTS_KEPT, |progress: &mut Progress| {
-        let before = progress.clone();
-        progress.distrust_future(now);
-        progress.since.get_or_insert(now);
-        (progress.troubles(now), *progress != before)
-    })
-    .await
+/// The journal's.
+pub async fn troubles<J: Journal>(journal: &J, now: Timestamp) -> Result<Vec<Trouble>, J::Error> {
+    let entry = journal.read::<Progress>(ENTRY).await?;
+    let expected = entry.as_ref().map(|entry| entry.version);
+    let mut progress = entry.map(|entry| entry.value).unwrap_or_default();
+    let since = progress.since;
+    progress.distrust_future(now);
+    progress.since.get_or_insert(now);
+    if progress.since != since {
+        // Refused when a run is writing, which knows it too.
+        journal.write(ENTRY, &progress, expected, now.plus(RECEIPTS_KEPT)).await?;
+    }
+    Ok(progress.troubles(now))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub trait EventHistory {
 }
 
 /// Where messages for `detect` go.
-pub trait IntakeQueue {
+pub trait MessageQueue {
     /// What can go wrong.
     type Error: Error;
 
@@ -86,7 +86,7 @@ struct Turn<'a> {
     rest: bool,
 }
 
-impl<H: EventHistory, Q: IntakeQueue, J: Journal> Reconciler<'_, H, Q, J> {
+impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
     /// Asks every question in every region, those first that have waited longest, until all is looked at or the deadline
     /// has come. A question that fails does not stop the others; what it had not finished is looked at by the next run.
     pub async fn run(&self, clock: impl Fn() -> Timestamp, deadline: Timestamp) -> Reconciled {

@@ -121,7 +121,7 @@ impl EventHistory for World {
     }
 }
 
-impl IntakeQueue for World {
+impl MessageQueue for World {
     type Error = Refused;
 
     async fn send(&self, message: &str) -> Result<(), Refused> {
