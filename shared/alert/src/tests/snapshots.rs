@@ -66,6 +66,7 @@ fn no_snapshot_is_left_behind() {
         "group",
         "somebody-else",
         "report-daily",
+        "report-daily-history",
         "report-weekly",
         "report-weekly-deaf",
         "settings-added",
