@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::decisive::is_decisive;
+use super::heard;
 use crate::event::{Body, Event, Unreadable};
 
 /// A decisive event that was found.
@@ -12,6 +13,8 @@ use crate::event::{Body, Event, Unreadable};
 pub struct Found {
     /// The source's own id.
     pub event_id: String,
+    /// The key of the note that it was judged.
+    pub heard: String,
     /// The message for the intake queue.
     pub message: String,
 }
@@ -64,7 +67,7 @@ pub fn read(text: &str) -> Result<Read, Unreadable> {
         resources: [],
         detail: serde_json::from_str(text)?,
     })?;
-    Ok(Read { time, found: Some(Found { event_id, message }) })
+    Ok(Read { time, found: Some(Found { heard: heard::key(&event), event_id, message }) })
 }
 
 /// Under which detail-type EventBridge sends records of an `eventType` (EventBridge events reference, "CloudTrail").

@@ -198,7 +198,7 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
         if done.sent.contains(&found.event_id) {
             return Ok(());
         }
-        let heard = heard::is_noted(self.journal, &found.event_id).await;
+        let heard = heard::is_noted(self.journal, &found.heard).await;
         if !heard.map_err(|error| error.to_string())? {
             self.queue.send(&found.message).await.map_err(|error| error.to_string())?;
             done.sent.insert(found.event_id);

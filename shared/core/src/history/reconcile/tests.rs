@@ -173,7 +173,7 @@ fn many(name: &'static str, count: i64) -> impl Iterator<Item = (i64, &'static s
 #[test]
 fn what_was_lost_is_sent_and_what_was_heard_is_not() {
     let world = World::of([(-60, "CreateUser", "lost".to_owned()), (-90, "CreateUser", "heard".to_owned())]);
-    let heard = r#"{"eventID": "heard", "eventName": "CreateUser", "eventSource": "iam.amazonaws.com"}"#;
+    let (.., heard) = &world.events[1];
     done(heard::note(&world, &Event::parse(heard).unwrap(), world.now())).unwrap();
     let run = world.run();
     assert_eq!((run.found, run.sent.len(), run.failures, run.left), (2, 1, vec![], vec![]));
@@ -183,6 +183,20 @@ fn what_was_lost_is_sent_and_what_was_heard_is_not() {
     // The next run looks at it again, and sends nothing.
     world.pass(3_600_000);
     assert_eq!((world.run().found, world.judge()), (2, vec![]));
+}
+
+#[test]
+fn a_forged_message_with_its_id_does_not_hide_an_event() {
+    let world = World::of([(-60, "CreateUser", "real".to_owned())]);
+    let (.., real) = &world.events[0];
+    for (says, instead) in
+        [("CreateUser", "CreateRole"), ("\"eventID\"", "\"errorCode\":\"AccessDenied\",\"eventID\"")]
+    {
+        let forged = real.replacen(says, instead, 1);
+        done(heard::note(&world, &Event::parse(&forged).unwrap(), world.now())).unwrap();
+    }
+    world.run();
+    assert_eq!(world.judge(), ["real"]);
 }
 
 #[test]
