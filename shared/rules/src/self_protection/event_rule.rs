@@ -39,8 +39,8 @@ declare_rule! {
 }
 
 /// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
-/// a sweep for `notify`, a heartbeat, or a sentence about the owner's key for the operations topic. `tests/template` holds
-/// the template to it.
+/// a sweep for `notify`, a run for `scan`, a heartbeat, or a sentence about the owner's key for the operations topic.
+/// `tests/template` holds the template to it.
 fn is_templates(
     record: &Record<'_>,
     cx: &Cx<'_>,
@@ -64,6 +64,7 @@ fn is_templates(
     let (place, own) = match rule.strip_prefix(stack) {
         Some("-heartbeat") => (to_queue, whole && deployed),
         Some("-sweep") => (leads("lambda", "function:", "-notify"), whole && !given("input")),
+        Some("-scan") => (leads("lambda", "function:", "-scan"), whole && !given("input")),
         Some("-key-touched") => (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed),
         _ => (to_queue, whole && !given("input")),
     };
@@ -321,6 +322,22 @@ mod tests {
             &events("RemoveTargets", json!({"rule": "keepwatch-root"})),
             &by_stack("events", "PutTargets", json!({"rule": "keepwatch-root", "targets": intake})),
         );
+    }
+
+    #[test]
+    fn the_clocks_call_their_own_functions() {
+        for (rule, function, other) in [("sweep", "notify", "scan"), ("scan", "scan", "notify")] {
+            let target = |function: &str| {
+                let arn = format!("arn:aws:lambda:us-east-1:111122223333:function:keepwatch-{function}");
+                events(
+                    "PutTargets",
+                    json!({"rule": format!("keepwatch-{rule}"), "targets": [{"id": "x", "arn": arn}]}),
+                )
+            };
+            let seen = observe(&EventRule, &target(function));
+            assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
+            fires_at(&EventRule, Severity::High, &target(other));
+        }
     }
 
     #[test]
