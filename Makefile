@@ -139,8 +139,8 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 	@$(INSTALL) build
 	$(if $(SIGMA),$(CARGO) run -q --locked -p keepwatch-cli -- rules check $(SIGMA))
 	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
-	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-securityhub $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) \
-	    $(if $(SIGMA),--features keepwatch-detect/sigma)
+	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-scan -p keepwatch-securityhub \
+	    $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(if $(SIGMA),--features keepwatch-detect/sigma)
 	@rm -rf target/lambda/detect/sigma
 	@$(if $(SIGMA),cp -RL $(SIGMA) target/lambda/detect/sigma,true)
 

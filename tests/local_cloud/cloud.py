@@ -61,6 +61,7 @@ class Stack:
     operator_role: str
     detect_function: str
     notify_function: str
+    scan_function: str
 
 
 class LocalCloud:
@@ -194,8 +195,8 @@ class LocalCloud:
     def deploy(self, name="keepwatch", sigma=None, **parameters):
         """`sam deploy` the unmodified template with the compiled functions, as a user would with release builds.
 
-        `sigma` is a folder of own rules, packed as `make build SIGMA=folder` packs it. Each finding has a mail of its own
-        unless `MailWindowMinutes` is given: nobody here waits for ten minutes.
+        `sigma` is a folder of own rules, packed as `make build SIGMA=folder` packs it. Each finding has a mail of its
+        own unless `MailWindowMinutes` is given: nobody here waits for ten minutes.
         """
         parameters.setdefault("MailWindowMinutes", 0)
         site = self.run / name

@@ -1,14 +1,16 @@
-//! The little of AWS that the functions call: DynamoDB items in memory, SNS, the imports of Security Hub, and
-//! an IAM that denies everything.
+//! The little of AWS that the functions call: DynamoDB items in memory, SNS, a queue, CloudTrail's event history,
+//! the imports of Security Hub, and an IAM that denies everything.
 //!
 //! It checks no signature of the SDK's and models few limits; ministack does more and is slower. What it does
 //! not know it refuses with an error, so that no test passes by its ignorance. A table may have a policy that lets one role
 //! alone write, which is told by the access key that STS gave for it.
 
+mod cloudtrail;
 mod dynamodb;
 mod expression;
 mod policy;
 mod securityhub;
+mod signature;
 mod tls;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -31,6 +33,9 @@ pub type Form = HashMap<String, String>;
 /// The name of the findings table.
 pub const FINDINGS: &str = "findings";
 
+/// The address of the only queue.
+pub const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/111122223333/intake";
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -47,6 +52,8 @@ struct State {
     imported: Vec<Value>,
     hub: securityhub::Faults,
     guards: policy::Guards,
+    history: cloudtrail::History,
+    queued: Vec<String>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
 }
@@ -165,6 +172,31 @@ impl AwsStub {
         lock(&self.state).hub.spoiling.push(finding_id.to_owned());
     }
 
+    /// CloudTrail has a record in its event history.
+    pub fn remember(&self, record: &Value) {
+        lock(&self.state).history.records.push(record.clone());
+    }
+
+    /// CloudTrail throttles the next calls.
+    pub fn throttle_lookups(&self, calls: usize) {
+        lock(&self.state).history.throttled = calls;
+    }
+
+    /// CloudTrail refuses to look up what has this value.
+    pub fn refuse_lookup(&self, value: &str) {
+        lock(&self.state).history.refused.push(value.to_owned());
+    }
+
+    /// CloudTrail refuses nothing any more.
+    pub fn allow_lookups(&self) {
+        lock(&self.state).history.refused.clear();
+    }
+
+    /// Takes the messages that were sent to the queue.
+    pub fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.state).queued)
+    }
+
     /// Security Hub throttles the next calls.
     pub fn throttle_imports(&self, calls: usize) {
         lock(&self.state).hub.throttled = calls;
@@ -188,7 +220,7 @@ impl State {
                 false => securityhub::answer(request, &mut self.hub, &mut self.imported),
             };
         }
-        match request.header("x-amz-target").and_then(|target| target.split_once('.')) {
+        match request.header("x-amz-target").and_then(|target| target.rsplit_once('.')) {
             Some((service, operation)) => {
                 let failing = self.called(operation);
                 let answer = match service {
@@ -197,6 +229,8 @@ impl State {
                         Some(answer) => answer,
                         None => dynamodb::answer(&mut self.tables, operation, &request.body),
                     },
+                    "AmazonSQS" if operation == "SendMessage" => self.send_message(request),
+                    cloudtrail::TARGET if operation == "LookupEvents" => self.history.answer(request),
                     _ => Err(dynamodb::Refusal::denied()),
                 };
                 let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));
@@ -204,6 +238,17 @@ impl State {
             }
             None => self.query(&form(&request.body)),
         }
+    }
+
+    fn send_message(&mut self, request: &Request) -> Result<Value, dynamodb::Refusal> {
+        signature::signed(request, "sqs", &["content-type", "x-amz-target"])
+            .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
+        let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        match (call["QueueUrl"].as_str(), call["MessageBody"].as_str()) {
+            (Some(QUEUE), Some(message)) => self.queued.push(message.to_owned()),
+            _ => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
+        }
+        Ok(serde_json::json!({"MessageId": format!("message-{}", self.queued.len())}))
     }
 
     /// Counts the call; whether it is to fail.

@@ -114,17 +114,54 @@ def test_every_rule_can_fail_into_the_dead_letter_queue(stack):
         assert target["DeadLetterConfig"] == {"Arn": DLQ}, name
 
 
-def test_the_clock_sweeps_every_minute_and_only_it_may(stack):
-    (target,) = stack.properties("SweepRule")["Targets"]
-    assert target["Arn"] == {"Fn::GetAtt": ["NotifyFunction", "Arn"]}
-    (permission,) = stack.of_type("AWS::Lambda::Permission").values()
-    assert permission["Properties"] == {
+CLOCKS = {"SweepPermission": ("SweepRule", "NotifyFunction"), "ScanPermission": ("ScanRule", "ScanFunction")}
+
+
+@pytest.mark.parametrize(("permission", "clock", "function"), [(name, *called) for name, called in CLOCKS.items()])
+def test_a_clock_calls_its_function_and_only_it_may(stack, permission, clock, function):
+    (target,) = stack.properties(clock)["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert set(stack.of_type("AWS::Lambda::Permission")) == set(CLOCKS)
+    assert stack.properties(permission) == {
         "Action": "lambda:InvokeFunction",
-        "FunctionName": {"Ref": "NotifyFunction"},
+        "FunctionName": {"Ref": function},
         "Principal": "events.amazonaws.com",
-        "SourceArn": {"Fn::GetAtt": ["SweepRule", "Arn"]},
+        "SourceArn": {"Fn::GetAtt": [clock, "Arn"]},
     }
+
+
+def test_the_clock_sweeps_every_minute(stack):
+    assert stack.properties("SweepRule")["ScheduleExpression"] == "rate(1 minute)"
     assert stack.properties("SweepInvocations")["MaximumRetryAttempts"] == 0
+
+
+def test_the_event_history_is_looked_through_every_day_and_a_run_that_fails_tells_of_it(stack):
+    schedule = stack.properties("ScanRule")["ScheduleExpression"]
+    minute, hour, *every_day = schedule.removeprefix("cron(").removesuffix(")").split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert every_day == ["*", "*", "?", "*"]
+    invocations = stack.properties("ScanInvocations")
+    assert invocations["FunctionName"] == {"Ref": "ScanFunction"}
+    assert invocations["MaximumRetryAttempts"] == 2
+    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
+    # Three attempts and their pauses, and the record is out long before the next day.
+    assert invocations["MaximumEventAgeInSeconds"] <= 12 * 3600
+
+
+def test_a_run_over_the_event_history_ends_before_lambda_ends_it(stack):
+    """It begins no new page after the time in functions/scan/src/handler.rs; the last page may wait for a minute."""
+    source = (ROOT / "functions/scan/src/handler.rs").read_text()
+    begins = int(re.search(r"TIME: Duration = Duration::from_secs\((\d+)\)", source)[1])
+    assert begins + 120 < stack.properties("ScanFunction")["Timeout"] <= 900
+
+
+def test_scan_knows_its_queue_and_the_regions_that_are_watched(stack):
+    assert stack.properties("ScanFunction")["Environment"]["Variables"] == {
+        "INTAKE_QUEUE_URL": {"Ref": "IntakeQueue"},
+        "JOURNAL_TABLE": {"Ref": "JournalTable"},
+        "WATCHED_REGIONS": {"Ref": "AWS::Region"},
+    }
 
 
 def test_a_claim_outlives_the_notifier_that_made_it(stack):

@@ -69,6 +69,15 @@ ACTIONS = {
         "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     },
+    "ScanRole": {
+        "EventHistory": {"cloudtrail:LookupEvents"},
+        "Intake": {"sqs:SendMessage"},
+        "Journal": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "GivenUp": {"sqs:SendMessage"},
+        "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "ItemsOfAnEarlierKey": {"kms:Decrypt"},
+        "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    },
     "SecurityHubRole": {
         "Stream": {
             "dynamodb:DescribeStream",
@@ -99,7 +108,7 @@ ACTIONS = {
     },
 }
 
-FUNCTIONS = ["DetectRole", "NotifyRole", "SecurityHubRole"]
+FUNCTIONS = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole"]
 
 TABLE_NAME = "kms:EncryptionContext:aws:dynamodb:tableName"
 
@@ -109,6 +118,7 @@ TABLE = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/$
 # Where a statement must name every resource, and why.
 EVERY_RESOURCE = {
     ("DetectRole", "ReadWhoHoldsAPolicy"): "iam:GetAccountAuthorizationDetails knows no resource",
+    ("ScanRole", "EventHistory"): "cloudtrail:LookupEvents knows no resource",
 }
 
 
@@ -244,6 +254,7 @@ def test_no_rule_targets_an_encrypted_topic(stack):
             {"sqs:ReceiveMessage", "sqs:DeleteMessage", "dynamodb:GetItem", "dynamodb:PutItem"},
         ),
         ("NotifyRole", "notify", {"dynamodb:GetRecords", "dynamodb:Query", "dynamodb:UpdateItem", "sns:Publish"}),
+        ("ScanRole", "scan", {"cloudtrail:LookupEvents", "sqs:SendMessage"}),
     ],
 )
 def test_the_policies_hold_what_the_rule_on_roles_looks_for(stack, role, policy, needed):

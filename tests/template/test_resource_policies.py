@@ -19,7 +19,7 @@ OTHER_ACCOUNT = "444455556666"
 STACK = "keepwatch"
 TABLES = ["FindingsTable", "JournalTable", "SettingsTable"]
 QUEUES = ["IntakeQueue", "DeadLetterQueue"]
-ROLES = ["DetectRole", "NotifyRole", "SecurityHubRole", "OperatorRole"]
+ROLES = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole", "OperatorRole"]
 
 
 class Deployed:
@@ -236,6 +236,7 @@ def test_items_are_written_by_the_functions_and_the_operator_and_nobody_else(dep
         ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
         ("NotifyRole", "dynamodb:PutItem", "JournalTable"),
         ("NotifyRole", "dynamodb:UpdateItem", "JournalTable"),
+        ("ScanRole", "dynamodb:PutItem", "JournalTable"),
         ("OperatorRole", "dynamodb:PutItem", "FindingsTable"),
         ("OperatorRole", "dynamodb:PutItem", "SettingsTable"),
         ("OperatorRole", "dynamodb:DeleteItem", "SettingsTable"),
@@ -274,8 +275,9 @@ def test_the_owner_is_never_locked_out(deployed):
 def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else(deployed):
     rules = {f"EventBridge for {rule.rsplit('/', 1)[1]}" for rule in deployed.rules()}
     assert len(rules) > 12
-    into_intake = {*rules, "OperatorRole"}
-    into_dead_letters = {*rules, "SNS for AlertTopic", "SNS for OpsTopic", "NotifyRole", "SecurityHubRole"}
+    into_intake = {*rules, "OperatorRole", "ScanRole"}
+    functions = ["NotifyRole", "ScanRole", "SecurityHubRole"]
+    into_dead_letters = {*rules, "SNS for AlertTopic", "SNS for OpsTopic", *functions}
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
         *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),

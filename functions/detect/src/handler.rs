@@ -16,6 +16,7 @@ use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::intake::{Intake, Judged};
 use keepwatch_core::event::Event;
+use keepwatch_core::history::heard;
 use keepwatch_core::memory::journal::counts_key;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT};
 use keepwatch_core::settings::Settings;
@@ -146,6 +147,12 @@ impl Detect {
         let judged = intake.judge(&event, &state, now()).await?;
         if judged == Judged::Other {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");
+        }
+        if judged != Judged::Later
+            && let Err(reason) = heard::note(&self.journal, &event, now()).await
+        {
+            // Only the daily look at the event history asks for it, and would have the event judged once more.
+            warn!(reason = %reason, "that an event was heard could not be noted");
         }
         Ok(judged)
     }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::history::progress::Trouble;
 use keepwatch_core::memory::journal::counts_key_of;
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
@@ -111,6 +112,8 @@ pub struct Tally<'a> {
     counts: Counts,
     /// Items of the findings table that are no findings.
     pub unreadable: usize,
+    /// What was not looked at of the event history.
+    pub history: Vec<Trouble>,
 }
 
 impl<'a> Tally<'a> {
@@ -126,6 +129,7 @@ impl<'a> Tally<'a> {
             proposals: Proposals::default(),
             counts: Counts::new(),
             unreadable: 0,
+            history: Vec::new(),
         }
     }
 
@@ -162,7 +166,11 @@ impl<'a> Tally<'a> {
     /// The mail; none for a day that leaves nothing to do.
     pub fn alert(mut self, settings: &Settings, now: Timestamp) -> Option<Alert> {
         let urgent = self.open.iter().any(|line| line.severity >= Severity::High);
-        let quiet = self.new.is_empty() && self.fixed.is_empty() && !urgent && self.unreadable == 0;
+        let quiet = self.new.is_empty()
+            && self.fixed.is_empty()
+            && !urgent
+            && self.unreadable == 0
+            && self.history.is_empty();
         if self.period.kind == Kind::Daily && quiet {
             return None;
         }
@@ -173,7 +181,13 @@ impl<'a> Tally<'a> {
         let (new, fixed, open) = (self.new.len(), self.fixed.len(), self.open.len());
         let judged = self.counts.get("judged").copied().unwrap_or(0);
         let mut out = String::new();
+        let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
         let (headline, severity) = match self.period.kind {
+            // Nothing else tells that the function was taken away.
+            Kind::Daily if blind => (
+                format!("{}: Keepwatch does not look through all of the event history", self.account),
+                Severity::High,
+            ),
             Kind::Daily => (
                 format!("{}: Keepwatch today: {new} new, {fixed} fixed, {open} still open", self.account),
                 Severity::Informational,
@@ -220,7 +234,17 @@ impl<'a> Tally<'a> {
                 self.unreadable
             );
         }
+        if !self.history.is_empty() {
+            history(&mut out, &self.history);
+        }
         heading(&mut out, "WHAT TO DO NOW");
+        if !self.history.is_empty() {
+            command(
+                &mut out,
+                "Does the daily run fail? (the log of the function STACK-scan says what)",
+                "aws lambda list-functions",
+            );
+        }
         if judged == 0 && self.period.kind == Kind::Weekly {
             command(
                 &mut out,
@@ -236,7 +260,7 @@ impl<'a> Tally<'a> {
             "kind": if self.period.kind == Kind::Daily { "daily" } else { "weekly" },
             "from": self.period.from, "to": self.period.to, "account": self.account,
             "new": new, "fixed": fixed, "open": open, "suppressed": self.suppressed, "unreadable": self.unreadable,
-            "counts": self.counts,
+            "counts": self.counts, "history": self.history.len(),
         }});
         Some(Alert::new(severity, &headline, out, json))
     }
@@ -269,6 +293,36 @@ impl<'a> Tally<'a> {
                 format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason);
             listed(out, &what, &[&why]);
         }
+    }
+}
+
+/// What was not looked at of the event history.
+fn history(out: &mut String, troubles: &[Trouble]) {
+    heading(out, "EVENT HISTORY");
+    paragraph(
+        out,
+        "Once a day Keepwatch looks in CloudTrail's event history for decisive events that EventBridge did not bring. It has \
+         not looked at these:",
+    );
+    for trouble in troubles.iter().take(MAX_LISTED) {
+        let (what, why) = match trouble {
+            Trouble::Never(since) => {
+                ("everything".to_owned(), format!("no run has looked at anything since {since}"))
+            }
+            Trouble::Silent(name, until) => (name.clone(), format!("was last looked at {until}")),
+            Trouble::Left(name, span) => (
+                name.clone(),
+                format!("from {} to {}: too many for one run, the next goes on", span.from, span.to),
+            ),
+            Trouble::Lost(name, span) => (
+                name.clone(),
+                format!("from {} to {}: given up, no run looks back further than a week", span.from, span.to),
+            ),
+        };
+        listed(out, &what, &[&why]);
+    }
+    if troubles.len() > MAX_LISTED {
+        listed(out, &format!("and {} more", troubles.len() - MAX_LISTED), &[]);
     }
 }
 

@@ -11,6 +11,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::finding::record::{FindingStore, Write};
+use keepwatch_core::history::progress;
 use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
 use keepwatch_core::settings::own_rules;
 use keepwatch_core::severity::Severity;
@@ -437,6 +438,9 @@ where
         let unreadable =
             self.findings.visit(|finding| tally.add(&finding)).await.map_err(DeliverError::Findings)?;
         tally.unreadable = unreadable;
+        if period.kind == report::Kind::Daily {
+            tally.history = progress::troubles(self.journal, now).await.map_err(DeliverError::Journal)?;
+        }
         for key in period.counts_keys() {
             let counts = self.journal.counts(&key).await.map_err(DeliverError::Journal)?;
             tally.add_counts(counts);

@@ -1,5 +1,5 @@
-//! The ports of core and alert, made with the AWS SDK: tables, topics, IAM, Identity Center, Security Hub; and what every
-//! function needs to start.
+//! The ports of core and alert, made with the AWS SDK: tables, topics, queue, IAM, Identity Center, Security Hub, CloudTrail's
+//! event history; and what every function needs to start.
 //!
 //! What lives here: adapters, one a file, that turn a port into calls and answers into types. What may never be here: a
 //! decision. What an answer means is said by core, alert or a rule.
@@ -8,6 +8,7 @@ pub mod account;
 pub mod clients;
 mod dynamodb;
 pub mod findings;
+pub mod history;
 mod http;
 pub mod intake;
 pub mod journal;
@@ -16,8 +17,10 @@ pub mod operator;
 mod outbox;
 #[cfg(feature = "profiles")]
 pub mod profiles;
+pub mod queue;
 pub mod runtime;
 pub mod securityhub;
+mod service;
 pub mod settings;
 mod signed;
 pub mod tables;

@@ -3,7 +3,7 @@
 //! One direction: an [`event`] meets the rules that the [`engine`] was handed, which make [`observation`]s; a [`finding`]
 //! folds them. What a rule must know of the account is asked through [`state`], what it must know of earlier events stands
 //! in [`memory`]; what the owner has set is in [`settings`]. [`about`] describes a rule or a check, the [`catalogue`] lists
-//! them.
+//! them. [`history`] finds the events that nobody brought.
 //!
 //! What lives here: pure logic, and the traits that the outside implements. What may never be here: a rule or a check, a
 //! mail, an AWS SDK, an async runtime, I/O. Of the other crates it may use `keepwatch-base` alone.
@@ -14,6 +14,7 @@ pub mod confirm;
 pub mod engine;
 pub mod event;
 pub mod finding;
+pub mod history;
 pub mod memory;
 pub mod observation;
 pub mod settings;

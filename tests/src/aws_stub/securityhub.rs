@@ -1,8 +1,8 @@
-//! `BatchImportFindings`: what the signature looks like, what every finding must have, how much a call may
-//! hold.
+//! `BatchImportFindings`: what every finding must have, how much a call may hold.
 
 use serde_json::{Value, json};
 
+use super::signature::signed;
 use crate::http::{Request, Response};
 
 const REQUIRED: [&str; 12] = [
@@ -33,7 +33,7 @@ pub(super) struct Faults {
 
 /// Imports the findings of a call; what was imported is added to `imported`.
 pub(super) fn answer(request: &Request, faults: &mut Faults, imported: &mut Vec<Value>) -> Response {
-    if let Err(complaint) = signed(request) {
+    if let Err(complaint) = signed(request, "securityhub", &["content-type"]) {
         return refusal(403, "InvalidSignatureException", &complaint);
     }
     if faults.throttled > 0 {
@@ -61,35 +61,6 @@ fn refusal(status: u16, code: &str, message: &str) -> Response {
     let mut response = Response::new(status, "application/json", json!({"Message": message}).to_string());
     response.headers.push(("x-amzn-errortype", format!("{code}:http://internal.amazon.com/coral/")));
     response
-}
-
-/// The form of the signature. Whether it is right, only AWS can say: its secret is not known here.
-fn signed(request: &Request) -> Result<(), String> {
-    let header = |name| request.header(name).ok_or(format!("there is no {name}"));
-    let authorization = header("authorization")?;
-    let parts = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("not signed by AWS4-HMAC-SHA256")?;
-    let part = |name: &str| {
-        let mut parts = parts.split(", ").filter_map(|part| part.split_once('='));
-        parts.find(|(other, _)| *other == name).map(|(_, value)| value).ok_or(format!("there is no {name}"))
-    };
-    let date = header("x-amz-date")?;
-    let day =
-        date.get(..8).filter(|_| date.len() == 16 && date.ends_with('Z')).ok_or("x-amz-date is no time")?;
-    let scope: Vec<&str> = part("Credential")?.split('/').collect();
-    if scope.get(1..) != Some(&[day, "us-east-1", "securityhub", "aws4_request"][..]) {
-        return Err(format!("the credential's scope is {scope:?}"));
-    }
-    let mut needed = vec!["content-type", "host", "x-amz-date"];
-    needed.extend(request.header("x-amz-security-token").map(|_| "x-amz-security-token"));
-    let signed: Vec<&str> = part("SignedHeaders")?.split(';').collect();
-    if let Some(missing) = needed.into_iter().find(|name| !signed.contains(name)) {
-        return Err(format!("{missing} is not signed"));
-    }
-    let signature = part("Signature")?;
-    if signature.len() != 64 || !signature.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err("the signature is no SHA-256".to_owned());
-    }
-    Ok(())
 }
 
 fn findings(body: &str, faults: &Faults) -> Result<Vec<Value>, String> {

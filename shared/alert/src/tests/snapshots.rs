@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::{AlertReason, AlertState, Finding};
+use keepwatch_core::history::progress::{Span, Trouble};
 use keepwatch_core::observation::Observation;
 use keepwatch_core::settings::{Invalid, Settings};
 use keepwatch_core::severity::Severity;
@@ -65,6 +66,7 @@ fn no_snapshot_is_left_behind() {
         "group",
         "somebody-else",
         "report-daily",
+        "report-daily-history",
         "report-weekly",
         "report-weekly-deaf",
         "settings-added",
@@ -308,6 +310,41 @@ fn of_the_calendar() {
         );
         snapshot(name, &tally.alert(&settings(), now).unwrap());
     }
+}
+
+#[test]
+fn of_a_day_on_which_the_event_history_was_not_looked_through() {
+    let calendar = Calendar { account: ACCOUNT.to_owned(), hour: 7 };
+    let now = at("2026-03-03T07:05:00Z");
+    let due = calendar.due(now);
+    let span = |from: &str, to: &str| Span { from: at(from), to: at(to) };
+    let told = |history: Vec<Trouble>| {
+        let mut tally = Tally::new(&due[0], &calendar.account);
+        tally.history = history;
+        tally.alert(&Settings::default(), now)
+    };
+    assert!(told(Vec::new()).is_none());
+    let left = Trouble::Left(
+        "PutRule in us-east-1".to_owned(),
+        span("2026-03-01T22:23:00Z", "2026-03-02T11:00:00Z"),
+    );
+    // That is said, and is no alarm: the next run goes on.
+    let crowded = told(vec![left.clone()]).unwrap();
+    assert!(crowded.subject.starts_with("[INFORMATIONAL]"), "{}", crowded.subject);
+    let lost = span("2026-02-20T04:23:00Z", "2026-02-24T04:23:00Z");
+    let all = vec![
+        Trouble::Silent("CreateUser in us-east-1".to_owned(), at("2026-03-01T04:23:00Z")),
+        left,
+        Trouble::Lost("root in us-east-1".to_owned(), lost),
+    ];
+    snapshot("report-daily-history", &told(all).unwrap());
+    let never = told(vec![Trouble::Never(at("2026-03-01T05:00:00Z"))]).unwrap();
+    assert!(never.subject.starts_with("[HIGH]"), "{}", never.subject);
+    assert!(
+        never.text.contains("no run has looked at anything since 2026-03-01T05:00:00Z"),
+        "{}",
+        never.text
+    );
 }
 
 const ACCOUNT: &str = keepwatch_rules::testing::ACCOUNT;

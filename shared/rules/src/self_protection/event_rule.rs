@@ -40,8 +40,8 @@ declare_rule! {
 }
 
 /// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
-/// a sweep for `notify`, a heartbeat, or a sentence about the owner's key for the operations topic. `tests/template` holds
-/// the template to it.
+/// a sweep for `notify`, a run for `scan`, a heartbeat, or a sentence about the owner's key for the operations topic.
+/// `tests/template` holds the template to it.
 fn is_templates(
     record: &Record<'_>,
     cx: &Cx<'_>,
@@ -64,10 +64,11 @@ fn is_templates(
     };
     let given = |key: &str| value_at(target, &[key]).is_some_and(|value| !value.is_null());
     let (whole, to_queue) = (!given("inputPath") && !given("inputTransformer"), leads("IntakeQueue", "sqs"));
-    let notify = record.arn("lambda", &format!("function:{stack}-notify"));
+    let function = |name: &str| text == record.arn("lambda", &format!("function:{stack}-{name}"));
     let (place, own) = match rule.strip_prefix(stack) {
         Some("-heartbeat") => (to_queue, whole && deployed),
-        Some("-sweep") => (text == notify, whole && !given("input")),
+        Some("-sweep") => (function("notify"), whole && !given("input")),
+        Some("-scan") => (function("scan"), whole && !given("input")),
         Some("-key-touched") => (leads("OpsTopic", "sns"), given("inputTransformer") && deployed),
         _ => (to_queue, whole && !given("input")),
     };
@@ -82,7 +83,7 @@ const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 const WITH_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
 
 /// The ids of the template's targets. A target of one of these takes the place of the template's.
-const OWN_IDS: [&str; 3] = ["intake", "notify", "ops"];
+const OWN_IDS: [&str; 4] = ["intake", "notify", "ops", "scan"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -355,6 +356,22 @@ mod tests {
             &events("RemoveTargets", json!({"rule": "keepwatch-root"})),
             &by_stack("events", "PutTargets", json!({"rule": "keepwatch-root", "targets": intake})),
         );
+    }
+
+    #[test]
+    fn the_clocks_call_their_own_functions() {
+        for (rule, function, other) in [("sweep", "notify", "scan"), ("scan", "scan", "notify")] {
+            let target = |function: &str| {
+                let arn = format!("arn:aws:lambda:us-east-1:111122223333:function:keepwatch-{function}");
+                events(
+                    "PutTargets",
+                    json!({"rule": format!("keepwatch-{rule}"), "targets": [{"id": "x", "arn": arn}]}),
+                )
+            };
+            let seen = observe(&EventRule, &target(function));
+            assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
+            fires_at(&EventRule, Severity::High, &target(other));
+        }
     }
 
     #[test]

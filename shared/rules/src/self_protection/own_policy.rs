@@ -12,7 +12,7 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 18] = [
+pub(crate) const EVENT_RULES: [&str; 19] = [
     "all-calls",
     "calls-1",
     "calls-10",
@@ -30,6 +30,7 @@ pub(crate) const EVENT_RULES: [&str; 18] = [
     "operator",
     "own-rules",
     "reads",
+    "scan",
     "sweep",
 ];
 
@@ -52,7 +53,7 @@ const WRITE: [&str; 7] = [
 /// The tables, and whose roles write them.
 const WRITERS: [(&str, &[&str]); 3] = [
     ("FindingsTable", &["DetectRole", "NotifyRole", "OperatorRole"]),
-    ("JournalTable", &["DetectRole", "NotifyRole"]),
+    ("JournalTable", &["DetectRole", "NotifyRole", "ScanRole"]),
     ("SettingsTable", &["OperatorRole"]),
 ];
 
@@ -115,7 +116,8 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
     let rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}")));
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
-    let roles = ["NotifyRole", "OperatorRole", "SecurityHubRole"].iter().filter_map(|id| own_arn(cx, id));
+    let roles =
+        ["NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"].iter().filter_map(|id| own_arn(cx, id));
     let senders = topics.iter().copied().chain(rules.iter().map(String::as_str)).collect();
     let taken_by = |role| own_arn(cx, role).into_iter().collect();
     let send: &'static [&'static str] = &["sqs:SendMessage"];

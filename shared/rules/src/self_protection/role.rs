@@ -62,13 +62,13 @@ impl Rule for Role {
         let mut aspect = policy.unwrap_or(event);
         let sets = ["Put", "Attach", "UpdateAssume"];
         // A stack that is only named after Keepwatch's may do with its own roles what it likes.
-        let ids = ["-DetectRole", "-NotifyRole", "-SecurityHubRole", OPERATOR];
+        let ids = ["-DetectRole", "-NotifyRole", "-ScanRole", "-SecurityHubRole", OPERATOR];
         let templates = ids.iter().any(|id| name.contains(id));
         let foreign = if templates { foreign(record, cx, name) } else { None };
         let taken = event.starts_with("Delete");
-        // The role of the function for Security Hub comes and goes with its parameter, the operator's goes when a stack is
-        // rolled back to a version without one; the others stay.
-        let may_go = ["-SecurityHubRole", OPERATOR].iter().any(|id| name.contains(id));
+        // The role of the function for Security Hub comes and goes with its parameter, the operator's and that of scan go when a
+        // stack is rolled back to a version without them; the others stay.
+        let may_go = ["-ScanRole", "-SecurityHubRole", OPERATOR].iter().any(|id| name.contains(id));
         let never = foreign.is_some() || (taken && templates && !may_go);
         let deployed = !never && deployed(record, cx)?;
         if deployed && event == "CreateRole" {
@@ -103,8 +103,8 @@ impl Rule for Role {
 type Right = (&'static str, &'static str);
 
 /// What the functions cannot do without, by the names of their roles' policies: to take an event and to write a finding, to
-/// hear of a finding and to tell it.
-const NEEDED: [(&str, &[Right]); 2] = [
+/// hear of a finding and to tell it, to find an event and to send it.
+const NEEDED: [(&str, &[Right]); 3] = [
     (
         "detect",
         &[
@@ -123,6 +123,7 @@ const NEEDED: [(&str, &[Right]); 2] = [
             ("sns:Publish", "-AlertTopic"),
         ],
     ),
+    ("scan", &[("cloudtrail:LookupEvents", ""), ("sqs:SendMessage", "-IntakeQueue")]),
 ];
 
 /// What the policy does not allow of what is needed.
@@ -320,6 +321,14 @@ mod tests {
             assert!(less.reason.starts_with("The policy does not allow sns:Publish"), "{}", less.reason);
         }
         deploys_at(&Role, Severity::High, &written(own, "dynamodb:GetItem"));
+        let asks = json!({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"});
+        let blind = json!({"roleName": "keepwatch-ScanRole-A1B2C3", "policyName": "scan", "policyDocument": policy(asks)});
+        let seen = deploys_at(&Role, Severity::High, &by_stack("iam", "PutRolePolicy", blind));
+        assert!(
+            seen.reason.starts_with("The policy does not allow cloudtrail:LookupEvents"),
+            "{}",
+            seen.reason
+        );
         let ours = json!({"roleName": role, "policyDocument": trust("lambda.amazonaws.com")});
         let seen = deploying(&Role, &by_stack("iam", "UpdateAssumeRolePolicy", ours));
         assert_eq!(seen.iter().map(|one| one.severity).max(), Some(Severity::Low));

@@ -1,0 +1,118 @@
+//! CloudTrail's event history: `LookupEvents`, JSON of version 1.1.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use keepwatch_core::history::decisive::Lookup;
+use keepwatch_core::history::progress::Span;
+use keepwatch_core::history::reconcile::{EventHistory, Page};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+
+use crate::AwsError;
+use crate::service::{Call, Service};
+
+const OPERATION: &str = "cloudtrail:LookupEvents";
+
+/// The least time from one call to the next in a region. AWS allows two a second for all of the account's callers in a region
+/// together (CloudTrail API reference, `LookupEvents`).
+const PACE: Duration = Duration::from_millis(600);
+
+/// How long a call that is throttled waits, each time; the others who are asking want their turn too.
+const PAUSES: &[Duration] = &[
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
+
+/// The most events that a page has.
+const PAGE: usize = 50;
+
+/// The history of the account at hand.
+#[derive(Debug)]
+pub struct CloudTrailHistory {
+    service: Service,
+    /// When each region may be asked next.
+    turns: Mutex<HashMap<String, Instant>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    events: Vec<Event>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    cloud_trail_event: String,
+}
+
+impl CloudTrailHistory {
+    /// The history of these credentials' account.
+    ///
+    /// # Errors
+    /// Without root certificates.
+    pub fn new(config: &SdkConfig) -> io::Result<CloudTrailHistory> {
+        let service = Service::new(config, "cloudtrail", PAUSES)?;
+        Ok(CloudTrailHistory { service, turns: Mutex::default() })
+    }
+
+    /// When this call may be made; the next one may be some time after it.
+    fn turn(&self, region: &str) -> Instant {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turns.get(region).copied().unwrap_or_else(Instant::now).max(Instant::now());
+        turns.insert(region.to_owned(), turn + PACE);
+        turn
+    }
+}
+
+impl EventHistory for CloudTrailHistory {
+    type Error = AwsError;
+
+    async fn page(
+        &self,
+        region: &str,
+        lookup: Lookup,
+        span: Span,
+        next: Option<&str>,
+    ) -> Result<Page, AwsError> {
+        let failed = |reason: String| AwsError::Call { operation: OPERATION, reason };
+        let (key, value) = lookup.attribute();
+        let mut request = json!({
+            "LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}],
+            "StartTime": seconds(span.from.millis()),
+            "EndTime": seconds(span.to.millis()),
+            "MaxResults": PAGE,
+        });
+        if let Some(next) = next {
+            request["NextToken"] = json!(next);
+        }
+        sleep_until(self.turn(region)).await;
+        let call = Call {
+            region,
+            path: "/",
+            content_type: "application/x-amz-json-1.1",
+            target: Some("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"),
+            body: &request.to_string(),
+        };
+        let text = self.service.call(call).await.map_err(|error| failed(error.to_string()))?;
+        let answer: Answer = serde_json::from_slice(&text)
+            .map_err(|error| failed(format!("the answer cannot be read: {error}")))?;
+        let events = answer.events.into_iter().map(|event| event.cloud_trail_event).collect();
+        Ok(Page { events, next: answer.next_token.filter(|token| !token.is_empty()) })
+    }
+}
+
+/// A time as the protocol writes it; events have whole seconds.
+fn seconds(millis: i64) -> i64 {
+    millis.div_euclid(1_000)
+}

@@ -1,0 +1,147 @@
+//! Calls of services of which only one operation is needed. They are JSON and are written as such; what else the SDK does for
+//! a call is here: the address, attempts, what an error answer means.
+
+use std::io;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::byte_stream::ByteStream;
+use serde::Deserialize;
+use tokio::time::{sleep, timeout};
+
+use crate::http::Http;
+use crate::signed::Signer;
+
+/// A service.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    /// What the service is called in its address and in signatures.
+    name: &'static str,
+    http: Http,
+    /// Instead of its own address.
+    endpoint: Option<String>,
+    credentials: Option<SharedCredentialsProvider>,
+    attempt_timeout: Duration,
+    /// The pauses between the attempts at a call that meets a service out of order or busy; there is one attempt more.
+    pauses: &'static [Duration],
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'c> {
+    /// Where.
+    pub(crate) region: &'c str,
+    /// The path, which begins with `/`.
+    pub(crate) path: &'c str,
+    /// `content-type`.
+    pub(crate) content_type: &'static str,
+    /// `x-amz-target`: the operation, for services that tell operations apart by it.
+    pub(crate) target: Option<&'static str>,
+    /// The body, which is JSON.
+    pub(crate) body: &'c str,
+}
+
+/// A call that brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The service is out of order, busy or did not answer, and making the call again may help.
+    #[error("{0}")]
+    Busy(String),
+    /// The service refuses it: status, code, and both with the service's own words.
+    #[error("{reason}")]
+    Refused { status: u16, code: String, reason: String },
+    /// It could not be made.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// REST services spell these names in two ways.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(default, rename = "Code", alias = "code", alias = "__type")]
+    code: String,
+    #[serde(default, rename = "Message", alias = "message")]
+    message: String,
+}
+
+impl Service {
+    /// The service of this name where the configuration points to.
+    ///
+    /// # Errors
+    /// Without root certificates.
+    pub(crate) fn new(
+        config: &SdkConfig,
+        name: &'static str,
+        pauses: &'static [Duration],
+    ) -> io::Result<Service> {
+        let attempt = config.timeout_config().and_then(|timeouts| timeouts.operation_attempt_timeout());
+        Ok(Service {
+            name,
+            http: Http::new()?,
+            endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
+            credentials: config.credentials_provider(),
+            attempt_timeout: attempt.unwrap_or(Duration::MAX),
+            pauses,
+        })
+    }
+
+    /// Makes the call, again where that may help; the body of the answer.
+    ///
+    /// # Errors
+    /// [`CallError`] of the last attempt.
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
+        let mut pauses = self.pauses.iter();
+        loop {
+            let answer = timeout(self.attempt_timeout, self.attempt(call)).await;
+            match answer.unwrap_or_else(|_| Err(CallError::Busy("no answer in time".to_owned()))) {
+                Err(CallError::Busy(reason)) => match pauses.next() {
+                    Some(pause) => sleep(*pause).await,
+                    None => return Err(CallError::Busy(reason)),
+                },
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| endpoint(self.name, call.region));
+        let url = format!("{endpoint}{}", call.path);
+        let mut headers = vec![("content-type", call.content_type)];
+        headers.extend(call.target.map(|target| ("x-amz-target", target)));
+        let credentials = self.credentials.clone();
+        let signer = Signer { credentials, region: call.region.to_owned(), service: self.name };
+        let request = signer.post(&url, &headers, call.body).await;
+        let request = request.map_err(|reason| CallError::Failed(reason.to_string()))?;
+        let response = self.http.call(request).await;
+        let mut response = response.map_err(|error| CallError::Busy(error.to_string()))?;
+        let text = ByteStream::new(response.take_body()).collect().await;
+        let text = text.map_err(|error| CallError::Busy(error.to_string()))?.to_vec();
+        if response.status().is_success() { Ok(text) } else { Err(refused(&response, &text)) }
+    }
+}
+
+fn endpoint(service: &str, region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{service}.{region}.{domain}")
+}
+
+/// What an error answer means.
+fn refused(response: &HttpResponse, text: &[u8]) -> CallError {
+    let status = response.status().as_u16();
+    let body: Refusal = serde_json::from_slice(text).unwrap_or_default();
+    let code = response.headers().get("x-amzn-errortype").unwrap_or(&body.code);
+    // Some services add an address (`InvalidInputException:http://internal.amazon.com/coral/`), some a namespace
+    // (`com.amazonaws.sqs#QueueDoesNotExist`).
+    let code = code.split(':').next().unwrap_or_default();
+    let code = code.rsplit('#').next().unwrap_or_default().to_owned();
+    let reason = format!("{status} {code}: {}", body.message);
+    let is = |part| code.contains(part);
+    if status >= 500 || status == 429 || is("Throttl") || is("TooManyRequests") || is("LimitExceeded") {
+        CallError::Busy(reason)
+    } else {
+        CallError::Refused { status, code, reason }
+    }
+}

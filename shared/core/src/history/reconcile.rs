@@ -1,0 +1,211 @@
+//! One run: each question is asked, and what nobody has heard goes into the intake queue.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::error::Error;
+use std::future::Future;
+
+use keepwatch_base::time::Timestamp;
+
+use super::decisive::Lookup;
+use super::progress::{self, Looked, Span};
+use super::{heard, message};
+use crate::memory::journal::Journal;
+
+/// How many pages one question may take before the others have had their turn. A page has fifty events.
+const PAGES: usize = 40;
+
+/// One page of the history, the latest event first (CloudTrail API reference, `LookupEvents`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// `CloudTrailEvent` of each event.
+    pub events: Vec<String>,
+    /// `NextToken`, if there are more.
+    pub next: Option<String>,
+}
+
+/// Where CloudTrail's event history is read.
+pub trait EventHistory {
+    /// What can go wrong.
+    type Error: Error;
+
+    /// Reads a page; `next` is the token that the page before it had. Waits as the service asks for.
+    fn page(
+        &self,
+        region: &str,
+        lookup: Lookup,
+        span: Span,
+        next: Option<&str>,
+    ) -> impl Future<Output = Result<Page, Self::Error>> + Send;
+}
+
+/// Where messages for `detect` go.
+pub trait MessageQueue {
+    /// What can go wrong.
+    type Error: Error;
+
+    /// Sends a message.
+    fn send(&self, message: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Everything that a run needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Reconciler<'a, H, Q, J> {
+    /// The history.
+    pub history: &'a H,
+    /// The queue.
+    pub queue: &'a Q,
+    /// What is remembered.
+    pub journal: &'a J,
+    /// The regions that are watched.
+    pub regions: &'a [String],
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Pages read.
+    pub pages: usize,
+    /// Decisive events found.
+    pub found: usize,
+    /// Ids of those that nobody had heard, and that were sent.
+    pub sent: BTreeSet<String>,
+    /// What the run had no time for; the next goes on there.
+    pub left: Vec<String>,
+    /// What went wrong, with the question it went wrong with.
+    pub failures: Vec<String>,
+}
+
+/// One turn of a question.
+struct Turn<'a> {
+    region: &'a str,
+    lookup: Lookup,
+    name: String,
+    /// How the question stands.
+    looked: Looked,
+    /// Whether it is about what an earlier turn had to leave.
+    rest: bool,
+}
+
+impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
+    /// Asks every question in every region, those first that have waited longest, until all is looked at or the deadline
+    /// has come. A question that fails does not stop the others; what it had not finished is looked at by the next run.
+    pub async fn run(&self, clock: impl Fn() -> Timestamp, deadline: Timestamp) -> Reconciled {
+        let mut done = Reconciled::default();
+        // Region by region for each question, because each region has a rate of its own.
+        let questions =
+            Lookup::all().flat_map(|lookup| self.regions.iter().map(move |region| (lookup, region)));
+        let questions: Vec<(Lookup, &String)> = questions.collect();
+        let names: Vec<String> =
+            questions.iter().map(|(lookup, region)| progress::name(region, *lookup)).collect();
+        let stands = match progress::begin(self.journal, &names, clock()).await {
+            Ok(stands) => stands,
+            Err(reason) => {
+                done.failures.push(reason);
+                return done;
+            }
+        };
+        let mut turns: Vec<Turn<'_>> = questions
+            .into_iter()
+            .zip(names)
+            .zip(stands)
+            .map(|(((lookup, region), name), looked)| Turn { region, lookup, name, looked, rest: false })
+            .collect();
+        turns.sort_by_key(|turn| turn.looked.until);
+        let mut turns = VecDeque::from(turns);
+        while let Some(turn) = turns.pop_front() {
+            if clock() >= deadline {
+                done.left.push(turn.name);
+                continue;
+            }
+            match self.take(&turn, &clock, deadline, &mut done).await {
+                Ok(looked) if looked.left.is_some() => turns.push_back(Turn { looked, rest: true, ..turn }),
+                Ok(_) => {}
+                Err(reason) => done.failures.push(format!("{}: {reason}", turn.name)),
+            }
+        }
+        done
+    }
+
+    /// One turn: what is new, or what was left. How the question stands then, which is noted.
+    async fn take(
+        &self,
+        turn: &Turn<'_>,
+        clock: &impl Fn() -> Timestamp,
+        deadline: Timestamp,
+        done: &mut Reconciled,
+    ) -> Result<Looked, String> {
+        let now = clock();
+        let looked = match turn.looked.left.filter(|_| turn.rest) {
+            Some(left) => {
+                let to = self.walk(turn, left, clock, deadline, done).await?;
+                Looked { left: to.map(|to| Span { to, ..left }), ..turn.looked.clone() }
+            }
+            None => {
+                let (span, mut looked) = turn.looked.next(now);
+                if let Some(to) = self.walk(turn, span, clock, deadline, done).await? {
+                    looked.cut(span, to);
+                }
+                looked
+            }
+        };
+        progress::note(self.journal, &turn.name, &looked, now).await?;
+        Ok(looked)
+    }
+
+    /// Reads a part of the history from its end to its beginning. Where it stopped, if it did before.
+    async fn walk(
+        &self,
+        turn: &Turn<'_>,
+        span: Span,
+        clock: &impl Fn() -> Timestamp,
+        deadline: Timestamp,
+        done: &mut Reconciled,
+    ) -> Result<Option<Timestamp>, String> {
+        let mut next: Option<String> = None;
+        let mut back = span.to;
+        for _ in 0..PAGES {
+            let page = self.history.page(turn.region, turn.lookup, span, next.as_deref()).await;
+            let page = page.map_err(|error| error.to_string())?;
+            done.pages += 1;
+            for event in &page.events {
+                match message::read(event) {
+                    Ok(read) => {
+                        back = back.min(read.time.unwrap_or(back));
+                        self.tell(read.found, done).await?;
+                    }
+                    // It stops nothing else, and it would be no other the next time.
+                    Err(error) => done.failures.push(format!("{}: {error}", turn.name)),
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(None);
+            }
+            if clock() >= deadline {
+                break;
+            }
+        }
+        // Of the second in which it stopped there may be more; and it always comes a second further.
+        let second = std::time::Duration::from_secs(1);
+        Ok(Some(back.min(span.to.minus(second))).filter(|back| *back >= span.from))
+    }
+
+    /// Sends what was not heard.
+    async fn tell(&self, found: Option<message::Found>, done: &mut Reconciled) -> Result<(), String> {
+        let Some(found) = found else { return Ok(()) };
+        done.found += 1;
+        // A sign-in of root is found by its name and by root's.
+        if done.sent.contains(&found.event_id) {
+            return Ok(());
+        }
+        let heard = heard::is_noted(self.journal, &found.heard).await;
+        if !heard.map_err(|error| error.to_string())? {
+            self.queue.send(&found.message).await.map_err(|error| error.to_string())?;
+            done.sent.insert(found.event_id);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,377 @@
+//! Runs over a history, a queue and a journal in memory, with a clock that each page moves on.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::event::Event;
+use crate::memory::journal::Entry;
+
+/// Nothing here ever waits.
+fn done<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future waits"),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("AccessDeniedException: no")]
+struct Refused;
+
+/// An account: its history, its clock, its queue and its journal.
+#[derive(Default)]
+struct World {
+    /// Time, name and record of each event, the latest first.
+    events: Vec<(i64, String, String)>,
+    refused: Mutex<BTreeSet<&'static str>>,
+    asked: Mutex<Vec<(String, &'static str, Span)>>,
+    clock: AtomicI64,
+    sent: Mutex<Vec<String>>,
+    journal: Mutex<BTreeMap<String, (Value, u64)>>,
+}
+
+const START: i64 = 1_772_366_400_000;
+const DAY: i64 = 86_400_000;
+
+impl World {
+    fn of(events: impl IntoIterator<Item = (i64, &'static str, String)>) -> World {
+        let source =
+            |name: &str| if name == "PutRule" { "events.amazonaws.com" } else { "iam.amazonaws.com" };
+        let record = |(second, name, id): (i64, &'static str, String)| {
+            let time = Timestamp::from_millis(START + second * 1_000);
+            let record = json!({
+                "eventID": id, "eventName": name, "eventSource": source(name), "eventTime": time,
+            });
+            (time.millis(), name.to_owned(), record.to_string())
+        };
+        let mut events: Vec<_> = events.into_iter().map(record).collect();
+        events.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
+        World { events, clock: AtomicI64::new(START), ..World::default() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+    }
+
+    fn pass(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// A run that may read so many pages, one a second.
+    fn run_for(&self, seconds: u64) -> Reconciled {
+        let regions = ["us-east-1".to_owned()];
+        let run = Reconciler { history: self, queue: self, journal: self, regions: &regions };
+        done(run.run(|| self.now(), self.now().plus(Duration::from_secs(seconds))))
+    }
+
+    fn run(&self) -> Reconciled {
+        self.run_for(600)
+    }
+
+    /// What `detect` does with the messages: it judges each and notes it.
+    fn judge(&self) -> Vec<String> {
+        let sent = std::mem::take(&mut *self.sent.lock().unwrap());
+        let judge = |message: String| {
+            let event = Event::parse(&message).unwrap();
+            done(heard::note(self, &event, self.now())).unwrap();
+            event.occurrence_id()
+        };
+        sent.into_iter().map(judge).collect()
+    }
+}
+
+impl EventHistory for World {
+    type Error = Refused;
+
+    async fn page(
+        &self,
+        region: &str,
+        lookup: Lookup,
+        span: Span,
+        next: Option<&str>,
+    ) -> Result<Page, Refused> {
+        self.pass(1_000);
+        self.asked.lock().unwrap().push((region.to_owned(), lookup.name(), span));
+        if self.refused.lock().unwrap().contains(lookup.name()) {
+            return Err(Refused);
+        }
+        let fits = |(time, name, _): &&(i64, String, String)| {
+            name == lookup.name() && (span.from.millis()..=span.to.millis()).contains(time)
+        };
+        let all: Vec<&String> = self.events.iter().filter(fits).map(|(.., record)| record).collect();
+        let from = next.map_or(0, |next| next.parse().unwrap());
+        let to = all.len().min(from + 50);
+        Ok(Page {
+            events: all[from..to].iter().map(|record| (*record).clone()).collect(),
+            next: (to < all.len()).then(|| to.to_string()),
+        })
+    }
+}
+
+impl MessageQueue for World {
+    type Error = Refused;
+
+    async fn send(&self, message: &str) -> Result<(), Refused> {
+        if self.refused.lock().unwrap().contains("messages") {
+            return Err(Refused);
+        }
+        self.sent.lock().unwrap().push(message.to_owned());
+        Ok(())
+    }
+}
+
+impl Journal for World {
+    type Error = Infallible;
+
+    async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Infallible> {
+        let entry = self.journal.lock().unwrap().get(key).cloned();
+        Ok(entry.map(|(value, version)| Entry { value: serde_json::from_value(value).unwrap(), version }))
+    }
+
+    async fn write<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        value: &T,
+        expected: Option<u64>,
+        _: Timestamp,
+    ) -> Result<bool, Infallible> {
+        let mut journal = self.journal.lock().unwrap();
+        if journal.get(key).map(|(_, version)| *version) != expected {
+            return Ok(false);
+        }
+        journal.insert(key.to_owned(), (serde_json::to_value(value).unwrap(), expected.unwrap_or(0) + 1));
+        Ok(true)
+    }
+
+    async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn counts(&self, _: &str) -> Result<BTreeMap<String, u64>, Infallible> {
+        Ok(BTreeMap::new())
+    }
+}
+
+/// Events of one name, a second apart, the last of them now.
+fn many(name: &'static str, count: i64) -> impl Iterator<Item = (i64, &'static str, String)> {
+    (0..count).map(move |i| (-i, name, format!("{name}-{i}")))
+}
+
+#[test]
+fn what_was_lost_is_sent_and_what_was_heard_is_not() {
+    let world = World::of([(-60, "CreateUser", "lost".to_owned()), (-90, "CreateUser", "heard".to_owned())]);
+    let (.., heard) = &world.events[1];
+    done(heard::note(&world, &Event::parse(heard).unwrap(), world.now())).unwrap();
+    let run = world.run();
+    assert_eq!((run.found, run.sent.len(), run.failures, run.left), (2, 1, vec![], vec![]));
+    assert_eq!(world.judge(), ["lost"]);
+    // Every question was asked, once.
+    assert_eq!(run.pages, Lookup::all().count());
+    // The next run looks at it again, and sends nothing.
+    world.pass(3_600_000);
+    assert_eq!((world.run().found, world.judge()), (2, vec![]));
+}
+
+#[test]
+fn a_forged_message_with_its_id_does_not_hide_an_event() {
+    let world = World::of([(-60, "CreateUser", "real".to_owned())]);
+    let (.., real) = &world.events[0];
+    for (says, instead) in
+        [("CreateUser", "CreateRole"), ("\"eventID\"", "\"errorCode\":\"AccessDenied\",\"eventID\"")]
+    {
+        let forged = real.replacen(says, instead, 1);
+        done(heard::note(&world, &Event::parse(&forged).unwrap(), world.now())).unwrap();
+    }
+    world.run();
+    assert_eq!(world.judge(), ["real"]);
+}
+
+#[test]
+fn calls_of_that_name_at_other_services_are_not_sent() {
+    // The history of this world has every name but PutRule at IAM.
+    let world = World::of([(-60, "DisableRule", "x".to_owned())]);
+    assert_eq!(world.run().found, 0);
+}
+
+#[test]
+fn pages_are_followed_to_the_end() {
+    let world = World::of(many("PutRule", 130));
+    let run = world.run();
+    assert_eq!((run.found, run.sent.len()), (130, 130));
+    assert_eq!(run.pages, Lookup::all().count() + 2);
+}
+
+#[test]
+fn more_than_one_turns_worth_waits_until_the_others_had_theirs() {
+    let world = World::of(many("PutRule", 5_000).chain([(-5, "CreateUser", "quick".to_owned())]));
+    let run = world.run();
+    assert_eq!(run.left, [""; 0]);
+    let asked = world.asked.lock().unwrap();
+    let last_of = |wanted: &str| asked.iter().rposition(|(_, name, _)| *name == wanted).unwrap();
+    assert!(last_of("PutRule") > last_of("CreateUser"));
+    drop(asked);
+    assert_eq!(world.judge().into_iter().collect::<BTreeSet<_>>().len(), 5_001);
+}
+
+#[test]
+fn what_a_run_has_no_time_for_the_next_goes_on_with() {
+    let world = World::of(many("PutRule", 4_000));
+    let questions = Lookup::all().count();
+    // Enough for every question and for half of the events.
+    let run = world.run_for(questions as u64 + 40);
+    assert_eq!(run.left, ["PutRule in us-east-1"]);
+    let told = done(progress::troubles(&world, world.now())).unwrap();
+    assert!(
+        matches!(&told[..], [progress::Trouble::Left(name, _)] if name == "PutRule in us-east-1"),
+        "{told:?}"
+    );
+    let mut judged: BTreeSet<String> = world.judge().into_iter().collect();
+    assert!((1_900..2_200).contains(&judged.len()), "{}", judged.len());
+    world.pass(DAY);
+    assert_eq!(world.run().left, [""; 0]);
+    judged.extend(world.judge());
+    assert_eq!(judged.len(), 4_000);
+    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+}
+
+#[test]
+fn without_time_the_questions_that_waited_longest_come_first() {
+    let world = World::of([]);
+    let half = Lookup::all().count() / 2;
+    assert_eq!(world.run_for(half as u64).left.len(), Lookup::all().count() - half);
+    let first: BTreeSet<&str> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    world.run_for(half as u64);
+    let second: BTreeSet<&str> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    assert!(first.is_disjoint(&second), "{first:?} {second:?}");
+}
+
+#[test]
+fn a_refused_question_is_said_and_stops_no_other_and_nothing_of_it_is_skipped() {
+    let world = World::of([(-60, "CreateUser", "a".to_owned()), (-60, "CreateRole", "b".to_owned())]);
+    world.refused.lock().unwrap().insert("CreateUser");
+    let run = world.run();
+    assert_eq!(run.failures, ["CreateUser in us-east-1: AccessDeniedException: no"]);
+    assert_eq!(world.judge(), ["b"]);
+    // Eighteen hours later it is allowed again: the question goes back to where it was last answered.
+    world.refused.lock().unwrap().clear();
+    world.pass(3 * DAY / 4);
+    assert_eq!(world.run().failures, [""; 0]);
+    assert_eq!(world.judge(), ["a"]);
+}
+
+#[test]
+fn an_event_that_the_queue_does_not_take_is_sent_by_a_later_run() {
+    let world = World::of([(-60, "CreateUser", "a".to_owned()), (-90, "CreateRole", "b".to_owned())]);
+    world.refused.lock().unwrap().insert("messages");
+    assert_eq!(world.run().failures.len(), 2);
+    world.refused.lock().unwrap().clear();
+    assert_eq!(world.run().failures, [""; 0]);
+    assert_eq!(world.judge().into_iter().collect::<BTreeSet<_>>().len(), 2);
+}
+
+#[test]
+fn a_question_that_keeps_failing_is_told() {
+    let world = World::of([]);
+    world.run();
+    world.refused.lock().unwrap().insert("CreateUser");
+    for _ in 0..2 {
+        world.pass(DAY);
+        world.run();
+    }
+    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    world.pass(DAY / 24 * 2);
+    let told = done(progress::troubles(&world, world.now())).unwrap();
+    assert!(
+        matches!(&told[..], [progress::Trouble::Silent(name, _)] if name == "CreateUser in us-east-1"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_unreadable_record_is_said_and_the_others_are_sent() {
+    struct Odd(World);
+    impl EventHistory for Odd {
+        type Error = Refused;
+        async fn page(
+            &self,
+            at: &str,
+            lookup: Lookup,
+            span: Span,
+            next: Option<&str>,
+        ) -> Result<Page, Refused> {
+            let mut page = self.0.page(at, lookup, span, next).await?;
+            if lookup == Lookup::Call("CreateUser") {
+                page.events.insert(0, "{".to_owned());
+            }
+            Ok(page)
+        }
+    }
+    let odd = Odd(World::of([(-60, "CreateUser", "a".to_owned())]));
+    let regions = ["us-east-1".to_owned()];
+    let run = Reconciler { history: &odd, queue: &odd.0, journal: &odd.0, regions: &regions };
+    let run = done(run.run(|| odd.0.now(), odd.0.now().plus(Duration::from_secs(600))));
+    assert_eq!(run.failures.len(), 1);
+    assert!(
+        run.failures[0].starts_with("CreateUser in us-east-1: this is not an event"),
+        "{:?}",
+        run.failures
+    );
+    assert_eq!(odd.0.judge(), ["a"]);
+}
+
+#[test]
+fn each_region_is_asked() {
+    let world = World::of([]);
+    let regions = ["us-east-1".to_owned(), "eu-central-1".to_owned()];
+    let run = Reconciler { history: &world, queue: &world, journal: &world, regions: &regions };
+    let run = done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))));
+    assert_eq!(run.pages, 2 * Lookup::all().count());
+    let asked = world.asked.lock().unwrap();
+    assert_eq!(asked.iter().filter(|(region, ..)| region == "eu-central-1").count(), Lookup::all().count());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// However short the runs are and whichever questions fail for a while, in the end each event has been judged.
+    #[test]
+    fn nothing_within_a_week_is_skipped(
+        runs in prop::collection::vec((1_u64..120, any::<bool>()), 1..5),
+        events in prop::collection::vec(0_i64..80_000, 1..300),
+        crowd in 0_i64..2_500,
+    ) {
+        let some = events.iter().enumerate().map(|(i, ago)| (-ago, "CreateUser", format!("e{i}")));
+        let world = World::of(some.chain(many("PutRule", crowd)));
+        let judged = Cell::new(BTreeSet::new());
+        let judge = || {
+            let mut all = judged.take();
+            all.extend(world.judge());
+            judged.set(all);
+        };
+        for (seconds, refused) in runs {
+            *world.refused.lock().unwrap() = refused.then_some("CreateUser").into_iter().collect();
+            world.run_for(seconds);
+            judge();
+            world.pass(DAY / 8);
+        }
+        world.refused.lock().unwrap().clear();
+        for _ in 0..6 {
+            world.run();
+            judge();
+        }
+        prop_assert_eq!(judged.take().len(), events.len() + usize::try_from(crowd).unwrap());
+    }
+}

@@ -1,0 +1,213 @@
+//! The compiled `scan`: from an event history that runs in the test to the intake queue, and on to the compiled `detect` and
+//! `notify`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keepwatch_base::time::Timestamp;
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, QUEUE};
+use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, user_call};
+use keepwatch_tests::function::{Function, binary};
+use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use serde_json::{Value, json};
+
+fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
+    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
+    let all = [&[("AWS_ENDPOINT_URL", aws.endpoint()), ("JOURNAL_TABLE", "journal")], settings].concat();
+    Function::start(&binary, &all, Stdio::inherit()).unwrap()
+}
+
+fn scan(aws: &AwsStub) -> Function {
+    start("scan", aws, &[("INTAKE_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")])
+}
+
+fn detect(aws: &AwsStub) -> Function {
+    start(
+        "detect",
+        aws,
+        &[("FINDINGS_TABLE", FINDINGS), ("SETTINGS_TABLE", "settings"), ("STACK_NAME", "keepwatch")],
+    )
+}
+
+fn notify(aws: &AwsStub) -> Function {
+    let settings = [
+        ("FINDINGS_TABLE", FINDINGS),
+        ("SETTINGS_TABLE", "settings"),
+        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+        ("REPORT_HOUR", "7"),
+        ("MAIL_WINDOW_MINUTES", "10"),
+    ];
+    start("notify", aws, &settings)
+}
+
+fn subjects(aws: &AwsStub) -> Vec<String> {
+    aws.published().into_iter().filter_map(|mut message| message.remove("Subject")).collect()
+}
+
+/// What the clock calls it with.
+const CLOCK: &str = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
+
+/// One run; why it failed, if it did.
+fn run(scan: &Function) -> Result<(), String> {
+    match scan.invoke(CLOCK).expect("the function did not answer").outcome {
+        Outcome::Response(_) => Ok(()),
+        Outcome::Error(reason) => Err(reason),
+    }
+}
+
+/// Hands messages to `detect`, which must take them all.
+fn judge(detect: &Function, messages: &[String]) {
+    let messages: Vec<(&str, &str)> = messages.iter().map(|message| ("m", message.as_str())).collect();
+    let reply = detect.invoke(&sqs_batch(&messages)).expect("the function did not answer");
+    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
+    assert_eq!(text, r#"{"batchItemFailures":[]}"#);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
+fn minutes_ago(minutes: i64) -> String {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    Timestamp::from_millis(now / 1_000 * 1_000 - minutes * 60_000).to_string()
+}
+
+/// The message that EventBridge makes of a call so many minutes ago.
+fn ago(minutes: i64, message: &str) -> String {
+    let mut message: Value = serde_json::from_str(message).unwrap();
+    message["detail"]["eventTime"] = json!(minutes_ago(minutes));
+    message.to_string()
+}
+
+/// The call is in the event history.
+fn remember(aws: &AwsStub, message: &str) {
+    aws.remember(&serde_json::from_str::<Value>(message).unwrap()["detail"]);
+}
+
+const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+fn attach(event_id: &str, minutes: i64, name: &str) -> String {
+    let request = json!({"userName": "bob", "policyArn": ADMIN});
+    ago(minutes, &user_call("iam", name, event_id, request))
+}
+
+/// The finding that bob is an administrator: its id and an attribute.
+fn administrator(aws: &AwsStub, attribute: &str) -> (String, String) {
+    let items = aws.items();
+    let (id, item) =
+        items.iter().find(|(id, _)| id.starts_with("admin-managed-policy-attached-")).expect("it");
+    let value = item[attribute].as_object().unwrap().values().next().unwrap();
+    (id.clone(), value.as_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_once() {
+    let aws = AwsStub::http().unwrap();
+    let (scan, detect) = (scan(&aws), detect(&aws));
+    let heard = ago(50, &root_sign_in(ACCOUNT, "heard"));
+    judge(&detect, std::slice::from_ref(&heard));
+    let lost = attach("lost", 40, "AttachUserPolicy");
+    for event in [&heard, &lost] {
+        remember(&aws, event);
+    }
+    run(&scan).unwrap();
+    let found = aws.take_messages();
+    let [message] = &found[..] else { panic!("one message is expected: {found:?}") };
+    assert!(message.contains("\"lost\""), "{message}");
+    judge(&detect, &found);
+    let (id, severity) = administrator(&aws, "severity");
+    assert_eq!(severity, "CRITICAL");
+    // The mail.
+    notify(&aws).invoke(&stream_batch(&[("1", &id)])).expect("the function did not answer");
+    assert!(subjects(&aws).iter().any(|subject| subject.contains("bob")), "{:?}", subjects(&aws));
+    // The next day nobody is told anything new, whichever way the event comes.
+    run(&scan).unwrap();
+    assert_eq!(aws.take_messages(), [""; 0]);
+    judge(&detect, &[lost, heard]);
+    for item in aws.items().into_values() {
+        assert_eq!(item["occurrences"]["N"], "1", "{item:?}");
+    }
+}
+
+#[test]
+fn a_late_event_neither_reopens_nor_closes_what_a_newer_one_settled() {
+    let aws = AwsStub::http().unwrap();
+    let (scan, detect) = (scan(&aws), detect(&aws));
+    // The grant was lost, and that it was taken away again was heard.
+    judge(&detect, &[attach("taken", 30, "DetachUserPolicy")]);
+    remember(&aws, &attach("given", 60, "AttachUserPolicy"));
+    run(&scan).unwrap();
+    let late = aws.take_messages();
+    assert_eq!(late.len(), 1);
+    judge(&detect, &late);
+    assert_eq!(administrator(&aws, "status").1, "RESOLVED");
+    // An administrator for half an hour is told all the same.
+    assert_eq!(administrator(&aws, "alert_state").1, "PENDING");
+    // It is given again, and then the news of an earlier end comes late.
+    judge(&detect, &[attach("again", 10, "AttachUserPolicy")]);
+    judge(&detect, &[attach("earlier", 20, "DetachUserPolicy")]);
+    assert_eq!(administrator(&aws, "status").1, "NEW");
+}
+
+#[test]
+fn throttling_is_waited_out_and_pages_are_followed() {
+    let aws = AwsStub::http().unwrap();
+    for i in 0..120 {
+        let request = json!({"userName": format!("user-{i}")});
+        remember(&aws, &ago(60 + i, &user_call("iam", "CreateUser", &format!("e{i}"), request)));
+    }
+    aws.throttle_lookups(2);
+    run(&scan(&aws)).unwrap();
+    assert_eq!(aws.take_messages().len(), 120);
+}
+
+#[test]
+fn what_is_refused_is_said_and_does_not_stop_the_rest() {
+    let aws = AwsStub::http().unwrap();
+    let scan = scan(&aws);
+    remember(&aws, &ago(60, &user_call("iam", "CreateUser", "hidden", json!({"userName": "x"}))));
+    remember(&aws, &ago(60, &root_sign_in(ACCOUNT, "seen")));
+    aws.refuse_lookup("CreateUser");
+    let reason = run(&scan).unwrap_err();
+    assert!(
+        reason.contains("CreateUser in us-east-1: cloudtrail:LookupEvents: 400 AccessDeniedException"),
+        "{reason}"
+    );
+    // It was found twice, by its name and by root's.
+    let found = aws.take_messages();
+    assert!(found.len() == 1 && found[0].contains("\"seen\""), "{found:?}");
+    judge(&detect(&aws), &found);
+    aws.allow_lookups();
+    run(&scan).unwrap();
+    let found = aws.take_messages();
+    assert!(found.len() == 1 && found[0].contains("\"hidden\""), "{found:?}");
+}
+
+#[test]
+fn runs_that_do_not_come_are_told_by_the_daily_mail() {
+    let told = |hours: i64| {
+        let aws = AwsStub::http().unwrap();
+        let since = json!({"M": {"since": {"S": minutes_ago(hours * 60)}, "looked": {"M": {}}}});
+        let row = json!({"entry": {"S": "event history"}, "version": {"N": "1"}, "kept": since});
+        aws.put("journal", "event history", row.as_object().unwrap().clone());
+        notify(&aws).invoke(CLOCK).expect("the function did not answer");
+        subjects(&aws)
+            .iter()
+            .any(|subject| subject.contains("does not look through all of the event history"))
+    };
+    assert!(told(50));
+    assert!(!told(40));
+}
+
+#[test]
+fn a_missing_setting_is_named() {
+    let aws = AwsStub::http().unwrap();
+    let binary = binary("scan").unwrap();
+    let all = [("JOURNAL_TABLE", "journal"), ("INTAKE_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
+    for (missing, _) in all {
+        let mut settings = vec![("AWS_ENDPOINT_URL", aws.endpoint())];
+        settings.extend(all.into_iter().filter(|(name, _)| *name != missing));
+        let mut function = Function::start(&binary, &settings, Stdio::piped()).unwrap();
+        let (status, text) = function.ended().unwrap().expect("it must not start");
+        assert!(!status.success() && text.contains(&format!("{missing} is not set")), "{text}");
+    }
+}
