@@ -272,7 +272,7 @@ fn forgets(record: &Record<'_>) -> bool {
 fn enables(record: &Record<'_>) -> bool {
     let known =
         |name: &String| ["uuid", "functionname", "enabled"].contains(&name.to_ascii_lowercase().as_str());
-    record.request().as_object().is_some_and(|request| request.keys().all(|name| known(name)))
+    record.request().as_object().is_some_and(|request| request.keys().all(known))
 }
 
 /// The template's functions, by what follows the stack's name.
