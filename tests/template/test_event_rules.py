@@ -115,15 +115,14 @@ def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(st
     assert optional == {"-own-rules", "-key-touched"}
 
 
-def test_no_role_or_topic_of_the_stack_denies_anything_but_calls_without_tls(stack):
-    """The rules on Keepwatch itself take every other denial there for tampering, CloudFormation's too.
+def test_no_role_of_the_stack_denies_anything(stack):
+    """The rules on Keepwatch itself take every denial there for tampering, CloudFormation's too.
 
-    What the policies of its queues and tables deny is in test_resource_policies.py.
+    What the policies of its queues, tables and topics deny is in test_resource_policies.py.
     """
-    for name in (name for kind in ["AWS::IAM::Role", "AWS::SNS::TopicPolicy"] for name in stack.of_type(kind)):
+    for name in stack.of_type("AWS::IAM::Role"):
         for statement in stack.statements(name):
-            if statement["Effect"] == "Deny":
-                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name
+            assert statement["Effect"] == "Allow", name
     for name, role in stack.of_type("AWS::IAM::Role").items():
         assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role["Properties"].keys(), name
     for name, function in stack.of_type("AWS::Lambda::Function").items():

@@ -1,5 +1,5 @@
 //! Judges policies for the template's tests, which are Python: what two engines say of requests, and what
-//! `self-storage-changed` says of events.
+//! `self-storage-changed` and `self-topic-changed` say of events.
 //!
 //! Reads one JSON document from standard input and writes one to standard output:
 //!
@@ -62,7 +62,10 @@ fn main() -> anyhow::Result<()> {
     serde_json::to_writer(stdout(), &answered).context("standard output")
 }
 
-/// What the rule sees in the event, when the account's state cannot be read.
+/// The rules that know the template's policies.
+const KNOWING: [&str; 2] = ["self-storage-changed", "self-topic-changed"];
+
+/// What those rules see in the event, when the account's state cannot be read.
 fn seen(told: &Told) -> anyhow::Result<Vec<[String; 2]>> {
     let config =
         Config { stack: "keepwatch".to_owned(), own_arns: told.own_arns.clone(), ..Config::default() };
@@ -71,8 +74,8 @@ fn seen(told: &Told) -> anyhow::Result<Vec<[String; 2]>> {
     let refused = |_: &_| Fact::Unavailable("AccessDenied".to_owned());
     let seen = Index::new(RULES).evaluate_answering(&event, &config, Timestamp::from_millis(0), refused);
     ensure!(seen.errors.is_empty(), "{:?}", seen.errors);
-    let of_storage = seen.observations.iter().filter(|one| one.rule.id == "self-storage-changed");
-    Ok(of_storage.map(|one| [one.severity.as_str().to_owned(), format!("{:?}", one.verdict)]).collect())
+    let knowing = seen.observations.iter().filter(|one| KNOWING.contains(&one.rule.id));
+    Ok(knowing.map(|one| [one.severity.as_str().to_owned(), format!("{:?}", one.verdict)]).collect())
 }
 
 fn ours(request: &Request) -> anyhow::Result<String> {
@@ -113,13 +116,16 @@ fn applies(statement: &Statement, request: &Request) -> anyhow::Result<bool> {
 /// A key that the request lacks meets a negated condition and no other (IAM user guide, "Condition operators").
 fn holds(condition: &Condition, context: &Map<String, Value>) -> anyhow::Result<bool> {
     let given = context.iter().find(|(key, _)| key.eq_ignore_ascii_case(&condition.key));
-    let given = given.and_then(|(_, value)| value.as_str());
+    let given = given.map(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let listed = |fits: fn(&str, &str) -> bool| {
-        given.is_some_and(|value| condition.values.iter().any(|pattern| fits(pattern, value)))
+        given.as_ref().is_some_and(|value| condition.values.iter().any(|pattern| fits(pattern, value)))
     };
     match condition.operator.as_str() {
         "ArnEquals" | "ArnLike" | "StringLike" => Ok(listed(wildcard::matches)),
-        "ArnNotEquals" => Ok(!listed(wildcard::matches)),
+        "ArnNotEquals" | "ArnNotLike" => Ok(!listed(wildcard::matches)),
+        // No request here has more than one value of a key.
+        "ForAnyValue:StringLike" => Ok(listed(wildcard::matches)),
+        "Null" => Ok(condition.values == [given.is_none().to_string()]),
         "Bool" | "StringEquals" => Ok(listed(|pattern, value| pattern == value)),
         other => bail!("the operator {other} is not known here"),
     }

@@ -1,4 +1,4 @@
-//! The policies that the template writes on its queues and tables, to know them from any other.
+//! The policies that the template writes on its queues, tables and topics, to know them from any other.
 //!
 //! They deny things, so that a policy which looks like them and spares one caller more is the way to plant events and
 //! findings unseen. They are compared whole: each statement, and each value in it. `template.yaml` says what they are for;
@@ -197,6 +197,62 @@ pub(super) fn table_differs(cx: &Cx<'_>, table: &str, policy: &Value) -> Option<
         keys: vec![("aws:PrincipalArn", writers)],
     };
     differs(policy, &[own])
+}
+
+/// The logical id in the template of the topic of this name; `None` where the template has none such.
+pub(super) fn own_topic(cx: &Cx<'_>, name: &str) -> Option<&'static str> {
+    ["AlertTopic", "OpsTopic"].into_iter().find(|id| name.starts_with(&format!("{}-{id}-", cx.config.stack)))
+}
+
+/// In what a policy on the topic of this logical id differs from the template's; `None` where it is the template's.
+pub(super) fn topic_differs(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (id, topic): (&str, &str),
+    policy: &Value,
+) -> Option<String> {
+    let notify = own_arn(cx, "NotifyRole");
+    let Some(notify) = notify.filter(|_| own_arn(cx, id) == Some(topic)) else { return Some(unknown()) };
+    let publish = |does, effect, service, operator, keys| Own {
+        does,
+        effect,
+        service,
+        actions: &["sns:Publish"],
+        resources: vec![topic],
+        operator,
+        keys,
+    };
+    let deny =
+        |does, operator, key, value| publish(does, Effect::Deny, None, operator, vec![(key, vec![value])]);
+    let tls = deny("refuse calls without TLS", "Bool", "aws:SecureTransport", "false");
+    if id == "AlertTopic" {
+        let others = "keep everybody but notify from publishing";
+        return differs(policy, &[tls, deny(others, "ArnNotEquals", "aws:PrincipalArn", notify)]);
+    }
+    let own = [
+        tls,
+        deny(
+            "keep everybody but AWS's services from publishing",
+            "Bool",
+            "aws:PrincipalIsAWSService",
+            "false",
+        ),
+        publish(
+            "let cloudwatch.amazonaws.com call sns:Publish for all that is the stack's",
+            Effect::Allow,
+            Some("cloudwatch.amazonaws.com"),
+            "StringEquals",
+            vec![("aws:SourceAccount", vec![record.account()])],
+        ),
+        publish(
+            "let events.amazonaws.com call sns:Publish for all that is the stack's",
+            Effect::Allow,
+            Some("events.amazonaws.com"),
+            "",
+            Vec::new(),
+        ),
+    ];
+    differs(policy, &own)
 }
 
 /// A missing statement is told before a strange one: a changed one is both.
