@@ -115,14 +115,11 @@ def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(st
     assert optional == {"-own-rules", "-key-touched"}
 
 
-def test_no_role_of_the_stack_denies_anything(stack):
-    """The rules on Keepwatch itself take every denial there for tampering, CloudFormation's too.
+def test_no_role_or_function_is_bounded_by_anything_else(stack):
+    """The rules on Keepwatch itself take it for tampering, CloudFormation's too.
 
-    What the policies of its queues, tables and topics deny is in test_resource_policies.py.
+    What the policies of the stack deny is in test_resource_policies.py.
     """
-    for name in stack.of_type("AWS::IAM::Role"):
-        for statement in stack.statements(name):
-            assert statement["Effect"] == "Allow", name
     for name, role in stack.of_type("AWS::IAM::Role").items():
         assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role["Properties"].keys(), name
     for name, function in stack.of_type("AWS::Lambda::Function").items():

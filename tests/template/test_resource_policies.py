@@ -254,6 +254,41 @@ def test_items_are_written_by_the_functions_and_the_operator_and_nobody_else(dep
     }
 
 
+def allowed_to_itself(deployed, name, action, resource, **context):
+    """Whether a role's own policies let it call that, by both engines."""
+    caller = callers(deployed)[name]
+    asked = {"action": action, "resource": deployed.arn(resource), "principal": caller["principal"]}
+    asked |= {"context": {**caller["context"], **context}, "policies": caller["policies"]}
+    ((ours, theirs),) = judge(requests=[asked])["requests"]
+    assert ours == theirs, "the engines disagree"
+    return ours == "Allow"
+
+
+def test_the_operator_writes_no_finding_about_keepwatch_itself(deployed):
+    """Or he could end, or plant beforehand, the finding that tells of him."""
+
+    def writes(key):
+        context = {"dynamodb:LeadingKeys": [key]}
+        return allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "FindingsTable", **context)
+
+    assert not writes("self-operator-taken-3f9a2c41d07be5a8")
+    assert writes("admin-inline-policy-3f9a2c41d07be5a8")
+    # Several keys of one request: one that is Keepwatch's is enough.
+    mixed = {"dynamodb:LeadingKeys": ["admin-inline-policy-3f9a2c41d07be5a8", "self-topic-changed-3f9a2c41d07be5a8"]}
+    assert not allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "FindingsTable", **mixed)
+    # Settings have names of another kind.
+    context = {"dynamodb:LeadingKeys": ["rule#self-operator-taken"]}
+    assert allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "SettingsTable", **context)
+
+
+def test_rules_about_keepwatch_itself_are_named_so(deployed):
+    """What the operator's role may not write is known by the name of the rule that a finding's key begins with."""
+    source = ROOT / "shared/rules/src/self_protection"
+    ids = re.findall(r'^        id: "([^"]+)"', "".join(file.read_text() for file in source.glob("*.rs")), re.MULTILINE)
+    assert len(ids) > 5
+    assert all(name.startswith("self-") for name in ids)
+
+
 OWNERS = ["administrator", "administrator role", "administrator role named like the operator", "power user", "root"]
 
 
@@ -311,7 +346,7 @@ def test_messages_are_taken_by_detect_and_dead_letters_by_the_operator(deployed)
 
 
 def test_notify_alone_publishes_alerts_and_services_alone_publish_to_operations(deployed):
-    """Nobody forges a mail with rights of his own. An event rule of somebody's can: the policy cannot tell it from ours."""
+    """Nobody forges a mail with rights of his own. An event rule of somebody's can: nothing tells it from ours."""
     rules = {who for who in callers(deployed) if who.startswith("EventBridge for")}
     assert allowed(deployed, ["sns:Publish"], TOPICS) == {
         ("NotifyRole", "sns:Publish", "AlertTopic"),
@@ -377,7 +412,7 @@ def test_aws_takes_the_policies(stack):
     assert all(len(listed(statement["Action"])) <= 7 for statement in document["Statement"])
 
 
-# --- What `self-storage-changed` and `self-topic-changed` say of these policies when somebody sets them ---
+# --- What the rules on Keepwatch itself say of these policies when somebody sets them ---
 
 
 def setting(deployed, resource, document, by_deployment):
@@ -389,6 +424,10 @@ def setting(deployed, resource, document, by_deployment):
     if resource in QUEUES:
         url = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{deployed.name(resource)}"
         call = ("sqs", "SetQueueAttributes", {"queueUrl": url, "attributes": {"Policy": text}})
+    elif resource in ROLES:
+        name = deployed.resolve(deployed.resources[resource]["Properties"]["Policies"][0]["PolicyName"])
+        request = {"roleName": deployed.name(resource), "policyName": name, "policyDocument": text}
+        call = ("iam", "PutRolePolicy", request)
     elif resource in TOPICS:
         request = {"topicArn": deployed.arn(resource), "attributeName": "Policy", "attributeValue": text}
         call = ("sns", "SetTopicAttributes", request)
@@ -433,7 +472,7 @@ def observed(deployed, resource, documents, by_deployment):
 def test_the_templates_own_policy_is_good_news(stack, resource, has_security_hub, by_deployment):
     deployed = Deployed(stack, HasSecurityHub=has_security_hub)
     (seen,) = observed(deployed, resource, [deployed.policy_of(resource)], by_deployment)
-    assert {verdict for _, verdict in seen} == {"Passing"}
+    assert {verdict for _, verdict, _ in seen} == {"Passing"}
 
 
 def lists_in(statement):
@@ -494,4 +533,30 @@ def test_the_same_with_one_thing_changed_is_tampering(deployed, resource, by_dep
     assert len(documents) > 15
     severity = "HIGH" if resource in TOPICS else "CRITICAL"
     for document, seen in zip(documents, observed(deployed, resource, documents, by_deployment), strict=True):
-        assert seen == [[severity, "Failing"]], document
+        assert [one[:2] for one in seen] == [[severity, "Failing"]], document
+
+
+@pytest.mark.parametrize("resource", ["OperatorRole"])
+def test_what_the_template_denies_a_role_is_known_and_any_other_denial_is_not(deployed, resource):
+    """`self-role-changed` says which: a denial that no deployment writes is in the reason."""
+    (own,) = deployed.policies_of_role(resource)
+    documents = [own]
+    for number, statement in enumerate(own["Statement"]):
+        if statement["Effect"] != "Deny":
+            continue
+        for path in lists_in(statement):
+            for edit in (lambda given: [*given, "arn:aws:s3:::shop"], lambda given: given[1:] or ["none"]):
+                copied = copy.deepcopy(own)
+                place = copied["Statement"][number]
+                for step in path[:-1]:
+                    place = place[step]
+                place[path[-1]] = edit(listed(place[path[-1]]))
+                documents.append(copied)
+        without = copy.deepcopy(own)
+        del without["Statement"][number]["Condition"]
+        documents.append(without)
+    assert len(documents) > 7
+    told = observed(deployed, resource, documents, True)
+    reasons = [" ".join(reason for _, _, reason in seen) for seen in told]
+    assert "denies" not in reasons[0]
+    assert all("denies" in reason for reason in reasons[1:]), reasons

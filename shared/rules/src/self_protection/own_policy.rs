@@ -1,4 +1,5 @@
-//! The policies that the template writes on its queues, tables and topics, to know them from any other.
+//! The policies that the template writes on its queues, tables and topics, and what it denies its roles, to know them from
+//! any other.
 //!
 //! They deny things, so that a policy which looks like them and spares one caller more is the way to plant events and
 //! findings unseen. They are compared whole: each statement, and each value in it. `template.yaml` says what they are for;
@@ -253,6 +254,31 @@ pub(super) fn topic_differs(
         ),
     ];
     differs(policy, &own)
+}
+
+/// Whether a statement in a role's policy of this name is what the template denies that role.
+pub(super) fn is_own_denial(cx: &Cx<'_>, policy: &str, statement: &Statement) -> bool {
+    let Some(queue) = own_arn(cx, "IntakeQueue").and_then(Arn::parse) else { return false };
+    let Arn { partition, region, account, .. } = queue;
+    let stack = &cx.config.stack;
+    let whole = statement.not_actions.is_none() && statement.not_resources.is_none();
+    let meets = |operator: &str, key: &str, values: &[&str]| {
+        statement.conditions.iter().any(|one| {
+            one.operator == operator && one.key.eq_ignore_ascii_case(key) && same(&one.values, values)
+        })
+    };
+    let findings = format!("arn:{partition}:dynamodb:{region}:{account}:table/{stack}-FindingsTable-*");
+    whole
+        && statement.effect == Effect::Deny
+        && match policy {
+            "operator" => {
+                same(&statement.actions, &WRITE)
+                    && same(&statement.resources, &[&findings])
+                    && statement.conditions.len() == 1
+                    && meets("ForAnyValue:StringLike", "dynamodb:LeadingKeys", &["self-*"])
+            }
+            _ => false,
+        }
 }
 
 /// A missing statement is told before a strange one: a changed one is both.
