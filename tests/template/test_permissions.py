@@ -100,7 +100,12 @@ ACTIONS = {
 }
 
 # What a role is denied besides; test_resource_policies.py judges it.
-DENIED = {"OperatorRole": {"NothingAboutKeepwatch"}}
+DENIED = {
+    "DetectRole": {"OwnFunctionOnly"},
+    "NotifyRole": {"OwnFunctionOnly"},
+    "SecurityHubRole": {"OwnFunctionOnly"},
+    "OperatorRole": {"NothingAboutKeepwatch"},
+}
 
 FUNCTIONS = ["DetectRole", "NotifyRole", "SecurityHubRole"]
 

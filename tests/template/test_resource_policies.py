@@ -281,6 +281,41 @@ def test_the_operator_writes_no_finding_about_keepwatch_itself(deployed):
     assert allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "SettingsTable", **context)
 
 
+OWN_CALLS = [
+    ("DetectRole", "dynamodb:PutItem", "FindingsTable"),
+    ("DetectRole", "dynamodb:UpdateItem", "JournalTable"),
+    ("DetectRole", "sqs:ReceiveMessage", "IntakeQueue"),
+    ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
+    ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
+    ("NotifyRole", "sns:Publish", "AlertTopic"),
+    ("NotifyRole", "sqs:SendMessage", "DeadLetterQueue"),
+    ("SecurityHubRole", "sqs:SendMessage", "DeadLetterQueue"),
+]
+
+
+@pytest.mark.parametrize(("name", "action", "resource"), OWN_CALLS)
+def test_a_functions_role_is_of_use_to_that_function_alone(deployed, name, action, resource):
+    """Whoever may pass the role could give it to a function of his own, in a region that nobody watches."""
+
+    def may(function):
+        context = {} if function is None else {"lambda:SourceFunctionArn": function}
+        return allowed_to_itself(deployed, name, action, resource, **context)
+
+    suffix = name.removesuffix("Role").lower()
+    own = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:keepwatch-{suffix}"
+    assert may(own)
+    assert may(f"{own}:7")  # a version of it
+    # Lambda's own calls, which read queue and stream and give up records, do not say the function.
+    assert may(None)
+    for other in [
+        own.replace("us-east-1", "eu-west-1"),
+        own.replace(ACCOUNT, OTHER_ACCOUNT),
+        f"{own}-evil",
+        f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:shop",
+    ]:
+        assert not may(other), other
+
+
 def test_rules_about_keepwatch_itself_are_named_so(deployed):
     """What the operator's role may not write is known by the name of the rule that a finding's key begins with."""
     source = ROOT / "shared/rules/src/self_protection"
@@ -536,7 +571,7 @@ def test_the_same_with_one_thing_changed_is_tampering(deployed, resource, by_dep
         assert [one[:2] for one in seen] == [[severity, "Failing"]], document
 
 
-@pytest.mark.parametrize("resource", ["OperatorRole"])
+@pytest.mark.parametrize("resource", ROLES)
 def test_what_the_template_denies_a_role_is_known_and_any_other_denial_is_not(deployed, resource):
     """`self-role-changed` says which: a denial that no deployment writes is in the reason."""
     (own,) = deployed.policies_of_role(resource)

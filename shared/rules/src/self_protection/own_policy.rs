@@ -268,9 +268,18 @@ pub(super) fn is_own_denial(cx: &Cx<'_>, policy: &str, statement: &Statement) ->
         })
     };
     let findings = format!("arn:{partition}:dynamodb:{region}:{account}:table/{stack}-FindingsTable-*");
+    let source = "lambda:SourceFunctionArn";
+    let function = format!("arn:{partition}:lambda:{region}:{account}:function:{stack}-{policy}");
     whole
         && statement.effect == Effect::Deny
         && match policy {
+            "detect" | "notify" | "securityhub" => {
+                same(&statement.actions, &["*"])
+                    && same(&statement.resources, &["*"])
+                    && statement.conditions.len() == 2
+                    && meets("Null", source, &["false"])
+                    && meets("ArnNotLike", source, &[&function, &format!("{function}:*")])
+            }
             "operator" => {
                 same(&statement.actions, &WRITE)
                     && same(&statement.resources, &[&findings])
