@@ -94,7 +94,7 @@ def test_only_aws_services_are_heard(stack):
             assert prefix.startswith("aws."), name
 
 
-def test_only_heartbeat_and_the_watch_over_a_key_send_something_else_than_the_event(stack):
+def test_only_heartbeat_and_what_the_operations_topic_is_told_send_something_else_than_the_event(stack):
     """`self-event-rule-changed` takes an input of any other rule for tampering, CloudFormation's too."""
     own_input = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}")
@@ -102,7 +102,7 @@ def test_only_heartbeat_and_the_watch_over_a_key_send_something_else_than_the_ev
         for target in rule["Properties"]["Targets"]
         if target.keys() & {"Input", "InputPath", "InputTransformer"}
     }
-    assert own_input == {"-heartbeat", "-key-touched"}
+    assert own_input == {"-heartbeat", "-key-touched", "-own-stopped", "-own-touched"}
 
 
 def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(stack):

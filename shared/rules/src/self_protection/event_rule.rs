@@ -39,7 +39,7 @@ declare_rule! {
 }
 
 /// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
-/// a sweep for `notify`, a heartbeat, or a sentence about the owner's key for the operations topic. `tests/template` holds
+/// a sweep for `notify`, a heartbeat, or a sentence for the operations topic. `tests/template` holds
 /// the template to it.
 fn is_templates(
     record: &Record<'_>,
@@ -64,7 +64,9 @@ fn is_templates(
     let (place, own) = match rule.strip_prefix(stack) {
         Some("-heartbeat") => (to_queue, whole && deployed),
         Some("-sweep") => (leads("lambda", "function:", "-notify"), whole && !given("input")),
-        Some("-key-touched") => (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed),
+        Some("-key-touched" | "-own-stopped" | "-own-touched") => {
+            (leads("sns", "", "-OpsTopic"), given("inputTransformer") && deployed)
+        }
         _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
@@ -75,7 +77,7 @@ fn is_templates(
 const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 
 /// The rules whose targets get something else than the event, which a deployment alone may set.
-const WITH_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
+const WITH_INPUT: [&str; 4] = ["-heartbeat", "-key-touched", "-own-stopped", "-own-touched"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
