@@ -390,6 +390,19 @@ mod tests {
             &by_stack("events", "PutTargets", targets("keepwatch-heartbeat", constant)),
         );
         assert_eq!(beat[0].verdict, Verdict::Passing);
+        // What the operations topic is told is a sentence, and goes nowhere else.
+        let ops = "arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3";
+        let told = |rule: &str, topic: &str| {
+            let target = json!({"id": "ops", "arn": topic, "inputTransformer": {"inputTemplate": "x"}});
+            by_stack("events", "PutTargets", targets(rule, target))
+        };
+        for rule in ["keepwatch-key-touched", "keepwatch-own-stopped", "keepwatch-own-touched"] {
+            assert_eq!(deploying(&EventRule, &told(rule, ops))[0].verdict, Verdict::Passing, "{rule}");
+            foreign_at(&EventRule, Severity::Critical, &told(rule, ops));
+            let elsewhere = "arn:aws:sns:us-east-1:111122223333:shop";
+            let led_away = deploying(&EventRule, &told(rule, elsewhere));
+            assert_eq!(led_away[0].verdict, Verdict::Failing, "{rule}");
+        }
     }
 
     #[test]
