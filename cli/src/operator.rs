@@ -37,7 +37,8 @@ pub(crate) async fn writing(config: &SdkConfig, table: &str, region: &str) -> an
     }
 }
 
-fn is_refused(error: &AwsError) -> bool {
+/// Whether AWS has refused the call to who made it.
+pub(crate) fn is_refused(error: &AwsError) -> bool {
     matches!(error, AwsError::Call { reason, .. } if reason.starts_with("AccessDenied"))
 }
 

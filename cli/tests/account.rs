@@ -531,6 +531,21 @@ fn what_is_written_is_written_as_the_operator() {
 }
 
 #[test]
+fn a_finding_about_keepwatch_itself_is_not_for_the_operator_to_change() {
+    let world = World::new("operator-self");
+    world.stub.guard(FINDINGS, OPERATOR);
+    let mut own = serde_json::to_value(&findings()[0]).unwrap();
+    let id = "self-operator-taken-3f9a2c41d07be5a8";
+    own["finding_id"] = json!(id);
+    world.put(&own);
+    for verb in ["ack", "resolve"] {
+        let text = world.told(3, &["findings", verb, id, "--by", "alice", "--note", "looking"]);
+        assert!(text.contains("a finding about Keepwatch itself cannot be changed"), "{text}");
+    }
+    assert_eq!(world.stored(id), item(&own));
+}
+
+#[test]
 fn a_stack_without_an_operator_is_written_with_the_callers_own_rights() {
     let world = World::new("no-operator");
     for command in writes(&world) {

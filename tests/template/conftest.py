@@ -27,10 +27,10 @@ class Template:
         self.resources = body["Resources"]
 
     def heard(self):
-        """The rules that hear events for detect; the others are clocks, and the watch over the owner's key."""
+        """The rules that hear events for detect; the others are clocks, and what is told to the operations topic."""
         rules = self.of_type("AWS::Events::Rule")
         heard = {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
-        return {name: rule for name, rule in heard.items() if name != "KeyTouchedRule"}
+        return {name: rule for name, rule in heard.items() if not name.endswith(("TouchedRule", "StoppedRule"))}
 
     def of_type(self, kind):
         """Resources of a type, by logical id."""

@@ -48,7 +48,7 @@ def test_what_tells_that_the_key_is_touched_depends_on_no_key_queue_or_function(
     (target,) = rule["Properties"]["Targets"]
     assert target["Arn"] == {"Ref": "OpsTopic"}
     assert "KmsMasterKeyId" not in stack.properties("OpsTopic")
-    allowed = {s["Sid"]: s for s in stack.statements("OpsTopicPolicy")}["KeyTouched"]
+    allowed = {s["Sid"]: s for s in stack.statements("OpsTopicPolicy")}["EventRules"]
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
     assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": "OpsTopic"})
 

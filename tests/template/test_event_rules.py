@@ -94,7 +94,7 @@ def test_only_aws_services_are_heard(stack):
             assert prefix.startswith("aws."), name
 
 
-def test_only_heartbeat_and_the_watch_over_a_key_send_something_else_than_the_event(stack):
+def test_only_heartbeat_and_what_the_operations_topic_is_told_send_something_else_than_the_event(stack):
     """`self-event-rule-changed` takes an input of any other rule for tampering, CloudFormation's too."""
     own_input = {
         rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}")
@@ -102,7 +102,7 @@ def test_only_heartbeat_and_the_watch_over_a_key_send_something_else_than_the_ev
         for target in rule["Properties"]["Targets"]
         if target.keys() & {"Input", "InputPath", "InputTransformer"}
     }
-    assert own_input == {"-heartbeat", "-key-touched"}
+    assert own_input == {"-heartbeat", "-key-touched", "-own-stopped", "-own-touched"}
 
 
 def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(stack):
@@ -115,15 +115,11 @@ def test_only_own_rules_and_the_watch_over_a_key_come_and_go_with_a_parameter(st
     assert optional == {"-own-rules", "-key-touched"}
 
 
-def test_no_role_or_topic_of_the_stack_denies_anything_but_calls_without_tls(stack):
-    """The rules on Keepwatch itself take every other denial there for tampering, CloudFormation's too.
+def test_no_role_or_function_is_bounded_by_anything_else(stack):
+    """The rules on Keepwatch itself take it for tampering, CloudFormation's too.
 
-    What the policies of its queues and tables deny is in test_resource_policies.py.
+    What the policies of the stack deny is in test_resource_policies.py.
     """
-    for name in (name for kind in ["AWS::IAM::Role", "AWS::SNS::TopicPolicy"] for name in stack.of_type(kind)):
-        for statement in stack.statements(name):
-            if statement["Effect"] == "Deny":
-                assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, name
     for name, role in stack.of_type("AWS::IAM::Role").items():
         assert not {"ManagedPolicyArns", "PermissionsBoundary"} & role["Properties"].keys(), name
     for name, function in stack.of_type("AWS::Lambda::Function").items():

@@ -108,6 +108,15 @@ ACTIONS = {
     },
 }
 
+# What a role is denied besides; test_resource_policies.py judges it.
+DENIED = {
+    "DetectRole": {"OwnFunctionOnly"},
+    "NotifyRole": {"OwnFunctionOnly"},
+    "ScanRole": {"OwnFunctionOnly"},
+    "SecurityHubRole": {"OwnFunctionOnly"},
+    "OperatorRole": {"NothingAboutKeepwatch"},
+}
+
 FUNCTIONS = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole"]
 
 TABLE_NAME = "kms:EncryptionContext:aws:dynamodb:tableName"
@@ -120,6 +129,11 @@ EVERY_RESOURCE = {
     ("DetectRole", "ReadWhoHoldsAPolicy"): "iam:GetAccountAuthorizationDetails knows no resource",
     ("ScanRole", "EventHistory"): "cloudtrail:LookupEvents knows no resource",
 }
+
+
+def allowing(stack, role):
+    """The statements that let the role do something."""
+    return [s for s in stack.statements(role) if s["Effect"] == "Allow"]
 
 
 def test_each_function_has_a_role_of_its_own_and_sam_adds_none(stack):
@@ -135,15 +149,17 @@ def test_each_function_has_a_role_of_its_own_and_sam_adds_none(stack):
 def test_a_role_has_exactly_these_actions(stack, role):
     properties = stack.properties(role)
     assert not properties.get("ManagedPolicyArns")
-    statements = stack.statements(role)
+    denied = [s for s in stack.statements(role) if s["Effect"] == "Deny"]
+    assert {s["Sid"] for s in denied} == DENIED.get(role, set())
+    statements = allowing(stack, role)
     assert {s["Sid"]: set(listed(s["Action"])) for s in statements} == ACTIONS[role]
-    assert all(s["Effect"] == "Allow" and "NotAction" not in s and "NotResource" not in s for s in statements)
+    assert all("NotAction" not in s and "NotResource" not in s for s in [*statements, *denied])
     assert not any("*" in action for s in statements for action in listed(s["Action"]))
 
 
 @pytest.mark.parametrize("role", ACTIONS)
 def test_a_role_reaches_every_resource_only_where_listed(stack, role):
-    for statement in stack.statements(role):
+    for statement in allowing(stack, role):
         if "*" in listed(statement["Resource"]):
             assert (role, statement["Sid"]) in EVERY_RESOURCE
 
@@ -169,7 +185,7 @@ def test_detect_cannot_publish_and_nobody_can_delete(stack):
 
 def test_securityhub_reads_the_stream_alone_and_imports_into_this_accounts_own_product(stack):
     """It sends what the stream has; neither tables nor topics are its business."""
-    resources = {s["Sid"]: s["Resource"] for s in stack.statements("SecurityHubRole")}
+    resources = {s["Sid"]: s["Resource"] for s in allowing(stack, "SecurityHubRole")}
     assert resources == {
         "Stream": {"Fn::Sub": f"{TABLE}FindingsTable-*/stream/*"},
         "Import": {
@@ -261,5 +277,5 @@ def test_the_policies_hold_what_the_rule_on_roles_looks_for(stack, role, policy,
     """`self-role-changed` takes a policy of these names without one of these actions for another stack's."""
     (inline,) = stack.properties(role)["Policies"]
     assert inline["PolicyName"] == policy
-    unconditional = {action for s in stack.statements(role) if "Condition" not in s for action in listed(s["Action"])}
+    unconditional = {action for s in allowing(stack, role) if "Condition" not in s for action in listed(s["Action"])}
     assert needed <= unconditional

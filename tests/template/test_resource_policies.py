@@ -1,4 +1,4 @@
-"""Who may write items, send messages and take them, and who may change that.
+"""Who may write items, send messages, take and publish them, and who may change that.
 
 The emulator enforces no resource policy, and nothing here was tried on AWS. The policies of the translated template are
 judged instead, with made-up names in place of its references: by an evaluation of our own and by the crate `iam-rs`,
@@ -19,6 +19,7 @@ OTHER_ACCOUNT = "444455556666"
 STACK = "keepwatch"
 TABLES = ["FindingsTable", "JournalTable", "SettingsTable"]
 QUEUES = ["IntakeQueue", "DeadLetterQueue"]
+TOPICS = ["AlertTopic", "OpsTopic"]
 ROLES = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole", "OperatorRole"]
 
 
@@ -90,10 +91,12 @@ class Deployed:
         return self.known[reference]
 
     def policy_of(self, logical_id):
-        """The policy on a table or a queue; none where the template writes none."""
+        """The policy on a table, a queue or a topic; none where the template writes none."""
         properties = self.resources[logical_id]["Properties"]
         if logical_id in QUEUES:
             return self.resolve(self.resources["QueuePolicy"]["Properties"]["PolicyDocument"])
+        if logical_id in TOPICS:
+            return self.resolve(self.resources[f"{logical_id}Policy"]["Properties"]["PolicyDocument"])
         policy = properties.get("ResourcePolicy", {}).get("PolicyDocument")
         return policy and self.resolve(policy)
 
@@ -132,12 +135,15 @@ def policy(*statements):
 
 def person(arn, *policies, session=None):
     """A caller with credentials. aws:PrincipalArn is the role's ARN, and the principal is the session's."""
-    return {"principal": {"AWS": session or arn}, "context": {"aws:PrincipalArn": arn}, "policies": list(policies)}
+    context = {"aws:PrincipalArn": arn, "aws:PrincipalIsAWSService": False}
+    return {"principal": {"AWS": session or arn}, "context": context, "policies": list(policies)}
 
 
 def service(name, source):
     """An AWS service that calls for a resource. It has no identity policy and no aws:PrincipalArn."""
-    return {"principal": {"Service": name}, "context": {"aws:SourceArn": source}, "policies": []}
+    account = source.split(":")[4] or ACCOUNT
+    context = {"aws:PrincipalIsAWSService": True, "aws:SourceArn": source, "aws:SourceAccount": account}
+    return {"principal": {"Service": name}, "context": context, "policies": []}
 
 
 def role(name, *policies, account=ACCOUNT):
@@ -175,6 +181,12 @@ def callers(deployed):
             "scheduler.amazonaws.com", f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/default"
         ),
         "SQS for a foreign queue": service("sqs.amazonaws.com", f"arn:aws:sqs:us-east-1:{ACCOUNT}:shop"),
+        "CloudWatch": service("cloudwatch.amazonaws.com", f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:shop"),
+        "CloudWatch for another account": service(
+            "cloudwatch.amazonaws.com", f"arn:aws:cloudwatch:us-east-1:{OTHER_ACCOUNT}:alarm:shop"
+        ),
+        # A target of an event rule that names a role: EventBridge publishes with that role's rights.
+        "EventBridge with a role": role("Events", policy({"Effect": "Allow", "Action": "sns:*", "Resource": "*"})),
         "SNS for AlertTopic": service("sns.amazonaws.com", arn("AlertTopic")),
         "SNS for OpsTopic": service("sns.amazonaws.com", arn("OpsTopic")),
     }
@@ -194,7 +206,7 @@ def allowed(deployed, actions, resources):
         for name, caller in everybody.items():
             for action in actions:
                 shared = {"action": action, "resource": deployed.arn(resource), "principal": caller["principal"]}
-                shared["context"] = {"aws:SecureTransport": "true", **caller["context"]}
+                shared["context"] = {"aws:SecureTransport": True, **caller["context"]}
                 keys.append((name, action, resource))
                 asked.append({**shared, "policies": [on_resource] if on_resource else []})
                 asked.append({**shared, "policies": caller["policies"]})
@@ -243,6 +255,76 @@ def test_items_are_written_by_the_functions_and_the_operator_and_nobody_else(dep
     }
 
 
+def allowed_to_itself(deployed, name, action, resource, **context):
+    """Whether a role's own policies let it call that, by both engines."""
+    caller = callers(deployed)[name]
+    asked = {"action": action, "resource": deployed.arn(resource), "principal": caller["principal"]}
+    asked |= {"context": {**caller["context"], **context}, "policies": caller["policies"]}
+    ((ours, theirs),) = judge(requests=[asked])["requests"]
+    assert ours == theirs, "the engines disagree"
+    return ours == "Allow"
+
+
+def test_the_operator_writes_no_finding_about_keepwatch_itself(deployed):
+    """Or he could end, or plant beforehand, the finding that tells of him."""
+
+    def writes(key):
+        context = {"dynamodb:LeadingKeys": [key]}
+        return allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "FindingsTable", **context)
+
+    assert not writes("self-operator-taken-3f9a2c41d07be5a8")
+    assert writes("admin-inline-policy-3f9a2c41d07be5a8")
+    # Several keys of one request: one that is Keepwatch's is enough.
+    mixed = {"dynamodb:LeadingKeys": ["admin-inline-policy-3f9a2c41d07be5a8", "self-topic-changed-3f9a2c41d07be5a8"]}
+    assert not allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "FindingsTable", **mixed)
+    # Settings have names of another kind.
+    context = {"dynamodb:LeadingKeys": ["rule#self-operator-taken"]}
+    assert allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "SettingsTable", **context)
+
+
+OWN_CALLS = [
+    ("DetectRole", "dynamodb:PutItem", "FindingsTable"),
+    ("DetectRole", "dynamodb:UpdateItem", "JournalTable"),
+    ("DetectRole", "sqs:ReceiveMessage", "IntakeQueue"),
+    ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
+    ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
+    ("NotifyRole", "sns:Publish", "AlertTopic"),
+    ("NotifyRole", "sqs:SendMessage", "DeadLetterQueue"),
+    ("SecurityHubRole", "sqs:SendMessage", "DeadLetterQueue"),
+]
+
+
+@pytest.mark.parametrize(("name", "action", "resource"), OWN_CALLS)
+def test_a_functions_role_is_of_use_to_that_function_alone(deployed, name, action, resource):
+    """Whoever may pass the role could give it to a function of his own, in a region that nobody watches."""
+
+    def may(function):
+        context = {} if function is None else {"lambda:SourceFunctionArn": function}
+        return allowed_to_itself(deployed, name, action, resource, **context)
+
+    suffix = name.removesuffix("Role").lower()
+    own = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:keepwatch-{suffix}"
+    assert may(own)
+    assert may(f"{own}:7")  # a version of it
+    # Lambda's own calls, which read queue and stream and give up records, do not say the function.
+    assert may(None)
+    for other in [
+        own.replace("us-east-1", "eu-west-1"),
+        own.replace(ACCOUNT, OTHER_ACCOUNT),
+        f"{own}-evil",
+        f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:shop",
+    ]:
+        assert not may(other), other
+
+
+def test_rules_about_keepwatch_itself_are_named_so(deployed):
+    """What the operator's role may not write is known by the name of the rule that a finding's key begins with."""
+    source = ROOT / "shared/rules/src/self_protection"
+    ids = re.findall(r'^        id: "([^"]+)"', "".join(file.read_text() for file in source.glob("*.rs")), re.MULTILINE)
+    assert len(ids) > 5
+    assert all(name.startswith("self-") for name in ids)
+
+
 OWNERS = ["administrator", "administrator role", "administrator role named like the operator", "power user", "root"]
 
 
@@ -270,6 +352,10 @@ def test_the_owner_is_never_locked_out(deployed):
     changes = ["sqs:AddPermission", "sqs:DeleteQueue", "sqs:RemovePermission", "sqs:SetQueueAttributes"]
     of_queues = allowed(deployed, changes, QUEUES)
     assert of_queues == {(who, what, queue) for who in OWNERS for what in changes for queue in QUEUES}
+    changes = ["sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe"]
+    of_topics = allowed(deployed, changes, TOPICS)
+    by_role = {("EventBridge with a role", what, topic) for what in changes for topic in TOPICS}
+    assert of_topics - by_role == {(who, what, topic) for who in OWNERS for what in changes for topic in TOPICS}
 
 
 def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else(deployed):
@@ -296,6 +382,23 @@ def test_messages_are_taken_by_detect_and_dead_letters_by_the_operator(deployed)
     }
 
 
+def test_notify_alone_publishes_alerts_and_services_alone_publish_to_operations(deployed):
+    """Nobody forges a mail with rights of his own. An event rule of somebody's can: nothing tells it from ours."""
+    rules = {who for who in callers(deployed) if who.startswith("EventBridge for")}
+    assert allowed(deployed, ["sns:Publish"], TOPICS) == {
+        ("NotifyRole", "sns:Publish", "AlertTopic"),
+        *((who, "sns:Publish", "OpsTopic") for who in {*rules, "CloudWatch"}),
+    }
+
+
+def test_an_alarm_is_not_lost_where_a_request_does_not_say_that_it_is_a_services(deployed):
+    alarm = callers(deployed)["CloudWatch"]
+    context = {"aws:SecureTransport": True, "aws:SourceAccount": ACCOUNT}
+    asked = {"action": "sns:Publish", "resource": deployed.arn("OpsTopic"), "principal": alarm["principal"]}
+    asked |= {"context": context, "policies": [deployed.policy_of("OpsTopic")]}
+    assert judge(requests=[asked])["requests"] == [["Allow", "Allow"]]
+
+
 def test_nobody_else_gives_up_messages_into_the_intake_queue(stack):
     """SQS moves dead letters without asking the policy of the queue they go to."""
     assert stack.properties("IntakeQueue")["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
@@ -316,7 +419,8 @@ def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_lon
 
 def test_a_rule_is_there_only_after_the_policy_that_lets_it_send(stack):
     """And the policy only after the function that is told what is in it, or it would be mailed as tampering."""
-    assert stack.resources["QueuePolicy"]["DependsOn"] == "DetectFunction"
+    for name in ["QueuePolicy", "AlertTopicPolicy", "OpsTopicPolicy"]:
+        assert stack.resources[name]["DependsOn"] == "DetectFunction", name
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         assert rule["DependsOn"] == "QueuePolicy", name
 
@@ -345,7 +449,7 @@ def test_aws_takes_the_policies(stack):
     assert all(len(listed(statement["Action"])) <= 7 for statement in document["Statement"])
 
 
-# --- What `self-storage-changed` says of these policies when somebody sets them ---
+# --- What the rules on Keepwatch itself say of these policies when somebody sets them ---
 
 
 def setting(deployed, resource, document, by_deployment):
@@ -357,6 +461,13 @@ def setting(deployed, resource, document, by_deployment):
     if resource in QUEUES:
         url = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{deployed.name(resource)}"
         call = ("sqs", "SetQueueAttributes", {"queueUrl": url, "attributes": {"Policy": text}})
+    elif resource in ROLES:
+        name = deployed.resolve(deployed.resources[resource]["Properties"]["Policies"][0]["PolicyName"])
+        request = {"roleName": deployed.name(resource), "policyName": name, "policyDocument": text}
+        call = ("iam", "PutRolePolicy", request)
+    elif resource in TOPICS:
+        request = {"topicArn": deployed.arn(resource), "attributeName": "Policy", "attributeValue": text}
+        call = ("sns", "SetTopicAttributes", request)
     else:
         call = ("dynamodb", "PutResourcePolicy", {"resourceArn": deployed.arn(resource), "policy": text})
     source, name, request = call
@@ -394,18 +505,18 @@ def observed(deployed, resource, documents, by_deployment):
 
 @pytest.mark.parametrize("by_deployment", [True, False])
 @pytest.mark.parametrize("has_security_hub", [True, False])
-@pytest.mark.parametrize("resource", [*TABLES, *QUEUES])
+@pytest.mark.parametrize("resource", [*TABLES, *QUEUES, *TOPICS])
 def test_the_templates_own_policy_is_good_news(stack, resource, has_security_hub, by_deployment):
     deployed = Deployed(stack, HasSecurityHub=has_security_hub)
     (seen,) = observed(deployed, resource, [deployed.policy_of(resource)], by_deployment)
-    assert [verdict for _, verdict in seen] == ["Passing"]
+    assert {verdict for _, verdict, _ in seen} == {"Passing"}
 
 
 def lists_in(statement):
     """The lists of a statement that say whom and what it is about, each as a path into it."""
     yield ("Action",)
     yield ("Resource",)
-    for operator, keys in statement["Condition"].items():
+    for operator, keys in statement.get("Condition", {}).items():
         for key in keys:
             yield ("Condition", operator, key)
 
@@ -452,10 +563,37 @@ def changed(document):
 
 
 @pytest.mark.parametrize("by_deployment", [True, False])
-@pytest.mark.parametrize("resource", [*TABLES, *QUEUES])
-def test_the_same_with_one_thing_changed_is_critical(deployed, resource, by_deployment):
+@pytest.mark.parametrize("resource", [*TABLES, *QUEUES, *TOPICS])
+def test_the_same_with_one_thing_changed_is_tampering(deployed, resource, by_deployment):
     own = deployed.policy_of(resource)
     documents = list(changed(own))
     assert len(documents) > 15
+    severity = "HIGH" if resource in TOPICS else "CRITICAL"
     for document, seen in zip(documents, observed(deployed, resource, documents, by_deployment), strict=True):
-        assert seen == [["CRITICAL", "Failing"]], document
+        assert [one[:2] for one in seen] == [[severity, "Failing"]], document
+
+
+@pytest.mark.parametrize("resource", ROLES)
+def test_what_the_template_denies_a_role_is_known_and_any_other_denial_is_not(deployed, resource):
+    """`self-role-changed` says which: a denial that no deployment writes is in the reason."""
+    (own,) = deployed.policies_of_role(resource)
+    documents = [own]
+    for number, statement in enumerate(own["Statement"]):
+        if statement["Effect"] != "Deny":
+            continue
+        for path in lists_in(statement):
+            for edit in (lambda given: [*given, "arn:aws:s3:::shop"], lambda given: given[1:] or ["none"]):
+                copied = copy.deepcopy(own)
+                place = copied["Statement"][number]
+                for step in path[:-1]:
+                    place = place[step]
+                place[path[-1]] = edit(listed(place[path[-1]]))
+                documents.append(copied)
+        without = copy.deepcopy(own)
+        del without["Statement"][number]["Condition"]
+        documents.append(without)
+    assert len(documents) > 7
+    told = observed(deployed, resource, documents, True)
+    reasons = [" ".join(reason for _, _, reason in seen) for seen in told]
+    assert "denies" not in reasons[0]
+    assert all("denies" in reason for reason in reasons[1:]), reasons

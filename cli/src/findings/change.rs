@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use keepwatch_aws::AwsError;
 use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
@@ -14,6 +15,7 @@ use keepwatch_core::observation::Resolution;
 use super::read::{find, shown};
 use crate::account::{Account, Home};
 use crate::failure::Failure;
+use crate::operator::is_refused;
 
 pub(super) const ACK_HELP: &str = "\
 Example:
@@ -153,7 +155,11 @@ async fn change(
         }
         let update = Write::Update { finding: &finding, expected, receipt: None };
         let writing = home.findings_to_change().await?;
-        if writing.table.write(update, now).await.map_err(|error| findings.failed(&error))? {
+        let refused = |error: AwsError| match is_refused(&error) && is_about_keepwatch(&finding) {
+            true => Failure::aws(ABOUT_KEEPWATCH),
+            false => findings.failed(&error),
+        };
+        if writing.table.write(update, now).await.map_err(refused)? {
             return Ok((finding, true));
         }
         findings.table.back_off(attempt).await;
@@ -162,6 +168,14 @@ async fn change(
         finding = read.ok_or_else(|| Failure::data("somebody has removed it from the table meanwhile"))?;
     }
     Err(Failure::aws("others keep writing this finding: try again in a minute").into())
+}
+
+const ABOUT_KEEPWATCH: &str = "a finding about Keepwatch itself cannot be changed, or who took the operator's role could end the one \
+     that tells of it. It ends when what it tells of is put right; `keepwatch suppress add` silences it for at most 30 days";
+
+/// Whether this is a finding that the operator's role may not write.
+fn is_about_keepwatch(finding: &Finding) -> bool {
+    finding.finding_id.starts_with("self-")
 }
 
 fn reason(finding: &Finding) -> String {

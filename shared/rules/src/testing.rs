@@ -146,7 +146,7 @@ fn own_arns() -> Vec<String> {
     [
         named("sqs:us-east-1:111122223333:", &["IntakeQueue", "DeadLetterQueue"]),
         named("sns:us-east-1:111122223333:", &["AlertTopic", "OpsTopic"]),
-        named("iam::111122223333:role/", &["DetectRole", "NotifyRole", "OperatorRole"]),
+        named("iam::111122223333:role/", &["DetectRole", "NotifyRole", "ScanRole", "OperatorRole"]),
     ]
     .concat()
 }

@@ -44,10 +44,17 @@ impl Guards {
             }),
             "PutItem" | "UpdateItem" | "DeleteItem" => {
                 let by_role = request.header("authorization").is_some_and(|text| text.contains(OF_ROLE));
-                (role.is_some() && !by_role).then(|| {
+                // As the template's policy of the operator's role.
+                let denied =
+                    asked["Item"]["finding_id"]["S"].as_str().is_some_and(|key| key.starts_with("self-"));
+                let kind = match by_role {
+                    true => denied.then_some("an identity-based policy"),
+                    false => role.map(|_| "a resource-based policy"),
+                };
+                kind.map(|kind| {
                     let what = format!(
                         "User: u is not authorized to perform: dynamodb:{operation} on resource: {table} with an explicit deny \
-                         in a resource-based policy"
+                         in {kind}"
                     );
                     Err(Refusal::of("AccessDeniedException", what))
                 })

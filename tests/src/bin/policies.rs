@@ -1,12 +1,13 @@
-//! Judges policies for the template's tests, which are Python: what two engines say of requests, and what
-//! `self-storage-changed` says of events.
+//! Judges policies for the template's tests, which are Python: what two engines say of requests, and what the rules on
+//! Keepwatch's own policies say of events.
 //!
 //! Reads one JSON document from standard input and writes one to standard output:
 //!
 //! * `requests`: each with the `policies` that are asked together, the `principal` as in a policy, its `action`, its
 //!   `resource` and its `context`. The answer is `Allow`, `Deny` or `NotApplicable`, twice: once by the evaluation below, of
 //!   documents that `keepwatch-policy` has read, and once by `iam-rs`, which shares no code with it.
-//! * `events`: each with the `event` and the `own_arns` that `detect` is told. The answer is a list of severity and verdict.
+//! * `events`: each with the `event` and the `own_arns` that `detect` is told. The answer is a list of severity,
+//!   verdict and reason.
 
 use std::io::{stdin, stdout};
 
@@ -49,7 +50,7 @@ struct Told {
 struct Answered {
     /// Ours and that of `iam-rs`.
     requests: Vec<[String; 2]>,
-    events: Vec<Vec<[String; 2]>>,
+    events: Vec<Vec<[String; 3]>>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -62,8 +63,11 @@ fn main() -> anyhow::Result<()> {
     serde_json::to_writer(stdout(), &answered).context("standard output")
 }
 
-/// What the rule sees in the event, when the account's state cannot be read.
-fn seen(told: &Told) -> anyhow::Result<Vec<[String; 2]>> {
+/// The rules that know the template's policies.
+const KNOWING: [&str; 3] = ["self-role-changed", "self-storage-changed", "self-topic-changed"];
+
+/// What those rules see in the event, when the account's state cannot be read.
+fn seen(told: &Told) -> anyhow::Result<Vec<[String; 3]>> {
     let config =
         Config { stack: "keepwatch".to_owned(), own_arns: told.own_arns.clone(), ..Config::default() };
     let text = told.event.to_string();
@@ -71,8 +75,10 @@ fn seen(told: &Told) -> anyhow::Result<Vec<[String; 2]>> {
     let refused = |_: &_| Fact::Unavailable("AccessDenied".to_owned());
     let seen = Index::new(RULES).evaluate_answering(&event, &config, Timestamp::from_millis(0), refused);
     ensure!(seen.errors.is_empty(), "{:?}", seen.errors);
-    let of_storage = seen.observations.iter().filter(|one| one.rule.id == "self-storage-changed");
-    Ok(of_storage.map(|one| [one.severity.as_str().to_owned(), format!("{:?}", one.verdict)]).collect())
+    let knowing = seen.observations.iter().filter(|one| KNOWING.contains(&one.rule.id));
+    Ok(knowing
+        .map(|one| [one.severity.as_str().to_owned(), format!("{:?}", one.verdict), one.reason.clone()])
+        .collect())
 }
 
 fn ours(request: &Request) -> anyhow::Result<String> {
@@ -113,13 +119,20 @@ fn applies(statement: &Statement, request: &Request) -> anyhow::Result<bool> {
 /// A key that the request lacks meets a negated condition and no other (IAM user guide, "Condition operators").
 fn holds(condition: &Condition, context: &Map<String, Value>) -> anyhow::Result<bool> {
     let given = context.iter().find(|(key, _)| key.eq_ignore_ascii_case(&condition.key));
-    let given = given.and_then(|(_, value)| value.as_str());
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let given: Option<Vec<String>> = given.map(|(_, value)| match value {
+        Value::Array(several) => several.iter().map(text).collect(),
+        one => vec![text(one)],
+    });
     let listed = |fits: fn(&str, &str) -> bool| {
-        given.is_some_and(|value| condition.values.iter().any(|pattern| fits(pattern, value)))
+        let mut values = given.iter().flatten();
+        values.any(|value| condition.values.iter().any(|pattern| fits(pattern, value)))
     };
     match condition.operator.as_str() {
         "ArnEquals" | "ArnLike" | "StringLike" => Ok(listed(wildcard::matches)),
-        "ArnNotEquals" => Ok(!listed(wildcard::matches)),
+        "ArnNotEquals" | "ArnNotLike" => Ok(!listed(wildcard::matches)),
+        "ForAnyValue:StringLike" => Ok(listed(wildcard::matches)),
+        "Null" => Ok(condition.values == [given.is_none().to_string()]),
         "Bool" | "StringEquals" => Ok(listed(|pattern, value| pattern == value)),
         other => bail!("the operator {other} is not known here"),
     }

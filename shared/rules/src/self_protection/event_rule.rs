@@ -40,8 +40,8 @@ declare_rule! {
 }
 
 /// Whether a target of the rule is the one that the template gives it, and gets what it gives it: the event for the queue,
-/// a sweep for `notify`, a run for `scan`, a heartbeat, or a sentence about the owner's key for the operations topic.
-/// `tests/template` holds the template to it.
+/// a sweep for `notify`, a run for `scan`, a heartbeat, or a sentence for the operations topic. `tests/template` holds the
+/// template to it.
 fn is_templates(
     record: &Record<'_>,
     cx: &Cx<'_>,
@@ -69,7 +69,9 @@ fn is_templates(
         Some("-heartbeat") => (to_queue, whole && deployed),
         Some("-sweep") => (function("notify"), whole && !given("input")),
         Some("-scan") => (function("scan"), whole && !given("input")),
-        Some("-key-touched") => (leads("OpsTopic", "sns"), given("inputTransformer") && deployed),
+        Some("-key-touched" | "-own-stopped" | "-own-touched") => {
+            (leads("OpsTopic", "sns"), given("inputTransformer") && deployed)
+        }
         _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
@@ -80,7 +82,7 @@ fn is_templates(
 const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 
 /// The rules whose targets get something else than the event, which a deployment alone may set.
-const WITH_INPUT: [&str; 2] = ["-heartbeat", "-key-touched"];
+const WITH_INPUT: [&str; 4] = ["-heartbeat", "-key-touched", "-own-stopped", "-own-touched"];
 
 /// The ids of the template's targets. A target of one of these takes the place of the template's.
 const OWN_IDS: [&str; 4] = ["intake", "notify", "ops", "scan"];
@@ -439,6 +441,19 @@ mod tests {
             &by_stack("events", "PutTargets", targets("keepwatch-heartbeat", constant)),
         );
         assert_eq!(beat[0].verdict, Verdict::Passing);
+        // What the operations topic is told is a sentence, and goes nowhere else.
+        let ops = "arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3";
+        let told = |rule: &str, topic: &str| {
+            let target = json!({"id": "ops", "arn": topic, "inputTransformer": {"inputTemplate": "x"}});
+            by_stack("events", "PutTargets", targets(rule, target))
+        };
+        for rule in ["keepwatch-key-touched", "keepwatch-own-stopped", "keepwatch-own-touched"] {
+            assert_eq!(deploying(&EventRule, &told(rule, ops))[0].verdict, Verdict::Passing, "{rule}");
+            foreign_at(&EventRule, Severity::Critical, &told(rule, ops));
+            let elsewhere = "arn:aws:sns:us-east-1:111122223333:shop";
+            let led_away = deploying(&EventRule, &told(rule, elsewhere));
+            assert_eq!(led_away[0].verdict, Verdict::Failing, "{rule}");
+        }
     }
 
     #[test]

@@ -276,7 +276,7 @@ fn enables(record: &Record<'_>) -> bool {
 }
 
 /// The template's functions, by what follows the stack's name.
-const OWN: [&str; 3] = ["-detect", "-notify", "-securityhub"];
+const OWN: [&str; 4] = ["-detect", "-notify", "-scan", "-securityhub"];
 
 /// The role of one of the template's functions, where the call gives it to another function.
 fn lent<'r>(record: &'r Record<'_>, cx: &Cx<'_>, function: &str) -> Option<&'r str> {
@@ -423,6 +423,9 @@ mod tests {
         }
         let own = json!({"functionName": "keepwatch-detect", "role": role});
         let seen = deploying(&Function, &by_stack("lambda", "CreateFunction20150331", own));
+        assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
+        let scan = json!({"functionName": "keepwatch-scan", "role": "arn:aws:iam::111122223333:role/keepwatch-ScanRole-A1B2C3"});
+        let seen = deploying(&Function, &by_stack("lambda", "CreateFunction20150331", scan));
         assert!(seen.iter().all(|one| one.verdict == Verdict::Passing), "{seen:?}");
         let other = json!({"functionName": "shop", "role": "arn:aws:iam::111122223333:role/shop"});
         quiet(&Function, &[lambda("CreateFunction20150331", other)]);

@@ -1,4 +1,5 @@
-//! The policies that the template writes on its queues and tables, to know them from any other.
+//! The policies that the template writes on its queues, tables and topics, and what it denies its roles, to know them from
+//! any other.
 //!
 //! They deny things, so that a policy which looks like them and spares one caller more is the way to plant events and
 //! findings unseen. They are compared whole: each statement, and each value in it. `template.yaml` says what they are for;
@@ -12,7 +13,7 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 19] = [
+pub(crate) const EVENT_RULES: [&str; 21] = [
     "all-calls",
     "calls-1",
     "calls-10",
@@ -29,6 +30,8 @@ pub(crate) const EVENT_RULES: [&str; 19] = [
     "key-touched",
     "operator",
     "own-rules",
+    "own-stopped",
+    "own-touched",
     "reads",
     "scan",
     "sweep",
@@ -199,6 +202,96 @@ pub(super) fn table_differs(cx: &Cx<'_>, table: &str, policy: &Value) -> Option<
         keys: vec![("aws:PrincipalArn", writers)],
     };
     differs(policy, &[own])
+}
+
+/// The logical id in the template of the topic of this name; `None` where the template has none such.
+pub(super) fn own_topic(cx: &Cx<'_>, name: &str) -> Option<&'static str> {
+    ["AlertTopic", "OpsTopic"].into_iter().find(|id| name.starts_with(&format!("{}-{id}-", cx.config.stack)))
+}
+
+/// In what a policy on the topic of this logical id differs from the template's; `None` where it is the template's.
+pub(super) fn topic_differs(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (id, topic): (&str, &str),
+    policy: &Value,
+) -> Option<String> {
+    let notify = own_arn(cx, "NotifyRole");
+    let Some(notify) = notify.filter(|_| own_arn(cx, id) == Some(topic)) else { return Some(unknown()) };
+    let publish = |does, effect, service, operator, keys| Own {
+        does,
+        effect,
+        service,
+        actions: &["sns:Publish"],
+        resources: vec![topic],
+        operator,
+        keys,
+    };
+    let deny =
+        |does, operator, key, value| publish(does, Effect::Deny, None, operator, vec![(key, vec![value])]);
+    let tls = deny("refuse calls without TLS", "Bool", "aws:SecureTransport", "false");
+    if id == "AlertTopic" {
+        let others = "keep everybody but notify from publishing";
+        return differs(policy, &[tls, deny(others, "ArnNotEquals", "aws:PrincipalArn", notify)]);
+    }
+    let own = [
+        tls,
+        deny(
+            "keep everybody but AWS's services from publishing",
+            "Bool",
+            "aws:PrincipalIsAWSService",
+            "false",
+        ),
+        publish(
+            "let cloudwatch.amazonaws.com call sns:Publish for all that is the stack's",
+            Effect::Allow,
+            Some("cloudwatch.amazonaws.com"),
+            "StringEquals",
+            vec![("aws:SourceAccount", vec![record.account()])],
+        ),
+        publish(
+            "let events.amazonaws.com call sns:Publish for all that is the stack's",
+            Effect::Allow,
+            Some("events.amazonaws.com"),
+            "",
+            Vec::new(),
+        ),
+    ];
+    differs(policy, &own)
+}
+
+/// Whether a statement in a role's policy of this name is what the template denies that role.
+pub(super) fn is_own_denial(cx: &Cx<'_>, policy: &str, statement: &Statement) -> bool {
+    let Some(queue) = own_arn(cx, "IntakeQueue").and_then(Arn::parse) else { return false };
+    let Arn { partition, region, account, .. } = queue;
+    let stack = &cx.config.stack;
+    let whole = statement.not_actions.is_none() && statement.not_resources.is_none();
+    let meets = |operator: &str, key: &str, values: &[&str]| {
+        statement.conditions.iter().any(|one| {
+            one.operator == operator && one.key.eq_ignore_ascii_case(key) && same(&one.values, values)
+        })
+    };
+    let findings = format!("arn:{partition}:dynamodb:{region}:{account}:table/{stack}-FindingsTable-*");
+    let source = "lambda:SourceFunctionArn";
+    let function = format!("arn:{partition}:lambda:{region}:{account}:function:{stack}-{policy}");
+    whole
+        && statement.effect == Effect::Deny
+        && match policy {
+            "detect" | "notify" | "scan" | "securityhub" => {
+                same(&statement.actions, &["*"])
+                    && same(&statement.resources, &["*"])
+                    && statement.conditions.len() == 2
+                    && meets("Null", source, &["false"])
+                    && meets("ArnNotLike", source, &[&function, &format!("{function}:*")])
+            }
+            "operator" => {
+                same(&statement.actions, &WRITE)
+                    && same(&statement.resources, &[&findings])
+                    && statement.conditions.len() == 1
+                    && meets("ForAnyValue:StringLike", "dynamodb:LeadingKeys", &["self-*"])
+            }
+            _ => false,
+        }
 }
 
 /// A missing statement is told before a strange one: a changed one is both.

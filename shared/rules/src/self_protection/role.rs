@@ -3,6 +3,7 @@ use keepwatch_policy::{Condition, Document, Effect, Statement};
 
 use super::common::{Needed, denies, foreign_policy, is_ours};
 use super::deployment::{deployed, report_change};
+use super::own_policy::is_own_denial;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -17,7 +18,7 @@ declare_rule! {
     /// name.
     /// ## False positives
     /// Deployments: what CloudFormation changes within an hour after the same principal deployed Keepwatch's stack is low,
-    /// and what it sets again closes the finding. A policy that denies or is attached, a boundary, a role that Lambda may no
+    /// and what it sets again closes the finding. A policy that is attached or denies more than the template's, a boundary, a role that Lambda may no
     /// longer assume: no deployment does that, but any stack can. A second stack of the same name in another region: IAM
     /// tells here of its roles, and nothing tells here of its deployments.
     Role {
@@ -159,10 +160,12 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
     let document = value_at(record.request(), &["policyDocument"]).filter(|document| !document.is_null());
     match record.event_name.or_empty() {
         "PutRolePolicy" => match Document::from_value(document?) {
-            Ok(document) => denies(&document).or_else(|| {
-                let policy = text_at(record.request(), &["policyName"])?;
-                lacks(cx, &document, NEEDED.iter().find(|(name, _)| *name == policy)?.1)
-            }),
+            Ok(mut document) => {
+                let policy = text_at(record.request(), &["policyName"]).unwrap_or_default();
+                document.statements.retain(|one| !is_own_denial(cx, policy, one));
+                denies(&document)
+                    .or_else(|| lacks(cx, &document, NEEDED.iter().find(|(name, _)| *name == policy)?.1))
+            }
             Err(error) => Some(error.to_string()),
         },
         "UpdateAssumeRolePolicy" if role.contains(OPERATOR) => {

@@ -1,24 +1,28 @@
 use serde_json::Value;
 
-use super::common::{Needed, foreign_policy, is_ours};
+use super::common::{foreign_policy, is_ours};
 use super::deployment::{deployed, report_change};
+use super::own_policy::{own_topic, topic_differs};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
     /// One of Keepwatch's SNS topics was deleted or its settings were changed; somebody subscribed to it, a
-    /// subscription was removed or filtered, a permission on it was changed, or a policy that can mask or refuse what is
-    /// published.
+    /// subscription was removed or filtered, or it got another policy than the template's, which says who may publish, or one
+    /// that can mask or refuse what is published.
     /// ## Why it matters
     /// The topics are the way to you. A subscription that is gone means silence; one more means that somebody
-    /// else reads what is wrong in your account.
+    /// else reads what is wrong in your account. Whoever may publish can forge a mail, or send so many that SNS ends the
+    /// subscription; AWS logs neither.
     /// ## What to do
     /// Compare the subscriptions with who should get alerts. Remove the ones you do not know; deploy the
-    /// stack again for the rest.
+    /// stack again for the rest. A policy that was changed by hand is not put back by a deployment that does not change it:
+    /// docs/operator.md says how.
     /// ## False positives
     /// A colleague or a chat tool that is added on purpose. What CloudFormation does within an hour after the same principal
-    /// deployed Keepwatch's stack is low. A policy that denies, a filter on a subscription: no deployment writes those, and
-    /// they are not low. A person who follows the link to confirm or to unsubscribe in a mail
+    /// deployed Keepwatch's stack is low. A policy that is not the template's own, a filter on a subscription: no deployment
+    /// writes those, and they are not low. A version of Keepwatch with other policies looks like that once, while it is
+    /// deployed. A person who follows the link to confirm or to unsubscribe in a mail
     /// does so without signing in: CloudTrail does not record that, and this rule cannot tell it.
     Topic {
         id: "self-topic-changed",
@@ -50,6 +54,15 @@ impl Rule for Topic {
         let topic = record.arn("sns", name);
         let endpoint = text_at(request, &["endpoint"]).unwrap_or("an endpoint that is not named");
         let attribute = text_at(request, &["attributeName"]).unwrap_or("a setting");
+        let policy = policy_differs(record, cx, (name, &topic));
+        if own_topic(cx, name).is_some() && policy == Some(None) {
+            // It undoes what AddPermission and RemovePermission did as well.
+            for aspect in ["Policy", "policy"] {
+                let title = format!("{who} set the template's policy on Keepwatch's topic {name}");
+                cx.report(cx.passing(&topic, title).aspect(aspect));
+            }
+            return Ok(());
+        }
         let (aspect, severity, title) = match record.event_name.or_empty() {
             "DeleteTopic" => ("topic", Severity::Critical, format!("{who} deleted Keepwatch's topic {name}")),
             "Subscribe" => {
@@ -100,8 +113,9 @@ impl Rule for Topic {
             ),
             None => seen,
         };
-        let (sets, why) = by_deployment(record, cx, name);
-        let seen = match why {
+        let differs = policy.flatten();
+        let sets = differs.is_none() && by_deployment(record, name);
+        let seen = match differs {
             Some(why) => seen.because(as_sentence(&why)),
             None => seen,
         };
@@ -111,38 +125,32 @@ impl Rule for Topic {
     }
 }
 
-/// Whether a deployment can make the change, and why the policy that it writes cannot be one of ours.
-fn by_deployment(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> (bool, Option<String>) {
+/// What speaks against the policy that is set, and `None` where none is: in what it differs from the template's, or that it
+/// denies, on a topic of a stack that is only named after Keepwatch's.
+fn policy_differs(record: &Record<'_>, cx: &Cx<'_>, (name, topic): (&str, &str)) -> Option<Option<String>> {
+    let request = record.request();
+    let sets = record.event_name.or_empty() == "SetTopicAttributes"
+        && text_at(request, &["attributeName"]) == Some("Policy");
+    let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
+    sets.then(|| match own_topic(cx, name) {
+        Some(id) => topic_differs(record, cx, (id, topic), written),
+        None => foreign_policy(record, written, None),
+    })
+}
+
+/// Whether a deployment can make the change.
+fn by_deployment(record: &Record<'_>, name: &str) -> bool {
     let request = record.request();
     let attribute = text_at(request, &["attributeName"]).unwrap_or_default();
-    // Alarms come to this topic by its policy; to the other, notify comes by its role.
-    let alarms = name.contains("-OpsTopic");
     match (record.event_name.or_empty(), attribute) {
-        ("DeleteTopic" | "AddPermission" | "RemovePermission" | "PutDataProtectionPolicy", _) => {
-            (false, None)
-        }
+        ("DeleteTopic" | "AddPermission" | "RemovePermission" | "PutDataProtectionPolicy", _)
+        | ("SetSubscriptionAttributes", "FilterPolicy" | "FilterPolicyScope") => false,
         // Alarms cannot publish to a topic with a key that does not know them, and say so nowhere. Taking a key away is what
         // an update from a stack with a key of its own does.
         ("SetTopicAttributes", "KmsMasterKeyId") => {
-            (!alarms || text_at(request, &["attributeValue"]).is_none(), None)
+            !name.contains("-OpsTopic") || text_at(request, &["attributeValue"]).is_none()
         }
-        ("SetTopicAttributes", "Policy") => {
-            let topic = record.arn("sns", name);
-            let any_alarm = [record.arn("cloudwatch", &format!("alarm:{}-~", cx.config.stack))];
-            let needed = Needed {
-                resource: Some(&topic),
-                service: "cloudwatch.amazonaws.com",
-                action: "sns:Publish",
-                sources: &any_alarm,
-            };
-            let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
-            match foreign_policy(record, written, alarms.then_some(&needed)) {
-                Some(why) => (false, Some(why)),
-                None => (true, None),
-            }
-        }
-        ("SetSubscriptionAttributes", "FilterPolicy" | "FilterPolicyScope") => (false, None),
-        _ => (true, None),
+        _ => true,
     }
 }
 
@@ -210,31 +218,37 @@ mod tests {
     #[test]
     fn what_no_deployment_does_is_never_explained_by_one() {
         let ops = "arn:aws:sns:us-east-1:111122223333:keepwatch-OpsTopic-A1B2C3";
-        let tls = json!({"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": "*",
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
-        let alarms = |account: &str| {
-            json!({"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish",
-                "Resource": ops, "Condition": {"StringEquals": {"aws:SourceAccount": account}}})
-        };
-        let denial = json!({"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": "*"});
         let set = |topic: &str, statements: &[Value]| {
             let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
             let request = json!({"topicArn": topic, "attributeName": "Policy", "attributeValue": policy});
             by_stack("sns", "SetTopicAttributes", request)
         };
-        // As the template writes them.
-        deploys_at(&Topic, Severity::Low, &set(TOPIC, std::slice::from_ref(&tls)));
-        deploys_at(&Topic, Severity::Low, &set(ops, &[tls.clone(), alarms("111122223333")]));
-        let denied = deploys_at(&Topic, Severity::High, &set(TOPIC, &[tls.clone(), denial.clone()]));
-        assert_eq!(denied.reason, "The policy denies sns:Publish.");
-        deploys_at(&Topic, Severity::High, &set(ops, &[denial, alarms("111122223333")]));
-        // Reads like the template's own, and denies what comes with TLS.
-        let mut trick = tls.clone();
-        trick["Condition"] = json!({"StringNotEquals": {"aws:SecureTransport": "false"}});
-        deploys_at(&Topic, Severity::High, &set(TOPIC, &[trick]));
+        let deny = |topic: &str, condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": topic, "Condition": condition});
+        let tls = |topic: &str| deny(topic, json!({"Bool": {"aws:SecureTransport": "false"}}));
+        let notify = "arn:aws:iam::111122223333:role/keepwatch-NotifyRole-A1B2C3";
+        let others = deny(TOPIC, json!({"ArnNotEquals": {"aws:PrincipalArn": notify}}));
+        // As the template writes it; what else does not is in tests/template/test_resource_policies.py.
+        let own = foreign(&Topic, &set(TOPIC, &[tls(TOPIC), others.clone()]));
+        let good = |aspect| (Verdict::Passing, Some(aspect));
+        assert_eq!(
+            own.iter().map(|one| (one.verdict, one.subject.aspect.as_deref())).collect::<Vec<_>>(),
+            [good("Policy"), good("policy")]
+        );
+        let open = deploys_at(&Topic, Severity::High, &set(TOPIC, &[tls(TOPIC)]));
+        assert_eq!(
+            open.reason,
+            "The policy does not keep everybody but notify from publishing as the template's does."
+        );
+        let mut all = tls(TOPIC);
+        all["Condition"] = json!({});
+        let denied = deploys_at(&Topic, Severity::High, &set(TOPIC, &[tls(TOPIC), others, all]));
+        assert_eq!(denied.reason, "The policy denies sns:Publish besides.");
         // Alarms that may not publish fail in silence.
-        deploys_at(&Topic, Severity::High, &set(ops, &[tls]));
-        deploys_at(&Topic, Severity::High, &set(ops, &[alarms("999988887777")]));
+        deploys_at(&Topic, Severity::High, &set(ops, &[tls(ops)]));
+        // A stack that is only named after Keepwatch's.
+        let named = "arn:aws:sns:us-east-1:111122223333:keepwatch-forwarder-Topic-A1B2C3";
+        deploys_at(&Topic, Severity::Low, &set(named, &[tls(named)]));
+        deploys_at(&Topic, Severity::High, &set(named, &[deny(named, json!({}))]));
         let filter = json!({"subscriptionArn": format!("{TOPIC}:a1"), "attributeName": "FilterPolicy",
             "attributeValue": "{\"x\":[\"y\"]}"});
         deploys_at(&Topic, Severity::High, &by_stack("sns", "SetSubscriptionAttributes", filter));

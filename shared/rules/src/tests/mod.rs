@@ -242,7 +242,8 @@ fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
 #[test]
 fn the_queue_policy_knows_every_event_rule() {
     let generated = event_rules(RULES);
-    let by_hand = ["heartbeat", "key-touched", "operator", "own-rules", "scan", "sweep"];
+    let by_hand =
+        ["heartbeat", "key-touched", "operator", "own-rules", "own-stopped", "own-touched", "scan", "sweep"];
     let mut names: Vec<&str> = generated.iter().map(|rule| rule.name.as_str()).chain(by_hand).collect();
     names.sort_unstable();
     assert_eq!(EVENT_RULES[..], names[..], "write these names in self_protection/own_policy.rs");
