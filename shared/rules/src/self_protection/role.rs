@@ -1,7 +1,8 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Condition, Document, Effect, Statement};
+use keepwatch_policy::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use serde_json::Value;
 
-use super::common::{Needed, denies, foreign_policy, is_ours};
+use super::common::{denies, is_ours};
 use super::deployment::{deployed, report_change};
 use super::own_policy::is_own_denial;
 use crate::kit::prelude::*;
@@ -191,20 +192,36 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
                 Err(error) => Some(error.to_string()),
             }
         }
-        "UpdateAssumeRolePolicy" => {
-            let needed = Needed {
-                resource: None,
-                service: "lambda.amazonaws.com",
-                action: "sts:AssumeRole",
-                sources: &[],
-            };
-            foreign_policy(record, document?, Some(&needed))
-        }
+        "UpdateAssumeRolePolicy" => foreign_trust(document?),
         "AttachRolePolicy" => Some("no policy of the template is attached to a role".to_owned()),
         "PutRolePermissionsBoundary" => Some("no role of the template has a boundary".to_owned()),
         "AddRoleToInstanceProfile" => Some("no role of the template is in an instance profile".to_owned()),
         _ => None,
     }
+}
+
+/// Why no deployment of ours has a function's role trust so: it denies more than what comes without TLS, or does not let
+/// Lambda in.
+fn foreign_trust(policy: &Value) -> Option<String> {
+    let document = match Document::from_value(policy) {
+        Ok(document) => document,
+        Err(error) => return Some(error.to_string()),
+    };
+    let lambda = |one: &Principal| match one.kind {
+        PrincipalKind::Aws => one.value == "*",
+        PrincipalKind::Service => one.value.eq_ignore_ascii_case("lambda.amazonaws.com"),
+        _ => false,
+    };
+    let lets_in = |one: &Statement| {
+        one.effect == Effect::Allow
+            && one.conditions.is_empty()
+            && one.principals.iter().any(lambda)
+            && one.names("sts:AssumeRole")
+    };
+    denies(&document).or_else(|| {
+        let lost = !document.statements.iter().any(lets_in);
+        lost.then(|| "the policy does not let lambda.amazonaws.com call sts:AssumeRole".to_owned())
+    })
 }
 
 #[cfg(test)]

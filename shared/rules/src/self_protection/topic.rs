@@ -1,6 +1,7 @@
+use keepwatch_policy::Document;
 use serde_json::Value;
 
-use super::common::{foreign_policy, is_ours};
+use super::common::{denies, is_ours};
 use super::deployment::{deployed, report_change};
 use super::own_policy::{own_topic, topic_differs};
 use crate::kit::prelude::*;
@@ -134,7 +135,11 @@ fn policy_differs(record: &Record<'_>, cx: &Cx<'_>, (name, topic): (&str, &str))
     let written = value_at(request, &["attributeValue"]).unwrap_or(&Value::Null);
     sets.then(|| match own_topic(cx, name) {
         Some(id) => topic_differs(record, cx, (id, topic), written),
-        None => foreign_policy(record, written, None),
+        // Of a stack that is only named after Keepwatch's.
+        None => match Document::from_value(written) {
+            Ok(document) => denies(&document),
+            Err(error) => Some(error.to_string()),
+        },
     })
 }
 
