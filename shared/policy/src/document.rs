@@ -15,6 +15,14 @@ pub struct Document {
     pub statements: Vec<Statement>,
 }
 
+impl Document {
+    /// Whether `${aws:username}` and the like are variables in it. A document of the older version, or of none, takes them for
+    /// text (IAM user guide, "IAM JSON policy elements: Version").
+    pub fn has_variables(&self) -> bool {
+        self.version.as_deref() == Some("2012-10-17")
+    }
+}
+
 /// Why a document could not be read. Its text is a plain sentence, safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use keepwatch_base::arn::Arn;
+use keepwatch_base::time::Timestamp;
 use keepwatch_base::wildcard;
 
 /// Stands for a policy variable whose value is not known; fits no probe but through a wildcard.
@@ -91,11 +92,13 @@ pub(super) static PROBE_NAMES: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub(super) struct Holder {
     /// The account, if an ARN was given.
-    account: Option<String>,
+    pub(super) account: Option<String>,
     /// `user/path/bob`, `role/x`, `group/y`.
-    resource: Option<String>,
+    pub(super) resource: Option<String>,
     /// What `${aws:username}` stands for.
     user_name: Option<String>,
+    /// When it makes its requests, or later.
+    pub(super) at: Option<Timestamp>,
     /// Managed policies that it holds, by the names under which the documents were handed over.
     policies: Vec<String>,
     /// How the ARNs of IAM's resources in its account begin.

@@ -11,7 +11,6 @@
 mod condition;
 mod document;
 mod escalation;
-mod fence;
 mod grant;
 mod held;
 mod holder;
@@ -29,6 +28,7 @@ mod scope;
 mod sentence;
 mod shape;
 pub mod sharing;
+mod stranger;
 mod table;
 pub mod trust;
 mod words;

@@ -6,8 +6,9 @@
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
+use super::condition::{Attainable, Constraint, Domain, World, satisfiable};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
-use super::trust::{OWN_ACCOUNT, account_of};
+use super::trust::account_of;
 
 /// Whether a key policy leaves the key's own account out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ const USES: [(&str, &str); 4] = [
 pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
     let own = |principal: &Principal| whole_account(principal, account);
     let here = |statement: &&Statement| statement.resources.iter().any(|p| wildcard::matches(p, key));
+    let (insider, variables) = (Insider { account }, document.has_variables());
     let mut unclear = false;
     for statement in document.statements.iter().filter(here).filter(|one| one.effect == Effect::Deny) {
         let service = statement.principals.iter().find(|one| one.kind == PrincipalKind::Service);
@@ -46,7 +48,8 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
             let whom = service.map_or_else(|| "the account itself".to_owned(), |one| clean(&one.value, 64));
             return Lockout::Yes(format!("the policy denies {whom} to {ability}"));
         }
-        unclear |= everybody && !statement.conditions.iter().any(|condition| is_fence(condition, account));
+        // A Deny that no request of the account can meet is one against others.
+        unclear |= everybody && statement.conditions.iter().all(|one| can(one, true, variables, &insider));
     }
     let keeps = |statement: &&Statement| {
         statement.effect == Effect::Allow
@@ -57,7 +60,7 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
     if allowed.peek().is_none() {
         return Lockout::Yes("no statement lets the account itself rewrite its policy again".to_owned());
     }
-    let plain = |one: &Statement| one.conditions.iter().all(|condition| says_own_account(condition, account));
+    let plain = |allow: &Statement| !allow.conditions.iter().any(|one| can(one, false, variables, &insider));
     if unclear || !allowed.any(plain) { Lockout::Unclear } else { Lockout::No }
 }
 
@@ -69,28 +72,34 @@ fn whole_account(principal: &Principal, account: &str) -> bool {
         && (value == "*" || ((value == account || root) && account_of(value) == Some(account)))
 }
 
-/// A condition that whoever is of the account meets.
-fn says_own_account(condition: &Condition, account: &str) -> bool {
-    let of_caller = ["aws:principalaccount", "kms:calleraccount"]
-        .iter()
-        .any(|key| condition.key.eq_ignore_ascii_case(key));
-    let equal =
-        ["StringEquals", "StringLike"].iter().any(|name| condition.operator.eq_ignore_ascii_case(name));
-    of_caller && equal && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
+/// An honest caller of the key's own account: it comes over TLS, and from whichever organization a policy has in mind.
+struct Insider<'a> {
+    account: &'a str,
 }
 
-/// A condition that makes a Deny one against others than the account: those of another account or organization, and
-/// whoever comes without TLS.
-fn is_fence(condition: &Condition, account: &str) -> bool {
-    let operator = condition.operator.to_ascii_lowercase();
-    match condition.key.to_ascii_lowercase().as_str() {
-        "aws:principalaccount" | "kms:calleraccount" => {
-            operator.starts_with("stringnot")
-                && condition.values.iter().any(|value| value == account || value == OWN_ACCOUNT)
+impl World for Insider<'_> {
+    fn domain(&self, key: &str) -> Domain {
+        match key {
+            "aws:principalaccount" | "kms:calleraccount" => Domain::only(&[self.account]),
+            "aws:principalorgid" | "aws:principalorgpaths" => Domain { absent: false, ..Domain::never() }
+                .reaching(Attainable::Free(|text| text.starts_with("o-"))),
+            "aws:securetransport" => Domain::only(&["true"]),
+            _ => Domain::free(),
         }
-        "aws:principalorgid" | "aws:principalorgpaths" => operator.contains("stringnot"),
-        _ => condition.is_without_tls(),
     }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let own = ["aws:resourceaccount", "aws:principalaccount"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known));
+        own.then(|| self.account.to_owned())
+    }
+}
+
+/// Whether a request of the account can meet the condition, or fail it.
+fn can(condition: &Condition, wanted: bool, variables: bool, insider: &Insider<'_>) -> bool {
+    let domain = insider.domain(&condition.key.to_ascii_lowercase());
+    satisfiable(&[Constraint::new(condition, wanted, variables, insider)], &domain).is_some()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What a set of documents allows: the union of its Allows less its unconditional Denies, asked action by action.
+//! What a set of documents allows: the union of its Allows less its Denies, asked action by action.
 //!
-//! A Deny with a condition takes nothing away here. Its condition is the holder's to miss: "deny unless MFA" leaves all
-//! the power to whoever has the MFA device.
+//! A Deny takes away what its holder cannot get past. A condition on circumstances is the holder's to miss: "deny unless MFA"
+//! leaves all the power to whoever has the MFA device.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use keepwatch_base::wildcard;
 
-use super::condition::{Delegation, Limits, Permit};
+use super::condition::limits::{Delegation, Limits, Permit, Request};
 use super::document::{Document, Effect, Statement};
 use super::escalation::PATHS;
 use super::holder::{Holder, Place, Reach, SELF, SOME};
@@ -28,6 +28,14 @@ const TAGGING: [(Place<'static>, &str); 5] = [
     (Place::Policy, "iam:TagPolicy"),
     (Place::Saml, "iam:TagSAMLProvider"),
     (Place::Oidc, "iam:TagOpenIDConnectProvider"),
+];
+
+/// The rights to take a permissions boundary off, or to replace it.
+const UNBINDING: [&str; 4] = [
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:DeleteUserPermissionsBoundary",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutUserPermissionsBoundary",
 ];
 
 /// One statement, made ready to be asked.
@@ -73,14 +81,11 @@ impl<'a> PolicySet<'a> {
         for (document, content) in documents.iter().enumerate() {
             for (i, statement) in content.statements.iter().enumerate() {
                 let allow = statement.effect == Effect::Allow;
-                if !allow && !statement.conditions.is_empty() {
-                    continue;
-                }
                 let entry = PreparedStatement {
                     document,
                     number: i + 1,
                     statement,
-                    limits: Limits::of(&statement.conditions, &set.holder),
+                    limits: Limits::of(statement, content.has_variables(), &set.holder),
                     actions: actions(statement, &mut known),
                     scope: Scope::of(statement, allow, &set.holder),
                     reach: RefCell::default(),
@@ -151,8 +156,30 @@ impl<'p, 'a> View<'p, 'a> {
                 let names = can(action, &found).unwrap_or_default();
                 found.rewritten.extend(names);
             }
+            for action in UNBINDING {
+                let names = can(action, &found).unwrap_or_default();
+                found.unbound.extend(names);
+            }
+            found.unbound.sort_unstable();
             found
         })
+    }
+
+    /// What the conditions of a statement leave of what it allows, or, if it denies, what they let past it.
+    fn permit(
+        &self,
+        entry: &PreparedStatement<'_>,
+        action: &str,
+        place: Place<'_>,
+        service: Option<&str>,
+        given: &Delegation,
+    ) -> Permit {
+        let unbound = || {
+            let own: Option<Place<'static>> =
+                [Place::User, Place::Role].into_iter().find(|kind| *kind == place);
+            own.is_some_and(|kind| overlap(&given.unbound, &[entry.named(kind, &self.set.holder).as_slice()]))
+        };
+        entry.limits.permit(&Request { action, place, service, given, unbound: &unbound })
     }
 
     fn reach_given(&self, (action, service): Asked, given: &Delegation) -> Reach {
@@ -160,7 +187,7 @@ impl<'p, 'a> View<'p, 'a> {
         let holder = &self.set.holder;
         let mut reach = 0;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            reach |= match entry.limits.permit(name, *place, service, given) {
+            reach |= match self.permit(entry, name, *place, service, given) {
                 Permit::All => entry.reach(*place, holder),
                 Permit::Own => entry.reach(*place, holder) & SELF,
                 Permit::None => 0,
@@ -168,7 +195,11 @@ impl<'p, 'a> View<'p, 'a> {
         }
         for entry in &self.set.denies {
             if reach != 0 && entry.names(action) {
-                reach &= !entry.reach(*place, holder);
+                reach &= match self.permit(entry, name, *place, service, given) {
+                    Permit::All => Reach::MAX,
+                    Permit::Own => !entry.reach(*place, holder) | SELF,
+                    Permit::None => !entry.reach(*place, holder),
+                };
             }
         }
         reach
@@ -179,7 +210,7 @@ impl<'p, 'a> View<'p, 'a> {
         let holder = &self.set.holder;
         let mut names: Vec<String> = Vec::new();
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            if entry.limits.permit(name, *place, service, given) == Permit::All {
+            if self.permit(entry, name, *place, service, given) == Permit::All {
                 names.extend(entry.named(*place, holder).iter().cloned());
             }
         }
@@ -190,7 +221,9 @@ impl<'p, 'a> View<'p, 'a> {
             if names.is_empty() {
                 break;
             }
-            entry.scope.take_from(&mut names, holder, &mut work);
+            if self.permit(entry, name, *place, service, given) != Permit::All {
+                entry.scope.take_from(&mut names, holder, &mut work);
+            }
         }
         names
     }
@@ -298,9 +331,12 @@ impl<'p, 'a> View<'p, 'a> {
         let names = |e: &&PreparedStatement<'_>| e.names(index);
         let own = |e: &PreparedStatement<'_>| e.reach(Place::User, &self.set.holder) & SELF != 0;
         let permitted = |e: &PreparedStatement<'_>| {
-            e.limits.permit(action, Place::Group, None, self.delegation()) == Permit::All && own(e)
+            self.permit(e, action, Place::Group, None, self.delegation()) == Permit::All && own(e)
         };
-        let denied = |e: &PreparedStatement<'_>| own(e) || is_broad(e.reach(Place::Group, &self.set.holder));
+        let denied = |e: &PreparedStatement<'_>| {
+            let takes = self.permit(e, action, Place::Group, None, self.delegation()) != Permit::All;
+            takes && (own(e) || is_broad(e.reach(Place::Group, &self.set.holder)))
+        };
         self.chosen().filter(|e| e.names(index)).any(permitted)
             && !self.set.denies.iter().filter(names).any(denied)
     }
@@ -341,7 +377,7 @@ impl<'p, 'a> View<'p, 'a> {
                     continue;
                 }
                 let (action, place) = (format!("{service}:~~~~~~~~"), Place::Service(&service));
-                if entry.limits.permit(&action, place, None, self.delegation()) == Permit::All {
+                if self.permit(entry, &action, place, None, self.delegation()) == Permit::All {
                     let reach = entry.scope.reach(place, &self.set.holder);
                     *given.entry(service).or_default() |= reach;
                 }
@@ -354,8 +390,12 @@ impl<'p, 'a> View<'p, 'a> {
     /// What is denied of a service outside the table.
     fn taken(&self, service: &str) -> Reach {
         let action = format!("{service}:~~~~~~~~");
-        let denies = self.set.denies.iter().filter(|entry| entry.statement.names(&action));
-        denies.fold(0, |all, entry| all | entry.scope.reach(Place::Service(service), &self.set.holder))
+        let place = Place::Service(service);
+        let denies = self.set.denies.iter().filter(|entry| {
+            entry.statement.names(&action)
+                && self.permit(entry, &action, place, None, self.delegation()) != Permit::All
+        });
+        denies.fold(0, |all, entry| all | entry.scope.reach(place, &self.set.holder))
     }
 
     /// The fewest of the chosen statements, as far as one pass finds them, that still pass the test.

@@ -46,8 +46,8 @@ pub(super) fn exceptions(set: &PolicySet<'_>, witnesses: &[usize]) -> String {
             left_out.push("some resources that it names".to_owned());
         }
     }
-    let denied: Vec<String> =
-        set.denies.iter().map(|e| label(e.statement.sid.as_deref(), e.number)).collect();
+    let plain = set.denies.iter().filter(|entry| entry.statement.conditions.is_empty());
+    let denied: Vec<String> = plain.map(|e| label(e.statement.sid.as_deref(), e.number)).collect();
     if !denied.is_empty() {
         let noun = if denied.len() == 1 { "statement" } else { "statements" };
         let verb = if denied.len() == 1 { "denies" } else { "deny" };

@@ -5,15 +5,14 @@
 //! makes it none; what narrows it to somebody else names that somebody; every other narrowing is a [`Guard`],
 //! and the reader of the share decides what a guard is worth.
 
-use keepwatch_base::arn::Arn;
 use keepwatch_base::arn::is_account_id;
-use keepwatch_base::network::Cidr;
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
-use super::trust::{OWN_ACCOUNT, account_of, fixed_prefix, is_fixed};
-use crate::fence::spared;
+pub use super::stranger::Guard;
+use super::stranger::{Gate, Need, Stranger, concerns, spared};
+use super::trust::account_of;
 use crate::words;
 
 /// Whom a statement lets in.
@@ -25,25 +24,6 @@ pub enum Outsider {
     ExternalAccount(String),
     /// A principal whose account cannot be told: a canonical user, a unique id, an identity provider.
     Untold,
-}
-
-/// What narrows an opening, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Guard {
-    /// Tags of the caller, which outsiders give themselves.
-    Tags,
-    /// Fixed public addresses.
-    Addresses,
-    /// Principals by their unique ids.
-    Principals,
-    /// An organization; whose it is no policy says.
-    Organization,
-    /// A VPC or a VPC endpoint; whose it is no policy says.
-    Vpc,
-    /// Private addresses.
-    Network,
-    /// Requests that an AWS service makes for one named resource.
-    Source,
 }
 
 /// What one statement gives one outsider.
@@ -144,10 +124,8 @@ const ABILITIES: [(&str, &str); 30] = [
 /// What the policy on a resource of `service` (`s3`, `kms`) gives outsiders, in the document's order.
 /// `own_account` and `trusted_accounts` are account numbers.
 ///
-/// A Deny without a condition is respected where it plainly covers the principal, the actions and the
-/// resources. A Deny for everyone who is not of some account, organization, network or address narrows as if
-/// its opposite stood in the Allow; several such conditions in one Deny leave in whoever meets one of the opposites. All
-/// other Denies are ignored.
+/// A Deny counts where it plainly covers the actions and the resources of an Allow. Those of its conditions that an outsider
+/// can make fail let that outsider past it.
 pub fn shares(
     document: &Document,
     service: &str,
@@ -165,146 +143,157 @@ pub fn shares(
         if statement.effect != Effect::Allow {
             continue;
         }
-        let denies: Vec<&Statement> = document
-            .statements
-            .iter()
-            .filter(|deny| deny.effect == Effect::Deny && covers(deny, statement))
-            .collect();
-        let fences: Vec<Vec<Condition>> = denies.iter().filter_map(|deny| spared(deny)).collect();
-        let own = statement.conditions.iter().filter_map(limit);
-        let limits: Vec<Limit<'_>> = own.chain(fences.iter().filter_map(|all| union(all, &known))).collect();
-        let place = place(statement, i + 1);
+        let denies =
+            document.statements.iter().filter(|deny| deny.effect == Effect::Deny && covers(deny, statement));
+        let opening = Opening {
+            statement,
+            denies: denies.collect(),
+            variables: document.has_variables(),
+            service,
+            place: place(statement, i + 1),
+            own: own_account,
+        };
         // Everyone but a few is everyone.
         let principals = match &statement.not_principals {
             Some(_) => everyone.as_slice(),
             None => statement.principals.as_slice(),
         };
         for principal in principals {
-            if !denies.iter().any(|deny| shuts_out(deny, principal, &known)) {
-                all.extend(openings(
-                    principal,
-                    statement,
-                    &limits,
-                    &Wording { service, place: &place },
-                    &known,
-                ));
-            }
+            all.extend(opening.shares(principal, &known));
         }
     }
     all
 }
 
-/// The words that all shares of a statement have in common.
-struct Wording<'t> {
-    service: &'t str,
-    place: &'t str,
+/// One Allow, and the Denies that cover it.
+struct Opening<'d> {
+    statement: &'d Statement,
+    denies: Vec<&'d Statement>,
+    variables: bool,
+    service: &'d str,
+    place: String,
+    own: &'d str,
 }
 
-/// What a condition leaves of everybody.
-enum Limit<'c> {
-    /// Accounts, or ARNs that name one.
-    Accounts(Vec<&'c str>),
-    /// The resource's own organization.
-    Own,
-    /// Something else.
-    Guard(Guard, &'c Condition),
-}
+impl<'d> Opening<'d> {
+    fn shares(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Share> {
+        let account = match principal.kind {
+            // A service does what its customer says: CloudFront shows a bucket through anybody's distribution.
+            PrincipalKind::Service => {
+                let anybody = Stranger { service: true, ..Stranger::anybody(self.own) };
+                if self.gate(principal).admits(&anybody).is_some() {
+                    return Vec::new();
+                }
+                return self.customers(principal, known);
+            }
+            PrincipalKind::Aws => account_of(&principal.value),
+            _ => None,
+        };
+        match account {
+            Some(own) if known(own) => Vec::new(),
+            // CloudFront's identities belong to distributions, of which only their owner can make one use it.
+            Some("cloudfront") => Vec::new(),
+            Some(other) if is_account_id(other) => {
+                self.admitted(&principal.value, principal).into_iter().collect()
+            }
+            Some(any) if wildcard::is_wild(any) => self.anyone(principal, known),
+            _ => {
+                let stranger = Stranger::anybody(self.own);
+                let need = self.gate(principal).admits(&stranger).flatten();
+                let whom = format!("somebody whose account cannot be told ({})", clean(&principal.value, 64));
+                vec![self.share(Outsider::Untold, &principal.value, whom, need)]
+            }
+        }
+    }
 
-fn openings(
-    principal: &Principal,
-    statement: &Statement,
-    limits: &[Limit<'_>],
-    wording: &Wording<'_>,
-    known: &impl Fn(&str) -> bool,
-) -> Vec<Share> {
-    let guard = limits.iter().filter_map(|limit| match limit {
-        Limit::Guard(guard, condition) => Some((*guard, *condition)),
-        _ => None,
-    });
-    let guard = guard.max_by_key(|(guard, _)| *guard);
-    let make = |who, principal: &str, whom: String| {
-        let actions = statement
-            .not_actions
-            .as_ref()
-            .map_or_else(|| statement.actions.clone(), |_| vec!["*".to_owned()]);
-        let ability = ability(wording.service, &actions);
-        let by = guard.map(|(_, c)| format!(", as far as a condition on {} allows", clean(&c.key, 64)));
-        let why = format!("{} lets {whom} {ability}{}", wording.place, by.unwrap_or_default());
-        let guard = guard.map(|(guard, _)| guard);
+    /// The conditions that decide for this principal.
+    fn gate(&self, principal: &Principal) -> Gate<'d> {
+        let denies: Vec<&Statement> =
+            self.denies.iter().copied().filter(|deny| concerns(deny, principal)).collect();
+        Gate::new(self.statement, &denies, self.variables)
+    }
+
+    /// What everybody gets, or else those whom conditions name: that is as good as named in the principal, and no better.
+    fn anyone(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Share> {
+        let gate = self.gate(principal);
+        let unsigned = UNSIGNED.contains(&self.service);
+        if let Some(need) = gate.admits(&Stranger { unsigned, ..Stranger::anybody(self.own) }) {
+            let whom = anybody(self.service, self.statement, need);
+            return vec![self.share(Outsider::Everyone, &principal.value, whom, need)];
+        }
+        let named = gate.named().chain(spared(&self.denies));
+        let shares = outsiders(named, known).into_iter().filter_map(|value| {
+            self.admitted(value, &Principal { kind: PrincipalKind::Aws, value: value.to_owned() })
+        });
+        shares.collect()
+    }
+
+    /// What an account gets, or one of its principals.
+    fn admitted(&self, value: &str, principal: &Principal) -> Option<Share> {
+        let need = self.gate(principal).admits(&Stranger::named(self.own, value))?;
+        let account = account_of(value).unwrap_or(value);
+        let who = Outsider::ExternalAccount(account.to_owned());
+        Some(self.share(who, value, format!("outside account {account}"), need))
+    }
+
+    /// Those for whom conditions let a service act.
+    fn customers(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Share> {
+        let gate = self.gate(principal);
+        let acts = |value: &&str| {
+            let account = account_of(value).unwrap_or(value);
+            let stranger = Stranger { account, service: true, ..Stranger::anybody(self.own) };
+            gate.admits(&stranger).is_some()
+        };
+        let customers = outsiders(gate.named(), known).into_iter().filter(acts);
+        let acting = customers.map(|value| {
+            let customer = account_of(value).unwrap_or(value);
+            let whom = format!("{}, acting for outside account {customer},", clean(&principal.value, 64));
+            let share = self.share(Outsider::ExternalAccount(customer.to_owned()), value, whom, None);
+            Share { guard: Some(Guard::Source), ..share }
+        });
+        acting.collect()
+    }
+
+    fn share(&self, who: Outsider, principal: &str, whom: String, need: Option<Need<'_>>) -> Share {
+        let actions = match &self.statement.not_actions {
+            Some(_) => vec!["*".to_owned()],
+            None => self.statement.actions.clone(),
+        };
+        let ability = ability(self.service, &actions);
+        let by =
+            need.map(|need| format!(", as far as a condition on {} allows", clean(&need.condition.key, 64)));
+        let why = format!("{} lets {whom} {ability}{}", self.place, by.unwrap_or_default());
+        let guard = need.map(|need| need.guard);
         Share { who, principal: clean(principal, 160), whom, ability, actions, why, guard }
-    };
-    let untold = |value: &str| {
-        let whom = format!("somebody whose account cannot be told ({})", clean(value, 64));
-        make(Outsider::Untold, value, whom)
-    };
-    let account = |account: &str, written: &str| {
-        make(Outsider::ExternalAccount(account.to_owned()), written, format!("outside account {account}"))
-    };
-    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
-    let inside = limits.iter().any(|limit| match limit {
-        Limit::Own => true,
-        Limit::Accounts(values) => values.iter().all(ours),
-        Limit::Guard(..) => false,
-    });
-    // Named in a condition is as good as named in the principal, and no better.
-    let named = limits.iter().find_map(|limit| match limit {
-        Limit::Accounts(values) => Some(values),
-        _ => None,
-    });
-    match principal.kind {
-        // A service does what its customer says: CloudFront shows a bucket through anybody's distribution.
-        PrincipalKind::Service => {
-            let customers = named.into_iter().flatten().filter(|value| !inside && !ours(value));
-            let acting = customers.map(|value| {
-                let customer = account_of(value).unwrap_or(value);
-                let whom = format!("{}, acting for outside account {customer},", clean(&principal.value, 64));
-                let who = Outsider::ExternalAccount(customer.to_owned());
-                Share { guard: Some(Guard::Source), ..make(who, value, whom) }
-            });
-            return acting.collect();
-        }
-        PrincipalKind::Aws => {}
-        _ => return vec![untold(&principal.value)],
     }
-    match account_of(&principal.value) {
-        Some(own) if known(own) => return Vec::new(),
-        // CloudFront's identities belong to distributions, of which only their owner can make one use it.
-        Some("cloudfront") => return Vec::new(),
-        Some(other) if is_account_id(other) => return vec![account(other, &principal.value)],
-        Some(any) if wildcard::is_wild(any) => {}
-        _ => return vec![untold(&principal.value)],
-    }
-    if inside {
-        return Vec::new();
-    }
-    match named {
-        Some(values) => values
-            .iter()
-            .filter(|value| !ours(value))
-            .map(|value| account(account_of(value).unwrap_or(value), value))
-            .collect(),
-        None => {
-            let whom = anybody(wording.service, statement, guard);
-            vec![make(Outsider::Everyone, &principal.value, whom)]
+}
+
+/// Those of the accounts and ARNs that are outsiders', each once.
+fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) -> bool) -> Vec<&'d str> {
+    let mut all: Vec<&str> = Vec::new();
+    for value in values {
+        let outside = account_of(value).is_some_and(|account| is_account_id(account) && !known(account));
+        if outside && !all.contains(&value) {
+            all.push(value);
         }
     }
+    all
 }
 
 /// Everybody, as far as the guard lets them come.
-fn anybody(service: &str, statement: &Statement, guard: Option<(Guard, &Condition)>) -> String {
-    let values = |c: &Condition| clean(&c.values.join(" or "), 100);
-    match guard {
-        Some((Guard::Organization, c)) => return format!("anybody in organization {}", values(c)),
-        Some((Guard::Addresses | Guard::Vpc | Guard::Network, c)) => {
-            return format!("anybody who comes from {}", values(c));
-        }
-        Some((Guard::Source, c)) => return format!("any AWS service that acts for {}", values(c)),
-        Some((Guard::Tags, c)) => {
-            let tag = c.key.split_once('/').map_or("", |(_, tag)| tag);
-            return format!("whoever has the tag {} {}", clean(tag, 64), values(c));
-        }
-        Some((Guard::Principals, c)) => return format!("whoever has the id {}", values(c)),
-        _ => {}
+fn anybody(service: &str, statement: &Statement, need: Option<Need<'_>>) -> String {
+    if let Some(Need { guard, condition, .. }) = need {
+        let values = clean(&condition.values.join(" or "), 100);
+        return match guard {
+            Guard::Organization => format!("anybody in organization {values}"),
+            Guard::Addresses | Guard::Vpc | Guard::Network => format!("anybody who comes from {values}"),
+            Guard::Source => format!("any AWS service that acts for {values}"),
+            Guard::Tags => {
+                let tag = condition.key.split_once('/').map_or("", |(_, tag)| tag);
+                format!("whoever has the tag {} {values}", clean(tag, 64))
+            }
+            Guard::Principals => format!("whoever has the id {values}"),
+        };
     }
     let unsigned_url = |c: &Condition| {
         c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
@@ -338,139 +327,44 @@ fn place(statement: &Statement, number: usize) -> String {
     }
 }
 
-/// What the condition leaves of everybody; nothing where it leaves them all.
-fn limit(condition: &Condition) -> Option<Limit<'_>> {
-    let key = condition.key.to_ascii_lowercase();
-    let values = || condition.values.iter().map(String::as_str).collect();
-    let guard = |guard, fixed: bool| fixed.then_some(Limit::Guard(guard, condition));
-    let begins = |prefix: &'static str| {
-        is_fixed(condition, move |v| fixed_prefix(v).len() > prefix.len() && v.starts_with(prefix))
-    };
-    match key.as_str() {
-        "aws:principalaccount"
-        | "aws:sourceaccount"
-        | "aws:sourceowner"
-        | "aws:vpceaccount"
-        | "kms:calleraccount"
-        | "s3:dataaccesspointaccount" => {
-            is_fixed(condition, |v| v == OWN_ACCOUNT || is_account_id(v)).then(|| Limit::Accounts(values()))
-        }
-        "aws:principalarn" | "aws:sourcearn" | "s3:dataaccesspointarn" => {
-            let owned = |v: &str| Arn::parse(v).is_some_and(|arn| is_account_id(arn.account));
-            if is_fixed(condition, owned) {
-                return Some(Limit::Accounts(values()));
-            }
-            // A bucket's ARN names no account, and no other bucket can have its name. Amazon's own examples write
-            // `arn:aws:s3:*:*:bucket`.
-            let bucket = |v: &str| {
-                Arn::parse(v).is_some_and(|arn| {
-                    let fixed = !wildcard::is_wild(arn.resource) || fixed_prefix(arn.resource).contains('/');
-                    arn.service == "s3" && fixed
-                })
-            };
-            guard(Guard::Source, key == "aws:sourcearn" && is_fixed(condition, |v| owned(v) || bucket(v)))
-        }
-        "aws:principalorgid"
-        | "aws:principalorgpaths"
-        | "aws:sourceorgid"
-        | "aws:sourceorgpaths"
-        | "aws:vpceorgid"
-        | "aws:vpceorgpaths" => {
-            if is_fixed(condition, |v| v == "${aws:ResourceOrgID}") {
-                return Some(Limit::Own);
-            }
-            guard(Guard::Organization, is_fixed(condition, |v| fixed_prefix(v).len() > 4))
-        }
-        "aws:sourcevpc" => guard(Guard::Vpc, begins("vpc-")),
-        "aws:sourcevpce" => guard(Guard::Vpc, begins("vpce-")),
-        "aws:sourceip" => addresses(condition).map(|kind| Limit::Guard(kind, condition)),
-        "aws:userid" | "aws:principalid" => {
-            guard(Guard::Principals, is_fixed(condition, |v| fixed_prefix(v).len() > 8))
-        }
-        "aws:principalisawsservice" => {
-            let only = condition.operator.eq_ignore_ascii_case("bool") && condition.values == ["true"];
-            guard(Guard::Source, only)
-        }
-        tag if tag.starts_with("aws:principaltag/") => {
-            guard(Guard::Tags, is_fixed(condition, |v| !v.is_empty()))
-        }
-        "aws:principalservicename" => guard(Guard::Source, is_fixed(condition, |_| true)),
-        _ => None,
-    }
-}
-
-/// What is left of everybody where one of these conditions has to be met; nothing where one of them leaves them all.
-fn union<'c>(conditions: &'c [Condition], known: &impl Fn(&str) -> bool) -> Option<Limit<'c>> {
-    let ours = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
-    let mut weakest: Option<(Guard, &Condition)> = None;
-    let mut accounts = Vec::new();
-    for condition in conditions {
-        match limit(condition)? {
-            Limit::Own => {}
-            Limit::Accounts(values) => accounts.extend(values.into_iter().filter(|value| !ours(value))),
-            Limit::Guard(guard, condition) => {
-                if weakest.is_none_or(|(other, _)| guard < other) {
-                    weakest = Some((guard, condition));
-                }
-            }
-        }
-    }
-    Some(match weakest {
-        Some((guard, condition)) => Limit::Guard(guard, condition),
-        None if accounts.is_empty() => Limit::Own,
-        None => Limit::Accounts(accounts),
-    })
-}
-
-/// What kind of guard a list of addresses is. The internet, its halves, and long lists of large ranges are
-/// none.
-fn addresses(condition: &Condition) -> Option<Guard> {
-    if !condition.operator.to_ascii_lowercase().trim_start_matches("foranyvalue:").eq("ipaddress") {
-        return None;
-    }
-    let ranges: Option<Vec<Cidr>> = condition.values.iter().map(|value| Cidr::parse(value)).collect();
-    let ranges = ranges.filter(|ranges| !ranges.is_empty())?;
-    if ranges.iter().all(Cidr::is_private) {
-        return Some(Guard::Network);
-    }
-    let public = ranges.iter().filter(|range| !range.is_private());
-    let all: u64 = public.map(Cidr::ipv4_addresses).sum();
-    // More than the largest single range that is no world: a /8.
-    (!ranges.iter().any(Cidr::is_world) && all <= 1 << 24).then_some(Guard::Addresses)
-}
-
 /// Whether the Deny holds for every action and every resource of the Allow.
 fn covers(deny: &Statement, allow: &Statement) -> bool {
-    let covered = |wide: &[String], narrow: &str| wide.iter().any(|wide| wildcard::covers(wide, narrow));
     let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
-    if deny.not_actions.is_some() || deny.not_resources.is_some() || allow.not_resources.is_some() {
-        return false;
-    }
-    let (denied, allowed) = (lower(&deny.actions), lower(&allow.actions));
-    let actions = match &allow.not_actions {
-        Some(_) => denied.iter().any(|pattern| pattern == "*"),
-        None => allowed.iter().all(|action| covered(&denied, action)),
-    };
-    let resources = deny.resources.is_empty()
-        || allow.resources.iter().all(|resource| covered(&deny.resources, resource));
-    actions && resources && (deny.resources.is_empty() || !allow.resources.is_empty())
+    let actions = List { all: lower(&deny.actions), but: deny.not_actions.as_deref().map(lower) };
+    let allowed = List { all: lower(&allow.actions), but: allow.not_actions.as_deref().map(lower) };
+    let resources = List { all: deny.resources.clone(), but: deny.not_resources.clone() };
+    let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
+    // Queues and repositories need no resource in their policies.
+    let whole = resources.is_empty();
+    actions.covers(&allowed) && (whole || (!reached.is_empty() && resources.covers(&reached)))
 }
 
-/// Whether the Deny, which covers all of an Allow, leaves this principal nothing of it.
-fn shuts_out(deny: &Statement, principal: &Principal, known: &impl Fn(&str) -> bool) -> bool {
-    if !deny.conditions.is_empty() {
-        return false;
+/// Patterns, or everything but some.
+struct List {
+    all: Vec<String>,
+    but: Option<Vec<String>>,
+}
+
+impl List {
+    fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.but.is_none()
     }
-    match &deny.not_principals {
-        // Everyone but the account's own.
-        Some(spared) => spared.iter().all(|spared| {
-            spared.kind == PrincipalKind::Service
-                || (spared.kind == PrincipalKind::Aws && account_of(&spared.value).is_some_and(known))
-        }),
-        None => deny
-            .principals
-            .iter()
-            .any(|denied| denied == principal || (denied.kind == PrincipalKind::Aws && denied.value == "*")),
+
+    /// Whether all of the other list is in this one, as far as patterns tell.
+    fn covers(&self, other: &List) -> bool {
+        match (&self.but, &other.but) {
+            (None, None) => {
+                other.all.iter().all(|narrow| self.all.iter().any(|wide| wildcard::covers(wide, narrow)))
+            }
+            (None, Some(_)) => self.all.iter().any(|wide| wildcard::is_all_wild(wide) && !wide.contains('?')),
+            (Some(but), None) => {
+                !other.all.iter().any(|one| but.iter().any(|spared| wildcard::meets(spared, one)))
+            }
+            // What this one leaves out, the other must leave out as well.
+            (Some(but), Some(spared)) => {
+                but.iter().all(|one| spared.iter().any(|wide| wildcard::covers(wide, one)))
+            }
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! AWS services are no exposure; [`trusted_services`] lists them, for they make a powerful role usable by a workload.
 
-use keepwatch_base::arn::Arn;
+use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
-use super::fence::spared;
+use super::stranger::{Gate, Guard, Need, Stranger, concerns, spared};
 
 /// The kind of opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -61,12 +61,11 @@ const SHARED_PROVIDERS: [&str; 11] = [
 /// The openings of a role's trust policy, in the document's order. `own_account` and `trusted_accounts` are account
 /// numbers.
 ///
-/// A Deny without a condition is respected where it plainly covers the principal; a Deny for everyone outside an
-/// organization or account counts as a guard. All other Denies are ignored.
+/// A Deny counts where it plainly covers the calls of the principal. Those of its conditions that an outsider can make fail
+/// let that outsider past it.
 pub fn exposures(document: &Document, own_account: &str, trusted_accounts: &[String]) -> Vec<Exposure> {
     let known =
         |account: &str| account == own_account || trusted_accounts.iter().any(|trusted| trusted == account);
-    let fenced = document.statements.iter().any(|s| s.effect == Effect::Deny && fences(s));
     let mut all = Vec::new();
     for (i, statement) in document.statements.iter().enumerate() {
         if statement.effect != Effect::Allow || !assumes(statement) {
@@ -76,19 +75,14 @@ pub fn exposures(document: &Document, own_account: &str, trusted_accounts: &[Str
             Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
             _ => format!("statement {}", i + 1),
         };
+        let opening = Opening { document, statement, place, own: own_account };
         if statement.not_principals.is_some() {
             // Everyone but a few is everyone.
             let everyone = Principal { kind: PrincipalKind::Aws, value: "*".to_owned() };
-            all.extend(
-                exposure(&everyone, statement, &place, fenced, &known)
-                    .into_iter()
-                    .filter(|_| !denied(document, &everyone)),
-            );
+            all.extend(opening.exposures(&everyone, &known));
         }
         for principal in &statement.principals {
-            if !denied(document, principal) {
-                all.extend(exposure(principal, statement, &place, fenced, &known));
-            }
+            all.extend(opening.exposures(principal, &known));
         }
     }
     all
@@ -109,22 +103,18 @@ fn assumes(statement: &Statement) -> bool {
     ASSUME.iter().any(|action| statement.names(action))
 }
 
-fn denied(document: &Document, principal: &Principal) -> bool {
-    document.statements.iter().any(|s| {
-        let whole = s.effect == Effect::Deny && s.conditions.is_empty() && s.not_actions.is_none();
-        let calls =
-            || ASSUME.iter().all(|a| s.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, a)));
-        // A Deny of AssumeRole alone is enough for principals of AWS: they have no token for the other two.
-        let aws = || s.actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, ASSUME[0]));
-        let named =
-            s.principals.iter().any(|p| p == principal || (p.kind == PrincipalKind::Aws && p.value == "*"));
-        whole && named && (calls() || (principal.kind == PrincipalKind::Aws && aws()))
-    })
+/// The Denies that hold for every call with which this principal could assume the role.
+fn denies<'d>(document: &'d Document, principal: &Principal) -> Vec<&'d Statement> {
+    // Principals of AWS have no token for the other two calls.
+    let calls = if principal.kind == PrincipalKind::Aws { &ASSUME[..1] } else { &ASSUME[..] };
+    let covers = |deny: &&Statement| {
+        deny.effect == Effect::Deny && calls.iter().all(|call| deny.names(call)) && concerns(deny, principal)
+    };
+    document.statements.iter().filter(covers).collect()
 }
 
-/// Whether this Deny shuts out everyone who is not of certain accounts, organizations or principals.
-fn fences(statement: &Statement) -> bool {
-    assumes(statement) && spared(statement).is_some_and(|spared| spared.iter().all(names_principals))
+fn denied(document: &Document, principal: &Principal) -> bool {
+    denies(document, principal).iter().any(|deny| deny.conditions.is_empty())
 }
 
 /// The users and roles of the role's own account that the policy names, and that therefore need no permission of
@@ -176,114 +166,143 @@ pub fn providers(document: &Document) -> Vec<String> {
     all
 }
 
-fn exposure(
-    principal: &Principal,
-    statement: &Statement,
-    place: &str,
-    fenced: bool,
-    known: &impl Fn(&str) -> bool,
-) -> Vec<Exposure> {
-    let anyone =
-        principal.kind == PrincipalKind::Aws && account_of(&principal.value).is_some_and(wildcard::is_wild);
-    let named: Vec<Vec<&str>> = match anyone {
-        true => statement.conditions.iter().filter_map(named_by).collect(),
-        false => Vec::new(),
-    };
-    let is_known = |value: &&str| *value == OWN_ACCOUNT || account_of(value).is_some_and(known);
-    if named.iter().any(|values| values.iter().all(is_known)) {
-        return Vec::new();
-    }
-    match named.first() {
+/// One Allow of a trust policy.
+struct Opening<'d> {
+    document: &'d Document,
+    statement: &'d Statement,
+    place: String,
+    own: &'d str,
+}
+
+impl<'d> Opening<'d> {
+    fn exposures(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
+        if principal.kind == PrincipalKind::Service {
+            return Vec::new();
+        }
+        let account = account_of(&principal.value).filter(|_| principal.kind == PrincipalKind::Aws);
+        if account.is_some_and(known) {
+            return Vec::new();
+        }
+        let gate = self.gate(principal);
+        if !account.is_some_and(wildcard::is_wild) {
+            let named = account.is_some_and(is_account_id);
+            let stranger = match named {
+                true => Stranger { names_guard: true, ..Stranger::named(self.own, &principal.value) },
+                // Whose it is cannot be told, and so nothing of what it brings along.
+                false => Stranger::anybody(self.own),
+            };
+            // Principals whose account cannot be told are told unless a Deny is without any condition.
+            let need = match gate.admits(&stranger) {
+                Some(need) => need,
+                None if named || denied(self.document, principal) => return Vec::new(),
+                None => None,
+            };
+            return self.opening(principal, need, known).into_iter().collect();
+        }
+        if let Some(need) = gate.admits(&Stranger::anybody(self.own)) {
+            return self.opening(principal, need, known).into_iter().collect();
+        }
         // Named in a condition is as good as named in the principal, and no better.
-        Some(values) => values
-            .iter()
-            .filter(|value| !is_known(value))
-            .filter_map(|value| {
-                let principal = Principal { kind: PrincipalKind::Aws, value: (*value).to_owned() };
-                let others = statement.conditions.iter().filter(|c| named_by(c).is_none());
-                let rest = Statement { conditions: others.cloned().collect(), ..statement.clone() };
-                opening(&principal, &rest, place, fenced, known)
-            })
-            .collect(),
-        None => opening(principal, statement, place, fenced, known).into_iter().collect(),
+        let all = denies(self.document, principal);
+        let mut named: Vec<&str> = Vec::new();
+        for value in gate.named().chain(spared(&all)) {
+            let outside = account_of(value).is_some_and(|account| is_account_id(account) && !known(account));
+            if outside && !named.contains(&value) {
+                named.push(value);
+            }
+        }
+        let openings = named.into_iter().filter_map(|value| {
+            let principal = Principal { kind: PrincipalKind::Aws, value: value.to_owned() };
+            let need = self.gate(&principal).admits(&Stranger::named(self.own, value))?;
+            self.opening(&principal, need, known)
+        });
+        openings.collect()
+    }
+
+    /// The conditions that decide for this principal.
+    fn gate(&self, principal: &Principal) -> Gate<'d> {
+        Gate::new(self.statement, &denies(self.document, principal), self.document.has_variables())
+    }
+
+    fn opening(
+        &self,
+        principal: &Principal,
+        need: Option<Need<'_>>,
+        known: &impl Fn(&str) -> bool,
+    ) -> Option<Exposure> {
+        let shown = clean(&principal.value, 160);
+        // Addresses, networks and tags say nothing of who comes.
+        let need = need.filter(|need| matches!(need.guard, Guard::Principals | Guard::Organization));
+        let guard = need.filter(|need| !need.by_deny).map(|need| need.condition);
+        let fenced = need.is_some_and(|need| need.by_deny);
+        let external_id =
+            self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
+        let make = |kind, guarded: bool, who: String, what: String| {
+            let why = format!("{} {what}", self.place);
+            Some(Exposure { kind, principal: shown.clone(), who, why, guarded })
+        };
+        let by = |what: String| match guard {
+            Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
+            None if fenced => format!("{what}, as far as another statement does not deny it"),
+            None if external_id => format!("{what}, which must give an external id"),
+            None => what,
+        };
+        let guarded = need.is_some() || external_id;
+        match principal.kind {
+            PrincipalKind::Service => None,
+            PrincipalKind::Federated if foreign(&principal.value, known).is_some() => {
+                let account = clean(foreign(&principal.value, known).unwrap_or_default(), 64);
+                let who = format!("an identity provider of outside account {account}");
+                let what = by(format!("lets {who} say who may assume the role"));
+                make(ExposureKind::ExternalAccount, false, who, what)
+            }
+            PrincipalKind::Federated => federated(&principal.value, self.statement)
+                .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
+            PrincipalKind::CanonicalUser => {
+                let who = format!("the account with the canonical id {}", clean(&shown, 64));
+                let what = by(format!("lets {who} assume the role"));
+                make(ExposureKind::ExternalAccount, guarded, who, what)
+            }
+            PrincipalKind::Other => {
+                let what =
+                    format!("lets {shown} assume the role, which is no kind of principal that is known");
+                make(ExposureKind::ExternalAccount, need.is_some(), shown.clone(), what)
+            }
+            PrincipalKind::Aws => {
+                let account = account_of(&principal.value);
+                if account.is_some_and(wildcard::is_wild) {
+                    let what = "lets anyone in any AWS account assume the role".to_owned();
+                    // An external id is known to many and secret by no rule; before everyone it is no guard.
+                    return make(ExposureKind::Public, need.is_some(), anybody(guard, fenced), by(what));
+                }
+                match account {
+                    Some(account) if is_account_id(account) => {
+                        let what = by(format!("lets the AWS account {account} assume the role"));
+                        make(
+                            ExposureKind::ExternalAccount,
+                            guarded,
+                            format!("outside account {account}"),
+                            what,
+                        )
+                    }
+                    _ => {
+                        let who = format!("an identity whose account cannot be told ({})", clean(&shown, 64));
+                        let what = by(format!("lets {shown} assume the role, whose account cannot be told"));
+                        make(ExposureKind::ExternalAccount, guarded, who, what)
+                    }
+                }
+            }
+        }
     }
 }
 
-fn opening(
-    principal: &Principal,
-    statement: &Statement,
-    place: &str,
-    fenced: bool,
-    known: &impl Fn(&str) -> bool,
-) -> Option<Exposure> {
-    let shown = clean(&principal.value, 160);
-    let guard = statement.conditions.iter().find(|c| names_principals(c));
-    let external_id =
-        statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
-    let make = |kind, guarded: bool, who: String, what: String| {
-        Some(Exposure { kind, principal: shown.clone(), who, why: format!("{place} {what}"), guarded })
-    };
-    let by = |what: String| match guard {
-        Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
-        None if fenced => format!("{what}, as far as another statement does not deny it"),
-        None if external_id => format!("{what}, which must give an external id"),
-        None => what,
-    };
-    match principal.kind {
-        PrincipalKind::Service => None,
-        PrincipalKind::Federated if foreign(&principal.value, known).is_some() => {
-            let account = clean(foreign(&principal.value, known).unwrap_or_default(), 64);
-            let who = format!("an identity provider of outside account {account}");
-            let what = by(format!("lets {who} say who may assume the role"));
-            make(ExposureKind::ExternalAccount, false, who, what)
-        }
-        PrincipalKind::Federated => federated(&principal.value, statement)
-            .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
-        PrincipalKind::CanonicalUser => {
-            let who = format!("the account with the canonical id {}", clean(&shown, 64));
-            let what = by(format!("lets {who} assume the role"));
-            make(ExposureKind::ExternalAccount, guard.is_some() || fenced || external_id, who, what)
-        }
-        PrincipalKind::Other => {
-            let what = format!("lets {shown} assume the role, which is no kind of principal that is known");
-            make(ExposureKind::ExternalAccount, guard.is_some() || fenced, shown.clone(), what)
-        }
-        PrincipalKind::Aws => {
-            let account = account_of(&principal.value);
-            if account.is_some_and(wildcard::is_wild) {
-                let what = "lets anyone in any AWS account assume the role".to_owned();
-                // An external id is known to many and secret by no rule; before everyone it is no guard.
-                return make(
-                    ExposureKind::Public,
-                    guard.is_some() || fenced,
-                    anybody(guard, fenced),
-                    by(what),
-                );
-            }
-            let guarded = guard.is_some() || fenced || external_id;
-            match account {
-                Some(account) if known(account) => None,
-                Some(account) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => {
-                    let what = by(format!("lets the AWS account {account} assume the role"));
-                    make(ExposureKind::ExternalAccount, guarded, format!("outside account {account}"), what)
-                }
-                _ => {
-                    let who = format!("an identity whose account cannot be told ({})", clean(&shown, 64));
-                    let what = by(format!("lets {shown} assume the role, whose account cannot be told"));
-                    make(ExposureKind::ExternalAccount, guarded, who, what)
-                }
-            }
-        }
-    }
-}
-
-/// Everybody, as far as the guard lets them come.
 /// The account of a provider's ARN, where it is neither the own nor a trusted one.
 fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p str> {
     let account = Arn::parse(provider)?.account;
     (!account.is_empty() && !known(account)).then_some(account)
 }
 
+/// Everybody, as far as the guard lets them come.
 fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
     let values = |c: &Condition| clean(&c.values.join(" or "), 100);
     match guard {
@@ -308,7 +327,7 @@ pub(super) fn account_of(value: &str) -> Option<&str> {
     match Arn::parse(value) {
         Some(arn) => Some(arn.account),
         None if wildcard::is_wild(value) => Some("*"),
-        None => (value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit())).then_some(value),
+        None => is_account_id(value).then_some(value),
     }
 }
 

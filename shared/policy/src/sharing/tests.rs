@@ -91,7 +91,7 @@ fn open_documents() {
                 "everyone",
             ),
             // Conditions that guard nothing.
-            ("s3", open(read, equals("aws:PrincipalOrgID", "*")), "everyone"),
+            ("s3", open(read, json!({"StringLike": {"aws:PrincipalOrgID": "*"}})), "everyone"),
             ("s3", open(read, json!({"StringLike": {"aws:PrincipalOrgID": "o-*"}})), "everyone"),
             (
                 "s3",
@@ -130,7 +130,7 @@ fn open_documents() {
             ),
             ("s3", open(read, json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
             ("s3", open(read, json!({"IpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
-            ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.0/24"}})), "everyone"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "*"}})), "everyone"),
             ("s3", open(read, json!({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}})), "everyone"),
             ("s3", open(read, json!({"Bool": {"aws:SecureTransport": "true"}})), "everyone"),
             ("s3", open(read, json!({"StringLike": {"aws:Referer": "https://example.com/*"}})), "everyone"),
@@ -322,6 +322,9 @@ fn harmless_look_alikes() {
             ("s3", deny(json!({"Bool": {"aws:SecureTransport": "false"}})), ""),
             ("s3", open(read, equals("aws:PrincipalAccount", "111122223333")), ""),
             ("s3", open(read, equals("aws:PrincipalOrgID", "${aws:ResourceOrgID}")), ""),
+            // `StringEquals` takes an asterisk for an asterisk, and a range for text: nobody is called so.
+            ("s3", open(read, equals("aws:PrincipalOrgID", "*")), ""),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.0/24"}})), ""),
             (
                 "s3",
                 open(read, json!({"StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]}})),

@@ -1,5 +1,4 @@
-use keepwatch_base::wildcard;
-use keepwatch_policy::{Condition, Document, Effect, Held, Level, analyse, managed};
+use keepwatch_policy::Level;
 
 use crate::kit::prelude::*;
 
@@ -105,7 +104,7 @@ fn replaced(
         let why = "A boundary caps nothing that it allows: the principal's own policies now decide alone.";
         cx.failing(arn, format!("{set}, and that policy allows {what}")).severity(severity).because(why)
     };
-    let seen = match of_boundary(cx, boundary)? {
+    let seen = match power::of_managed(cx, boundary, None, None)? {
         Power::Known(grant) => match grant.level {
             Level::FullAdmin => room("everything", Severity::High),
             Level::PrivilegeEscalation => room("what makes an administrator", Severity::Medium)
@@ -126,35 +125,6 @@ fn replaced(
             &[(&format!("--{kind}-name"), name), ("--permissions-boundary", "ARN_OF_THE_BOUNDARY")],
         );
     Ok(stop_caller(seen, record))
-}
-
-/// What the boundary leaves room for. Denials with a condition do not count, because most conditions can be met; but
-/// those that hold unless a boundary is set count in full, for delegation is built of them.
-fn of_boundary(cx: &Cx<'_>, boundary: &str) -> Result<Power, Interrupt> {
-    let power = power::of_managed(cx, boundary, None, None)?;
-    if power.level() < Level::PrivilegeEscalation || managed::name_of(boundary).is_some() {
-        return Ok(power);
-    }
-    let Fact::Known(policy) = cx.facts.managed_policy(boundary, None)? else { return Ok(power) };
-    let Ok(mut document) = Document::parse(&policy.text) else { return Ok(power) };
-    for statement in document.statements.iter_mut().filter(|s| s.effect == Effect::Deny) {
-        if statement.conditions.iter().all(asks_for_a_boundary) {
-            statement.conditions.clear();
-        }
-    }
-    let short = boundary.rsplit('/').next().unwrap_or(boundary);
-    Ok(Power::Known(analyse(&[Held::managed(short, &document)], None)))
-}
-
-/// Whether a Deny under this condition holds unless the request sets or keeps one of the customer's own boundaries.
-fn asks_for_a_boundary(condition: &Condition) -> bool {
-    let own = |value: &String| {
-        let policy = Arn::parse(value).is_some_and(|arn| arn.resource.starts_with("policy/"));
-        policy && managed::name_of(value).is_none() && !wildcard::is_wild(value)
-    };
-    condition.key.eq_ignore_ascii_case("iam:PermissionsBoundary")
-        && condition.operator.to_ascii_lowercase().contains("not")
-        && condition.values.iter().all(own)
 }
 
 #[cfg(test)]
@@ -229,7 +199,8 @@ mod tests {
                 {"Effect":"Deny","Action":["iam:*","organizations:*"],"Resource":"*"}]}"#,
             r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","dynamodb:*","iam:*"],"Resource":"*"},
                 {"Effect":"Deny","Action":"iam:*","Resource":"*",
-                 "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}}]}"#,
+                 "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}},
+                {"Effect":"Deny","Action":"iam:Delete*PermissionsBoundary","Resource":"*"}]}"#,
         ] {
             let observations = observe_with(&BoundaryWeakened, &put("Role", CAP), &[cap(real)]);
             assert_eq!(observations.len(), 1, "{observations:?}");
@@ -255,7 +226,7 @@ mod tests {
         let unless = |value: &str| {
             all(&format!(
                 r#"{{"Effect":"Deny","Action":"iam:*","Resource":"*",
-                    "Condition":{{"StringNotEquals":{{"iam:PermissionsBoundary":"{value}"}}}}}}"#
+                    "Condition":{{"StringNotLike":{{"iam:PermissionsBoundary":"{value}"}}}}}}"#
             ))
         };
         for open in [
@@ -264,15 +235,23 @@ mod tests {
             all(
                 r#"{"Effect":"Deny","Action":"iam:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.1"}}}"#,
             ),
-            unless("arn:aws:iam::aws:policy/AdministratorAccess"),
-            unless("*"),
         ] {
             let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[cap(&open)]);
             assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::High), "{open}");
         }
-        let iam = cap(r#"{"Statement":{"Effect":"Allow","Action":["iam:*","sts:*"],"Resource":"*"}}"#);
-        let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[iam]);
-        assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::Medium));
+        let (administrator, any) = (unless("arn:aws:iam::aws:policy/AdministratorAccess"), unless("*"));
+        for iam in [
+            &administrator,
+            &any,
+            r#"{"Statement":{"Effect":"Allow","Action":["iam:*","sts:*"],"Resource":"*"}}"#,
+            // Who must set a boundary and may take it off again is not bound.
+            r#"{"Statement":[{"Effect":"Allow","Action":["s3:*","iam:*"],"Resource":"*"},
+                {"Effect":"Deny","Action":"iam:*","Resource":"*",
+                 "Condition":{"StringNotEquals":{"iam:PermissionsBoundary":"arn:aws:iam::111122223333:policy/developer-boundary"}}}]}"#,
+        ] {
+            let seen = fired_with(&BoundaryWeakened, &put("Role", CAP), &[cap(iam)]);
+            assert_eq!((seen.verdict, seen.severity), (Verdict::Failing, Severity::Medium), "{iam}");
+        }
         for managed in ["IAMFullAccess", "PowerUserAccess"] {
             let policy = format!("arn:aws:iam::aws:policy/{managed}");
             let seen = fires_at(&BoundaryWeakened, Severity::Medium, &put("User", &policy));
