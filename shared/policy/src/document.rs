@@ -1,5 +1,6 @@
 //! A policy document as IAM means it: lists where JSON may have scalars, one spelling of every member.
 
+use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::wildcard;
 
 /// The largest document that is read, in bytes of JSON. AWS's own limits are 10 KB for IAM, 20 KB for S3 and 32 KB
@@ -121,5 +122,14 @@ impl Condition {
         self.operator.eq_ignore_ascii_case("Bool")
             && self.key.eq_ignore_ascii_case("aws:SecureTransport")
             && self.values == ["false"]
+    }
+}
+
+/// The account of an AWS principal, or `*`; `None` for unique ids (`AROA…`) and what else names no account.
+pub(crate) fn account_of(value: &str) -> Option<&str> {
+    match Arn::parse(value) {
+        Some(arn) => Some(arn.account),
+        None if wildcard::is_wild(value) => Some("*"),
+        None => is_account_id(value).then_some(value),
     }
 }

@@ -7,8 +7,7 @@ use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
 use super::condition::{Attainable, Constraint, Domain, World, satisfiable};
-use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
-use super::trust::account_of;
+use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 
 /// Whether a key policy leaves the key's own account out.
 #[derive(Clone, Debug, PartialEq, Eq)]

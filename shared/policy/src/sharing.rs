@@ -9,10 +9,9 @@ use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
-use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 pub use super::stranger::Guard;
 use super::stranger::{Gate, Need, Stranger, concerns, spared};
-use super::trust::account_of;
 use crate::words;
 
 /// Whom a statement lets in.

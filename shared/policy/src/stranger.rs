@@ -11,8 +11,7 @@ use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::network::Cidr;
 
 use super::condition::{Attainable, Constraint, Domain, FILL, FRESH, World, groups, satisfiable};
-use super::document::{Condition, Principal, PrincipalKind, Statement};
-use super::trust::account_of;
+use super::document::{Condition, Principal, PrincipalKind, Statement, account_of};
 
 /// What narrows an opening, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +78,8 @@ impl<'a> Stranger<'a> {
 
     /// What keeps the stranger from making requests of this kind, and how far it must reach for them.
     fn relaxed(&self, key: &str) -> Option<(Guard, Domain)> {
-        let free = |is_value: fn(&str) -> bool| Domain::never().reaching(Attainable::Free(is_value));
+        let none = Domain { absent: false, ..Domain::never() };
+        let free = |is_value: fn(&str) -> bool| none.clone().reaching(Attainable::Free(is_value));
         let organization = |text: &str| {
             text.starts_with("o-")
                 && text.len() > 2
@@ -95,26 +95,31 @@ impl<'a> Stranger<'a> {
             | "aws:sourceorgpaths"
             | "aws:vpceorgid"
             | "aws:vpceorgpaths" => (Guard::Organization, free(organization)),
-            "aws:sourcevpc" => (Guard::Vpc, free(|text| text.starts_with("vpc-"))),
-            "aws:sourcevpce" => (Guard::Vpc, free(|text| text.starts_with("vpce-"))),
+            "aws:sourcevpc" => (Guard::Vpc, free(|text| text.starts_with("vpc-") && !text.contains('*'))),
+            "aws:sourcevpce" => (Guard::Vpc, free(|text| text.starts_with("vpce-") && !text.contains('*'))),
             "aws:sourceip" => (Guard::Addresses, free(|text| text.parse::<IpAddr>().is_ok())),
             "aws:userid" | "aws:principalid" => (Guard::Principals, free(|text| !text.is_empty())),
-            "aws:principalarn" if self.names_guard => {
-                (Guard::Principals, Domain::never().reaching(Attainable::Account(self.account.to_owned())))
+            "aws:principalarn" if self.names_guard && self.arn.is_none() => {
+                (Guard::Principals, none.clone().reaching(Attainable::Account(self.account.to_owned())))
             }
             "aws:sourcearn" => (Guard::Source, free(ownerless)),
             "aws:principalisawsservice" => (Guard::Source, Domain::only(&["true"])),
             "aws:principalservicename" | "aws:principalservicenameslist" => {
                 (Guard::Source, free(|text| !text.is_empty()))
             }
-            tag if tag.starts_with("aws:principaltag/") => (Guard::Tags, free(|text| !text.is_empty())),
+            tag if tag.starts_with("aws:principaltag/") => {
+                // No tag of IAM's holds an asterisk.
+                let tags = Domain { absent: false, ..Domain::free() };
+                (Guard::Tags, tags.reaching(Attainable::Free(|text| !text.contains('*'))))
+            }
             _ => return None,
         })
     }
 
     /// Values of the stranger's account; where that is anybody's, a wildcard that leaves digits open is met by somebody.
     fn accounts(&self) -> Domain {
-        let attainable = if self.account == FRESH { Attainable::Given(11) } else { Attainable::Nothing };
+        let attainable =
+            if self.account == FRESH { Attainable::Given(11, |_| true) } else { Attainable::Nothing };
         let mut domain = Domain::only(&[self.account]).reaching(attainable);
         // As a request without a signature has it (AWS global condition context keys, "aws:PrincipalAccount").
         domain.samples.extend(self.unsigned.then(|| "anonymous".to_owned()));
@@ -134,7 +139,9 @@ impl World for Stranger<'_> {
                 let domain = match self.arn {
                     Some(arn) => Domain::only(&[arn]),
                     None => {
-                        let domain = Domain::only(&[&format!("arn:aws:iam::{account}:role/{FILL}")]);
+                        let kinds =
+                            ["role", "user"].map(|kind| format!("arn:aws:iam::{account}:{kind}/{FILL}"));
+                        let domain = Domain::only(&[&kinds[0], &kinds[1]]);
                         let named = self.names_guard;
                         if named { domain } else { domain.reaching(Attainable::Account(account.to_owned())) }
                     }
@@ -159,7 +166,7 @@ impl World for Stranger<'_> {
             | "aws:vpceorgpaths" => {
                 Domain::only(&[&format!("o-{FRESH}"), &format!("o-{FRESH}/r-{FILL}/ou-{FILL}/")])
                     .or_absent()
-                    .reaching(Attainable::Given(4))
+                    .reaching(Attainable::Given(4, |text| text.starts_with("o-")))
             }
             // What a policy writes here is what its author takes for the owner.
             "aws:resourceorgid" | "aws:resourceorgpaths" => {
@@ -168,17 +175,19 @@ impl World for Stranger<'_> {
             "aws:resourceaccount" | "s3:resourceaccount" => {
                 Domain::only(&[self.own]).reaching(Attainable::Free(is_account_id))
             }
-            "aws:sourcevpc" => {
-                Domain::only(&[&format!("vpc-{FRESH}")]).or_absent().reaching(Attainable::Given(4))
-            }
-            "aws:sourcevpce" => {
-                Domain::only(&[&format!("vpce-{FRESH}")]).or_absent().reaching(Attainable::Given(5))
-            }
-            "aws:sourceip" => Domain::only(&ADDRESSES).or_absent().reaching(Attainable::Given(0)),
+            "aws:sourcevpc" => Domain::only(&[&format!("vpc-{FRESH}")])
+                .or_absent()
+                .reaching(Attainable::Given(4, |text| text.starts_with("vpc-"))),
+            "aws:sourcevpce" => Domain::only(&[&format!("vpce-{FRESH}")])
+                .or_absent()
+                .reaching(Attainable::Given(5, |text| text.starts_with("vpce-"))),
+            "aws:sourceip" => Domain::only(&ADDRESSES).or_absent().reaching(Attainable::Given(0, |_| true)),
             "aws:userid" | "aws:principalid" => {
-                let domain = Domain::only(&[&format!("AROA{FRESH}:{FILL}")]).reaching(Attainable::Given(8));
+                let domain =
+                    Domain::only(&[&format!("AROA{FRESH}:{FILL}")]).reaching(Attainable::Given(8, |_| true));
                 if self.unsigned { domain.or_absent() } else { domain }
             }
+            "aws:securetransport" | "aws:viaawsservice" => Domain::only(&["true", "false"]),
             "aws:principalisawsservice" => Domain::only(&[if self.service { "true" } else { "false" }]),
             "aws:principalservicename" | "aws:principalservicenameslist" if !self.service => Domain::never(),
             tag if tag.starts_with("aws:principaltag/") => Domain::never(),

@@ -7,7 +7,7 @@ use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
-use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
+use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 use super::stranger::{Gate, Guard, Need, Stranger, concerns, spared};
 
 /// The kind of opening.
@@ -320,15 +320,6 @@ fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
 fn named_by(condition: &Condition) -> Option<Vec<&str>> {
     let names = is_key(condition, "aws:PrincipalAccount") || is_key(condition, "aws:PrincipalArn");
     (names && names_principals(condition)).then(|| condition.values.iter().map(String::as_str).collect())
-}
-
-/// The account of an AWS principal, or `*`; `None` for unique ids (`AROA…`) and what else names no account.
-pub(super) fn account_of(value: &str) -> Option<&str> {
-    match Arn::parse(value) {
-        Some(arn) => Some(arn.account),
-        None if wildcard::is_wild(value) => Some("*"),
-        None => is_account_id(value).then_some(value),
-    }
 }
 
 fn is_key(condition: &Condition, key: &str) -> bool {

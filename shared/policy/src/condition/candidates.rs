@@ -22,8 +22,9 @@ pub(crate) struct Candidate {
     pub(crate) fixed: Option<usize>,
 }
 
-/// What makes a difference to this condition: a value that fits each of its own, and one next to it.
-pub(crate) fn candidates(operator: Operator, values: &[Value]) -> Vec<Candidate> {
+/// What makes a difference to this condition: a value that fits each of its own, and one next to it. Wildcards stand for the
+/// account and the name of `fill`.
+pub(crate) fn candidates(operator: Operator, values: &[Value], fill: (&str, &str)) -> Vec<Candidate> {
     let literal = |text: String| Candidate { text, fixed: None };
     match operator.kind {
         Kind::Address => addresses(values),
@@ -38,32 +39,36 @@ pub(crate) fn candidates(operator: Operator, values: &[Value]) -> Vec<Candidate>
             dates.flat_map(|t| [t.minus(day), t, t.plus(day)].map(|t| literal(t.to_string()))).collect()
         }
         Kind::Equals { .. } | Kind::Like | Kind::Arn | Kind::Null | Kind::Unknown => {
-            values.iter().flat_map(|value| texts(&value.pattern)).collect()
+            values.iter().flat_map(|value| texts(&value.pattern, fill)).collect()
         }
     }
 }
 
 /// Texts that fit a pattern.
-fn texts(pattern: &str) -> Vec<Candidate> {
+fn texts(pattern: &str, (owner, name): (&str, &str)) -> Vec<Candidate> {
     let Some(fixed) = pattern.find(['*', '?']) else {
         return vec![Candidate { text: shown(pattern), fixed: None }];
     };
     let with = |star: &str| shown(&pattern.replace('?', FILL).replace('*', star));
-    let mut all = vec![with(""), with(FILL), with(FRESH), with(&format!("arn:aws:iam::{FRESH}:role/{FILL}"))];
-    all.push(with(&format!("arn:aws:iam::{FRESH}")));
+    let mut all = vec![with(""), with(name), with(owner)];
+    all.extend(
+        ["", ":role/~", ":user/~"]
+            .map(|rest| with(&format!("arn:aws:iam::{owner}{}", rest.replace(FILL, name)))),
+    );
     let parts: Vec<&str> = pattern.splitn(6, ':').collect();
     if let [arn, partition, service, region, account, resource] = parts.as_slice() {
         let part = |text: &str, star: &str| shown(&text.replace('?', FILL).replace('*', star));
         let bucket = *service == "s3";
         let account = match account.contains(['*', '?']) {
             true if bucket => String::new(),
-            true => FRESH.to_owned(),
+            true => owner.to_owned(),
             false => shown(account),
         };
         let region = if bucket { part(region, "") } else { part(region, "us-east-1") };
-        for (service, resource) in
-            [(part(service, "iam"), part(resource, FILL)), (part(service, "iam"), part(resource, "role/~"))]
-        {
+        for (service, resource) in [
+            (part(service, "iam"), part(resource, name)),
+            (part(service, "iam"), part(resource, &format!("role/{name}"))),
+        ] {
             all.push(format!(
                 "{}:{}:{service}:{region}:{account}:{resource}",
                 part(arn, "arn"),

@@ -36,6 +36,7 @@ impl World for Holder {
             ("aws:principaltype", Some(_)) if kind == Some("role") => one("AssumedRole"),
             // Only services bring these along, in requests of their own.
             ("aws:principalisawsservice", _) => one("false"),
+            ("aws:securetransport" | "aws:viaawsservice", _) => Domain::only(&["true", "false"]),
             (
                 "aws:sourcearn"
                 | "aws:sourceaccount"

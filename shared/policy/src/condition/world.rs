@@ -3,7 +3,7 @@
 use keepwatch_base::arn::Arn;
 use keepwatch_base::time::Timestamp;
 
-use super::candidates::{Candidate, FILL, candidates};
+use super::candidates::{Candidate, FILL, FRESH, candidates};
 use super::operator::{Kind, Operator, Value, Variables, date};
 use crate::document::Condition;
 
@@ -32,8 +32,9 @@ pub(crate) struct Domain {
 pub(crate) enum Attainable {
     /// All that are values of this key at all.
     Free(fn(&str) -> bool),
-    /// AWS gives the value, and so one that a wildcard leaves open: with at most so many fixed characters before it.
-    Given(usize),
+    /// AWS gives the value, and so those of its kind that a wildcard leaves open: with at most so many fixed characters
+    /// before it.
+    Given(usize, fn(&str) -> bool),
     /// ARNs of this account with any name, and of buckets with any name.
     Account(String),
     /// ARNs whose name a wildcard leaves open.
@@ -75,10 +76,21 @@ impl Domain {
         self
     }
 
+    /// What wildcards stand for in its values: an account, and a name.
+    fn fill(&self) -> (&str, &str) {
+        match &self.attainable {
+            Attainable::Account(account) => (account, FILL),
+            Attainable::Named(account, name) => (account, name),
+            _ => (FRESH, FILL),
+        }
+    }
+
     fn has(&self, candidate: &Candidate) -> bool {
         match &self.attainable {
             Attainable::Free(is_value) => is_value(&candidate.text),
-            Attainable::Given(most) => candidate.fixed.is_some_and(|fixed| fixed <= *most),
+            Attainable::Given(most, is_value) => {
+                candidate.fixed.is_some_and(|fixed| fixed <= *most) && is_value(&candidate.text)
+            }
             Attainable::Account(account) => Arn::parse(&candidate.text).is_some_and(|arn| {
                 let bucket = arn.resource.split('/').next().unwrap_or_default();
                 // A bucket's ARN names no account, and no two buckets have one name.
@@ -145,6 +157,7 @@ pub(crate) fn satisfiable(group: &[Constraint<'_>], domain: &Domain) -> Option<O
     }
     // Whether it is there at all is not a question of its value.
     let asks = group.iter().filter(|constraint| constraint.operator.kind != Kind::Null);
-    let tried = asks.flat_map(|constraint| candidates(constraint.operator, &constraint.values));
+    let tried =
+        asks.flat_map(|constraint| candidates(constraint.operator, &constraint.values, domain.fill()));
     tried.filter(|one| domain.has(one)).find(|one| meets(Some(&one.text))).map(|one| Some(one.text))
 }
