@@ -72,11 +72,14 @@ pub(super) struct PolicySet<'a> {
     pub(super) allows: Vec<PreparedStatement<'a>>,
     pub(super) denies: Vec<PreparedStatement<'a>>,
     holder: Holder,
+    /// Of a Deny and an Allow, each by document and number, what the one leaves of the other where they meddle.
+    beside: RefCell<HashMap<[(usize, usize); 2], Option<Rc<Limits<'a>>>>>,
 }
 
 impl<'a> PolicySet<'a> {
     pub(super) fn new(documents: &[&'a Document], holder: Holder) -> PolicySet<'a> {
-        let mut set = PolicySet { allows: Vec::new(), denies: Vec::new(), holder };
+        let (allows, denies, beside) = Default::default();
+        let mut set = PolicySet { allows, denies, holder, beside };
         let mut known: HashMap<&'a str, Bits> = HashMap::new();
         for (document, content) in documents.iter().enumerate() {
             for (i, statement) in content.statements.iter().enumerate() {
@@ -174,32 +177,69 @@ impl<'p, 'a> View<'p, 'a> {
         service: Option<&str>,
         given: &Delegation,
     ) -> Permit {
+        self.permit_by(entry, &entry.limits, (action, place, service), given)
+    }
+
+    /// The same by other limits than the statement's own.
+    fn permit_by(
+        &self,
+        entry: &PreparedStatement<'_>,
+        limits: &Limits<'_>,
+        (action, place, service): (&str, Place<'_>, Option<&str>),
+        given: &Delegation,
+    ) -> Permit {
         let unbound = || {
             let own: Option<Place<'static>> =
                 [Place::User, Place::Role].into_iter().find(|kind| *kind == place);
             own.is_some_and(|kind| overlap(&given.unbound, &[entry.named(kind, &self.set.holder).as_slice()]))
         };
-        entry.limits.permit(&Request { action, place, service, given, unbound: &unbound })
+        limits.permit(&Request { action, place, service, given, unbound: &unbound })
+    }
+
+    /// The Denies of an action that ask something of a key of which this Allow asks something as well, with what they leave
+    /// of it.
+    fn beside(
+        &self,
+        allow: &PreparedStatement<'a>,
+        action: usize,
+    ) -> Vec<(&'p PreparedStatement<'a>, Rc<Limits<'a>>)> {
+        let mut known = self.set.beside.borrow_mut();
+        let denies = self.set.denies.iter().filter(|deny| deny.names(action));
+        denies
+            .filter_map(|deny| {
+                let pair = [(deny.document, deny.number), (allow.document, allow.number)];
+                let left = || deny.limits.beside(&allow.limits, &self.set.holder).map(Rc::new);
+                Some((deny, known.entry(pair).or_insert_with(left).clone()?))
+            })
+            .collect()
     }
 
     fn reach_given(&self, (action, service): Asked, given: &Delegation) -> Reach {
         let (name, place) = &TABLE.actions[action];
         let holder = &self.set.holder;
+        let left = |deny: &PreparedStatement<'_>, permit| match permit {
+            Permit::All => Reach::MAX,
+            Permit::Own => !deny.reach(*place, holder) | SELF,
+            Permit::None => !deny.reach(*place, holder),
+        };
         let mut reach = 0;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            reach |= match self.permit(entry, name, *place, service, given) {
+            let mut given_here = match self.permit(entry, name, *place, service, given) {
                 Permit::All => entry.reach(*place, holder),
                 Permit::Own => entry.reach(*place, holder) & SELF,
                 Permit::None => 0,
             };
+            if given_here != 0 {
+                for (deny, limits) in self.beside(entry, action) {
+                    let permit = self.permit_by(deny, &limits, (name, *place, service), given);
+                    given_here &= left(deny, permit);
+                }
+            }
+            reach |= given_here;
         }
-        for entry in &self.set.denies {
-            if reach != 0 && entry.names(action) {
-                reach &= match self.permit(entry, name, *place, service, given) {
-                    Permit::All => Reach::MAX,
-                    Permit::Own => !entry.reach(*place, holder) | SELF,
-                    Permit::None => !entry.reach(*place, holder),
-                };
+        for deny in self.set.denies.iter().filter(|deny| deny.names(action)) {
+            if reach != 0 {
+                reach &= left(deny, self.permit(deny, name, *place, service, given));
             }
         }
         reach
@@ -209,14 +249,21 @@ impl<'p, 'a> View<'p, 'a> {
         let (name, place) = &TABLE.actions[action];
         let holder = &self.set.holder;
         let mut names: Vec<String> = Vec::new();
+        let mut work = MAX_WORK;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            if self.permit(entry, name, *place, service, given) == Permit::All {
-                names.extend(entry.named(*place, holder).iter().cloned());
+            if self.permit(entry, name, *place, service, given) != Permit::All {
+                continue;
             }
+            let mut given_here: Vec<String> = entry.named(*place, holder).to_vec();
+            for (deny, limits) in self.beside(entry, action) {
+                if self.permit_by(deny, &limits, (name, *place, service), given) != Permit::All {
+                    deny.scope.take_from(&mut given_here, holder, &mut work);
+                }
+            }
+            names.append(&mut given_here);
         }
         names.sort_unstable();
         names.dedup();
-        let mut work = MAX_WORK;
         for entry in self.set.denies.iter().filter(|entry| entry.names(action)) {
             if names.is_empty() {
                 break;
