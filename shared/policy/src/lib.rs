@@ -39,8 +39,8 @@ mod tests;
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };
-pub use escalation::PATHS;
+pub use escalation::{PAGES, PATHS, PATHS_DATE};
 pub use grant::{Grant, analyse};
 pub use held::{Held, PolicyName};
 pub use level::Level;
-pub use path::Path;
+pub use path::{Path, PathKind, PathSource, Target};

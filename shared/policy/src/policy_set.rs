@@ -270,7 +270,8 @@ impl<'p, 'a> View<'p, 'a> {
         match path.target {
             Target::Same => self.on_the_same(path, None),
             Target::SamePassed => {
-                let passing = PATHS.iter().filter(|pass| !pass.passes.is_empty() && self.uses(pass));
+                let passing =
+                    PATHS.iter().filter(|pass| !pass.passes.is_empty() && !pass.weak && self.uses(pass));
                 let services: Vec<&'static str> = passing.flat_map(|pass| pass.passes).copied().collect();
                 services.into_iter().any(|service| self.on_the_same(path, Some(service)))
             }

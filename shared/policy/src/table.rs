@@ -94,7 +94,7 @@ const HELPERS: [&str; 7] = [
 ];
 
 /// Which probe actions a statement names, one bit each.
-pub(super) type Bits = [u64; 6];
+pub(super) type Bits = [u64; 8];
 
 /// The actions that are asked for.
 pub(super) struct Table {
