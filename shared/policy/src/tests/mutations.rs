@@ -337,6 +337,10 @@ fn a_denial_of_one_of_its_actions_shuts_it() {
                 wrong.shut(path, &spelling, &[document(&[all.clone(), deny.clone()])]);
                 wrong.shut(path, &spelling, &[document(&[deny]), document(&[all.clone()])]);
             }
+            if !matches!(path.target, Target::Same | Target::SamePassed) {
+                let deny = json!({"Effect": "Deny", "Action": denied, "NotResource": "arn:aws:s3:::logs/*"});
+                wrong.shut(path, "denied by NotResource", &[document(&[all.clone(), deny])]);
+            }
             let others: Vec<&String> = actions.iter().filter(|action| *action != denied).collect();
             let rest = json!({"Effect": "Deny", "NotAction": others, "Resource": "*"});
             wrong.shut(path, "denied by NotAction", &[document(&[all.clone(), rest])]);
@@ -349,6 +353,78 @@ fn a_denial_of_one_of_its_actions_shuts_it() {
                     json!({"Effect": "Deny", "Action": denied, "Resource": "*", "Condition": condition});
                 wrong.shut(path, "denied in any case", &[document(&[all.clone(), deny])]);
             }
+        }
+    }
+    wrong.none();
+}
+
+/// Conditions that no request of bob's meets.
+fn never_met() -> Vec<Value> {
+    vec![
+        json!({"StringEquals": {"aws:PrincipalAccount": "444455556666"}}),
+        json!({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/alice"}}),
+        json!({"StringLike": {"aws:username": "alice*"}}),
+        json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}),
+        json!({"Null": {"aws:MultiFactorAuthPresent": "true"}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+        json!({"StringEquals": {"aws:username": "BOB"}}),
+    ]
+}
+
+#[test]
+fn what_nobody_meets_lets_nobody_in() {
+    let mut wrong = Wrong::default();
+    for path in PATHS {
+        for condition in never_met() {
+            let mut statement = allow(&needed(path, 0), &json!("*"));
+            statement["Condition"] = condition;
+            wrong.shut(path, "a condition that bob cannot meet", &[document(&[statement])]);
+        }
+    }
+    wrong.none();
+}
+
+#[test]
+fn a_role_for_another_service_or_of_one_name_opens_nothing() {
+    let mut wrong = Wrong::default();
+    for path in PATHS.iter().filter(|path| !path.passes.is_empty()) {
+        let rest: Vec<String> =
+            needed(path, 0).into_iter().filter(|action| action != "iam:PassRole").collect();
+        let with = |resource: &str, condition: &Value| {
+            let pass = json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": resource, "Condition": condition});
+            [document(&[allow(&rest, &json!("*")), pass])]
+        };
+        for condition in [
+            json!({"StringEquals": {"iam:PassedToService": "other.amazonaws.com"}}),
+            json!({"StringLike": {"iam:PassedToService": "other.*"}}),
+            json!({"StringNotEquals": {"iam:PassedToService": path.passes}}),
+            json!({"StringEqualsIfExists": {"iam:PassedToService": ["other.amazonaws.com"]}}),
+            json!({"Null": {"iam:PassedToService": "true"}}),
+        ] {
+            wrong.shut(path, "passed to another", &with("*", &condition));
+        }
+        for role in [
+            "arn:aws:iam::111122223333:role/one",
+            "arn:aws:iam::*:role/app-*",
+            "arn:aws:iam::444455556666:role/*",
+        ] {
+            wrong.shut(path, "one role", &with(role, &json!({})));
+        }
+    }
+    wrong.none();
+}
+
+/// What an action is not asked of gives nothing.
+#[test]
+fn resources_of_another_kind_open_nothing() {
+    let mut wrong = Wrong::default();
+    for path in PATHS {
+        let actions = needed(path, 0);
+        for resource in [
+            json!("arn:aws:s3:::*"),
+            json!(["arn:aws:dynamodb:*:*:table/*", "arn:aws:sqs:*:*:*"]),
+            json!("arn:aws:iam::*:instance-profile/*"),
+        ] {
+            wrong.shut(path, "resources of another kind", &[document(&[allow(&actions, &resource)])]);
         }
     }
     wrong.none();
