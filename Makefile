@@ -171,6 +171,14 @@ docs: cargo ## write docs/rules/ from the rules
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
 	@$(PY) tools/operations.py
 
+.PHONY: managed
+managed: cargo ## write the table of AWS's managed policies from their documents; again until it says unchanged
+	@PYTHON=$(PYTHON) $(CARGO) xtask managed
+
+.PHONY: paths
+paths: cargo ## list the escalation paths that others publish and the catalogue has not, for a person to decide
+	@PYTHON=$(PYTHON) $(CARGO) xtask paths
+
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs
 	rm -rf $(TOOLS)

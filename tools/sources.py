@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+
 def folder(package):
     """Where a package's files are, without importing it."""
     distribution = importlib.metadata.distribution(package)

@@ -25,6 +25,14 @@ pub(super) const PATHS: &[Path] = &[
     ),
     weak(
         TakesSession,
+        Aws,
+        "ssm-resume-session",
+        &["ssm:ResumeSession"],
+        &[],
+        "take over any open shell on a managed instance",
+    ),
+    weak(
+        TakesSession,
         Pathfinding,
         "ec2-instance-connect",
         &[],

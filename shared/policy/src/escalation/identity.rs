@@ -324,7 +324,7 @@ pub(super) const WEAK: &[Path] = &[
         Aws,
         "tag-principal",
         &[],
-        &["iam:TagUser", "iam:TagRole"],
+        &["iam:TagUser", "iam:TagRole", "iam:UntagUser", "iam:UntagRole"],
         "tag any user or role, where tags may decide who may do what",
     ),
     // What keeps it from more may hang there as a Deny.

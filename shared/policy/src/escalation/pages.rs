@@ -137,6 +137,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "ssm-maintenance-window",
         "Systems Manager API: RegisterTaskWithMaintenanceWindow, ServiceRoleArn left out",
     ),
+    (
+        "ssm-resume-session",
+        "Systems Manager API: ResumeSession; guide: Additional sample IAM policies for Session Manager",
+    ),
     ("ssm-update-document", "Systems Manager API: UpdateDocument; UpdateDocumentDefaultVersion"),
     ("sso-add-member-to-group", "SAR: sso-directory:AddMemberToGroup"),
     (

@@ -208,11 +208,12 @@ pub(super) const PATHS: &[Path] = &[
     ),
     pass(Pathfinding, "passrole-codebuild", PROJECTS, &["codebuild:CreateProject"], BUILD),
     pass(Pmapper, "passrole-codebuild-update", PROJECTS, &["codebuild:UpdateProject"], BUILD),
+    // A repository of one's own is built at every push.
     pass(
         Pathfinding,
         "passrole-amplify",
         &["amplify.amazonaws.com"],
-        &["amplify:StartJob"],
+        &[],
         &["amplify:CreateApp", "amplify:UpdateApp", "amplify:CreateBranch", "amplify:UpdateBranch"],
     ),
     pass(Pathfinding, "passrole-braket", &["braket.amazonaws.com"], &["braket:CreateJob"], &[]),

@@ -33,6 +33,12 @@ fn met() -> Vec<Value> {
         json!({"StringEqualsIfExists": {"aws:ResourceTag/nothing": "x"}}),
         json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}),
         json!({"Null": {"aws:SourceArn": "true"}}),
+        // Circumstances that are the holder's to bring about.
+        json!({"Bool": {"AWS:MultiFactorAuthPresent": "true"}}),
+        json!({"IpAddress": {"aws:sourceip": ["203.0.113.0/24", "2001:db8::/32"]}}),
+        json!({"StringEquals": {"aws:RequestedRegion": ["eu-central-1", "us-east-1"]}}),
+        json!({"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}),
+        json!({"StringNotLike": {"aws:UserAgent": "*curl*"}}),
         json!({"StringNotEquals": {"aws:PrincipalServiceName": "ec2.amazonaws.com"}, "Bool": {"aws:ViaAWSService": "false"}}),
     ]
 }
@@ -46,6 +52,9 @@ fn beside(actions: &[String]) -> Vec<Value> {
         json!({"Effect": "Deny", "Action": actions, "Resource": "*", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}}),
         json!({"Effect": "Deny", "Action": actions, "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "444455556666"}}}),
         json!({"Effect": "Deny", "NotAction": actions, "Resource": "*"}),
+        json!({"Effect": "Deny", "NotAction": ["iam:*", "sts:*"], "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": ["eu-central-1"]}}}),
+        json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}}}),
+        json!({"Effect": "Deny", "Action": actions, "NotResource": "*"}),
     ]
 }
 
@@ -178,8 +187,12 @@ fn every_further_action_will_do() {
 #[test]
 fn splitting_makes_no_difference() {
     let mut wrong = Wrong::default();
+    let reads: Vec<String> = (0..120).map(|i| format!("service{i}:Describe*")).collect();
     for path in PATHS {
         let actions = needed(path, 0);
+        let mut many: Vec<String> = reads.clone();
+        many.splice(60..60, actions.clone());
+        wrong.open(path, "among many", &[json!({"Statement": allow(&many, &json!("*"))})], Some(BOB));
         let parts: Vec<Value> = actions.iter().map(|one| allow(&[one.clone()], &json!("*"))).collect();
         let apart: Vec<Value> = parts.iter().map(|part| document(std::slice::from_ref(part))).collect();
         let old: Vec<Value> =
@@ -213,6 +226,12 @@ fn everywhere(action: &str) -> Vec<Value> {
             json!(format!("arn:*:iam::{ACCOUNT}:{kind}/*")),
             json!(format!("arn:aws:iam::????????????:{kind}*")),
             json!(letters.collect::<Vec<_>>()),
+            json!(format!("arn:aws:iam::*:{kind}/?*")),
+            json!(format!("*:{kind}/*")),
+            json!(format!("arn:aws:iam::*:{}*", &kind[..1])),
+            json!("arn:aws:iam::*:*/*"),
+            json!("arn:aws:iam*"),
+            json!(format!("arn:aws:iam::${{aws:PrincipalAccount}}:{kind}/*")),
         ]);
     }
     all
