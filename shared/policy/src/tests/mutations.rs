@@ -6,8 +6,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::holder::kind;
+use crate::holder::{Place, kind};
 use crate::path::{Path, Target};
+use crate::resource_types::{self, Owner, ResourceType};
 use crate::table::TABLE;
 use crate::{Document, Grant, Held, Level, PATHS, analyse};
 
@@ -210,7 +211,7 @@ fn splitting_makes_no_difference() {
 
 /// How "every resource on which this action works" can be written.
 fn everywhere(action: &str) -> Vec<Value> {
-    let place = TABLE.index.get(action).map(|&i| TABLE.actions[i].1);
+    let place = TABLE.index.get(action).map(|&i| TABLE.place(i));
     let mut all = vec![
         json!(["*"]),
         json!("arn:*"),
@@ -449,16 +450,45 @@ fn resources_of_another_kind_open_nothing() {
     wrong.none();
 }
 
-/// One resource on which the action works, by name.
-fn one(action: &str, name: &str) -> String {
-    let place = TABLE.index.get(action).map(|&i| TABLE.actions[i].1);
-    match place.and_then(kind) {
-        Some(kind) => format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}"),
-        None => format!(
-            "arn:aws:{}:us-east-1:{ACCOUNT}:thing/{name}",
-            action.split(':').next().unwrap_or_default()
-        ),
+/// What an action works on: a type of each kind that it needs.
+fn places(action: &str) -> Vec<Place<'static>> {
+    let needs = &TABLE.actions[TABLE.index[action]].1;
+    needs
+        .target
+        .first()
+        .into_iter()
+        .chain(needs.beside.iter().filter_map(|group| group.first()))
+        .copied()
+        .collect()
+}
+
+fn resource_type(place: Place<'_>) -> Option<&'static ResourceType> {
+    match place {
+        Place::Type(number) | Place::Assumed(number) => resource_types::of(number),
+        _ => None,
     }
+}
+
+/// Whether the action can be confined to one of several resources.
+fn is_nameable(action: &str) -> bool {
+    places(action).first().is_some_and(|&place| {
+        kind(place).is_some()
+            || resource_type(place).is_some_and(|one| one.resource.contains('*') && one.service != "*")
+    })
+}
+
+/// One resource of each kind on which the action works, by name.
+fn one(action: &str, name: &str) -> Vec<String> {
+    let named = |place: Place<'static>| match (kind(place), resource_type(place)) {
+        (Some(kind), _) => format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}"),
+        (None, Some(one)) => {
+            let region = if one.regional { "us-east-1" } else { "" };
+            let account = if one.owner == Owner::None { "" } else { ACCOUNT };
+            format!("arn:aws:{}:{region}:{account}:{}", one.service, one.called(name, ""))
+        }
+        (None, None) => "*".to_owned(),
+    };
+    places(action).into_iter().map(named).collect()
 }
 
 fn each_on(actions: &[String], name: &str) -> Value {
@@ -488,8 +518,15 @@ fn a_named_resource_gives_what_the_kind_gives() {
                     Some(BOB),
                 );
             }
+            // Where there is but one of them, or AWS asks for none, all are meant.
+            _ if !actions.iter().any(|action| is_nameable(action)) => {
+                wrong.open(path, "the only resource", &[named], Some(BOB));
+            }
             Target::Others | Target::OthersOrSelf => {
                 wrong.shut(path, "one resource", std::slice::from_ref(&named));
+                if !actions.iter().all(|action| is_nameable(action)) {
+                    continue;
+                }
                 let grant = judge(&[named], Some(BOB));
                 let direct = !path.weak && path.passes.is_empty() && path.any.is_empty();
                 let over_one = direct && actions.len() == 1 && actions[0].starts_with("iam:");
@@ -527,9 +564,8 @@ fn a_role_of_any_name_needs_one_resource_only() {
 #[test]
 fn the_holder_itself_is_another_matter() {
     let user = |path: &&Path| {
-        path.all.first().is_some_and(|action| {
-            TABLE.index.get(action).is_some_and(|&i| kind(TABLE.actions[i].1) == Some("user"))
-        })
+        let place = path.all.first().and_then(|action| places(action).first().copied());
+        place.and_then(kind) == Some("user")
     };
     let mut counted = 0;
     for path in
