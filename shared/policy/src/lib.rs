@@ -25,6 +25,8 @@ mod path;
 mod pattern;
 mod policy_set;
 mod read;
+mod resource_types;
+mod resource_types_table;
 mod scope;
 mod sentence;
 mod shape;
@@ -40,9 +42,11 @@ mod tests;
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };
-pub use escalation::PATHS;
+pub use escalation::{PAGES, PATHS, PATHS_DATE};
 pub use grant::{Grant, analyse};
 pub use held::{Held, PolicyName};
 pub use level::Level;
 pub use parts::{Means, RoleInReach, lends, roles_in_reach};
-pub use path::Path;
+pub use path::{Path, PathKind, PathSource, Target};
+pub use resource_types_table::AS_OF as RESOURCE_TYPES_AS_OF;
+pub use table::deciding_actions;

@@ -1,7 +1,7 @@
 //! AWS-managed policies, which events mention by ARN only.
 //!
-//! Those in the table of [`super::managed_table`] are known without reading them. Levels are what [`super::analyse`] says of
-//! the documents that AWS published.
+//! Those that give power are known without reading them, and a few that people attach most: `managed_table.rs`. Levels are what
+//! [`super::analyse`] says of the documents that AWS published.
 
 use keepwatch_base::arn::Arn;
 use keepwatch_base::text::clean;
@@ -9,7 +9,7 @@ use keepwatch_base::text::clean;
 use super::escalation::PATHS;
 use super::grant::Grant;
 use super::level::Level::{self, FullAdmin, Ordinary, PrivilegeEscalation, ServiceAdmin};
-use super::managed_table::TABLE;
+use super::managed_table;
 use super::words;
 
 /// The name of an AWS-managed policy: the last segment of `arn:aws:iam::aws:policy/job-function/Billing`, in any
@@ -27,22 +27,18 @@ pub fn name_of(arn: &str) -> Option<&str> {
 /// AWS-managed ones whose document must be read.
 pub fn known(arn: &str) -> Option<Grant> {
     let name = name_of(arn)?;
-    if let Some((name, level, paths, services)) = TABLE.iter().find(|(known, ..)| *known == name) {
-        let path = paths.first().and_then(|id| PATHS.iter().find(|path| path.id == *id));
-        let what = match (level, path) {
+    if let Some(row) = managed_table::row(name) {
+        let path = row.paths.first().and_then(|id| PATHS.iter().find(|path| path.id == *id));
+        let services: Vec<String> = row.services.iter().map(|s| (*s).to_owned()).collect();
+        let what = match (row.level, path) {
             (FullAdmin, _) => "allows every action on every resource".to_owned(),
             (PrivilegeEscalation, Some(path)) => path.says(),
             (ServiceAdmin, Some(path)) if services.is_empty() => path.says(),
             (Ordinary, _) => "gives no power over IAM or over a whole service".to_owned(),
-            _ => {
-                let services: Vec<String> = services.iter().map(|s| (*s).to_owned()).collect();
-                format!("allows every action of {}", words::list(&services))
-            }
+            _ => format!("allows every action of {}", words::list(&services)),
         };
-        let mut grant = grant(name, *level, paths, &what);
-        grant.services = services.iter().map(|s| (*s).to_owned()).collect();
-        grant.ability = words::ability(*level, &grant.services, path.map(|path| path.clause));
-        return Some(grant);
+        let ability = words::ability(row.level, &services, path.map(|path| path.clause));
+        return Some(Grant { services, ability, ..grant(name, row.level, &row.paths, &what) });
     }
     if is_quarantine(arn) {
         return Some(grant(name, Ordinary, &[], "takes away what an exposed key could be used for"));
