@@ -24,14 +24,14 @@ mod path;
 mod pattern;
 mod policy_set;
 mod read;
+mod say;
 mod scope;
-mod sentence;
 mod shape;
 pub mod sharing;
 mod stranger;
 mod table;
 pub mod trust;
-mod words;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -40,7 +40,9 @@ pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };
 pub use escalation::PATHS;
-pub use grant::{Grant, analyse};
-pub use held::{Held, PolicyName};
+pub use grant::{analyse, explain};
+pub use held::{Held, Origin, PolicyName};
 pub use level::Level;
 pub use path::Path;
+pub use say::Ability;
+pub use verdict::{Basis, Exception, Gives, Grant, Reason, Source, StatementId};

@@ -60,10 +60,8 @@ impl Rule for PolicyWritten {
             return Ok(());
         }
         let power = match record.request().get("policyDocument") {
-            Some(document) if !document.is_null() => {
-                power::of_value(PolicyName::Managed(short), document, None)
-            }
-            _ => power::of_fact(PolicyName::Managed(short), cx.facts.managed_policy(&arn, version)?, None),
+            Some(document) if !document.is_null() => power::of_value(Origin::Managed, short, document, None),
+            _ => power::of_fact(Origin::Managed, short, cx.facts.managed_policy(&arn, version)?, None),
         };
         let flag = record.request().get("setAsDefault");
         let is_default =

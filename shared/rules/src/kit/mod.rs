@@ -43,6 +43,6 @@ pub(crate) mod prelude {
     pub(crate) use super::power::{self, Given, GrantReport, Power};
     pub(crate) use super::references::{attack, cis, doc, security_hub, trusted_advisor, well_architected};
     pub(crate) use super::tempered::tempered_to;
-    pub(crate) use super::words::{as_sentence, with_adverb};
-    pub(crate) use keepwatch_policy::PolicyName;
+    pub(crate) use super::words::as_sentence;
+    pub(crate) use keepwatch_policy::Origin;
 }

@@ -6,11 +6,11 @@ use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
-use keepwatch_policy::{self as policy, Document, Grant, Held, Level, PolicyName, managed, trust};
+use keepwatch_policy::{self as policy, Document, Grant, Held, Level, Origin, PolicyName, managed, trust};
 use serde_json::Value;
 
 use super::caller::{by_identity_center, caller_name};
-use super::words::{as_sentence, with_adverb};
+use super::words::as_sentence;
 
 /// What is known of a grant.
 #[derive(Clone, Debug)]
@@ -42,14 +42,14 @@ impl Power {
 }
 
 /// Of a document as the event carries it: text in any form, or parsed JSON.
-pub(crate) fn of_value(name: PolicyName<'_>, document: &Value, grantee: Option<&str>) -> Power {
-    judge(name, Document::from_value(document), grantee)
+pub(crate) fn of_value(origin: Origin, name: &str, document: &Value, grantee: Option<&str>) -> Power {
+    judge(origin, name, Document::from_value(document), grantee)
 }
 
 /// Of a document as the account told it, or why there is none.
-pub(crate) fn of_fact(name: PolicyName<'_>, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
+pub(crate) fn of_fact(origin: Origin, name: &str, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
     match fact {
-        Fact::Known(policy) => judge(name, Document::parse(&policy.text), grantee),
+        Fact::Known(policy) => judge(origin, name, Document::parse(&policy.text), grantee),
         Fact::Missing => Power::Unknown("the policy was gone when Keepwatch looked".to_owned()),
         Fact::Unavailable(why) => {
             Power::Unknown(format!("the policy could not be read from the account ({why})"))
@@ -58,12 +58,13 @@ pub(crate) fn of_fact(name: PolicyName<'_>, fact: Fact<PolicyText>, grantee: Opt
 }
 
 fn judge(
-    name: PolicyName<'_>,
+    origin: Origin,
+    name: &str,
     document: Result<Document, policy::DocumentError>,
     grantee: Option<&str>,
 ) -> Power {
     match document {
-        Ok(document) => Power::Known(policy::analyse(&[Held { name, document: &document }], grantee)),
+        Ok(document) => Power::Known(policy::analyse(&[Held { origin, name, document: &document }], grantee)),
         Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
     }
 }
@@ -80,7 +81,7 @@ pub(crate) fn of_managed(
         return Ok(Power::Known(grant));
     }
     let short = arn.rsplit('/').next().unwrap_or(arn);
-    Ok(match of_fact(PolicyName::Managed(short), cx.facts.managed_policy(arn, version)?, grantee) {
+    Ok(match of_fact(Origin::Managed, short, cx.facts.managed_policy(arn, version)?, grantee) {
         Power::Unknown(why) => taken_for(arn).map_or(Power::Unknown(why), Power::Known),
         known => known,
     })
@@ -114,12 +115,12 @@ pub(crate) fn of_holdings(
     holdings: &Holdings,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    let inline = holdings.inline.iter().map(|policy| (true, policy.clone()));
-    let mut texts: Vec<(bool, PolicyText)> = inline.collect();
+    let inline = holdings.inline.iter().map(|policy| (Origin::Inline, policy.clone()));
+    let mut texts: Vec<(Origin, PolicyText)> = inline.collect();
     let mut worst = Power::Known(policy::analyse(&[], grantee));
     for arn in &holdings.managed {
         match cx.facts.managed_policy(arn, None)? {
-            Fact::Known(policy) => texts.push((false, policy)),
+            Fact::Known(policy) => texts.push((Origin::Managed, policy)),
             Fact::Missing => {}
             // What the table says of a policy counts for itself, but cannot make a whole with the others.
             Fact::Unavailable(why) => {
@@ -133,18 +134,17 @@ pub(crate) fn of_holdings(
         worst = worst.or_worse(Power::Unknown(why));
     }
     let mut documents = Vec::with_capacity(texts.len());
-    for (is_inline, PolicyText { name, text }) in &texts {
-        let name = if *is_inline { PolicyName::Inline(name) } else { PolicyName::Managed(name) };
+    for (origin, PolicyText { name, text }) in &texts {
         match Document::parse(text) {
-            Ok(document) => documents.push((name, document)),
+            Ok(document) => documents.push((*origin, name, document)),
             Err(error) => {
-                let why = format!("{name} cannot be read: {error}");
+                let why = format!("{} cannot be read: {error}", PolicyName::new(*origin, name));
                 worst = worst.or_worse(Power::Unknown(why));
             }
         }
     }
     let held: Vec<Held<'_>> =
-        documents.iter().map(|(name, document)| Held { name: *name, document }).collect();
+        documents.iter().map(|(origin, name, document)| Held { origin: *origin, name, document }).collect();
     Ok(worst.or_worse(Power::Known(policy::analyse(&held, grantee))))
 }
 
@@ -192,7 +192,7 @@ impl<'r> Given<'r> {
             if let Fact::Known(policy) = &fact {
                 new.inline.push(policy.clone());
             }
-            of_fact(PolicyName::Inline(self.policy), fact, grantee)
+            of_fact(Origin::Inline, self.policy, fact, grantee)
         } else {
             new.managed.push(self.policy.to_owned());
             of_managed(cx, self.policy, None, grantee)?
@@ -330,22 +330,15 @@ pub(crate) fn observation(cx: &Cx<'_>, power: &Power, grant_report: &GrantReport
         Level::PrivilegeEscalation => Severity::High,
         Level::FullAdmin => Severity::Critical,
     };
-    let ability = if *now { with_adverb("now", &grant.ability) } else { would(&grant.ability) };
+    let ability = if *now { grant.ability().with_adverb("now") } else { grant.ability().would() };
     let title = format!("{holder} {ability}: {how}");
-    let mut seen = cx.failing(resource, title).severity(severity.min(*most)).because(as_sentence(&grant.why));
+    let mut seen =
+        cx.failing(resource, title).severity(severity.min(*most)).because(as_sentence(&grant.why()));
     seen = seen.detail("Granted", grant.level.as_str().replace('-', " "));
     if !grant.paths.is_empty() {
         seen = seen.detail("Escalation", grant.paths.join(", "));
     }
     Some(seen)
-}
-
-fn would(ability: &str) -> String {
-    match ability.split_once(' ') {
-        Some(("is", rest)) => format!("would be {rest}"),
-        Some(("can", rest)) => format!("could {rest}"),
-        _ => ability.to_owned(),
-    }
 }
 
 /// Who a call on a user, group or role is about: its kind by the event's name, and its name.
