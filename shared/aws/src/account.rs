@@ -195,6 +195,29 @@ impl LiveAccount {
         Ok(Value::Names(members))
     }
 
+    async fn groups_of(&self, user: &str) -> Result<Value, Otherwise> {
+        let mut pages = self.iam.list_groups_for_user().user_name(user).into_paginator().send();
+        let mut groups = Vec::new();
+        while let Some(page) = pages.next().await {
+            groups.extend(page.map_err(unknown)?.groups.into_iter().map(|group| group.group_name));
+        }
+        Ok(Value::Names(groups))
+    }
+
+    /// One page: a policy that many hold is no part of a grant that was split to be hidden.
+    async fn policy_holders(&self, arn: &str) -> Result<Value, Otherwise> {
+        let page = self.iam.list_entities_for_policy().policy_arn(arn).send().await.map_err(unknown)?;
+        let users = page.policy_users.unwrap_or_default().into_iter().filter_map(|user| user.user_name);
+        let groups = page.policy_groups.unwrap_or_default().into_iter().filter_map(|group| group.group_name);
+        let roles = page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name);
+        let kinds = [PrincipalKind::User, PrincipalKind::Group, PrincipalKind::Role];
+        let names: [Vec<String>; 3] = [users.collect(), groups.collect(), roles.collect()];
+        let all = kinds.into_iter().zip(names);
+        Ok(Value::Principals(
+            all.flat_map(|(kind, names)| names.into_iter().map(move |name| (kind, name))).collect(),
+        ))
+    }
+
     async fn access_keys(&self, user: &str) -> Result<Value, Otherwise> {
         let found = self.iam.list_access_keys().user_name(user).send().await.map_err(unknown)?;
         Ok(Value::Names(found.access_key_metadata.into_iter().filter_map(|key| key.access_key_id).collect()))
@@ -302,6 +325,8 @@ impl LiveAccount {
             Query::Role { name } => self.role(name).await,
             Query::InstanceProfile { name } => self.instance_profile(name).await,
             Query::GroupMembers { name } => self.group_members(name).await,
+            Query::GroupsOf { user } => self.groups_of(user).await,
+            Query::PolicyHolders { arn } => self.policy_holders(arn).await,
             Query::KeyOwner { access_key_id } => {
                 let request = self.iam.get_access_key_last_used().access_key_id(access_key_id);
                 match request.send().await {

@@ -57,6 +57,16 @@ pub enum Query {
         /// The group's name.
         name: String,
     },
+    /// Names of the groups that a user is in.
+    GroupsOf {
+        /// The user's name.
+        user: String,
+    },
+    /// Users, groups and roles to which a managed policy is attached.
+    PolicyHolders {
+        /// ARN of the policy.
+        arn: String,
+    },
     /// Name of the user that an access key belongs to.
     KeyOwner {
         /// The access key id.
@@ -96,6 +106,32 @@ pub enum Query {
         /// The access key id.
         access_key_id: String,
     },
+}
+
+impl Query {
+    /// Whether the account's own IAM is asked, and not what Keepwatch remembers.
+    pub fn is_of_the_account(&self) -> bool {
+        match self {
+            Query::ManagedPolicy { .. }
+            | Query::Principal { .. }
+            | Query::InlinePolicy { .. }
+            | Query::OversizedInlinePolicies { .. }
+            | Query::Role { .. }
+            | Query::InstanceProfile { .. }
+            | Query::GroupMembers { .. }
+            | Query::GroupsOf { .. }
+            | Query::PolicyHolders { .. }
+            | Query::KeyOwner { .. }
+            | Query::ActiveKey { .. }
+            | Query::AccessKeys { .. }
+            | Query::PermissionSet { .. } => true,
+            Query::Window(_)
+            | Query::Earlier(_)
+            | Query::FirstSeen(_)
+            | Query::Delivered
+            | Query::ExposedKey { .. } => false,
+        }
+    }
 }
 
 /// A question to a window. Asking twice is asking once: a member is counted once.
@@ -179,6 +215,16 @@ pub struct Holdings {
     pub name: Option<String>,
 }
 
+impl Holdings {
+    /// These and those of another principal, as a user holds what its groups hold.
+    pub fn and(mut self, other: Holdings) -> Holdings {
+        self.managed.extend(other.managed);
+        self.inline.extend(other.inline);
+        self.elsewhere.extend(other.elsewhere);
+        self
+    }
+}
+
 /// An inline policy and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldPolicy {
@@ -230,8 +276,10 @@ pub enum Value {
     HeldPolicies(Vec<HeldPolicy>),
     /// To `Role`.
     Role(RoleFacts),
-    /// To `InstanceProfile`, `GroupMembers`, `AccessKeys`.
+    /// To `InstanceProfile`, `GroupMembers`, `GroupsOf`, `AccessKeys`.
     Names(Vec<String>),
+    /// To `PolicyHolders`.
+    Principals(Vec<(PrincipalKind, String)>),
     /// To `KeyOwner`.
     Name(String),
     /// To `ExposedKey`, `ActiveKey`, `Delivered`.
@@ -365,6 +413,11 @@ questions! {
     instance_profile(name: &str) -> Vec<String> = Query::InstanceProfile { name: name.to_owned() }, Names;
     /// Names of a group's members.
     group_members(name: &str) -> Vec<String> = Query::GroupMembers { name: name.to_owned() }, Names;
+    /// Names of the groups that a user is in.
+    groups_of(user: &str) -> Vec<String> = Query::GroupsOf { user: user.to_owned() }, Names;
+    /// Users, groups and roles to which a managed policy is attached.
+    policy_holders(arn: &str) -> Vec<(PrincipalKind, String)> =
+        Query::PolicyHolders { arn: arn.to_owned() }, Principals;
     /// Name of the user an access key belongs to.
     key_owner(access_key_id: &str) -> String = Query::KeyOwner { access_key_id: access_key_id.to_owned() }, Name;
     /// Ids of a user's access keys.

@@ -281,8 +281,13 @@ impl<'p, 'a> View<'p, 'a> {
         }
     }
 
+    /// Whether an action is allowed on any resource at all.
+    pub(super) fn allows_some(&self, action: &'static str, service: Option<&'static str>) -> bool {
+        self.named(action, service) != 0 || !self.names(action, service).is_empty()
+    }
+
     /// Whether the path's own actions are held, but for `iam:PassRole`.
-    fn uses(&self, path: &Path) -> bool {
+    pub(super) fn uses(&self, path: &Path) -> bool {
         let held = |action: &&str| {
             let reach = self.named(action, None);
             // Once any role can be passed, one function of a given name is enough to use it.

@@ -205,6 +205,19 @@ pub fn insiders(document: &Document, own_account: &str) -> Vec<Insider> {
     all
 }
 
+/// Whether the policy leaves it to the policies of its own account who assumes the role: it trusts the account as a whole,
+/// and no condition names the principals.
+pub fn leaves_to_policies(document: &Document, own_account: &str) -> bool {
+    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
+    allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))).any(|(statement, principal)| {
+        principal.kind == PrincipalKind::Aws
+            && Stranger::is_whole(&principal.value)
+            && account_of(&principal.value) == Some(own_account)
+            && !statement.conditions.iter().any(|condition| named_by(condition).is_some())
+            && !denied(document, principal)
+    })
+}
+
 /// The identity providers that the policy trusts, each with the claims that its conditions ask for.
 pub fn providers(document: &Document) -> Vec<Provider> {
     let mut all = Vec::new();

@@ -14,6 +14,10 @@ use crate::observation::{Observation, Verdict};
 use crate::severity::MAILED_FROM;
 use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
 
+/// The most questions about one event that the account's own IAM is asked. Its throttles are shared with the owner's work, so
+/// that a flood of events must not become a larger flood of reads. A user in ten groups with a few policies each needs fewer.
+pub const MAX_READS: usize = 60;
+
 /// Rules by what they listen to. Over-inclusion is safe, over-exclusion loses alerts: the oracle test compares every
 /// lookup with asking all rules in turn.
 pub struct Index {
@@ -237,6 +241,7 @@ impl Index {
         let Some(mut round) = self.begin(event, config, received, facts) else {
             return Evaluation::default();
         };
+        let mut reads = 0;
         loop {
             let questions = round.go_on(self);
             if questions.is_empty() {
@@ -244,6 +249,14 @@ impl Index {
             }
             // Every round answers at least one new question, and a rule asks a bounded number of them.
             for query in questions {
+                if query.is_of_the_account() {
+                    reads += 1;
+                    if reads > MAX_READS {
+                        let why = format!("more than {MAX_READS} reads for one event");
+                        round.facts.insert(query, Answer::Unavailable(why));
+                        continue;
+                    }
+                }
                 match state.answer(&query).await {
                     Ok(answer) => round.facts.insert(query, answer),
                     Err(why) => round.facts.postpone(query, why),

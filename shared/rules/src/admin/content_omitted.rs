@@ -133,7 +133,7 @@ fn says_whom_and_what(record: &Record<'_>) -> bool {
             has(&["permissionSetArn"]) && record.param(&["customerManagedPolicyReference", "name"]).is_some()
         }
         "PutInlinePolicyToPermissionSet" | "CreateAccountAssignment" => has(&["permissionSetArn"]),
-        _ => power::Given::of(record).is_some(),
+        _ => Given::of(record).is_some(),
     }
 }
 

@@ -3,7 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A user was added to a group whose policies give administrative power. The event names only user and group; what
-    /// the group holds is read from the account. Leaving the group settles the finding.
+    /// the group holds is read from the account, and so is what the user holds besides: two halves make a whole. Leaving
+    /// the group settles the finding.
     /// ## Why it matters
     /// Joining an existing administrators' group makes no policy, attaches none, and leaves nothing behind that lists
     /// of policies would show.
@@ -39,11 +40,17 @@ impl Rule for GroupJoined {
             cx.report(seen.confirm(Confirm::left(group, user)));
             return Ok(());
         }
-        let power = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;
+        let own = power::of_principal(cx, PrincipalKind::Group, group, Some(&arn))?;
+        let new = match cx.facts.principal(PrincipalKind::Group, group)? {
+            Fact::Known(held) => held,
+            _ => Holdings::default(), // as said of its power
+        };
+        let rest = Rest::of(cx, PrincipalKind::User, user, Some(group))?;
+        let gain = Addition { own, new: Readable::of(cx, &new)? }.gain(cx, rest, &arn)?;
         let how = format!("{who} put {user} into group {group}");
         let holder = power::holder(PrincipalKind::User, user);
         let grant_report = GrantReport::now(&arn, &holder, &how);
-        let Some(seen) = power::observation(cx, &power, &grant_report) else { return Ok(()) };
+        let Some(seen) = gain.observation(cx, &grant_report) else { return Ok(()) };
         let seen = seen
             .aspect(group)
             .detail("Group", group)

@@ -1,4 +1,6 @@
+use keepwatch_core::state::PolicyText;
 use keepwatch_policy::Level;
+use serde_json::Value;
 
 use crate::kit::prelude::*;
 
@@ -59,16 +61,28 @@ impl Rule for PolicyWritten {
             cx.report(seen.confirm(Confirm::gone(&arn, version)));
             return Ok(());
         }
-        let power = match record.request().get("policyDocument") {
-            Some(document) if !document.is_null() => power::of_value(Origin::Managed, short, document, None),
-            _ => power::of_fact(Origin::Managed, short, cx.facts.managed_policy(&arn, version)?, None),
+        let text = match record.request().get("policyDocument") {
+            Some(Value::String(document)) => known(short, document.clone()),
+            Some(document) if !document.is_null() => known(short, document.to_string()),
+            _ => cx.facts.managed_policy(&arn, version)?,
         };
+        let own = power::of_fact(Origin::Managed, short, text.clone(), None);
         let flag = record.request().get("setAsDefault");
         let is_default =
             event == "SetDefaultPolicyVersion" || flag.is_some_and(|flag| *flag == true || *flag == "true");
         let shown = version.unwrap_or("a new version");
+        let gain = match text {
+            Fact::Known(policy) if is_default => {
+                let addition = Addition { own: own.clone(), new: Readable::managed(&policy) };
+                addition.gain_of_holders(cx, &arn, |kind, name| record.iam_arn(kind.as_str(), name))?
+            }
+            _ => None,
+        };
+        let gain = gain.unwrap_or_else(|| Gain::of(own));
         // Full control of a service is told when somebody gets it.
-        if matches!(&power, Power::Known(grant) if grant.level < Level::PrivilegeEscalation) {
+        let little = matches!(&gain.power, Power::Known(grant) if grant.level < Level::PrivilegeEscalation);
+        let told = gain.unsure.is_some() && gain.power.level() == Level::Ordinary;
+        if little && !gain.escalates() && !told {
             if is_default {
                 let says = "which gives no administrative power";
                 let title = format!("{who} made {shown} the default of policy {short}, {says}");
@@ -97,7 +111,7 @@ impl Rule for PolicyWritten {
             ),
         };
         let grant_report = GrantReport { most, now: is_default, ..GrantReport::now(&arn, holder, &how) };
-        let Some(mut seen) = power::observation(cx, &power, &grant_report) else { return Ok(()) };
+        let Some(mut seen) = gain.observation(cx, &grant_report) else { return Ok(()) };
         if let (false, Some(version)) = (is_default, version) {
             seen = seen.aspect(version);
         }
@@ -105,6 +119,10 @@ impl Rule for PolicyWritten {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+fn known(name: &str, text: String) -> Fact<PolicyText> {
+    Fact::Known(PolicyText { name: name.to_owned(), text })
 }
 
 fn steps(seen: Observation, event: &str, is_default: bool, arn: &str, version: Option<&str>) -> Observation {
@@ -138,11 +156,11 @@ fn steps(seen: Observation, event: &str, is_default: bool, arn: &str, version: O
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::testing::*;
-    use keepwatch_core::state::{Fact, PolicyText, Query};
+    use keepwatch_core::state::Query;
 
     const ARN: &str = "arn:aws:iam::111122223333:policy/deploy";
     const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;

@@ -46,7 +46,7 @@ impl Rule for ServiceRole {
             cx.report(given.taken(record, cx));
             return Ok(());
         }
-        let (Power::Known(grant), _) = given.power(record, cx)? else { return Ok(()) };
+        let Power::Known(grant) = given.gain(record, cx)?.power else { return Ok(()) };
         let severity = match grant.level {
             Level::FullAdmin => Severity::Critical,
             Level::PrivilegeEscalation => Severity::High,

@@ -1,15 +1,15 @@
 //! What a grant gives, as far as the event or the account can tell. Every rule on administrative power asks here.
 
-use keepwatch_core::confirm::Confirm;
 use keepwatch_core::engine::Cx;
 use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
-use keepwatch_policy::{self as policy, Document, Grant, Held, Level, Origin, PolicyName, managed, trust};
+use keepwatch_policy::{
+    self as policy, Document, Grant, Held, Level, Origin, PolicyName, RoleInReach, managed,
+};
 use serde_json::Value;
 
-use super::caller::{by_identity_center, caller_name};
 use super::words::as_sentence;
 
 /// What is known of a grant.
@@ -100,12 +100,66 @@ pub(crate) fn of_principal(
     name: &str,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    match cx.facts.principal(kind, name)? {
-        Fact::Known(holdings) => of_holdings(cx, &holdings, grantee),
-        Fact::Missing => Ok(Power::Unknown(format!("the {} was gone when Keepwatch looked", kind.as_str()))),
-        Fact::Unavailable(why) => {
-            Ok(Power::Unknown(format!("the policies of {} {name} could not be read ({why})", kind.as_str())))
+    let Rest { held, unread, gone } = Rest::of(cx, kind, name, None)?;
+    if gone {
+        return Ok(Power::Unknown(format!("the {} was gone when Keepwatch looked", kind.as_str())));
+    }
+    let power = of_holdings(cx, &held, grantee)?;
+    Ok(match unread {
+        Some(why) => power.or_worse(Power::Unknown(format!(
+            "the policies of {} {name} could not be read ({why})",
+            kind.as_str()
+        ))),
+        None => power,
+    })
+}
+
+/// What a user, group or role holds already, as far as the account tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rest {
+    /// Of a user also what its groups hold.
+    pub(crate) held: Holdings,
+    /// Why that is not all, if so.
+    pub(crate) unread: Option<String>,
+    /// There is no such user, group or role any more.
+    pub(crate) gone: bool,
+}
+
+impl Rest {
+    /// Asks the account. One group of a user can be left out.
+    pub(crate) fn of(
+        cx: &Cx<'_>,
+        kind: PrincipalKind,
+        name: &str,
+        left_out: Option<&str>,
+    ) -> Result<Rest, Interrupt> {
+        let mut rest = Rest::default();
+        match cx.facts.principal(kind, name)? {
+            Fact::Known(held) => rest.held = held,
+            Fact::Missing => rest.gone = true,
+            Fact::Unavailable(why) => rest.unread = Some(why),
         }
+        if kind != PrincipalKind::User || rest.gone {
+            return Ok(rest);
+        }
+        let groups = match cx.facts.groups_of(name)? {
+            Fact::Known(groups) => groups,
+            Fact::Missing => Vec::new(),
+            Fact::Unavailable(why) => {
+                rest.unread.get_or_insert(format!("its groups: {why}"));
+                Vec::new()
+            }
+        };
+        for group in groups.iter().filter(|group| Some(group.as_str()) != left_out) {
+            match cx.facts.principal(PrincipalKind::Group, group)? {
+                Fact::Known(more) => rest.held = rest.held.and(more),
+                Fact::Missing => {}
+                Fact::Unavailable(why) => {
+                    rest.unread.get_or_insert(format!("group {group}: {why}"));
+                }
+            }
+        }
+        Ok(rest)
     }
 }
 
@@ -115,143 +169,96 @@ pub(crate) fn of_holdings(
     holdings: &Holdings,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    let inline = holdings.inline.iter().map(|policy| (Origin::Inline, policy.clone()));
-    let mut texts: Vec<(Origin, PolicyText)> = inline.collect();
-    let mut worst = Power::Known(policy::analyse(&[], grantee));
-    for arn in &holdings.managed {
-        match cx.facts.managed_policy(arn, None)? {
-            Fact::Known(policy) => texts.push((Origin::Managed, policy)),
-            Fact::Missing => {}
-            // What the table says of a policy counts for itself, but cannot make a whole with the others.
-            Fact::Unavailable(why) => {
-                let unread = || Power::Unknown(format!("policy {arn} could not be read ({why})"));
-                worst = worst.or_worse(taken_for(arn).map_or_else(unread, Power::Known));
+    Ok(Readable::of(cx, holdings)?.power(grantee))
+}
+
+/// The policies that somebody holds, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Readable {
+    documents: Vec<(Origin, String, Document)>,
+    /// What is known of those that could not be read.
+    unread: Power,
+}
+
+impl Readable {
+    /// Reads what the account tells of these.
+    pub(crate) fn of(cx: &Cx<'_>, holdings: &Holdings) -> Result<Readable, Interrupt> {
+        let mut all = Readable::none();
+        for policy in &holdings.inline {
+            all.add(Origin::Inline, policy);
+        }
+        for arn in &holdings.managed {
+            match cx.facts.managed_policy(arn, None)? {
+                Fact::Known(policy) => all.add(Origin::Managed, &policy),
+                Fact::Missing => {}
+                // What the table says of a policy counts for itself, but cannot make a whole with the others.
+                Fact::Unavailable(why) => {
+                    let unread = || Power::Unknown(format!("policy {arn} could not be read ({why})"));
+                    all.miss(taken_for(arn).map_or_else(unread, Power::Known));
+                }
             }
         }
+        for name in &holdings.elsewhere {
+            let why = format!("customer managed policy {name} lives in the accounts it is assigned to");
+            all.miss(Power::Unknown(why));
+        }
+        Ok(all)
     }
-    for name in &holdings.elsewhere {
-        let why = format!("customer managed policy {name} lives in the accounts it is assigned to");
-        worst = worst.or_worse(Power::Unknown(why));
+
+    /// A managed policy of this text.
+    pub(crate) fn managed(policy: &PolicyText) -> Readable {
+        let mut all = Readable::none();
+        all.add(Origin::Managed, policy);
+        all
     }
-    let mut documents = Vec::with_capacity(texts.len());
-    for (origin, PolicyText { name, text }) in &texts {
+
+    /// These and those.
+    pub(crate) fn and(mut self, other: Readable) -> Readable {
+        self.documents.extend(other.documents);
+        self.miss(other.unread);
+        self
+    }
+
+    fn none() -> Readable {
+        Readable { documents: Vec::new(), unread: Power::Known(policy::analyse(&[], None)) }
+    }
+
+    fn add(&mut self, origin: Origin, PolicyText { name, text }: &PolicyText) {
         match Document::parse(text) {
-            Ok(document) => documents.push((*origin, name, document)),
+            Ok(document) => self.documents.push((origin, name.clone(), document)),
             Err(error) => {
-                let why = format!("{} cannot be read: {error}", PolicyName::new(*origin, name));
-                worst = worst.or_worse(Power::Unknown(why));
+                let name = PolicyName::new(origin, name);
+                self.miss(Power::Unknown(format!("{name} cannot be read: {error}")));
             }
         }
     }
-    let held: Vec<Held<'_>> =
-        documents.iter().map(|(origin, name, document)| Held { origin: *origin, name, document }).collect();
-    Ok(worst.or_worse(Power::Known(policy::analyse(&held, grantee))))
-}
 
-/// A policy that a call puts on a user, a group or a role, or takes away from it.
-pub(crate) struct Given<'r> {
-    pub(crate) kind: PrincipalKind,
-    pub(crate) name: &'r str,
-    /// The holder's ARN as far as the event tells it, which is without a path.
-    pub(crate) arn: String,
-    /// The ARN of a managed policy, the name of an inline one.
-    pub(crate) policy: &'r str,
-    pub(crate) inline: bool,
-}
-
-impl<'r> Given<'r> {
-    /// Nothing where the event does not say whom or what; `grant-content-omitted` tells of that.
-    pub(crate) fn of(record: &'r Record<'_>) -> Option<Given<'r>> {
-        let (kind, name) = grantee(record)?;
-        let inline = ["Put", "Delete"].iter().any(|verb| record.event_name.or_empty().starts_with(verb));
-        let policy = record.param(&[if inline { "policyName" } else { "policyArn" }])?;
-        Some(Given { kind, name, arn: record.iam_arn(kind.as_str(), name), policy, inline })
+    fn miss(&mut self, power: Power) {
+        let before = std::mem::replace(&mut self.unread, Power::Known(policy::analyse(&[], None)));
+        self.unread = before.or_worse(power);
     }
 
-    /// The policy's own name.
-    pub(crate) fn short(&self) -> &'r str {
-        self.policy.rsplit('/').next().unwrap_or(self.policy)
+    fn held(&self) -> Vec<Held<'_>> {
+        self.documents
+            .iter()
+            .map(|(origin, name, document)| Held { origin: *origin, name, document })
+            .collect()
     }
 
-    /// What the policy gives its holder, together with what it had before: a harmless-looking half of a split grant
-    /// counts when the whole is more than the rest was without it. Also why the rest could not be read, if so.
-    pub(crate) fn power(
-        &self,
-        record: &Record<'_>,
-        cx: &Cx<'_>,
-    ) -> Result<(Power, Option<String>), Interrupt> {
-        let (kind, name, grantee) = (self.kind, self.name, Some(self.arn.as_str()));
-        let mut new = Holdings::default();
-        let own = if self.inline {
-            let text = |text: String| Fact::Known(PolicyText { name: self.policy.to_owned(), text });
-            let fact = match record.request().get("policyDocument") {
-                Some(Value::String(document)) => text(document.clone()),
-                None | Some(Value::Null) => cx.facts.inline_policy(kind, name, self.policy)?,
-                Some(document) => text(document.to_string()),
-            };
-            if let Fact::Known(policy) = &fact {
-                new.inline.push(policy.clone());
-            }
-            of_fact(Origin::Inline, self.policy, fact, grantee)
-        } else {
-            new.managed.push(self.policy.to_owned());
-            of_managed(cx, self.policy, None, grantee)?
-        };
-        if own.level() == Level::FullAdmin || matches!(own, Power::Unknown(_)) {
-            return Ok((own, None));
-        }
-        // The listing may not show the new policy yet: it is added here, whether or not it is there.
-        let mut rest = match cx.facts.principal(kind, name)? {
-            Fact::Known(holdings) => holdings,
-            Fact::Missing => Holdings::default(),
-            Fact::Unavailable(why) => return Ok((own, Some(why))),
-        };
-        if self.inline {
-            rest.inline.retain(|held| held.name != self.policy);
-        } else {
-            rest.managed.retain(|held| held != self.policy);
-        }
-        let before = of_holdings(cx, &rest, grantee)?;
-        rest.inline.append(&mut new.inline);
-        rest.managed.append(&mut new.managed);
-        let after = of_holdings(cx, &rest, grantee)?;
-        Ok((if after.level() > before.level().max(own.level()) { after } else { own }, None))
+    /// What they give together.
+    pub(crate) fn power(&self, grantee: Option<&str>) -> Power {
+        self.unread.clone().or_worse(Power::Known(policy::analyse(&self.held(), grantee)))
     }
 
-    /// The observation that the policy was given, or nothing when that is ordinary. `did` follows the caller's name.
-    pub(crate) fn observation(
-        &self,
-        record: &Record<'_>,
-        cx: &Cx<'_>,
-        did: &str,
-    ) -> Result<Option<Observation>, Interrupt> {
-        let (power, unread) = self.power(record, cx)?;
-        let holder = holder(self.kind, self.name);
-        // The permission set that Identity Center provisions has a finding of its own.
-        let most = if by_identity_center(record) { Severity::Low } else { Severity::Critical };
-        let how = format!("{} {did}", caller_name(record));
-        let grant_report = GrantReport { most, ..GrantReport::now(&self.arn, &holder, &how) };
-        let Some(mut seen) = observation(cx, &power, &grant_report) else { return Ok(None) };
-        seen = seen.aspect(self.policy);
-        if let Some(why) = unread {
-            seen = seen
-                .detail("Other policies", format!("could not be read ({why}); together they may give more"));
-        }
-        Ok(Some(match power.level() {
-            Level::Ordinary | Level::ServiceAdmin => seen,
-            Level::PrivilegeEscalation | Level::FullAdmin => who_else(cx, seen, self.kind, self.name)?,
-        }))
+    /// The roles that they name and let their holder use.
+    pub(crate) fn roles_in_reach(&self, grantee: &str) -> Vec<RoleInReach> {
+        policy::roles_in_reach(&self.held(), Some(grantee))
     }
 
-    /// The observation that the policy was taken away.
-    pub(crate) fn taken(&self, record: &Record<'_>, cx: &Cx<'_>) -> Observation {
-        let (who, kind) = (caller_name(record), self.kind.as_str());
-        let title = match self.inline {
-            true => format!("{who} deleted inline policy {} of {kind} {}", self.policy, self.name),
-            false => format!("{who} detached {} from {kind} {}", self.short(), self.name),
-        };
-        let confirm = Confirm::taken(self.kind, self.name, self.policy);
-        cx.passing(&self.arn, title).aspect(self.policy).confirm(confirm)
+    /// Whether any of them is part of a way to power. What could not be read may be.
+    pub(crate) fn lends(&self, grantee: &str) -> bool {
+        matches!(self.unread, Power::Unknown(_))
+            || self.documents.iter().any(|(_, _, document)| policy::lends(document, Some(grantee)))
     }
 }
 
@@ -265,31 +272,6 @@ pub(crate) fn same_document(one: &str, other: &str) -> bool {
 pub(crate) fn takes_away(record: &Record<'_>) -> bool {
     let event = record.event_name.or_empty();
     ["Detach", "Delete", "Remove", "Disassociate"].iter().any(|verb| event.starts_with(verb))
-}
-
-/// Who can use the new power: the members of a group, the services that a role trusts.
-fn who_else(
-    cx: &Cx<'_>,
-    seen: Observation,
-    kind: PrincipalKind,
-    name: &str,
-) -> Result<Observation, Interrupt> {
-    Ok(match kind {
-        PrincipalKind::User => seen,
-        PrincipalKind::Group => match cx.facts.group_members(name)? {
-            Fact::Known(members) if members.is_empty() => seen.detail("Members", "nobody yet"),
-            Fact::Known(members) => seen.detail("Members", members.join(", ")),
-            _ => seen,
-        },
-        PrincipalKind::Role => match cx.facts.role(name)? {
-            Fact::Known(role) => match Document::parse(&role.trust.text).map(|d| trust::trusted_services(&d))
-            {
-                Ok(services) if !services.is_empty() => seen.detail("Used by", services.join(", ")),
-                _ => seen,
-            },
-            _ => seen,
-        },
-    })
 }
 
 /// How a grant is told.

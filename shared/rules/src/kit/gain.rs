@@ -1,0 +1,451 @@
+//! What somebody gains by a policy, together with all that the account tells: what it had before, what its groups hold, and
+//! what the roles may do that the policy names.
+
+use keepwatch_core::engine::Cx;
+use keepwatch_core::observation::Observation;
+use keepwatch_core::severity::Severity;
+use keepwatch_core::state::{Fact, Holdings, Interrupt, PrincipalKind};
+use keepwatch_policy::{Document, Grant, Level, Means, RoleInReach, trust};
+
+use super::power::{self, GrantReport, Power, Readable, Rest};
+use super::words::as_sentence;
+
+/// The most roles of one policy whose power is looked up. A policy that names more is about no single one.
+const MAX_ROLES: usize = 5;
+/// The most members of a group, and holders of a policy, that are looked at.
+const MAX_HOLDERS: usize = 10;
+
+/// What somebody gains.
+#[derive(Clone, Debug)]
+pub(crate) struct Gain {
+    /// Of the policy itself, or of all policies together where that is more than both the policy and the rest.
+    pub(crate) power: Power,
+    /// A powerful role that it can use now.
+    pub(crate) role: Option<RoleGain>,
+    /// Why nobody can say whether it is more.
+    pub(crate) unsure: Option<String>,
+    /// Who gains, where that is not the one to whom the policy was given.
+    pub(crate) holder: Option<String>,
+}
+
+/// A role that somebody can use now, and what the role may do.
+#[derive(Clone, Debug)]
+pub(crate) struct RoleGain {
+    role: RoleInReach,
+    grant: Grant,
+}
+
+impl Gain {
+    /// Of a policy that says all itself.
+    pub(crate) fn of(power: Power) -> Gain {
+        Gain { power, role: None, unsure: None, holder: None }
+    }
+
+    /// Whether its holder can become administrator.
+    pub(crate) fn escalates(&self) -> bool {
+        self.role.is_some() || self.power.level() >= Level::PrivilegeEscalation
+    }
+
+    /// The observation of it, or nothing when it is ordinary.
+    pub(crate) fn observation(&self, cx: &Cx<'_>, report: &GrantReport<'_>) -> Option<Observation> {
+        let report = GrantReport { holder: self.holder.as_deref().unwrap_or(report.holder), ..*report };
+        let seen = match &self.role {
+            Some(role) if self.power.level() < Level::PrivilegeEscalation => {
+                Some(role.observation(cx, &report))
+            }
+            _ => power::observation(cx, &self.power, &report),
+        };
+        let Some(why) = &self.unsure else { return seen };
+        match seen {
+            Some(seen) => {
+                Some(seen.detail(
+                    "Other policies",
+                    format!("could not be read ({why}); together they may give more"),
+                ))
+            }
+            // By itself it is harmless, and most such policies complete nothing.
+            None => {
+                let GrantReport { resource, holder, how, most, .. } = report;
+                let title = format!("{holder} may have new power: {how}, and the rest could not be read");
+                let reason =
+                    format!("the policy is one part of a way to power; the other could not be read ({why})");
+                Some(
+                    cx.unknown(resource, title)
+                        .severity(Severity::Low.min(most))
+                        .because(as_sentence(&reason)),
+                )
+            }
+        }
+    }
+}
+
+impl RoleGain {
+    fn observation(&self, cx: &Cx<'_>, report: &GrantReport<'_>) -> Observation {
+        let GrantReport { resource, holder, how, most, now } = report;
+        let RoleGain { role, grant } = self;
+        let can = if *now { "can now" } else { "could" };
+        let title = format!("{holder} {can} act as role {}, which {}: {how}", role.name, grant.ability());
+        let how = match &role.means {
+            Means::Assume => "it may assume the role, which trusts the account".to_owned(),
+            Means::Pass { needs, services, .. } => {
+                format!("it may have {} run its code as the role ({needs})", services.join(", "))
+            }
+        };
+        let seen = cx.failing(resource, title).severity(Severity::High.min(*most));
+        let seen = seen
+            .because(format!("{} The role: {}", as_sentence(&how), as_sentence(&grant.why())))
+            .detail("Granted", Level::PrivilegeEscalation.as_str().replace('-', " "))
+            .detail("Role", &role.role);
+        match &role.means {
+            Means::Assume => seen,
+            Means::Pass { path, .. } => seen.detail("Escalation", *path),
+        }
+    }
+}
+
+/// A policy that somebody gets, and what it says.
+pub(crate) struct Addition {
+    /// What the policy gives by itself.
+    pub(crate) own: Power,
+    /// The policy.
+    pub(crate) new: Readable,
+}
+
+impl Addition {
+    /// Whether there is more to it than it says itself.
+    fn is_part(&self, grantee: &str) -> bool {
+        match &self.own {
+            Power::Unknown(_) => false,
+            Power::Known(grant) if grant.level == Level::FullAdmin => false,
+            Power::Known(grant) if grant.level > Level::Ordinary => true,
+            Power::Known(_) => self.new.lends(grantee),
+        }
+    }
+
+    /// What one gains who holds the rest already.
+    pub(crate) fn gain(&self, cx: &Cx<'_>, rest: Rest, grantee: &str) -> Result<Gain, Interrupt> {
+        let mut gain = Gain::of(self.own.clone());
+        if !self.is_part(grantee) {
+            return Ok(gain);
+        }
+        gain.unsure = rest.unread;
+        let before = Readable::of(cx, &rest.held)?;
+        let after = before.clone().and(self.new.clone());
+        let (old, whole) = (before.power(Some(grantee)), after.power(Some(grantee)));
+        if whole.level() > old.level().max(self.own.level()) {
+            gain.power = whole;
+        } else if let (Power::Unknown(why), None) = (whole, &gain.unsure) {
+            gain.unsure = Some(why);
+        }
+        if gain.escalates() {
+            return Ok(gain);
+        }
+        let known = before.roles_in_reach(grantee);
+        let mut tried: Vec<&str> = Vec::new();
+        let roles = after.roles_in_reach(grantee);
+        for role in roles.iter().filter(|role| !known.contains(role)) {
+            if !tried.contains(&role.name.as_str()) && tried.len() == MAX_ROLES {
+                break;
+            }
+            tried.push(&role.name);
+            match role_gain(cx, role)? {
+                Fact::Known(found) => {
+                    gain.role = Some(found);
+                    break;
+                }
+                Fact::Missing => {}
+                Fact::Unavailable(why) => {
+                    gain.unsure.get_or_insert(format!("role {}: {why}", role.name));
+                }
+            }
+        }
+        Ok(gain)
+    }
+
+    /// What the members of a group gain, each with what it holds besides: the first who can become administrator.
+    pub(crate) fn gain_of_members(
+        &self,
+        cx: &Cx<'_>,
+        group: &str,
+        rest: &Holdings,
+        arn_of: impl Fn(&str) -> String,
+    ) -> Result<Option<Gain>, Interrupt> {
+        if !self.is_part(&arn_of(group)) {
+            return Ok(None);
+        }
+        let members = match cx.facts.group_members(group)? {
+            Fact::Known(members) => members,
+            Fact::Missing => return Ok(None),
+            Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("its members: {why}")))),
+        };
+        let mut unsure = None;
+        for member in members.iter().take(MAX_HOLDERS) {
+            let mut besides = Rest::of(cx, PrincipalKind::User, member, Some(group))?;
+            besides.held = besides.held.and(rest.clone());
+            let gain = self.gain(cx, besides, &arn_of(member))?;
+            if gain.escalates() {
+                let holder = format!("User {member}, a member of group {group},");
+                return Ok(Some(Gain { holder: Some(holder), ..gain }));
+            }
+            unsure = unsure.or(gain.unsure);
+        }
+        if members.len() > MAX_HOLDERS {
+            let beyond = format!("the group has {} members, and {MAX_HOLDERS} were looked at", members.len());
+            unsure = unsure.or(Some(beyond));
+        }
+        Ok(unsure.map(|why| self.unsure(why)))
+    }
+
+    /// What those gain who hold a policy that was rewritten: the first who can become administrator.
+    pub(crate) fn gain_of_holders(
+        &self,
+        cx: &Cx<'_>,
+        policy: &str,
+        arn_of: impl Fn(PrincipalKind, &str) -> String,
+    ) -> Result<Option<Gain>, Interrupt> {
+        if !self.is_part(&arn_of(PrincipalKind::User, "")) {
+            return Ok(None);
+        }
+        let holders = match cx.facts.policy_holders(policy)? {
+            Fact::Known(holders) => holders,
+            Fact::Missing => return Ok(None),
+            Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("who holds it: {why}")))),
+        };
+        let mut unsure = None;
+        for (kind, name) in holders.iter().take(MAX_HOLDERS) {
+            let mut rest = Rest::of(cx, *kind, name, None)?;
+            rest.held.managed.retain(|arn| arn != policy);
+            let gain = self.gain(cx, rest, &arn_of(*kind, name))?;
+            if gain.escalates() {
+                return Ok(Some(Gain { holder: Some(power::holder(*kind, name)), ..gain }));
+            }
+            unsure = unsure.or(gain.unsure);
+        }
+        if holders.len() > MAX_HOLDERS {
+            let beyond = format!("{} hold the policy, and {MAX_HOLDERS} were looked at", holders.len());
+            unsure = unsure.or(Some(beyond));
+        }
+        Ok(unsure.map(|why| self.unsure(why)))
+    }
+
+    fn unsure(&self, why: String) -> Gain {
+        Gain { unsure: Some(why), ..Gain::of(self.own.clone()) }
+    }
+}
+
+/// What a role gives to those who can use it; missing where that is no power, or the role does not trust what would use it.
+fn role_gain(cx: &Cx<'_>, role: &RoleInReach) -> Result<Fact<RoleGain>, Interrupt> {
+    let facts = match cx.facts.role(&role.name)? {
+        Fact::Known(facts) => facts,
+        Fact::Missing => return Ok(Fact::Missing),
+        Fact::Unavailable(why) => return Ok(Fact::Unavailable(why)),
+    };
+    let trusts = match Document::parse(&facts.trust.text) {
+        Ok(document) => match &role.means {
+            Means::Assume => trust::leaves_to_policies(&document, cx.event.account()),
+            Means::Pass { services, .. } => {
+                let trusted = trust::trusted_services(&document);
+                services.iter().any(|service| trusted.iter().any(|one| one == service))
+            }
+        },
+        Err(error) => return Ok(Fact::Unavailable(format!("its trust policy cannot be read: {error}"))),
+    };
+    if !trusts {
+        return Ok(Fact::Missing);
+    }
+    Ok(match power::of_principal(cx, PrincipalKind::Role, &role.name, Some(&role.role))? {
+        Power::Known(grant) if grant.level >= Level::PrivilegeEscalation => {
+            Fact::Known(RoleGain { role: role.clone(), grant })
+        }
+        Power::Known(_) => Fact::Missing,
+        Power::Unknown(why) => Fact::Unavailable(why),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use keepwatch_core::observation::{Observation, Verdict};
+    use keepwatch_core::severity::Severity;
+    use keepwatch_core::state::{Answer, Fact, Holdings, PolicyText, PrincipalKind, Query, RoleFacts, Value};
+    use serde_json::json;
+
+    use crate::testing::*;
+
+    const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    const READ: &str = r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
+    const PASS: &str = r#"{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}"#;
+    const CODE: &str = r#"{"Statement":{"Effect":"Allow","Action":["lambda:CreateFunction","lambda:InvokeFunction"],"Resource":"*"}}"#;
+    const PASS_ONE: &str = r#"{"Statement":[
+        {"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::111122223333:role/deploy"},
+        {"Effect":"Allow","Action":["lambda:CreateFunction","lambda:InvokeFunction"],"Resource":"*"}]}"#;
+    const ASSUME_ONE: &str = r#"{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::111122223333:role/deploy"}}"#;
+    const OWN: &str = "arn:aws:iam::111122223333:policy/half";
+
+    type Told = (Query, Answer);
+
+    fn holds(kind: PrincipalKind, name: &str, inline: &[&str]) -> Told {
+        let policy = |text: &&str| PolicyText { name: "held".to_owned(), text: (*text).to_owned() };
+        let holdings = Holdings { inline: inline.iter().map(policy).collect(), ..Holdings::default() };
+        (Query::Principal { kind, name: name.to_owned() }, Fact::Known(Value::Holdings(holdings)))
+    }
+
+    fn names(list: &[&str]) -> Answer {
+        Fact::Known(Value::Names(list.iter().map(|name| (*name).to_owned()).collect()))
+    }
+
+    fn groups(user: &str, groups: &[&str]) -> Told {
+        (Query::GroupsOf { user: user.to_owned() }, names(groups))
+    }
+
+    fn members(group: &str, members: &[&str]) -> Told {
+        (Query::GroupMembers { name: group.to_owned() }, names(members))
+    }
+
+    fn role(principal: serde_json::Value) -> Told {
+        let trust =
+            json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}});
+        let trust = PolicyText { name: "trust policy".to_owned(), text: trust.to_string() };
+        (
+            Query::Role { name: "deploy".to_owned() },
+            Fact::Known(Value::Role(RoleFacts { trust, created: None })),
+        )
+    }
+
+    fn put(kind: &str, name: &str, document: &str) -> String {
+        let parameter = format!("{}Name", kind.to_lowercase());
+        let request = json!({parameter: name, "policyName": "new", "policyDocument": document});
+        call("iam", &format!("Put{kind}Policy"), json!({"requestParameters": request}))
+    }
+
+    fn told(event: &str, rule: &str, answers: &[Told]) -> Option<Observation> {
+        evaluate_all_with(event, answers).into_iter().find(|seen| seen.rule.id == rule)
+    }
+
+    fn headline(event: &str, rule: &str, answers: &[Told]) -> Option<(Severity, String)> {
+        told(event, rule, answers).map(|seen| (seen.severity, seen.title))
+    }
+
+    const USER: PrincipalKind = PrincipalKind::User;
+    const GROUP: PrincipalKind = PrincipalKind::Group;
+    const ROLE: PrincipalKind = PrincipalKind::Role;
+
+    #[test]
+    fn the_other_half_is_in_a_group_of_the_user() {
+        let event = put("User", "bob", CODE);
+        let account = [holds(USER, "bob", &[]), groups("bob", &["ops"]), holds(GROUP, "ops", &[PASS])];
+        let (severity, title) = headline(&event, "admin-inline-policy", &account).unwrap();
+        assert_eq!(severity, Severity::High);
+        assert!(title.starts_with("User bob can now make itself administrator: "), "{title}");
+        let harmless = [holds(USER, "bob", &[]), groups("bob", &["ops"]), holds(GROUP, "ops", &[READ])];
+        assert_eq!(headline(&event, "admin-inline-policy", &harmless), None);
+    }
+
+    #[test]
+    fn the_other_half_is_with_a_member_of_the_group() {
+        let event = put("Group", "ops", CODE);
+        let with = |held: &'static str, besides: &[&str]| {
+            [
+                holds(GROUP, "ops", &[]),
+                members("ops", &["alice", "bob"]),
+                holds(USER, "alice", &[READ]),
+                groups("alice", &["ops"]),
+                holds(USER, "bob", &[held]),
+                groups("bob", besides),
+                holds(GROUP, "builders", &[PASS]),
+            ]
+        };
+        for account in [with(PASS, &["ops"]), with(READ, &["ops", "builders"])] {
+            let (severity, title) = headline(&event, "admin-inline-policy", &account).unwrap();
+            assert_eq!(severity, Severity::High);
+            let who = "User bob, a member of group ops, can now make itself administrator: ";
+            assert!(title.starts_with(who), "{title}");
+        }
+        assert_eq!(headline(&event, "admin-inline-policy", &with(READ, &["ops"])), None);
+    }
+
+    #[test]
+    fn the_other_half_is_what_the_new_member_holds() {
+        let request = json!({"userName": "bob", "groupName": "ops"});
+        let event = call("iam", "AddUserToGroup", json!({"requestParameters": request}));
+        // IAM's listing may show the new group, or not yet.
+        for listed in [&["ops"][..], &[]] {
+            let account = [holds(GROUP, "ops", &[CODE]), holds(USER, "bob", &[PASS]), groups("bob", listed)];
+            let (severity, _) = headline(&event, "admin-group-joined", &account).unwrap();
+            assert_eq!(severity, Severity::High);
+        }
+        let account = [holds(GROUP, "ops", &[CODE]), holds(USER, "bob", &[READ]), groups("bob", &[])];
+        assert_eq!(headline(&event, "admin-group-joined", &account), None);
+        // What it could do before is no news.
+        let account = [holds(GROUP, "ops", &[CODE]), holds(USER, "bob", &[ADMIN]), groups("bob", &[])];
+        assert_eq!(headline(&event, "admin-group-joined", &account), None);
+    }
+
+    #[test]
+    fn the_other_half_is_with_a_holder_of_the_rewritten_policy() {
+        let request = json!({"policyArn": OWN, "policyDocument": CODE, "setAsDefault": true});
+        let event = call("iam", "CreatePolicyVersion", json!({"requestParameters": request}));
+        let holders = |list: &[(PrincipalKind, &str)]| {
+            let list = list.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
+            (Query::PolicyHolders { arn: OWN.to_owned() }, Fact::Known(Value::Principals(list)))
+        };
+        let account =
+            [holders(&[(USER, "bob"), (ROLE, "app")]), holds(USER, "bob", &[READ]), groups("bob", &[])];
+        let with = |held| [account.to_vec(), vec![holds(ROLE, "app", &[held])]].concat();
+        let (severity, title) = headline(&event, "admin-policy-written", &with(PASS)).unwrap();
+        assert_eq!(severity, Severity::High);
+        assert!(title.starts_with("Role app can now make itself administrator: "), "{title}");
+        let harmless = told(&event, "admin-policy-written", &with(READ)).unwrap();
+        assert_eq!(harmless.verdict, Verdict::Passing);
+    }
+
+    #[test]
+    fn a_role_of_a_given_name_is_what_it_may_do() {
+        let lambda = json!({"Service": "lambda.amazonaws.com"});
+        let account = json!({"AWS": "arn:aws:iam::111122223333:root"});
+        let bob = [holds(USER, "bob", &[]), groups("bob", &[])];
+        for (document, trusted, other) in [(PASS_ONE, &lambda, &account), (ASSUME_ONE, &account, &lambda)] {
+            let event = put("User", "bob", document);
+            let with = |trust: &serde_json::Value, held| {
+                [bob.to_vec(), vec![role(trust.clone()), holds(ROLE, "deploy", &[held])]].concat()
+            };
+            let seen = told(&event, "admin-inline-policy", &with(trusted, ADMIN)).unwrap();
+            assert_eq!((seen.severity, seen.verdict), (Severity::High, Verdict::Failing));
+            let who = "User bob can now act as role deploy, which is a full administrator: ";
+            assert!(seen.title.starts_with(who), "{}", seen.title);
+            // The role is ordinary, or does not trust whoever would use it.
+            assert_eq!(headline(&event, "admin-inline-policy", &with(trusted, READ)), None);
+            assert_eq!(headline(&event, "admin-inline-policy", &with(other, ADMIN)), None);
+        }
+    }
+
+    #[test]
+    fn what_was_so_before_is_no_news() {
+        let event = put("User", "bob", ASSUME_ONE);
+        let account = [
+            holds(USER, "bob", &[ASSUME_ONE]),
+            groups("bob", &[]),
+            role(json!({"AWS": "111122223333"})),
+            holds(ROLE, "deploy", &[ADMIN]),
+        ];
+        // Under another name: the policy of this name is the new one.
+        assert_eq!(headline(&event, "admin-inline-policy", &account), None);
+    }
+
+    #[test]
+    fn what_is_refused_is_unknown_and_no_mail() {
+        let bob = [holds(USER, "bob", &[]), groups("bob", &[])];
+        let refused: [(String, Vec<Told>); 4] = [
+            (put("User", "bob", CODE), vec![holds(USER, "bob", &[])]),
+            (put("User", "bob", PASS), vec![groups("bob", &[])]),
+            (put("User", "bob", PASS_ONE), bob.to_vec()),
+            (put("Group", "ops", CODE), vec![holds(GROUP, "ops", &[])]),
+        ];
+        for (event, account) in refused {
+            let seen = told(&event, "admin-inline-policy", &account).unwrap();
+            assert_eq!((seen.severity, seen.verdict), (Severity::Low, Verdict::Unknown), "{event}");
+            assert!(seen.reason.contains("AccessDenied"), "{}", seen.reason);
+        }
+        // What is part of no way needs no answer.
+        assert_eq!(headline(&put("User", "bob", READ), "admin-inline-policy", &[]), None);
+    }
+}
