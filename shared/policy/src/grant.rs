@@ -128,7 +128,7 @@ impl Found {
         }
         let named = self.named.as_ref().map(NamedRight::gives);
         gives.extend(named);
-        gives.extend(self.weak.iter().map(path));
+        gives.extend(self.weak.iter().filter(beside).map(path));
         let told = |(i, gives): &(usize, Gives)| all || *i == 0 || matches!(gives, Gives::Named { .. });
         let told = gives.into_iter().enumerate().filter(told);
         told.map(|(_, gives)| self.reason(gives, view, power)).collect()

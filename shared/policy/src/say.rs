@@ -127,19 +127,7 @@ impl Grant {
 
     /// `inline policy "p": statement 2 allows every action on every resource`.
     fn place_and_power(&self, reason: &Reason) -> String {
-        let what = match &reason.gives {
-            Gives::Everything => format!("every action on every resource{}", but(&reason.except)),
-            Gives::NearlyEverything => {
-                format!("nearly every action of nearly every service{}", but(&reason.except))
-            }
-            Gives::Iam => "every change to IAM, so its holder can make itself administrator".to_owned(),
-            Gives::Path { path } => format!("{}, so its holder can {}", path.actions(), path.clause),
-            Gives::Services { services } => {
-                format!("every action of {} on every resource", list(&names(services)))
-            }
-            Gives::Named { actions, targets } => Named { actions, targets }.says(),
-        };
-        format!("{} {what}", self.place(&reason.statements))
+        format!("{} {}", self.place(&reason.statements), reason.what())
     }
 
     /// The policies' names and the statements, and the verb that agrees: `inline policy "p": statement 2 allows`.
@@ -197,6 +185,22 @@ impl Grant {
 }
 
 impl Reason {
+    /// What it gives, as it follows "allows": `every action of s3 on every resource`.
+    pub fn what(&self) -> String {
+        match &self.gives {
+            Gives::Everything => format!("every action on every resource{}", but(&self.except)),
+            Gives::NearlyEverything => {
+                format!("nearly every action of nearly every service{}", but(&self.except))
+            }
+            Gives::Iam => "every change to IAM, so its holder can make itself administrator".to_owned(),
+            Gives::Path { path } => format!("{}, so its holder can {}", path.actions(), path.clause),
+            Gives::Services { services } => {
+                format!("every action of {} on every resource", list(&names(services)))
+            }
+            Gives::Named { actions, targets } => Named { actions, targets }.says(),
+        }
+    }
+
     fn is_whole_service(&self) -> bool {
         matches!(self.gives, Gives::NearlyEverything | Gives::Services { .. })
     }
@@ -408,6 +412,13 @@ const ABILITIES: [(&str, &str); 30] = [
     ("glue:GetTable", "read its tables' definitions"),
     ("logs:PutSubscriptionFilter", "stream logs to it"),
 ];
+
+/// `IpAddress aws:SourceIp 203.0.113.0/24`.
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", name(&self.operator), name(&self.key), values(self))
+    }
+}
 
 /// The values of a condition, of which one must fit.
 fn values(condition: &Condition) -> String {
