@@ -48,7 +48,7 @@ pub enum Means {
 ///
 /// `grantee` is the ARN of the holder. Without it no role is known to be of its account, and the list is empty.
 pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleInReach> {
-    let managed = policies.iter().filter_map(|held| held.name.managed()).collect();
+    let managed = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
     let holder = Holder::new(grantee, managed);
     if !holder.has_account() {

@@ -8,40 +8,48 @@
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
+use serde::Serialize;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 pub use super::stranger::Guard;
 use super::stranger::{Gate, Need, Stranger, concerns, spared};
-use crate::words;
+use super::verdict::StatementId;
 
 /// Whom a statement lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outsider {
     /// Anyone: on the internet, or with any AWS account where the service asks for a signature.
     Everyone,
     /// Principals of an account that is neither the resource's own nor trusted.
     ExternalAccount(String),
-    /// A principal whose account cannot be told: a canonical user, a unique id, an identity provider.
+    /// What is left in the place of a user or role that was deleted: its unique id (IAM user guide, "IAM identifiers").
+    Deleted,
+    /// A principal whose account cannot be told: a canonical user, an identity provider.
     Untold,
 }
 
 /// What one statement gives one outsider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Share {
     /// Whom.
     pub who: Outsider,
     /// The principal as written, or the one that a condition puts in the place of `*`; safe to show.
     pub principal: String,
-    /// Whom, as a sentence names them; safe to show.
-    pub whom: String,
-    /// What they can do, as it follows "can" or "may"; safe to show.
-    pub ability: String,
+    /// The service that acts for the outsider, where the statement names a service of AWS's.
+    pub service_principal: Option<String>,
+    /// The statement that gives it.
+    pub statement: StatementId,
+    /// The service whose resource it is, as actions name it.
+    pub service: String,
     /// The patterns of actions; after a `NotAction`, `*`.
     pub actions: Vec<String>,
-    /// One plain sentence without a full stop, safe to show.
-    pub why: String,
+    /// Requests without a signature are answered.
+    pub unsigned: bool,
     /// What narrows it, if anything.
     pub guard: Option<Guard>,
+    /// The condition that the guard comes from, where one was looked for.
+    pub condition: Option<Condition>,
 }
 
 impl Share {
@@ -86,40 +94,6 @@ const LOAD_BALANCERS: [&str; 27] = [
 /// Services that serve requests without any signature.
 const UNSIGNED: [&str; 5] = ["s3", "sns", "sqs", "es", "execute-api"];
 
-/// What telling actions let their callers do.
-const ABILITIES: [(&str, &str); 30] = [
-    ("s3:GetObject", "read its objects"),
-    ("s3:PutObject", "write objects"),
-    ("s3:DeleteObject", "delete objects"),
-    ("s3:ListBucket", "list it"),
-    ("s3:PutBucketPolicy", "rewrite its policy"),
-    ("sns:Subscribe", "subscribe to it"),
-    ("sns:Publish", "publish to it"),
-    ("sns:SetTopicAttributes", "rewrite its policy"),
-    ("sqs:ReceiveMessage", "read its messages"),
-    ("sqs:SendMessage", "send messages to it"),
-    ("sqs:PurgeQueue", "empty it"),
-    ("sqs:SetQueueAttributes", "rewrite its policy"),
-    ("kms:Decrypt", "decrypt with it"),
-    ("kms:GenerateDataKey", "encrypt with it"),
-    ("kms:CreateGrant", "grant others its use"),
-    ("kms:PutKeyPolicy", "rewrite its policy"),
-    ("ecr:BatchGetImage", "pull its images"),
-    ("ecr:PutImage", "push images"),
-    ("secretsmanager:GetSecretValue", "read it"),
-    ("secretsmanager:PutSecretValue", "overwrite it"),
-    ("lambda:InvokeFunction", "invoke it"),
-    ("lambda:InvokeFunctionUrl", "call its URL"),
-    ("lambda:UpdateFunctionCode", "replace its code"),
-    ("es:ESHttpGet", "read its data"),
-    ("es:ESHttpPost", "write its data"),
-    ("es:UpdateDomainConfig", "reconfigure it"),
-    ("glacier:InitiateJob", "read its archives"),
-    ("glacier:UploadArchive", "write archives"),
-    ("glue:GetTable", "read its tables' definitions"),
-    ("logs:PutSubscriptionFilter", "stream logs to it"),
-];
-
 /// What the policy on a resource of `service` (`s3`, `kms`) gives outsiders, in the document's order.
 /// `own_account` and `trusted_accounts` are account numbers.
 ///
@@ -149,7 +123,7 @@ pub fn shares(
             denies: denies.collect(),
             variables: document.has_variables(),
             service,
-            place: place(statement, i + 1),
+            id: StatementId::of(statement, i + 1),
             own: own_account,
         };
         // Everyone but a few is everyone.
@@ -170,7 +144,7 @@ struct Opening<'d> {
     denies: Vec<&'d Statement>,
     variables: bool,
     service: &'d str,
-    place: String,
+    id: StatementId,
     own: &'d str,
 }
 
@@ -199,8 +173,8 @@ impl<'d> Opening<'d> {
             _ => {
                 let stranger = Stranger::anybody(self.own);
                 let need = self.gate(principal).admits(&stranger).flatten();
-                let whom = format!("somebody whose account cannot be told ({})", clean(&principal.value, 64));
-                vec![self.share(Outsider::Untold, &principal.value, whom, need)]
+                let who = if is_unique_id(principal) { Outsider::Deleted } else { Outsider::Untold };
+                vec![self.share(who, &principal.value, need)]
             }
         }
     }
@@ -217,8 +191,7 @@ impl<'d> Opening<'d> {
         let gate = self.gate(principal);
         let unsigned = UNSIGNED.contains(&self.service);
         if let Some(need) = gate.admits(&Stranger { unsigned, ..Stranger::anybody(self.own) }) {
-            let whom = anybody(self.service, self.statement, need);
-            return vec![self.share(Outsider::Everyone, &principal.value, whom, need)];
+            return vec![self.share(Outsider::Everyone, &principal.value, need)];
         }
         let named = gate.named().chain(spared(&self.denies));
         let shares = outsiders(named, known).into_iter().filter_map(|value| {
@@ -231,8 +204,7 @@ impl<'d> Opening<'d> {
     fn admitted(&self, value: &str, principal: &Principal) -> Option<Share> {
         let need = self.gate(principal).admits(&Stranger::named(self.own, value))?;
         let account = account_of(value).unwrap_or(value);
-        let who = Outsider::ExternalAccount(account.to_owned());
-        Some(self.share(who, value, format!("outside account {account}"), need))
+        Some(self.share(Outsider::ExternalAccount(account.to_owned()), value, need))
     }
 
     /// Those for whom conditions let a service act.
@@ -246,25 +218,41 @@ impl<'d> Opening<'d> {
         let customers = outsiders(gate.named(), known).into_iter().filter(acts);
         let acting = customers.map(|value| {
             let customer = account_of(value).unwrap_or(value);
-            let whom = format!("{}, acting for outside account {customer},", clean(&principal.value, 64));
-            let share = self.share(Outsider::ExternalAccount(customer.to_owned()), value, whom, None);
-            Share { guard: Some(Guard::Source), ..share }
+            let share = self.share(Outsider::ExternalAccount(customer.to_owned()), value, None);
+            let service_principal = Some(principal.value.clone());
+            Share { guard: Some(Guard::Source), service_principal, ..share }
         });
         acting.collect()
     }
 
-    fn share(&self, who: Outsider, principal: &str, whom: String, need: Option<Need<'_>>) -> Share {
+    fn share(&self, who: Outsider, principal: &str, need: Option<Need<'_>>) -> Share {
         let actions = match &self.statement.not_actions {
             Some(_) => vec!["*".to_owned()],
             None => self.statement.actions.clone(),
         };
-        let ability = ability(self.service, &actions);
-        let by =
-            need.map(|need| format!(", as far as a condition on {} allows", clean(&need.condition.key, 64)));
-        let why = format!("{} lets {whom} {ability}{}", self.place, by.unwrap_or_default());
-        let guard = need.map(|need| need.guard);
-        Share { who, principal: clean(principal, 160), whom, ability, actions, why, guard }
+        let unsigned_url = |c: &Condition| {
+            c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
+                && c.values.iter().any(|value| value == "NONE")
+        };
+        Share {
+            who,
+            principal: clean(principal, 160),
+            service_principal: None,
+            statement: self.id.clone(),
+            service: self.service.to_owned(),
+            actions,
+            unsigned: UNSIGNED.contains(&self.service) || self.statement.conditions.iter().any(unsigned_url),
+            guard: need.map(|need| need.guard),
+            condition: need.map(|need| need.condition.clone()),
+        }
     }
+}
+
+/// Whether what is written is a principal's unique id, such as `AROAEXAMPLE`.
+fn is_unique_id(principal: &Principal) -> bool {
+    let value = principal.value.as_str();
+    let id = value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    principal.kind == PrincipalKind::Aws && value.starts_with('A') && id
 }
 
 /// Those of the accounts and ARNs that are outsiders', each once.
@@ -277,53 +265,6 @@ fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) ->
         }
     }
     all
-}
-
-/// Everybody, as far as the guard lets them come.
-fn anybody(service: &str, statement: &Statement, need: Option<Need<'_>>) -> String {
-    if let Some(Need { guard, condition, .. }) = need {
-        let values = clean(&condition.values.join(" or "), 100);
-        return match guard {
-            Guard::Organization => format!("anybody in organization {values}"),
-            Guard::Addresses | Guard::Vpc | Guard::Network => format!("anybody who comes from {values}"),
-            Guard::Source => format!("any AWS service that acts for {values}"),
-            Guard::Tags => {
-                let tag = condition.key.split_once('/').map_or("", |(_, tag)| tag);
-                format!("whoever has the tag {} {values}", clean(tag, 64))
-            }
-            Guard::Principals => format!("whoever has the id {values}"),
-        };
-    }
-    let unsigned_url = |c: &Condition| {
-        c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
-            && c.values.iter().any(|value| value == "NONE")
-    };
-    match UNSIGNED.contains(&service) || statement.conditions.iter().any(unsigned_url) {
-        true => "anybody on the internet".to_owned(),
-        false => "anybody with an AWS account".to_owned(),
-    }
-}
-
-/// What these actions let their callers do with a resource of the service.
-fn ability(service: &str, actions: &[String]) -> String {
-    let fits = |action: &str| actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
-    let prefix = format!("{service}:");
-    if fits(&format!("{prefix}~~~~~")) {
-        return "do anything with it".to_owned();
-    }
-    let can = ABILITIES.iter().filter(|(action, _)| action.starts_with(&prefix) && fits(action));
-    let can: Vec<String> = can.map(|(_, can)| (*can).to_owned()).collect();
-    match can.is_empty() {
-        true => format!("call {}", words::list(&actions.iter().map(|a| words::name(a)).collect::<Vec<_>>())),
-        false => words::list(&can),
-    }
-}
-
-fn place(statement: &Statement, number: usize) -> String {
-    match statement.sid.as_deref().map(|sid| clean(sid.trim(), 64)) {
-        Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
-        _ => format!("statement {number}"),
-    }
 }
 
 /// Whether the Deny holds for every action and every resource of the Allow.

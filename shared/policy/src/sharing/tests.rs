@@ -25,7 +25,7 @@ fn told(service: &str, statements: &Value) -> String {
         let who = match share.who {
             Outsider::Everyone => "everyone".to_owned(),
             Outsider::ExternalAccount(account) => account,
-            Outsider::Untold => "untold".to_owned(),
+            Outsider::Deleted | Outsider::Untold => "untold".to_owned(),
         };
         share.guard.map_or(who.clone(), |guard| format!("{who}+{guard:?}"))
     };
@@ -519,7 +519,7 @@ fn guarded_documents() {
 #[test]
 fn sentences_word_for_word() {
     let why = |service: &str, statement: Value| {
-        all(service, &statement).into_iter().map(|share| share.why).collect::<Vec<_>>().join("; ")
+        all(service, &statement).into_iter().map(|share| share.why()).collect::<Vec<_>>().join("; ")
     };
     for (service, statement, expected) in [
         ("s3", open("s3:Get*", json!({})), "statement 1 lets anybody on the internet read its objects"),

@@ -40,7 +40,7 @@ fn every_row_has_its_openings() {
 fn sentences_word_for_word() {
     let why = |text: &str| {
         let found = trust::exposures(&Document::parse(text).unwrap(), "111122223333", &[]);
-        found.into_iter().map(|e| e.why).collect::<Vec<_>>().join("; ")
+        found.into_iter().map(|e| e.why()).collect::<Vec<_>>().join("; ")
     };
     for (text, expected) in [
         (
@@ -69,7 +69,7 @@ fn says_who_comes() {
             r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:*","Condition":{condition}}}}}"#
         );
         let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
-        found.into_iter().map(|e| e.who).collect::<Vec<_>>().join("; ")
+        found.into_iter().map(|e| e.who()).collect::<Vec<_>>().join("; ")
     };
     for (principal, condition, expected) in [
         (r#""*""#, "{}", "anybody in any AWS account"),
@@ -101,7 +101,12 @@ fn insiders_are_those_whom_the_policy_names() {
         {"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:role/barred"},"Action":"sts:AssumeRole"},
         {"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
             "Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/ci-*"}}}]}"#;
-    let names = |text: &str| trust::insiders(&Document::parse(text).unwrap(), "111122223333");
+    let names = |text: &str| {
+        trust::insiders(&Document::parse(text).unwrap(), "111122223333")
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(
         names(text),
         ["arn:aws:iam::111122223333:role/ci-*", "arn:aws:iam::111122223333:user/team/alice"]
