@@ -3,7 +3,7 @@
 use super::document::{Condition, Document};
 use super::escalation::PATHS;
 use super::held::{Held, PolicyName};
-use super::holder::Holder;
+use super::holder::{Grantee, Holder};
 use super::level::Level;
 use super::named_right::NamedRight;
 use super::path::Path;
@@ -13,8 +13,8 @@ use super::verdict::{Basis, Exception, Gives, Grant, Reason, Source, StatementId
 /// The most exceptions of a `NotAction` that are kept.
 const MAX_EXCEPTIONS: usize = 50;
 
-/// How much power these policies give together, and the reasons that decide it. `grantee` is the ARN of the user, role or
-/// group that holds them, when that is known: a right over oneself is a different matter from a right over somebody else.
+/// How much power these policies give together, and the reasons that decide it. `grantee` is who holds them, as far as that
+/// is known; the ARN alone will do.
 ///
 /// All Allows count, less the Denies that nobody gets past.
 ///
@@ -34,17 +34,17 @@ const MAX_EXCEPTIONS: usize = 50;
 /// assert_eq!(reason.statements[0].statement.sid.as_deref(), Some("Deploy"));
 /// # Ok::<(), keepwatch_policy::DocumentError>(())
 /// ```
-pub fn analyse(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
-    judge(policies, grantee, false)
+pub fn analyse<'g>(policies: &[Held<'_>], grantee: impl Into<Grantee<'g>>) -> Grant {
+    judge(policies, grantee.into(), false)
 }
 
 /// The same as [`analyse`], with a reason for every way to gain power that is open. It takes longer: each reason is a search
 /// for the statements that give it.
-pub fn explain(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
-    judge(policies, grantee, true)
+pub fn explain<'g>(policies: &[Held<'_>], grantee: impl Into<Grantee<'g>>) -> Grant {
+    judge(policies, grantee.into(), true)
 }
 
-fn judge(policies: &[Held<'_>], grantee: Option<&str>, all: bool) -> Grant {
+fn judge(policies: &[Held<'_>], grantee: Grantee<'_>, all: bool) -> Grant {
     let rewritable = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
     let power = PolicySet::new(&documents, Holder::new(grantee, rewritable));

@@ -101,6 +101,22 @@ pub(super) static PROBE_NAMES: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
     [spell(true), spell(false)]
 });
 
+/// Who holds policies, and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grantee<'a> {
+    /// ARN of the user, role or group. A right over oneself is a different matter from a right over somebody else.
+    pub arn: Option<&'a str>,
+    /// From when on it makes its requests: a condition that asks for an earlier time is never met. Without it every time
+    /// counts as possible.
+    pub at: Option<Timestamp>,
+}
+
+impl<'a> From<Option<&'a str>> for Grantee<'a> {
+    fn from(arn: Option<&'a str>) -> Self {
+        Grantee { arn, at: None }
+    }
+}
+
 /// Who holds the grant, as far as it is known.
 #[derive(Debug, Default)]
 pub(super) struct Holder {
@@ -120,10 +136,11 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    pub(super) fn new(arn: Option<&str>, policies: Vec<String>) -> Holder {
-        let Some(arn) = arn.and_then(Arn::parse) else {
-            return Holder { user_name: Some(SOME_USER.to_owned()), policies, ..Holder::default() }
-                .with_probes();
+    pub(super) fn new(grantee: Grantee<'_>, policies: Vec<String>) -> Holder {
+        let at = grantee.at;
+        let Some(arn) = grantee.arn.and_then(Arn::parse) else {
+            let user_name = Some(SOME_USER.to_owned());
+            return Holder { user_name, at, policies, ..Holder::default() }.with_probes();
         };
         let last = arn.resource.rsplit('/').next().unwrap_or_default();
         let user_name = match arn.resource.split('/').next() {
@@ -132,7 +149,7 @@ impl Holder {
             _ => None,
         };
         let (account, resource) = (Some(arn.account.to_owned()), Some(arn.resource.to_owned()));
-        Holder { account, resource, user_name, policies, ..Holder::default() }.with_probes()
+        Holder { account, resource, user_name, at, policies, ..Holder::default() }.with_probes()
     }
 
     /// What `${aws:username}` stands for, if its requests carry it.

@@ -45,6 +45,7 @@ pub use document::{
 pub use escalation::{PAGES, PATHS, PATHS_DATE};
 pub use grant::{analyse, explain};
 pub use held::{Held, Origin, PolicyName};
+pub use holder::Grantee;
 pub use level::Level;
 pub use parts::{Means, RoleInReach, lends, roles_in_reach};
 pub use path::{Path, PathKind, PathSource, Target};

@@ -7,7 +7,7 @@ use keepwatch_base::wildcard::is_wild;
 use super::document::Document;
 use super::escalation::PATHS;
 use super::held::Held;
-use super::holder::Holder;
+use super::holder::{Grantee, Holder};
 use super::path::Path;
 use super::policy_set::{PolicySet, View};
 
@@ -46,11 +46,11 @@ pub enum Means {
 /// The roles that these policies name one by one and let their holder use: passed with all that a way to run code asks
 /// for, or assumed. Roles that a pattern names are left out: which there are, a policy does not say.
 ///
-/// `grantee` is the ARN of the holder. Without it no role is known to be of its account, and the list is empty.
-pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleInReach> {
+/// Without the ARN of the grantee no role is known to be of its account, and the list is empty.
+pub fn roles_in_reach<'g>(policies: &[Held<'_>], grantee: impl Into<Grantee<'g>>) -> Vec<RoleInReach> {
     let managed = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
-    let holder = Holder::new(grantee, managed);
+    let holder = Holder::new(grantee.into(), managed);
     if !holder.has_account() {
         return Vec::new();
     }
@@ -72,8 +72,8 @@ pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleI
 }
 
 /// Whether a document allows anything that a way to power asks for, be it on one resource. What does not, completes nothing.
-pub fn lends(document: &Document, grantee: Option<&str>) -> bool {
-    let set = PolicySet::new(&[document], Holder::new(grantee, Vec::new()));
+pub fn lends<'g>(document: &Document, grantee: impl Into<Grantee<'g>>) -> bool {
+    let set = PolicySet::new(&[document], Holder::new(grantee.into(), Vec::new()));
     let view = View::new(&set, (0..set.allows.len()).collect());
     let mut steps = PATHS.iter().flat_map(|path| path.all.iter().chain(path.any));
     let mut receivers = PATHS.iter().flat_map(|path| path.passes);
@@ -170,7 +170,7 @@ mod tests {
         let text = r#"{"Statement":{"Effect":"Allow","Action":"sts:*","Resource":"arn:aws:iam::111122223333:role/deploy"}}"#;
         assert_eq!(reach(text), [("deploy".to_owned(), None)]);
         let document = document(text);
-        assert_eq!(roles_in_reach(&[Held::inline("p", &document)], None), []);
+        assert_eq!(roles_in_reach(&[Held::inline("p", &document)], Grantee::default()), []);
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub(super) fn only_wild(text: &str, generous: bool) -> bool {
 
 /// Makes a pattern comparable with probes. All partitions are one. A generous reading takes one region for all regions,
 /// and, as long as the holder's account is not known, any account for its own.
-pub(super) fn pattern(text: &str, generous: bool, holder: &Holder) -> Pattern {
-    let text = substitute(text, holder);
+pub(super) fn pattern(text: &str, generous: bool, variables: bool, holder: &Holder) -> Pattern {
+    let text = if variables { substitute(text, holder) } else { text.to_owned() };
     if is_star(&text) {
         let (whole, written) = (text.clone(), text);
         return Pattern {

@@ -98,7 +98,7 @@ impl<'a> PolicySet<'a> {
                     statement,
                     limits: Limits::of(statement, content.has_variables(), &set.holder),
                     actions: actions(statement, &mut known),
-                    scope: Scope::of(statement, allow, &set.holder),
+                    scope: Scope::of(statement, allow, content.has_variables(), &set.holder),
                     reach: RefCell::default(),
                     named: RefCell::default(),
                 };

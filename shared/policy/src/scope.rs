@@ -33,17 +33,19 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// The resources of a statement. An Allow is read `wide`, a Deny is not.
-    pub(super) fn of(statement: &Statement, wide: bool, holder: &Holder) -> Scope {
+    /// The resources of a statement. An Allow is read `wide`, a Deny is not. `variables`: whether the document's version has
+    /// any.
+    pub(super) fn of(statement: &Statement, wide: bool, variables: bool, holder: &Holder) -> Scope {
         let inverted = statement.not_resources.is_some();
         let list = statement.not_resources.as_ref().unwrap_or(&statement.resources);
         // What NotResource leaves out is read the other way round.
         let generous = wide != inverted;
-        let mut patterns: Vec<Pattern> = list.iter().map(|text| pattern(text, generous, holder)).collect();
+        let mut patterns: Vec<Pattern> =
+            list.iter().map(|text| pattern(text, generous, variables, holder)).collect();
         // No identity policy lacks a resource. Should one, nothing confines it; with a principal it is none.
         let identity = statement.principals.is_empty() && statement.not_principals.is_none();
         if !inverted && wide && list.is_empty() && identity {
-            patterns.push(pattern("*", wide, holder));
+            patterns.push(pattern("*", wide, variables, holder));
         }
         let all = patterns.iter().position(|p| is_star(&p.whole));
         if let Some(all) = all.or_else(|| patterns.iter().position(|p| p.everything)) {

@@ -239,7 +239,7 @@ impl<'a> Group<'a> {
         let patterns = |constraint: &Constraint<'_>| {
             let values = constraint.condition.values.iter().filter(|_| of_policies);
             let wide = !constraint.keeps_out();
-            values.map(|value| pattern(value, wide, holder).in_account(holder)).collect()
+            values.map(|value| pattern(value, wide, true, holder).in_account(holder)).collect()
         };
         let policies = constraints.iter().map(patterns).collect();
         let possible = satisfiable(&constraints, &holder.domain(&name)).is_some();

@@ -1,5 +1,6 @@
 //! Tests of the whole reader on tables of documents, and of what must hold for any document.
 
+mod guards;
 mod mutations;
 mod oracle;
 mod oracle_identity;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Grantee;
 use crate::{
     Document, Effect, Gives, Grant, Held, Level, Origin, PATHS, PolicyName, Reason, Source, analyse, explain,
     managed,
@@ -135,7 +136,10 @@ fn abilities_word_for_word() {
         let text =
             serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
         let document = Document::from_value(&text).unwrap();
-        assert_eq!(analyse(&[Held::managed("p", &document)], None).ability().to_string(), expected);
+        assert_eq!(
+            analyse(&[Held::managed("p", &document)], Grantee::default()).ability().to_string(),
+            expected
+        );
     }
     let known = |name: &str| {
         managed::known(&format!("arn:aws:iam::aws:policy/{name}")).unwrap().ability().to_string()
@@ -162,7 +166,7 @@ fn abilities_in_every_mood() {
     ] {
         let text = serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
         let document = Document::from_value(&text).unwrap();
-        let ability = analyse(&[Held::managed("p", &document)], None).ability();
+        let ability = analyse(&[Held::managed("p", &document)], Grantee::default()).ability();
         assert_eq!((ability.with_adverb("now").as_str(), ability.would().as_str()), (now, would));
     }
 }
@@ -364,7 +368,7 @@ fn every_path_needs_exactly_its_actions() {
             let text =
                 serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
             let document = Document::from_value(&text).unwrap();
-            analyse(&[Held::managed("p", &document)], None).paths.contains(&path.id)
+            analyse(&[Held::managed("p", &document)], Grantee::default()).paths.contains(&path.id)
         };
         assert!(opens(&actions), "{}", path.id);
         for i in 0..actions.len() {

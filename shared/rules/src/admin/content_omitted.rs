@@ -62,6 +62,7 @@ impl Rule for ContentOmitted {
         {
             let version = record.response_text(&["policyVersion", "versionId"]);
             let power = power::of_fact(
+                cx,
                 Origin::Managed,
                 arn.rsplit('/').next().unwrap_or(arn),
                 cx.facts.managed_policy(arn, version)?,
@@ -156,6 +157,7 @@ fn inline(cx: &Cx<'_>, record: &Record<'_>, kind: PrincipalKind, who: &str) -> R
                 ),
             };
             let power = power::of_fact(
+                cx,
                 Origin::Inline,
                 &held.policy.name,
                 Fact::Known(held.policy.clone()),

@@ -42,7 +42,7 @@ impl Rule for SessionFromKey {
             return Ok(());
         }
         let name = Actor::of(record).name;
-        let (severity, qualifier, reason) = match (federated, passed_on(record)) {
+        let (severity, qualifier, reason) = match (federated, passed_on(record, cx)) {
             (true, Level::FullAdmin) => {
                 (Severity::High, " that passes on all that the user may do", "Its policy allows everything.")
             }
@@ -62,14 +62,15 @@ impl Rule for SessionFromKey {
 }
 
 /// How much of the user's own power the session's policies pass on; without a policy it has none.
-fn passed_on(record: &Record<'_>) -> Level {
+fn passed_on(record: &Record<'_>, cx: &Cx<'_>) -> Level {
     let arns = record.request().get("policyArns").and_then(Value::as_array);
     let arn_of =
         |given: &'_ Value| given.get("arn").or(Some(given)).and_then(Value::as_str).map(str::to_owned);
     let managed = arns.into_iter().flatten().filter_map(arn_of).filter_map(|arn| managed::known(&arn));
     let managed = managed.map(|grant| grant.level);
     let inline = record.request().get("policy").filter(|policy| !policy.is_null());
-    let inline = inline.map(|policy| power::of_value(Origin::Inline, "session policy", policy, None).level());
+    let inline =
+        inline.map(|policy| power::of_value(cx, Origin::Inline, "session policy", policy, None).level());
     managed.chain(inline).max().unwrap_or(Level::Ordinary)
 }
 

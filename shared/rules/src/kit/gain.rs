@@ -113,25 +113,25 @@ pub(crate) struct Addition {
 
 impl Addition {
     /// Whether there is more to it than it says itself.
-    fn is_part(&self, grantee: &str) -> bool {
+    fn is_part(&self, cx: &Cx<'_>, grantee: &str) -> bool {
         match &self.own {
             Power::Unknown(_) => false,
             Power::Known(grant) if grant.level == Level::FullAdmin => false,
             Power::Known(grant) if grant.level > Level::Ordinary => true,
-            Power::Known(_) => self.new.lends(grantee),
+            Power::Known(_) => self.new.lends(cx, grantee),
         }
     }
 
     /// What one gains who holds the rest already.
     pub(crate) fn gain(&self, cx: &Cx<'_>, rest: Rest, grantee: &str) -> Result<Gain, Interrupt> {
         let mut gain = Gain::of(self.own.clone());
-        if !self.is_part(grantee) {
+        if !self.is_part(cx, grantee) {
             return Ok(gain);
         }
         gain.unsure = rest.unread;
         let before = Readable::of(cx, &rest.held)?;
         let after = before.clone().and(self.new.clone());
-        let (old, whole) = (before.power(Some(grantee)), after.power(Some(grantee)));
+        let (old, whole) = (before.power(cx, Some(grantee)), after.power(cx, Some(grantee)));
         if whole.level() > old.level().max(self.own.level()) {
             gain.power = whole;
         } else if let (Power::Unknown(why), None) = (whole, &gain.unsure) {
@@ -140,9 +140,9 @@ impl Addition {
         if gain.escalates() {
             return Ok(gain);
         }
-        let known = before.roles_in_reach(grantee);
+        let known = before.roles_in_reach(cx, grantee);
         let mut tried: Vec<&str> = Vec::new();
-        let roles = after.roles_in_reach(grantee);
+        let roles = after.roles_in_reach(cx, grantee);
         for role in roles.iter().filter(|role| !known.contains(role)) {
             if !tried.contains(&role.name.as_str()) && tried.len() == MAX_ROLES {
                 break;
@@ -170,7 +170,7 @@ impl Addition {
         rest: &Holdings,
         arn_of: impl Fn(&str) -> String,
     ) -> Result<Option<Gain>, Interrupt> {
-        if !self.is_part(&arn_of(group)) {
+        if !self.is_part(cx, &arn_of(group)) {
             return Ok(None);
         }
         let members = match cx.facts.group_members(group)? {
@@ -203,7 +203,7 @@ impl Addition {
         policy: &str,
         arn_of: impl Fn(PrincipalKind, &str) -> String,
     ) -> Result<Option<Gain>, Interrupt> {
-        if !self.is_part(&arn_of(PrincipalKind::User, "")) {
+        if !self.is_part(cx, &arn_of(PrincipalKind::User, "")) {
             return Ok(None);
         }
         let holders = match cx.facts.policy_holders(policy)? {

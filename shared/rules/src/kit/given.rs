@@ -53,7 +53,7 @@ impl<'r> Given<'r> {
             if let Fact::Known(policy) = &fact {
                 new.inline.push(policy.clone());
             }
-            power::of_fact(Origin::Inline, self.policy, fact, grantee)
+            power::of_fact(cx, Origin::Inline, self.policy, fact, grantee)
         } else {
             new.managed.push(self.policy.to_owned());
             power::of_managed(cx, self.policy, None, grantee)?

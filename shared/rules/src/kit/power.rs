@@ -6,7 +6,7 @@ use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
 use keepwatch_policy::{
-    self as policy, Document, Grant, Held, Level, Origin, PolicyName, RoleInReach, managed,
+    self as policy, Document, Grant, Grantee, Held, Level, Origin, PolicyName, RoleInReach, managed,
 };
 use serde_json::Value;
 
@@ -42,14 +42,26 @@ impl Power {
 }
 
 /// Of a document as the event carries it: text in any form, or parsed JSON.
-pub(crate) fn of_value(origin: Origin, name: &str, document: &Value, grantee: Option<&str>) -> Power {
-    judge(origin, name, Document::from_value(document), grantee)
+pub(crate) fn of_value(
+    cx: &Cx<'_>,
+    origin: Origin,
+    name: &str,
+    document: &Value,
+    grantee: Option<&str>,
+) -> Power {
+    judge(cx, origin, name, Document::from_value(document), grantee)
 }
 
 /// Of a document as the account told it, or why there is none.
-pub(crate) fn of_fact(origin: Origin, name: &str, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
+pub(crate) fn of_fact(
+    cx: &Cx<'_>,
+    origin: Origin,
+    name: &str,
+    fact: Fact<PolicyText>,
+    grantee: Option<&str>,
+) -> Power {
     match fact {
-        Fact::Known(policy) => judge(origin, name, Document::parse(&policy.text), grantee),
+        Fact::Known(policy) => judge(cx, origin, name, Document::parse(&policy.text), grantee),
         Fact::Missing => Power::Unknown("the policy was gone when Keepwatch looked".to_owned()),
         Fact::Unavailable(why) => {
             Power::Unknown(format!("the policy could not be read from the account ({why})"))
@@ -57,14 +69,23 @@ pub(crate) fn of_fact(origin: Origin, name: &str, fact: Fact<PolicyText>, grante
     }
 }
 
+/// A holder of policies from the time of the event on.
+fn held_since<'a>(cx: &Cx<'_>, arn: Option<&'a str>) -> Grantee<'a> {
+    Grantee { arn, at: cx.event.time() }
+}
+
 fn judge(
+    cx: &Cx<'_>,
     origin: Origin,
     name: &str,
     document: Result<Document, policy::DocumentError>,
     grantee: Option<&str>,
 ) -> Power {
     match document {
-        Ok(document) => Power::Known(policy::analyse(&[Held { origin, name, document: &document }], grantee)),
+        Ok(document) => {
+            let held = [Held { origin, name, document: &document }];
+            Power::Known(policy::analyse(&held, held_since(cx, grantee)))
+        }
         Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
     }
 }
@@ -81,7 +102,7 @@ pub(crate) fn of_managed(
         return Ok(Power::Known(grant));
     }
     let short = arn.rsplit('/').next().unwrap_or(arn);
-    Ok(match of_fact(Origin::Managed, short, cx.facts.managed_policy(arn, version)?, grantee) {
+    Ok(match of_fact(cx, Origin::Managed, short, cx.facts.managed_policy(arn, version)?, grantee) {
         Power::Unknown(why) => taken_for(arn).map_or(Power::Unknown(why), Power::Known),
         known => known,
     })
@@ -90,7 +111,7 @@ pub(crate) fn of_managed(
 /// What a policy of AWS's that cannot be read is taken for; nothing where it is a customer's.
 fn taken_for(arn: &str) -> Option<Grant> {
     managed::name_of(arn)?;
-    Some(managed::guess(arn).unwrap_or_else(|| policy::analyse(&[], None)))
+    Some(managed::guess(arn).unwrap_or_else(|| policy::analyse(&[], Grantee::default())))
 }
 
 /// Of everything that a user, group or role holds, together: a grant may be split over several policies.
@@ -169,7 +190,7 @@ pub(crate) fn of_holdings(
     holdings: &Holdings,
     grantee: Option<&str>,
 ) -> Result<Power, Interrupt> {
-    Ok(Readable::of(cx, holdings)?.power(grantee))
+    Ok(Readable::of(cx, holdings)?.power(cx, grantee))
 }
 
 /// The policies that somebody holds, read.
@@ -220,7 +241,7 @@ impl Readable {
     }
 
     fn none() -> Readable {
-        Readable { documents: Vec::new(), unread: Power::Known(policy::analyse(&[], None)) }
+        Readable { documents: Vec::new(), unread: Power::Known(policy::analyse(&[], Grantee::default())) }
     }
 
     fn add(&mut self, origin: Origin, PolicyText { name, text }: &PolicyText) {
@@ -234,7 +255,8 @@ impl Readable {
     }
 
     fn miss(&mut self, power: Power) {
-        let before = std::mem::replace(&mut self.unread, Power::Known(policy::analyse(&[], None)));
+        let before =
+            std::mem::replace(&mut self.unread, Power::Known(policy::analyse(&[], Grantee::default())));
         self.unread = before.or_worse(power);
     }
 
@@ -246,19 +268,22 @@ impl Readable {
     }
 
     /// What they give together.
-    pub(crate) fn power(&self, grantee: Option<&str>) -> Power {
-        self.unread.clone().or_worse(Power::Known(policy::analyse(&self.held(), grantee)))
+    pub(crate) fn power(&self, cx: &Cx<'_>, grantee: Option<&str>) -> Power {
+        self.unread.clone().or_worse(Power::Known(policy::analyse(&self.held(), held_since(cx, grantee))))
     }
 
     /// The roles that they name and let their holder use.
-    pub(crate) fn roles_in_reach(&self, grantee: &str) -> Vec<RoleInReach> {
-        policy::roles_in_reach(&self.held(), Some(grantee))
+    pub(crate) fn roles_in_reach(&self, cx: &Cx<'_>, grantee: &str) -> Vec<RoleInReach> {
+        policy::roles_in_reach(&self.held(), held_since(cx, Some(grantee)))
     }
 
     /// Whether any of them is part of a way to power. What could not be read may be.
-    pub(crate) fn lends(&self, grantee: &str) -> bool {
+    pub(crate) fn lends(&self, cx: &Cx<'_>, grantee: &str) -> bool {
         matches!(self.unread, Power::Unknown(_))
-            || self.documents.iter().any(|(_, _, document)| policy::lends(document, Some(grantee)))
+            || self
+                .documents
+                .iter()
+                .any(|(_, _, document)| policy::lends(document, held_since(cx, Some(grantee))))
     }
 }
 
