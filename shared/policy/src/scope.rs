@@ -159,11 +159,6 @@ impl Pattern {
         let owned = match kind.owner {
             Owner::None => wildcard::matches(owner, ""),
             Owner::Own => wildcard::matches(owner, account),
-            // To deny those of the account leaves AWS's.
-            Owner::OwnOrNone => {
-                let (own, none) = (wildcard::matches(owner, account), wildcard::matches(owner, ""));
-                if self.generous { own || none } else { own && none }
-            }
             Owner::Any => self.generous || wildcard::matches(owner, NO_VALUE),
         };
         let of_service = kind.service == "*" || wildcard::matches(of, kind.service);
@@ -183,15 +178,11 @@ impl Pattern {
         match resource.strip_prefix(kind.stem).filter(|_| !kind.stem.is_empty()) {
             Some(rest) if only_wild(rest, self.generous) => return Some(ALL),
             Some(_) => {}
-            // It may fit anything: it is read but once.
-            None if literal.is_empty() && !kind.stem.is_empty() => {
-                return Some(*self.reach[0].get_or_init(|| self.of_resource(resource, false)));
-            }
             None if !wildcard::meets(resource, &format!("{}*", kind.stem)) => return None,
             None => {}
         }
-        let list = &PROBE_NAMES[usize::from(!self.generous)];
-        Some(bits(list, |name| wildcard::matches(resource, &kind.called(name, resource))))
+        let names = kind.names(usize::from(!self.generous), resource);
+        Some(bits(&names, |name| wildcard::matches(resource, name)))
     }
 
     fn of_resource(&self, resource: &str, untyped: bool) -> Reach {

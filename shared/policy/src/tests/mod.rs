@@ -2,5 +2,6 @@
 
 mod oracle;
 mod properties;
+mod resources;
 mod tables;
 mod trusts;

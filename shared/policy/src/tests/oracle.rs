@@ -27,7 +27,7 @@ struct Request {
 }
 
 /// Whether a pattern of IAM's fits, the slow and plain way.
-fn like(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn like(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
         (Some(b'*'), _) => like(&pattern[1..], text) || (!text.is_empty() && like(pattern, &text[1..])),
