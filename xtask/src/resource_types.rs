@@ -75,18 +75,19 @@ const TARGETS: [(&str, &str); 2] = [("ecs", "task"), ("sso", "PermissionSet")];
 
 /// How ARNs are where the reference does not tell: how a name begins that AWS gives, and whose it is. `!` is a name of which an account has one, so that to name it
 /// confines nobody.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 6] = [
     ("ec2:R:A:instance/*", "ec2:R:A:instance/i-0*"),
     ("ec2:R:A:launch-template/*", "ec2:R:A:launch-template/lt-0*"),
     ("elasticmapreduce:R:A:cluster/*", "elasticmapreduce:R:A:cluster/j-*"),
     // The root user of another account.
     ("iam::A:root", "iam::*:root"),
-    // Those that AWS offers are in no account (Systems Manager guide, "Setting up identity based policies examples").
-    ("ssm:R:A:automation-definition/*:*", "ssm:R:a:automation-definition/*:*"),
-    ("ssm:R:A:document/*", "ssm:R:a:document/*"),
     ("ssm:R:A:managed-instance/*", "ssm:R:A:managed-instance/mi-0*"),
     ("sso:::permissionSet/*/*", "sso:::permissionSet/!/ps-*"),
 ];
+
+/// Types of which AWS offers some to everybody; those are in no account (Systems Manager guide, "Setting up identity based
+/// policies examples").
+const OFFERED: [(&str, &str); 2] = [("ssm", "automation-definition"), ("ssm", "document")];
 
 /// One action of the reference.
 #[derive(Deserialize)]
@@ -208,7 +209,12 @@ impl Reference {
         let types: BTreeMap<String, ResourceType> =
             read(&package.join(format!("data/resourceTypes/{service}.json")))?;
         let types = types.into_values().map(|one| Ok((one.key, arn(&one.arn)?)));
-        Ok(Reference { service: service.to_owned(), actions, types: types.collect::<anyhow::Result<_>>()? })
+        let mut types: BTreeMap<String, String> = types.collect::<anyhow::Result<_>>()?;
+        for (_, name) in OFFERED.iter().filter(|(of, _)| *of == service) {
+            let own = types.get(*name).with_context(|| format!("{service} has no {name}"))?;
+            types.insert(format!("aws-{name}"), own.replacen(":A:", "::", 1));
+        }
+        Ok(Reference { service: service.to_owned(), actions, types })
     }
 
     /// The service, the types that are needed, and the actions by what they need.
@@ -217,7 +223,7 @@ impl Reference {
         for name in names {
             match self.actions.get(&name.to_ascii_lowercase()) {
                 Some(action) if action.name == *name => {
-                    by_needs.entry(self.needs(action)?).or_default().push(name);
+                    by_needs.entry(self.with_offered(&self.needs(action)?)).or_default().push(name);
                 }
                 // It is read by the service of its name.
                 _ => anstream::eprintln!("{}:{name} is not in the reference", self.service),
@@ -265,6 +271,16 @@ impl Reference {
         required.sort_by_key(|one| (!target.contains(&one.name.as_str()), one.name.clone()));
         // Of several that are optional, one is needed.
         Ok(if required.is_empty() { join(optional, "|") } else { join(required, " ") })
+    }
+
+    /// Wherever one of the account will do, one that AWS offers will do.
+    fn with_offered(&self, needs: &str) -> String {
+        let either = |name: &str| {
+            let both = OFFERED.contains(&(self.service.as_str(), name));
+            if both { format!("{name}|aws-{name}") } else { name.to_owned() }
+        };
+        let group = |group: &str| group.split('|').map(either).collect::<Vec<_>>().join("|");
+        needs.split(' ').map(group).collect::<Vec<_>>().join(" ")
     }
 
     /// The types that an action has in its name.
@@ -320,8 +336,7 @@ mod tests {
     #[test]
     fn arns_without_their_variables() {
         for (template, expected) in [
-            ("arn:${Partition}:ssm:${Region}:${Account}:parameter/${Name}", "ssm:R:A:parameter/*"),
-            ("arn:${Partition}:ssm:${Region}:${Account}:document/${Name}", "ssm:R:a:document/*"),
+            ("arn:${Partition}:ssm:${Region}:${Account}:document/${Name}", "ssm:R:A:document/*"),
             ("arn:${Partition}:ec2:${Region}:${Account}:instance/${InstanceId}", "ec2:R:A:instance/i-0*"),
             ("arn:${Partition}:ec2:${Region}::image/${ImageId}", "ec2:R::image/*"),
             ("arn:${Partition}:s3:::${BucketName}/${ObjectName}", "s3:::*/*"),
@@ -373,6 +388,7 @@ mod tests {
         let written = fs::read_to_string(crate::root().join(TABLE)).unwrap();
         for (action, needs, _) in CORRECTIONS {
             let (service, name) = action.split_once(':').unwrap();
+            let needs = Reference { service: service.to_owned(), ..reference() }.with_offered(needs);
             let part = written.split(&format!("@{service}\n")).nth(1).unwrap();
             let part = part.split("\n@").next().unwrap();
             let line = part.lines().find(|line| line.starts_with(&format!("[{needs}]"))).unwrap();

@@ -6,16 +6,17 @@
 //!
 //! - `@ssm` begins a service.
 //! - `document=ssm:R:A:document/*` names a type of resource by its ARN without the partition. `R` stands for a region, `A` for
-//!   the own account, `a` for the own account or none, and `*` for any account and for names; `!` is a name of which an account
-//!   has one only. An empty region or account is empty in the ARN as well. The name may begin as AWS makes it: `instance/i-0*`.
+//!   the own account, and `*` for any account and for names; `!` is a name of which an account has one only. An empty region
+//!   or account is empty in the ARN as well. The name may begin as AWS makes it: `instance/i-0*`.
 //! - `[instance|managed-instance document] SendCommand` says what the actions after it need: one type of each group, the
 //!   first of which is what the action is about. `[]` is an action that works on no resource at all, so that AWS asks for `*`.
 //!   With `?` that is so by the reference, but some services are known to check the ARN of what such an action makes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use super::holder::{IAM_TYPES, NO_VALUE, Place};
+use super::holder::{IAM_TYPES, NO_VALUE, PROBE_NAMES, Place};
 use super::resource_types_table::TABLE;
 
 /// The account in a type's ARN.
@@ -25,8 +26,6 @@ pub(super) enum Owner {
     None,
     /// The holder's own.
     Own,
-    /// The holder's own, or none for what AWS offers everybody.
-    OwnOrNone,
     /// Whichever.
     Any,
 }
@@ -43,6 +42,13 @@ pub(super) struct ResourceType {
     pub(super) resource: &'static str,
     /// What comes before the first name, up to a separator: `instance/`.
     pub(super) stem: &'static str,
+    /// The resource parts of its probes, made when they are asked for.
+    names: OnceLock<[Vec<String>; 2]>,
+}
+
+/// What the probes are called as resources of a type.
+fn called(resource: &str, spelling: usize) -> Vec<String> {
+    PROBE_NAMES[spelling].iter().map(|name| resource.replace(['*', '!'], name)).collect()
 }
 
 impl ResourceType {
@@ -53,12 +59,11 @@ impl ResourceType {
         let owner = match account {
             "" => Owner::None,
             "A" => Owner::Own,
-            "a" => Owner::OwnOrNone,
             _ => Owner::Any,
         };
         let named = resource.find(['*', '!']).unwrap_or(resource.len());
         let stem = &resource[..resource[..named].rfind(['/', ':']).map_or(0, |at| at + 1)];
-        Some(ResourceType { service, regional: region == "R", owner, resource, stem })
+        Some(ResourceType { service, regional: region == "R", owner, resource, stem, names: OnceLock::new() })
     }
 
     /// Whether there is but one of them in an account, such as `hub/default`.
@@ -66,18 +71,20 @@ impl ResourceType {
         !self.resource.contains(['*', '!'])
     }
 
-    /// The resource part of one that is called so, where AWS lets people choose names. What an account has but one of is
-    /// called as the pattern has it.
-    pub(super) fn called(&self, name: &str, pattern: &str) -> String {
-        if !self.resource.contains('!') {
-            return self.resource.replace('*', name);
+    /// The resource parts of the probes, in one of their two spellings. What an account has but one of is called as the
+    /// pattern has it.
+    pub(super) fn names(&self, spelling: usize, pattern: &str) -> Cow<'_, [String]> {
+        if self.resource.contains('!') {
+            let mut written = pattern.split('/');
+            let segment = |part: &'static str| match (part, written.next()) {
+                ("!", Some(only)) if only.len() > 1 => only,
+                _ => part,
+            };
+            let resource = self.resource.split('/').map(segment).collect::<Vec<_>>().join("/");
+            return Cow::Owned(called(&resource, spelling));
         }
-        let mut written = pattern.split('/');
-        let segment = |part: &str| match (part, written.next()) {
-            ("!", Some(only)) if only.len() > 1 => only.to_owned(),
-            _ => part.replace(['*', '!'], name),
-        };
-        self.resource.split('/').map(segment).collect::<Vec<_>>().join("/")
+        let names = self.names.get_or_init(|| [0, 1].map(|spelling| called(self.resource, spelling)));
+        Cow::Borrowed(&names[spelling])
     }
 
     /// The ARN of one with a name and a region that no pattern has.
@@ -167,4 +174,12 @@ pub(super) fn of(number: u16) -> Option<&'static ResourceType> {
 /// What an action needs, if the reference is compiled in for it.
 pub(super) fn needs(service: &'static str, action: &'static str) -> Option<&'static Needs> {
     REFERENCE.needs.get(&(service, action))
+}
+
+/// Whether the reference is compiled in for an action, each of its types with an ARN.
+#[cfg(test)]
+pub(super) fn knows(action: &str) -> bool {
+    let found = REFERENCE.needs.iter().find(|((service, name), _)| action == format!("{service}:{name}"));
+    let typed = |place: &Place<'_>| !matches!(place, Place::Type(number) if of(*number).is_none());
+    found.is_some_and(|(_, needs)| needs.target.iter().chain(needs.beside.iter().flatten()).all(typed))
 }

@@ -491,9 +491,11 @@ queue=sqs:R:A:*
 [queue] DeleteQueue ReceiveMessage SendMessage SetQueueAttributes
 @ssm
 association=ssm:R:A:association/*
-automation-definition=ssm:R:a:automation-definition/*:*
+automation-definition=ssm:R:A:automation-definition/*:*
 automation-execution=ssm:R:A:automation-execution/*
-document=ssm:R:a:document/*
+aws-automation-definition=ssm:R::automation-definition/*:*
+aws-document=ssm:R::document/*
+document=ssm:R:A:document/*
 iam-role=iam::A:role/*
 instance=ec2:R:A:instance/i-0*
 maintenancewindow=ssm:R:A:maintenancewindow/*
@@ -505,11 +507,11 @@ task=ecs:R:A:task/*
 windowtask=ssm:R:A:windowtask/*
 [] CreateActivation
 [association] UpdateAssociation
-[association document] CreateAssociation
-[automation-execution document] StartChangeRequestExecution
-[document] UpdateDocument UpdateDocumentDefaultVersion
-[document|automation-definition automation-execution|automation-definition] StartAutomationExecution
-[instance|managed-instance document] SendCommand
+[association document|aws-document] CreateAssociation
+[automation-execution document|aws-document] StartChangeRequestExecution
+[document|aws-document] UpdateDocument UpdateDocumentDefaultVersion
+[document|aws-document|automation-definition|aws-automation-definition automation-execution|automation-definition|aws-automation-definition] StartAutomationExecution
+[instance|managed-instance document|aws-document] SendCommand
 [instance|managed-instance|task] StartSession
 [maintenancewindow] RegisterTaskWithMaintenanceWindow
 [maintenancewindow windowtask] UpdateMaintenanceWindowTask

@@ -40,8 +40,10 @@ impl Scope {
         let list = statement.not_resources.as_ref().unwrap_or(&statement.resources);
         // What NotResource leaves out is read the other way round.
         let generous = wide != inverted;
+        // What would be a variable in a newer document is a name that nothing has.
+        let real = |text: &&String| variables || !text.contains("${");
         let mut patterns: Vec<Pattern> =
-            list.iter().map(|text| pattern(text, generous, variables, holder)).collect();
+            list.iter().filter(real).map(|text| pattern(text, generous, variables, holder)).collect();
         // No identity policy lacks a resource. Should one, nothing confines it; with a principal it is none.
         let identity = statement.principals.is_empty() && statement.not_principals.is_none();
         if !inverted && wide && list.is_empty() && identity {
@@ -170,11 +172,6 @@ impl Pattern {
         let owned = match kind.owner {
             Owner::None => wildcard::matches(owner, ""),
             Owner::Own => wildcard::matches(owner, account),
-            // To deny those of the account leaves AWS's.
-            Owner::OwnOrNone => {
-                let (own, none) = (wildcard::matches(owner, account), wildcard::matches(owner, ""));
-                if self.generous { own || none } else { own && none }
-            }
             Owner::Any => self.generous || wildcard::matches(owner, NO_VALUE),
         };
         let of_service = kind.service == "*" || wildcard::matches(of, kind.service);
@@ -194,15 +191,11 @@ impl Pattern {
         match resource.strip_prefix(kind.stem).filter(|_| !kind.stem.is_empty()) {
             Some(rest) if only_wild(rest, self.generous) => return Some(ALL),
             Some(_) => {}
-            // It may fit anything: it is read but once.
-            None if literal.is_empty() && !kind.stem.is_empty() => {
-                return Some(*self.reach[0].get_or_init(|| self.of_resource(resource, false)));
-            }
             None if !wildcard::meets(resource, &format!("{}*", kind.stem)) => return None,
             None => {}
         }
-        let list = &PROBE_NAMES[usize::from(!self.generous)];
-        Some(bits(list, |name| wildcard::matches(resource, &kind.called(name, resource))))
+        let names = kind.names(usize::from(!self.generous), resource);
+        Some(bits(&names, |name| wildcard::matches(resource, name)))
     }
 
     fn of_resource(&self, resource: &str, untyped: bool) -> Reach {

@@ -5,5 +5,6 @@ mod mutations;
 mod oracle;
 mod oracle_identity;
 mod properties;
+mod resources;
 mod tables;
 mod trusts;

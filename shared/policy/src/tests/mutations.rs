@@ -484,7 +484,7 @@ fn one(action: &str, name: &str) -> Vec<String> {
         (None, Some(one)) => {
             let region = if one.regional { "us-east-1" } else { "" };
             let account = if one.owner == Owner::None { "" } else { ACCOUNT };
-            format!("arn:aws:{}:{region}:{account}:{}", one.service, one.called(name, ""))
+            format!("arn:aws:{}:{region}:{account}:{}", one.service, one.resource.replace(['*', '!'], name))
         }
         (None, None) => "*".to_owned(),
     };
@@ -632,7 +632,7 @@ impl Mutation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(super::oracle::config(300))]
 
     #[test]
     fn all_of_it_at_once_keeps_a_path_open(mutation in mutation()) {

@@ -255,7 +255,7 @@ proptest! {
     fn documents_or_statements_make_no_difference(value in policy()) {
         let whole = judge(&Document::from_value(&value).unwrap()).level;
         let parts: Vec<Document> = value["Statement"].as_array().unwrap().iter()
-            .map(|statement| Document::from_value(&json!({"Statement": statement})).unwrap()).collect();
+            .map(|statement| Document::from_value(&json!({"Version": value["Version"], "Statement": statement})).unwrap()).collect();
         let named: Vec<Held<'_>> = parts.iter().map(|document| Held::managed("p", document)).collect();
         let split = analyse(&named, Some("arn:aws:iam::111122223333:user/bob")).level;
         prop_assert_eq!(whole, split);

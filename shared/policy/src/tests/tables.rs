@@ -133,8 +133,7 @@ fn abilities_word_for_word() {
         (vec!["iam:PutRolePolicy"], "arn:aws:iam::*:role/http://evil.example", "can change a role by name"),
         (vec!["s3:GetObject"], "*", "has no power over IAM or over a whole service"),
     ] {
-        let text =
-            serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
+        let text = serde_json::json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
         let document = Document::from_value(&text).unwrap();
         assert_eq!(
             analyse(&[Held::managed("p", &document)], Grantee::default()).ability().to_string(),
