@@ -119,7 +119,7 @@ impl Found {
         // Whoever may change all of IAM needs none of its single calls.
         let beside =
             |path: &&&Path| !(self.iam && path.all.iter().chain(path.any).all(|a| a.starts_with("iam:")));
-        let path = |path: &&'static Path| Gives::Path { path: *path };
+        let path = |path: &&'static Path| Gives::Path { path };
         gives.extend(self.strong.iter().filter(beside).map(path));
         match self.services.is_empty() {
             false if self.everything => gives.push(Gives::NearlyEverything),
