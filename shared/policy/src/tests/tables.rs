@@ -200,6 +200,27 @@ fn reasons_are_facts() {
     }
 }
 
+/// Where the level holds in any case, what hangs on circumstances is explained as well, after what does not.
+#[test]
+fn what_hangs_on_circumstances_is_explained_after_what_does_not() {
+    let document = Document::parse(
+        r#"{"Statement":[
+            {"Effect":"Allow","Action":["iam:PassRole","ec2:RunInstances"],"Resource":"*",
+                "Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}},
+            {"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*"}]}"#,
+    )
+    .unwrap();
+    let grant = explain(&[Held::managed("p", &document)], None);
+    assert!(!grant.conditional, "{grant:?}");
+    let told: Vec<String> = grant.reasons.iter().map(|reason| grant.tell(reason)).collect();
+    assert!(told[0].contains("statement 2 allows iam:PutRolePolicy"), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.ends_with("run code as any role, under a condition on aws:SourceIp")),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), grant.paths.len(), "{told:?}");
+}
+
 /// A reason that is cited must be one: without its statements, the power that they give together is gone.
 #[test]
 fn the_statements_of_a_reason_are_needed_together() {
