@@ -23,6 +23,7 @@ SETS = {
     "checkov": ("requirements-checkov.txt", "checkov"),
     "build": ("requirements-build.txt", "cargo-lambda, zig"),
     "bench": ("requirements-bench.txt", "Cloudsplaining, Prowler's policy functions"),
+    "sources": ("requirements-sources.txt", "AWS's managed policies and the lists of other tools"),
 }
 
 

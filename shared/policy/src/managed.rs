@@ -1,13 +1,13 @@
 //! AWS-managed policies, which events mention by ARN only.
 //!
-//! Those in the table of [`super::managed_table`] are known without reading them. Levels are what [`super::analyse`] says of
-//! the documents that AWS published.
+//! Those that give power are known without reading them, and a few that people attach most: `managed_table.rs`. Levels are what
+//! [`super::analyse`] says of the documents that AWS published.
 
 use keepwatch_base::arn::Arn;
 
 use super::held::{Origin, PolicyName};
 use super::level::Level::{Ordinary, ServiceAdmin};
-use super::managed_table::TABLE;
+use super::managed_table;
 use super::verdict::{Basis, Grant};
 
 /// The name of an AWS-managed policy: the last segment of `arn:aws:iam::aws:policy/job-function/Billing`, in any
@@ -26,8 +26,8 @@ pub fn name_of(arn: &str) -> Option<&str> {
 pub fn known(arn: &str) -> Option<Grant> {
     let name = name_of(arn)?;
     let policy = PolicyName::new(Origin::Aws, name);
-    if let Some((_, level, paths, services)) = TABLE.iter().find(|(known, ..)| *known == name) {
-        return Some(Grant::by_name(Basis::Known, policy, *level, paths, services));
+    if let Some(row) = managed_table::row(name) {
+        return Some(Grant::by_name(Basis::Known, policy, row.level, &row.paths, &row.services));
     }
     is_quarantine(arn).then(|| Grant::by_name(Basis::Quarantine, policy, Ordinary, &[], &[]))
 }
