@@ -111,10 +111,10 @@ sim: cargo ## crashes, duplicates, outages: 100,000 simulated lives of the pipel
 
 # The fuzzer's runtime needs a nightly compiler. Each target runs for SECONDS and leaves what it has learnt in .tools/.
 .PHONY: fuzz
-fuzz: cargo ## any text as event and as policy, SECONDS=60 each; needs rustup's nightly toolchain
+fuzz: cargo ## any text as event, as policy and explained, SECONDS=60 each; needs rustup's nightly toolchain
 	@command -v $(TOOLS)/fuzz/bin/cargo-fuzz > /dev/null || $(CARGO) install --locked --root $(TOOLS)/fuzz cargo-fuzz@0.13.1
 	@$(CARGO) xtask seeds $(TOOLS)/fuzz/corpus
-	@for target in event policy; do \
+	@for target in event policy explain; do \
 	    echo "== $$target"; \
 	    PATH="$(CURDIR)/$(TOOLS)/fuzz/bin:$$PATH" $(CARGO) +nightly fuzz run $$target $(TOOLS)/fuzz/corpus/$$target -- \
 	        -dict=fuzz/aws.dict -max_len=65536 -max_total_time=$(SECONDS) -print_final_stats=1 || exit 1; \
@@ -129,6 +129,13 @@ bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios 
 bench-rules: cargo ## what an event costs, beside other engines, as ratios in one run (EVENTS=dir of recorded *.jsonl)
 	$(CARGO) build --locked --release -p keepwatch-tests --bin bench-rules
 	target/release/bench-rules $(EVENTS)
+
+# The peers are Python packages of their own, which nothing else installs.
+.PHONY: bench-policy
+bench-policy: cargo ## what a policy costs and what is found in it, beside Cloudsplaining and Prowler, in one run (POLICIES=*.jsonl)
+	@$(INSTALL) bench
+	$(CARGO) build --locked --release -p keepwatch-policy --example bench_policy
+	$(TOOLS)/bench/bin/python tests/bench_policy.py target/release/examples/bench_policy $(POLICIES)
 
 #@ Ship it
 

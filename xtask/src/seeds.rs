@@ -30,7 +30,9 @@ pub(crate) fn run(root: &Path, folder: &Path) -> anyhow::Result<ExitCode> {
             documents(&table, &mut policies);
         }
     }
-    write(&folder.join("policy"), &policies)?;
+    for target in ["policy", "explain"] {
+        write(&folder.join(target), &policies)?;
+    }
     anstream::println!("{} events and {} policies in {}", events.len(), policies.len(), folder.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -164,3 +164,31 @@ impl Docs {
         self.references.iter().map(Reference::to_string).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Standards and controls were once cut out of the references as people read them, so that a page of Security Hub's user
+    /// guide was a control of Security Hub's, and what followed a comma in its title another.
+    #[test]
+    fn a_page_that_begins_like_a_standard_requires_nothing() {
+        const DOCS: Docs = Docs {
+            text: "",
+            references: &[
+                Reference::of(
+                    Standard::Documentation,
+                    &["Security Hub user guide: insights, automation rules"],
+                ),
+                Reference::of(Standard::Documentation, &["ATT&CK for cloud, T1000"]),
+                Reference::of(Standard::SecurityHub, &["IAM.9"]),
+                Reference::cis("3.0", &["1.4", "1.5"]),
+                Reference::of(Standard::Attack, &["T1098.003"]),
+            ],
+        };
+        let requirements: Vec<String> =
+            DOCS.requirements().iter().map(|(standard, control)| format!("{standard} {control}")).collect();
+        assert_eq!(requirements, ["Security Hub IAM.9", "CIS AWS v3.0 1.4", "CIS AWS v3.0 1.5"]);
+        assert_eq!(DOCS.techniques(), ["T1098.003"]);
+    }
+}

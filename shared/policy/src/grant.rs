@@ -60,8 +60,11 @@ fn judge(policies: &[Held<'_>], grantee: Grantee<'_>, all: bool) -> Grant {
         let firm = View::new(&power, unconditional);
         let sure = Found::of(&firm);
         if sure.level == found.level {
-            // The reasons are those that hold in any case; the ids are all there are.
-            reasons = Some(sure.reasons(&firm, &power, all));
+            // The reasons are those that hold in any case, and after them, if all are wanted, those that hang on circumstances.
+            let mut told = sure.reasons(&firm, &power, all);
+            let more = if all { found.beyond(&sure) } else { Vec::new() };
+            told.extend(more.into_iter().map(|gives| found.reason(gives, &view, &power)));
+            reasons = Some(told);
         }
     }
     let reasons = reasons.unwrap_or_else(|| found.reasons(&view, &power, all));
@@ -107,8 +110,8 @@ impl Found {
         Found { named, level, strong, weak, services, iam, everything }
     }
 
-    /// The powers, what decides the level first: the first alone with a right over named identities beside it, or all.
-    fn reasons(&self, view: &View<'_, '_>, power: &PolicySet<'_>, all: bool) -> Vec<Reason> {
+    /// The powers, what decides the level first.
+    fn gives(&self) -> Vec<Gives> {
         let mut gives = Vec::new();
         if self.level == Level::FullAdmin {
             gives.push(Gives::Everything);
@@ -119,7 +122,7 @@ impl Found {
         // Whoever may change all of IAM needs none of its single calls.
         let beside =
             |path: &&&Path| !(self.iam && path.all.iter().chain(path.any).all(|a| a.starts_with("iam:")));
-        let path = |path: &&'static Path| Gives::Path { path: *path };
+        let path = |path: &&'static Path| Gives::Path { path };
         gives.extend(self.strong.iter().filter(beside).map(path));
         match self.services.is_empty() {
             false if self.everything => gives.push(Gives::NearlyEverything),
@@ -129,8 +132,26 @@ impl Found {
         let named = self.named.as_ref().map(NamedRight::gives);
         gives.extend(named);
         gives.extend(self.weak.iter().filter(beside).map(path));
+        gives
+    }
+
+    /// What this gives and the other does not.
+    fn beyond(&self, other: &Found) -> Vec<Gives> {
+        let known = other.gives();
+        let new = self.gives().into_iter().filter_map(|gives| match gives {
+            Gives::Services { mut services } => {
+                services.retain(|service| !other.services.contains(service));
+                (!services.is_empty()).then_some(Gives::Services { services })
+            }
+            gives => (!known.contains(&gives)).then_some(gives),
+        });
+        new.collect()
+    }
+
+    /// The reasons: the first alone with a right over named identities beside it, or all.
+    fn reasons(&self, view: &View<'_, '_>, power: &PolicySet<'_>, all: bool) -> Vec<Reason> {
         let told = |(i, gives): &(usize, Gives)| all || *i == 0 || matches!(gives, Gives::Named { .. });
-        let told = gives.into_iter().enumerate().filter(told);
+        let told = self.gives().into_iter().enumerate().filter(told);
         told.map(|(_, gives)| self.reason(gives, view, power)).collect()
     }
 

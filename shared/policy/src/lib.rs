@@ -5,8 +5,12 @@
 //! other crates it uses `keepwatch-base` alone.
 //!
 //! Nothing here asks AWS anything. [`Document::parse`] reads every form in which CloudTrail and IAM deliver a policy,
-//! [`analyse`] says how much power a set of documents gives its holder, and [`trust`] says who may assume a role. A
-//! document that cannot be read is an error, never an empty document: what cannot be read is not harmless.
+//! [`analyse`] says how much power a set of documents gives its holder, [`trust`] says who may assume a role, and [`sharing`]
+//! who from outside may use a resource. A document that cannot be read is an error, never an empty document: what cannot be
+//! read is not harmless.
+//!
+//! Verdicts are facts. The sentences that tell them are made in one file, `say.rs`, and nothing reads one back. The README has
+//! examples.
 
 mod condition;
 mod document;
@@ -38,6 +42,11 @@ mod verdict;
 
 #[cfg(test)]
 mod tests;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,

@@ -295,3 +295,30 @@ impl AlertLife {
         Stepped::Changed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json, to_value};
+
+    use super::*;
+
+    /// The reason was once a text that four places compared with words of their own; one that none of them knew was told as
+    /// nothing new. The words are those in the table and in machines' copies, and stay.
+    #[test]
+    fn the_reasons_are_the_words_that_were_always_stored() {
+        use AlertReason::*;
+        for (reason, word) in [
+            (New, "new"),
+            (Worse, "worse"),
+            (Reopened, "reopened"),
+            (Again, "again"),
+            (NewWitness, "new witness"),
+            (SomebodyElse, "somebody else"),
+            (SuppressionEnded, "suppression ended"),
+        ] {
+            assert_eq!((reason.as_str(), to_value(reason).unwrap()), (word, Value::from(word)));
+            assert_eq!(from_value::<AlertReason>(json!(word)).unwrap(), reason);
+        }
+        assert_eq!(from_value::<AlertReason>(json!("a reason of a later version")).unwrap(), Other);
+    }
+}

@@ -186,25 +186,42 @@ fn reasons_are_facts() {
     let held = [Held::inline("read", &first), Held::managed("run", &second)];
     let grant = explain(&held, Some("arn:aws:iam::111122223333:user/bob"));
     assert_eq!((grant.level, grant.conditional), (Level::PrivilegeEscalation, true));
-    let told: Vec<(&str, usize, usize, Option<&str>, Vec<&str>)> = grant
-        .reasons
-        .iter()
-        .map(|reason| {
-            let Gives::Path { path } = reason.gives else { panic!("{reason:?}") };
-            let [source] = reason.statements.as_slice() else { panic!("{reason:?}") };
-            let keys = source.conditions.iter().map(|condition| condition.key.as_str()).collect();
-            (path.id, source.policy, source.statement.number, source.statement.sid.as_deref(), keys)
-        })
-        .collect();
-    assert!(told.contains(&("passrole-ec2", 1, 2, Some("Run"), vec!["aws:SourceIp"])), "{told:?}");
-    assert!(told.contains(&("lambda-update-code", 1, 3, None, vec![])), "{told:?}");
-    let ids: Vec<&str> = told.iter().map(|(id, ..)| *id).collect();
-    assert_eq!(ids, grant.paths, "one reason a path");
+    let told = |id: &str| {
+        let reason =
+            grant.reasons.iter().find(|one| matches!(one.gives, Gives::Path { path } if path.id == id));
+        let [source] = reason.unwrap().statements.as_slice() else { panic!("{reason:?}") };
+        (source.policy, source.statement.number, source.statement.sid.clone(), source.conditions.clone())
+    };
+    let address = &second.statements[1].conditions;
+    assert_eq!(told("passrole-ec2"), (1, 2, Some("Run".to_owned()), address.clone()));
+    assert_eq!(told("lambda-update-code"), (1, 3, None, Vec::new()));
+    assert_eq!(grant.reasons.len(), grant.paths.len(), "one reason a path");
     assert_eq!(grant.policies[1], PolicyName::new(Origin::Managed, "run"));
     assert_eq!(analyse(&held, Some("arn:aws:iam::111122223333:user/bob")).why(), grant.why());
     for reason in &grant.reasons {
         assert!(grant.tell(reason).starts_with("policy \"run\": statement "), "{}", grant.tell(reason));
     }
+}
+
+/// Where the level holds in any case, what hangs on circumstances is explained as well, after what does not.
+#[test]
+fn what_hangs_on_circumstances_is_explained_after_what_does_not() {
+    let document = Document::parse(
+        r#"{"Statement":[
+            {"Effect":"Allow","Action":["iam:PassRole","ec2:RunInstances"],"Resource":"*",
+                "Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}},
+            {"Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"*"}]}"#,
+    )
+    .unwrap();
+    let grant = explain(&[Held::managed("p", &document)], None);
+    assert!(!grant.conditional, "{grant:?}");
+    let told: Vec<String> = grant.reasons.iter().map(|reason| grant.tell(reason)).collect();
+    assert!(told[0].contains("statement 2 allows iam:PutRolePolicy"), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.ends_with("run code as any role, under a condition on aws:SourceIp")),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), grant.paths.len(), "{told:?}");
 }
 
 /// A reason that is cited must be one: without its statements, the power that they give together is gone.
