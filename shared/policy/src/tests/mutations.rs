@@ -218,6 +218,7 @@ fn everywhere(action: &str) -> Vec<Value> {
         json!("arn:aws:*"),
         json!("arn:*:*:*:*:*"),
         json!(["arn:aws:s3:::other", "*"]),
+        json!(one(action, "*")),
     ];
     if let Some(kind) = place.and_then(kind) {
         let letters = ('a'..='z').chain('A'..='Z').map(|c| format!("arn:aws:iam::*:{kind}/{c}*"));
