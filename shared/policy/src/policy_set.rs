@@ -80,11 +80,14 @@ pub(super) struct PolicySet<'a> {
     pub(super) allows: Vec<PreparedStatement<'a>>,
     pub(super) denies: Vec<PreparedStatement<'a>>,
     holder: Holder,
+    /// Of a Deny and an Allow, each by document and number, what the one leaves of the other where they meddle.
+    beside: RefCell<HashMap<[(usize, usize); 2], Option<Rc<Limits<'a>>>>>,
 }
 
 impl<'a> PolicySet<'a> {
     pub(super) fn new(documents: &[&'a Document], holder: Holder) -> PolicySet<'a> {
-        let mut set = PolicySet { allows: Vec::new(), denies: Vec::new(), holder };
+        let (allows, denies, beside) = Default::default();
+        let mut set = PolicySet { allows, denies, holder, beside };
         let mut known: HashMap<&'a str, Bits> = HashMap::new();
         for (document, content) in documents.iter().enumerate() {
             for (i, statement) in content.statements.iter().enumerate() {
@@ -208,12 +211,41 @@ impl<'p, 'a> View<'p, 'a> {
         service: Option<&str>,
         given: &Delegation,
     ) -> Permit {
+        self.permit_by(entry, &entry.limits, (action, place, service), given)
+    }
+
+    /// The same by other limits than the statement's own.
+    fn permit_by(
+        &self,
+        entry: &PreparedStatement<'_>,
+        limits: &Limits<'_>,
+        (action, place, service): (&str, Place<'_>, Option<&str>),
+        given: &Delegation,
+    ) -> Permit {
         let unbound = || {
             let own: Option<Place<'static>> =
                 [Place::User, Place::Role].into_iter().find(|kind| *kind == place);
             own.is_some_and(|kind| overlap(&given.unbound, &[entry.named(kind, &self.set.holder).as_slice()]))
         };
-        entry.limits.permit(&Request { action, place, service, given, unbound: &unbound })
+        limits.permit(&Request { action, place, service, given, unbound: &unbound })
+    }
+
+    /// The Denies of an action that ask something of a key of which this Allow asks something as well, with what they leave
+    /// of it.
+    fn beside(
+        &self,
+        allow: &PreparedStatement<'a>,
+        action: usize,
+    ) -> Vec<(&'p PreparedStatement<'a>, Rc<Limits<'a>>)> {
+        let mut known = self.set.beside.borrow_mut();
+        let denies = self.set.denies.iter().filter(|deny| deny.names(action));
+        denies
+            .filter_map(|deny| {
+                let pair = [(deny.document, deny.number), (allow.document, allow.number)];
+                let left = || deny.limits.beside(&allow.limits, &self.set.holder).map(Rc::new);
+                Some((deny, known.entry(pair).or_insert_with(left).clone()?))
+            })
+            .collect()
     }
 
     fn reach_given(&self, asked: Asked, given: &Delegation) -> Reach {
@@ -232,34 +264,42 @@ impl<'p, 'a> View<'p, 'a> {
     fn reach_on(&self, (action, service): Asked, place: Place<'static>, given: &Delegation) -> Reach {
         let name = &TABLE.actions[action].0;
         let holder = &self.set.holder;
+        let left = |deny: &PreparedStatement<'_>, permit| match permit {
+            Permit::All => Reach::MAX,
+            Permit::Own => !deny.reach(place, holder) | SELF,
+            Permit::None => !deny.reach(place, holder),
+        };
+        let typed = matches!(place, Place::Type(_) | Place::Assumed(_));
         let denies = || self.set.denies.iter().filter(|entry| entry.names(action));
         let plain = || denies().filter(|e| self.permit(e, name, place, service, given) == Permit::None);
-        let covering: Vec<&Scope> = match place {
-            Place::Type(_) | Place::Assumed(_) => plain().map(|entry| &entry.scope).collect(),
-            _ => Vec::new(),
-        };
-        let covering_bytes: usize = covering.iter().map(|scope| scope.size()).sum();
+        let covering: Vec<&Scope> =
+            if typed { plain().map(|entry| &entry.scope).collect() } else { Vec::new() };
         let mut reach = 0;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            let all = || match entry.scope.size().saturating_mul(covering_bytes) {
+            let permit = self.permit(entry, name, place, service, given);
+            if permit == Permit::None {
+                continue;
+            }
+            let beside = self.beside(entry, action);
+            let beside = beside
+                .iter()
+                .map(|(deny, limits)| (*deny, self.permit_by(deny, limits, (name, place, service), given)));
+            let beside: Vec<_> = beside.collect();
+            let mut covering = covering.clone();
+            let more = beside.iter().filter(|(_, permit)| typed && *permit == Permit::None);
+            covering.extend(more.map(|(deny, _)| &deny.scope));
+            let covering_bytes: usize = covering.iter().map(|scope| scope.size()).sum();
+            let all = match entry.scope.size().saturating_mul(covering_bytes) {
                 work if work == 0 || work > MAX_COVERING => entry.reach(place, holder),
                 _ => entry.scope.reach_less(place, holder, &covering),
             };
-            reach |= match self.permit(entry, name, place, service, given) {
-                Permit::All => all(),
-                Permit::Own => all() & SELF,
-                Permit::None => 0,
-            };
+            let own = if permit == Permit::Own { all & SELF } else { all };
+            reach |= beside.iter().fold(own, |reach, (deny, permit)| reach & left(deny, *permit));
         }
-        for entry in denies() {
-            if reach == 0 {
-                break;
+        for deny in denies() {
+            if reach != 0 {
+                reach &= left(deny, self.permit(deny, name, place, service, given));
             }
-            reach &= match self.permit(entry, name, place, service, given) {
-                Permit::All => Reach::MAX,
-                Permit::Own => !entry.reach(place, holder) | SELF,
-                Permit::None => !entry.reach(place, holder),
-            };
         }
         reach
     }
@@ -268,14 +308,21 @@ impl<'p, 'a> View<'p, 'a> {
         let (name, place) = (&TABLE.actions[action].0, TABLE.place(action));
         let holder = &self.set.holder;
         let mut names: Vec<String> = Vec::new();
+        let mut work = MAX_WORK;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            if self.permit(entry, name, place, service, given) == Permit::All {
-                names.extend(entry.named(place, holder).iter().cloned());
+            if self.permit(entry, name, place, service, given) != Permit::All {
+                continue;
             }
+            let mut given_here: Vec<String> = entry.named(place, holder).to_vec();
+            for (deny, limits) in self.beside(entry, action) {
+                if self.permit_by(deny, &limits, (name, place, service), given) != Permit::All {
+                    deny.scope.take_from(&mut given_here, holder, &mut work);
+                }
+            }
+            names.append(&mut given_here);
         }
         names.sort_unstable();
         names.dedup();
-        let mut work = MAX_WORK;
         for entry in self.set.denies.iter().filter(|entry| entry.names(action)) {
             if names.is_empty() {
                 break;

@@ -113,8 +113,17 @@ impl Pattern {
         if wildcard::matches(&self.whole, own) {
             return true;
         }
-        let (Some((head, last)), Some((kind, name))) = (self.whole.rsplit_once('/'), own.rsplit_once('/'))
-        else {
+        // Part by part: a `*` for the account must not stretch over the kind.
+        let (whole, own) = match (&self.parts, own.splitn(6, ':').collect::<Vec<_>>().as_slice()) {
+            (Some([service, owner, resource]), [_, _, iam, _, account, own]) => {
+                if !wildcard::matches(service, iam) || !wildcard::matches(owner, account) {
+                    return false;
+                }
+                (resource.as_str(), *own)
+            }
+            _ => (self.whole.as_str(), own),
+        };
+        let (Some((head, last)), Some((kind, name))) = (whole.rsplit_once('/'), own.rsplit_once('/')) else {
             return false;
         };
         let named = if name == SOME_USER { last == name } else { wildcard::matches(last, name) };

@@ -2,6 +2,7 @@
 
 mod mutations;
 mod oracle;
+mod oracle_identity;
 mod properties;
 mod tables;
 mod trusts;
