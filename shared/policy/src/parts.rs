@@ -75,9 +75,8 @@ pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleI
 pub fn lends(document: &Document, grantee: Option<&str>) -> bool {
     let set = PolicySet::new(&[document], Holder::new(grantee, Vec::new()));
     let view = View::new(&set, (0..set.allows.len()).collect());
-    let mut steps = PATHS.iter().flat_map(|path| path.all.iter().chain(path.any));
     let mut receivers = PATHS.iter().flat_map(|path| path.passes);
-    steps.any(|action| view.allows_some(action, None))
+    view.named_steps().any(|action| view.allows_some(action, None))
         || receivers.any(|service| view.allows_some(PASS, Some(service)))
 }
 
