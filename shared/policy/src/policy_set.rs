@@ -173,7 +173,7 @@ impl<'p, 'a> View<'p, 'a> {
         }
         self.making.get_or_init(|| {
             let mut found = self.delegate();
-            for (action, tags) in TABLE.makers() {
+            for (action, tags) in TABLE.makers(&self.named_at_all) {
                 let tagged = self.chosen().any(|e| tags.iter().any(|tag| e.statement.names(tag)));
                 if tagged && self.reach_given((action, None), &Delegation::default()) != 0 {
                     found.tags.extend(TABLE.actions[action].1.target.iter().map(|place| place.known()));

@@ -144,14 +144,15 @@ impl Steps {
 const TAGS: [&str; 3] = ["TagResource", "CreateTags", "AddTags"];
 
 impl Table {
-    /// The actions that make something, with those that tag it.
-    pub(super) fn makers(&self) -> impl Iterator<Item = (usize, [String; 3])> {
+    /// Of these actions those that make something, with those that tag it.
+    pub(super) fn makers(&self, among: &Bits) -> impl Iterator<Item = (usize, [String; 3])> {
         let make = |(i, (action, _)): (usize, &(String, Needs))| {
             let (service, name) = action.split_once(':')?;
             let makes = ["Create", "Register"].iter().any(|verb| name.starts_with(verb));
             makes.then(|| (i, TAGS.map(|tag| format!("{service}:{tag}"))))
         };
-        self.actions.iter().enumerate().filter_map(make)
+        let named = |(i, _): &(usize, &(String, Needs))| among[i / 64] >> (i % 64) & 1 == 1;
+        self.actions.iter().enumerate().filter(named).filter_map(make)
     }
 
     /// What an action is about: of IAM's own kinds there is but one.
