@@ -41,12 +41,12 @@ const COUNT: usize = ALL[0].len() + ALL[1].len() + ALL[2].len() + ALL[3].len();
 
 const fn joined() -> [Path; COUNT] {
     let mut all = [ALL[0][0]; COUNT];
-    let (mut part, mut count) = (0, 0);
+    let (mut part, mut number) = (0, 0u16);
     while part < ALL.len() {
         let mut i = 0;
         while i < ALL[part].len() {
-            all[count] = ALL[part][i];
-            (i, count) = (i + 1, count + 1);
+            all[number as usize] = Path { number, ..ALL[part][i] };
+            (i, number) = (i + 1, number + 1);
         }
         part += 1;
     }

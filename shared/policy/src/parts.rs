@@ -75,9 +75,8 @@ pub fn roles_in_reach<'g>(policies: &[Held<'_>], grantee: impl Into<Grantee<'g>>
 pub fn lends<'g>(document: &Document, grantee: impl Into<Grantee<'g>>) -> bool {
     let set = PolicySet::new(&[document], Holder::new(grantee.into(), Vec::new()));
     let view = View::new(&set, (0..set.allows.len()).collect());
-    let mut steps = PATHS.iter().flat_map(|path| path.all.iter().chain(path.any));
     let mut receivers = PATHS.iter().flat_map(|path| path.passes);
-    steps.any(|action| view.allows_some(action, None))
+    view.named_steps().any(|action| view.allows_some(action, None))
         || receivers.any(|service| view.allows_some(PASS, Some(service)))
 }
 

@@ -22,6 +22,8 @@ pub struct Path {
     pub kind: PathKind,
     /// Who tells of it.
     pub source: PathSource,
+    /// Its place in the catalogue.
+    pub(crate) number: u16,
 }
 
 impl Path {
@@ -96,6 +98,7 @@ const PATH: Path = Path {
     target: Target::Others,
     kind: PathKind::RunsCode,
     source: PathSource::Aws,
+    number: 0,
 };
 
 /// A change to IAM that helps its holder on others and on itself.

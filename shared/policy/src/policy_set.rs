@@ -81,8 +81,11 @@ pub(super) struct PolicySet<'a> {
     pub(super) denies: Vec<PreparedStatement<'a>>,
     holder: Holder,
     /// Of a Deny and an Allow, each by document and number, what the one leaves of the other where they meddle.
-    beside: RefCell<HashMap<[(usize, usize); 2], Option<Rc<Limits<'a>>>>>,
+    beside: RefCell<HashMap<[(usize, usize); 2], LimitsLeft<'a>>>,
 }
+
+/// What a Deny leaves of an Allow, where the two meddle.
+type LimitsLeft<'a> = Option<Rc<Limits<'a>>>;
 
 impl<'a> PolicySet<'a> {
     pub(super) fn new(documents: &[&'a Document], holder: Holder) -> PolicySet<'a> {
@@ -170,7 +173,7 @@ impl<'p, 'a> View<'p, 'a> {
         }
         self.making.get_or_init(|| {
             let mut found = self.delegate();
-            for (action, tags) in TABLE.makers() {
+            for (action, tags) in TABLE.makers(&self.named_at_all) {
                 let tagged = self.chosen().any(|e| tags.iter().any(|tag| e.statement.names(tag)));
                 if tagged && self.reach_given((action, None), &Delegation::default()) != 0 {
                     found.tags.extend(TABLE.actions[action].1.target.iter().map(|place| place.known()));
@@ -383,6 +386,9 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// Whether this way to gain power is open.
     pub(super) fn is_open(&self, path: &Path) -> bool {
+        if !self.names_steps(path) {
+            return false;
+        }
         match path.target {
             Target::Same => self.on_the_same(path, None),
             Target::SamePassed => {
@@ -393,9 +399,19 @@ impl<'p, 'a> View<'p, 'a> {
             }
             _ => {
                 let given = |service: &&'static str| is_broad(self.named("iam:PassRole", Some(service)));
-                (path.passes.is_empty() || path.passes.iter().any(given)) && self.uses(path)
+                self.uses(path) && (path.passes.is_empty() || path.passes.iter().any(given))
             }
         }
+    }
+
+    /// Whether any statement names the actions that the path needs, but for `iam:PassRole`.
+    fn names_steps(&self, path: &Path) -> bool {
+        TABLE.steps.get(usize::from(path.number)).is_none_or(|steps| steps.are_among(&self.named_at_all))
+    }
+
+    /// The actions of paths that any statement names.
+    pub(super) fn named_steps(&self) -> impl Iterator<Item = &'static str> {
+        (0..TABLE.steps_end).filter(|&i| self.is_named(i)).map(|i| TABLE.actions[i].0.as_str())
     }
 
     /// Whether an action is allowed on any resource at all.
@@ -405,6 +421,9 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// Whether the path's own actions are held, but for `iam:PassRole`.
     pub(super) fn uses(&self, path: &Path) -> bool {
+        if !self.names_steps(path) {
+            return false;
+        }
         let held = |action: &&str| {
             let reach = self.named(action, None);
             // Once any role can be passed, one function of a given name is enough to use it.

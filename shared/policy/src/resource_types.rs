@@ -151,8 +151,9 @@ fn number(index: usize) -> u16 {
 /// IAM's own kinds have probes of their own.
 fn place(kind: &ResourceType, next: usize) -> Place<'static> {
     let of_iam = IAM_TYPES.iter().filter(|_| kind.service == "iam");
-    let same = of_iam.filter(|(_, name)| kind.stem.strip_suffix('/') == Some(*name)).map(|(place, _)| *place);
-    same.last().unwrap_or(Place::Type(number(next)))
+    let mut same =
+        of_iam.filter(|(_, name)| kind.stem.strip_suffix('/') == Some(*name)).map(|(place, _)| *place);
+    same.next_back().unwrap_or(Place::Type(number(next)))
 }
 
 fn read_needs(groups: &'static str, named: &HashMap<&'static str, Place<'static>>) -> Needs {

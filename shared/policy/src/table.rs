@@ -105,22 +105,54 @@ pub(super) struct Table {
     pub(super) index: HashMap<&'static str, usize>,
     pub(super) letters: Vec<usize>,
     pub(super) services: Vec<(&'static str, Vec<usize>)>,
+    /// By the number of a path the actions that it needs.
+    pub(super) steps: Vec<Steps>,
+    /// How many of the actions, the first of them, are those of paths.
+    pub(super) steps_end: usize,
     /// The actions that are of use with a resource that the holder made itself: they only run code as a role that it passes.
     pub(super) with_own: Vec<usize>,
+}
+
+/// The actions of a path, one bit each.
+pub(super) struct Steps {
+    all: Bits,
+    any: Bits,
+}
+
+impl Steps {
+    fn of(path: &Path, index: &HashMap<&'static str, usize>) -> Steps {
+        let bits = |actions: &[&'static str]| {
+            let mut bits = Bits::default();
+            for i in actions.iter().filter_map(|action| index.get(action)) {
+                bits[i / 64] |= 1 << (i % 64);
+            }
+            bits
+        };
+        Steps { all: bits(path.all), any: bits(path.any) }
+    }
+
+    /// Whether enough of them are among these. Most paths are shut by that alone.
+    pub(super) fn are_among(&self, named: &Bits) -> bool {
+        let mut pairs = self.all.iter().zip(named);
+        let mut further = self.any.iter().zip(named);
+        pairs.all(|(needed, named)| needed & !named == 0)
+            && (self.any == Bits::default() || further.any(|(any, named)| any & named != 0))
+    }
 }
 
 /// The actions with which one tags what one makes.
 const TAGS: [&str; 3] = ["TagResource", "CreateTags", "AddTags"];
 
 impl Table {
-    /// The actions that make something, with those that tag it.
-    pub(super) fn makers(&self) -> impl Iterator<Item = (usize, [String; 3])> {
+    /// Of these actions those that make something, with those that tag it.
+    pub(super) fn makers(&self, among: &Bits) -> impl Iterator<Item = (usize, [String; 3])> {
         let make = |(i, (action, _)): (usize, &(String, Needs))| {
             let (service, name) = action.split_once(':')?;
             let makes = ["Create", "Register"].iter().any(|verb| name.starts_with(verb));
             makes.then(|| (i, TAGS.map(|tag| format!("{service}:{tag}"))))
         };
-        self.actions.iter().enumerate().filter_map(make)
+        let named = |(i, _): &(usize, &(String, Needs))| among[i / 64] >> (i % 64) & 1 == 1;
+        self.actions.iter().enumerate().filter(named).filter_map(make)
     }
 
     /// What an action is about: of IAM's own kinds there is but one.
@@ -131,6 +163,7 @@ impl Table {
 
 pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::default();
+    let steps = PATHS.iter().flat_map(|path| path.all.iter().chain(path.any)).collect::<BTreeSet<_>>().len();
     for action in named() {
         if !table.index.contains_key(action) {
             table.index.insert(action, table.actions.len());
@@ -141,6 +174,8 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
             table.actions.push((action.to_owned(), needs));
         }
     }
+    table.steps_end = steps;
+    table.steps = PATHS.iter().map(|path| Steps::of(path, &table.index)).collect();
     let uses = |path: &&Path, action: &str| path.all.iter().chain(path.any).any(|used| *used == action);
     for (&action, &i) in &table.index {
         let mut paths = PATHS.iter().filter(|path| uses(path, action)).peekable();

@@ -21,7 +21,7 @@ pub(super) const PATHS: &[Path] = &[
         "ssm-start-session",
         &["ssm:StartSession"],
         &[],
-        "open a shell on any managed instance as its role",
+        "open a shell on any managed instance or task as its role",
     ),
     weak(
         TakesSession,

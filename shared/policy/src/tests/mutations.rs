@@ -194,7 +194,8 @@ fn splitting_makes_no_difference() {
         let mut many: Vec<String> = reads.clone();
         many.splice(60..60, actions.clone());
         wrong.open(path, "among many", &[json!({"Statement": allow(&many, &json!("*"))})], Some(BOB));
-        let parts: Vec<Value> = actions.iter().map(|one| allow(&[one.clone()], &json!("*"))).collect();
+        let parts: Vec<Value> =
+            actions.iter().map(|one| allow(std::slice::from_ref(one), &json!("*"))).collect();
         let apart: Vec<Value> = parts.iter().map(|part| document(std::slice::from_ref(part))).collect();
         let old: Vec<Value> =
             parts.iter().map(|part| json!({"Version": "2008-10-17", "Statement": part})).collect();
@@ -218,6 +219,7 @@ fn everywhere(action: &str) -> Vec<Value> {
         json!("arn:aws:*"),
         json!("arn:*:*:*:*:*"),
         json!(["arn:aws:s3:::other", "*"]),
+        json!(one(action, "*")),
     ];
     if let Some(kind) = place.and_then(kind) {
         let letters = ('a'..='z').chain('A'..='Z').map(|c| format!("arn:aws:iam::*:{kind}/{c}*"));
@@ -355,7 +357,7 @@ fn a_denial_of_one_of_its_actions_shuts_it() {
             ] {
                 let deny = json!({"Effect": "Deny", "Action": spelling, "Resource": "*"});
                 wrong.shut(path, &spelling, &[document(&[all.clone(), deny.clone()])]);
-                wrong.shut(path, &spelling, &[document(&[deny]), document(&[all.clone()])]);
+                wrong.shut(path, &spelling, &[document(&[deny]), document(std::slice::from_ref(&all))]);
             }
             if !matches!(path.target, Target::Same | Target::SamePassed) {
                 let deny = json!({"Effect": "Deny", "Action": denied, "NotResource": "arn:aws:s3:::logs/*"});

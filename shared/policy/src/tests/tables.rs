@@ -146,7 +146,10 @@ fn abilities_word_for_word() {
     assert_eq!(known("AdministratorAccess"), "is a full administrator");
     assert_eq!(known("AmazonRDSFullAccess"), "fully controls rds");
     assert_eq!(known("PowerUserAccess"), "can make itself administrator");
-    assert_eq!(known("AWSCodeBuildDeveloperAccess"), "can run its own build commands as any project's role");
+    assert_eq!(
+        known("AWSCodeBuildDeveloperAccess"),
+        "can open a shell on any managed instance or task as its role"
+    );
 }
 
 /// The moods were once made by reading the sentence's first word back, which knew `is` and `can` alone: whoever was only about to
