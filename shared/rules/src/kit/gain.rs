@@ -131,11 +131,14 @@ impl Addition {
         gain.unsure = rest.unread;
         let before = Readable::of(cx, &rest.held)?;
         let after = before.clone().and(self.new.clone());
-        let (old, whole) = (before.power(cx, Some(grantee)), after.power(cx, Some(grantee)));
-        if whole.level() > old.level().max(self.own.level()) {
-            gain.power = whole;
-        } else if let (Power::Unknown(why), None) = (whole, &gain.unsure) {
-            gain.unsure = Some(why);
+        // Beside nothing it is what it is by itself.
+        if !before.is_empty() {
+            let (old, whole) = (before.power(cx, Some(grantee)), after.power(cx, Some(grantee)));
+            if whole.level() > old.level().max(self.own.level()) {
+                gain.power = whole;
+            } else if let (Power::Unknown(why), None) = (whole, &gain.unsure) {
+                gain.unsure = Some(why);
+            }
         }
         if gain.escalates() {
             return Ok(gain);

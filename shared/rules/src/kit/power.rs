@@ -240,6 +240,13 @@ impl Readable {
         self
     }
 
+    /// Whether there is no policy, read or unread.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+            && !matches!(self.unread, Power::Unknown(_))
+            && self.unread.level() == Level::Ordinary
+    }
+
     fn none() -> Readable {
         Readable { documents: Vec::new(), unread: Power::Known(policy::analyse(&[], Grantee::default())) }
     }
