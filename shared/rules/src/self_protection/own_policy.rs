@@ -17,6 +17,8 @@ pub(crate) const EVENT_RULES: [&str; 21] = [
     "all-calls",
     "calls-1",
     "calls-10",
+    "calls-11",
+    "calls-12",
     "calls-2",
     "calls-3",
     "calls-4",

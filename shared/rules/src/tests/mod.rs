@@ -168,9 +168,9 @@ fn the_catalogue_is_covered() {
     let families = [
         ("ROOT", 13),
         ("KEY", 14),
-        ("ADM", 22),
+        ("ADM", 26),
         ("IAM", 18),
-        ("AUTH", 7),
+        ("AUTH", 8),
         ("TRAIL", 6),
         ("DET", 13),
         ("SELF", 6),
