@@ -174,11 +174,11 @@ fn the_catalogue_is_covered() {
         ("TRAIL", 6),
         ("DET", 13),
         ("SELF", 6),
-        ("ORG", 9),
+        ("ORG", 10),
         ("PUB", 16),
         ("NET", 8),
         ("DATA", 12),
-        ("EXEC", 13),
+        ("EXEC", 15),
         ("ST", 14),
     ];
     let all =
