@@ -15,10 +15,9 @@ pub(crate) fn name(record: &Record<'_>) -> String {
     let mut name = own_name(record);
     // Identity Center puts the person's name into the sessions of its own roles.
     let role = who.session_context.session_issuer.user_name.or_empty();
-    if let Some(person) = person(who).filter(|person| !name.contains(person)) {
-        if !role.starts_with("AWSReservedSSO_") {
-            name = format!("{name} for Identity Center user {person}");
-        }
+    let person = person(who).filter(|person| !name.contains(person));
+    if let Some(person) = person.filter(|_| !role.starts_with("AWSReservedSSO_")) {
+        name = format!("{name} for Identity Center user {person}");
     }
     match foreign_account(record) {
         Some(account) if !name.contains(account) => format!("{name} of account {account}"),
