@@ -130,7 +130,10 @@ fn profile_in(value: &Value) -> Option<&str> {
 
 /// Instances that were started with a profile.
 fn started(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-    if cx.automation() == Some(Automation::Service) {
+    // Auto Scaling, Spot and fleets start them, in whosever name; a stack's instances are its maker's.
+    let by = record.user_identity.invoked_by.get();
+    let scaling = by.is_some_and(|by| by != "cloudformation.amazonaws.com");
+    if scaling || cx.automation() == Some(Automation::Service) {
         return Ok(());
     }
     let made = items_at(record.response(), &["instancesSet"]);
@@ -383,6 +386,9 @@ mod tests {
         let reader = account("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore");
         assert!(observe_with(&RolePassed, &run(json!("web"), &["i-1"]), &reader).is_empty());
         quiet(&RolePassed, &[run(json!(null), &["i-1"]), run(json!(7), &["i-1"]), run(json!({}), &["i-1"])]);
+        let scaling = run(json!("web"), &["i-1"])
+            .replace("\"userIdentity\":{", "\"userIdentity\":{\"invokedBy\":\"autoscaling.amazonaws.com\",");
+        assert!(observe_with(&RolePassed, &scaling, &account(ADMIN)).is_empty());
     }
 
     #[test]
