@@ -50,9 +50,11 @@ ACTIONS = {
         "ReadPermissionSets": {
             "sso:DescribePermissionSet",
             "sso:GetInlinePolicyForPermissionSet",
+            "sso:ListAccountAssignmentsForPrincipal",
             "sso:ListCustomerManagedPolicyReferencesInPermissionSet",
             "sso:ListManagedPoliciesInPermissionSet",
         },
+        "FindIdentityCenter": {"sso:ListInstances"},
     },
     "NotifyRole": {
         "Stream": {

@@ -234,15 +234,51 @@ impl LiveAccount {
         Ok(Value::Flag(found.access_key_metadata.iter().any(active)))
     }
 
-    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
-        // The region becomes part of a host name and comes from an event.
+    /// Identity Center in its region, which comes from an event and becomes part of a host name.
+    fn identity_center(&self, region: &str) -> Result<aws_sdk_ssoadmin::Client, Otherwise> {
         if region.is_empty()
             || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         {
             return Err(Fact::Unavailable("the event names no region".to_owned()).into());
         }
         let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        let client = aws_sdk_ssoadmin::Client::new(&config);
+        Ok(aws_sdk_ssoadmin::Client::new(&config))
+    }
+
+    /// One page each: an account sees one or two instances, and the first hundred assignments tell what somebody is.
+    async fn assigned(
+        &self,
+        store: &str,
+        principal: &str,
+        group: bool,
+        region: &str,
+    ) -> Result<Value, Otherwise> {
+        let client = self.identity_center(region)?;
+        let instances = client.list_instances().send().await.map_err(unknown)?.instances.unwrap_or_default();
+        let asked = |instance: &&aws_sdk_ssoadmin::types::InstanceMetadata| {
+            if store.is_empty() { instances.len() == 1 } else { instance.identity_store_id() == Some(store) }
+        };
+        let Some(instance) = instances.iter().find(asked).and_then(|instance| instance.instance_arn()) else {
+            let why = "no instance of Identity Center with this identity store is to be seen from here";
+            return Err(Fact::Unavailable(why.to_owned()).into());
+        };
+        let kind = if group {
+            aws_sdk_ssoadmin::types::PrincipalType::Group
+        } else {
+            aws_sdk_ssoadmin::types::PrincipalType::User
+        };
+        let request = client.list_account_assignments_for_principal().instance_arn(instance);
+        let page = request.principal_id(principal).principal_type(kind).send().await.map_err(unknown)?;
+        let assignments = page.account_assignments.unwrap_or_default();
+        let mut sets: Vec<String> =
+            assignments.into_iter().filter_map(|one| one.permission_set_arn).collect();
+        sets.sort();
+        sets.dedup();
+        Ok(Value::Names(sets))
+    }
+
+    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
+        let client = self.identity_center(region)?;
         let described = client.describe_permission_set().instance_arn(instance).permission_set_arn(arn);
         let name = described.send().await.map_err(unknown)?.permission_set.and_then(|set| set.name);
         let request =
@@ -338,6 +374,9 @@ impl LiveAccount {
             Query::AccessKeys { user } => self.access_keys(user).await,
             Query::PermissionSet { instance, arn, region } => {
                 self.permission_set(instance, arn, region).await
+            }
+            Query::Assigned { store, principal, group, region } => {
+                self.assigned(store, principal, *group, region).await
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
             Query::Window(WindowQuery { key, member, time, span }) => {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::about::About;
 use crate::confirm::Confirm;
-use crate::event::Event;
 use crate::event::cloudtrail::Record;
+use crate::event::{Event, caller};
 use crate::severity::Severity;
 
 /// What the rule says of its subject.
@@ -81,8 +81,8 @@ pub struct Actor {
     /// ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// The user's unique id, or for a federated user the ARN of whoever made the session: what no caller chooses. A user's name
-    /// can be given to another.
+    /// The user's unique id, or for a federated user the ARN of whoever made the session, or the principal's id and account
+    /// where the event names no more of it: what no caller chooses. A user's name can be given to another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique: Option<String>,
     /// Access key id that signed the call.
@@ -104,44 +104,16 @@ impl Actor {
     pub fn of(record: &Record<'_>) -> Actor {
         let who = &record.user_identity;
         let keep = |text: Option<&str>| text.map(|text| clean(text, 256));
-        let session = who.principal_id.get().and_then(|id| id.split_once(':')).map(|(_, session)| session);
-        let issuer = who.session_context.session_issuer.user_name.get();
-        let name = match (who.kind.or_empty(), who.user_name.get(), issuer, session) {
-            // Auto Scaling, say, acts in root's name where root once set it up.
-            ("Root", ..) => match who.invoked_by.get() {
-                Some(service) => format!("{service} for root"),
-                None => "root".to_owned(),
-            },
-            // Anybody may call a user so; the mail must not say that root did it.
-            (_, Some(user), ..) if user.eq_ignore_ascii_case("root") => format!("IAM user {user}"),
-            (_, Some(user), _, None) => user.to_owned(),
-            (_, _, Some(role), Some(session)) => format!("{role}/{session}"),
-            (_, Some(user), ..) => user.to_owned(),
-            (_, _, Some(role), None) => role.to_owned(),
-            // Only these name nobody but an account.
-            ("IdentityCenterUser", ..) if who.on_behalf_of.user_id.get().is_some() => {
-                format!("Identity Center user {}", who.on_behalf_of.user_id.or_empty())
-            }
-            ("AWSAccount", ..) if who.arn.get().is_none() && who.account_id.get().is_some() => {
-                let principal = who.principal_id.or_empty();
-                let principal = principal.split(':').next().unwrap_or_default();
-                format!("{principal} of account {}", who.account_id.or_empty()).trim().to_owned()
-            }
-            _ => (who.invoked_by.get())
-                .or_else(|| who.arn.get())
-                .or_else(|| who.principal_id.get())
-                .unwrap_or("somebody CloudTrail does not name")
-                .to_owned(),
-        };
         Actor {
-            name: clean(&name, 256),
+            name: clean(&caller::name(record), 256),
             kind: keep(who.kind.get()),
             arn: keep(who.arn.get()),
-            unique: keep(match who.kind.or_empty() {
-                "IAMUser" => who.principal_id.get().filter(|id| !id.contains(':')),
-                "FederatedUser" => who.session_context.session_issuer.arn.get(),
+            unique: match who.kind.or_empty() {
+                "IAMUser" => keep(who.principal_id.get().filter(|id| !id.contains(':'))),
+                "FederatedUser" => keep(who.session_context.session_issuer.arn.get()),
+                "AWSAccount" if who.arn.get().is_none() => keep(caller::foreign_id(record).as_deref()),
                 _ => None,
-            }),
+            },
             access_key_id: keep(who.access_key_id.get()),
             source_ip: keep(record.source_ip_address.get()),
             user_agent: keep(record.user_agent.get()),

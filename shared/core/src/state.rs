@@ -91,6 +91,17 @@ pub enum Query {
         /// Region of the instance, where alone it can be asked.
         region: String,
     },
+    /// ARNs of the permission sets that are assigned to a person or a group of Identity Center, in any account.
+    Assigned {
+        /// Id of the identity store; of the only one where empty.
+        store: String,
+        /// Id of the person or the group in it.
+        principal: String,
+        /// Whether it is a group.
+        group: bool,
+        /// Region of the instance, where alone it can be asked.
+        region: String,
+    },
     /// How many different members lie close together in a window; see [`crate::memory::window`]. Asking adds the member.
     Window(WindowQuery),
     /// When something was last added to a window before a moment; see [`crate::memory::window`]. Asking adds nothing.
@@ -124,7 +135,8 @@ impl Query {
             | Query::KeyOwner { .. }
             | Query::ActiveKey { .. }
             | Query::AccessKeys { .. }
-            | Query::PermissionSet { .. } => true,
+            | Query::PermissionSet { .. }
+            | Query::Assigned { .. } => true,
             Query::Window(_)
             | Query::Earlier(_)
             | Query::FirstSeen(_)
@@ -276,7 +288,7 @@ pub enum Value {
     HeldPolicies(Vec<HeldPolicy>),
     /// To `Role`.
     Role(RoleFacts),
-    /// To `InstanceProfile`, `GroupMembers`, `GroupsOf`, `AccessKeys`.
+    /// To `InstanceProfile`, `GroupMembers`, `GroupsOf`, `AccessKeys`, `Assigned`.
     Names(Vec<String>),
     /// To `PolicyHolders`.
     Principals(Vec<(PrincipalKind, String)>),
@@ -429,6 +441,10 @@ questions! {
     /// What an Identity Center permission set holds.
     permission_set(instance: &str, arn: &str, region: &str) -> Holdings =
         Query::PermissionSet { instance: instance.to_owned(), arn: arn.to_owned(), region: region.to_owned() }, Holdings;
+    /// ARNs of the permission sets that are assigned to a person or a group of Identity Center.
+    assigned(store: &str, principal: &str, group: bool, region: &str) -> Vec<String> = Query::Assigned {
+        store: store.to_owned(), principal: principal.to_owned(), group, region: region.to_owned(),
+    }, Names;
     /// Whether an access key has an open finding as exposed.
     exposed_key(account: &str, access_key_id: &str) -> bool =
         Query::ExposedKey { account: account.to_owned(), access_key_id: access_key_id.to_owned() }, Flag;

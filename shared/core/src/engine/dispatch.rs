@@ -320,7 +320,7 @@ impl Round<'_> {
             Body::CloudTrail(record) => rule.record(record, &mut cx),
             Body::Health(health) => rule.health(health, &mut cx),
             Body::TrustedAdvisor(item) => rule.trusted_advisor(item, &mut cx),
-            Body::Other => Ok(()),
+            Body::Aside(_) | Body::Other => Ok(()),
             body => rule.detector(body, &mut cx),
         }?;
         tune(&mut observations, rule.about().id, self.config);

@@ -62,6 +62,14 @@ pub enum Detector {
     Config,
     /// AWS Security Hub.
     SecurityHub,
+    /// Findings that a person sends from AWS Security Hub by a custom action.
+    SecurityHubAction,
+    /// AWS Security Hub, in the format of its second version.
+    SecurityHubV2,
+    /// Amazon Inspector.
+    Inspector,
+    /// CloudTrail Insights.
+    Insights,
     /// Cost Anomaly Detection.
     CostAnomaly,
 }
@@ -76,6 +84,10 @@ impl Detector {
             Detector::UnusedAccess => ("aws.access-analyzer", "Unused Access Finding for IAM entities"),
             Detector::Config => ("aws.config", "Config Rules Compliance Change"),
             Detector::SecurityHub => ("aws.securityhub", "Security Hub Findings - Imported"),
+            Detector::SecurityHubAction => ("aws.securityhub", "Security Hub Findings - Custom Action"),
+            Detector::SecurityHubV2 => ("aws.securityhub", "Findings Imported V2"),
+            Detector::Inspector => ("aws.inspector2", "Inspector2 Finding"),
+            Detector::Insights => ("aws.cloudtrail", "AWS Insight via CloudTrail"),
             Detector::CostAnomaly => ("aws.ce", "Anomaly Detected"),
         }
     }
@@ -89,7 +101,12 @@ impl Detector {
                     Body::AccessAnalyzer(_)
                 )
                 | (Detector::Config, Body::ConfigRule(_))
-                | (Detector::SecurityHub, Body::SecurityHub(_))
+                | (
+                    Detector::SecurityHub | Detector::SecurityHubAction | Detector::SecurityHubV2,
+                    Body::SecurityHub(_)
+                )
+                | (Detector::Inspector, Body::Inspector(_))
+                | (Detector::Insights, Body::Insight(_))
                 | (Detector::CostAnomaly, Body::CostAnomaly(_))
         )
     }

@@ -28,6 +28,8 @@ lenient! {
         event_time: Text<'a> = "eventTime",
         /// `eventType`: `AwsApiCall`, `AwsConsoleSignIn`, `AwsServiceEvent` …
         event_type: Text<'a> = "eventType",
+        /// `eventCategory`: `Management`, `Data`, `NetworkActivity` …
+        event_category: Text<'a> = "eventCategory",
         /// `awsRegion`.
         aws_region: Text<'a> = "awsRegion",
         /// `recipientAccountId`: the account that received the event.
@@ -84,6 +86,8 @@ lenient! {
     OnBehalfOf {
         /// `userId`, in the identity store.
         user_id: Text<'a> = "userId",
+        /// `identityStoreArn`, which names the account of the identity store.
+        store: Text<'a> = "identityStoreArn",
     }
 }
 

@@ -11,6 +11,8 @@ lenient! {
         event_source: Text<'a> = "eventSource",
         /// `eventType`.
         event_type: Text<'a> = "eventType",
+        /// `eventCategory`.
+        event_category: Text<'a> = "eventCategory",
         /// `errorCode`.
         error_code: Text<'a> = "errorCode",
         /// `sessionCredentialFromConsole`.
@@ -52,6 +54,7 @@ macro_rules! header_of {
             name: $record.event_name.or_empty(),
             source: $record.event_source.or_empty(),
             event_type: $record.event_type.or_empty(),
+            category: $record.event_category.or_empty(),
             error_code: $record.error_code.or_empty(),
             user_agent: $record.user_agent.or_empty(),
             from_console: $record.from_console.or_empty(),
@@ -67,11 +70,13 @@ macro_rules! header_of {
 pub(crate) use header_of;
 
 impl Outline<'_> {
-    /// Whether it is the outline of a record and not of an envelope or of something else.
+    /// Whether it is the outline of a record of one call and not of an envelope, of what CloudTrail makes of many calls, or of
+    /// something else.
     pub fn is_record(&self) -> bool {
         self.event_name.get().is_some()
             && self.event_source.get().is_some()
             && self.detail_type.get().is_none()
+            && !of_many_calls(self.event_category.or_empty())
     }
 
     /// What rules listen by.
@@ -98,6 +103,7 @@ pub struct RecordHeader<'r> {
     /// The account the event belongs to.
     pub account: &'r str,
     pub(super) event_type: &'r str,
+    pub(super) category: &'r str,
     pub(super) from_console: &'r str,
     pub(super) read_only: &'r str,
     pub(super) caller: &'r str,
@@ -128,7 +134,7 @@ impl RecordHeader<'_> {
     /// Whether it is a VPC endpoint's copy of a call, without its parameters (CloudTrail user guide, "Logging network activity
     /// events"). The call has an event of its own.
     pub fn is_network_activity(&self) -> bool {
-        self.event_type == "AwsVpceEvent"
+        self.category == "NetworkActivity" || self.event_type.starts_with("AwsVpceEvent")
     }
 
     /// Whether a long-term access key signed the call.
@@ -140,6 +146,12 @@ impl RecordHeader<'_> {
     pub fn changes_in_console(&self) -> bool {
         self.from_console.eq_ignore_ascii_case("true") && !self.reads_only()
     }
+}
+
+/// Whether CloudTrail makes records of this category out of many calls (CloudTrail user guide, record contents for Insights
+/// events and for aggregated events).
+pub(super) fn of_many_calls(category: &str) -> bool {
+    matches!(category, "Insight" | "Aggregated")
 }
 
 /// Whether a call of this name only reads, as far as AWS keeps to its own words.

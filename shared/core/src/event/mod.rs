@@ -3,6 +3,7 @@
 //!
 //! The models borrow from the event's text and never fail on a missing or odd field; see [`lenient`].
 
+pub(crate) mod caller;
 pub mod cloudtrail;
 pub mod guardduty;
 pub mod header;
@@ -25,8 +26,25 @@ pub use cloudtrail::Record;
 pub use guardduty::GuardDuty;
 pub use header::{Outline, RecordHeader};
 pub use health::Health;
-pub use security_services::{AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, SecurityHub};
+use security_services::OcsfFindings;
+pub use security_services::{
+    AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, Insight, Inspector, SecurityHub,
+};
 pub use trusted_advisor::TrustedAdvisor;
+
+lenient! {
+    /// What tells the things apart that stand alone in files and are no records of a call.
+    Bare {
+        /// `eventCategory` of what CloudTrail makes of many calls.
+        category: Text<'a> = "eventCategory",
+        /// `eventType`.
+        kind: Text<'a> = "eventType",
+        /// `digestStartTime` of a digest file (CloudTrail user guide, "CloudTrail digest file structure").
+        digest: Text<'a> = "digestStartTime",
+        /// ARN of a GuardDuty finding, of which GuardDuty exports one a line (user guide, "Exporting GuardDuty findings").
+        arn: Text<'a> = "arn" | "Arn",
+    }
+}
 
 lenient! {
     /// The EventBridge envelope.
@@ -78,6 +96,12 @@ pub enum Body<'a> {
     SecurityHub(SecurityHub<'a>),
     /// An anomaly in the account's costs.
     CostAnomaly(Box<CostAnomaly<'a>>),
+    /// A finding of Amazon Inspector.
+    Inspector(Box<Inspector<'a>>),
+    /// An unusual rate of calls or errors, as CloudTrail Insights tells it.
+    Insight(Box<Insight<'a>>),
+    /// What CloudTrail writes beside events and no rule is about: a digest of its log files, or a summary of data events.
+    Aside(&'static str),
     /// JSON of a kind that no rule reads. Counted, never silent.
     Other,
 }
@@ -115,7 +139,7 @@ impl From<serde_json::Error> for Unreadable {
 }
 
 impl<'a> Event<'a> {
-    /// Reads an EventBridge envelope or a bare CloudTrail record.
+    /// Reads an EventBridge envelope, a bare CloudTrail record, or a bare finding.
     ///
     /// # Errors
     /// [`Unreadable`] when the text is not a JSON object.
@@ -140,7 +164,7 @@ impl<'a> Event<'a> {
             let body = Body::parse(&envelope)?;
             return Ok(Event { envelope, body });
         }
-        let body = if outline.is_record() { Body::record(text)? } else { Body::Other };
+        let body = if outline.is_record() { Body::record(text)? } else { Body::bare(text)? };
         Ok(Event { envelope: Envelope::default(), body })
     }
 
@@ -172,7 +196,11 @@ impl<'a> Event<'a> {
             Body::CostAnomaly(anomaly) => {
                 anomaly.id.get().map(|id| format!("{id}:{}", anomaly.impact.total.or_empty()))
             }
-            Body::ConfigRule(_) | Body::SecurityHub(_) | Body::Other => None,
+            Body::Inspector(finding) => {
+                finding.arn.get().map(|arn| format!("{arn}:{}", finding.updated_at.or_empty()))
+            }
+            Body::Insight(insight) => insight.event_id.get().map(str::to_owned),
+            Body::ConfigRule(_) | Body::SecurityHub(_) | Body::Aside(_) | Body::Other => None,
         };
         match (own, &self.body) {
             (Some(own), _) => own,
@@ -194,7 +222,9 @@ impl<'a> Event<'a> {
             Body::SecurityHub(hub) => {
                 hub.findings.0.iter().filter_map(|f| Timestamp::parse(f.updated_at.or_empty())).max()
             }
-            Body::TrustedAdvisor(_) | Body::CostAnomaly(_) | Body::Other => None,
+            Body::Inspector(finding) => Timestamp::parse(finding.updated_at.or_empty()),
+            Body::Insight(insight) => Timestamp::parse(insight.event_time.or_empty()),
+            Body::TrustedAdvisor(_) | Body::CostAnomaly(_) | Body::Aside(_) | Body::Other => None,
         };
         own.or_else(|| Timestamp::parse(self.envelope.time.or_empty()))
     }
@@ -207,9 +237,13 @@ impl<'a> Event<'a> {
             Body::TrustedAdvisor(item) => item.check_name.or_empty(),
             Body::GuardDuty(finding) => finding.kind.or_empty(),
             Body::ConfigRule(change) => change.rule.or_empty(),
-            Body::AccessAnalyzer(_) | Body::SecurityHub(_) | Body::CostAnomaly(_) | Body::Other => {
-                self.envelope.detail_type.or_empty()
-            }
+            Body::Inspector(finding) => finding.kind.or_empty(),
+            Body::Insight(insight) => insight.details.kind.or_empty(),
+            Body::AccessAnalyzer(_)
+            | Body::SecurityHub(_)
+            | Body::CostAnomaly(_)
+            | Body::Aside(_)
+            | Body::Other => self.envelope.detail_type.or_empty(),
         }
     }
 
@@ -228,7 +262,9 @@ impl<'a> Event<'a> {
             Body::CostAnomaly(anomaly) => {
                 anomaly.account_id.get().filter(|id| is_account_id(id)).unwrap_or_default()
             }
-            Body::TrustedAdvisor(_) | Body::Other => "",
+            Body::Inspector(finding) => finding.account_id.or_empty(),
+            Body::Insight(insight) => insight.account_id.or_empty(),
+            Body::TrustedAdvisor(_) | Body::Aside(_) | Body::Other => "",
         };
         if own.is_empty() { self.envelope.account.or_empty() } else { own }
     }
@@ -241,6 +277,8 @@ impl<'a> Event<'a> {
             Body::AccessAnalyzer(finding) => finding.region.get(),
             Body::ConfigRule(change) => change.region.get(),
             Body::SecurityHub(hub) => hub.findings.0.first().and_then(|f| f.region.get()),
+            Body::GuardDuty(finding) => finding.region.get(),
+            Body::Insight(insight) => insight.region.get(),
             _ => None,
         }
         .unwrap_or_else(|| self.envelope.region.or_empty())
@@ -257,6 +295,9 @@ impl<'a> Event<'a> {
             Body::ConfigRule(_) => "config",
             Body::SecurityHub(_) => "security-hub",
             Body::CostAnomaly(_) => "cost-anomaly",
+            Body::Inspector(_) => "inspector",
+            Body::Insight(_) => "insight",
+            Body::Aside(kind) => kind,
             Body::Other => "other",
         }
     }
@@ -267,10 +308,24 @@ impl<'a> Body<'a> {
         Ok(Body::CloudTrail(Box::new(Record::read(object(text)?)?)))
     }
 
+    /// Reads what stands alone and is no record of a call.
+    fn bare(text: &'a str) -> Result<Body<'a>, Unreadable> {
+        let bare: Bare<'_> = serde_json::from_str(text)?;
+        Ok(match bare.category.or_empty() {
+            "Insight" => Body::Insight(Box::new(read(text)?)),
+            "Aggregated" => Body::Aside("cloudtrail-summary"),
+            _ if bare.kind.or_empty() == "AwsCloudTrailInsight" => Body::Insight(Box::new(read(text)?)),
+            _ if bare.digest.get().is_some() => Body::Aside("cloudtrail-digest"),
+            _ if bare.arn.get().is_some_and(is_guardduty_finding) => Body::GuardDuty(Box::new(read(text)?)),
+            _ => Body::Other,
+        })
+    }
+
     fn parse(envelope: &Envelope<'a>) -> Result<Body<'a>, Unreadable> {
         let Some(detail) = envelope.detail.map(RawValue::get) else { return Ok(Body::Other) };
         let detail_type = envelope.detail_type.or_empty();
         Ok(match detail_type {
+            "AWS Insight via CloudTrail" => Body::Insight(Box::new(read(detail)?)),
             // "AWS Console Sign In" and "AWS Console Signin" both exist in AWS's own guides.
             _ if detail_type.ends_with("via CloudTrail") => Body::record(detail)?,
             "AWS Health Event" | "AWS Health Abuse Event" => Body::Health(Box::new(read(detail)?)),
@@ -280,13 +335,22 @@ impl<'a> Body<'a> {
             | "Internal Access Finding"
             | "Unused Access Finding for IAM entities" => Body::AccessAnalyzer(Box::new(read(detail)?)),
             "Config Rules Compliance Change" => Body::ConfigRule(Box::new(read(detail)?)),
-            "Security Hub Findings - Imported" => Body::SecurityHub(read(detail)?),
+            "Security Hub Findings - Imported" | "Security Hub Findings - Custom Action" => {
+                Body::SecurityHub(read(detail)?)
+            }
+            "Findings Imported V2" => Body::SecurityHub(read::<OcsfFindings<'_>>(detail)?.into()),
+            "Inspector2 Finding" => Body::Inspector(Box::new(read(detail)?)),
             "Anomaly Detected" if envelope.source.or_empty() == "aws.ce" => {
                 Body::CostAnomaly(Box::new(read(detail)?))
             }
             _ => Body::Other,
         })
     }
+}
+
+/// Whether it is the ARN of a finding: `arn:aws:guardduty:REGION:ACCOUNT:detector/ID/finding/ID`.
+fn is_guardduty_finding(arn: &str) -> bool {
+    arn.starts_with("arn:") && arn.split(':').nth(2) == Some("guardduty") && arn.contains("/finding/")
 }
 
 /// Reads what an envelope of a known kind holds. Anything but an object there is no such event.

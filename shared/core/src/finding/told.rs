@@ -109,7 +109,8 @@ impl Actor {
     pub fn identity(&self) -> String {
         // Of somebody from another account, CloudTrail may name the principal's id alone, with the session's name behind it.
         let Some(arn) = self.arn.as_deref() else {
-            return self.name.split(':').next().unwrap_or_default().to_owned();
+            let name = || self.name.split(':').next().unwrap_or_default().to_owned();
+            return self.unique.clone().unwrap_or_else(name);
         };
         // The name of a federated user is whatever the one who asked for the token wrote.
         if let Some((head, _)) = arn.split_once(":federated-user/") {

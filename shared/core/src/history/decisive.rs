@@ -46,6 +46,9 @@ pub const CALLS: &[(&str, &[&str])] = &[
         "sso.amazonaws.com",
         &["CreateAccountAssignment", "AttachManagedPolicyToPermissionSet", "PutInlinePolicyToPermissionSet"],
     ),
+    // Identity Center's directory, by its API and by its console.
+    ("identitystore.amazonaws.com", &["CreateGroupMembership"]),
+    ("sso-directory.amazonaws.com", &["AddMemberToGroup"]),
     // Data for everybody.
     ("s3.amazonaws.com", &["PutBucketPolicy"]),
 ];

@@ -1,11 +1,12 @@
 use keepwatch_policy::Level;
 
+use super::permission_set::{holdings, instance_region};
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The permissions boundary of a user or a role was removed, or replaced by one that leaves room for an
-    /// administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
+    /// The permissions boundary of a user, a role or a permission set was removed, or replaced by one that leaves room
+    /// for an administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
     /// reads what the principal holds without it; a full administrator is critical. A new boundary that cannot be read is
     /// reported as unknown, and one that bounds settles the finding.
     /// ## Why it matters
@@ -28,37 +29,66 @@ declare_rule! {
         confidence: High,
         catalogue: ["ADM-13"],
         references: [attack(&["T1098"]), doc(&["IAM User Guide: Permissions boundaries for IAM entities"])],
-        on: [On::Call("iam.amazonaws.com", &[
-            "DeleteUserPermissionsBoundary", "DeleteRolePermissionsBoundary",
-            "PutUserPermissionsBoundary", "PutRolePermissionsBoundary",
-        ])],
+        on: [
+            On::Call("iam.amazonaws.com", &[
+                "DeleteUserPermissionsBoundary", "DeleteRolePermissionsBoundary",
+                "PutUserPermissionsBoundary", "PutRolePermissionsBoundary",
+            ]),
+            On::Call("sso.amazonaws.com", &[
+                "PutPermissionsBoundaryToPermissionSet", "DeletePermissionsBoundaryFromPermissionSet",
+            ]),
+        ],
     }
 }
 
 impl Rule for BoundaryWeakened {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let Some((kind, name)) = power::grantee(record) else { return Ok(()) };
-        let arn = record.iam_arn(kind.as_str(), name);
-        let seen = match record.param(&["permissionsBoundary"]) {
-            _ if record.event_name.or_empty().starts_with("Delete") => {
-                removed(record, cx, (kind, name), &arn)?
+        let Some(bounded) = Bounded::of(record) else { return Ok(()) };
+        let event = record.event_name.or_empty();
+        let seen = if event.starts_with("Delete") {
+            bounded.removed(record, cx)?
+        } else {
+            match (&bounded, record.param(&["permissionsBoundary"])) {
+                (Bounded::Principal { kind, name, arn }, Some(boundary)) => {
+                    replaced(record, cx, (*kind, name), arn, boundary)?
+                }
+                (Bounded::Set { arn, .. }, _) => replaced_of_set(record, cx, arn)?,
+                _ => return Ok(()),
             }
-            Some(boundary) => replaced(record, cx, (kind, name), &arn, boundary)?,
-            None => return Ok(()),
         };
         cx.report(seen);
         Ok(())
     }
 }
 
-fn removed(
-    record: &Record<'_>,
-    cx: &Cx<'_>,
-    (kind, name): (PrincipalKind, &str),
-    arn: &str,
-) -> Result<Observation, Interrupt> {
-    let power = power::of_principal(cx, kind, name, Some(arn))?;
-    let (severity, why, without) = match &power {
+/// Whose boundary it is.
+enum Bounded<'r> {
+    /// A user's or a role's.
+    Principal { kind: PrincipalKind, name: &'r str, arn: String },
+    /// A permission set's, and so that of its role in every account.
+    Set { arn: &'r str },
+}
+
+impl<'r> Bounded<'r> {
+    fn of(record: &'r Record<'_>) -> Option<Bounded<'r>> {
+        if record.event_source.or_empty() == "sso.amazonaws.com" {
+            return Some(Bounded::Set { arn: record.param(&["permissionSetArn"])? });
+        }
+        let (kind, name) = power::grantee(record)?;
+        Some(Bounded::Principal { kind, name, arn: record.iam_arn(kind.as_str(), name) })
+    }
+
+    fn removed(&self, record: &Record<'_>, cx: &Cx<'_>) -> Result<Observation, Interrupt> {
+        match self {
+            Bounded::Principal { kind, name, arn } => removed(record, cx, (*kind, name), arn),
+            Bounded::Set { arn } => removed_of_set(record, cx, arn),
+        }
+    }
+}
+
+/// How bad a removal is, why, and what the holder is without its boundary.
+fn without(power: &Power) -> (Severity, String, String) {
+    match power {
         Power::Unknown(why) => {
             (Severity::High, why.clone(), "and what it can do without it could not be read".to_owned())
         }
@@ -71,7 +101,96 @@ fn removed(
             }
             _ => (Severity::Medium, grant.why(), "which holds no administrative power for now".to_owned()),
         },
+    }
+}
+
+fn removed_of_set(record: &Record<'_>, cx: &Cx<'_>, arn: &str) -> Result<Observation, Interrupt> {
+    let (name, power) = match holdings(record, cx, arn)? {
+        Fact::Known(held) => (held.name.clone(), power::of_holdings(cx, &held, None)?),
+        Fact::Missing => {
+            (None, Power::Unknown("the permission set was gone when Keepwatch looked".to_owned()))
+        }
+        Fact::Unavailable(why) => {
+            (None, Power::Unknown(format!("the permission set could not be read ({why})")))
+        }
     };
+    let (severity, why, without) = without(&power);
+    let name = name.unwrap_or_else(|| last_part(arn).to_owned());
+    let title = format!(
+        "{} removed the permissions boundary of permission set {name}, {without}",
+        caller_name(record)
+    );
+    let seen = cx
+        .failing(arn, title)
+        .severity(severity)
+        .because(as_sentence(&why))
+        .detail("Permission set", &name)
+        .step(
+            "Which boundary was it? (the PutPermissionsBoundaryToPermissionSet call before this one)",
+            "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=PutPermissionsBoundaryToPermissionSet",
+            &[instance_region(record)],
+        )
+        .step("Set it again", "sso-admin put-permissions-boundary-to-permission-set", &[
+            instance_region(record),
+            ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
+            ("--permission-set-arn", arn),
+            ("--permissions-boundary", "ManagedPolicyArn=ARN_OF_THE_BOUNDARY"),
+        ]);
+    Ok(stop_caller(seen, record))
+}
+
+fn replaced_of_set(record: &Record<'_>, cx: &Cx<'_>, arn: &str) -> Result<Observation, Interrupt> {
+    let boundary = |path: &[&str]| record.param(&[&["permissionsBoundary"], path].concat());
+    let managed = boundary(&["managedPolicyArn"]);
+    let named = managed.or_else(|| boundary(&["customerManagedPolicyReference", "name"]));
+    let short = named.map_or("a policy that the event does not name", last_part);
+    let power = match managed {
+        Some(managed) => power::of_managed(cx, managed, None, None)?,
+        None => {
+            Power::Unknown(format!("{short} lives in the accounts that the permission set is assigned to"))
+        }
+    };
+    let set = format!(
+        "{} set {short} as the permissions boundary of permission set {}",
+        caller_name(record),
+        last_part(arn)
+    );
+    let why = "A boundary caps nothing that it allows: the permission set's policies now decide alone.";
+    let room = |what: &str, severity| {
+        cx.failing(arn, format!("{set}, and that policy allows {what}")).severity(severity).because(why)
+    };
+    let seen = match &power {
+        Power::Known(grant) if grant.level == Level::FullAdmin => room("everything", Severity::High),
+        Power::Known(grant) if grant.level == Level::PrivilegeEscalation => {
+            room("what makes an administrator", Severity::Medium).detail("Because", as_sentence(&grant.why()))
+        }
+        Power::Known(_) => return Ok(cx.passing(arn, set)),
+        // A policy of the accounts' own is how such a boundary is meant to be set.
+        Power::Unknown(why) => cx
+            .unknown(arn, format!("{set}, and what that policy allows could not be read"))
+            .severity(Severity::Low)
+            .because(as_sentence(why)),
+    };
+    let seen = seen.detail("Boundary", named.unwrap_or(short)).step(
+        "What is the boundary now?",
+        "sso-admin get-permissions-boundary-for-permission-set",
+        &[
+            instance_region(record),
+            ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
+            ("--permission-set-arn", arn),
+        ],
+    );
+    Ok(stop_caller(seen, record))
+}
+
+fn removed(
+    record: &Record<'_>,
+    cx: &Cx<'_>,
+    (kind, name): (PrincipalKind, &str),
+    arn: &str,
+) -> Result<Observation, Interrupt> {
+    let power = power::of_principal(cx, kind, name, Some(arn))?;
+    let (severity, why, without) = without(&power);
     let (who, kind) = (caller_name(record), kind.as_str());
     let seen = cx
         .failing(arn, format!("{who} removed the permissions boundary of {kind} {name}, {without}"))
@@ -257,6 +376,58 @@ mod tests {
             let seen = fires_at(&BoundaryWeakened, Severity::Medium, &put("User", &policy));
             assert_eq!(seen.verdict, Verdict::Failing);
         }
+    }
+
+    const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1111/ps-2222";
+
+    fn of_set(event: &str, boundary: serde_json::Value) -> String {
+        let request = json!({"instanceArn": "arn:aws:sso:::instance/ssoins-1111", "permissionSetArn": SET,
+            "permissionsBoundary": boundary});
+        call("sso", event, json!({"requestParameters": request}))
+    }
+
+    fn held_by_set(managed: &str) -> (Query, Answer) {
+        let query = Query::PermissionSet {
+            instance: "arn:aws:sso:::instance/ssoins-1111".to_owned(),
+            arn: SET.to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let holdings = Holdings {
+            managed: vec![managed.to_owned()],
+            name: Some("Developers".to_owned()),
+            ..Holdings::default()
+        };
+        (query, Fact::Known(Value::Holdings(holdings)))
+    }
+
+    #[test]
+    fn a_permission_set_is_bounded_as_a_role_is() {
+        let removed = of_set("DeletePermissionsBoundaryFromPermissionSet", json!(null));
+        let unread = fires_at(&BoundaryWeakened, Severity::High, &removed);
+        assert!(unread.steps.iter().all(|step| step.command.contains("--region us-east-1")));
+        let admin = held_by_set("arn:aws:iam::aws:policy/AdministratorAccess");
+        let seen = fired_with(&BoundaryWeakened, &removed, &[admin]);
+        assert_eq!(seen.severity, Severity::Critical);
+        let title = "alice removed the permissions boundary of permission set Developers, which is a full administrator without it";
+        assert_eq!(seen.title, title);
+        let reader = held_by_set("arn:aws:iam::aws:policy/ReadOnlyAccess");
+        assert_eq!(fired_with(&BoundaryWeakened, &removed, &[reader]).severity, Severity::Medium);
+
+        let put = |boundary| of_set("PutPermissionsBoundaryToPermissionSet", boundary);
+        let open = json!({"managedPolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+        fires_at(&BoundaryWeakened, Severity::High, &put(open));
+        let own = json!({"customerManagedPolicyReference": {"name": "cap", "path": "/"}});
+        let own = fires_at(&BoundaryWeakened, Severity::Low, &put(own));
+        assert_eq!(own.verdict, Verdict::Unknown);
+        fires_at(&BoundaryWeakened, Severity::Low, &put(json!("odd")));
+        let reading = json!({"managedPolicyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"});
+        let good = observe(&BoundaryWeakened, &put(reading));
+        assert_eq!((good.len(), good[0].verdict), (1, Verdict::Passing));
+        assert_eq!(good[0].finding_id(), unread.finding_id());
+        quiet(
+            &BoundaryWeakened,
+            &[call("sso", "DeletePermissionsBoundaryFromPermissionSet", json!({"requestParameters": null}))],
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Who may vouch for people was changed. In IAM: a SAML or OIDC identity provider was added, changed or deleted.
-    /// In Identity Center: an external identity provider or a directory was set up, switched on, changed or taken off.
+    /// In Identity Center: an external identity provider or a directory was set up, switched on, changed or taken off, or an
+    /// issuer of tokens was made trusted or changed; taking that issuer away settles its finding.
     /// It is critical when somebody other than Identity Center changes the provider that Identity Center keeps in every
     /// account (`AWSSSO_…`).
     /// ## Why it matters
@@ -33,6 +34,9 @@ declare_rule! {
             ]),
             // AWS's guide and the published rules differ on which of the two sources carries which of these names.
             On::Call("sso.amazonaws.com", DIRECTORY),
+            On::Call("sso.amazonaws.com", &[
+                "CreateTrustedTokenIssuer", "UpdateTrustedTokenIssuer", "DeleteTrustedTokenIssuer",
+            ]),
             On::Call("sso-directory.amazonaws.com", DIRECTORY),
         ],
     }
@@ -54,6 +58,7 @@ impl Rule for FederationProvider {
         let seen = match record.event_source.or_empty() {
             "iam.amazonaws.com" if identity_center_called(record) => None,
             "iam.amazonaws.com" => in_iam(record, cx),
+            _ if record.event_name.or_empty().ends_with("TrustedTokenIssuer") => token_issuer(record, cx),
             _ => in_identity_center(record, cx),
         };
         if let Some(seen) = seen {
@@ -105,6 +110,39 @@ fn in_iam(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     if event.starts_with("Create") {
         seen = seen.step("Delete it, if nobody knows it", &format!("iam delete-{api}"), &[(&option, &arn)]);
     }
+    Some(seen)
+}
+
+fn token_issuer(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let arn = record.param(&["trustedTokenIssuerArn"]);
+    let arn = arn
+        .or_else(|| record.response_text(&["trustedTokenIssuerArn"]))
+        .or_else(|| record.param(&["name"]))?;
+    let (who, name) = (caller_name(record), record.param(&["name"]).unwrap_or(last_part(arn)));
+    let did = match record.event_name.or_empty() {
+        "DeleteTrustedTokenIssuer" => {
+            return Some(cx.passing(arn, format!("{who} took away trusted token issuer {name}")).global());
+        }
+        "CreateTrustedTokenIssuer" => "has Identity Center believe tokens of",
+        _ => "changed what Identity Center believes of",
+    };
+    let url = ["trustedTokenIssuerConfiguration", "oidcJwtConfiguration", "issuerUrl"];
+    let region = ("--region", record.aws_region.or_empty());
+    let seen = cx
+        .failing(arn, format!("{who} {did} issuer {name}"))
+        .global()
+        .because("Applications of Identity Center take whoever holds a token of this issuer for the person it names.")
+        .detail_if("Issuer", record.param(&url))
+        .step(
+            "What is set now?",
+            "sso-admin describe-trusted-token-issuer",
+            &[region, ("--trusted-token-issuer-arn", arn)],
+        )
+        .step(
+            "Delete it, if nobody knows it",
+            "sso-admin delete-trusted-token-issuer",
+            &[region, ("--trusted-token-issuer-arn", arn)],
+        );
     Some(seen)
 }
 
@@ -180,6 +218,28 @@ mod tests {
     fn update_saml(arn: &str, identity: serde_json::Value) -> String {
         let parameters = json!({"sAMLProviderArn": arn, "sAMLMetadataDocument": "<md:EntityDescriptor/>"});
         call("iam", "UpdateSAMLProvider", json!({"requestParameters": parameters, "userIdentity": identity}))
+    }
+
+    #[test]
+    fn an_issuer_of_tokens_is_a_provider_of_identity_center() {
+        let arn = "arn:aws:sso::111122223333:trustedTokenIssuer/ssoins-1111/tti-2222";
+        let configuration = json!({"oidcJwtConfiguration": {"issuerUrl": "https://issuer.example.com"}});
+        let made = json!({"requestParameters": {"name": "ci", "trustedTokenIssuerConfiguration": configuration},
+            "responseElements": {"trustedTokenIssuerArn": arn}});
+        let made =
+            fires_at(&FederationProvider, Severity::High, &call("sso", "CreateTrustedTokenIssuer", made));
+        assert_eq!(made.title, "alice has Identity Center believe tokens of issuer ci");
+        let named = json!({"requestParameters": {"trustedTokenIssuerArn": arn}});
+        let changed = call("sso", "UpdateTrustedTokenIssuer", named.clone());
+        let changed = fires_at(&FederationProvider, Severity::High, &changed);
+        assert_eq!(changed.finding_id(), made.finding_id());
+        let gone = observe(&FederationProvider, &call("sso", "DeleteTrustedTokenIssuer", named));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), made.finding_id());
+        quiet(
+            &FederationProvider,
+            &[call("sso", "CreateTrustedTokenIssuer", json!({"requestParameters": null}))],
+        );
     }
 
     #[test]

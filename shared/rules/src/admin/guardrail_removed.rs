@@ -5,7 +5,8 @@ declare_rule! {
     /// A policy that forbids was taken away. In IAM: a policy with a word for a guard rail in its name (deny, boundary,
     /// guard, SCP, restrict) was detached or deleted; the rule goes by the name, because a deleted policy can no longer
     /// be read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
-    /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether.
+    /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether. Or an
+    /// account was moved to another unit, where other policies hold: low out of the root, where new accounts begin.
     /// ## Why it matters
     /// A deny beats every grant. Without it, permissions that were there all along begin to work, and no call that
     /// grants anything is ever logged. An organization policy is often the only thing that keeps administrators of a
@@ -32,7 +33,7 @@ declare_rule! {
                 "DeleteUserPolicy", "DeleteGroupPolicy", "DeleteRolePolicy",
             ]),
             On::Call("organizations.amazonaws.com", &[
-                "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType",
+                "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType", "MoveAccount",
             ]),
         ],
     }
@@ -162,6 +163,9 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                 ),
         );
     }
+    if event == "MoveAccount" {
+        return moved(record, cx);
+    }
     let policy = record.param(&["policyId"])?;
     // These two allow everything; taking them away narrows.
     if ["p-FullAWSAccess", "p-RCPFullAWSAccess"].contains(&policy) {
@@ -206,6 +210,35 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             .step("What does it forbid?", "organizations describe-policy", &describe)
             .step("Attach it again", "organizations attach-policy", &[describe[0], ("--target-id", target)]),
     )
+}
+
+/// An account that was moved is bound by the policies of its new place, and no longer by those of the old.
+fn moved(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let account = record.param(&["accountId"])?;
+    let from = record.param(&["sourceParentId"]).unwrap_or("a place that is not named");
+    let to = record.param(&["destinationParentId"]).unwrap_or("a place that is not named");
+    let place = |id: &str| if id.starts_with("r-") { format!("the root ({id})") } else { id.to_owned() };
+    // Accounts begin in the root, where the fewest policies hold.
+    let severity = if from.starts_with("r-") { Severity::Low } else { Severity::Medium };
+    let title =
+        format!("{} moved account {account} from {} to {}", caller_name(record), place(from), place(to));
+    let seen = cx
+        .failing(account, title)
+        .global()
+        .severity(severity)
+        .aspect("place in the organization")
+        .because("What the policies of the old place forbade is allowed, unless those of the new one forbid it too.")
+        .step(
+            "Which policies hold in the new place? (and SERVICE_CONTROL_POLICY of each place above it)",
+            "organizations list-policies-for-target --filter SERVICE_CONTROL_POLICY",
+            &[("--target-id", to)],
+        )
+        .step("Move it back", "organizations move-account", &[
+            ("--account-id", account),
+            ("--source-parent-id", to),
+            ("--destination-parent-id", from),
+        ]);
+    Some(cx.tempered(seen))
 }
 
 #[cfg(test)]
@@ -307,6 +340,21 @@ mod tests {
         ] {
             assert!(!speaks_of_a_guard_rail(name), "{name}");
         }
+    }
+
+    #[test]
+    fn an_account_that_is_moved_leaves_its_policies_behind() {
+        let moved = |from: &str, to: &str| {
+            let request =
+                json!({"accountId": "444455556666", "sourceParentId": from, "destinationParentId": to});
+            call("organizations", "MoveAccount", json!({"requestParameters": request}))
+        };
+        let seen = fires_at(&GuardrailRemoved, Severity::Medium, &moved("ou-ab12-prod", "r-ab12"));
+        assert_eq!(seen.title, "alice moved account 444455556666 from ou-ab12-prod to the root (r-ab12)");
+        fires_at(&GuardrailRemoved, Severity::Medium, &moved("ou-ab12-prod", "ou-ab12-sandbox"));
+        // As every new account is.
+        fires_at(&GuardrailRemoved, Severity::Low, &moved("r-ab12", "ou-ab12-prod"));
+        quiet(&GuardrailRemoved, &[call("organizations", "MoveAccount", json!({"requestParameters": null}))]);
     }
 
     #[test]

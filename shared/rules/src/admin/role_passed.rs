@@ -5,9 +5,10 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An EC2 instance was given a role that is administrator or can become one: its instance profile was set or
-    /// exchanged, or such a role was put into an instance profile. What the role holds is read from the account. Taking
-    /// the role or the profile away settles the finding.
+    /// An EC2 instance was given a role that is administrator or can become one: it was started with such an instance
+    /// profile, its profile was set or exchanged, a launch template or configuration names such a profile, or such a role
+    /// was put into a profile. What the role holds is read from the account. Taking the role or the profile away settles
+    /// the finding, and so does terminating the instance.
     /// ## Why it matters
     /// Everybody who can run a command on the instance, or make a server on it fetch an address of their choice, gets
     /// the role's credentials from the metadata service. Passing an existing administrator role to one's own instance
@@ -18,7 +19,8 @@ declare_rule! {
     /// ## False positives
     /// Build servers and bastions that were made administrators on purpose; they are better off with less. Ordinary
     /// roles are not reported; a role that cannot be read is kept on record as LOW and mailed to nobody, because
-    /// instance profiles are daily work. Profiles that an instance gets at its launch are not looked at here.
+    /// instance profiles are daily work. What Auto Scaling and other services start is not looked at: the launch template
+    /// was.
     RolePassed {
         id: "admin-role-passed-to-instance",
         title: "An EC2 instance got a role with administrative power",
@@ -30,7 +32,11 @@ declare_rule! {
             On::Call("iam.amazonaws.com", &["AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"]),
             On::Call("ec2.amazonaws.com", &[
                 "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation", "DisassociateIamInstanceProfile",
+                "RunInstances", "TerminateInstances", "CreateLaunchTemplate", "CreateLaunchTemplateVersion",
+                "DeleteLaunchTemplate",
             ]),
+            On::Call("autoscaling.amazonaws.com", &["CreateLaunchConfiguration", "DeleteLaunchConfiguration"]),
+            On::Call("elasticmapreduce.amazonaws.com", &["RunJobFlow"]),
         ],
     }
 }
@@ -69,6 +75,22 @@ impl Rule for RolePassed {
             );
             return Ok(());
         }
+        match record.event_name.or_empty() {
+            "RunInstances" => return started(record, cx),
+            "TerminateInstances" => {
+                // Auto Scaling ends as many as it starts.
+                if cx.automation() != Some(Automation::Service) {
+                    for instance in items_at(record.request(), &["instancesSet"]) {
+                        let Some(id) = text_at(instance, &["instanceId"]) else { continue };
+                        let arn = record.arn("ec2", &format!("instance/{id}"));
+                        cx.report(cx.passing(arn, format!("{who} terminated EC2 instance {id}")));
+                    }
+                }
+                return Ok(());
+            }
+            event if event.contains("Launch") || event == "RunJobFlow" => return template(record, cx),
+            _ => {}
+        }
         // EC2 wraps some requests in an element of the request's name; the association's instance may stand only in
         // the response.
         let text =
@@ -99,6 +121,86 @@ impl Rule for RolePassed {
     }
 }
 
+/// The instance profile that a call names, in any of its forms: a name, an ARN, or an object with either.
+fn profile_in(value: &Value) -> Option<&str> {
+    let named = ["iamInstanceProfile", "jobFlowRole"].iter().find_map(|key| find(value, key))?;
+    let object = || ["arn", "name"].iter().find_map(|key| text_at(named, &[key]));
+    Some(last_part(named.as_str().or_else(object)?)).filter(|name| !name.is_empty())
+}
+
+/// Instances that were started with a profile.
+fn started(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    // Auto Scaling, Spot and fleets start them, in whosever name; a stack's instances are its maker's.
+    let by = record.user_identity.invoked_by.get();
+    let scaling = by.is_some_and(|by| by != "cloudformation.amazonaws.com");
+    if scaling || cx.automation() == Some(Automation::Service) {
+        return Ok(());
+    }
+    let made = items_at(record.response(), &["instancesSet"]);
+    let profile = profile_in(record.request()).or_else(|| made.iter().find_map(|one| profile_in(one)));
+    let Some(profile) = profile else { return Ok(()) };
+    let ids: Vec<&str> = made.iter().filter_map(|one| text_at(one, &["instanceId"])).collect();
+    let (resource, holder) = match ids[..] {
+        [one] => (record.arn("ec2", &format!("instance/{one}")), format!("EC2 instance {one}")),
+        _ => (
+            record.iam_arn("instance-profile", profile),
+            format!("Every EC2 instance with profile {profile}"),
+        ),
+    };
+    let (roles, power) = of_profile(cx, profile)?;
+    let how = format!(
+        "{} started {} with {roles} by instance profile {profile}",
+        caller_name(record),
+        match ids.len() {
+            0 | 1 => "it".to_owned(),
+            count => format!("{count} of them"),
+        }
+    );
+    let grant_report = GrantReport { most: Severity::High, ..GrantReport::now(&resource, &holder, &how) };
+    let instances =
+        [region_option(record), ("--instance-ids", ids.first().copied().unwrap_or("INSTANCE_ID"))];
+    report(record, cx, &power, &grant_report, "ec2 terminate-instances", &instances);
+    Ok(())
+}
+
+/// A launch template or configuration, or a cluster, that gives its instances a profile.
+fn template(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let (who, event) = (caller_name(record), record.event_name.or_empty());
+    let named = |keys: &[&str]| {
+        let at = [record.response(), record.request()];
+        keys.iter().find_map(|key| at.iter().find_map(|value| find(value, key)?.as_str()))
+    };
+    let (name, arn, kind) = match event {
+        "RunJobFlow" => {
+            let Some(name) = named(&["jobFlowId", "name"]) else { return Ok(()) };
+            (name, record.arn("elasticmapreduce", &format!("cluster/{name}")), "EMR cluster")
+        }
+        _ if event.ends_with("LaunchConfiguration") => {
+            let Some(name) = named(&["launchConfigurationName"]) else { return Ok(()) };
+            (name, record.arn("autoscaling", &format!("launchConfiguration/{name}")), "launch configuration")
+        }
+        _ => {
+            let Some(name) = named(&["launchTemplateId", "launchTemplateName"]) else { return Ok(()) };
+            (name, record.arn("ec2", &format!("launch-template/{name}")), "launch template")
+        }
+    };
+    if event.starts_with("Delete") {
+        cx.report(cx.passing(&arn, format!("{who} deleted {kind} {name}")));
+        return Ok(());
+    }
+    let Some(profile) = profile_in(record.request()) else { return Ok(()) };
+    let (roles, power) = of_profile(cx, profile)?;
+    if matches!(power, Power::Unknown(_)) && cx.automation().is_some_and(|by| by != Automation::Agent) {
+        return Ok(());
+    }
+    let holder = format!("Every EC2 instance of {kind} {name}");
+    let how = format!("{who} gave it {roles} by instance profile {profile}");
+    let grant_report = GrantReport { most: Severity::High, ..GrantReport::now(&arn, &holder, &how) };
+    let options = [("--instance-profile-name", profile)];
+    report(record, cx, &power, &grant_report, "iam get-instance-profile", &options);
+    Ok(())
+}
+
 fn report(
     record: &Record<'_>,
     cx: &mut Cx<'_>,
@@ -115,7 +217,12 @@ fn report(
     if !known {
         seen = seen.severity(Severity::Low);
     }
-    cx.report(stop_caller(seen.step("Take the role away again", remove, options), record));
+    let purpose = match remove {
+        "iam get-instance-profile" => "Which roles are in the profile?",
+        "ec2 terminate-instances" => "If nobody knows the instance, end it",
+        _ => "Take the role away again",
+    };
+    cx.report(stop_caller(seen.step(purpose, remove, options), record));
 }
 
 /// The roles of an instance profile, as a sentence names them, and what they hold.
@@ -244,6 +351,75 @@ mod tests {
             let gone = observe(&RolePassed, &undo);
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
             assert_eq!(gone[0].finding_id(), fired_with(&RolePassed, &made, &account(ADMIN)).finding_id());
+        }
+    }
+
+    fn run(profile: Value, instances: &[&str]) -> String {
+        let set: Vec<Value> = instances.iter().map(|id| json!({"instanceId": id})).collect();
+        let request = json!({"instanceType": "t3.micro", "iamInstanceProfile": profile});
+        let event =
+            json!({"requestParameters": request, "responseElements": {"instancesSet": {"items": set}}});
+        call("ec2", "RunInstances", event)
+    }
+
+    #[test]
+    fn a_profile_at_the_launch_is_one_as_well() {
+        for profile in [
+            json!("web"),
+            json!({"name": "web"}),
+            json!({"arn": "arn:aws:iam::111122223333:instance-profile/team/web"}),
+        ] {
+            let event = run(profile, &["i-0abc"]);
+            let seen = fired_with(&RolePassed, &event, &account(ADMIN));
+            assert_eq!(seen.severity, Severity::High);
+            let title = "EC2 instance i-0abc is now a full administrator: alice started it with role ops by instance profile web";
+            assert_eq!(seen.title, title);
+            assert_eq!(seen.subject.resource, "arn:aws:ec2:us-east-1:111122223333:instance/i-0abc");
+            fires_at(&RolePassed, Severity::Low, &event);
+            let ended = json!({"requestParameters": {"instancesSet": {"items": [{"instanceId": "i-0abc"}]}}});
+            let ended = observe(&RolePassed, &call("ec2", "TerminateInstances", ended));
+            assert_eq!((ended.len(), ended[0].verdict), (1, Verdict::Passing));
+            assert_eq!(ended[0].finding_id(), seen.finding_id());
+        }
+        let many = fired_with(&RolePassed, &run(json!("web"), &["i-1", "i-2"]), &account(ADMIN));
+        assert_eq!(many.subject.resource, "arn:aws:iam::111122223333:instance-profile/web");
+        let reader = account("arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore");
+        assert!(observe_with(&RolePassed, &run(json!("web"), &["i-1"]), &reader).is_empty());
+        quiet(&RolePassed, &[run(json!(null), &["i-1"]), run(json!(7), &["i-1"]), run(json!({}), &["i-1"])]);
+        let scaling = run(json!("web"), &["i-1"])
+            .replace("\"userIdentity\":{", "\"userIdentity\":{\"invokedBy\":\"autoscaling.amazonaws.com\",");
+        assert!(observe_with(&RolePassed, &scaling, &account(ADMIN)).is_empty());
+    }
+
+    #[test]
+    fn what_starts_instances_later_is_looked_at() {
+        let data = json!({"IamInstanceProfile": {"Name": "web"}, "UserData": "<sensitiveDataRemoved>"});
+        let request = json!({"CreateLaunchTemplateVersionRequest": {"LaunchTemplateId": "lt-1", "LaunchTemplateData": data}});
+        let version = call("ec2", "CreateLaunchTemplateVersion", json!({"requestParameters": request}));
+        let seen = fired_with(&RolePassed, &version, &account(ADMIN));
+        assert!(
+            seen.title.starts_with("Every EC2 instance of launch template lt-1 is now"),
+            "{}",
+            seen.title
+        );
+        fires_at(&RolePassed, Severity::Low, &version);
+        let gone =
+            json!({"requestParameters": {"DeleteLaunchTemplateRequest": {"LaunchTemplateId": "lt-1"}}});
+        let gone = observe(&RolePassed, &call("ec2", "DeleteLaunchTemplate", gone));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        let configuration = json!({"launchConfigurationName": "c", "iamInstanceProfile": "web"});
+        let cluster = json!({"name": "etl", "jobFlowRole": "web", "serviceRole": "EMR_DefaultRole"});
+        for (source, name, request) in [
+            ("autoscaling", "CreateLaunchConfiguration", configuration),
+            ("elasticmapreduce", "RunJobFlow", cluster),
+        ] {
+            let event = call(source, name, json!({"requestParameters": request}));
+            assert_eq!(fired_with(&RolePassed, &event, &account(ADMIN)).severity, Severity::High);
+            let stack = event.replace(
+                "\"userIdentity\":{",
+                "\"userIdentity\":{\"invokedBy\":\"cloudformation.amazonaws.com\",",
+            );
+            assert!(observe(&RolePassed, &stack).is_empty());
         }
     }
 

@@ -11,7 +11,8 @@ declare_rule! {
     /// IAM Roles Anywhere was opened to machines outside AWS: a trust anchor (whose certificates are believed) was
     /// made, exchanged or switched on, or a profile (which roles they may take on) was. A certificate authority that somebody
     /// brought along is high, and so is AWS Private CA in an account that is neither this one nor trusted; AWS Private
-    /// CA in this account is only kept on record. The roles of a profile are read from the account: an administrator
+    /// CA in this account is only kept on record. A list of revoked certificates that was switched off or deleted lets those
+    /// in again that it kept out: medium, and low where it was replaced. The roles of a profile are read from the account: an administrator
     /// among them is high.
     /// ## Why it matters
     /// Who holds the authority's private key can sign a certificate at any time, anywhere, and get credentials of every
@@ -35,6 +36,7 @@ declare_rule! {
         on: [On::Call("rolesanywhere.amazonaws.com", &[
             "CreateTrustAnchor", "UpdateTrustAnchor", "EnableTrustAnchor", "DisableTrustAnchor", "DeleteTrustAnchor",
             "CreateProfile", "UpdateProfile", "EnableProfile", "DisableProfile", "DeleteProfile",
+            "DisableCrl", "DeleteCrl", "UpdateCrl", "EnableCrl", "ImportCrl",
         ])],
     }
 }
@@ -42,6 +44,10 @@ declare_rule! {
 impl Rule for RolesAnywhere {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let event = record.event_name.or_empty();
+        if event.ends_with("Crl") {
+            revocations(record, cx);
+            return Ok(());
+        }
         let (part, id, kind, says) = match event.ends_with("TrustAnchor") {
             true => ("trustAnchor", "trustAnchorId", "trust-anchor", "trust anchor"),
             false => ("profile", "profileId", "profile", "profile"),
@@ -78,6 +84,40 @@ impl Rule for RolesAnywhere {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// A list of revoked certificates.
+fn revocations(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let answered = |key| record.response_text(&["crl", key]);
+    let Some(id) = record.param(&["crlId"]).or_else(|| answered("crlId")) else { return };
+    let name = answered("name").or_else(|| record.param(&["name"])).unwrap_or(id);
+    let (who, arn) = (caller_name(record), record.arn("rolesanywhere", &format!("crl/{id}")));
+    let event = record.event_name.or_empty();
+    let off = record.param_flag(&["enabled"]).or_else(|| flag_at(record.response(), &["crl", "enabled"]))
+        == Some(false);
+    let replaced = record.request().get("crlData").is_some_and(|data| !data.is_null());
+    let (severity, did) = match event {
+        "DisableCrl" => (Severity::Medium, "switched off"),
+        "DeleteCrl" => (Severity::Medium, "deleted"),
+        "UpdateCrl" if replaced => (Severity::Low, "replaced"),
+        "ImportCrl" if off => return,
+        "EnableCrl" | "ImportCrl" => {
+            let title = format!("{who} has Roles Anywhere go by revocation list {name}");
+            cx.report(cx.passing(arn, title));
+            return;
+        }
+        _ => return,
+    };
+    let region = region_option(record);
+    let mut seen = cx
+        .failing(arn, format!("{who} {did} revocation list {name} of Roles Anywhere"))
+        .severity(severity)
+        .because("A certificate that only this list names as revoked gets credentials of roles again.")
+        .step("Which lists are there?", "rolesanywhere list-crls", &[region]);
+    if event == "DisableCrl" {
+        seen = seen.step("Switch it on again", "rolesanywhere enable-crl", &[region, ("--crl-id", id)]);
+    }
+    cx.report(stop_caller(tempered_to(cx, Severity::Medium, seen), record));
 }
 
 fn anchor(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str, who: &str) -> Option<Observation> {
@@ -247,6 +287,35 @@ mod tests {
             assert_eq!(observations[0].verdict, Verdict::Passing);
             assert_eq!(observations[0].finding_id(), made);
         }
+    }
+
+    #[test]
+    fn a_revocation_list_that_is_gone_fires() {
+        let crl = |event: &str, more: Value| {
+            let mut request = json!({"crlId": ID, "name": "revoked"});
+            if let (Some(request), Value::Object(more)) = (request.as_object_mut(), more) {
+                request.extend(more);
+            }
+            call("rolesanywhere", event, json!({"requestParameters": request}))
+        };
+        let off = fires_at(&RolesAnywhere, Severity::Medium, &crl("DisableCrl", json!({})));
+        assert_eq!(off.title, "alice switched off revocation list revoked of Roles Anywhere");
+        let gone = fires_at(&RolesAnywhere, Severity::Medium, &crl("DeleteCrl", json!({})));
+        assert_eq!(gone.finding_id(), off.finding_id());
+        fires_at(&RolesAnywhere, Severity::Low, &crl("UpdateCrl", json!({"crlData": "LS0t"})));
+        for good in [crl("EnableCrl", json!({})), crl("ImportCrl", json!({"enabled": true}))] {
+            let good = observe(&RolesAnywhere, &good);
+            assert_eq!((good.len(), good[0].verdict), (1, Verdict::Passing));
+            assert_eq!(good[0].finding_id(), off.finding_id());
+        }
+        quiet(
+            &RolesAnywhere,
+            &[
+                crl("UpdateCrl", json!({})),
+                crl("ImportCrl", json!({"enabled": "false"})),
+                call("rolesanywhere", "DisableCrl", json!({"requestParameters": null})),
+            ],
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@ declare_rule! {
     /// ## What it detects
     /// Credentials that are neither access key nor password and easily overlooked. A service-specific credential was
     /// made: an API key for Amazon Bedrock (medium; high if it never expires), or one for CodeCommit, Keyspaces or
-    /// CloudWatch Logs (kept on record). And a user named `BedrockAPIKey-…`, which the Bedrock console makes to hold
+    /// CloudWatch Logs (kept on record). One was reset, which gives whoever asked a new secret, or was switched on again:
+    /// medium where it is somebody else's. And a user named `BedrockAPIKey-…`, which the Bedrock console makes to hold
     /// such a key and nothing else, got an access key or a console password, or used an access key outside Bedrock.
     /// ## Why it matters
     /// A Bedrock API key is a plain bearer token: no signature, no MFA, often no end. Stolen ones are resold, and the
@@ -32,7 +33,8 @@ declare_rule! {
         ],
         on: [
             On::Call("iam.amazonaws.com", &[
-                "CreateServiceSpecificCredential", "DeleteServiceSpecificCredential", "CreateAccessKey",
+                "CreateServiceSpecificCredential", "DeleteServiceSpecificCredential",
+                "ResetServiceSpecificCredential", "UpdateServiceSpecificCredential", "CreateAccessKey",
                 "CreateLoginProfile",
             ]),
             On::LongTermKey,
@@ -50,6 +52,9 @@ impl Rule for ServiceCredential {
         match record.event_name.or_empty() {
             "CreateServiceSpecificCredential" | "DeleteServiceSpecificCredential" if in_iam => {
                 credential(record, cx)
+            }
+            "ResetServiceSpecificCredential" | "UpdateServiceSpecificCredential" if in_iam => {
+                revived(record, cx);
             }
             "CreateAccessKey" | "CreateLoginProfile" if in_iam => login(record, cx),
             _ => outside(record, cx),
@@ -103,6 +108,39 @@ fn credential(record: &Record<'_>, cx: &mut Cx<'_>) {
         ),
         None => seen.step("Find it", "iam list-service-specific-credentials", &[("--user-name", user)]),
     };
+    cx.report(stop_caller(seen, record));
+}
+
+/// A credential that has a new secret or works again.
+fn revived(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let answered = |key| record.response_text(&["serviceSpecificCredential", key]);
+    let Some(user) = named_user(record).or_else(|| answered("userName")) else { return };
+    let id =
+        record.param(&["serviceSpecificCredentialId"]).or_else(|| answered("serviceSpecificCredentialId"));
+    let Some(id) = id else { return };
+    let (who, arn) = (caller_name(record), record.iam_arn("user", user));
+    let did = match (record.event_name.or_empty(), record.param(&["status"])) {
+        ("ResetServiceSpecificCredential", _) => "got a new secret for",
+        (_, Some(status)) if status.eq_ignore_ascii_case("active") => "switched on",
+        (_, Some(_)) => {
+            let title = format!("{who} switched off service-specific credential {id} of user {user}");
+            cx.report(cx.passing(arn, title).aspect(id));
+            return;
+        }
+        _ => return,
+    };
+    let own = calling_user(record) == Some(user);
+    let seen = cx
+        .failing(arn, format!("{who} {did} service-specific credential {id} of user {user}"))
+        .aspect(id)
+        .severity(if own { Severity::Low } else { Severity::Medium })
+        .because("Whoever holds it can use the service as this user, without a signature and without MFA.")
+        .detail_if("Service", answered("serviceName"))
+        .step(
+            "Switch it off",
+            "iam update-service-specific-credential",
+            &[("--user-name", user), ("--service-specific-credential-id", id), ("--status", "Inactive")],
+        );
     cx.report(stop_caller(seen, record));
 }
 
@@ -228,6 +266,32 @@ mod tests {
         assert_eq!(observations[0].verdict, Verdict::Passing);
         let made = fired(&ServiceCredential, &create("bedrock.amazonaws.com", json!(null)));
         assert_eq!(observations[0].finding_id(), made.finding_id());
+    }
+
+    #[test]
+    fn a_reset_or_a_reactivation_is_as_good_as_a_new_one() {
+        let event = |name: &str, user: &str, status: &str| {
+            let request = json!({"userName": user, "serviceSpecificCredentialId": ID, "status": status});
+            call("iam", name, json!({"requestParameters": request}))
+        };
+        let reset = event("ResetServiceSpecificCredential", "bob", "");
+        let seen = fires_at(&ServiceCredential, Severity::Medium, &reset);
+        let title = format!("alice got a new secret for service-specific credential {ID} of user bob");
+        assert_eq!(seen.title, title);
+        fires_at(&ServiceCredential, Severity::Low, &event("ResetServiceSpecificCredential", "alice", ""));
+        let on = |user: &str| event("UpdateServiceSpecificCredential", user, "Active");
+        fires_at(&ServiceCredential, Severity::Medium, &on("bob"));
+        fires_at(&ServiceCredential, Severity::Low, &on("alice"));
+        let off = observe(&ServiceCredential, &event("UpdateServiceSpecificCredential", "bob", "Inactive"));
+        assert_eq!((off.len(), off[0].verdict), (1, Verdict::Passing));
+        assert_eq!(off[0].finding_id(), seen.finding_id());
+        quiet(
+            &ServiceCredential,
+            &[
+                call("iam", "ResetServiceSpecificCredential", json!({"requestParameters": null})),
+                event("UpdateServiceSpecificCredential", "bob", ""),
+            ],
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A CloudWatch alarm was deleted, its actions were disabled, or its state was set by hand.
+    /// A CloudWatch alarm was deleted, its actions were disabled, its state was set by hand, or a mute rule
+    /// was made that keeps it from telling for some time. Deleting the mute rule settles that.
     /// ## Why it matters
     /// An alarm without actions goes red and tells nobody. Alarms on sign-ins, on denied calls and on the
     /// bill are how many accounts notice an intruder.
@@ -32,7 +33,7 @@ declare_rule! {
         ],
         on: [On::Call("monitoring.amazonaws.com", &[
             "DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions", "SetAlarmState", "PutMetricAlarm",
-            "PutCompositeAlarm",
+            "PutCompositeAlarm", "PutAlarmMuteRule", "DeleteAlarmMuteRule",
         ])],
         general: true,
     }
@@ -41,6 +42,10 @@ declare_rule! {
 impl Rule for AlarmSilenced {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
+        if record.event_name.or_empty().ends_with("AlarmMuteRule") {
+            mute_rule(record, cx);
+            return Ok(());
+        }
         let names = match text_at(request, &["alarmName"]) {
             Some(name) => vec![name],
             None => texts_at(request, &["alarmNames"]),
@@ -52,6 +57,39 @@ impl Rule for AlarmSilenced {
         }
         Ok(())
     }
+}
+
+/// A rule that mutes alarms at the times that it names (CloudWatch API reference, PutAlarmMuteRule).
+fn mute_rule(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, request, region) = (caller_name(record), record.request(), region(record));
+    let given = text_at(request, &["alarmMuteRuleName"]).or_else(|| text_at(request, &["name"]));
+    let Some(rule) = given else { return };
+    let arn = record.arn("cloudwatch", &format!("alarm-mute-rule:{rule}"));
+    let names = texts_at(request, &["muteTargets", "alarmNames"]);
+    if record.event_name.or_empty().starts_with("Delete") || names.is_empty() {
+        cx.report(cx.passing(arn, format!("{who} has mute rule {rule} mute no alarm")));
+        return;
+    }
+    let guarding = names.iter().find(|name| guards(name));
+    let first = guarding.unwrap_or(&names[0]);
+    let others = match names.len() - 1 {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let seen = cx
+        .failing(arn, format!("{who} muted alarm {first}{others} by mute rule {rule}"))
+        .severity(if guarding.is_some() { Severity::Medium } else { Severity::Low })
+        .because("While the rule is active, the alarms go off and nobody is told.")
+        .detail("Alarms", names.join(", "))
+        .detail_if("When", text_at(request, &["rule", "schedule", "expression"]))
+        .detail_if("How long", text_at(request, &["rule", "schedule", "duration"]))
+        .detail_if("Until", text_at(request, &["expireDate"]))
+        .step(
+            "Have them tell again",
+            "cloudwatch delete-alarm-mute-rule",
+            &[("--alarm-mute-rule-name", rule), ("--region", region)],
+        );
+    cx.report(tempered_to(cx, Severity::Low, seen));
 }
 
 fn observations(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> Vec<Observation> {
@@ -158,6 +196,31 @@ mod tests {
             let good: Vec<_> = good.iter().filter(|o| o.finding_id() == bad.finding_id()).collect();
             assert_eq!(good.iter().map(|o| o.verdict).collect::<Vec<_>>(), [Verdict::Passing]);
         }
+    }
+
+    #[test]
+    fn a_mute_rule_silences_until_it_is_gone() {
+        let put = |targets: Value| {
+            let rule = json!({"schedule": {"expression": "cron(0 0 * * ? *)", "duration": "PT24H"}});
+            alarms("PutAlarmMuteRule", json!({"name": "night", "rule": rule, "muteTargets": targets}))
+        };
+        let seen = fires_at(
+            &AlarmSilenced,
+            Severity::Medium,
+            &put(json!({"alarmNames": ["cpu-high", "CIS-3.3-root-usage"]})),
+        );
+        assert_eq!(seen.title, "alice muted alarm CIS-3.3-root-usage and 1 more by mute rule night");
+        fires_at(&AlarmSilenced, Severity::Low, &put(json!({"alarmNames": ["cpu-high"]})));
+        let gone = alarms("DeleteAlarmMuteRule", json!({"alarmMuteRuleName": "night"}));
+        for good in [gone, put(json!(null)), put(json!({"alarmNames": []}))] {
+            let good = observe(&AlarmSilenced, &good);
+            assert_eq!((good.len(), good[0].verdict), (1, Verdict::Passing));
+            assert_eq!(good[0].finding_id(), seen.finding_id());
+        }
+        quiet(
+            &AlarmSilenced,
+            &[alarms("PutAlarmMuteRule", json!({"muteTargets": {"alarmNames": ["root"]}}))],
+        );
     }
 
     #[test]

@@ -35,12 +35,10 @@ impl Rule for ClickOps {
         }
         // The session tells the person where many share a role.
         let by = record.user_identity.arn.get().or_else(|| record.user_identity.principal_id.get());
+        let by = by.unwrap_or_else(|| acting_principal(record));
         let call = record.event_name.or_empty();
         let seen = cx
-            .failing(
-                by.unwrap_or("an unnamed principal"),
-                format!("{} works in the console", caller_name(record)),
-            )
+            .failing(by, format!("{} works in the console", caller_name(record)))
             .because("Changes by hand are in no repository. Each is in CloudTrail.")
             .detail("Latest change", format!("{call} of {service} in {}", record.aws_region.or_empty()))
             .step(

@@ -13,7 +13,7 @@ declare_rule! {
     /// the layer off, and change the secrets that the function knows.
     /// ## False positives
     /// Layers that AWS and vendors of monitoring publish, each from an account of its own. Changes of a function's own
-    /// code are not reported: every deployment is one, and the event does not tell a good one from a bad one.
+    /// code, and layers of this account, are told by the rule on replaced code.
     FunctionLayer {
         id: "compute-function-foreign-layer",
         title: "A function runs a layer of an account that is not trusted",

@@ -6,7 +6,8 @@ declare_rule! {
     /// ## What it detects
     /// One caller reached ten or more different instances within ten minutes: with scripts through Systems Manager Run
     /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords. Or it
-    /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number.
+    /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number. A single script, session,
+    /// key or password is low, one finding for each caller. Passwords count even where they were refused.
     /// ## Why it matters
     /// A script through Systems Manager runs as the machine's administrator, needs no open port and no password, and
     /// leaves no sign-in. It is the shortest way from one stolen key to every machine.
@@ -15,7 +16,7 @@ declare_rule! {
     /// knows it.
     /// ## False positives
     /// Deployments and maintenance by script: name their roles as `automation`. AWS's own documents for patching and
-    /// inventory are not counted.
+    /// inventory are not counted. Somebody who works on a machine is what the low findings mostly are; they are never mailed.
     HostsReached {
         id: "compute-many-hosts-reached",
         title: "One caller ran commands on many instances",
@@ -33,6 +34,7 @@ declare_rule! {
             On::Call("ec2-instance-connect.amazonaws.com", &["SendSSHPublicKey"]),
             On::Read("ec2.amazonaws.com", &["GetPasswordData"]),
         ],
+        failed_calls: true,
     }
 }
 
@@ -57,6 +59,11 @@ const SCRIPTS: [&str; 13] = [
 ];
 
 impl Rule for HostsReached {
+    /// A refused command reached nobody. A series of refused passwords is somebody who tries one machine after another.
+    fn prefilter(&self, header: &RecordHeader<'_>) -> bool {
+        !header.failed() || header.name == "GetPasswordData"
+    }
+
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let document = record.param(&["documentName"]);
         let name = record.event_name.or_empty();
@@ -75,6 +82,9 @@ impl Rule for HostsReached {
         }
         let targets = targets(record);
         if count < threshold && targets.is_none() {
+            if let Some(host) = hosts.first().filter(|_| by_a_person(record, cx)) {
+                cx.report(stop_caller(one(record, cx, by, host), record));
+            }
             return Ok(());
         }
         let who = caller_name(record);
@@ -106,6 +116,34 @@ impl Rule for HostsReached {
         cx.report(cx.tempered(stop_caller(seen, record)));
         Ok(())
     }
+}
+
+/// Whether nothing but a person is likely to act so. Whatever names itself a tool may be one.
+fn by_a_person(record: &Record<'_>, cx: &Cx<'_>) -> bool {
+    !record.failed()
+        && record.user_identity.invoked_by.get().is_none()
+        && matches!(cx.automation(), None | Some(Automation::Agent))
+}
+
+/// One instance that somebody reached.
+fn one(record: &Record<'_>, cx: &Cx<'_>, by: &str, host: &str) -> Observation {
+    let did = match record.event_name.or_empty() {
+        "SendCommand" => "ran a script on",
+        "StartSession" => "opened a session on",
+        "SendSSHPublicKey" => "pushed a key to",
+        _ => "read the Windows password of",
+    };
+    cx.failing(by, format!("{} {did} instance {host}", caller_name(record)))
+        .aspect("one by one")
+        .severity(Severity::Low)
+        .because("Kept for whoever asks later who was on which machine.")
+        .detail("Instance", host)
+        .detail_if("Document", record.param(&["documentName"]))
+        .step(
+            "What else did the caller do?",
+            "cloudtrail lookup-events",
+            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
+        )
 }
 
 /// The instances that the call names.
@@ -193,7 +231,18 @@ mod tests {
             let window = |count| [among(&HostsReached, ALICE, "i-1", TEN_MINUTES, count)];
             let seen = fired_with(&HostsReached, &event, &window(10));
             assert_eq!(seen.title, format!("alice reached 10 instances within ten minutes, now by {name}"));
-            assert!(observe_with(&HostsReached, &event, &window(9)).is_empty());
+            let few = fired_with(&HostsReached, &event, &window(9));
+            assert_eq!((few.severity, few.subject.aspect.as_deref()), (Severity::Low, Some("one by one")));
+            let listed =
+                event.replace("\"userIdentity\":{", "\"userIdentity\":{\"invokedBy\":\"ssm.amazonaws.com\",");
+            assert!(observe_with(&HostsReached, &listed, &window(9)).is_empty());
+            let refused = event.replace(
+                "\"requestParameters\"",
+                "\"errorCode\":\"Client.UnauthorizedOperation\",\"requestParameters\"",
+            );
+            let told = observe_with(&HostsReached, &refused, &window(10)).len();
+            assert_eq!(told, usize::from(name == "GetPasswordData"), "{refused}");
+            assert!(observe_with(&HostsReached, &refused, &window(9)).is_empty());
         }
     }
 
@@ -202,7 +251,6 @@ mod tests {
         quiet(
             &HostsReached,
             &[
-                send(json!({"instanceIds": ids(9)})),
                 send(json!({"documentName": "AWS-RunPatchBaseline", "instanceIds": ids(50)})),
                 send(json!({"documentName": "arn:aws:ssm:us-east-1::document/AWS-GatherSoftwareInventory",
                     "targets": [{"key": "InstanceIds", "values": ["*"]}]})),

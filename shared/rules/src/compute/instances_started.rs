@@ -4,7 +4,8 @@ declare_rule! {
     /// ## What it detects
     /// One caller started expensive machines: with graphics or machine learning chips, bare metal or very large
     /// (medium). Or many: twenty within ten minutes, by one call or by several (high). In a region that is not on your
-    /// list of expected ones, either is high. `threshold` changes the number.
+    /// list of expected ones, either is high. `threshold` changes the number. Expensive machines that were asked for and
+    /// refused are low.
     /// ## Why it matters
     /// Mining on somebody else's bill is what most stolen keys are used for, in regions that the owner never opens. It
     /// costs thousands a day.
@@ -22,6 +23,7 @@ declare_rule! {
         catalogue: ["EXEC-01"],
         references: [attack(&["T1496"]), attack(&["T1535"]), doc(&["Amazon EC2 instance types"])],
         on: [On::Call("ec2.amazonaws.com", &["RunInstances"])],
+        failed_calls: true,
     }
 }
 
@@ -41,6 +43,12 @@ impl Rule for InstancesStarted {
             started.len()
         };
         let by = acting_principal(record);
+        if record.failed() {
+            if let Some(kind) = kind.filter(|kind| expensive(kind)) {
+                refused(record, cx, kind);
+            }
+            return Ok(());
+        }
         let threshold = cx.threshold(MANY);
         let ids: Vec<&str> =
             started.iter().filter_map(|instance| text_at(instance, &["instanceId"])).collect();
@@ -107,6 +115,32 @@ impl Rule for InstancesStarted {
         cx.report(if scaling && unexpected { seen } else { cx.tempered(seen) });
         Ok(())
     }
+}
+
+/// Expensive machines that nobody got. Auto Scaling and fleets ask again until there is room.
+fn refused(record: &Record<'_>, cx: &mut Cx<'_>, kind: &str) {
+    if cx.automation() == Some(Automation::Service) {
+        return;
+    }
+    let (code, place) = (record.error_code.or_empty(), record.aws_region.or_empty());
+    let title = format!(
+        "{} asked for an expensive instance, {kind}, in {place}, and was refused: {code}",
+        caller_name(record)
+    );
+    let seen = cx
+        .failing(acting_principal(record), title)
+        .aspect("refused")
+        .severity(Severity::Low)
+        .because(
+            "Whoever looks for machines on somebody else's bill tries types and regions until one works.",
+        )
+        .detail("Instance type", kind)
+        .step(
+            "What else did the caller do?",
+            "cloudtrail lookup-events",
+            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
+        );
+    cx.report(stop_caller(seen, record));
 }
 
 /// Whether machines of this type cost so much that somebody should know: special chips, bare metal, and sizes from
@@ -217,6 +251,8 @@ mod tests {
     #[test]
     fn stays_quiet() {
         let failed = json!({"errorCode": "Client.InstanceLimitExceeded"});
+        let told = fires_at(&InstancesStarted, Severity::Low, &run("p5.48xlarge", 100, failed.clone()));
+        assert!(told.title.ends_with("and was refused: Client.InstanceLimitExceeded"), "{}", told.title);
         quiet(
             &InstancesStarted,
             &[
@@ -224,7 +260,7 @@ mod tests {
                 run("m5.8xlarge", 1, json!({})),
                 run("x2gd.medium", 1, json!({})),
                 run("p", 1, json!({})),
-                run("p5.48xlarge", 100, failed),
+                run("t3.micro", 100, failed),
                 call("ec2", "RunInstances", json!({"requestParameters": null})),
                 call(
                     "ec2",

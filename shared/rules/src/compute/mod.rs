@@ -7,7 +7,9 @@ use crate::kit::declare::theme;
 theme! {
     instances_started::InstancesStarted,
     user_data::UserData,
+    user_data_read::UserDataRead,
     function_layer::FunctionLayer,
+    code_replaced::CodeReplaced,
     function_runtime::FunctionRuntime,
     hosts_reached::HostsReached,
     serial_console::SerialConsole,

@@ -6,8 +6,8 @@ declare_rule! {
     /// ## What it detects
     /// One caller read twenty or more different secrets within ten minutes: values from Secrets Manager and parameters
     /// from the Parameter Store with decryption, counted together. Or it asked Secrets Manager for a batch of all
-    /// secrets, by a filter that leaves nothing out, or the Parameter Store for all that is under its root (medium).
-    /// `threshold` changes the number.
+    /// secrets, by a filter that leaves nothing out, or the Parameter Store for all that is under its root (medium). A batch
+    /// by any other filter is low. `threshold` changes the number.
     /// ## Why it matters
     /// A program knows the few secrets that it needs. Whoever reads them all is collecting keys to everything else.
     /// ## What to do
@@ -60,12 +60,18 @@ impl Rule for SecretsRead {
                 Severity::Medium,
                 format!("{who} asked for all secrets of {} at once", record.aws_region.or_empty()),
             )
+        } else if by_filter(record) && matches!(cx.automation(), None | Some(Automation::Agent)) {
+            (
+                Severity::Low,
+                format!("{who} asked for a batch of secrets of {} by a filter", record.aws_region.or_empty()),
+            )
         } else {
             return Ok(());
         };
-        let seen = cx
-            .failing(by, title)
-            .severity(severity)
+        let low = severity == Severity::Low;
+        let seen = cx.failing(by, title).severity(severity);
+        // Software that does so every day must not hide what it does once.
+        let seen = if low { seen.aspect("by filter") } else { seen }
             .because("A program reads the few secrets that it needs; whoever reads them all is collecting.")
             .detail_if("The latest", secrets.last().map(String::as_str))
             .step(
@@ -112,6 +118,14 @@ fn secret_name(id: &str) -> String {
         Some((name, suffix)) if suffix.len() == 6 => name.to_owned(),
         _ => name.to_owned(),
     }
+}
+
+/// Whether a batch is asked for by what the secrets look like, and not by name.
+fn by_filter(record: &Record<'_>) -> bool {
+    let request = record.request();
+    record.event_name.or_empty() == "BatchGetSecretValue"
+        && items_at(request, &["secretIdList"]).is_empty()
+        && !items_at(request, &["filters"]).is_empty()
 }
 
 /// Whether a batch is asked for without any word on which secrets, or with what they must not have alone.
@@ -184,8 +198,20 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_by_some_filter_is_low() {
+        let some = json!([{"key": "tag-key", "values": ["stratus"]}, {"key": "name", "values": ["!prod/"]}]);
+        let batch = read("secretsmanager", "BatchGetSecretValue", json!({"filters": some}));
+        let seen = fires_at(&SecretsRead, Severity::Low, &batch);
+        assert_eq!(seen.title, "alice asked for a batch of secrets of us-east-1 by a filter");
+        let stack = batch.replace(
+            "\"userIdentity\":{",
+            "\"userIdentity\":{\"invokedBy\":\"cloudformation.amazonaws.com\",",
+        );
+        quiet(&SecretsRead, &[stack]);
+    }
+
+    #[test]
     fn stays_quiet() {
-        let some = json!([{"key": "tag-key", "values": ["!a"]}, {"key": "name", "values": ["prod/"]}]);
         let many = [window("prod/db", 50)];
         for event in [
             read("ssm", "GetParameter", json!({"name": "prod/db"})),
@@ -194,7 +220,7 @@ mod tests {
             read("ssm", "GetParameter", json!({"name": "/aws/service/ami-x", "withDecryption": true})),
             read("ssm", "GetParameters", json!({"names": {"odd": 1}, "withDecryption": true})),
             read("secretsmanager", "GetSecretValue", json!(null)),
-            read("secretsmanager", "BatchGetSecretValue", json!({"filters": some})),
+            read("secretsmanager", "BatchGetSecretValue", json!({"secretIdList": ["a", "b"]})),
             read("secretsmanager", "BatchGetSecretValue", json!({"filters": []})),
             call(
                 "secretsmanager",

@@ -10,4 +10,6 @@ theme! {
     security_hub::SecurityHubFinding,
     config_rule::ConfigRuleBroken,
     cost_anomaly::CostAnomalyDetected,
+    inspector::InspectorFinding,
+    insight::UnusualRate,
 }

@@ -1,5 +1,6 @@
 use keepwatch_base::hash::short_hash;
 use keepwatch_core::event::HubFinding;
+use keepwatch_core::observation::Verdict;
 
 use crate::kit::prelude::*;
 
@@ -7,14 +8,16 @@ declare_rule! {
     /// ## What it detects
     /// AWS Security Hub has a finding: a control that failed, or what Inspector, Macie or another product has sent.
     /// CRITICAL and HIGH are mailed; everything less is LOW. The same control in several standards is one finding for each
-    /// resource. It closes when the control passes, or when the finding is resolved, suppressed or archived there.
+    /// resource. It closes when the control passes, or when the finding is resolved, suppressed or archived there. Findings
+    /// of the second version of Security Hub, and those that a person sends by a custom action, are read alike.
     /// ## Why it matters
     /// Security Hub looks at the state of the account, and so finds what was wrong long before Keepwatch came.
     /// ## What to do
     /// Follow the remediation that the finding names, or suppress it in Security Hub, which closes it here.
     /// ## False positives
     /// What Keepwatch itself has sent is ignored, and so are GuardDuty's, Access Analyzer's and AWS Config's findings,
-    /// which are heard directly. A control that could not be evaluated is LOW and unknown.
+    /// which are heard directly. So are Inspector's, of which thousands come at once: a rule of its own tells which of them
+    /// matter. A control that could not be evaluated is LOW and unknown.
     SecurityHubFinding {
         id: "security-hub-finding",
         title: "Security Hub has a finding",
@@ -26,7 +29,10 @@ declare_rule! {
             cis("3.0", &["4.16"]),
             cis("5.0", &["4.16"]),
         ],
-        on: [On::Detector(Detector::SecurityHub)],
+        on: [
+            On::Detector(Detector::SecurityHub), On::Detector(Detector::SecurityHubAction),
+            On::Detector(Detector::SecurityHubV2),
+        ],
         // Controls are evaluated again every 12 or 24 hours.
         repeat_hours: 720,
     }
@@ -36,7 +42,10 @@ impl Rule for SecurityHubFinding {
     fn detector(&self, body: &Body<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Body::SecurityHub(hub) = body else { return Ok(()) };
         for finding in &hub.findings.0 {
-            if let Some(seen) = seen(finding, cx) {
+            // What was told of Inspector's findings before they were heard directly closes all the same.
+            if let Some(seen) =
+                seen(finding, cx).filter(|seen| seen.verdict == Verdict::Passing || !by(finding, "inspector"))
+            {
                 cx.report(seen);
             }
         }
@@ -120,9 +129,13 @@ fn heard_otherwise(finding: &HubFinding<'_>, cx: &Cx<'_>) -> bool {
     let own = product.ends_with("/default")
         && (finding.product_fields.provider.or_empty() == "Keepwatch"
             || cx.knows_rule(finding.generator.or_empty()));
-    own || ["guardduty", "access-analyzer", "config"]
-        .iter()
-        .any(|name| product.ends_with(&format!(":product/aws/{name}")))
+    own || ["guardduty", "access-analyzer", "config"].iter().any(|name| by(finding, name))
+}
+
+/// Whether this product of AWS's sent the finding.
+fn by(finding: &HubFinding<'_>, name: &str) -> bool {
+    let product = finding.product_arn.or_empty();
+    ["product", "productv2"].iter().any(|kind| product.ends_with(&format!(":{kind}/aws/{name}")))
 }
 
 /// Names the problem on its resource: the control, which several standards share, or the finding itself.
@@ -240,13 +253,13 @@ mod tests {
             (fired(&SecurityHubFinding, &one(json!({}))), fired(&SecurityHubFinding, &one(standard)));
         assert_eq!(one.subject, other.subject);
         // Other products have no controls.
-        let inspector = |id: &str| {
-            let changes = json!({"Id": id, "Compliance": null, "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/inspector"});
+        let macie = |id: &str| {
+            let changes = json!({"Id": id, "Compliance": null, "ProductArn": "arn:aws:securityhub:eu-west-1::product/aws/macie"});
             fired(&SecurityHubFinding, &super::tests::one(changes)).subject
         };
         assert_ne!(
-            inspector("arn:aws:inspector2:eu-west-1:111122223333:finding/1"),
-            inspector("arn:aws:inspector2:eu-west-1:111122223333:finding/2")
+            macie("arn:aws:macie2:eu-west-1:111122223333:finding/1"),
+            macie("arn:aws:macie2:eu-west-1:111122223333:finding/2")
         );
     }
 
@@ -311,6 +324,50 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_sends_is_the_same_finding() {
+        let sent = json!({"actionName": "ToOps", "findings": [failed(json!({}))]});
+        let sent = envelope("aws.securityhub", "Security Hub Findings - Custom Action", sent);
+        let seen = fires_at(&SecurityHubFinding, Severity::High, &sent);
+        assert_eq!(seen.finding_id(), fired(&SecurityHubFinding, &one(json!({}))).finding_id());
+    }
+
+    #[test]
+    fn the_second_version_is_read_alike() {
+        let v2 = |severity: &str, status: &str, compliance: &str, product: &str| {
+            let finding = json!({"class_name": "Compliance Finding", "status": status, "severity": severity,
+                "finding_info": {"uid": "arn:aws:securityhub:eu-west-1:111122223333:security-control/S3.1/finding/1",
+                    "title": "Buckets should not be public.", "desc": "This control checks buckets.",
+                    "modified_time_dt": "2026-03-01T11:00:00.000Z"},
+                "compliance": {"status": compliance, "control": "S3.1"},
+                "cloud": {"account": {"uid": ACCOUNT}, "region": "eu-west-1"},
+                "metadata": {"product": {"name": "Security Hub",
+                    "uid": format!("arn:aws:securityhub:eu-west-1::productv2/aws/{product}")}},
+                "resources": [{"uid": "arn:aws:s3:::my-bucket", "type": "AWS::S3::Bucket", "region": "eu-west-1"}]});
+            envelope("aws.securityhub", "Findings Imported V2", json!({"findings": [finding]}))
+        };
+        let seen = fires_at(&SecurityHubFinding, Severity::High, &v2("High", "New", "Fail", "securityhub"));
+        assert_eq!(seen.title, "Security Hub: Buckets should not be public: arn:aws:s3:::my-bucket");
+        assert_eq!(seen.finding_id(), fired(&SecurityHubFinding, &one(json!({}))).finding_id());
+        fires_at(&SecurityHubFinding, Severity::Critical, &v2("Fatal", "In Progress", "", "macie"));
+        for (status, compliance) in
+            [("Resolved", "Fail"), ("Suppressed", "Fail"), ("Archived", ""), ("New", "Pass")]
+        {
+            let gone = observe(&SecurityHubFinding, &v2("High", status, compliance, "securityhub"));
+            assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{status} {compliance}");
+            assert_eq!(gone[0].finding_id(), seen.finding_id());
+        }
+        quiet(&SecurityHubFinding, &[v2("High", "New", "", "guardduty")]);
+    }
+
+    #[test]
+    fn inspectors_findings_close_here_and_open_elsewhere() {
+        let product = json!("arn:aws:securityhub:eu-west-1::product/aws/inspector");
+        let of = |state: &str| one(json!({"ProductArn": product, "Compliance": null, "RecordState": state}));
+        quiet(&SecurityHubFinding, &[of("ACTIVE")]);
+        assert_eq!(observe(&SecurityHubFinding, &of("ARCHIVED"))[0].verdict, Verdict::Passing);
+    }
+
+    #[test]
     fn stays_quiet() {
         let of = |product: &str| {
             one(json!({"ProductArn": format!("arn:aws:securityhub:eu-west-1::product/aws/{product}")}))
@@ -327,11 +384,11 @@ mod tests {
                 imported(json!(null)),
                 envelope(
                     "aws.securityhub",
-                    "Security Hub Findings - Custom Action",
+                    "Security Hub Insight Results",
                     json!({"findings": [failed(json!({}))]}),
                 ),
             ],
         );
-        fired(&SecurityHubFinding, &of("inspector"));
+        fired(&SecurityHubFinding, &of("macie"));
     }
 }

@@ -4,7 +4,7 @@ declare_rule! {
     /// ## What it detects
     /// Any change of IAM policies, roles, groups and instance profiles, kept on record and never mailed by
     /// itself: one finding for each user, group, role, policy or profile, with the latest change as its
-    /// title. Deleting the thing settles its finding.
+    /// title and the latest of each caller beside it. Deleting the thing settles its finding.
     /// ## Why it matters
     /// When something has happened, the first question is what was changed, by whom and when. The CIS
     /// benchmark wants every change of IAM policies monitored; the ones that matter are told by rules of
@@ -76,6 +76,7 @@ impl Rule for Changed {
         }
         let seen = cx
             .failing(arn, title)
+            .witnessed_by(&Actor::of(record).identity())
             .because("A change of IAM, kept for whoever asks later what was done.")
             .detail_if("Policy", policy.or_else(|| record.param(&["policyName"])))
             .step("How does it look now?", call, &[(option, value)]);

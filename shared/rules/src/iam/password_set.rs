@@ -1,3 +1,5 @@
+use keepwatch_policy::Level;
+
 use super::common::{graded, holds_bedrock_key, raised};
 use crate::kit::prelude::*;
 
@@ -7,7 +9,9 @@ declare_rule! {
     /// and high where the user's own policies give administrative power (power by groups is not looked at).
     /// With a forced change it is low, and medium for such an administrator. A user who makes a first console
     /// password for themselves is reported too; a changed password of one's own is not. Taking the password
-    /// away or deleting the user settles the finding.
+    /// away or deleting the user settles the finding. In Identity Center: a one-time password for somebody
+    /// else is medium, and high for whoever its assignments make administrator; a mail to the person with a
+    /// link, and another mail address for such links, are low, and medium for such an administrator.
     /// ## Why it matters
     /// Whoever sets a password knows it. It turns a stolen access key into a console session, and a user who
     /// never had a password into a door.
@@ -29,14 +33,21 @@ declare_rule! {
             security_hub(&["CloudWatch.4"]),
             attack(&["T1098"]),
         ],
-        on: [On::Call("iam.amazonaws.com", &[
-            "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile", "DeleteUser",
-        ])],
+        on: [
+            On::Call("iam.amazonaws.com", &[
+                "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile", "DeleteUser",
+            ]),
+            On::Call("sso-directory.amazonaws.com", &["UpdatePassword", "DeleteUser"]),
+            On::Call("identitystore.amazonaws.com", &["UpdateUser", "DeleteUser"]),
+        ],
     }
 }
 
 impl Rule for PasswordSet {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_source.or_empty() != "iam.amazonaws.com" {
+            return in_directory(record, cx);
+        }
         let (event, who) = (record.event_name.or_empty(), caller_name(record));
         let Some(user) = named_user(record) else { return Ok(()) };
         let arn = record.iam_arn("user", user);
@@ -77,6 +88,66 @@ impl Rule for PasswordSet {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// A person of Identity Center.
+fn in_directory(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let Some(person) = directory::user(record) else { return Ok(()) };
+    let (who, arn) = (caller_name(record), directory::user_arn(record, person));
+    let event = record.event_name.or_empty();
+    if event == "DeleteUser" {
+        cx.report(cx.passing(arn, format!("{who} deleted Identity Center user {person}")).global());
+        return Ok(());
+    }
+    if record.user_identity.on_behalf_of.user_id.get() == Some(person) {
+        return Ok(());
+    }
+    let mail = || {
+        let changes = items_at(record.request(), &["operations"]);
+        changes.iter().any(|change| {
+            let path = text_at(change, &["attributePath"]).unwrap_or_default();
+            path.to_ascii_lowercase().starts_with("emails")
+        })
+    };
+    let (severity, did, why) = match (event, record.param(&["passwordMode"])) {
+        ("UpdatePassword", Some("EMAIL")) => (
+            Severity::Low,
+            "sent a link for a new password to",
+            "Whoever reads the person's mail can choose the next password.",
+        ),
+        ("UpdatePassword", _) => (
+            Severity::Medium,
+            "made a one-time password for",
+            "Whoever made it knows it, and can sign in as this person.",
+        ),
+        ("UpdateUser", _) if mail() => (
+            Severity::Low,
+            "changed the mail address of",
+            "Links for a new password go to the new address from now on.",
+        ),
+        _ => return Ok(()),
+    };
+    let mut seen = cx
+        .failing(arn, format!("{who} {did} Identity Center user {person}"))
+        .global()
+        .severity(severity)
+        .because(why);
+    seen = match directory::power_of(record, cx, person, false)? {
+        Power::Known(grant) if grant.level >= Level::PrivilegeEscalation => {
+            let raised = if severity == Severity::Low { Severity::Medium } else { Severity::High };
+            seen.severity(raised).detail("The person", grant.ability().to_string())
+        }
+        Power::Known(_) => seen,
+        Power::Unknown(why) => seen.detail("The person", format!("what they may do is not known: {why}")),
+    };
+    let options = directory::user_options(record, person);
+    let seen = seen.step("Who is it?", "identitystore describe-user", &options).step(
+        "Which groups is the person in?",
+        "identitystore list-group-memberships-for-member",
+        &[options[0], options[1], ("--member-id", &format!("UserId={person}"))],
+    );
+    cx.report(stop_caller(cx.tempered(seen), record));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -148,6 +219,60 @@ mod tests {
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{name}");
             assert_eq!(gone[0].finding_id(), set.finding_id());
         }
+    }
+
+    #[test]
+    fn a_password_of_identity_center_is_told_like_one_of_iam() {
+        use keepwatch_core::state::{Query, Value as Answered};
+        const SET: &str = "arn:aws:sso:::permissionSet/ssoins-1111/ps-2222";
+        let set = |mode: &str| {
+            let request = json!({"identityStoreId": "d-1", "userId": "2222", "passwordMode": mode});
+            call("sso-directory", "UpdatePassword", json!({"requestParameters": request}))
+        };
+        let seen = fires_at(&PasswordSet, Severity::Medium, &set("OTP"));
+        assert_eq!(seen.title, "alice made a one-time password for Identity Center user 2222");
+        fires_at(&PasswordSet, Severity::Low, &set("EMAIL"));
+        let mail = json!({"identityStoreId": "d-1", "userId": "2222",
+            "operations": [{"attributePath": "emails", "attributeValue": "HIDDEN"}]});
+        let mail = call("identitystore", "UpdateUser", json!({"requestParameters": mail}));
+        fires_at(&PasswordSet, Severity::Low, &mail);
+        let assigned = Query::Assigned {
+            store: "d-1".to_owned(),
+            principal: "2222".to_owned(),
+            group: false,
+            region: "us-east-1".to_owned(),
+        };
+        let held = Query::PermissionSet {
+            instance: "arn:aws:sso:::instance/ssoins-1111".to_owned(),
+            arn: SET.to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let admin = Holdings {
+            managed: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+            ..Holdings::default()
+        };
+        let account = [
+            (assigned, Fact::Known(Answered::Names(vec![SET.to_owned()]))),
+            (held, Fact::Known(Answered::Holdings(admin))),
+        ];
+        assert_eq!(fired_with(&PasswordSet, &set("OTP"), &account).severity, Severity::High);
+        assert_eq!(fired_with(&PasswordSet, &mail, &account).severity, Severity::Medium);
+        let gone = json!({"requestParameters": {"identityStoreId": "d-1", "userId": "2222"}});
+        let gone = observe(&PasswordSet, &call("sso-directory", "DeleteUser", gone));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        // One's own password, and other attributes.
+        let own = json!({"requestParameters": {"userId": "2222", "passwordMode": "OTP"},
+            "userIdentity": {"type": "IdentityCenterUser", "userName": null, "onBehalfOf": {"userId": "2222"}}});
+        let title = json!({"requestParameters": {"userId": "2222",
+            "operations": {"attributePath": "title", "attributeValue": "x"}}});
+        quiet(
+            &PasswordSet,
+            &[
+                call("sso-directory", "UpdatePassword", own),
+                call("identitystore", "UpdateUser", title),
+                call("sso-directory", "UpdatePassword", json!({"requestParameters": null})),
+            ],
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An IAM user was made: low, for the daily digest, and only on record where a stack, a service or what
+    /// An IAM user was made, or a person in the directory of Identity Center: low, for the daily digest, and only on record where a stack, a service or what
     /// you have listed as automation made it. Made by the program S3 Browser it is high. Deleting the user
     /// settles the finding.
     /// ## Why it matters
@@ -13,7 +13,8 @@ declare_rule! {
     /// See that you know whom the user is for. People are better served by Identity Center, programs by
     /// roles.
     /// ## False positives
-    /// Every new colleague and every new program, which is why it is quiet. What root makes is told by the
+    /// Every new colleague and every new program, which is why it is quiet. People whom an identity provider
+    /// provisions are only kept on record. What root makes is told by the
     /// rules on root.
     UserCreated {
         id: "iam-user-created",
@@ -22,12 +23,21 @@ declare_rule! {
         confidence: High,
         catalogue: ["IAM-03", "IAM-16"],
         references: [cis("3.0", &["1.21", "4.4"]), cis("5.0", &["1.20", "4.4"]), attack(&["T1136.003"])],
-        on: [On::Call("iam.amazonaws.com", &["CreateUser", "DeleteUser"])],
+        on: [
+            On::Call("iam.amazonaws.com", &["CreateUser", "DeleteUser"]),
+            On::Call("sso-directory.amazonaws.com", &["CreateUser", "DeleteUser"]),
+            On::Call("identitystore.amazonaws.com", &["CreateUser", "DeleteUser"]),
+            On::Call(directory::SCIM, &["CreateUser", "DeleteUser"]),
+        ],
     }
 }
 
 impl Rule for UserCreated {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_source.or_empty() != "iam.amazonaws.com" {
+            in_directory(record, cx);
+            return Ok(());
+        }
         let answered = record.response_text(&["user", "userName"]);
         let Some(user) = record.param(&["userName"]).or(answered) else { return Ok(()) };
         let (who, arn) = (caller_name(record), record.iam_arn("user", user));
@@ -53,6 +63,27 @@ impl Rule for UserCreated {
         cx.report(stop_caller(raised(cx.tempered(seen), record), record));
         Ok(())
     }
+}
+
+/// A person of Identity Center.
+fn in_directory(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(person) = directory::user(record) else { return };
+    let (who, arn) = (caller_name(record), directory::user_arn(record, person));
+    if record.event_name.or_empty() == "DeleteUser" {
+        cx.report(cx.passing(arn, format!("{who} deleted Identity Center user {person}")).global());
+        return;
+    }
+    let severity = if directory::by_scim(record) { Severity::Informational } else { recorded(cx) };
+    let seen = cx
+        .failing(arn, format!("{who} made Identity Center user {person}"))
+        .global()
+        .severity(severity)
+        .because(
+            "Groups and permission sets say what a person may do; each of these is told when it happens.",
+        )
+        .detail_if("Name", record.param(&["userName"]).filter(|name| directory::shown(name)))
+        .step("Who is it?", "identitystore describe-user", &directory::user_options(record, person));
+    cx.report(stop_caller(cx.tempered(seen), record));
 }
 
 #[cfg(test)]
@@ -89,6 +120,31 @@ mod tests {
         let gone = observe(&UserCreated, &gone);
         assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
         assert_eq!(gone[0].finding_id(), fired(&UserCreated, &create(json!({}))).finding_id());
+    }
+
+    #[test]
+    fn a_person_of_identity_center_is_a_user() {
+        let id = "544894e8-80c1-707f-60e3-3ba6510dfac1";
+        let hidden = "HIDDEN_DUE_TO_SECURITY_REASONS";
+        let console = json!({"requestParameters": {"identityStoreId": "d-1", "userName": hidden},
+            "responseElements": {"user": {"userId": id}}});
+        let seen = fires_at(&UserCreated, Severity::Low, &call("sso-directory", "CreateUser", console));
+        assert_eq!(seen.title, format!("alice made Identity Center user {id}"));
+        assert_eq!(seen.subject.resource, format!("arn:aws:identitystore:::user/{id}"));
+        assert!(!seen.details.iter().any(|(_, value)| value.contains("HIDDEN")), "{:?}", seen.details);
+        let api = json!({"requestParameters": {"identityStoreId": "d-1", "userName": "dana"},
+            "responseElements": {"identityStoreId": "d-1", "userId": id}});
+        let api = fires_at(&UserCreated, Severity::Low, &call("identitystore", "CreateUser", api));
+        assert_eq!(api.finding_id(), seen.finding_id());
+        let scim = json!({"requestParameters": {"httpBody": {"active": true}, "tenantId": "t-1"},
+            "responseElements": {"httpBody": {"id": id}},
+            "userIdentity": {"type": "WebIdentityUser", "userName": null, "arn": null}});
+        fires_at(&UserCreated, Severity::Informational, &call("identitystore-scim", "CreateUser", scim));
+        let gone = json!({"requestParameters": {"identityStoreId": "d-1", "userId": id}});
+        let gone = observe(&UserCreated, &call("identitystore", "DeleteUser", gone));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), seen.finding_id());
+        quiet(&UserCreated, &[call("sso-directory", "CreateUser", json!({"requestParameters": null}))]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use keepwatch_policy::managed;
 
+use serde_json::Value;
+
 use crate::kit::prelude::*;
 
 /// The finding that all witnesses of an exposed key share.
@@ -113,6 +115,25 @@ pub(super) fn is_access_key(text: &str) -> bool {
 /// Whom a call attaches AWS's quarantine policy to, or detaches it from, and that policy.
 pub(super) fn quarantined<'r>(record: &'r Record<'_>) -> Option<(PrincipalKind, &'r str, &'r str)> {
     let (kind, name) = power::grantee(record)?;
-    let policy = record.param(&["policyArn"]).filter(|policy| managed::is_quarantine(policy))?;
+    let attached = || record.param(&["policyArn"]).filter(|policy| managed::is_quarantine(policy));
+    let inline = || record.param(&["policyName"]).filter(|policy| is_inline_quarantine(record, policy));
+    let policy = attached().or_else(inline)?;
     Some((kind, name, policy))
+}
+
+/// Whether it is the quarantine as AWS put it on users before there were managed policies for it: an inline policy of this
+/// name that denies everything. Anybody can give a policy that name; one that allows something is none.
+fn is_inline_quarantine(record: &Record<'_>, policy: &str) -> bool {
+    let named = policy == "AWSExposedCredentialPolicy_DO_NOT_REMOVE"
+        || policy.starts_with("AWSCompromisedKeyQuarantine");
+    let document = record.request().get("policyDocument").filter(|document| !document.is_null());
+    let effects = document.map(|document| match document {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+        parsed => parsed.clone(),
+    });
+    let denies = |document: &Value| {
+        let statements = items_at(document, &["statement"]);
+        statements.iter().all(|one| text_at(one, &["effect"]) == Some("Deny"))
+    };
+    named && effects.as_ref().is_none_or(denies)
 }

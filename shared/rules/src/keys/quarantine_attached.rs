@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// AWS attached its quarantine policy (AWSCompromisedKeyQuarantine, any version, or its predecessor) to a user, a
-    /// role or a group. AWS does that within minutes after it finds an access key in public, often before Health or
+    /// AWS attached its quarantine policy (AWSCompromisedKeyQuarantine, any version, or its predecessor, which was an
+    /// inline policy that denies everything) to a user, a role or a group. AWS does that within minutes after it finds an access key in public, often before Health or
     /// Trusted Advisor tell of it. Where nobody can say which key it is, the finding is about the user, and deleting the
     /// user resolves it.
     /// ## Why it matters
@@ -24,7 +24,8 @@ declare_rule! {
             doc(&["AWS managed policies AWSCompromisedKeyQuarantine to AWSCompromisedKeyQuarantineV4"]),
         ],
         on: [On::Call("iam.amazonaws.com", &[
-            "AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy", "DeleteUser",
+            "AttachUserPolicy", "AttachRolePolicy", "AttachGroupPolicy", "PutUserPolicy", "PutRolePolicy",
+            "PutGroupPolicy", "DeleteUser",
         ])],
         finding: EXPOSED,
     }
@@ -120,6 +121,24 @@ mod tests {
             let seen = fires_at(&QuarantineAttached, Severity::Critical, &event);
             assert_eq!(seen.subject.resource, "arn:aws:iam::111122223333:user/bob");
         }
+    }
+
+    fn put(name: &str, document: &str) -> String {
+        let request = json!({"userName": "bob", "policyName": name, "policyDocument": document});
+        call("iam", "PutUserPolicy", json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn the_older_form_is_an_inline_policy() {
+        let name = "AWSExposedCredentialPolicy_DO_NOT_REMOVE";
+        let deny = r#"{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        let seen = fires_at(&QuarantineAttached, Severity::Critical, &put(name, deny));
+        assert_eq!(seen.title, "AWS quarantined user bob: one of its access keys is exposed");
+        let attached = attach("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+        assert_eq!(seen.finding_id(), fired(&QuarantineAttached, &attached).finding_id());
+        // The name alone makes no quarantine.
+        let allow = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+        quiet(&QuarantineAttached, &[put(name, allow), put("deny-all", deny)]);
     }
 
     #[test]

@@ -20,7 +20,8 @@ declare_rule! {
         references: [attack(&["T1562"])],
         on: [On::Call("iam.amazonaws.com", &[
             "DetachUserPolicy", "DetachRolePolicy", "DetachGroupPolicy", "AttachUserPolicy", "AttachRolePolicy",
-            "AttachGroupPolicy",
+            "AttachGroupPolicy", "DeleteUserPolicy", "DeleteRolePolicy", "DeleteGroupPolicy", "PutUserPolicy",
+            "PutRolePolicy", "PutGroupPolicy",
         ])],
     }
 }
@@ -29,7 +30,8 @@ impl Rule for QuarantineDetached {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some((kind, name, policy)) = quarantined(record) else { return Ok(()) };
         let short = policy.rsplit('/').next().unwrap_or(policy);
-        if record.event_name.or_empty().starts_with("Attach") {
+        let event = record.event_name.or_empty();
+        if event.starts_with("Attach") || event.starts_with("Put") {
             let title = format!("{} put AWS's quarantine on {} {name}", caller_name(record), kind.as_str());
             cx.report(cx.passing(record.iam_arn(kind.as_str(), name), title));
             return Ok(());
@@ -47,6 +49,9 @@ impl Rule for QuarantineDetached {
             );
         }
         let option = format!("--{}-name", kind.as_str());
+        // The inline form is AWS's own no more; what it denied, this policy of AWS's denies as well.
+        let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+        let policy = if policy.starts_with("arn:") { policy } else { &deny };
         seen = seen.step(
             "Put the quarantine back",
             &format!("iam attach-{}-policy", kind.as_str()),

@@ -41,7 +41,9 @@ pub(crate) fn acting_principal<'r>(record: &'r Record<'_>) -> &'r str {
     let issuer = &who.session_context.session_issuer.arn;
     let arn = || who.arn.get().map(without_session);
     let id = || who.principal_id.get().map(|id| id.split(':').next().unwrap_or(id));
-    issuer.get().or_else(arn).or_else(id).unwrap_or("an unnamed principal")
+    let person = || who.on_behalf_of.user_id.get();
+    let account = || who.account_id.get();
+    issuer.get().or_else(arn).or_else(id).or_else(person).or_else(account).unwrap_or("an unnamed principal")
 }
 
 fn without_session(arn: &str) -> &str {

@@ -4,6 +4,7 @@ pub(crate) mod arns;
 pub(crate) mod caller;
 pub(crate) mod commands;
 pub(crate) mod declare;
+pub(crate) mod directory;
 pub(crate) mod fields;
 pub(crate) mod gain;
 pub(crate) mod given;
@@ -40,6 +41,7 @@ pub(crate) mod prelude {
     };
     pub(crate) use super::commands::{calls_of, deny_user, stop_caller};
     pub(crate) use super::declare::declare_rule;
+    pub(crate) use super::directory;
     pub(crate) use super::fields::{ec2_parameter, ec2_parameters};
     pub(crate) use super::gain::{Addition, Gain};
     pub(crate) use super::given::Given;
@@ -47,6 +49,6 @@ pub(crate) mod prelude {
     pub(crate) use super::power::{self, GrantReport, Power, Readable, Rest};
     pub(crate) use super::references::{attack, cis, doc, security_hub, trusted_advisor, well_architected};
     pub(crate) use super::tempered::tempered_to;
-    pub(crate) use super::words::as_sentence;
+    pub(crate) use super::words::{as_sentence, capitalised};
     pub(crate) use keepwatch_policy::Origin;
 }

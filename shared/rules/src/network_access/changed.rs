@@ -75,6 +75,7 @@ impl Rule for Changed {
         };
         let seen = cx
             .failing(resource, format!("{who} changed {what} ({name})"))
+            .witnessed_by(&Actor::of(record).identity())
             .because("Kept as a record: what a call like this opens has a rule of its own.")
             .step(
                 "What else changed it?",

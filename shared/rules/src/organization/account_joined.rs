@@ -27,7 +27,7 @@ declare_rule! {
         on: [
             On::Call("organizations.amazonaws.com", &[
                 "AcceptHandshake", "CreateAccount", "CreateGovCloudAccount", "InviteAccountToOrganization",
-                "AccountJoinedOrganization",
+                "AccountJoinedOrganization", "CreateAccountResult",
             ]),
             On::Call("controltower.amazonaws.com", &["CreateManagedAccount"]),
         ],
@@ -67,6 +67,18 @@ impl Rule for AccountJoined {
                     .because("The account is part of the organization and of its bill now.")
                     .detail("Account", account)
                     .detail_if("How", told("joinedMethod"))
+                    .step(list.0, list.1, &[])
+            }
+            // The call that asks for an account does not know its id yet.
+            "CreateAccountResult" => {
+                let told =
+                    |name| text_at(record.whole(), &["serviceEventDetails", "createAccountStatus", name]);
+                let (Some("SUCCEEDED"), Some(account)) = (told("state"), told("accountId")) else {
+                    return Ok(());
+                };
+                cx.failing(account, format!("Account {account} was made in the organization"))
+                    .because("A new account has none of the guards that the others were given since they were made.")
+                    .detail("Account", account)
                     .step(list.0, list.1, &[])
             }
             "InviteAccountToOrganization" => {
@@ -120,6 +132,19 @@ mod tests {
         json!({"requestParameters": {"handshakeId": "h-examplehandshakeid111"},
             "responseElements": {"handshake": {"id": "h-examplehandshakeid111", "action": action, "parties": [
                 {"type": "ORGANIZATION", "id": "o-exampleorgid"}, {"type": "ACCOUNT", "id": ACCOUNT}]}}})
+    }
+
+    #[test]
+    fn the_result_names_the_new_account() {
+        let ended = |state: &str, account: Value| {
+            let details =
+                json!({"createAccountStatus": {"state": state, "accountId": account, "id": "car-1"}});
+            let event = json!({"eventType": "AwsServiceEvent", "serviceEventDetails": details});
+            call("organizations", "CreateAccountResult", event)
+        };
+        let seen = fires_at(&AccountJoined, Severity::Low, &ended("SUCCEEDED", json!("444455556666")));
+        assert_eq!(seen.title, "Account 444455556666 was made in the organization");
+        quiet(&AccountJoined, &[ended("FAILED", json!(null)), ended("SUCCEEDED", json!({}))]);
     }
 
     #[test]

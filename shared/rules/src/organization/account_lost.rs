@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An account was closed, was removed from the organization, or left it. Attempts that failed are reported too, one
+    /// An account was closed, was removed from the organization, or left it. How the closing of a member ended, Organizations
+    /// tells itself. Attempts that failed are reported too, one
     /// step lower.
     /// ## Why it matters
     /// Outside the organization no organization policy binds the account any more, its logs no longer reach the
@@ -32,6 +33,7 @@ declare_rule! {
         on: [
             On::Call("organizations.amazonaws.com", &[
                 "CloseAccount", "LeaveOrganization", "RemoveAccountFromOrganization", "AccountDepartedOrganization",
+                "CloseAccountResult",
             ]),
             On::Call("account.amazonaws.com", &["CloseAccount"]),
         ],
@@ -58,6 +60,29 @@ impl Rule for AccountLost {
                     "organizations describe-account",
                     &[("--account-id", account)],
                 );
+            cx.report(seen);
+            return Ok(());
+        }
+        // Closing goes on after the call, and may end otherwise than it began.
+        if call == "CloseAccountResult" {
+            let told = |name| text_at(record.whole(), &["serviceEventDetails", "closeAccountStatus", name]);
+            let account = told("accountId").unwrap_or(account);
+            let seen = match told("state") {
+                Some("SUCCEEDED") => cx
+                    .failing(account, format!("Account {account} is closed"))
+                    .severity(Severity::Critical)
+                    .because("Nothing works in it any more; AWS deletes what it holds after 90 days."),
+                Some("FAILED") => {
+                    cx.report(cx.passing(account, format!("Account {account} could not be closed")).global());
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            let seen = seen.global().detail("Account", account).step(
+                "How does the account stand? (in the management account)",
+                "organizations describe-account",
+                &[("--account-id", account)],
+            );
             cx.report(seen);
             return Ok(());
         }
@@ -133,6 +158,29 @@ mod tests {
         let member = json!({"requestParameters": {"accountId": "444455556666"}});
         let removed = fired(&AccountLost, &call("organizations", "RemoveAccountFromOrganization", member));
         assert_eq!(removed.finding_id(), seen.finding_id());
+    }
+
+    #[test]
+    fn how_a_closing_ended_is_told() {
+        let ended = |state: &str| {
+            let details = json!({"closeAccountStatus": {"accountId": "444455556666", "state": state}});
+            call(
+                "organizations",
+                "CloseAccountResult",
+                json!({"eventType": "AwsServiceEvent", "serviceEventDetails": details,
+                    "userIdentity": {"type": null, "arn": null, "userName": null,
+                        "invokedBy": "organizations.amazonaws.com"}}),
+            )
+        };
+        let closed = fires_at(&AccountLost, Severity::Critical, &ended("SUCCEEDED"));
+        assert_eq!(closed.title, "Account 444455556666 is closed");
+        let member = json!({"requestParameters": {"accountId": "444455556666"}});
+        let call = fired(&AccountLost, &call("organizations", "CloseAccount", member));
+        assert_eq!(call.finding_id(), closed.finding_id());
+        let failed = observe(&AccountLost, &ended("FAILED"));
+        assert_eq!((failed.len(), failed[0].verdict), (1, Verdict::Passing));
+        assert_eq!(failed[0].finding_id(), closed.finding_id());
+        quiet(&AccountLost, &[ended("IN_PROGRESS")]);
     }
 
     #[test]

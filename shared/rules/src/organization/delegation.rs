@@ -1,9 +1,13 @@
+use serde_json::Value;
+
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
     /// A member account was made the organization's delegated administrator for a service, or a service was given
-    /// access to the whole organization. Taking either back closes the finding.
+    /// access to the whole organization. Or the organization's resource policy was written, which lets member accounts
+    /// manage its policies: HIGH where it lets them change some, LOW where they only read, MEDIUM where it cannot be read.
+    /// Taking any of it back closes the finding.
     /// ## Why it matters
     /// A delegated administrator acts on every account: with StackSets it can create roles in all of them, with Identity
     /// Center it decides who signs in, with central root access it can act as root of the members. These three are
@@ -26,7 +30,7 @@ declare_rule! {
         ],
         on: [On::Call("organizations.amazonaws.com", &[
             "RegisterDelegatedAdministrator", "DeregisterDelegatedAdministrator", "EnableAWSServiceAccess",
-            "DisableAWSServiceAccess",
+            "DisableAWSServiceAccess", "PutResourcePolicy", "DeleteResourcePolicy",
         ])],
     }
 }
@@ -37,6 +41,10 @@ const POWERFUL: [&str; 3] =
 
 impl Rule for Delegation {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_name.or_empty().ends_with("ResourcePolicy") {
+            resource_policy(record, cx);
+            return Ok(());
+        }
         let Some(service) = record.param(&["ServicePrincipal"]) else { return Ok(()) };
         let (who, short) = (caller_name(record), service.trim_end_matches(".amazonaws.com"));
         let options = [("--service-principal", service)];
@@ -84,6 +92,74 @@ impl Rule for Delegation {
     }
 }
 
+/// The policy by which the management account delegates the care of its policies (AWS Organizations user guide,
+/// "Delegated administrator for AWS Organizations").
+fn resource_policy(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, resource) = (caller_name(record), record.account());
+    if record.event_name.or_empty().starts_with("Delete") {
+        let title = format!("{who} deleted the organization's resource policy");
+        cx.report(cx.passing(resource, title).global().aspect(POLICY));
+        return;
+    }
+    let content = record.request().get("content").filter(|content| !content.is_null());
+    let document = match content {
+        Some(Value::String(text)) => serde_json::from_str(text).ok(),
+        parsed => parsed.cloned(),
+    };
+    let grants = document.as_ref().map(|document| {
+        let statements = items_at(document, &["statement"]);
+        statements.into_iter().filter(|one| text_at(one, &["effect"]) != Some("Deny")).collect::<Vec<_>>()
+    });
+    let seen = match grants.filter(|grants| !grants.is_empty()) {
+        None => cx
+            .unknown(
+                resource,
+                format!("{who} wrote the organization's resource policy, which cannot be read"),
+            )
+            .severity(Severity::Medium),
+        Some(grants) => {
+            let reads = |action: &str| {
+                let call = action.split_once(':').map_or(action, |(_, call)| call).to_ascii_lowercase();
+                call.starts_with("describe") || call.starts_with("list")
+            };
+            let only_reads = grants.iter().all(|one| {
+                let actions = texts_at(one, &["action"]);
+                !actions.is_empty() && actions.into_iter().all(reads)
+            });
+            let mut accounts: Vec<&str> = Vec::new();
+            for principal in grants.iter().filter_map(|one| value_at(one, &["principal"])) {
+                let named = texts_at(principal, &["aws"]);
+                let named = if named.is_empty() { texts_at(principal, &[]) } else { named };
+                accounts.extend(named.into_iter().map(|one| one.split(':').nth(4).unwrap_or(one)));
+            }
+            accounts.sort_unstable();
+            accounts.dedup();
+            let accounts = match accounts[..] {
+                [] => "somebody not named".to_owned(),
+                _ => format!("account {}", accounts.join(", ")),
+            };
+            let (severity, may) = match only_reads {
+                true => (Severity::Low, "read"),
+                false => (Severity::High, "change"),
+            };
+            let title = format!("{who} let {accounts} {may} the organization's policies");
+            cx.failing(resource, title).severity(severity)
+        }
+    };
+    let seen = seen
+        .global()
+        .aspect(POLICY)
+        .because(
+            "Whoever may change the organization's policies can lift what they forbid, in every account.",
+        )
+        .step("What does it say?", "organizations describe-resource-policy", &[])
+        .step("Take it back", "organizations delete-resource-policy", &[]);
+    cx.report(cx.tempered(stop_caller(seen, record)));
+}
+
+/// What tells the resource policy from the services that have access.
+const POLICY: &str = "resource policy";
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -118,6 +194,34 @@ mod tests {
             assert_eq!(gone.len(), 1);
             assert_eq!((gone[0].verdict, &gone[0].subject), (Verdict::Passing, &made.subject));
         }
+    }
+
+    #[test]
+    fn a_resource_policy_delegates_as_well() {
+        let put = |content: Value| {
+            call("organizations", "PutResourcePolicy", json!({"requestParameters": {"content": content}}))
+        };
+        let statement = |actions: Value| {
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*",
+                "Principal": {"AWS": "arn:aws:iam::444455556666:root"}}]})
+        };
+        let all = put(json!(statement(json!("organizations:*")).to_string()));
+        let seen = fires_at(&Delegation, Severity::High, &all);
+        assert_eq!(seen.title, "alice let account 444455556666 change the organization's policies");
+        fires_at(
+            &Delegation,
+            Severity::High,
+            &put(statement(json!(["organizations:List*", "organizations:AttachPolicy"]))),
+        );
+        let reading = put(statement(json!(["organizations:Describe*", "organizations:ListPolicies"])));
+        fires_at(&Delegation, Severity::Low, &reading);
+        for odd in [json!("not json"), json!(null), json!({"Statement": []})] {
+            assert_eq!(fires_at(&Delegation, Severity::Medium, &put(odd)).verdict, Verdict::Unknown);
+        }
+        let gone = observe(&Delegation, &call("organizations", "DeleteResourcePolicy", json!({})));
+        assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing));
+        assert_eq!(gone[0].finding_id(), seen.finding_id());
+        quiet(&Delegation, &[failed_call("organizations", "PutResourcePolicy", "AccessDenied", json!({}))]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ theme! {
     full_access_attached::FullAccessAttached,
     account_joined::AccountJoined,
     delegation::Delegation,
+    stack_set::StackSetRolledOut,
     region_switched::RegionSwitched,
     unexpected_region::UnexpectedRegion,
     cost_watch_removed::CostWatchRemoved,

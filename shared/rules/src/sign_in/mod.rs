@@ -12,4 +12,5 @@ theme! {
     console_link::ConsoleLink,
     switched_role::SwitchedRole,
     identity_center::IdentityCenter,
+    cli_login::CliLogin,
 }
