@@ -1,0 +1,107 @@
+//! What policies give, as the policy engine says. Every check on policies asks here.
+
+use keepwatch_core::posture::Missing;
+use keepwatch_core::posture::facts::iam::{Authorization, User};
+use keepwatch_core::state::PolicyText;
+use keepwatch_policy::{Document, Grant, Held, Level, PolicyName, analyse, managed};
+
+use super::cx::Stop;
+
+/// What one document gives by itself.
+///
+/// # Errors
+/// A document that cannot be read, which is not harmless.
+pub(crate) fn of_document(name: PolicyName<'_>, text: &str, holder: Option<&str>) -> Result<Grant, Stop> {
+    let document = read(name, text)?;
+    Ok(analyse(&[Held { name, document: &document }], holder))
+}
+
+/// What a managed policy of AWS's gives: known by name.
+pub(crate) fn of_aws_managed(arn: &str) -> Grant {
+    managed::guess(arn).unwrap_or_else(|| analyse(&[], None))
+}
+
+/// What a user can do by its own policies and those of its groups, together.
+///
+/// # Errors
+/// A policy that cannot be read or was not listed, where the others do not make the user an administrator anyhow.
+pub(crate) fn of_user(authorization: &Authorization, user: &User) -> Result<Grant, Stop> {
+    let groups = authorization.groups.iter().filter(|group| user.groups.contains(&group.name));
+    let mut inline: Vec<&PolicyText> = user.inline.iter().collect();
+    let mut attached: Vec<&str> = user.managed.iter().map(String::as_str).collect();
+    for group in groups {
+        inline.extend(&group.inline);
+        attached.extend(group.managed.iter().map(String::as_str));
+    }
+    of_holdings(authorization, &inline, &attached, &user.arn)
+}
+
+/// What these policies give together.
+///
+/// # Errors
+/// As [`of_user`].
+pub(crate) fn of_holdings(
+    authorization: &Authorization,
+    inline: &[&PolicyText],
+    attached: &[&str],
+    holder: &str,
+) -> Result<Grant, Stop> {
+    let mut documents: Vec<(PolicyName<'_>, Document)> = Vec::new();
+    let mut missing: Vec<Missing> = Vec::new();
+    let mut note = |result: Result<Document, Stop>, name| match result {
+        Ok(document) => documents.push((name, document)),
+        Err(Stop::Unknown(more)) => missing.extend(more),
+        Err(Stop::Gone) => {}
+    };
+    for policy in inline {
+        let name = PolicyName::Inline(&policy.name);
+        note(read(name, &policy.text), name);
+    }
+    let mut most: Option<Grant> = None;
+    for arn in attached {
+        if managed::name_of(arn).is_some() {
+            let grant = of_aws_managed(arn);
+            if most.as_ref().is_none_or(|most| grant.level > most.level) {
+                most = Some(grant);
+            }
+            continue;
+        }
+        let unlisted = || {
+            let why = format!("policy {arn} is attached, and was not among the account's policies");
+            Stop::Unknown(vec![Missing { action: None, why }])
+        };
+        match authorization.policies.iter().find(|policy| policy.arn == *arn) {
+            Some(policy) => {
+                let name = PolicyName::Managed(&policy.name);
+                note(read(name, &policy.document), name);
+            }
+            None => note(Err(unlisted()), PolicyName::Managed(arn)),
+        }
+    }
+    let held: Vec<Held<'_>> =
+        documents.iter().map(|(name, document)| Held { name: *name, document }).collect();
+    let together = analyse(&held, Some(holder));
+    let grant = match most {
+        Some(most) if most.level > together.level => most,
+        _ => together,
+    };
+    if !missing.is_empty() && grant.level < Level::PrivilegeEscalation {
+        return Err(Stop::Unknown(missing));
+    }
+    Ok(grant)
+}
+
+/// Whether it makes its holder an administrator, or able to become one.
+pub(crate) fn is_administrator(grant: &Grant) -> bool {
+    grant.level >= Level::PrivilegeEscalation
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// One that cannot be read.
+pub(crate) fn read(name: PolicyName<'_>, text: &str) -> Result<Document, Stop> {
+    Document::parse(text).map_err(|error| {
+        Stop::Unknown(vec![Missing { action: None, why: format!("{name} cannot be read: {error}") }])
+    })
+}
