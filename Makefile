@@ -164,12 +164,16 @@ patterns: cargo ## write the event rules of template.yaml from what the rules li
 	@$(CARGO) xtask patterns
 
 .PHONY: docs
-docs: cargo ## write docs/rules/ from the rules
+docs: cargo ## write docs/rules/ and docs/checks/ from the rules and checks
 	@$(CARGO) xtask docs
 
 .PHONY: operations
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
 	@$(PY) tools/operations.py
+
+.PHONY: posture-operations
+posture-operations: tools ## write what botocore's models say of the calls that a scan makes, for a test to compare
+	@$(PY) tools/posture_operations.py
 
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs

@@ -1,6 +1,7 @@
 //! `keepwatch`: the command line. Its commands run the same rules as the Lambdas, and change the same tables.
 
 mod account;
+mod checks;
 mod failure;
 mod findings;
 mod input;
@@ -8,6 +9,7 @@ mod operator;
 mod progress;
 mod replay;
 mod rules;
+mod scan;
 #[cfg(feature = "sigma")]
 mod sigma;
 mod suppress;
@@ -43,6 +45,12 @@ enum Command {
     /// What the rules are.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// Looks at an account as it is, and judges it by the checks; nothing of Keepwatch need be deployed.
+    #[command(after_help = scan::HELP)]
+    Scan(scan::Scan),
+    /// What the checks are.
+    #[command(subcommand)]
+    Checks(checks::ChecksCommand),
     /// Plays recorded events through the rules, without an account.
     Replay(replay::Replay),
 }
@@ -62,6 +70,8 @@ fn main() -> ExitCode {
         Command::Suppress(command) => wait(suppress::run(&command)),
         Command::Tune(command) => wait(tune::run(&command)),
         Command::Rules(command) => rules::run(&command),
+        Command::Scan(command) => wait(scan::run(&command)),
+        Command::Checks(command) => checks::run(&command),
         Command::Replay(command) => replay::run(&command),
     };
     match outcome {

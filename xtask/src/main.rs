@@ -23,7 +23,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Writes docs/rules: a page for each rule and an index.
+    /// Writes docs/rules and docs/checks: a page for each rule and check, and an index of each.
     Docs,
     /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
     Seeds {
@@ -43,7 +43,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
-        Task::Docs => docs::run(&root().join("docs/rules")),
+        Task::Docs => docs::run(&root().join("docs")),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),
         Task::PureCrates => crates::pure(root()),

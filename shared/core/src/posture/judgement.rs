@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Missing;
 use crate::about::About;
-use crate::observation::{MAX_DETAILS, Step, Subject};
+use crate::observation::{MAX_DETAILS, Observation, Occurrence, Resolution, Step, Subject, Verdict};
 use crate::severity::Severity;
 
 /// The verdict.
@@ -99,5 +99,34 @@ impl Judgement {
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
         self.steps.push(Step::aws(purpose, call, options));
         self
+    }
+
+    /// The same as an observation of this scan, which findings are folded from. What is informational, manual or not
+    /// applicable is no problem that could be there or gone.
+    pub fn observation(&self, scan: &Occurrence) -> Option<Observation> {
+        let (verdict, resolution) = match self.verdict {
+            Judged::Failing => (Verdict::Failing, Resolution::Fixed),
+            Judged::Unknown => (Verdict::Unknown, Resolution::Fixed),
+            Judged::Passing => (Verdict::Passing, Resolution::Fixed),
+            Judged::NotApplicable => (Verdict::Passing, Resolution::NotApplicable),
+            Judged::Informational | Judged::Manual => return None,
+        };
+        Some(Observation {
+            rule: self.check,
+            subject: self.subject.clone(),
+            verdict,
+            resolution,
+            severity: self.severity,
+            event: scan.clone(),
+            title: self.title.clone(),
+            reason: self.reason.clone(),
+            actor: None,
+            details: self.details.clone(),
+            steps: self.steps.clone(),
+            burst: None,
+            witness: self.check.id.to_owned(),
+            covered_by: None,
+            confirm: None,
+        })
     }
 }
