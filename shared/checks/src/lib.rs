@@ -54,6 +54,7 @@
 
 pub mod check;
 pub mod kit;
+pub mod meta;
 pub mod page;
 pub mod parameters;
 pub mod plan;
@@ -65,4 +66,6 @@ mod testing;
 mod tests;
 
 mod iam;
+mod keys;
+mod policies;
 mod root;
