@@ -64,5 +64,17 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+mod backup;
+mod cloudfront;
+mod dms;
+mod ebs;
+mod ec2;
 mod iam;
+mod kms;
+mod lambda;
+mod network;
+mod opensearch;
+mod rds;
 mod root;
+mod s3;
+mod sagemaker;
