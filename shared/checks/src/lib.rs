@@ -54,6 +54,7 @@
 
 pub mod check;
 pub mod kit;
+pub mod meta;
 pub mod page;
 pub mod parameters;
 pub mod plan;
@@ -70,10 +71,12 @@ mod dms;
 mod ebs;
 mod ec2;
 mod iam;
+mod keys;
 mod kms;
 mod lambda;
 mod network;
 mod opensearch;
+mod policies;
 mod rds;
 mod root;
 mod s3;

@@ -5,7 +5,8 @@ use keepwatch_core::catalogue::Catalogue;
 
 use crate::check::Check;
 use crate::{
-    backup, cloudfront, dms, ebs, ec2, iam, kms, lambda, network, opensearch, rds, root, s3, sagemaker,
+    backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, policies, rds, root, s3,
+    sagemaker,
 };
 
 /// A theme's list of one kind, for each theme.
@@ -14,6 +15,8 @@ macro_rules! of_all_themes {
         &[
             root::$list,
             iam::$list,
+            keys::$list,
+            policies::$list,
             s3::$list,
             ebs::$list,
             rds::$list,

@@ -8,7 +8,7 @@ declare_check! {
     /// ## Why it matters
     /// Behind CloudFront the server sees CloudFront's addresses. Who attacked it, and what was fetched, stands in these logs.
     /// ## What to do
-    /// Switch on standard logs into a bucket.
+    /// Switch on standard logs into a bucket, and let a lifecycle rule delete them after some months.
     /// ## What it costs
     /// Standard logs cost their storage. Real-time logs cost 0.01 USD for a million lines and a Kinesis stream.
     /// ## What may break
