@@ -65,7 +65,19 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+mod backup;
+mod cloudfront;
+mod dms;
+mod ebs;
+mod ec2;
 mod iam;
 mod keys;
+mod kms;
+mod lambda;
+mod network;
+mod opensearch;
 mod policies;
+mod rds;
 mod root;
+mod s3;
+mod sagemaker;

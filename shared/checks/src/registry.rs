@@ -4,12 +4,32 @@ use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::Catalogue;
 
 use crate::check::Check;
-use crate::{iam, keys, policies, root};
+use crate::{
+    backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, policies, rds, root, s3,
+    sagemaker,
+};
 
 /// A theme's list of one kind, for each theme.
 macro_rules! of_all_themes {
     ($list:ident) => {
-        &[root::$list, iam::$list, keys::$list, policies::$list]
+        &[
+            root::$list,
+            iam::$list,
+            keys::$list,
+            policies::$list,
+            s3::$list,
+            ebs::$list,
+            rds::$list,
+            backup::$list,
+            opensearch::$list,
+            kms::$list,
+            network::$list,
+            dms::$list,
+            sagemaker::$list,
+            lambda::$list,
+            ec2::$list,
+            cloudfront::$list,
+        ]
     };
 }
 
