@@ -64,5 +64,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+mod audit;
 mod iam;
+mod organization;
 mod root;

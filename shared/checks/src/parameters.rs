@@ -87,6 +87,8 @@ parameters! {
     require_bucket_tls = 0, cis 1;
     /// Whether buckets must write access logs: 1 fails, 0 tells.
     require_bucket_logs = 0, cis 0;
+    /// Whether an analyzer of the organization's, which its members cannot see, covers the account: 1 it does.
+    organization_analyzer = 0, cis 0;
     /// Whether trails must look for insights: 1 fails, 0 tells.
     require_trail_insights = 0, cis 0;
 }
