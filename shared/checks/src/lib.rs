@@ -67,4 +67,5 @@ mod tests;
 mod audit;
 mod iam;
 mod organization;
+mod policies;
 mod root;
