@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use keepwatch_checks::check::{Check, CheckMeta};
+use keepwatch_checks::check::Check;
+use keepwatch_checks::meta::CheckMeta;
 use keepwatch_checks::{page, registry};
 use serde_json::{Value, json};
 

@@ -18,7 +18,6 @@ use keepwatch_checks::{plan, run as runner};
 use keepwatch_collect::{Client, Fault, collect};
 use keepwatch_core::posture::{Judged, Judgement, State};
 use keepwatch_core::severity::Severity;
-use serde_json::json;
 
 use self::output::Output;
 use crate::failure::Failure;
@@ -224,12 +223,4 @@ fn failed(fault: &Fault) -> Failure {
         }
         Fault::Code { why, .. } | Fault::Failed(why) => Failure::aws(why),
     }
-}
-
-/// A policy document that allows these actions.
-fn policy_of(actions: &BTreeSet<&'static str>) -> serde_json::Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{"Sid": "KeepwatchScan", "Effect": "Allow", "Action": actions, "Resource": "*"}],
-    })
 }

@@ -41,8 +41,16 @@ pub(super) enum Output {
 /// Output that cannot be written.
 pub(super) fn policy(actions: &BTreeSet<&'static str>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string_pretty(&super::policy_of(actions))?)?;
+    writeln!(out, "{}", serde_json::to_string_pretty(&policy_of(actions))?)?;
     Ok(())
+}
+
+/// A policy document that allows these actions.
+fn policy_of(actions: &BTreeSet<&'static str>) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "KeepwatchScan", "Effect": "Allow", "Action": actions, "Resource": "*"}],
+    })
 }
 
 /// Prints the judgements, worst first; what is well only with `all`.

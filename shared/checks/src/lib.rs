@@ -54,6 +54,7 @@
 
 pub mod check;
 pub mod kit;
+pub mod meta;
 pub mod page;
 pub mod parameters;
 pub mod plan;
@@ -66,6 +67,7 @@ mod tests;
 
 mod audit;
 mod iam;
+mod keys;
 mod organization;
 mod policies;
 mod root;

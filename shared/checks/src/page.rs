@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use keepwatch_core::about::{About, Docs};
 use keepwatch_core::posture::Question;
 
-use crate::check::CheckMeta;
+use crate::meta::CheckMeta;
 use crate::registry::DOCUMENTED;
 
 /// What a check refers to, one text a standard.

@@ -4,12 +4,19 @@ use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::Catalogue;
 
 use crate::check::Check;
-use crate::{audit, iam, organization, policies, root};
+use crate::{audit, iam, keys, organization, policies, root};
 
 /// A theme's list of one kind, for each theme.
 macro_rules! of_all_themes {
     ($list:ident) => {
-        &[root::$list, iam::$list, audit::$list, organization::$list, policies::$list]
+        &[
+            root::$list,
+            iam::$list,
+            keys::$list,
+            policies::$list,
+            audit::$list,
+            organization::$list,
+        ]
     };
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_core::posture::{Judged, Question};
 
-use crate::check::Check;
 use crate::parameters::{Parameters, Profile};
 use crate::plan;
 use crate::registry::{CHECKS, DOCUMENTED};

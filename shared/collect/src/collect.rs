@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use keepwatch_base::time::Timestamp;
-use keepwatch_core::posture::{Answer, Ask, Place, Question, State};
+use keepwatch_core::posture::{Place, Question, State};
 
 use crate::ask;
 use crate::client::Client;
-use crate::fault::Fault;
 
 /// How far it is, for whoever waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,33 +68,5 @@ pub async fn collect(
             None if waiting.is_empty() || none_of_them => return state,
             None => {}
         }
-    }
-}
-
-/// An answer on its way into the state.
-pub(crate) struct Deposit(Box<dyn FnOnce(&mut State)>);
-
-impl Deposit {
-    /// Of what came of the calls, as of this time.
-    pub(crate) fn of<A: Ask + 'static>(
-        ask: A,
-        place: Place,
-        found: Result<Option<A::Value>, Fault>,
-        as_of: Timestamp,
-    ) -> Deposit
-    where
-        A::Value: 'static,
-    {
-        let answer = match found {
-            Ok(Some(value)) => Answer::Known(value, as_of),
-            Ok(None) => Answer::Absent,
-            Err(Fault::Refused { action, why }) => Answer::Refused { action: action.to_owned(), why },
-            Err(Fault::Code { why, .. } | Fault::Failed(why)) => Answer::Failed(why),
-        };
-        Deposit(Box::new(move |state| state.put(ask, place, answer)))
-    }
-
-    fn into_state(self, state: &mut State) {
-        (self.0)(state);
     }
 }

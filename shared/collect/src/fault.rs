@@ -76,3 +76,12 @@ impl<T> Otherwise<T> for Result<T, Fault> {
         }
     }
 }
+
+/// An answer that is absent where the service says that there is no such thing.
+pub(crate) fn absent_if<T>(found: Result<T, Fault>, codes: &[&str]) -> Result<Option<T>, Fault> {
+    match found {
+        Ok(value) => Ok(Some(value)),
+        Err(fault) if fault.is(codes) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}

@@ -12,6 +12,7 @@
 mod ask;
 mod client;
 mod collect;
+mod deposit;
 mod fault;
 mod node;
 mod operation;

@@ -8,7 +8,7 @@ use keepwatch_core::observation::Subject;
 use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Missing, Place, State, ask};
 use keepwatch_core::severity::Severity;
 
-use crate::check::CheckMeta;
+use crate::meta::CheckMeta;
 use crate::parameters::Parameters;
 
 /// The place of what has no region.

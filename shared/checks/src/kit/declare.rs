@@ -27,7 +27,7 @@ macro_rules! declare_check {
             };
 
             /// What is known of it without running it.
-            pub(crate) const META: &'static $crate::check::CheckMeta = &$crate::check::CheckMeta {
+            pub(crate) const META: &'static $crate::meta::CheckMeta = &$crate::meta::CheckMeta {
                 about: keepwatch_core::about::About {
                     id: $id,
                     title: $title,
@@ -48,7 +48,7 @@ macro_rules! declare_check {
         }
 
         impl $crate::check::Described for $name {
-            fn meta(&self) -> &'static $crate::check::CheckMeta {
+            fn meta(&self) -> &'static $crate::meta::CheckMeta {
                 Self::META
             }
         }

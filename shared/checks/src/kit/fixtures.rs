@@ -1,7 +1,10 @@
 //! Facts for the tests of several themes.
 
-use keepwatch_core::posture::facts::iam::{Credentials, Moment, ReportKey};
+use keepwatch_core::posture::facts::iam::{
+    Authorization, Credentials, ManagedPolicy, Moment, ReportKey, User,
+};
 use keepwatch_core::posture::{State, ask};
+use keepwatch_core::state::PolicyText;
 
 use crate::testing::{account, days_ago, global};
 
@@ -41,4 +44,41 @@ pub(crate) fn key(slot: u8, active: bool, made: u64, used: Option<u64>) -> Repor
 pub(crate) fn report_of(root: Option<Credentials>, users: Vec<Credentials>) -> State {
     let report = keepwatch_core::posture::facts::iam::CredentialReport { root, users };
     account().with(ask::CredentialReport, global(), report)
+}
+
+/// A user with AWS's policy for administrators.
+pub(crate) fn admin(name: &str) -> User {
+    User {
+        arn: format!("arn:aws:iam::111122223333:user/{name}"),
+        name: name.to_owned(),
+        managed: vec!["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()],
+        ..User::default()
+    }
+}
+
+/// These users and nothing else.
+pub(crate) fn authorization_of(users: Vec<User>) -> Authorization {
+    Authorization { users, ..Authorization::default() }
+}
+
+/// A policy.
+pub(crate) fn policy(name: &str, text: &str) -> PolicyText {
+    PolicyText { name: name.to_owned(), text: text.to_owned() }
+}
+
+/// A document that allows these actions on these resources.
+pub(crate) fn allow(actions: &str, resources: &str) -> String {
+    format!(
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": {actions}, "Resource": {resources}}}]}}"#
+    )
+}
+
+/// A customer managed policy with so many attachments.
+pub(crate) fn managed(name: &str, document: &str, attachments: u32) -> ManagedPolicy {
+    ManagedPolicy {
+        arn: format!("arn:aws:iam::111122223333:policy/{name}"),
+        name: name.to_owned(),
+        attachments,
+        document: document.to_owned(),
+    }
 }

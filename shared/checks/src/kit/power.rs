@@ -1,24 +1,26 @@
 //! What policies give, as the policy engine says. Every check on policies asks here.
 
 use keepwatch_core::posture::Missing;
-use keepwatch_core::posture::facts::iam::{Authorization, User};
+use keepwatch_core::posture::facts::iam::{Authorization, Role, User};
 use keepwatch_core::state::PolicyText;
 use keepwatch_policy::{Document, Grant, Held, Level, PolicyName, analyse, managed};
 
 use super::cx::Stop;
 
-/// What one document gives by itself.
-///
-/// # Errors
-/// A document that cannot be read, which is not harmless.
-pub(crate) fn of_document(name: PolicyName<'_>, text: &str, holder: Option<&str>) -> Result<Grant, Stop> {
-    let document = read(name, text)?;
-    Ok(analyse(&[Held { name, document: &document }], holder))
-}
-
 /// What a managed policy of AWS's gives: known by name.
 pub(crate) fn of_aws_managed(arn: &str) -> Grant {
     managed::guess(arn).unwrap_or_else(|| analyse(&[], None))
+}
+
+/// What a user holds by itself and by its groups.
+fn held_by<'a>(authorization: &'a Authorization, user: &'a User) -> (Vec<&'a PolicyText>, Vec<&'a str>) {
+    let mut inline: Vec<&PolicyText> = user.inline.iter().collect();
+    let mut attached: Vec<&str> = user.managed.iter().map(String::as_str).collect();
+    for group in authorization.groups.iter().filter(|group| user.groups.contains(&group.name)) {
+        inline.extend(&group.inline);
+        attached.extend(group.managed.iter().map(String::as_str));
+    }
+    (inline, attached)
 }
 
 /// What a user can do by its own policies and those of its groups, together.
@@ -26,14 +28,34 @@ pub(crate) fn of_aws_managed(arn: &str) -> Grant {
 /// # Errors
 /// A policy that cannot be read or was not listed, where the others do not make the user an administrator anyhow.
 pub(crate) fn of_user(authorization: &Authorization, user: &User) -> Result<Grant, Stop> {
-    let groups = authorization.groups.iter().filter(|group| user.groups.contains(&group.name));
-    let mut inline: Vec<&PolicyText> = user.inline.iter().collect();
-    let mut attached: Vec<&str> = user.managed.iter().map(String::as_str).collect();
-    for group in groups {
-        inline.extend(&group.inline);
-        attached.extend(group.managed.iter().map(String::as_str));
-    }
+    let (inline, attached) = held_by(authorization, user);
     of_holdings(authorization, &inline, &attached, &user.arn)
+}
+
+/// What a role can do.
+///
+/// # Errors
+/// As [`of_user`].
+pub(crate) fn of_role(authorization: &Authorization, role: &Role) -> Result<Grant, Stop> {
+    let inline: Vec<&PolicyText> = role.inline.iter().collect();
+    let attached: Vec<&str> = role.managed.iter().map(String::as_str).collect();
+    of_holdings(authorization, &inline, &attached, &role.arn)
+}
+
+/// The documents of a user and its groups that are the customer's own.
+///
+/// # Errors
+/// One that cannot be read.
+pub(crate) fn documents_of_user(authorization: &Authorization, user: &User) -> Result<Vec<Document>, Stop> {
+    let (inline, attached) = held_by(authorization, user);
+    let mut documents = Vec::new();
+    for policy in inline {
+        documents.push(read(PolicyName::Inline(&policy.name), &policy.text)?);
+    }
+    for policy in authorization.policies.iter().filter(|policy| attached.contains(&policy.arn.as_str())) {
+        documents.push(read(PolicyName::Managed(&policy.name), &policy.document)?);
+    }
+    Ok(documents)
 }
 
 /// What these policies give together.

@@ -4,9 +4,8 @@ use keepwatch_core::posture::facts::billing::{BillingAlarm, Budget};
 use keepwatch_core::posture::facts::organization::{Member, Organization, SecurityContact};
 use serde_json::json;
 
-use super::absent_if;
 use crate::client::{Client, Input};
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{
     DESCRIBE_ALARMS_FOR_METRIC, DESCRIBE_BUDGETS, DESCRIBE_NOTIFICATIONS, DESCRIBE_ORGANIZATION,

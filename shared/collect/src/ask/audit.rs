@@ -6,9 +6,8 @@ use keepwatch_core::posture::facts::audit::{
     TrailSelectors, TrailStatus,
 };
 
-use super::absent_if;
 use crate::client::{Client, Input};
-use crate::fault::{Fault, Otherwise as _};
+use crate::fault::{Fault, Otherwise as _, absent_if};
 use crate::node::Node;
 use crate::operation::{
     DESCRIBE_DELIVERY_CHANNELS, DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS, GET_DETECTOR,

@@ -2,9 +2,8 @@
 
 use keepwatch_core::posture::facts::cloudfront::{Distribution, Logging};
 
-use super::absent_if;
 use crate::client::{Client, Input};
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{DESCRIBE_DELIVERY_SOURCES, GET_DISTRIBUTION_CONFIG, LIST_DISTRIBUTIONS};
 

@@ -2,9 +2,8 @@
 
 use keepwatch_core::posture::facts::compute::{Function, KeyInEnvironment, Notebook, NotebookName};
 
-use super::absent_if;
 use crate::client::{Client, Input};
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{DESCRIBE_INSTANCE_INFORMATION, DESCRIBE_NOTEBOOK, LIST_FUNCTIONS, LIST_NOTEBOOKS};
 

@@ -4,9 +4,8 @@ use keepwatch_core::posture::facts::data::{
     BackupPlan, DbCluster, DbInstance, DbSnapshot, Domain, ReplicationInstance,
 };
 
-use super::absent_if;
 use crate::client::{Client, Input, list};
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{
     DESCRIBE_DB_CLUSTER_SNAPSHOT_ATTRIBUTES, DESCRIBE_DB_CLUSTER_SNAPSHOTS, DESCRIBE_DB_CLUSTERS,

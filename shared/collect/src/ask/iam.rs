@@ -13,9 +13,8 @@ use keepwatch_core::posture::facts::iam::{
 };
 use keepwatch_core::state::PolicyText;
 
-use super::absent_if;
 use crate::client::Client;
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 
 /// How many IAM calls may be under way at once; IAM has one quota for the whole account.
 const CEILING: usize = 5;

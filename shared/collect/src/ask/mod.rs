@@ -15,7 +15,7 @@ mod s3;
 use keepwatch_core::posture::{Place, Question, ask};
 
 use crate::client::Client;
-use crate::collect::Deposit;
+use crate::deposit::Deposit;
 use crate::fault::Fault;
 
 /// Asks one question of one place.
@@ -119,13 +119,4 @@ pub(crate) async fn answer(client: &Client, question: Question, place: Place) ->
 /// An answer that cannot be absent.
 async fn some<T>(found: impl Future<Output = Result<T, Fault>>) -> Result<Option<T>, Fault> {
     found.await.map(Some)
-}
-
-/// An answer that is absent where the service says that there is no such thing.
-fn absent_if<T>(found: Result<T, Fault>, codes: &[&str]) -> Result<Option<T>, Fault> {
-    match found {
-        Ok(value) => Ok(Some(value)),
-        Err(fault) if fault.is(codes) => Ok(None),
-        Err(fault) => Err(fault),
-    }
 }

@@ -5,9 +5,8 @@ use keepwatch_core::posture::facts::s3::{
     BucketVersioning, PublicAccessBlock,
 };
 
-use super::absent_if;
 use crate::client::{Client, Input};
-use crate::fault::{Fault, Otherwise as _};
+use crate::fault::{Fault, Otherwise as _, absent_if};
 use crate::node::Node;
 use crate::operation::{
     GET_ACCOUNT_PUBLIC_ACCESS, GET_BUCKET_ACL, GET_BUCKET_ENCRYPTION, GET_BUCKET_LOCATION,
