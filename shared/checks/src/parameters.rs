@@ -16,14 +16,16 @@ macro_rules! parameters {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Parameters {
             $( $(#[doc = $doc])+ pub $name: u64, )+
+            /// Ids of accounts that are trusted like the account itself. No profile names any.
+            pub trusted_accounts: Vec<String>,
         }
 
         impl Parameters {
             /// Those of a profile.
             pub fn of(profile: Profile) -> Parameters {
                 match profile {
-                    Profile::Default => Parameters { $($name: $default,)+ },
-                    Profile::Cis => Parameters { $($name: $cis,)+ },
+                    Profile::Default => Parameters { $($name: $default,)+ trusted_accounts: Vec::new() },
+                    Profile::Cis => Parameters { $($name: $cis,)+ trusted_accounts: Vec::new() },
                 }
             }
 

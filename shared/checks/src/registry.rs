@@ -9,14 +9,7 @@ use crate::{audit, iam, keys, organization, policies, root};
 /// A theme's list of one kind, for each theme.
 macro_rules! of_all_themes {
     ($list:ident) => {
-        &[
-            root::$list,
-            iam::$list,
-            keys::$list,
-            policies::$list,
-            audit::$list,
-            organization::$list,
-        ]
+        &[root::$list, iam::$list, keys::$list, policies::$list, audit::$list, organization::$list]
     };
 }
 
