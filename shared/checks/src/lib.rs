@@ -65,6 +65,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+mod audit;
 mod backup;
 mod cloudfront;
 mod dms;
@@ -76,6 +77,7 @@ mod kms;
 mod lambda;
 mod network;
 mod opensearch;
+mod organization;
 mod policies;
 mod rds;
 mod root;
