@@ -171,7 +171,7 @@ patterns: cargo ## write the event rules of template.yaml from what the rules li
 	@$(CARGO) xtask patterns
 
 .PHONY: docs
-docs: cargo ## write docs/rules/ from the rules
+docs: cargo ## write docs/rules/ and docs/checks/ from the rules and checks
 	@$(CARGO) xtask docs
 
 # Needs npm, and so is no part of `make lint`: with CHECK=--check it compares and changes nothing.
@@ -190,6 +190,10 @@ managed: cargo ## write the table of AWS's managed policies from their documents
 .PHONY: paths
 paths: cargo ## list the escalation paths that others publish and the catalogue has not, for a person to decide
 	@PYTHON=$(PYTHON) $(CARGO) xtask paths
+
+.PHONY: posture-operations
+posture-operations: tools ## write what botocore's models say of the calls that a scan makes, for a test to compare
+	@$(PY) tools/posture_operations.py
 
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs

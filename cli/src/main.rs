@@ -1,6 +1,7 @@
 //! `keepwatch`: the command line. Its commands run the same rules as the Lambdas, and change the same tables.
 
 mod account;
+mod checks;
 mod failure;
 mod findings;
 mod input;
@@ -9,6 +10,7 @@ mod policy;
 mod progress;
 mod replay;
 mod rules;
+mod scan;
 #[cfg(feature = "sigma")]
 mod sigma;
 mod suppress;
@@ -47,6 +49,12 @@ enum Command {
     /// What policy documents say, without an account.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Looks at an account as it is, and judges it by the checks; nothing of Keepwatch need be deployed.
+    #[command(after_help = scan::HELP)]
+    Scan(scan::Scan),
+    /// What the checks are.
+    #[command(subcommand)]
+    Checks(checks::ChecksCommand),
     /// Plays recorded events through the rules, without an account.
     Replay(replay::Replay),
 }
@@ -67,6 +75,8 @@ fn main() -> ExitCode {
         Command::Tune(command) => wait(tune::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Scan(command) => wait(scan::run(&command)),
+        Command::Checks(command) => checks::run(&command),
         Command::Replay(command) => replay::run(&command),
     };
     match outcome {

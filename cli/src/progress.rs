@@ -20,6 +20,11 @@ pub(crate) fn counter(doing: &'static str) -> ProgressBar {
     hidden("{spinner} {msg} {human_pos}", doing)
 }
 
+/// What is being done, and how many of how many are done.
+pub(crate) fn share(doing: &'static str) -> ProgressBar {
+    hidden("{spinner} {msg} {human_pos}/{human_len}", doing)
+}
+
 fn hidden(template: &str, doing: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     let style = ProgressStyle::with_template(template);

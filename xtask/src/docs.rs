@@ -1,4 +1,4 @@
-//! Writes docs/rules.
+//! Writes docs/rules and docs/checks.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,28 +7,54 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use keepwatch_checks::check::Check;
+use keepwatch_checks::{page as check_page, registry as check_registry};
 use keepwatch_rules::{page, registry};
 
 /// # Errors
 /// A page that cannot be written.
-pub(crate) fn run(folder: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(docs: &Path) -> anyhow::Result<ExitCode> {
+    write(&docs.join("rules"), &rules())?;
+    write(&docs.join("checks"), &checks())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(folder: &Path, pages: &BTreeMap<String, String>) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let pages = pages();
-    for (name, text) in &pages {
+    for (name, text) in pages {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    // The page of a rule that is no more would go on documenting it.
+    // The page of what is no more would go on documenting it.
     for name in written(folder)? {
         if !pages.contains_key(&name) {
             fs::remove_file(folder.join(&name)).with_context(|| format!("cannot remove {name}"))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-/// The pages by file name: one for each rule, and the index.
-fn pages() -> BTreeMap<String, String> {
+/// The pages of the checks by file name: one for each check, and the index, in the order of the practices.
+fn checks() -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::new();
+    let mut index = String::from(
+        "# Checks\n\nGenerated from the check files by `make docs`; edit those.\n\n| practice | check | severity | what |\n|---|---|---|---|\n",
+    );
+    let mut sorted: Vec<&dyn Check> = check_registry::CHECKS.to_vec();
+    sorted.sort_by_key(|check| check.meta().practices);
+    for check in sorted {
+        let meta = check.meta();
+        let (about, practices) = (&meta.about, meta.practices.join(", "));
+        let severity = about.severity.as_str();
+        let _ = writeln!(index, "| {practices} | [{0}]({0}.md) | {severity} | {1} |", about.id, about.title);
+        pages.insert(format!("{}.md", about.id), check_page::markdown(meta));
+    }
+    pages.insert("README.md".to_owned(), index);
+    pages
+}
+
+/// The pages of the rules by file name: one for each rule, and the index.
+fn rules() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     let mut index = String::from(
         "# Rules\n\nGenerated from the rule files by `make docs`; edit those.\n\n| rule | severity | what | catalogue |\n|---|---|---|---|\n",
@@ -58,13 +84,14 @@ mod tests {
 
     #[test]
     fn the_pages_of_the_repository_are_up_to_date() {
-        let folder = crate::root().join("docs/rules");
-        let pages = pages();
-        let mut names = written(&folder).unwrap();
-        names.sort();
-        assert!(names.iter().eq(pages.keys()), "run: make docs");
-        for (name, text) in &pages {
-            assert_eq!(&fs::read_to_string(folder.join(name)).unwrap(), text, "{name}: run make docs");
+        for (folder, pages) in [("docs/rules", rules()), ("docs/checks", checks())] {
+            let folder = crate::root().join(folder);
+            let mut names = written(&folder).unwrap();
+            names.sort();
+            assert!(names.iter().eq(pages.keys()), "run: make docs");
+            for (name, text) in &pages {
+                assert_eq!(&fs::read_to_string(folder.join(name)).unwrap(), text, "{name}: run make docs");
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Writes docs/rules: a page for each rule and an index.
+    /// Writes docs/rules and docs/checks: a page for each rule and check, and an index of each.
     Docs,
     /// Writes the table of the resources that deciding actions work on. Needs npm.
     ResourceTypes {
@@ -61,8 +61,8 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
-        Task::Docs => docs::run(&root().join("docs/rules")),
         Task::ResourceTypes { check } => resource_types::run(root(), check),
+        Task::Docs => docs::run(&root().join("docs")),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),
         Task::Managed { check } => managed::run(root(), check),

@@ -5,6 +5,10 @@
 pub struct Partition {
     /// As ARNs name it, such as `aws-us-gov`.
     pub name: &'static str,
+    /// What the hosts of its services end with.
+    pub dns_suffix: &'static str,
+    /// The region in which it keeps what is global, such as IAM's events.
+    pub home_region: &'static str,
     /// What the names of its regions begin with.
     regions: &'static str,
     /// The host of its console, where it is public knowledge.
@@ -13,14 +17,62 @@ pub struct Partition {
 
 /// All that AWS's SDKs knew in November 2026 (botocore 1.43, `partitions.json`). The last one has all other regions.
 pub const PARTITIONS: [Partition; 8] = [
-    Partition { name: "aws-cn", regions: "cn-", console: Some("console.amazonaws.cn") },
-    Partition { name: "aws-us-gov", regions: "us-gov-", console: Some("console.amazonaws-us-gov.com") },
-    Partition { name: "aws-eusc", regions: "eusc-", console: Some("console.amazonaws-eusc.eu") },
-    Partition { name: "aws-iso", regions: "us-iso-", console: None },
-    Partition { name: "aws-iso-b", regions: "us-isob-", console: None },
-    Partition { name: "aws-iso-e", regions: "eu-isoe-", console: None },
-    Partition { name: "aws-iso-f", regions: "us-isof-", console: None },
-    Partition { name: "aws", regions: "", console: Some("console.aws.amazon.com") },
+    Partition {
+        name: "aws-cn",
+        dns_suffix: "amazonaws.com.cn",
+        home_region: "cn-northwest-1",
+        regions: "cn-",
+        console: Some("console.amazonaws.cn"),
+    },
+    Partition {
+        name: "aws-us-gov",
+        dns_suffix: "amazonaws.com",
+        home_region: "us-gov-west-1",
+        regions: "us-gov-",
+        console: Some("console.amazonaws-us-gov.com"),
+    },
+    Partition {
+        name: "aws-eusc",
+        dns_suffix: "amazonaws.eu",
+        home_region: "eusc-de-east-1",
+        regions: "eusc-",
+        console: Some("console.amazonaws-eusc.eu"),
+    },
+    Partition {
+        name: "aws-iso",
+        dns_suffix: "c2s.ic.gov",
+        home_region: "us-iso-east-1",
+        regions: "us-iso-",
+        console: None,
+    },
+    Partition {
+        name: "aws-iso-b",
+        dns_suffix: "sc2s.sgov.gov",
+        home_region: "us-isob-east-1",
+        regions: "us-isob-",
+        console: None,
+    },
+    Partition {
+        name: "aws-iso-e",
+        dns_suffix: "cloud.adc-e.uk",
+        home_region: "eu-isoe-west-1",
+        regions: "eu-isoe-",
+        console: None,
+    },
+    Partition {
+        name: "aws-iso-f",
+        dns_suffix: "csp.hci.ic.gov",
+        home_region: "us-isof-south-1",
+        regions: "us-isof-",
+        console: None,
+    },
+    Partition {
+        name: "aws",
+        dns_suffix: "amazonaws.com",
+        home_region: "us-east-1",
+        regions: "",
+        console: Some("console.aws.amazon.com"),
+    },
 ];
 
 impl Partition {

@@ -86,6 +86,8 @@ pub enum Standard {
     SecurityHub,
     /// Techniques of MITRE ATT&CK.
     Attack,
+    /// Managed rules of AWS Config.
+    Config,
     /// Checks of AWS Trusted Advisor, by id.
     TrustedAdvisor,
     /// Best practices of the AWS Well-Architected Framework.
@@ -111,6 +113,7 @@ impl Reference {
             Standard::Cis => format!("CIS AWS v{}", self.version),
             Standard::SecurityHub => "Security Hub".to_owned(),
             Standard::Attack => "ATT&CK".to_owned(),
+            Standard::Config => "AWS Config".to_owned(),
             Standard::TrustedAdvisor => "Trusted Advisor".to_owned(),
             Standard::WellArchitected => "AWS Well-Architected".to_owned(),
             Standard::Documentation => String::new(),

@@ -17,6 +17,7 @@ pub mod finding;
 pub mod history;
 pub mod memory;
 pub mod observation;
+pub mod posture;
 pub mod settings;
 pub mod severity;
 pub mod state;

@@ -7,6 +7,7 @@
 use std::future::Future;
 
 use keepwatch_base::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::memory::first_sight::FirstSeen;
 use crate::memory::window::WindowCount;
@@ -206,7 +207,7 @@ impl PrincipalKind {
 }
 
 /// A policy document as AWS holds it, unparsed, and the name it goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyText {
     /// Name of the policy.
     pub name: String,

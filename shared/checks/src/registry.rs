@@ -1,0 +1,82 @@
+//! All checks, theme by theme. A check is registered in its theme's `mod.rs`; this file names the themes.
+
+use keepwatch_core::about::{About, Docs};
+use keepwatch_core::catalogue::Catalogue;
+
+use crate::check::Check;
+use crate::{
+    audit, backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, organization,
+    policies, rds, root, s3, sagemaker,
+};
+
+/// A theme's list of one kind, for each theme.
+macro_rules! of_all_themes {
+    ($list:ident) => {
+        &[
+            root::$list,
+            iam::$list,
+            keys::$list,
+            policies::$list,
+            s3::$list,
+            ebs::$list,
+            rds::$list,
+            backup::$list,
+            opensearch::$list,
+            kms::$list,
+            network::$list,
+            dms::$list,
+            sagemaker::$list,
+            lambda::$list,
+            ec2::$list,
+            cloudfront::$list,
+            audit::$list,
+            organization::$list,
+        ]
+    };
+}
+
+/// How many checks there are.
+const COUNT: usize = {
+    let (themes, mut count): (&[&[&About]], usize) = (of_all_themes!(ABOUT), 0);
+    let mut theme = 0;
+    while theme < themes.len() {
+        count += themes[theme].len();
+        theme += 1;
+    }
+    count
+};
+
+/// The checks.
+pub static CHECKS: &[&dyn Check] = &{
+    const ALL: [&dyn Check; COUNT] = joined(of_all_themes!(CHECKS));
+    ALL
+};
+
+/// What describes them.
+static ABOUT: [&About; COUNT] = joined(of_all_themes!(ABOUT));
+
+/// The checks with their documentation.
+pub const DOCUMENTED: Catalogue = Catalogue::documented(&ABOUT, docs);
+
+/// What explains a check, by its id.
+fn docs(id: &str) -> Option<&'static Docs> {
+    static DOCS: [&Docs; COUNT] = joined(of_all_themes!(DOCS));
+    let place = ABOUT.iter().position(|about| about.id == id)?;
+    DOCS.get(place).copied()
+}
+
+/// The lists in a row.
+const fn joined<T: Copy>(lists: &[&[T]]) -> [T; COUNT] {
+    let mut all = [lists[0][0]; COUNT];
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut item = 0;
+        while item < lists[list].len() {
+            all[count] = lists[list][item];
+            item += 1;
+            count += 1;
+        }
+        list += 1;
+    }
+    all
+}

@@ -1,0 +1,18 @@
+//! EventBridge.
+
+use serde::{Deserialize, Serialize};
+
+/// A rule on the default bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRule {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// It is switched on.
+    pub enabled: bool,
+    /// What it listens to; a schedule has none.
+    pub pattern: Option<String>,
+    /// How many targets it has; nothing where nobody counted, as for rules that are no check's business.
+    pub targets: Option<u32>,
+}
