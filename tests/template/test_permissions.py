@@ -131,6 +131,7 @@ TABLE = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/$
 # Where a statement must name every resource, and why.
 EVERY_RESOURCE = {
     ("DetectRole", "ReadWhoHoldsAPolicy"): "iam:GetAccountAuthorizationDetails knows no resource",
+    ("DetectRole", "FindIdentityCenter"): "sso:ListInstances knows no resource",
     ("ScanRole", "EventHistory"): "cloudtrail:LookupEvents knows no resource",
 }
 

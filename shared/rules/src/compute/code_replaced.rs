@@ -7,7 +7,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Code that runs with a role was replaced: a function's code or layers, what a build does (in its project or for one
-    /// build), a job's script, the definition of a state machine, the script that a notebook starts with, a launch template.
+    /// build), what a task runs in place of its own command, a job's script, the definition of a state machine, the script that a notebook starts with, a launch template.
     /// Where the role is administrator or can become one it is medium, else low. The event or the call's answer names
     /// the role, and what it holds is read from the account. Deleting the function settles its finding.
     /// ## Why it matters
@@ -36,6 +36,7 @@ declare_rule! {
                 "UpdateFunctionConfiguration20150331", "DeleteFunction20150331",
             ]),
             On::Call("codebuild.amazonaws.com", &["StartBuild", "StartBuildBatch", "UpdateProject"]),
+            On::Call("ecs.amazonaws.com", &["RunTask", "StartTask"]),
             On::Call("glue.amazonaws.com", &["UpdateJob"]),
             On::Call("states.amazonaws.com", &["UpdateStateMachine"]),
             On::Call("sagemaker.amazonaws.com", &[
@@ -155,6 +156,18 @@ fn replaced(record: &Record<'_>) -> Option<Replaced> {
             let role = text_at(request, &["serviceRoleOverride"]).or(build).map(str::to_owned);
             let arn = record.arn("codebuild", &format!("project/{name}"));
             made(arn, format!("build project {name}"), "for one build what runs in", role)
+        }
+        ("ecs.amazonaws.com", _) => {
+            let containers = items_at(request, &["overrides", "containerOverrides"]);
+            if !containers.iter().any(|one| !items_at(one, &["command"]).is_empty()) {
+                return None;
+            }
+            let name =
+                text_at(request, &["taskDefinition"]).map(|name| name.rsplit('/').next().unwrap_or(name))?;
+            let family = name.split(':').next().unwrap_or(name);
+            let role = text_at(request, &["overrides", "taskRoleArn"]).map(str::to_owned);
+            let arn = record.arn("ecs", &format!("task-definition/{family}"));
+            made(arn, format!("task definition {family}"), "for one run the command of", role)
         }
         ("glue.amazonaws.com", _) => {
             let name = text_at(request, &["jobName"]).filter(|_| has(&["jobUpdate", "command"]))?;
@@ -294,6 +307,13 @@ mod tests {
                 json!({"notebookInstanceName": "n", "lifecycleConfigName": "c"}),
                 json!(null),
             ),
+            event(
+                "ecs",
+                "RunTask",
+                json!({"taskDefinition": "etl:7", "overrides": {"containerOverrides": [
+                    {"name": "c", "environment": []}, {"name": "d", "command": ["sh", "-c", "x"]}]}}),
+                json!(null),
+            ),
             event("ec2", "CreateLaunchTemplateVersion", version, json!(null)),
             event("ec2", "ModifyLaunchTemplate", default, json!(null)),
         ]
@@ -380,6 +400,12 @@ mod tests {
                     "glue",
                     "UpdateJob",
                     json!({"jobName": "etl", "jobUpdate": {"role": "ops"}}),
+                    none.clone(),
+                ),
+                event(
+                    "ecs",
+                    "RunTask",
+                    json!({"taskDefinition": "etl", "overrides": {"containerOverrides": []}}),
                     none.clone(),
                 ),
                 event("ec2", "CreateLaunchTemplateVersion", profile, none.clone()),

@@ -5,7 +5,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// One caller reached ten or more different instances within ten minutes: with scripts through Systems Manager Run
-    /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords. Or it
+    /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords; commands in
+    /// ECS tasks count as well. Or it
     /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number. A single script, session,
     /// key or password is low, one finding for each caller. Passwords count even where they were refused.
     /// ## Why it matters
@@ -32,6 +33,7 @@ declare_rule! {
         on: [
             On::Call("ssm.amazonaws.com", &["SendCommand", "StartSession"]),
             On::Call("ec2-instance-connect.amazonaws.com", &["SendSSHPublicKey"]),
+            On::Call("ecs.amazonaws.com", &["ExecuteCommand"]),
             On::Read("ec2.amazonaws.com", &["GetPasswordData"]),
         ],
         failed_calls: true,
@@ -128,12 +130,13 @@ fn by_a_person(record: &Record<'_>, cx: &Cx<'_>) -> bool {
 /// One instance that somebody reached.
 fn one(record: &Record<'_>, cx: &Cx<'_>, by: &str, host: &str) -> Observation {
     let did = match record.event_name.or_empty() {
-        "SendCommand" => "ran a script on",
-        "StartSession" => "opened a session on",
-        "SendSSHPublicKey" => "pushed a key to",
-        _ => "read the Windows password of",
+        "SendCommand" => "ran a script on instance",
+        "StartSession" => "opened a session on instance",
+        "SendSSHPublicKey" => "pushed a key to instance",
+        "ExecuteCommand" => "ran a command in ECS task",
+        _ => "read the Windows password of instance",
     };
-    cx.failing(by, format!("{} {did} instance {host}", caller_name(record)))
+    cx.failing(by, format!("{} {did} {host}", caller_name(record)))
         .aspect("one by one")
         .severity(Severity::Low)
         .because("Kept for whoever asks later who was on which machine.")
@@ -148,7 +151,8 @@ fn one(record: &Record<'_>, cx: &Cx<'_>, by: &str, host: &str) -> Observation {
 
 /// The instances that the call names.
 fn hosts<'r>(record: &'r Record<'_>) -> Vec<&'r str> {
-    let one = record.param(&["instanceId"]).or_else(|| record.param(&["target"]));
+    let keys = ["instanceId", "target", "task"];
+    let one = keys.iter().find_map(|key| record.param(&[key])).map(last_part);
     let many = items_at(record.request(), &["instanceIds"]).into_iter().filter_map(Value::as_str);
     let named =
         targeted(record).into_iter().filter(|(key, _)| *key == "InstanceIds").flat_map(|(_, values)| values);
@@ -226,6 +230,11 @@ mod tests {
             ("ssm", "StartSession", json!({"target": "i-1"})),
             ("ec2-instance-connect", "SendSSHPublicKey", json!({"instanceId": "i-1", "osUser": "ec2-user"})),
             ("ec2", "GetPasswordData", json!({"instanceId": "i-1"})),
+            (
+                "ecs",
+                "ExecuteCommand",
+                json!({"task": "arn:aws:ecs:us-east-1:111122223333:task/c/i-1", "command": "sh"}),
+            ),
         ] {
             let event = call(source, name, json!({"requestParameters": request}));
             let window = |count| [among(&HostsReached, ALICE, "i-1", TEN_MINUTES, count)];

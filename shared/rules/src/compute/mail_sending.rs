@@ -5,7 +5,8 @@ declare_rule! {
     /// ## What it detects
     /// Amazon SES was asked for sending without limits (medium); sending was switched on for the account (medium); an
     /// address or domain to send from was added (low); one caller asked in five regions within ten minutes how much mail
-    /// may be sent (medium). Deleting the address, or switching sending off, resolves it. `threshold` changes the number.
+    /// may be sent (medium), or asked outside the console for the quota, the identities and the state of sending within ten
+    /// minutes (low). Deleting the address, or switching sending off, resolves it. `threshold` changes the number.
     /// ## Why it matters
     /// Stolen keys are used to send spam and phishing in the owner's name. It begins with these calls, and ends with a
     /// blocked account and a domain that nobody accepts mail from.
@@ -27,10 +28,17 @@ declare_rule! {
                 "VerifyEmailIdentity", "VerifyDomainIdentity", "CreateEmailIdentity", "DeleteIdentity",
                 "DeleteEmailIdentity",
             ]),
-            On::Read("ses.amazonaws.com", &["GetSendQuota"]),
+            On::Read("ses.amazonaws.com", &SURVEY),
         ],
     }
 }
+
+/// The calls by which somebody learns what can be sent, and from whom.
+const SURVEY: [&str; 5] =
+    ["GetSendQuota", "GetAccountSendingEnabled", "ListIdentities", "GetAccount", "ListEmailIdentities"];
+
+/// How many of them make a survey.
+const MOST: usize = 3;
 
 /// The account's own settings, one for each region.
 const ACCOUNT_SENDING: &str = "SES account sending";
@@ -44,7 +52,10 @@ impl Rule for MailSending {
                 format!("{who} asked {count} regions within ten minutes how much mail may be sent")
             };
             let why = "Whoever holds a stolen key tries every region for one that may send to anybody.";
-            return search(record, cx, Severity::Medium, title, why);
+            search(record, cx, Severity::Medium, title, why)?;
+        }
+        if SURVEY.contains(&record.event_name.or_empty()) {
+            return survey(record, cx);
         }
         let request = record.request();
         let name = record.event_name.or_empty();
@@ -102,6 +113,33 @@ impl Rule for MailSending {
     }
 }
 
+/// One caller who asks for all that SES tells of sending. The console's pages ask for the same.
+fn survey(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let expected = record.from_console.is_ignore_case("true")
+        || record.user_identity.invoked_by.get().is_some()
+        || matches!(cx.automation(), Some(Automation::Service | Automation::Listed));
+    if expected {
+        return Ok(());
+    }
+    let by = acting_principal(record);
+    let counted = cx.count_distinct(&format!("{by} asks"), record.event_name.or_empty(), TEN_MINUTES)?;
+    if counted.count < MOST {
+        return Ok(());
+    }
+    let seen = cx
+        .failing(by, format!("{} asked what mail may be sent, and from which addresses", caller_name(record)))
+        .aspect("survey")
+        .severity(Severity::Low)
+        .because("Whoever wants to send in somebody else's name begins with these questions.")
+        .step(
+            "What else did the caller do?",
+            "cloudtrail lookup-events",
+            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
+        );
+    cx.report(stop_caller(seen, record));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -147,6 +185,27 @@ mod tests {
         assert_eq!((seen.severity, seen.subject.resource.as_str()), (Severity::Medium, alice));
         assert_eq!(seen.title, "alice asked 5 regions within ten minutes how much mail may be sent");
         assert!(observe_with(&MailSending, &quota, &window(4)).is_empty());
+    }
+
+    #[test]
+    fn a_survey_of_what_can_be_sent() {
+        let alice = "arn:aws:iam::111122223333:user/alice asks";
+        let asked = |name: &str, changes: Value| {
+            let count = [among(&MailSending, alice, name, TEN_MINUTES, 3)];
+            observe_with(&MailSending, &call("ses", name, changes), &count)
+        };
+        for name in SURVEY {
+            let seen = asked(name, json!({"readOnly": true}));
+            assert_eq!((seen.len(), seen[0].severity), (1, Severity::Low), "{name}");
+            assert_eq!(seen[0].title, "alice asked what mail may be sent, and from which addresses");
+            assert!(observe(&MailSending, &call("ses", name, json!({}))).is_empty());
+            for changes in [
+                json!({"sessionCredentialFromConsole": "true"}),
+                json!({"userIdentity": {"invokedBy": "pinpoint.amazonaws.com"}}),
+            ] {
+                assert!(asked(name, changes).is_empty());
+            }
+        }
     }
 
     #[test]
