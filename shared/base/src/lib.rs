@@ -9,6 +9,7 @@ pub mod arn;
 pub mod hash;
 pub mod network;
 pub mod partition;
+pub mod runtimes;
 pub mod text;
 pub mod time;
 pub mod wildcard;

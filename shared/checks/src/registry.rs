@@ -4,12 +4,34 @@ use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::Catalogue;
 
 use crate::check::Check;
-use crate::{audit, iam, keys, organization, policies, root};
+use crate::{
+    audit, backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, organization,
+    policies, rds, root, s3, sagemaker,
+};
 
 /// A theme's list of one kind, for each theme.
 macro_rules! of_all_themes {
     ($list:ident) => {
-        &[root::$list, iam::$list, keys::$list, policies::$list, audit::$list, organization::$list]
+        &[
+            root::$list,
+            iam::$list,
+            keys::$list,
+            policies::$list,
+            s3::$list,
+            ebs::$list,
+            rds::$list,
+            backup::$list,
+            opensearch::$list,
+            kms::$list,
+            network::$list,
+            dms::$list,
+            sagemaker::$list,
+            lambda::$list,
+            ec2::$list,
+            cloudfront::$list,
+            audit::$list,
+            organization::$list,
+        ]
     };
 }
 

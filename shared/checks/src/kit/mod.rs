@@ -2,10 +2,12 @@
 
 pub mod cx;
 pub(crate) mod declare;
+mod each;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod power;
 pub(crate) mod references;
+pub(crate) mod sharing;
 pub(crate) mod time;
 
 /// Everything that a check needs.

@@ -1,3 +1,5 @@
+use keepwatch_base::runtimes;
+
 use super::function_layer::{deletes, function};
 use crate::kit::prelude::*;
 
@@ -30,59 +32,6 @@ declare_rule! {
     }
 }
 
-/// Runtimes and the day from which AWS no longer patches them, as announced in August 2026; empty where that is long
-/// past. A runtime that is not here is supported, or newer than this list.
-const ENDS: [(&str, &str); 48] = [
-    ("nodejs", ""),
-    ("nodejs4.3", ""),
-    ("nodejs4.3-edge", ""),
-    ("nodejs6.10", ""),
-    ("nodejs8.10", ""),
-    ("nodejs10.x", ""),
-    ("nodejs12.x", ""),
-    ("nodejs14.x", ""),
-    ("nodejs16.x", "2024-06-12"),
-    ("nodejs18.x", "2025-09-01"),
-    ("nodejs20.x", "2026-04-30"),
-    ("nodejs22.x", "2027-04-30"),
-    ("nodejs24.x", "2028-04-30"),
-    ("python2.7", ""),
-    ("python3.6", ""),
-    ("python3.7", ""),
-    ("python3.8", "2024-10-14"),
-    ("python3.9", "2025-12-15"),
-    ("python3.10", "2026-10-31"),
-    ("python3.11", "2027-06-30"),
-    ("python3.12", "2028-10-31"),
-    ("python3.13", "2029-06-30"),
-    ("python3.14", "2029-06-30"),
-    ("ruby2.5", ""),
-    ("ruby2.7", ""),
-    ("ruby3.2", "2026-03-31"),
-    ("ruby3.3", "2027-03-31"),
-    ("ruby3.4", "2028-03-31"),
-    ("ruby4.0", "2029-03-31"),
-    ("java8", ""),
-    ("java8.al2", "2027-06-30"),
-    ("java11", "2027-06-30"),
-    ("java17", "2027-06-30"),
-    ("java21", "2029-06-30"),
-    ("java25", "2029-06-30"),
-    ("go1.x", ""),
-    ("dotnetcore1.0", ""),
-    ("dotnetcore2.0", ""),
-    ("dotnetcore2.1", ""),
-    ("dotnetcore3.1", ""),
-    ("dotnet5.0", ""),
-    ("dotnet6", "2024-12-20"),
-    ("dotnet7", ""),
-    ("dotnet8", "2026-11-10"),
-    ("dotnet10", "2028-11-14"),
-    ("provided", "2024-01-08"),
-    ("provided.al2", "2026-07-31"),
-    ("provided.al2023", "2029-06-30"),
-];
-
 impl Rule for FunctionRuntime {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some((arn, name)) = function(record) else { return Ok(()) };
@@ -99,8 +48,7 @@ impl Rule for FunctionRuntime {
             return Ok(());
         };
         let today = record.event_time.or_empty().get(..10).unwrap_or_default();
-        let ended = ENDS.iter().find(|(known, end)| *known == runtime && *end <= today);
-        let Some((_, end)) = ended else {
+        let Some(end) = runtimes::end(runtime).filter(|end| *end <= today) else {
             cx.report(cx.passing(arn, format!("Function {name} is on runtime {runtime}, set by {who}")));
             return Ok(());
         };

@@ -1,6 +1,6 @@
-use keepwatch_base::network::{Cidr, Ports};
+use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
 
-use super::common::{SENSITIVE, world};
+use super::common::world;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -86,7 +86,7 @@ fn opened(record: &Record<'_>) -> Option<(Cidr, Ports)> {
         text_at(request, &["aclProtocol"]).or_else(|| text_at(request, &["protocol"])).unwrap_or("-1");
     let port = |end| number_at(request, &["portRange", end]);
     let ports = Ports::of(protocol, port("from"), port("to"))?;
-    let matters = SENSITIVE.iter().any(|(port, _)| ports.contains(*port));
+    let matters = SENSITIVE_PORTS.iter().any(|(port, _)| ports.contains(*port));
     let allows = text_at(request, &["ruleAction"]).is_some_and(|action| action.eq_ignore_ascii_case("allow"));
     (matters && allows).then_some((cidr, ports))
 }

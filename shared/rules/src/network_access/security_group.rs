@@ -1,7 +1,7 @@
-use keepwatch_base::network::{Cidr, Ports};
+use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
 use serde_json::Value;
 
-use super::common::{SENSITIVE, world};
+use super::common::world;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -71,7 +71,7 @@ impl Opening {
         let ports = Ports::of(&self.protocol, self.from, self.to)?;
         let severity = match ports {
             Ports { from: 80 | 443, to } if to == ports.from => return None,
-            _ if SENSITIVE.iter().any(|(port, _)| ports.contains(*port)) => Severity::High,
+            _ if SENSITIVE_PORTS.iter().any(|(port, _)| ports.contains(*port)) => Severity::High,
             _ => Severity::Low,
         };
         Some((cidr, ports, severity))
@@ -255,7 +255,7 @@ fn steps(seen: Observation, record: &Record<'_>, opening: &Opening, group: &str)
 
 /// What listens on the best known of the ports, for the title.
 fn behind(ports: Ports) -> String {
-    let mut named = SENSITIVE.iter().filter(|(port, _)| ports.contains(*port));
+    let mut named = SENSITIVE_PORTS.iter().filter(|(port, _)| ports.contains(*port));
     match (named.next(), ports == Ports::ALL) {
         (_, true) | (None, _) => String::new(),
         (Some((_, service)), _) if ports.count() == 1 => format!(" ({service})"),

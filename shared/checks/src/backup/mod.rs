@@ -1,0 +1,7 @@
+//! AWS Backup.
+
+use crate::kit::declare::theme;
+
+theme! {
+    plan::Plan,
+}

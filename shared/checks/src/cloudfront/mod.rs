@@ -1,0 +1,7 @@
+//! CloudFront distributions.
+
+use crate::kit::declare::theme;
+
+theme! {
+    logs::Logs,
+}

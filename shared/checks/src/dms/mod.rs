@@ -1,0 +1,7 @@
+//! The Database Migration Service.
+
+use crate::kit::declare::theme;
+
+theme! {
+    public::Public,
+}

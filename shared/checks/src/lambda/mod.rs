@@ -1,0 +1,7 @@
+//! Lambda functions.
+
+use crate::kit::declare::theme;
+
+theme! {
+    runtime::Runtime,
+}

@@ -1,0 +1,7 @@
+//! OpenSearch and Elasticsearch domains.
+
+use crate::kit::declare::theme;
+
+theme! {
+    encryption::Encryption,
+}

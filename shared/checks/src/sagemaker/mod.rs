@@ -1,0 +1,7 @@
+//! SageMaker.
+
+use crate::kit::declare::theme;
+
+theme! {
+    direct_internet::DirectInternet,
+}
