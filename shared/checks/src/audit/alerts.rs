@@ -6,16 +6,16 @@ use crate::kit::prelude::*;
 declare_check! {
     /// ## What it checks
     /// In every region that is used somebody listens to API calls: an EventBridge rule on the default bus that is switched on,
-    /// gets calls to CloudTrail or IAM, and has a target. Keepwatch's own rules are such rules. A trail that writes to CloudWatch Logs is
-    /// told as the other way; whether metric filters and alarms watch its log group is not looked at.
+    /// gets calls to CloudTrail or IAM, and has a target. Keepwatch's own rules are such rules. A trail that writes to
+    /// CloudWatch Logs is told as the other way; whether metric filters and alarms watch its log group is not looked at.
     /// ## Why it matters
     /// Logs that nobody reads tell of a break-in a month later, by the bill.
     /// ## What to do
     /// Deploy Keepwatch, with its forwarder in each region that is used: events of IAM reach us-east-1 alone, others the region
     /// of the call.
     /// ## What it costs
-    /// EventBridge delivers the events of AWS's services for nothing. The fourteen metric filters and alarms of the CIS benchmark cost about 1.40 USD
-    /// a month, and the logs in CloudWatch 0.50 USD per GB.
+    /// EventBridge delivers the events of AWS's services for nothing. The fourteen metric filters and alarms of the CIS
+    /// benchmark cost about 1.40 USD a month, and the logs in CloudWatch 0.50 USD per GB.
     /// ## What may break
     /// Nothing.
     Alerts {

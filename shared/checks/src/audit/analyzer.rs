@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 declare_check! {
     /// ## What it checks
     /// Every region that is used has an active analyzer of IAM Access Analyzer for external access, of the account or of the
-    /// organization. Analyzers of unused access do not count: they look at something else. An organization's analyzer is not visible
-    /// in its members; where one covers the account, set the parameter `organization-analyzer` to 1.
+    /// organization. Analyzers of unused access do not count: they look at something else. An organization's analyzer is not
+    /// visible in its members; where one covers the account, set the parameter `organization-analyzer` to 1.
     /// ## Why it matters
     /// The analyzer proves from the policies that a bucket, a role or a key can be reached from outside the account.
     /// ## What to do

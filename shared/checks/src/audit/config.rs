@@ -6,8 +6,8 @@ declare_check! {
     /// delivery, and has a delivery channel. Recorders that a service such as Security Hub keeps for itself do not count. Some
     /// region should record the global types, such as IAM's; where none does, that is told.
     /// ## Why it matters
-    /// Config keeps what each resource looked like and when it changed. Most controls of Security Hub are judged by it, and show
-    /// their last state for ever where it is off.
+    /// Config keeps what each resource looked like and when it changed. Most controls of Security Hub are judged by it, and
+    /// show their last state for ever where it is off.
     /// ## What to do
     /// Switch it on in the regions that are used, with global types in one of them. A small team that does without it on
     /// purpose suppresses the finding with that reason.
@@ -93,27 +93,23 @@ fn lacks(
     let channel = cx.try_known(ConfigChannels, region).map(|all| !all.is_empty());
     let status = cx.try_known(ConfigStatus, region);
     let mut lacks = Vec::new();
-    let mut recording = Ok(true);
-    match own {
-        Ok(None) => lacks.push("there is no recorder of the account's own".to_owned()),
-        Ok(Some(recorder)) => match status {
-            Ok(all) => match all.iter().find(|one| one.name == recorder.name) {
-                Some(one) if !one.recording => lacks.push("the recorder is stopped".to_owned()),
-                Some(one) if one.last_status.as_deref() == Some("FAILURE") => {
-                    lacks.push("the last delivery failed".to_owned());
-                }
-                Some(_) => {}
-                None => lacks.push("the recorder has no status".to_owned()),
-            },
-            Err(stop) => recording = Err(stop),
+    match (&own, &status) {
+        (Ok(None), _) => lacks.push("there is no recorder of the account's own".to_owned()),
+        (Ok(Some(recorder)), Ok(all)) => match all.iter().find(|one| one.name == recorder.name) {
+            Some(one) if !one.recording => lacks.push("the recorder is stopped".to_owned()),
+            Some(one) if one.last_status.as_deref() == Some("FAILURE") => {
+                lacks.push("the last delivery failed".to_owned());
+            }
+            Some(_) => {}
+            None => lacks.push("the recorder has no status".to_owned()),
         },
-        Err(stop) => recording = Err(stop),
+        (Err(_), _) | (_, Err(_)) => {}
     }
     if channel == Ok(false) {
         lacks.push("there is no delivery channel".to_owned());
     }
     if lacks.is_empty() {
-        all(&[recording, channel])?;
+        all(&[own.map(|_| true), status.map(|_| true), channel])?;
     }
     Ok(lacks)
 }
@@ -212,6 +208,9 @@ mod tests {
             let one = judge_one(&ConfigEnabled, &state);
             assert_eq!((one.verdict, missing(&one)), (Judged::Unknown, vec![action]));
         }
+        // Whoever gives the one permission should not have to come back for the other.
+        let both = refused(refused(good(), ConfigRecorders, region()), ConfigStatus, region());
+        assert_eq!(missing(&judge_one(&ConfigEnabled, &both)).len(), 2);
         let stopped = state(vec![recorder("default", false)], status(false, None), 1);
         let one = judge_one(&ConfigEnabled, &refused(stopped, ConfigChannels, region()));
         assert_eq!(one.verdict, Judged::Failing);

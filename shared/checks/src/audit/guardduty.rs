@@ -10,8 +10,8 @@ declare_check! {
     /// ## What to do
     /// Switch it on in all regions; in an organization let the delegated administrator do it for all accounts at once.
     /// ## What it costs
-    /// The first thirty days are free. Then it is counted by events: a few dollars a month for a small account, next to nothing in a
-    /// region that nobody uses. The console shows the estimate.
+    /// The first thirty days are free. Then it is counted by events: a few dollars a month for a small account, next to nothing
+    /// in a region that nobody uses. The console shows the estimate.
     /// ## What may break
     /// Nothing: it reads copies of logs.
     GuardDuty {

@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// Each trail of the account looks for insights: unusual rates of calls and of errors. It costs money, so that a trail without is told
-    /// and is no failure, unless the parameter `require-trail-insights` says otherwise.
+    /// Each trail of the account looks for insights: unusual rates of calls and of errors. It costs money, so that a trail
+    /// without is told and is no failure, unless the parameter `require-trail-insights` says otherwise.
     /// ## Why it matters
     /// A leaked key shows in rates first: a hundred refused calls in a minute, a thousand new instances.
     /// ## What to do

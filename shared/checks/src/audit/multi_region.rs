@@ -3,16 +3,16 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// Every management event of every region, reads and writes, is recorded by a trail that logs, covers all regions and global
-    /// services, and whose log files arrive. One trail may do it, or several together. Selectors are read by what they keep, basic
-    /// and advanced alike; leaving out KMS and the RDS Data API, as the console offers, is named and counts as nothing. Trails of the organization
-    /// count for its members.
+    /// Every management event of every region, reads and writes, is recorded by a trail that logs, covers all regions and
+    /// global services, and whose log files arrive. One trail may do it, or several together. Selectors are read by what they
+    /// keep, basic and advanced alike; leaving out KMS and the RDS Data API, as the console offers, is named and counts as
+    /// nothing. Trails of the organization count for its members.
     /// ## Why it matters
     /// Trails are the account's memory, and they feed everything that listens: EventBridge gets API calls only while some trail
     /// records them. Intruders prefer the regions that nobody looks at.
     /// ## What to do
-    /// Make one trail for all regions, or update the trail that there is. In an organization, one trail of the organization does it for
-    /// every account.
+    /// Make one trail for all regions, or update the trail that there is. In an organization, one trail of the organization
+    /// does it for every account.
     /// ## What it costs
     /// The first copy of management events in each region is free; storage in S3 is cents a month for a small account. A second
     /// trail costs 2 USD per 100,000 events.

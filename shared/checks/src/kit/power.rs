@@ -115,8 +115,8 @@ pub(crate) fn of_holdings(
     Ok(grant)
 }
 
-/// What an inline policy gives its holder: by itself, or together with what else the holder has, where only both together come to
-/// more. Events are judged the same way.
+/// What an inline policy gives its holder: by itself, or together with what else the holder has, where only both together come
+/// to more. Events are judged the same way.
 ///
 /// # Errors
 /// A policy that cannot be read or was not listed, where this one does not make its holder an administrator anyhow.

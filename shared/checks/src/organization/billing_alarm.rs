@@ -2,14 +2,14 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// Somebody is told when the costs rise: by a budget of costs with a notification that has a subscriber, or by an alarm on the estimated
-    /// charges whose actions are switched on, which has an action, and which gets data. In a member account of an organization
-    /// the alarm never gets data, and counts for nothing; a budget works there too.
+    /// Somebody is told when the costs rise: by a budget of costs with a notification that has a subscriber, or by an alarm on
+    /// the estimated charges whose actions are switched on, which has an action, and which gets data. In a member account of an
+    /// organization the alarm never gets data, and counts for nothing; a budget works there too.
     /// ## Why it matters
     /// The bill is the alarm that notices every thief who wants computing time, and every mistake.
     /// ## What to do
-    /// Make a budget with a mail address. An alarm needs "Receive billing alerts" in the payer's billing preferences, and a topic whose
-    /// subscription somebody has confirmed, which is not looked at here.
+    /// Make a budget with a mail address. An alarm needs "Receive billing alerts" in the payer's billing preferences, and a
+    /// topic whose subscription somebody has confirmed, which is not looked at here.
     /// ## What it costs
     /// Budgets that only tell are free. An alarm costs 0.10 USD a month; ten are free.
     /// ## What may break

@@ -4,8 +4,9 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// An EventBridge rule that is switched on and has a target listens to AWS Health, in some region that was looked at. Keepwatch's
-    /// own rules are such rules. Whether one listens to Trusted Advisor is told as well; its checks need a support plan.
+    /// An EventBridge rule that is switched on and has a target listens to AWS Health, in some region that was looked at.
+    /// Keepwatch's own rules are such rules. Whether one listens to Trusted Advisor is told as well; its checks need a support
+    /// plan.
     /// ## Why it matters
     /// AWS Health is how AWS tells that it found your key in public, that your account sends attacks, or that a resource is to
     /// be switched off. The mail goes to root's mailbox.

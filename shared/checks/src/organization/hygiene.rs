@@ -2,13 +2,14 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// The account has a security contact. In an organization's management account, accounts that are suspended or being closed are told,
-    /// and an organization that only shares the bill. Whether an account is still wanted, no API tells.
+    /// The account has a security contact. In an organization's management account, accounts that are suspended or being closed
+    /// are told, and an organization that only shares the bill. Whether an account is still wanted, no API tells.
     /// ## Why it matters
-    /// The security contact is whom AWS calls when it finds a key of yours in public or an attack that comes from you. Without one
-    /// that mail goes to root's mailbox. Accounts that nobody looks after are where intruders are at home.
+    /// The security contact is whom AWS calls when it finds a key of yours in public or an attack that comes from you. Without
+    /// one that mail goes to root's mailbox. Accounts that nobody looks after are where intruders are at home.
     /// ## What to do
-    /// Set a contact that is a group, not a person; in an organization for all accounts from the management account. Close what is not needed.
+    /// Set a contact that is a group, not a person; in an organization for all accounts from the management account. Close what
+    /// is not needed.
     /// ## What it costs
     /// Nothing.
     /// ## What may break

@@ -7,8 +7,8 @@ declare_check! {
     /// In an organization, policies above the account limit what even its root may do, trails and detectors are set up for all
     /// accounts at once, and one bill shows what all of them spend.
     /// ## What to do
-    /// Make an organization, or have the one that there is invite the account. Who has one account only, and wants no more, suppresses the finding
-    /// with that reason.
+    /// Make an organization, or have the one that there is invite the account. Who has one account only, and wants no more,
+    /// suppresses the finding with that reason.
     /// ## What it costs
     /// Nothing.
     /// ## What may break

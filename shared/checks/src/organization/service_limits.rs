@@ -2,8 +2,8 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No quota of EC2, VPC, Lambda and Elastic Load Balancing whose use AWS itself measures is used to more than eighty percent.
-    /// It is a line to know, and never a failure. Quotas without a measured use are not looked at.
+    /// No quota of EC2, VPC, Lambda and Elastic Load Balancing whose use AWS itself measures is used to more than eighty
+    /// percent. It is a line to know, and never a failure. Quotas without a measured use are not looked at.
     /// ## Why it matters
     /// A quota that is reached stops the next deployment. Use that jumps may also be somebody else's: miners take all there is.
     /// ## What to do

@@ -3,15 +3,16 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No customer managed policy gives administrative power: every action on every resource, or a way to it such as all of IAM,
-    /// writing policies, attaching them, or passing any role to a service. The policy engine reads the document as IAM does: lists, `*:*`,
-    /// `NotAction`, `NotResource`, and what a Deny takes away. Only the default version counts. A policy that nobody holds is a
-    /// line to know; use as a permissions boundary is no holding. AWS's own AdministratorAccess is judged by who holds it.
+    /// No customer managed policy gives administrative power: every action on every resource, or a way to it such as all of
+    /// IAM, writing policies, attaching them, or passing any role to a service. The policy engine reads the document as IAM
+    /// does: lists, `*:*`, `NotAction`, `NotResource`, and what a Deny takes away. Only the default version counts. A policy
+    /// that nobody holds is a line to know; use as a permissions boundary is no holding. AWS's own AdministratorAccess is
+    /// judged by who holds it.
     /// ## Why it matters
     /// Whoever gets hold of it, by a leaked key or a flaw in a program, has the account. A way to power needs one call more.
     /// ## What to do
-    /// Replace it by what is needed; "generate policy" in IAM makes one from what was used in CloudTrail. Administrators use AWS's
-    /// own policy. Pipelines that make roles get a permissions boundary and the condition `iam:PassedToService`.
+    /// Replace it by what is needed; "generate policy" in IAM makes one from what was used in CloudTrail. Administrators use
+    /// AWS's own policy. Pipelines that make roles get a permissions boundary and the condition `iam:PassedToService`.
     /// ## What it costs
     /// Nothing but the work.
     /// ## What may break

@@ -3,9 +3,9 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No inline policy of a user, a group or a role gives administrative power: every action on every resource, or a way to it.
-    /// What it gives together with the holder's other policies counts, where only both together come to that. Roles of AWS's
-    /// services are left out.
+    /// No inline policy of a user, a group or a role gives administrative power: every action on every resource, or a way to
+    /// it. What it gives together with the holder's other policies counts, where only both together come to that. Roles of
+    /// AWS's services are left out.
     /// ## Why it matters
     /// An inline policy stands in no list of policies. It is where a careful intruder hides an administrator.
     /// ## What to do

@@ -5,12 +5,13 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// Each bucket's policy refuses requests without TLS: it denies everybody every action on the bucket and on its objects, in one statement or
-    /// two, where `aws:SecureTransport` is false or `s3:TlsVersion` too low. A bucket without is told and is no failure,
-    /// unless the parameter `require-bucket-tls` says otherwise, as the profile `cis` does. Whether conditions on addresses or dates are in
-    /// place no API tells.
+    /// Each bucket's policy refuses requests without TLS: it denies everybody every action on the bucket and on its objects, in
+    /// one statement or two, where `aws:SecureTransport` is false or `s3:TlsVersion` too low. A bucket without is told and is
+    /// no failure, unless the parameter `require-bucket-tls` says otherwise, as the profile `cis` does. Whether conditions on
+    /// addresses or dates are in place no API tells.
     /// ## Why it matters
-    /// Without the condition S3 answers plain HTTP as well, and whoever is on the way reads along. AWS's own tools use TLS in any case.
+    /// Without the condition S3 answers plain HTTP as well, and whoever is on the way reads along. AWS's own tools use TLS in
+    /// any case.
     /// ## What to do
     /// Add the statement to the bucket's policy. What else the policy says stays.
     /// ## What it costs
@@ -106,8 +107,8 @@ fn denies_all(statement: &Statement, resource: &str) -> bool {
         && statement.conditions.iter().all(holds_without_tls)
 }
 
-/// Whether the condition holds for every request without TLS. S3 takes a request without TLS for one of a lower version ("Enforce TLS 1.2
-/// or higher for connections to Amazon S3", AWS Knowledge Center).
+/// Whether the condition holds for every request without TLS. S3 takes a request without TLS for one of a lower version
+/// ("Enforce TLS 1.2 or higher for connections to Amazon S3", AWS Knowledge Center).
 fn holds_without_tls(condition: &Condition) -> bool {
     let operator = condition.operator.to_ascii_lowercase();
     let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);

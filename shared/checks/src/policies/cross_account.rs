@@ -11,10 +11,11 @@ declare_check! {
     /// conditions and Denies. Outsiders behind a condition are told and are no failure; accounts that you call trusted are no
     /// outsiders. Roles of AWS's services are left out.
     /// ## Why it matters
-    /// A role that trusts everybody is the account's front door. A partner that asks for no external id can be talked into using
-    /// another customer's role, and a pipeline role without a condition on `sub` is open to every repository.
+    /// A role that trusts everybody is the account's front door. A partner that asks for no external id can be talked into
+    /// using another customer's role, and a pipeline role without a condition on `sub` is open to every repository.
     /// ## What to do
-    /// Name the account or organization, ask for `sts:ExternalId`, and for OpenID Connect for the repository and branch in `sub`.
+    /// Name the account or organization, ask for `sts:ExternalId`, and for OpenID Connect for the repository and branch in
+    /// `sub`.
     /// ## What it costs
     /// Nothing.
     /// ## What may break
@@ -93,7 +94,8 @@ fn severity(exposure: &Exposure, admin: bool) -> Severity {
     }
 }
 
-/// Whom the policy names who is no outsider: users and roles of the account, and identities of a provider that a condition limits.
+/// Whom the policy names who is no outsider: users and roles of the account, and identities of a provider that a condition
+/// limits.
 fn told(document: &Document, account: &str) -> Vec<String> {
     let insiders = insiders(document, account).into_iter().map(|one| one.to_string());
     insiders.chain(providers(document).into_iter().map(|one| one.to_string())).collect()

@@ -2,8 +2,8 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// Users and groups have managed policies and no inline ones. It is a line to know, and no failure. Roles are left out: tools
-    /// such as CloudFormation write inline policies on each role that they make.
+    /// Users and groups have managed policies and no inline ones. It is a line to know, and no failure. Roles are left out:
+    /// tools such as CloudFormation write inline policies on each role that they make.
     /// ## Why it matters
     /// A managed policy has versions, can be compared, and is changed in one place.
     /// ## What to do

@@ -6,8 +6,8 @@ use crate::kit::prelude::*;
 declare_check! {
     /// ## What it checks
     /// Users have no policies of their own, inline or attached: they get what they need through groups. Left alone are AWS's
-    /// quarantine policies, IAMUserChangePassword, which the console attaches, and inline policies that allow nothing but to send
-    /// mail, which SES makes for its SMTP users.
+    /// quarantine policies, IAMUserChangePassword, which the console attaches, and inline policies that allow nothing but to
+    /// send mail, which SES makes for its SMTP users.
     /// ## Why it matters
     /// What stands on single users is forgotten when they change work, and nobody sees who may what.
     /// ## What to do

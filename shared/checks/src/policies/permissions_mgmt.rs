@@ -6,14 +6,15 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No policy of the account that somebody holds manages permissions everywhere without opening a way to administrative power by itself:
-    /// passing any role to any service, writing the policy of any KMS key or of any bucket, all of Organizations. Policies that
-    /// give administrative power, all of IAM among them, are the matter of `policy.admin-star` and `policy.admin-star-inline`.
+    /// No policy of the account that somebody holds manages permissions everywhere without opening a way to administrative
+    /// power by itself: passing any role to any service, writing the policy of any KMS key or of any bucket, all of
+    /// Organizations. Policies that give administrative power, all of IAM among them, are the matter of `policy.admin-star` and
+    /// `policy.admin-star-inline`.
     /// ## Why it matters
     /// Whoever may change who may what needs one step more for everything: a service to run code in, a bucket to open.
     /// ## What to do
-    /// Leave the management of permissions to administrators. Limit the others to named roles, keys and buckets, and by the condition
-    /// `iam:PassedToService`.
+    /// Leave the management of permissions to administrators. Limit the others to named roles, keys and buckets, and by the
+    /// condition `iam:PassedToService`.
     /// ## What it costs
     /// Nothing but the work.
     /// ## What may break
@@ -64,8 +65,8 @@ impl Check for PermissionsMgmt {
     }
 }
 
-/// What a document that gives no administrative power lets its holder do about permissions on most resources. Each is asked by what
-/// it would complete.
+/// What a document that gives no administrative power lets its holder do about permissions on most resources. Each is asked by
+/// what it would complete.
 fn rights(document: &Document) -> Vec<&'static str> {
     let mut rights = Vec::new();
     // Limited to one service, it is of use there alone.

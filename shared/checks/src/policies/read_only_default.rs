@@ -3,12 +3,13 @@ use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No user with an active access key is an administrator, or can become one. What counts is everything together: the user's own
-    /// policies and those of all its groups, as the policy engine reads them.
+    /// No user with an active access key is an administrator, or can become one. What counts is everything together: the user's
+    /// own policies and those of all its groups, as the policy engine reads them.
     /// ## Why it matters
     /// This is how accounts are lost: a long-lived key leaks, and it may do everything.
     /// ## What to do
-    /// Take the key away; administrators sign in with MFA and get short-lived credentials. A program gets a role with what it needs.
+    /// Take the key away; administrators sign in with MFA and get short-lived credentials. A program gets a role with what it
+    /// needs.
     /// ## What it costs
     /// Nothing.
     /// ## What may break
