@@ -8,6 +8,7 @@
 //! [`analyse`] says how much power a set of documents gives its holder, and [`trust`] says who may assume a role. A
 //! document that cannot be read is an error, never an empty document: what cannot be read is not harmless.
 
+mod abilities;
 mod condition;
 mod document;
 mod escalation;

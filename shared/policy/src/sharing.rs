@@ -1,7 +1,8 @@
 //! Who outside the account may use a resource, as the policy on the resource says: a bucket's, a topic's, a
 //! key's.
 //!
-//! AWS services as principals are no exposure, unless a condition says that they act for somebody else. What narrows a statement to the own account or to trusted ones
+//! AWS services as principals are an exposure where no condition says for which account they act, or one says that they act for
+//! somebody else. What narrows a statement to the own account or to trusted ones
 //! makes it none; what narrows it to somebody else names that somebody; every other narrowing is a [`Guard`],
 //! and the reader of the share decides what a guard is worth.
 
@@ -9,10 +10,11 @@ use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
+pub use super::abilities::Reach;
+use super::abilities::{ability, lent};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 pub use super::stranger::Guard;
 use super::stranger::{Gate, Need, Stranger, concerns, spared};
-use crate::words;
 
 /// Whom a statement lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Outsider {
     Everyone,
     /// Principals of an account that is neither the resource's own nor trusted.
     ExternalAccount(String),
+    /// An AWS service, and with it every account that has the service act: no condition says for whom it may.
+    Service,
     /// A principal whose account cannot be told: a canonical user, a unique id, an identity provider.
     Untold,
 }
@@ -36,6 +40,8 @@ pub struct Share {
     pub whom: String,
     /// What they can do, as it follows "can" or "may"; safe to show.
     pub ability: String,
+    /// How far that reaches; nothing where the actions are not known. Of a service it is what its customers gain.
+    pub reach: Option<Reach>,
     /// The patterns of actions; after a `NotAction`, `*`.
     pub actions: Vec<String>,
     /// One plain sentence without a full stop, safe to show.
@@ -86,41 +92,8 @@ const LOAD_BALANCERS: [&str; 27] = [
 /// Services that serve requests without any signature.
 const UNSIGNED: [&str; 5] = ["s3", "sns", "sqs", "es", "execute-api"];
 
-/// What telling actions let their callers do.
-const ABILITIES: [(&str, &str); 30] = [
-    ("s3:GetObject", "read its objects"),
-    ("s3:PutObject", "write objects"),
-    ("s3:DeleteObject", "delete objects"),
-    ("s3:ListBucket", "list it"),
-    ("s3:PutBucketPolicy", "rewrite its policy"),
-    ("sns:Subscribe", "subscribe to it"),
-    ("sns:Publish", "publish to it"),
-    ("sns:SetTopicAttributes", "rewrite its policy"),
-    ("sqs:ReceiveMessage", "read its messages"),
-    ("sqs:SendMessage", "send messages to it"),
-    ("sqs:PurgeQueue", "empty it"),
-    ("sqs:SetQueueAttributes", "rewrite its policy"),
-    ("kms:Decrypt", "decrypt with it"),
-    ("kms:GenerateDataKey", "encrypt with it"),
-    ("kms:CreateGrant", "grant others its use"),
-    ("kms:PutKeyPolicy", "rewrite its policy"),
-    ("ecr:BatchGetImage", "pull its images"),
-    ("ecr:PutImage", "push images"),
-    ("secretsmanager:GetSecretValue", "read it"),
-    ("secretsmanager:PutSecretValue", "overwrite it"),
-    ("lambda:InvokeFunction", "invoke it"),
-    ("lambda:InvokeFunctionUrl", "call its URL"),
-    ("lambda:UpdateFunctionCode", "replace its code"),
-    ("es:ESHttpGet", "read its data"),
-    ("es:ESHttpPost", "write its data"),
-    ("es:UpdateDomainConfig", "reconfigure it"),
-    ("glacier:InitiateJob", "read its archives"),
-    ("glacier:UploadArchive", "write archives"),
-    ("glue:GetTable", "read its tables' definitions"),
-    ("logs:PutSubscriptionFilter", "stream logs to it"),
-];
-
-/// What the policy on a resource of `service` (`s3`, `kms`) gives outsiders, in the document's order.
+/// What the policy on a resource of `service` (`s3`, `kms`; `kafka|kafka-cluster` where policies speak of several) gives
+/// outsiders, in the document's order.
 /// `own_account` and `trusted_accounts` are account numbers.
 ///
 /// A Deny counts where it plainly covers the actions and the resources of an Allow. Those of its conditions that an outsider
@@ -180,10 +153,10 @@ impl<'d> Opening<'d> {
             // A service does what its customer says: CloudFront shows a bucket through anybody's distribution.
             PrincipalKind::Service => {
                 let anybody = Stranger { service: true, ..Stranger::anybody(self.own) };
-                if self.gate(principal).admits(&anybody).is_some() {
-                    return Vec::new();
-                }
-                return self.customers(principal, known);
+                return match self.gate(principal).admits(&anybody) {
+                    Some(need) => self.deputy(principal, need).into_iter().collect(),
+                    None => self.customers(principal, known),
+                };
             }
             PrincipalKind::Aws => account_of(&principal.value),
             _ => None,
@@ -235,6 +208,24 @@ impl<'d> Opening<'d> {
         Some(self.share(who, value, format!("outside account {account}"), need))
     }
 
+    /// A service that no condition binds to an account: whoever has it act uses the resource through it (IAM user guide,
+    /// "The confused deputy problem").
+    fn deputy(&self, principal: &Principal, need: Option<Need<'_>>) -> Option<Share> {
+        let customers = match need {
+            None => "any account".to_owned(),
+            Some(Need { guard: Guard::Organization, condition, .. }) => {
+                format!("any account of organization {}", clean(&condition.values.join(" or "), 100))
+            }
+            // Services have no addresses, and whoever names his bucket names it alone.
+            Some(_) => return None,
+        };
+        let service = clean(&principal.value, 64);
+        let whom = format!("{service}, acting for {customers},");
+        let share = self.share(Outsider::Service, &principal.value, whom, need);
+        let reach = lent(&principal.value.to_ascii_lowercase(), self.service, &share.actions)?;
+        Some(Share { reach: Some(reach), ..share })
+    }
+
     /// Those for whom conditions let a service act.
     fn customers(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Share> {
         let gate = self.gate(principal);
@@ -258,12 +249,12 @@ impl<'d> Opening<'d> {
             Some(_) => vec!["*".to_owned()],
             None => self.statement.actions.clone(),
         };
-        let ability = ability(self.service, &actions);
+        let (ability, reach) = ability(self.service, &actions);
         let by =
             need.map(|need| format!(", as far as a condition on {} allows", clean(&need.condition.key, 64)));
         let why = format!("{} lets {whom} {ability}{}", self.place, by.unwrap_or_default());
         let guard = need.map(|need| need.guard);
-        Share { who, principal: clean(principal, 160), whom, ability, actions, why, guard }
+        Share { who, principal: clean(principal, 160), whom, ability, reach, actions, why, guard }
     }
 }
 
@@ -301,21 +292,6 @@ fn anybody(service: &str, statement: &Statement, need: Option<Need<'_>>) -> Stri
     match UNSIGNED.contains(&service) || statement.conditions.iter().any(unsigned_url) {
         true => "anybody on the internet".to_owned(),
         false => "anybody with an AWS account".to_owned(),
-    }
-}
-
-/// What these actions let their callers do with a resource of the service.
-fn ability(service: &str, actions: &[String]) -> String {
-    let fits = |action: &str| actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
-    let prefix = format!("{service}:");
-    if fits(&format!("{prefix}~~~~~")) {
-        return "do anything with it".to_owned();
-    }
-    let can = ABILITIES.iter().filter(|(action, _)| action.starts_with(&prefix) && fits(action));
-    let can: Vec<String> = can.map(|(_, can)| (*can).to_owned()).collect();
-    match can.is_empty() {
-        true => format!("call {}", words::list(&actions.iter().map(|a| words::name(a)).collect::<Vec<_>>())),
-        false => words::list(&can),
     }
 }
 

@@ -190,6 +190,14 @@ impl World for Stranger<'_> {
             "aws:securetransport" | "aws:viaawsservice" => Domain::only(&["true", "false"]),
             "aws:principalisawsservice" => Domain::only(&[if self.service { "true" } else { "false" }]),
             "aws:principalservicename" | "aws:principalservicenameslist" if !self.service => Domain::never(),
+            // The file system's own network, which no stranger is in (EFS user guide, "Blocking public access").
+            "elasticfilesystem:accessedviamounttarget" => Domain::only(&["false"]),
+            // A secret that the service keeps (Lambda developer guide, "Alexa").
+            "lambda:eventsourcetoken" => Domain::never(),
+            // What a service encrypts is written down with the ARN of whose it is (KMS developer guide, "kms:EncryptionContext").
+            context if self.service && context.starts_with("kms:encryptioncontext:") => {
+                Domain::free().reaching(Attainable::Free(|text| !text.split(':').any(is_account_id)))
+            }
             tag if tag.starts_with("aws:principaltag/") => Domain::never(),
             _ => Domain::free(),
         }

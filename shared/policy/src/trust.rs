@@ -20,6 +20,11 @@ pub enum ExposureKind {
     ExternalAccount,
     /// Identities of a provider, without a condition that says which.
     Federated,
+    /// Identities that a condition names, of a provider whose identities are everybody's: repositories of GitHub, pools of
+    /// Cognito. Whose they are the policy does not say.
+    Named,
+    /// Whoever holds a certificate that Roles Anywhere takes, whichever trust anchor it is of.
+    Certificates,
 }
 
 /// One opening in a trust policy.
@@ -35,6 +40,9 @@ pub struct Exposure {
     pub why: String,
     /// A condition narrows it: an organization, named principals, or (for one named account) an external id.
     pub guarded: bool,
+    /// Those of [`ExposureKind::Named`], as the condition writes them: the values of `sub`, or the claim's name and its value
+    /// (`repository_owner:octo-org`).
+    pub identities: Vec<String>,
 }
 
 /// The calls by which a role is assumed.
@@ -190,7 +198,7 @@ struct Opening<'d> {
 impl<'d> Opening<'d> {
     fn exposures(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
         if principal.kind == PrincipalKind::Service {
-            return Vec::new();
+            return self.service(principal, known);
         }
         let account = account_of(&principal.value).filter(|_| principal.kind == PrincipalKind::Aws);
         if account.is_some_and(known) {
@@ -232,6 +240,38 @@ impl<'d> Opening<'d> {
         openings.collect()
     }
 
+    /// A service assumes the role for its own account, for a role is handed to it there (IAM user guide, "Granting a user
+    /// permissions to pass a role"); a condition that names another account is an opening to it. Roles Anywhere hands the role
+    /// to whoever has a certificate.
+    fn service(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
+        let gate = self.gate(principal);
+        let service = clean(&principal.value, 64);
+        let anywhere = service.eq_ignore_ascii_case("rolesanywhere.amazonaws.com");
+        let stranger = Stranger { service: true, ..Stranger::anybody(self.own) };
+        if gate.admits(&stranger).is_some() {
+            let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("aws:principaltag/x509");
+            if !anywhere || self.statement.conditions.iter().any(|c| says(c) && is_fixed(c, |_| true)) {
+                return Vec::new();
+            }
+            let who = "whoever has a certificate that IAM Roles Anywhere takes".to_owned();
+            let why = format!("{} lets {who} assume the role, whichever trust anchor it is of", self.place);
+            let (kind, identities) = (ExposureKind::Certificates, Vec::new());
+            return vec![Exposure { kind, principal: service, who, why, guarded: true, identities }];
+        }
+        let mut accounts: Vec<&str> = gate.named().filter_map(account_of).collect();
+        accounts.retain(|account| is_account_id(account) && !known(account));
+        accounts.sort_unstable();
+        accounts.dedup();
+        let acts = |account: &&str| gate.admits(&Stranger { account, ..stranger.clone() }).is_some();
+        let opened = accounts.into_iter().filter(acts).map(|account| {
+            let who = format!("{service}, acting for outside account {account},");
+            let why = format!("{} lets {who} assume the role", self.place);
+            let (kind, identities) = (ExposureKind::ExternalAccount, Vec::new());
+            Exposure { kind, principal: account.to_owned(), who, why, guarded: true, identities }
+        });
+        opened.collect()
+    }
+
     /// The conditions that decide for this principal.
     fn gate(&self, principal: &Principal) -> Gate<'d> {
         Gate::new(self.statement, &denies(self.document, principal), self.document.has_variables())
@@ -252,7 +292,7 @@ impl<'d> Opening<'d> {
             self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
         let make = |kind, guarded: bool, who: String, what: String| {
             let why = format!("{} {what}", self.place);
-            Some(Exposure { kind, principal: shown.clone(), who, why, guarded })
+            Some(Exposure { kind, principal: shown.clone(), who, why, guarded, identities: Vec::new() })
         };
         let by = |what: String| match guard {
             Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
@@ -269,8 +309,18 @@ impl<'d> Opening<'d> {
                 let what = by(format!("lets {who} say who may assume the role"));
                 make(ExposureKind::ExternalAccount, false, who, what)
             }
-            PrincipalKind::Federated => federated(&principal.value, self.statement)
-                .and_then(|(guarded, who, what)| make(ExposureKind::Federated, guarded, who, what)),
+            PrincipalKind::Federated => match federated(&principal.value, self.statement) {
+                Comers::Own => None,
+                Comers::Wide(guarded, who, what) => make(ExposureKind::Federated, guarded, who, what),
+                Comers::Named(identities) => {
+                    let provider = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value);
+                    let named = clean(&identities.join(" or "), 100);
+                    let who = format!("{named} of {}", clean(provider, 64));
+                    let what = format!("lets {who} assume the role, and does not say whose that is");
+                    let exposure = make(ExposureKind::Named, true, who, what);
+                    exposure.map(|exposure| Exposure { identities, ..exposure })
+                }
+            },
             PrincipalKind::CanonicalUser => {
                 let who = format!("the account with the canonical id {}", clean(&shown, 64));
                 let what = by(format!("lets {who} assume the role"));
@@ -378,20 +428,38 @@ pub(super) fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 
-/// What a provider's identities may do, unless the conditions say which of them: whether it is guarded, who they are,
-/// and the words.
-fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, String)> {
+/// Who of a provider's identities comes.
+enum Comers {
+    /// Identities of a provider that only the account has.
+    Own,
+    /// Those whom conditions name, of a provider that everybody has.
+    Named(Vec<String>),
+    /// More than anybody's own: whether it is guarded, who they are, and the words.
+    Wide(bool, String, String),
+}
+
+fn federated(provider: &str, statement: &Statement) -> Comers {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
         let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c, |_| true);
         let who = format!("every identity of the SAML provider {}", clean(name, 64));
         let what = format!("lets {who} assume the role");
-        return (!statement.conditions.iter().any(says)).then_some((false, who, what));
+        return match statement.conditions.iter().any(says) {
+            true => Comers::Own,
+            false => Comers::Wide(false, who, what),
+        };
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
     let claim = |c: &Condition| {
         let key = c.key.to_ascii_lowercase();
         key.strip_prefix(&host).and_then(|rest| rest.strip_prefix(':')).map(str::to_owned)
+    };
+    let shared = SHARED_PROVIDERS.contains(&host.as_str());
+    // A claim other than the subject is told by its name.
+    let named = |claim: &str, condition: &Condition| match shared {
+        true if claim == "sub" => Comers::Named(condition.values.clone()),
+        true => Comers::Named(condition.values.iter().map(|value| format!("{claim}:{value}")).collect()),
+        false => Comers::Own,
     };
     let mut audience = false;
     let mut wide = None;
@@ -403,9 +471,9 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, Str
             // Cognito's own way: the pool in `aud`, and that its user has signed in.
             "amr" if host.starts_with("cognito-identity.") => {
                 let signed_in = condition.values.iter().all(|v| v == "authenticated");
-                let pool = |c: &&Condition| claim_is(c, &host, "aud") && is_claimed(c);
-                if signed_in && is_claimed(condition) && statement.conditions.iter().any(|c| pool(&c)) {
-                    return None;
+                let pool = statement.conditions.iter().find(|c| claim_is(c, &host, "aud") && is_claimed(c));
+                if let Some(pool) = pool.filter(|_| signed_in && is_claimed(condition)) {
+                    return named("aud", pool);
                 }
             }
             "sub"
@@ -426,7 +494,7 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, Str
                 if claim == "oaud" {
                     audience = true;
                 } else if literal || condition.values.iter().all(|v| is_narrow(&host, v)) {
-                    return None;
+                    return named(&claim, condition);
                 } else {
                     wide = condition.values.iter().find(|v| !is_narrow(&host, v));
                 }
@@ -434,14 +502,13 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, String, Str
             _ => {}
         }
     }
-    let shared = SHARED_PROVIDERS.contains(&host.as_str());
     let host = clean(&host, 128);
     let (who, but) = match wide {
         Some(value) => (format!("{} of {host}", clean(value, 64)), "which is more than one's own"),
         None => (format!("every identity of {host}"), "for no condition names the subject"),
     };
     let what = format!("lets {who} assume the role, {but}");
-    Some((audience && !shared, who, what))
+    Comers::Wide(audience && !shared, who, what)
 }
 
 fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {
