@@ -167,6 +167,10 @@ patterns: cargo ## write the event rules of template.yaml from what the rules li
 docs: cargo ## write docs/rules/ from the rules
 	@$(CARGO) xtask docs
 
+.PHONY: policy-fields
+policy-fields: cargo tools ## list which parameters of AWS's calls carry a policy on a resource, from AWS's models
+	@$(CARGO) xtask policy-fields $(wildcard $(TOOLS)/venv/lib/python3*/site-packages/botocore)
+
 .PHONY: operations
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
 	@$(PY) tools/operations.py

@@ -6,6 +6,7 @@ mod corpus;
 mod crates;
 mod docs;
 mod patterns;
+mod policy_fields;
 mod seeds;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,14 @@ enum Task {
     },
     /// Writes docs/rules: a page for each rule and an index.
     Docs,
+    /// Writes which parameters of AWS's calls carry a policy on a resource.
+    PolicyFields {
+        /// The folder of the Python package botocore, whose models are read.
+        botocore: PathBuf,
+        /// Change nothing; fail if the table differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
     Seeds {
         /// The folder to write to.
@@ -44,6 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
         Task::Docs => docs::run(&root().join("docs/rules")),
+        Task::PolicyFields { botocore, check } => policy_fields::run(root(), &botocore, check),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),
         Task::PureCrates => crates::pure(root()),
