@@ -10,7 +10,7 @@ use crate::words;
 /// How far actions reach, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// They put something in, send something, or have it run.
+    /// They put something in, send something, have it run, or see names alone.
     Use,
     /// They change or take away what is there.
     Write,
@@ -28,7 +28,7 @@ const ABILITIES: &[(&str, Reach, &str)] = &[
     ("s3:GetObject", Read, "read its objects"),
     ("s3:PutObject", Use, "write objects"),
     ("s3:DeleteObject", Write, "delete objects"),
-    ("s3:ListBucket", Read, "list it"),
+    ("s3:ListBucket", Use, "list it"),
     ("s3:PutBucketPolicy", Own, "rewrite its policy"),
     ("sns:Subscribe", Read, "subscribe to it"),
     ("sns:Publish", Use, "publish to it"),
@@ -248,6 +248,7 @@ mod tests {
         for (service, services, action, expected) in [
             ("cloudfront.amazonaws.com", "s3", "s3:GetObject", Some(Read)),
             ("cloudtrail.amazonaws.com", "s3", "s3:PutObject", Some(Use)),
+            ("config.amazonaws.com", "s3", "s3:ListBucket", Some(Use)),
             ("cloudtrail.amazonaws.com", "s3", "s3:GetBucketAcl", None),
             ("cloudtrail.amazonaws.com", "kms", "kms:DescribeKey", None),
             ("cloudwatch.amazonaws.com", "kms", "kms:Decrypt", Some(Use)),

@@ -278,6 +278,7 @@ fn anybody(service: &str, statement: &Statement, need: Option<Need<'_>>) -> Stri
             Guard::Organization => format!("anybody in organization {values}"),
             Guard::Addresses | Guard::Vpc | Guard::Network => format!("anybody who comes from {values}"),
             Guard::Source => format!("any AWS service that acts for {values}"),
+            Guard::AccessPoint => format!("whoever an access point of {values} lets in"),
             Guard::Tags => {
                 let tag = condition.key.split_once('/').map_or("", |(_, tag)| tag);
                 format!("whoever has the tag {} {values}", clean(tag, 64))

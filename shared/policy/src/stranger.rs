@@ -26,6 +26,8 @@ pub enum Guard {
     Organization,
     /// A VPC or a VPC endpoint; whose it is no policy says.
     Vpc,
+    /// An access point of the own account, whose own policy says who comes through it.
+    AccessPoint,
     /// Private addresses.
     Network,
     /// Requests that an AWS service makes for one named resource.
@@ -103,6 +105,11 @@ impl<'a> Stranger<'a> {
                 (Guard::Principals, none.clone().reaching(Attainable::Account(self.account.to_owned())))
             }
             "aws:sourcearn" => (Guard::Source, free(ownerless)),
+            "s3:dataaccesspointaccount" => (Guard::AccessPoint, Domain::only(&[self.own])),
+            "s3:dataaccesspointarn" => {
+                let any = format!("arn:aws:s3:us-east-1:{}:accesspoint/{FILL}", self.own);
+                (Guard::AccessPoint, Domain::only(&[&any]))
+            }
             "aws:principalisawsservice" => (Guard::Source, Domain::only(&["true"])),
             "aws:principalservicename" | "aws:principalservicenameslist" => {
                 (Guard::Source, free(|text| !text.is_empty()))

@@ -331,7 +331,7 @@ fn harmless_look_alikes() {
                 open(read, json!({"StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]}})),
                 "",
             ),
-            ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), ""),
+            ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), "everyone+AccessPoint"),
             (
                 "s3",
                 open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})),

@@ -24,7 +24,7 @@ declare_rule! {
     /// so is a service that acts for another account. Services that reach a bucket by a role alone (Lambda, EC2)
     /// are low. A CloudFront identity that is written as a
     /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
-    /// too, and is low.
+    /// too, and is low; so is a bucket that leaves it to the account's access points who comes.
     BucketPolicy {
         id: "exposure-bucket-policy-open",
         title: "A bucket policy lets outsiders in",

@@ -106,7 +106,7 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
     let severity = match (&share.who, share.guard) {
         (Outsider::Everyone, None | Some(Guard::Tags)) => Severity::High,
         (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => Severity::Medium,
-        (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => Severity::Low,
+        (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc | Guard::AccessPoint)) => Severity::Low,
         (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
         (Outsider::ExternalAccount(_), Some(Guard::Source)) | (Outsider::Service, _) => Severity::Low,
         _ => Severity::Medium,

@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn fires() {
-        let seen = worst(&gives("unauthenticated"), &[]).unwrap();
+        let role = "arn:aws:iam::111122223333:role/app/web";
+        let both = set(json!({"roles": {"unauthenticated": role, "authenticated": role}}));
+        let seen = fired_with(&IdentityPool, &both, &[]);
         assert_eq!(seen.severity, Severity::Medium);
         assert_eq!(
             seen.title,

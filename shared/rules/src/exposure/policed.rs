@@ -144,8 +144,11 @@ impl Policed<'_> {
             (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => {
                 (Severity::Medium.min(account), true)
             }
-            // Whose organization or VPC it is the policy does not say.
-            (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => (Severity::Low, true),
+            // Whose organization or VPC it is the policy does not say, and what an access point lets in is told where its
+            // own policy is written.
+            (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc | Guard::AccessPoint)) => {
+                (Severity::Low, true)
+            }
             // Whoever has the service read gets what it reads.
             (Outsider::Service, None) if reads => (Severity::Medium.min(account), true),
             (Outsider::Service, _) => (Severity::Low, true),

@@ -167,8 +167,11 @@ fn written<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
         let policy = patches.into_iter().find(|patch| text_at(patch, &["path"]) == Some("/policy"));
         return policy.and_then(|patch| value_at(patch, &["value"]));
     }
-    let said = |value: &&Value| !value.is_null() && value.as_str() != Some("");
     // S3 writes an object where others write text.
+    let said = |value: &&Value| match value.as_str() {
+        Some(text) => !text.is_empty(),
+        None => value_at(value, &["Statement"]).is_some(),
+    };
     let named = FIELDS.iter().copied().chain(["bucketPolicy"]);
     let mut found = named.filter_map(|field| value_at(request, &field.split('.').collect::<Vec<_>>()));
     found.find(said)
@@ -180,7 +183,17 @@ fn is_policy(written: &Value, read: &Result<keepwatch_policy::Document, String>)
 }
 
 fn steps(seen: Observation, record: &Record<'_>, place: &Place) -> Observation {
-    let Some((read, named)) = &place.read else { return seen };
+    let Some((read, named)) = &place.read else {
+        let name = record.event_name.or_empty();
+        // Which command shows such a policy nobody knows; what was written is in the trail.
+        let of = format!("AttributeKey=EventName,AttributeValue={name}");
+        let options = [region_option(record), ("--lookup-attributes", of.as_str())];
+        return seen.step(
+            "What was written there before? (write that back)",
+            "cloudtrail lookup-events",
+            &options,
+        );
+    };
     let mut options = vec![region_option(record)];
     options.extend(named.iter().map(|(option, id)| (*option, id.as_str())));
     seen.step(

@@ -13,10 +13,12 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 21] = [
+pub(crate) const EVENT_RULES: [&str; 25] = [
     "all-calls",
     "calls-1",
     "calls-10",
+    "calls-11",
+    "calls-12",
     "calls-2",
     "calls-3",
     "calls-4",
@@ -32,6 +34,8 @@ pub(crate) const EVENT_RULES: [&str; 21] = [
     "own-rules",
     "own-stopped",
     "own-touched",
+    "policies-1",
+    "policies-2",
     "reads",
     "scan",
     "sweep",
