@@ -190,6 +190,13 @@ impl<'d> Opening<'d> {
         let gate = self.gate(principal);
         let unsigned = UNSIGNED.contains(&self.service);
         if let Some(need) = gate.admits(&Stranger { unsigned, ..Stranger::anybody(self.own) }) {
+            // Everybody's services are as good as one that is named.
+            if need.is_some_and(|need| need.guard == Guard::Source && is_of_services(&need.condition.key)) {
+                let any = Principal { kind: PrincipalKind::Service, value: "any AWS service".to_owned() };
+                let service = Stranger { service: true, ..Stranger::anybody(self.own) };
+                let share = gate.admits(&service).and_then(|need| self.deputy(&any, need));
+                return share.into_iter().collect();
+            }
             let whom = anybody(self.service, self.statement, need);
             return vec![self.share(Outsider::Everyone, &principal.value, whom, need)];
         }
@@ -256,6 +263,12 @@ impl<'d> Opening<'d> {
         let guard = need.map(|need| need.guard);
         Share { who, principal: clean(principal, 160), whom, ability, reach, actions, why, guard }
     }
+}
+
+/// Whether a condition's key says that a service comes, and not for whom.
+fn is_of_services(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "aws:principalisawsservice" || key.starts_with("aws:principalservicename")
 }
 
 /// Those of the accounts and ARNs that are outsiders', each once.

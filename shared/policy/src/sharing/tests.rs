@@ -415,7 +415,25 @@ fn services_that_act_for_anybody() {
                 ),
                 "service:Read+Organization",
             ),
+            (
+                "s3",
+                open("s3:GetObject", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
+                "service:Read",
+            ),
+            (
+                "s3",
+                open("s3:GetObject", equals("aws:PrincipalServiceName", "cloudfront.amazonaws.com")),
+                "service:Read",
+            ),
             // What binds them to an account, or leaves nothing to gain.
+            (
+                "s3",
+                open(
+                    "s3:GetObject",
+                    json!({"Bool": {"aws:PrincipalIsAWSService": "true"}, "StringEquals": {"aws:SourceAccount": "111122223333"}}),
+                ),
+                "",
+            ),
             (
                 "s3",
                 allow(
@@ -553,7 +571,7 @@ fn guarded_documents() {
             (
                 "sqs",
                 open("sqs:SendMessage", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
-                "everyone+Source",
+                "service:Use",
             ),
             (
                 "s3",
