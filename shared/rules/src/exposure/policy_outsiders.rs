@@ -47,7 +47,7 @@ declare_rule! {
         ],
         on: [
             On::Policy { fields: FIELDS, but: &[
-                "aoss.amazonaws.com", "cloudformation.amazonaws.com", "ec2.amazonaws.com", "iam.amazonaws.com",
+                "access-analyzer.amazonaws.com", "aoss.amazonaws.com", "cloudformation.amazonaws.com", "ec2.amazonaws.com", "iam.amazonaws.com",
                 "kms.amazonaws.com", "organizations.amazonaws.com", "sso.amazonaws.com", "sts.amazonaws.com",
             ] },
             On::Call("s3.amazonaws.com", &[
@@ -100,6 +100,9 @@ declare_rule! {
     }
 }
 
+/// How the names of calls begin that try a policy out and write none.
+const TRIALS: [&str; 5] = ["Check", "Evaluate", "Simulate", "Test", "Validate"];
+
 /// The rules that say more of their own kinds.
 const BETTER: [&[On]; 5] = [
     BucketPolicy::META.on,
@@ -113,6 +116,7 @@ impl Rule for PolicyOutsiders {
     fn prefilter(&self, header: &RecordHeader<'_>) -> bool {
         let known = |on: &On| matches!(on, On::Call(source, names) if *source == header.source && names.contains(&header.name));
         !BETTER.iter().any(|rule| rule.iter().any(known))
+            && !TRIALS.iter().any(|verb| header.name.starts_with(verb))
     }
 
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -140,6 +144,11 @@ impl Rule for PolicyOutsiders {
             policed.removed(record, cx);
             return Ok(());
         }
+        if event == "UpdateRestApi" && patch(record).is_some_and(|patch| text_at(patch, &["value"]).is_none())
+        {
+            policed.removed(record, cx);
+            return Ok(());
+        }
         let Some(written) = written(record) else {
             // Of a call that does nothing but write a policy, the policy is missing.
             let left_out = record.request_omitted() && kind.is_some() && event.contains("Policy");
@@ -163,9 +172,7 @@ impl Rule for PolicyOutsiders {
 fn written<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
     let request = record.request();
     if record.event_name.or_empty() == "UpdateRestApi" {
-        let patches = items_at(request, &["patchOperations"]);
-        let policy = patches.into_iter().find(|patch| text_at(patch, &["path"]) == Some("/policy"));
-        return policy.and_then(|patch| value_at(patch, &["value"]));
+        return patch(record).and_then(|patch| value_at(patch, &["value"]));
     }
     // S3 writes an object where others write text.
     let said = |value: &&Value| match value.as_str() {
@@ -175,6 +182,12 @@ fn written<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
     let named = FIELDS.iter().copied().chain(["bucketPolicy"]);
     let mut found = named.filter_map(|field| value_at(request, &field.split('.').collect::<Vec<_>>()));
     found.find(said)
+}
+
+/// What a change of an API says of its policy.
+fn patch<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
+    let patches = items_at(record.request(), &["patchOperations"]);
+    patches.into_iter().find(|patch| text_at(patch, &["path"]) == Some("/policy"))
 }
 
 /// Whether a text of a service that nobody knows is a policy at all: Cedar's and others' have no statements.
@@ -429,6 +442,23 @@ mod tests {
     }
 
     #[test]
+    fn an_api_without_a_policy_settles_it() {
+        let patch = |patch: Value| {
+            put("apigateway", "UpdateRestApi", json!({"restApiId": "a1", "patchOperations": [patch]}))
+        };
+        let open = policy(json!({"AWS": "999988887777"}), "execute-api:Invoke", json!({}));
+        let open =
+            fired(&PolicyOutsiders, &patch(json!({"op": "replace", "path": "/policy", "value": open})));
+        for gone in [
+            json!({"op": "remove", "path": "/policy"}),
+            json!({"op": "replace", "path": "/policy", "value": ""}),
+        ] {
+            let gone = observe(&PolicyOutsiders, &patch(gone));
+            assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
+        }
+    }
+
+    #[test]
     fn a_statement_of_a_bus_is_settled_by_its_name() {
         let request = json!({"eventBusName": "shop", "statementId": "s", "principal": "999988887777", "action": "events:PutEvents"});
         let open = fires_at(&PolicyOutsiders, Severity::Medium, &put("events", "PutPermission", request));
@@ -515,6 +545,13 @@ mod tests {
                 put("ec2", "CreateVpcEndpoint", json!({"policyDocument": open})),
                 put("cloudformation", "SetStackPolicy", json!({"stackPolicyBody": open})),
                 put("sts", "AssumeRole", json!({"policy": open})),
+                // They try a policy out.
+                put("access-analyzer", "CreateAccessPreview", json!({"policy": open})),
+                put(
+                    "secretsmanager",
+                    "ValidateResourcePolicy",
+                    json!({"secretId": "s", "resourcePolicy": open}),
+                ),
                 // No policies of IAM's.
                 put("newstore", "PutThing", json!({"policy": "permit(principal, action, resource);"})),
                 put("newstore", "PutThing", json!({"policy": "{\"Principal\": [\"x\"]}"})),
