@@ -171,9 +171,22 @@ docs: cargo ## write docs/rules/ from the rules
 policy-fields: cargo tools ## list which parameters of AWS's calls carry a policy on a resource, from AWS's models
 	@$(CARGO) xtask policy-fields $(wildcard $(TOOLS)/venv/lib/python3*/site-packages/botocore)
 
+# Needs npm, and so is no part of `make lint`: with CHECK=--check it compares and changes nothing.
+.PHONY: resource-types
+resource-types: cargo ## write the table of the resources that actions work on from AWS's reference; needs npm
+	@$(CARGO) xtask resource-types $(CHECK)
+
 .PHONY: operations
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
 	@$(PY) tools/operations.py
+
+.PHONY: managed
+managed: cargo ## write the table of AWS's managed policies from their documents; again until it says unchanged
+	@PYTHON=$(PYTHON) $(CARGO) xtask managed
+
+.PHONY: paths
+paths: cargo ## list the escalation paths that others publish and the catalogue has not, for a person to decide
+	@PYTHON=$(PYTHON) $(CARGO) xtask paths
 
 .PHONY: clean-tools
 clean-tools: ## remove .tools/: installed tools, logs of local runs

@@ -22,6 +22,7 @@ SETS = {
     "emulator": ("requirements-emulator.txt", "the local AWS"),
     "checkov": ("requirements-checkov.txt", "checkov"),
     "build": ("requirements-build.txt", "cargo-lambda, zig"),
+    "sources": ("requirements-sources.txt", "AWS's managed policies and the lists of other tools"),
 }
 
 

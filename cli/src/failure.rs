@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keepwatch_aws::AwsError;
+use keepwatch_aws::{AwsError, Cause};
 use keepwatch_base::text::clean;
 
 /// What is in the tables is not right.
@@ -44,15 +44,26 @@ impl Failure {
     /// What came of a call about a table in a region.
     pub(crate) fn of(error: &AwsError, table: &str, region: &str) -> Failure {
         match error {
-            AwsError::Call { operation, reason } => Failure::aws(&advice(operation, reason, table, region)),
+            AwsError::Call { operation, cause } => Failure::aws(&advice(operation, cause, table, region)),
             other => Failure::data(clean(&other.to_string(), MAX_REASON)),
         }
     }
 }
 
 /// The reason, led or followed by what to do about it. The operation is named as IAM names the action.
-fn advice(operation: &str, reason: &str, table: &str, region: &str) -> String {
-    let (code, message) = reason.split_once(": ").unwrap_or((reason, ""));
+fn advice(operation: &str, cause: &Cause, table: &str, region: &str) -> String {
+    let (code, message) = match cause {
+        Cause::Answered { code, message } => (code.as_str(), message.as_str()),
+        Cause::TimedOut | Cause::Unreachable => {
+            return format!(
+                "{operation} in {region}: {cause}. Look at the network, and at --region and AWS_ENDPOINT_URL"
+            );
+        }
+        Cause::Cancelled { codes } if codes.iter().any(|code| is_busy(code)) => return busy(cause),
+        Cause::Cancelled { .. } | Cause::Other(_) => {
+            return format!("{operation} on {table} in {region}: {cause}");
+        }
+    };
     match code {
         // The table's policy spares the operator's role, which could not be read from it.
         "AccessDeniedException" if message.contains("explicit deny in a resource-based policy") => format!(
@@ -60,9 +71,7 @@ fn advice(operation: &str, reason: &str, table: &str, region: &str) -> String {
              role that is, your credentials need dynamodb:DescribeTable and dynamodb:GetResourcePolicy"
         ),
         "AccessDeniedException" | "AccessDenied" | "KMSAccessDeniedException" => {
-            // Often it is the key that the table is encrypted with, and not the table.
-            let named = message.split_once("is not authorized to perform: ");
-            let action = named.and_then(|(_, rest)| rest.split_whitespace().next()).unwrap_or(operation);
+            let action = denied_action(message).unwrap_or(operation);
             format!("AWS refused {operation} on {table}: your credentials need {action}. {message}")
         }
         "ResourceNotFoundException" => format!(
@@ -76,56 +85,114 @@ fn advice(operation: &str, reason: &str, table: &str, region: &str) -> String {
         | "InvalidClientTokenId"
         | "MissingAuthenticationTokenException"
         | "RequestExpired" => format!(
-            "AWS does not accept your credentials ({reason}): sign in again, and look at this computer's clock; \
+            "AWS does not accept your credentials ({cause}): sign in again, and look at this computer's clock; \
              `aws sts get-caller-identity` must work"
         ),
-        "ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded" => {
-            format!("AWS is asked too often at the moment ({reason}): try again in a minute")
-        }
-        "the service could not be reached" | "no answer in time" => format!(
-            "{operation} in {region}: {reason}. Look at the network, and at --region and AWS_ENDPOINT_URL"
-        ),
-        _ => format!("{operation} on {table} in {region}: {reason}"),
+        code if is_busy(code) => busy(cause),
+        _ => format!("{operation} on {table} in {region}: {cause}"),
     }
+}
+
+/// Whether AWS is asked too often: codes of answers, and of the writes of a cancelled transaction (DynamoDB API reference,
+/// `TransactWriteItems`).
+fn is_busy(code: &str) -> bool {
+    matches!(
+        code,
+        "ThrottlingException"
+            | "ProvisionedThroughputExceededException"
+            | "RequestLimitExceeded"
+            | "ThrottlingError"
+            | "ProvisionedThroughputExceeded"
+    )
+}
+
+fn busy(cause: &Cause) -> String {
+    format!("AWS is asked too often at the moment ({cause}): try again in a minute")
+}
+
+/// The action that is missing. AWS names it in its message alone, and often it is one on the key that the table is encrypted
+/// with, and not on the table.
+fn denied_action(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("is not authorized to perform: ")?;
+    rest.split_whitespace().next()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(reason: &str) -> String {
-        let error = AwsError::Call { operation: "dynamodb:Scan", reason: reason.to_owned() };
+    fn told(cause: Cause) -> String {
+        let error = AwsError::Call { operation: "dynamodb:Scan", cause };
         let failure = Failure::of(&error, "findings", "eu-west-1");
         assert_eq!(failure.code, AWS);
         failure.to_string()
     }
 
+    fn answered(code: &str, message: &str) -> Cause {
+        Cause::Answered { code: code.to_owned(), message: message.to_owned() }
+    }
+
     #[test]
     fn each_refusal_says_what_to_do() {
-        for (reason, hint) in [
+        for (cause, hint) in [
             (
-                "AccessDeniedException: User: u is not authorized to perform: kms:Decrypt on resource: key",
+                answered(
+                    "AccessDeniedException",
+                    "User: u is not authorized to perform: kms:Decrypt on resource: key",
+                ),
                 "need kms:Decrypt.",
             ),
-            ("AccessDeniedException: no", "need dynamodb:Scan."),
+            (answered("AccessDeniedException", "no"), "need dynamodb:Scan."),
             (
-                "AccessDeniedException: User: u is not authorized to perform: dynamodb:PutItem on resource: t with an \
-                 explicit deny in a resource-based policy",
+                answered(
+                    "AccessDeniedException",
+                    "User: u is not authorized to perform: dynamodb:PutItem on resource: t with an explicit deny in a \
+                     resource-based policy",
+                ),
                 "need dynamodb:DescribeTable and dynamodb:GetResourcePolicy",
             ),
-            ("ResourceNotFoundException: Requested resource not found", "no table findings in eu-west-1"),
-            ("ExpiredTokenException: The security token has expired", "sign in again"),
-            ("ThrottlingException: slow down", "try again"),
-            ("the service could not be reached", "AWS_ENDPOINT_URL"),
-            ("InternalServerError", "dynamodb:Scan on findings in eu-west-1: InternalServerError"),
+            (
+                answered("ResourceNotFoundException", "Requested resource not found"),
+                "no table findings in eu-west-1",
+            ),
+            (answered("ExpiredTokenException", "The security token has expired"), "sign in again"),
+            (answered("ThrottlingException", "slow down"), "try again"),
+            (Cause::Unreachable, "AWS_ENDPOINT_URL"),
+            (Cause::TimedOut, "no answer in time. Look at the network"),
+            (
+                answered("InternalServerError", ""),
+                "dynamodb:Scan on findings in eu-west-1: InternalServerError",
+            ),
         ] {
-            assert!(told(reason).contains(hint), "{reason}: {}", told(reason));
+            let text = told(cause.clone());
+            assert!(text.contains(hint), "{cause:?}: {text}");
         }
+    }
+
+    /// The code was once cut out of the sentence that told it, at the first colon: of a cancelled transaction that was the
+    /// sentence's beginning, and nobody was told to try again.
+    #[test]
+    fn a_transaction_that_met_a_busy_table_is_to_be_tried_again() {
+        let codes = vec!["None".to_owned(), "ThrottlingError".to_owned()];
+        let text = told(Cause::Cancelled { codes });
+        assert!(
+            text.ends_with("(the transaction was cancelled: None, ThrottlingError): try again in a minute"),
+            "{text}"
+        );
+    }
+
+    /// What only reads like an answer of AWS's was once taken for one.
+    #[test]
+    fn words_that_begin_like_a_refusal_are_none() {
+        let cause = Cause::Other("AccessDenied: the proxy lets nobody through".to_owned());
+        let text = told(cause.clone());
+        assert!(!text.contains("your credentials need"), "{text}");
+        assert!(!crate::operator::is_refused(&AwsError::Call { operation: "dynamodb:PutItem", cause }));
     }
 
     #[test]
     fn it_is_one_line_and_nothing_else_for_the_terminal() {
-        let text = told("SomeException: a\nb\u{1b}[31mc");
+        let text = told(answered("SomeException", "a\nb\u{1b}[31mc"));
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 

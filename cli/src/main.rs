@@ -5,6 +5,7 @@ mod failure;
 mod findings;
 mod input;
 mod operator;
+mod policy;
 mod progress;
 mod replay;
 mod rules;
@@ -43,6 +44,9 @@ enum Command {
     /// What the rules are.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// What policy documents say, without an account.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Plays recorded events through the rules, without an account.
     Replay(replay::Replay),
 }
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Suppress(command) => wait(suppress::run(&command)),
         Command::Tune(command) => wait(tune::run(&command)),
         Command::Rules(command) => rules::run(&command),
+        Command::Policy(command) => policy::run(&command),
         Command::Replay(command) => replay::run(&command),
     };
     match outcome {

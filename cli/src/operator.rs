@@ -3,9 +3,9 @@
 //! The policies of the tables deny writing to all but the stack's own roles, people's among them. So they say which role that
 //! is, and a table of an older version, which has no policy, is written with the caller's own rights.
 
-use keepwatch_aws::AwsError;
 use keepwatch_aws::operator::{Guarded, assume, caller, policy_of};
 use keepwatch_aws::profiles::SdkConfig;
+use keepwatch_aws::{AwsError, Cause};
 use keepwatch_base::arn::Arn;
 use keepwatch_policy::{Document, Effect};
 use serde_json::json;
@@ -39,7 +39,8 @@ pub(crate) async fn writing(config: &SdkConfig, table: &str, region: &str) -> an
 
 /// Whether AWS has refused the call to who made it.
 pub(crate) fn is_refused(error: &AwsError) -> bool {
-    matches!(error, AwsError::Call { reason, .. } if reason.starts_with("AccessDenied"))
+    let denied = |code: &str| matches!(code, "AccessDenied" | "AccessDeniedException");
+    matches!(error, AwsError::Call { cause: Cause::Answered { code, .. }, .. } if denied(code))
 }
 
 /// The operator's role, which the policy spares.

@@ -331,3 +331,97 @@ fn rules_are_listed_and_shown() {
     assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("`keepwatch rules list` shows all of them"), "{}", stderr(&unknown));
 }
+
+/// Runs `policy explain` with this text on standard input.
+fn explain(arguments: &[&str], text: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
+        .args(["policy", "explain"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    // One that refuses its arguments reads nothing.
+    let _ = child.stdin.take().expect("it has standard input").write_all(text.as_bytes());
+    child.wait_with_output().expect("the binary ends")
+}
+
+#[test]
+fn the_policies_of_one_holder_are_explained_together() {
+    let folder = scratch("explain");
+    let write = |name: &str, statement: &str| {
+        let path = folder.join(name);
+        fs::write(&path, format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)).unwrap();
+        path.display().to_string()
+    };
+    let make = write("make.json", r#"{"Effect":"Allow","Action":"iam:CreateRole","Resource":"*"}"#);
+    let fill = write(
+        "fill.json",
+        r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"},
+            {"Sid":"Fill","Effect":"Allow","Action":"iam:PutRolePolicy","Resource":"arn:aws:iam::*:role/app-*"}"#,
+    );
+    let alone = keepwatch(&["policy", "explain", &make]);
+    assert_eq!(alone.status.code(), Some(0));
+    assert!(stdout(&alone).starts_with("ordinary: the holder has no power"), "{}", stdout(&alone));
+    let both = stdout(&keepwatch(&["policy", "explain", &make, &fill]));
+    for part in
+        ["privilege-escalation: the holder can make itself administrator", "iam:CreateRole", "2 \"Fill\""]
+    {
+        assert!(both.contains(part), "{part}: {both}");
+    }
+    let machine = keepwatch(&["policy", "explain", "--format", "ndjson", &make, &fill]);
+    let [verdict] = objects(&machine).try_into().expect("one holder, one line");
+    assert_eq!((&verdict["type"], &verdict["level"]), (&"identity".into(), &"privilege-escalation".into()));
+    let reason = &verdict["reasons"][0];
+    assert_eq!(reason["gives"]["path"], "create-role", "{verdict}");
+    assert_eq!(reason["statements"][1]["policy"], 1, "{verdict}");
+    assert_eq!(reason["statements"][1]["statement"]["sid"], "Fill", "{verdict}");
+    assert_eq!(verdict["policies"][1]["name"], "fill", "{verdict}");
+
+    let bucket = write(
+        "bucket.json",
+        r#"{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}"#,
+    );
+    let mixed = keepwatch(&["policy", "explain", &make, &bucket]);
+    assert_eq!(mixed.status.code(), Some(2));
+    assert!(stderr(&mixed).contains("bucket.json like one of type resource"), "{}", stderr(&mixed));
+    let open = keepwatch(&["policy", "explain", "--account", "111122223333", &bucket]);
+    assert!(stdout(&open).contains("anybody on the internet  read its objects"), "{}", stdout(&open));
+}
+
+#[test]
+fn a_trust_policy_is_explained_as_the_aws_cli_prints_it() {
+    let role = r#"{"Role": {"RoleName": "deploy", "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "999988887777", "Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}}"#;
+    let told = explain(&["--account", "111122223333", "-"], role);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    for part in ["1 opening for outsiders", "outside account 999988887777  yes", "ec2.amazonaws.com"] {
+        assert!(stdout(&told).contains(part), "{part}: {}", stdout(&told));
+    }
+    // Whoever is of the account is no outsider.
+    let own = objects(&explain(&["--account", "999988887777", "--format", "ndjson", "-"], role));
+    assert_eq!((&own[0]["type"], own[0]["openings"].as_array().map(Vec::len)), (&"trust".into(), Some(0)));
+    assert!(stdout(&explain(&["-"], role)).contains("no --account is given"));
+}
+
+#[test]
+fn what_cannot_be_explained_is_told_and_ends_with_two() {
+    for (arguments, text, hint) in [
+        (vec!["-"], "{", "standard input: the policy document is not JSON"),
+        (vec!["-"], r#"{"Statement":[]}"#, "it has no statement"),
+        (vec!["no-such-file.json"], "", "cannot read no-such-file.json"),
+        (vec!["--account", "prod", "-"], "", "an account is twelve digits"),
+        (vec!["--holder", "bob", "-"], "", "write the ARN of a user, role or group"),
+        (
+            vec!["--type", "resource", "-"],
+            r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}"#,
+            "say --service s3",
+        ),
+        (vec![], "", "FILE"),
+    ] {
+        let refused = explain(&arguments, text);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&refused).contains(hint), "{hint}: {}", stderr(&refused));
+    }
+}

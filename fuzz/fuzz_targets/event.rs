@@ -8,7 +8,7 @@ use keepwatch_alert::Alert;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::{Index, Interest, linear};
-use keepwatch_core::event::Event;
+use keepwatch_core::event::{Event, Unreadable};
 use keepwatch_core::event::log::{LogEntry, entries};
 use keepwatch_core::finding::Finding;
 use keepwatch_core::state::{Fact, Query, Value};
@@ -39,7 +39,7 @@ fuzz_target!(|text: &str| {
     match Event::parse(text) {
         Ok(event) => judge(&event),
         // An envelope of a known kind that holds no object is refused, and goes to the dead-letter queue.
-        Err(error) if error.reason.contains("detail is not a JSON object") => {}
+        Err(Unreadable::NoDetail) => {}
         Err(error) => {
             let value: Result<serde_json::Value, _> =
                 serde_json::from_str(text.trim_start_matches('\u{feff}'));

@@ -5,9 +5,13 @@ mod circles;
 mod corpus;
 mod crates;
 mod docs;
+mod managed;
+mod paths;
 mod patterns;
 mod policy_fields;
+mod resource_types;
 mod seeds;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +38,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Writes the table of the resources that deciding actions work on. Needs npm.
+    ResourceTypes {
+        /// Change nothing; fail if the table differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
     Seeds {
         /// The folder to write to.
@@ -41,6 +51,14 @@ enum Task {
     },
     /// Reads every event of a folder of recorded events and says what each was understood as.
     Corpus(corpus::Corpus),
+    /// Writes the table of AWS's managed policies from their documents.
+    Managed {
+        /// Change nothing; fail if the table differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Compares the catalogue of escalation paths with what others publish, and prints what is new there.
+    Paths,
     /// Checks that the pure crates depend on no AWS SDK, async runtime or HTTP client.
     PureCrates,
     /// Checks that each crate depends only on those before it in Cargo.toml.
@@ -54,8 +72,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
         Task::Docs => docs::run(&root().join("docs/rules")),
         Task::PolicyFields { botocore, check } => policy_fields::run(root(), &botocore, check),
+        Task::ResourceTypes { check } => resource_types::run(root(), check),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),
+        Task::Managed { check } => managed::run(root(), check),
+        Task::Paths => paths::run(root()),
         Task::PureCrates => crates::pure(root()),
         Task::CrateOrder => crates::order(root()),
         Task::ImportCircles => circles::run(root()),

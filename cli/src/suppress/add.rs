@@ -11,7 +11,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::Finding;
-use keepwatch_core::settings::{DAYS, KEY, Suppression};
+use keepwatch_core::settings::{DAYS, Suppression, Unfit};
 use keepwatch_rules::registry::CATALOGUE;
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ impl Add {
         if let Some(actor) = &self.actor {
             row["actor"] = json!(actor);
         }
-        let read = Suppression::read(&name, &row, CATALOGUE).map_err(|reason| as_options(&reason, &name))?;
+        let read = Suppression::read(&name, &row, CATALOGUE).map_err(|unfit| as_options(&unfit, &name))?;
         // Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
         let (given, kept) = (self.actor.as_deref(), read.actor.as_deref());
         for (option, given, kept) in [
@@ -130,17 +130,21 @@ impl Add {
 }
 
 /// What is wrong, in the words of the command line instead of the table's.
-fn as_options(reason: &str, name: &str) -> String {
-    reason
-        .replace(&format!("the name after `{KEY}`'s #"), &format!("the name {}", clean(name, 60)))
-        .replace("`expires_at` is not after `created_at`", "its end is not in the future")
-        .replace("set `expires_at` earlier", "let it end earlier (--days, --until)")
-        .replace("`account` must be twelve digits, in quotes", "--account must be twelve digits")
-        .replace("`actor`", "--actor")
-        .replace("`owner`", "--owner")
-        .replace("`reason`", "--reason")
-        .replace("`rule`", "--rule")
-        .replace("`resource`", "--resource")
+fn as_options(unfit: &Unfit, name: &str) -> String {
+    match unfit {
+        Unfit::Missing { name } => format!("--{name} is missing: write a text"),
+        Unfit::Name => format!("the name {} must be of letters, digits, - _ and .", clean(name, 60)),
+        Unfit::Account => "--account must be twelve digits".to_owned(),
+        Unfit::Over => "its end is not in the future".to_owned(),
+        Unfit::TooLong { days, core } => {
+            let why = core.map(|core| format!(" because it covers {core}")).unwrap_or_default();
+            format!(
+                "it may last {days} days{why}: let it end earlier (--days, --until), and renew it when it ends"
+            )
+        }
+        // What the command line writes by itself has its names, and times that are times.
+        Unfit::Attribute { .. } | Unfit::Time { .. } | Unfit::NoRule { .. } => unfit.to_string(),
+    }
 }
 
 /// RFC 3339, or a day.
@@ -275,6 +279,14 @@ mod tests {
         assert_ne!(name(add()), name(Add { actor: Some("arn:aws:iam::*:role/ci".to_owned()), ..add() }));
         assert_ne!(name(add()), name(Add { account: Some("111122223333".to_owned()), ..add() }));
         assert!(name(Add { rule: "*".to_owned(), ..add() }).starts_with("all-"));
+    }
+
+    /// The table's words were once put into the command line's by replacing them in the whole sentence, what the user had
+    /// written included.
+    #[test]
+    fn what_the_user_wrote_is_told_as_written() {
+        let odd = Add { rule: "`owner`".to_owned(), ..add() };
+        assert!(refused(&odd).starts_with("no rule is called ``owner``"), "{}", refused(&odd));
     }
 
     #[test]

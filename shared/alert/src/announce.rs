@@ -18,6 +18,29 @@ pub(super) type Announced = BTreeMap<String, String>;
 /// How many lines of one kind a mail has.
 const MAX_LISTED: usize = 50;
 
+/// How many commands of one kind a mail has.
+const MAX_COMMANDS: usize = 5;
+
+/// How the fingerprint of a row begins that cannot be used. Such rows come and go as they are corrected, which is no news.
+const INVALID: &str = "invalid-";
+
+/// A row of the settings as it stands.
+struct Row<'s> {
+    what: What<'s>,
+    /// The row as one line.
+    text: String,
+}
+
+/// What a row is.
+enum What<'s> {
+    /// A suppression of this name.
+    Suppression(&'s str),
+    /// What is tuned, by its key in the settings table: `rule#root-api-call`.
+    Tuning(String),
+    /// It cannot be used.
+    Invalid,
+}
+
 /// What has changed since it was announced last.
 #[derive(Debug)]
 pub(super) struct SettingsChange {
@@ -37,7 +60,7 @@ pub(super) fn changes(
     known: &Announced,
     catalogue: Catalogue,
 ) -> Option<SettingsChange> {
-    let mut all = Announced::new();
+    let mut rows: BTreeMap<String, Row<'_>> = BTreeMap::new();
     let mut core = false;
     for suppression in &settings.suppressions {
         let text = format!(
@@ -50,49 +73,55 @@ pub(super) fn changes(
         );
         let fingerprint = suppression.fingerprint();
         core |= !known.contains_key(&fingerprint) && suppression.core_rule(catalogue).is_some();
-        all.insert(fingerprint, text);
+        rows.insert(fingerprint, Row { what: What::Suppression(&suppression.id), text });
     }
-    for text in tuning(settings) {
-        all.insert(format!("tuning-{}", short_hash(&[&text])), text);
+    for (key, text) in tuning(settings) {
+        let row = Row { what: What::Tuning(key), text };
+        rows.insert(format!("tuning-{}", short_hash(&[&row.text])), row);
     }
     for invalid in settings.invalid.iter().chain(own_rules) {
         let text = format!("{}: {}", invalid.setting_id, invalid.reason);
-        all.insert(format!("invalid-{}", short_hash(&[&text])), text);
+        rows.insert(format!("{INVALID}{}", short_hash(&[&text])), Row { what: What::Invalid, text });
     }
-    let new = |invalid: bool| -> Vec<&String> {
-        let fresh = all.iter().filter(|(key, _)| !known.contains_key(*key));
-        fresh.filter(|(key, _)| key.starts_with("invalid-") == invalid).map(|(_, text)| text).collect()
-    };
-    let (added, invalid) = (new(false), new(true));
-    let gone = known.iter().filter(|(key, _)| !all.contains_key(*key) && !key.starts_with("invalid-"));
-    let removed: Vec<&String> = gone.map(|(_, text)| text).collect();
+    let fresh = rows.iter().filter(|(key, _)| !known.contains_key(*key)).map(|(_, row)| row);
+    let (invalid, added): (Vec<&Row<'_>>, Vec<&Row<'_>>) =
+        fresh.partition(|row| matches!(row.what, What::Invalid));
+    let gone = known.iter().filter(|(key, _)| !rows.contains_key(*key) && !key.starts_with(INVALID));
+    let removed: Vec<&str> = gone.map(|(_, text)| text.as_str()).collect();
     if added.is_empty() && invalid.is_empty() && removed.is_empty() {
         return None;
     }
     let alert = alert(&added, &removed, &invalid, core);
     // By the rows' fingerprints, because the same words may stand for a row that went and came again.
-    let came = all.keys().filter(|key| !known.contains_key(*key));
-    let went = known.keys().filter(|key| !all.contains_key(*key));
+    let came = rows.keys().filter(|key| !known.contains_key(*key));
+    let went = known.keys().filter(|key| !rows.contains_key(*key));
     let parts: Vec<&str> = came.chain(went).map(String::as_str).collect();
     let key = format!("settings#{}", short_hash(&parts));
+    let all = rows.into_iter().map(|(key, row)| (key, row.text)).collect();
     Some(SettingsChange { key, alert, all })
 }
 
-/// What is tuned, each row as one line.
-fn tuning(settings: &Settings) -> Vec<String> {
-    let overrides = settings.overrides.iter().map(|(rule, set)| format!("rule {rule}: {set}"));
+/// What is tuned: the key of each row, and the row as one line.
+fn tuning(settings: &Settings) -> Vec<(String, String)> {
+    let overrides =
+        settings.overrides.iter().map(|(rule, set)| (format!("rule#{rule}"), format!("rule {rule}: {set}")));
     let lists = settings.lists.named().into_iter().filter(|(_, values)| !values.is_empty());
-    let lists = lists.map(|(name, values)| format!("list {name}: {}", values.join(", ")));
+    let lists =
+        lists.map(|(name, values)| (format!("list#{name}"), format!("list {name}: {}", values.join(", "))));
     overrides.chain(lists).collect()
 }
 
-fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool) -> Alert {
+fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool) -> Alert {
+    fn texts<'r>(rows: &[&'r Row<'_>]) -> Vec<&'r str> {
+        rows.iter().map(|row| row.text.as_str()).collect()
+    }
+    let (added, invalid) = (texts(rows), texts(unusable));
     let severity = match (added.is_empty(), invalid.is_empty()) {
         _ if core => Severity::High,
         (true, true) => Severity::Informational,
         _ => Severity::Medium,
     };
-    let headline = match (added, removed, invalid) {
+    let headline = match (added.as_slice(), removed, invalid.as_slice()) {
         ([one], [], []) => format!("Keepwatch: added: {one}"),
         ([], [one], []) => format!("Keepwatch: removed: {one}"),
         ([], [], [one]) => format!("Keepwatch: cannot be used: {one}"),
@@ -108,7 +137,8 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
         &mut out,
         "What Keepwatch is told to do has changed. What is suppressed is recorded, and nobody is mailed about it.",
     );
-    for (title, rows) in [("ADDED", added), ("REMOVED", removed), ("CANNOT BE USED, HAS NO EFFECT", invalid)]
+    for (title, rows) in
+        [("ADDED", &added[..]), ("REMOVED", removed), ("CANNOT BE USED, HAS NO EFFECT", &invalid[..])]
     {
         if rows.is_empty() {
             continue;
@@ -131,21 +161,38 @@ fn alert(added: &[&String], removed: &[&String], invalid: &[&String], core: bool
             "If none of you did this, somebody is hiding: take it away, and look who may write the settings table.",
         );
     }
-    let first = added.iter().find_map(|row| row.strip_prefix("suppression ")?.split_once(": "));
-    let name = first.map_or("NAME".to_owned(), |(name, _)| shell_word(name));
     command(
         &mut out,
         "What is suppressed, and what is tuned",
         "keepwatch suppress list; keepwatch tune list",
     );
-    command(
-        &mut out,
-        "Take a suppression away; what it silenced is told again",
-        &format!("keepwatch suppress remove {name}"),
-    );
-    let listed_rows = |rows: &[&String]| -> Vec<String> {
+    let suppressions: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| match &row.what {
+            What::Suppression(id) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    for id in suppressions.iter().take(MAX_COMMANDS) {
+        let remove = format!("keepwatch suppress remove {}", shell_word(id));
+        command(&mut out, "Take a suppression away; what it silenced is told again", &remove);
+    }
+    let tuned = rows.iter().filter_map(|row| match &row.what {
+        What::Tuning(key) => Some(key),
+        _ => None,
+    });
+    for key in tuned.take(MAX_COMMANDS) {
+        let reset = format!("keepwatch tune reset {}", shell_word(key));
+        command(&mut out, "Take back what is tuned", &reset);
+    }
+    let listed_rows = |rows: &[&str]| -> Vec<String> {
         rows.iter().take(MAX_LISTED).map(|row| clean(row, MAX_TEXT)).collect()
     };
-    let json = json!({"settings": {"added": listed_rows(added), "removed": listed_rows(removed), "invalid": listed_rows(invalid)}});
+    let json = json!({"settings": {
+        "added": listed_rows(&added),
+        "suppressions": suppressions.iter().take(MAX_LISTED).collect::<Vec<_>>(),
+        "removed": listed_rows(removed),
+        "invalid": listed_rows(&invalid),
+    }});
     Alert::new(severity, &headline, out, json)
 }

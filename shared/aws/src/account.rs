@@ -13,10 +13,10 @@ use keepwatch_core::state::{
     PrincipalKind, Query, RoleFacts, Value, WindowQuery,
 };
 
+use crate::cause;
 use crate::findings::FindingsTable;
 use crate::intake::IntakeQueue;
 use crate::journal::JournalTable;
-use crate::reason;
 use crate::runtime::now;
 
 /// CloudTrail leaves out request parameters over 100 KB; a document of at least this many characters may be why.
@@ -396,9 +396,9 @@ where
     match error.code() {
         Some("NoSuchEntity" | "ResourceNotFoundException") => Otherwise::Answer(Fact::Missing),
         Some("Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException") => {
-            Otherwise::TryAgain(reason(&error))
+            Otherwise::TryAgain(cause(&error).to_string())
         }
-        Some(_) if status < 500 => Otherwise::Answer(Fact::Unavailable(reason(&error))),
-        _ => Otherwise::TryAgain(reason(&error)),
+        Some(_) if status < 500 => Otherwise::Answer(Fact::Unavailable(cause(&error).to_string())),
+        _ => Otherwise::TryAgain(cause(&error).to_string()),
     }
 }

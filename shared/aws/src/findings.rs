@@ -17,7 +17,7 @@ use tracing::error;
 
 use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
 use crate::runtime::now;
-use crate::{AwsError, failed};
+use crate::{AwsError, Cause, failed};
 
 /// The tables, by name.
 #[derive(Clone, Debug)]
@@ -159,9 +159,9 @@ impl FindingsTable {
                 if !reasons.is_empty() && reasons.iter().all(|reason| reason.code().is_none_or(raced)) {
                     return Ok(false);
                 }
-                let codes: Vec<&str> = reasons.iter().filter_map(|reason| reason.code()).collect();
-                let reason = format!("the transaction was cancelled: {}", codes.join(", "));
-                Err(AwsError::Call { operation: "dynamodb:TransactWriteItems", reason })
+                let codes = reasons.iter().filter_map(|reason| reason.code()).map(str::to_owned).collect();
+                let cause = Cause::Cancelled { codes };
+                Err(AwsError::Call { operation: "dynamodb:TransactWriteItems", cause })
             }
             Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(false),
             _ => Err(failed("dynamodb:TransactWriteItems")(error)),
@@ -195,7 +195,7 @@ fn raced<R>(error: &SdkError<PutItemError, R>) -> bool {
 }
 
 fn unbuilt(error: BuildError) -> AwsError {
-    AwsError::Call { operation: "dynamodb:TransactWriteItems", reason: error.to_string() }
+    AwsError::Call { operation: "dynamodb:TransactWriteItems", cause: Cause::Other(error.to_string()) }
 }
 
 impl FindingStore for FindingsTable {

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use crate::AwsError;
 use crate::service::{Call, Service};
+use crate::{AwsError, Cause};
 
 const OPERATION: &str = "cloudtrail:LookupEvents";
 
@@ -85,7 +85,7 @@ impl EventHistory for CloudTrailHistory {
         span: Span,
         next: Option<&str>,
     ) -> Result<Page, AwsError> {
-        let failed = |reason: String| AwsError::Call { operation: OPERATION, reason };
+        let failed = |reason: String| AwsError::Call { operation: OPERATION, cause: Cause::Other(reason) };
         let (key, value) = lookup.attribute();
         let mut request = json!({
             "LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}],

@@ -32,12 +32,12 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
     /// The service answered with an error, or did not answer.
-    #[error("{operation}: {reason}")]
+    #[error("{operation}: {cause}")]
     Call {
         /// The API operation.
         operation: &'static str,
-        /// Error code and message, or what went wrong on the way.
-        reason: String,
+        /// Why it was not done.
+        cause: Cause,
     },
     /// An item of the table is not a finding.
     #[error("item {finding_id} of the findings table is not a finding: {reason}")]
@@ -58,28 +58,58 @@ pub enum AwsError {
     Item(String),
 }
 
-/// An SDK error with its operation, as one line.
+/// Why a call was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The service answered with an error.
+    #[error("{code}{}{message}", if message.is_empty() { "" } else { ": " })]
+    Answered {
+        /// Its code, such as `AccessDeniedException`.
+        code: String,
+        /// Its message; empty where it has none.
+        message: String,
+    },
+    /// DynamoDB cancelled a transaction.
+    #[error("the transaction was cancelled: {}", codes.join(", "))]
+    Cancelled {
+        /// The code of each of its writes, such as `ThrottlingError`.
+        codes: Vec<String>,
+    },
+    /// The service did not answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The service could not be reached.
+    #[error("the service could not be reached")]
+    Unreachable,
+    /// Something else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// An SDK error with its operation.
 pub(crate) fn failed<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    move |error| AwsError::Call { operation, reason: reason(&error) }
+    move |error| AwsError::Call { operation, cause: cause(&error) }
 }
 
 /// The service's own code and message where it answered, else what failed on the way.
-pub(crate) fn reason<E, R>(error: &SdkError<E, R>) -> String
+pub(crate) fn cause<E, R>(error: &SdkError<E, R>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => match error {
-            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-            SdkError::DispatchFailure(_) => "the service could not be reached".to_owned(),
-            other => other.to_string(),
+    match error.code() {
+        Some(code) => {
+            let message = error.message().unwrap_or_default().to_owned();
+            Cause::Answered { code: code.to_owned(), message }
+        }
+        None => match error {
+            SdkError::TimeoutError(_) => Cause::TimedOut,
+            SdkError::DispatchFailure(_) => Cause::Unreachable,
+            other => Cause::Other(other.to_string()),
         },
     }
 }

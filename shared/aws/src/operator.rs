@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::get_resource_policy::GetResourcePolicyError;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::Credentials;
 
-use crate::{AwsError, failed};
+use crate::{AwsError, Cause, failed};
 
 /// How long the credentials of a role are good for, in seconds: the least that STS gives. A command takes less.
 const SESSION: i32 = 900;
@@ -60,7 +60,7 @@ pub async fn assume(config: &SdkConfig, role: &str) -> Result<SdkConfig, AwsErro
     let given = asked.send().await.map_err(failed("sts:AssumeRole"))?.credentials;
     let given = given.ok_or_else(|| AwsError::Call {
         operation: "sts:AssumeRole",
-        reason: "the answer has no credentials".to_owned(),
+        cause: Cause::Other("the answer has no credentials".to_owned()),
     })?;
     let credentials = Credentials::new(
         given.access_key_id,

@@ -10,6 +10,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::{ProvideCredentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -69,7 +70,14 @@ pub async fn config(profile: Option<&str>, region: Option<&str>) -> Result<SdkCo
             None => return Err(ProfileError::NoCredentials("none is configured".to_owned())),
         },
     };
-    let credentials = credentials.map_err(|error| ProfileError::NoCredentials(reason(&error)))?;
+    // Where nobody has set any, what each provider of the chain says of that is of no use.
+    let unset = |error: &CredentialsError| {
+        profile.is_none() && matches!(error, CredentialsError::CredentialsNotLoaded(_))
+    };
+    let credentials = credentials.map_err(|error| match unset(&error) {
+        true => ProfileError::NoCredentials("neither the environment nor a profile has any".to_owned()),
+        false => ProfileError::NoCredentials(whole(&error)),
+    })?;
     // Kept as they are: a command ends long before they do, and a credential process that asks for a code asks once.
     Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
 }
@@ -83,13 +91,6 @@ fn http_client() -> SharedHttpClient {
         }
         connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
     })
-}
-
-/// Why there are none. Where nobody has set any, what each provider of the chain says of that is of no use.
-fn reason(error: &dyn Error) -> String {
-    let text = whole(error);
-    let none = text.contains("no credentials found in chain");
-    if none { "neither the environment nor a profile has any".to_owned() } else { text }
 }
 
 /// An error and its causes in one line. Some errors repeat their cause, which then is said once.

@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 use keepwatch_core::history::reconcile::MessageQueue;
 use serde_json::json;
 
-use crate::AwsError;
 use crate::service::{Call, Service};
+use crate::{AwsError, Cause};
 
 /// The pauses before the second and the third attempt.
 const PAUSES: &[Duration] = &[Duration::from_millis(200), Duration::from_millis(800)];
@@ -45,7 +45,9 @@ impl MessageQueue for Queue {
             body: &body,
         };
         let sent = self.service.call(call).await;
-        sent.map(drop)
-            .map_err(|error| AwsError::Call { operation: "sqs:SendMessage", reason: error.to_string() })
+        sent.map(drop).map_err(|error| AwsError::Call {
+            operation: "sqs:SendMessage",
+            cause: Cause::Other(error.to_string()),
+        })
     }
 }

@@ -7,7 +7,7 @@ use keepwatch_alert::Alert;
 use keepwatch_alert::outbox::Topic;
 use keepwatch_core::finding::Finding;
 
-use crate::{AwsError, failed};
+use crate::{AwsError, Cause, failed};
 
 /// The topic, by ARN.
 #[derive(Clone, Debug)]
@@ -48,8 +48,10 @@ impl Topic for AlertTopic {
                 continue; // SNS refuses an attribute without a value.
             }
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            let attribute = attribute
-                .map_err(|error| AwsError::Call { operation: "sns:Publish", reason: error.to_string() })?;
+            let attribute = attribute.map_err(|error| AwsError::Call {
+                operation: "sns:Publish",
+                cause: Cause::Other(error.to_string()),
+            })?;
             request = request.message_attributes(name, attribute);
         }
         request.send().await.map(drop).map_err(failed("sns:Publish"))

@@ -4,11 +4,11 @@
 //! written. Actions: service authorization reference, "Actions, resources, and condition keys".
 
 use keepwatch_base::wildcard;
-
-use crate::words;
+use serde::Serialize;
 
 /// How far actions reach, the least first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// They put something in, send something, have it run, or see names alone.
     Use,
@@ -22,9 +22,12 @@ pub enum Reach {
 
 use Reach::{Own, Read, Use, Write};
 
+/// An action, how far it reaches, and what it lets its callers do.
+type Row = (&'static str, Reach, &'static str);
+
 /// What telling actions let their callers do.
 #[rustfmt::skip]
-const ABILITIES: &[(&str, Reach, &str)] = &[
+const ABILITIES: &[Row] = &[
     ("s3:GetObject", Read, "read its objects"),
     ("s3:PutObject", Use, "write objects"),
     ("s3:DeleteObject", Write, "delete objects"),
@@ -162,31 +165,31 @@ const BY_ROLE: [&str; 7] = [
     "states.amazonaws.com",
 ];
 
-/// What these actions let their callers do with a resource of the services (`kms`, or `kafka|kafka-cluster` where a
-/// policy speaks of several): in words, and how far that reaches where it is known.
-pub(crate) fn ability(services: &str, actions: &[String]) -> (String, Option<Reach>) {
-    if services.split('|').all(|service| fits(actions, &format!("{service}:~~~~~"))) {
-        return ("do anything with it".to_owned(), Some(Own));
-    }
-    let can: Vec<_> = known(services).filter(|(action, ..)| fits(actions, action)).collect();
-    let reach = can.iter().map(|(_, reach, _)| *reach).max();
-    let mut told: Vec<String> = can.into_iter().map(|(.., words)| (*words).to_owned()).collect();
-    // Several services call the same thing differently.
+/// Whether the actions are all that there is with a resource of the services (`kms`, or `kafka|kafka-cluster` where a policy
+/// speaks of several).
+pub(crate) fn is_everything(services: &str, actions: &[String]) -> bool {
+    services.split('|').all(|service| fits(actions, &format!("{service}:~~~~~")))
+}
+
+/// What the actions let their callers do, in words that follow "can", each once.
+pub(crate) fn told(services: &str, actions: &[String]) -> Vec<&'static str> {
+    let mut told: Vec<_> = matching(services, actions).map(|(.., words)| *words).collect();
     told.dedup();
-    match told.is_empty() {
-        true => {
-            let named = actions.iter().map(|a| words::name(a)).collect::<Vec<_>>();
-            (format!("call {}", words::list(&named)), None)
-        }
-        false => (words::list(&told), reach),
+    told
+}
+
+/// How far the actions reach; nothing where they are not known.
+pub(crate) fn reach(services: &str, actions: &[String]) -> Option<Reach> {
+    match is_everything(services, actions) {
+        true => Some(Own),
+        false => matching(services, actions).map(|(_, reach, _)| *reach).max(),
     }
 }
 
 /// How far the actions reach where an AWS service is the one that is let in, and comes for whichever account asks it to.
 /// Nothing where no account gains by it: a look at settings, actions of another service.
 pub(crate) fn lent(service: &str, services: &str, actions: &[String]) -> Option<Reach> {
-    let (_, reach) = ability(services, actions);
-    let reach = match reach {
+    let reach = match reach(services, actions) {
         Some(reach) => reach,
         // Nobody knows what they do.
         None if known(services).next().is_none() => Use,
@@ -197,7 +200,11 @@ pub(crate) fn lent(service: &str, services: &str, actions: &[String]) -> Option<
     if services == "kms" || by_role { Some(reach.min(Use)) } else { Some(reach) }
 }
 
-fn known(services: &str) -> impl Iterator<Item = &'static (&'static str, Reach, &'static str)> {
+fn matching<'a>(services: &'a str, actions: &'a [String]) -> impl Iterator<Item = &'static Row> + 'a {
+    known(services).filter(|(action, ..)| fits(actions, action))
+}
+
+fn known(services: &str) -> impl Iterator<Item = &'static Row> {
     let of = move |action: &str| services.split('|').any(|one| action.split(':').next() == Some(one));
     ABILITIES.iter().filter(move |(action, ..)| of(action))
 }
@@ -210,26 +217,28 @@ fn fits(actions: &[String], action: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(services: &str, action: &str) -> (String, Option<Reach>) {
-        ability(services, &[action.to_owned()])
-    }
-
     #[test]
     fn says_what_actions_do() {
-        for (services, action, words, reach) in [
+        for (services, action, words, expected) in [
             ("s3", "s3:Get*", "read its objects", Some(Read)),
-            ("s3", "*", "do anything with it", Some(Own)),
+            ("s3", "s3:GetObject", "read its objects", Some(Read)),
             (
                 "kafka|kafka-cluster",
                 "kafka-cluster:*",
-                "read its topics, write to its topics and reconfigure it",
+                "read its topics, write to its topics, reconfigure it",
                 Some(Own),
             ),
-            ("kafka|kafka-cluster", "*", "do anything with it", Some(Own)),
-            ("s3", "lambda:InvokeFunction", "call lambda:InvokeFunction", None),
-            ("kms", "kms:DescribeKey", "call kms:DescribeKey", None),
+            ("s3", "lambda:InvokeFunction", "", None),
+            ("kms", "kms:DescribeKey", "", None),
         ] {
-            assert_eq!(of(services, action), (words.to_owned(), reach), "{services} {action}");
+            let actions = [action.to_owned()];
+            assert_eq!(told(services, &actions).join(", "), words, "{services} {action}");
+            assert_eq!(reach(services, &actions), expected, "{services} {action}");
+            assert!(!is_everything(services, &actions));
+        }
+        for services in ["s3", "kafka|kafka-cluster", "newservice"] {
+            assert!(is_everything(services, &["*".to_owned()]));
+            assert_eq!(reach(services, &["*".to_owned()]), Some(Own));
         }
     }
 

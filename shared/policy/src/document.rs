@@ -2,6 +2,7 @@
 
 use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::wildcard;
+use serde::Serialize;
 
 /// The largest document that is read, in bytes of JSON. AWS's own limits are 10 KB for IAM, 20 KB for S3 and 32 KB
 /// for KMS; CloudTrail cuts a whole event at 256 KB.
@@ -106,7 +107,7 @@ pub enum PrincipalKind {
 }
 
 /// One line of a Condition block: the operator, the key, and the values of which one must fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// `StringEquals`, `ForAnyValue:StringLike` … as written.
     pub operator: String,

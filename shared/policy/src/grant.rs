@@ -1,46 +1,53 @@
-//! How much power a set of documents gives, and the sentence that says so.
+//! How much power a set of documents gives.
 
-use serde::Serialize;
-
-use super::document::Document;
+use super::document::{Condition, Document};
 use super::escalation::PATHS;
 use super::held::{Held, PolicyName};
 use super::holder::Holder;
 use super::level::Level;
 use super::named_right::NamedRight;
 use super::path::Path;
-use super::policy_set::{PolicySet, View};
-use super::{sentence, words};
+use super::policy_set::{PolicySet, PreparedStatement, View};
+use super::verdict::{Basis, Exception, Gives, Grant, Reason, Source, StatementId};
 
-/// What a set of documents gives its holder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Grant {
-    /// How much.
-    pub level: Level,
-    /// One plain sentence without a full stop, safe to show: where the power comes from.
-    pub why: String,
-    /// Ids of the ways to gain power that are open, the most direct first. Empty for [`Level::FullAdmin`], which needs
-    /// none.
-    pub paths: Vec<&'static str>,
-    /// The services of which every action is allowed. `*` alone stands for all but IAM. Empty for
-    /// [`Level::FullAdmin`].
-    pub services: Vec<String>,
-    /// The power hangs on circumstances (an address, MFA, a region) that a condition asks for.
-    pub conditional: bool,
-    /// What its holder can do, to follow "user bob now": `is a full administrator`, `fully controls s3 and ec2`. At
-    /// most 80 characters, safe to show.
-    pub ability: String,
+/// The most exceptions of a `NotAction` that are kept.
+const MAX_EXCEPTIONS: usize = 50;
+
+/// How much power these policies give together, and the reasons that decide it. `grantee` is the ARN of the user, role or
+/// group that holds them, when that is known: a right over oneself is a different matter from a right over somebody else.
+///
+/// All Allows count, less the Denies that nobody gets past.
+///
+/// ```
+/// use keepwatch_policy::{Document, Gives, Held, Level, analyse};
+///
+/// let document = Document::parse(
+///     r#"{"Version": "2012-10-17", "Statement": [
+///         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+///         {"Sid": "Deploy", "Effect": "Allow", "Action": ["iam:PassRole", "lambda:*"], "Resource": "*"}]}"#,
+/// )?;
+/// let grant = analyse(&[Held::managed("ci", &document)], Some("arn:aws:iam::111122223333:role/ci"));
+/// assert_eq!(grant.level, Level::PrivilegeEscalation);
+/// let reason = &grant.reasons[0];
+/// assert!(matches!(reason.gives, Gives::Path { path } if path.id == "passrole-lambda"));
+/// assert_eq!(reason.statements[0].statement.number, 2);
+/// assert_eq!(reason.statements[0].statement.sid.as_deref(), Some("Deploy"));
+/// # Ok::<(), keepwatch_policy::DocumentError>(())
+/// ```
+pub fn analyse(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
+    judge(policies, grantee, false)
 }
 
-/// How much power these policies give together. `grantee` is the ARN of the user, role or group that holds them, when that is known: a right over oneself is a different matter from a right
-/// over somebody else.
-///
-/// All Allows count, less the Denies that have no condition.
-pub fn analyse(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
-    let managed = policies.iter().filter_map(|held| held.name.managed()).collect();
+/// The same as [`analyse`], with a reason for every way to gain power that is open. It takes longer: each reason is a search
+/// for the statements that give it.
+pub fn explain(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
+    judge(policies, grantee, true)
+}
+
+fn judge(policies: &[Held<'_>], grantee: Option<&str>, all: bool) -> Grant {
+    let rewritable = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
-    let power = PolicySet::new(&documents, Holder::new(grantee, managed));
-    let names: Vec<PolicyName<'_>> = policies.iter().map(|held| held.name).collect();
+    let power = PolicySet::new(&documents, Holder::new(grantee, rewritable));
     let everyone: Vec<usize> = (0..power.allows.len()).collect();
     let unconditional: Vec<usize> =
         everyone.iter().copied().filter(|&i| power.allows[i].limits.circumstances.is_empty()).collect();
@@ -48,20 +55,26 @@ pub fn analyse(policies: &[Held<'_>], grantee: Option<&str>) -> Grant {
 
     let view = View::new(&power, everyone);
     let found = Found::of(&view);
+    let mut reasons = None;
     if hangs {
         let firm = View::new(&power, unconditional);
         let sure = Found::of(&firm);
         if sure.level == found.level {
-            // The sentence names what holds in any case; the ids are all there are.
-            let why = sure.why(&firm, &power, &names, "");
-            return found.grant(why, false);
+            // The reasons are those that hold in any case; the ids are all there are.
+            reasons = Some(sure.reasons(&firm, &power, all));
         }
     }
-    let witnesses = found.witnesses(&view);
-    let tail = if hangs { sentence::circumstances(&view, &power, &witnesses) } else { String::new() };
-    let conditional = hangs && !tail.is_empty() && found.level > Level::Ordinary;
-    let why = found.why(&view, &power, &names, &tail);
-    found.grant(why, conditional)
+    let reasons = reasons.unwrap_or_else(|| found.reasons(&view, &power, all));
+    let hangs_on = |source: &Source| !source.conditions.is_empty();
+    Grant {
+        level: found.level,
+        conditional: reasons.first().is_some_and(|reason| reason.statements.iter().any(hangs_on)),
+        reasons,
+        paths: found.strong.iter().chain(&found.weak).map(|path| path.id).collect(),
+        services: found.services,
+        policies: policies.iter().map(|held| PolicyName::new(held.origin, held.name)).collect(),
+        basis: Basis::Documents,
+    }
 }
 
 /// What one view comes to.
@@ -94,86 +107,79 @@ impl Found {
         Found { named, level, strong, weak, services, iam, everything }
     }
 
-    fn grant(self, why: String, conditional: bool) -> Grant {
-        let paths = self.strong.iter().chain(&self.weak).map(|path| path.id).collect();
-        let named = self.named.as_ref().map(NamedRight::plain_clause);
-        let way = named.as_deref().or(self.weak.first().map(|path| path.clause));
-        let ability = words::ability(self.level, &self.services, way);
-        Grant { level: self.level, why, paths, services: self.services, conditional, ability }
-    }
-
-    /// The statements that give the power which the sentence names.
-    fn witnesses(&self, view: &View<'_, '_>) -> Vec<usize> {
-        match self.level {
-            Level::FullAdmin => view.witnesses(|v| v.is_everything() && v.is_iam()),
-            Level::PrivilegeEscalation if self.iam => view.witnesses(View::is_iam),
-            Level::PrivilegeEscalation => match self.strong.first() {
-                Some(path) => view.witnesses(|v| v.is_open(path)),
-                None => Vec::new(),
-            },
-            Level::ServiceAdmin if self.everything => view.witnesses(View::is_everything),
-            Level::ServiceAdmin => match (self.services.as_slice(), &self.named, self.weak.first()) {
-                ([], Some(named), _) => view.witnesses(|v| named.is_in(v)),
-                ([], None, Some(path)) => view.witnesses(|v| v.is_open(path)),
-                (services, ..) => view.witnesses(|v| services.iter().take(3).all(|s| v.holds(s))),
-            },
-            Level::Ordinary => Vec::new(),
+    /// The powers, what decides the level first: the first alone with a right over named identities beside it, or all.
+    fn reasons(&self, view: &View<'_, '_>, power: &PolicySet<'_>, all: bool) -> Vec<Reason> {
+        let mut gives = Vec::new();
+        if self.level == Level::FullAdmin {
+            gives.push(Gives::Everything);
         }
+        if self.level == Level::PrivilegeEscalation && self.iam {
+            gives.push(Gives::Iam);
+        }
+        // Whoever may change all of IAM needs none of its single calls.
+        let beside =
+            |path: &&&Path| !(self.iam && path.all.iter().chain(path.any).all(|a| a.starts_with("iam:")));
+        let path = |path: &&'static Path| Gives::Path { path: *path };
+        gives.extend(self.strong.iter().filter(beside).map(path));
+        match self.services.is_empty() {
+            false if self.everything => gives.push(Gives::NearlyEverything),
+            false => gives.push(Gives::Services { services: self.services.clone() }),
+            true => {}
+        }
+        let named = self.named.as_ref().map(NamedRight::gives);
+        gives.extend(named);
+        gives.extend(self.weak.iter().filter(beside).map(path));
+        let told = |(i, gives): &(usize, Gives)| all || *i == 0 || matches!(gives, Gives::Named { .. });
+        let told = gives.into_iter().enumerate().filter(told);
+        told.map(|(_, gives)| self.reason(gives, view, power)).collect()
     }
 
-    fn why(
-        &self,
-        view: &View<'_, '_>,
-        power: &PolicySet<'_>,
-        names: &[PolicyName<'_>],
-        tail: &str,
-    ) -> String {
-        let witnesses = self.witnesses(view);
-        let place = sentence::place(names, power, &witnesses);
-        let what = match self.level {
-            Level::Ordinary => {
-                let names: Vec<String> = names.iter().map(PolicyName::to_string).collect();
-                let names = if names.is_empty() { "no policy".to_owned() } else { words::list(&names) };
-                return format!("{names}: no power over IAM or over a whole service");
+    /// The statements that give this, and what is taken from it.
+    fn reason(&self, gives: Gives, view: &View<'_, '_>, power: &PolicySet<'_>) -> Reason {
+        let witnesses = match &gives {
+            Gives::Everything => view.witnesses(|v| v.is_everything() && v.is_iam()),
+            Gives::NearlyEverything => view.witnesses(View::is_everything),
+            Gives::Iam => view.witnesses(View::is_iam),
+            Gives::Path { path } => view.witnesses(|v| v.is_open(path)),
+            Gives::Services { services } => {
+                view.witnesses(|v| services.iter().take(3).all(|service| v.holds(service)))
             }
-            Level::FullAdmin => {
-                format!("every action on every resource{}", sentence::exceptions(power, &witnesses))
-            }
-            Level::PrivilegeEscalation if self.iam => {
-                "every change to IAM, so its holder can make itself administrator".to_owned()
-            }
-            Level::PrivilegeEscalation => ways(&self.strong),
-            Level::ServiceAdmin if self.everything => {
-                format!(
-                    "nearly every action of nearly every service{}",
-                    sentence::exceptions(power, &witnesses)
-                )
-            }
-            Level::ServiceAdmin if self.services.is_empty() => match &self.named {
-                Some(named) => named.says(),
-                None => ways(&self.weak),
-            },
-            Level::ServiceAdmin => {
-                let services: Vec<String> = self.services.iter().map(|s| words::name(s)).collect();
-                format!("every action of {} on every resource", words::list(&services))
+            Gives::Named { .. } => {
+                view.witnesses(|v| self.named.as_ref().is_some_and(|named| named.is_in(v)))
             }
         };
-        let more = match &self.named {
-            Some(named) if !self.services.is_empty() => format!("; the holder can also {}", named.clause()),
-            _ => String::new(),
+        let except = match gives {
+            Gives::Everything | Gives::NearlyEverything => exceptions(power, &witnesses),
+            _ => Vec::new(),
         };
-        format!("{place} {what}{tail}{more}")
+        let statements = witnesses.iter().map(|&i| source(&power.allows[i])).collect();
+        Reason { gives, statements, except }
     }
 }
 
-/// The actions of the first path and what they lead to, with up to two more.
-fn ways(paths: &[&Path]) -> String {
-    let Some(first) = paths.first() else { return String::new() };
-    let others: Vec<String> = paths[1..].iter().take(2).map(|path| path.actions()).collect();
-    let more = match (others.len(), paths.len().saturating_sub(3)) {
-        (0, _) => String::new(),
-        (_, 0) => format!("; it also allows {}", others.join(", and ")),
-        (_, more) => format!("; it also allows {}, and {more} more", others.join(", ")),
-    };
-    format!("{}, so its holder can {}{more}", first.actions(), first.clause)
+fn source(entry: &PreparedStatement<'_>) -> Source {
+    let hangs = |condition: &&Condition| entry.limits.circumstances.contains(&condition.key.as_str());
+    Source {
+        policy: entry.document,
+        statement: StatementId::of(entry.statement, entry.number),
+        conditions: entry.statement.conditions.iter().filter(hangs).cloned().collect(),
+    }
+}
+
+/// What is taken from "everything": the exceptions of a `NotAction`, and what is denied.
+fn exceptions(power: &PolicySet<'_>, witnesses: &[usize]) -> Vec<Exception> {
+    let mut all = Vec::new();
+    if let [one] = witnesses {
+        let statement = power.allows[*one].statement;
+        if let Some(actions) = statement.not_actions.as_ref().filter(|actions| !actions.is_empty()) {
+            let actions = actions.iter().take(MAX_EXCEPTIONS).cloned().collect();
+            all.push(Exception::Actions { actions });
+        }
+        if statement.not_resources.as_ref().is_some_and(|resources| !resources.is_empty()) {
+            all.push(Exception::Resources);
+        }
+    }
+    let plain = power.denies.iter().filter(|entry| entry.statement.conditions.is_empty());
+    all.extend(plain.map(|entry| Exception::Denied { by: source(entry) }));
+    all
 }

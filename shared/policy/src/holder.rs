@@ -54,10 +54,23 @@ pub(super) enum Place<'a> {
     Policy,
     Saml,
     Oidc,
+    /// A type of resource, by its number in [`super::resource_types`].
+    Type(u16),
+    /// The same, where an Allow on it may do and a Deny on it may not.
+    Assumed(u16),
+    /// No resource: AWS asks for `*`.
+    Whole,
     /// Resources of this service, of any type.
     Service(&'a str),
     /// Resources of services that no list can name.
     Anywhere,
+}
+
+impl Place<'_> {
+    /// A type as itself, be it assumed or not.
+    pub(super) fn known(self) -> Self {
+        if let Place::Assumed(number) = self { Place::Type(number) } else { self }
+    }
 }
 
 /// How ARNs name this kind, if it is one of IAM's own.
@@ -66,7 +79,7 @@ pub(super) fn kind(place: Place<'_>) -> Option<&'static str> {
 }
 
 /// IAM's own kinds, and how their ARNs begin.
-const IAM_TYPES: [(Place<'static>, &str); 6] = [
+pub(super) const IAM_TYPES: [(Place<'static>, &str); 6] = [
     (Place::User, "user"),
     (Place::Group, "group"),
     (Place::Role, "role"),

@@ -26,14 +26,16 @@ mod path;
 mod pattern;
 mod policy_set;
 mod read;
+mod resource_types;
+mod resource_types_table;
+mod say;
 mod scope;
-mod sentence;
 mod shape;
 pub mod sharing;
 mod stranger;
 mod table;
 pub mod trust;
-mod words;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -41,9 +43,13 @@ mod tests;
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };
-pub use escalation::PATHS;
-pub use grant::{Grant, analyse};
-pub use held::{Held, PolicyName};
+pub use escalation::{PAGES, PATHS, PATHS_DATE};
+pub use grant::{analyse, explain};
+pub use held::{Held, Origin, PolicyName};
 pub use level::Level;
 pub use parts::{Means, RoleInReach, lends, roles_in_reach};
-pub use path::Path;
+pub use path::{Path, PathKind, PathSource, Target};
+pub use resource_types_table::AS_OF as RESOURCE_TYPES_AS_OF;
+pub use say::Ability;
+pub use table::deciding_actions;
+pub use verdict::{Basis, Exception, Gives, Grant, Reason, Source, StatementId};

@@ -3,7 +3,6 @@
 //! IAM policies of the account count for a key only where its key policy names the account, and a Deny in it holds for
 //! everybody, AWS services included (KMS developer guide, "Key policies in AWS KMS", "Default key policy").
 
-use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 
 use super::condition::{Attainable, Constraint, Domain, World, satisfiable};
@@ -16,17 +15,26 @@ pub enum Lockout {
     No,
     /// It hangs on a condition.
     Unclear,
-    /// It does, and why: one plain sentence without a full stop, safe to show.
-    Yes(String),
+    /// It does, and how.
+    Yes(Loss),
+}
+
+/// How the account is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// A statement denies what matters.
+    Denied {
+        /// The action.
+        action: &'static str,
+        /// To which service of AWS's; to the account itself where there is none.
+        service: Option<String>,
+    },
+    /// No statement lets the account rewrite the policy.
+    NotAllowed,
 }
 
 /// What must not be denied, to the account or to services that work for it.
-const USES: [(&str, &str); 4] = [
-    ("kms:Decrypt", "decrypt with it"),
-    ("kms:GenerateDataKey", "encrypt with it"),
-    ("kms:CreateGrant", "let services use it"),
-    ("kms:PutKeyPolicy", "rewrite its policy again"),
-];
+const USES: [&str; 4] = ["kms:Decrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:PutKeyPolicy"];
 
 /// Whether the policy of the key `key`, an ARN, leaves its account out. What a former policy gave and this one does not is
 /// not known here: whoever may rewrite the policy can give it again.
@@ -42,10 +50,10 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
             Some(_) => true,
             None => statement.principals.iter().any(own),
         };
-        let Some((_, ability)) = USES.iter().find(|(action, _)| statement.names(action)) else { continue };
+        let Some(action) = USES.into_iter().find(|action| statement.names(action)) else { continue };
         if statement.conditions.is_empty() && (everybody || service.is_some()) {
-            let whom = service.map_or_else(|| "the account itself".to_owned(), |one| clean(&one.value, 64));
-            return Lockout::Yes(format!("the policy denies {whom} to {ability}"));
+            let service = service.map(|one| one.value.clone());
+            return Lockout::Yes(Loss::Denied { action, service });
         }
         // A Deny that no request of the account can meet is one against others.
         unclear |= everybody && statement.conditions.iter().all(|one| can(one, true, variables, &insider));
@@ -57,7 +65,7 @@ pub fn lockout(document: &Document, key: &str, account: &str) -> Lockout {
     };
     let mut allowed = document.statements.iter().filter(here).filter(keeps).peekable();
     if allowed.peek().is_none() {
-        return Lockout::Yes("no statement lets the account itself rewrite its policy again".to_owned());
+        return Lockout::Yes(Loss::NotAllowed);
     }
     let plain = |allow: &Statement| !allow.conditions.iter().any(|one| can(one, false, variables, &insider));
     if unclear || !allowed.any(plain) { Lockout::Unclear } else { Lockout::No }
@@ -204,7 +212,10 @@ mod tests {
             ),
         ] {
             let told = judge(&statements);
-            assert!(matches!(&told, Lockout::Yes(told) if told.contains(why)), "{told:?} of {statements:?}");
+            assert!(
+                matches!(&told, Lockout::Yes(loss) if loss.to_string().contains(why)),
+                "{told:?} of {statements:?}"
+            );
         }
     }
 }

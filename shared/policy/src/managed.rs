@@ -1,16 +1,14 @@
 //! AWS-managed policies, which events mention by ARN only.
 //!
-//! Those in the table of [`super::managed_table`] are known without reading them. Levels are what [`super::analyse`] says of
-//! the documents that AWS published.
+//! Those that give power are known without reading them, and a few that people attach most: `managed_table.rs`. Levels are what
+//! [`super::analyse`] says of the documents that AWS published.
 
 use keepwatch_base::arn::Arn;
-use keepwatch_base::text::clean;
 
-use super::escalation::PATHS;
-use super::grant::Grant;
-use super::level::Level::{self, FullAdmin, Ordinary, PrivilegeEscalation, ServiceAdmin};
-use super::managed_table::TABLE;
-use super::words;
+use super::held::{Origin, PolicyName};
+use super::level::Level::{Ordinary, ServiceAdmin};
+use super::managed_table;
+use super::verdict::{Basis, Grant};
 
 /// The name of an AWS-managed policy: the last segment of `arn:aws:iam::aws:policy/job-function/Billing`, in any
 /// partition. `None` for customer-managed policies and for what is no policy's ARN.
@@ -27,27 +25,11 @@ pub fn name_of(arn: &str) -> Option<&str> {
 /// AWS-managed ones whose document must be read.
 pub fn known(arn: &str) -> Option<Grant> {
     let name = name_of(arn)?;
-    if let Some((name, level, paths, services)) = TABLE.iter().find(|(known, ..)| *known == name) {
-        let path = paths.first().and_then(|id| PATHS.iter().find(|path| path.id == *id));
-        let what = match (level, path) {
-            (FullAdmin, _) => "allows every action on every resource".to_owned(),
-            (PrivilegeEscalation, Some(path)) => path.says(),
-            (ServiceAdmin, Some(path)) if services.is_empty() => path.says(),
-            (Ordinary, _) => "gives no power over IAM or over a whole service".to_owned(),
-            _ => {
-                let services: Vec<String> = services.iter().map(|s| (*s).to_owned()).collect();
-                format!("allows every action of {}", words::list(&services))
-            }
-        };
-        let mut grant = grant(name, *level, paths, &what);
-        grant.services = services.iter().map(|s| (*s).to_owned()).collect();
-        grant.ability = words::ability(*level, &grant.services, path.map(|path| path.clause));
-        return Some(grant);
+    let policy = PolicyName::new(Origin::Aws, name);
+    if let Some(row) = managed_table::row(name) {
+        return Some(Grant::by_name(Basis::Known, policy, row.level, &row.paths, &row.services));
     }
-    if is_quarantine(arn) {
-        return Some(grant(name, Ordinary, &[], "takes away what an exposed key could be used for"));
-    }
-    None
+    is_quarantine(arn).then(|| Grant::by_name(Basis::Quarantine, policy, Ordinary, &[], &[]))
 }
 
 /// What an AWS-managed policy probably grants, by its name: for when its document could not be read. `None` for
@@ -57,11 +39,13 @@ pub fn guess(arn: &str) -> Option<Grant> {
         return Some(grant);
     }
     let name = name_of(arn)?;
-    if name.ends_with("ReadOnlyAccess") || name.ends_with("ReadOnly") {
-        return Some(grant(name, Ordinary, &[], "should allow reading only, by its name"));
-    }
-    let full = name.ends_with("FullAccess");
-    full.then(|| grant(name, ServiceAdmin, &[], "should allow every action of a service, by its name"))
+    let reads = name.ends_with("ReadOnlyAccess") || name.ends_with("ReadOnly");
+    let level = match () {
+        () if reads => Ordinary,
+        () if name.ends_with("FullAccess") => ServiceAdmin,
+        () => return None,
+    };
+    Some(Grant::by_name(Basis::Guess, PolicyName::new(Origin::Aws, name), level, &[], &[]))
 }
 
 /// Whether AWS attaches this policy to a user whose key it found exposed. A newer version has a new number at its end.
@@ -69,16 +53,4 @@ pub fn is_quarantine(arn: &str) -> bool {
     name_of(arn).is_some_and(|name| {
         name.starts_with("AWSCompromisedKeyQuarantine") || name == "AWSExposedCredentialPolicy_DO_NOT_REMOVE"
     })
-}
-
-fn grant(name: &str, level: Level, paths: &[&'static str], what: &str) -> Grant {
-    let name = clean(name, 128);
-    Grant {
-        level,
-        why: format!("the AWS policy \"{name}\" {what}"),
-        paths: paths.to_vec(),
-        services: Vec::new(),
-        conditional: false,
-        ability: words::ability(level, &[], None),
-    }
 }

@@ -1,352 +1,87 @@
-//! AWS-managed policies that give more than their names say, and those that people attach most. Levels and paths are what the
-//! engine says of the documents that AWS published by November 2026.
+//! AWS's managed policies that give power, and those that people attach most, with what the engine says of their documents.
+//!
+//! The table is text, which costs a binary less than pointers to as many strings. `cargo xtask managed` writes it from the
+//! documents of a pinned package; its first line says which, and from when they are.
 
 use std::sync::LazyLock;
 
 use super::level::Level;
 
-/// A policy's name, its level, the most direct ways to gain power that it opens, and the services it gives whole.
-pub(super) type Row = (&'static str, Level, &'static [&'static str], &'static [&'static str]);
+/// What is known of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Its path and name, as its ARN has them after `policy/`.
+    pub(super) resource: &'static str,
+    pub(super) level: Level,
+    /// The most direct ways to gain power that it opens.
+    pub(super) paths: Vec<&'static str>,
+    /// The services that it gives whole.
+    pub(super) services: Vec<&'static str>,
+}
 
-use Level::{FullAdmin, Ordinary, PrivilegeEscalation, ServiceAdmin};
+impl Row {
+    /// The last segment of its ARN.
+    pub(super) fn name(&self) -> &'static str {
+        self.resource.rsplit('/').next().unwrap_or_default()
+    }
 
-/// Policies by the last segment of their ARN, in the alphabet's order.
-pub(super) const TABLE: &[Row] = &[
-    ("AWSAppRunnerFullAccess", ServiceAdmin, &["apprunner-update-service"], &["apprunner"]),
-    (
-        "AWSBackupServiceRolePolicyForRestores",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-eks-pod-identity"],
-        &[],
-    ),
-    ("AWSBatchFullAccess", ServiceAdmin, &[], &["batch"]),
-    ("AWSBatchServiceRolePolicyForSageMaker", PrivilegeEscalation, &["passrole-sagemaker-training"], &[]),
-    ("AWSCloudFormationFullAccess", ServiceAdmin, &["cloudformation-update-stack"], &["cloudformation"]),
-    ("AWSCloudTrail_FullAccess", ServiceAdmin, &[], &["cloudtrail"]),
-    ("AWSCodeBuildAdminAccess", ServiceAdmin, &["codebuild-start-build"], &["codebuild"]),
-    ("AWSCodeBuildDeveloperAccess", ServiceAdmin, &["codebuild-start-build"], &[]),
-    ("AWSCodePipelineFullAccess", PrivilegeEscalation, &["passrole-codepipeline"], &["codepipeline"]),
-    ("AWSCodePipeline_FullAccess", PrivilegeEscalation, &["passrole-codepipeline"], &["codepipeline"]),
-    (
-        "AWSCodeStarServiceRole",
-        PrivilegeEscalation,
-        &["attach-user-policy", "create-role", "rewrite-and-pass-role"],
-        &[
-            "autoscaling",
-            "codebuild",
-            "codecommit",
-            "codedeploy",
-            "codepipeline",
-            "codestar",
-            "ec2",
-            "elasticbeanstalk",
-            "elasticloadbalancing",
-            "logs",
-            "sns",
-        ],
-    ),
-    ("AWSConfigUserAccess", Ordinary, &[], &[]),
-    ("AWSDataPipeline_FullAccess", ServiceAdmin, &[], &["datapipeline"]),
-    ("AWSDeepLensServiceRolePolicy", PrivilegeEscalation, &["passrole-sagemaker-training"], &["deeplens"]),
-    ("AWSEC2SpotFleetServiceRolePolicy", PrivilegeEscalation, &["passrole-ec2", "passrole-ec2-spot"], &[]),
-    ("AWSEC2SpotServiceRolePolicy", PrivilegeEscalation, &["passrole-ec2"], &[]),
-    (
-        "AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy",
-        PrivilegeEscalation,
-        &[
-            "passrole-ec2",
-            "passrole-autoscaling",
-            "passrole-cloudformation",
-            "passrole-cloudformation-change-set",
-        ],
-        &["elasticbeanstalk"],
-    ),
-    ("AWSGlueConsoleFullAccess", ServiceAdmin, &["glue-update-dev-endpoint"], &["glue"]),
-    ("AWSKeyManagementServicePowerUser", Ordinary, &[], &[]),
-    ("AWSLambdaExecute", ServiceAdmin, &[], &["logs"]),
-    (
-        "AWSLambdaFullAccess",
-        PrivilegeEscalation,
-        &["passrole-lambda", "passrole-lambda-update"],
-        &["cloudwatch", "dynamodb", "events", "lambda", "logs", "s3"],
-    ),
-    (
-        "AWSLambda_FullAccess",
-        PrivilegeEscalation,
-        &["passrole-lambda", "passrole-lambda-update", "lambda-update-code", "lambda-update-configuration"],
-        &["lambda"],
-    ),
-    ("AWSManagedAccountManagementAccess", PrivilegeEscalation, &["create-role", "take-over-role"], &[]),
-    ("AWSManagedAccountUserEntitlementAccess", PrivilegeEscalation, &["sso-create-group-membership"], &[]),
-    (
-        "AWSManagedSettingsAdminAccess",
-        PrivilegeEscalation,
-        &["create-role", "rewrite-and-assume-role", "sso-create-group-membership"],
-        &[],
-    ),
-    ("AWSMarketplaceFullAccess", PrivilegeEscalation, &["passrole-ec2"], &["aws-marketplace"]),
-    ("AWSMarketplaceImageBuildFullAccess", PrivilegeEscalation, &["passrole-ssm-automation"], &[]),
-    ("AWSMcpServiceActionsFullAccess", FullAdmin, &[], &[]),
-    ("AWSOrganizationsFullAccess", ServiceAdmin, &[], &["organizations"]),
-    (
-        "AWSProtonCodeBuildProvisioningServiceRolePolicy",
-        PrivilegeEscalation,
-        &["passrole-codebuild", "passrole-codebuild-update"],
-        &[],
-    ),
-    ("AWSResilienceHubResilienceTestingPolicy", PrivilegeEscalation, &["passrole-fis"], &[]),
-    ("AWSRoboMakerServicePolicy", PrivilegeEscalation, &["passrole-lambda-update"], &[]),
-    ("AWSRoboMakerServiceRolePolicy", PrivilegeEscalation, &["passrole-lambda-update"], &[]),
-    ("AWSRolesAnywhereFullAccess", PrivilegeEscalation, &["passrole-roles-anywhere"], &[]),
-    (
-        "AWSSSODirectoryAdministrator",
-        PrivilegeEscalation,
-        &["sso-create-group-membership", "sso-add-member-to-group"],
-        &["identitystore", "identitystore-auth", "sso-directory"],
-    ),
-    (
-        "AWSSSOMasterAccountAdministrator",
-        PrivilegeEscalation,
-        &[
-            "sso-attach-managed-policy",
-            "sso-attach-customer-policy",
-            "sso-put-inline-policy",
-            "sso-create-account-assignment",
-        ],
-        &["identitystore", "identitystore-auth", "sso", "sso-directory"],
-    ),
-    (
-        "AWSSSOMemberAccountAdministrator",
-        PrivilegeEscalation,
-        &[
-            "sso-attach-managed-policy",
-            "sso-attach-customer-policy",
-            "sso-put-inline-policy",
-            "sso-create-account-assignment",
-        ],
-        &["identitystore", "identitystore-auth", "sso", "sso-directory"],
-    ),
-    ("AWSSecurityHubFullAccess", ServiceAdmin, &[], &["securityhub"]),
-    ("AWSServiceCatalogAdminFullAccess", PrivilegeEscalation, &["passrole-servicecatalog"], &[]),
-    (
-        "AWSServiceRoleForAmazonEKSNodegroup",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-autoscaling-update", "passrole-autoscaling"],
-        &[],
-    ),
-    (
-        "AWSServiceRoleForSMS",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-cloudformation", "passrole-cloudformation-change-set"],
-        &[],
-    ),
-    ("AdministratorAccess", FullAdmin, &[], &[]),
-    (
-        "AdministratorAccess-AWSElasticBeanstalk",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-autoscaling", "passrole-cloudformation", "passrole-elasticbeanstalk"],
-        &["elasticbeanstalk"],
-    ),
-    (
-        "AdministratorAccess-Amplify",
-        PrivilegeEscalation,
-        &["create-policy-version", "attach-role-policy", "put-role-policy", "update-assume-role-policy"],
-        &["amplify", "amplifybackend", "amplifyuibuilder", "geo", "lambda", "mobiletargeting"],
-    ),
-    ("AmazonDynamoDBFullAccess", ServiceAdmin, &[], &["dax", "dynamodb"]),
-    (
-        "AmazonDynamoDBFullAccesswithDataPipeline",
-        PrivilegeEscalation,
-        &["passrole-lambda", "passrole-lambda-update", "passrole-ec2", "passrole-datapipeline"],
-        &["datapipeline", "dynamodb", "elasticmapreduce", "lambda"],
-    ),
-    ("AmazonEC2ContainerServiceEventsRole", PrivilegeEscalation, &["passrole-ecs-override"], &[]),
-    (
-        "AmazonEC2FullAccess",
-        ServiceAdmin,
-        &["ec2-modify-user-data", "ec2-launch-template"],
-        &["autoscaling", "cloudwatch", "ec2", "elasticloadbalancing"],
-    ),
-    ("AmazonEC2SpotFleetRole", PrivilegeEscalation, &["passrole-ec2-spot"], &[]),
-    (
-        "AmazonECS_FullAccess",
-        PrivilegeEscalation,
-        &["passrole-ecs", "passrole-ecs-override", "cloudformation-update-stack", "ecs-execute-command"],
-        &["ecs"],
-    ),
-    ("AmazonEKSClusterPolicy", Ordinary, &[], &[]),
-    ("AmazonEKSComputePolicy", PrivilegeEscalation, &["passrole-ec2", "passrole-ec2-spot"], &[]),
-    ("AmazonEKSLocalOutpostServiceRolePolicy", PrivilegeEscalation, &["passrole-ec2"], &[]),
-    ("AmazonEKSWorkerNodePolicy", Ordinary, &[], &[]),
-    ("AmazonESCognitoAccess", PrivilegeEscalation, &["passrole-cognito"], &[]),
-    (
-        "AmazonElasticMapReduceFullAccess",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-ec2-spot", "passrole-cloudformation", "passrole-emr"],
-        &["cloudwatch", "elasticmapreduce", "s3", "sdb"],
-    ),
-    ("AmazonElasticMapReduceRole", PrivilegeEscalation, &["passrole-ec2", "passrole-ec2-spot"], &[]),
-    (
-        "AmazonEventBridgeFullAccess",
-        PrivilegeEscalation,
-        &["passrole-scheduler"],
-        &["events", "pipes", "scheduler", "schemas"],
-    ),
-    ("AmazonEventBridgeSchedulerFullAccess", PrivilegeEscalation, &["passrole-scheduler"], &["scheduler"]),
-    ("AmazonOpenSearchServiceCognitoAccess", PrivilegeEscalation, &["passrole-cognito"], &[]),
-    ("AmazonRDSFullAccess", ServiceAdmin, &[], &["rds"]),
-    (
-        "AmazonRedshiftAllCommandsFullAccess",
-        PrivilegeEscalation,
-        &["passrole-sagemaker-training", "passrole-sagemaker-processing"],
-        &[],
-    ),
-    ("AmazonS3FullAccess", ServiceAdmin, &[], &["s3", "s3-object-lambda"]),
-    ("AmazonSSMFullAccess", ServiceAdmin, &["ssm-send-command", "ssm-start-session"], &["logs", "ssm"]),
-    ("AmazonSSMManagedInstanceCore", Ordinary, &[], &[]),
-    ("AmazonSageMakerCanvasDataPrepFullAccess", PrivilegeEscalation, &["passrole-sagemaker-processing"], &[]),
-    (
-        "AmazonSageMakerCanvasFullAccess",
-        PrivilegeEscalation,
-        &["passrole-sagemaker-training", "passrole-sagemaker-processing"],
-        &[],
-    ),
-    (
-        "AmazonSageMakerFullAccess",
-        PrivilegeEscalation,
-        &[
-            "passrole-sagemaker-notebook",
-            "passrole-sagemaker-training",
-            "passrole-sagemaker-processing",
-            "passrole-sagemaker-domain",
-        ],
-        &["groundtruthlabeling", "sagemaker", "sagemaker-geospatial"],
-    ),
-    ("AmazonSageMakerModelRegistryFullAccess", PrivilegeEscalation, &["passrole-sagemaker-model"], &[]),
-    ("AmazonSageMakerPipelinesIntegrations", PrivilegeEscalation, &["passrole-lambda", "passrole-emr"], &[]),
-    ("AutoScalingServiceRolePolicy", PrivilegeEscalation, &["passrole-ec2", "passrole-ec2-spot"], &[]),
-    ("Billing", Ordinary, &[], &[]),
-    ("CloudWatchAgentServerPolicy", Ordinary, &[], &[]),
-    (
-        "CloudWatchEventsFullAccess",
-        PrivilegeEscalation,
-        &["passrole-scheduler"],
-        &["events", "pipes", "scheduler", "schemas"],
-    ),
-    ("CloudWatchFullAccess", ServiceAdmin, &[], &["cloudwatch", "logs", "sns"]),
-    (
-        "DataScientist",
-        PrivilegeEscalation,
-        &[
-            "passrole-sagemaker-notebook",
-            "passrole-sagemaker-training",
-            "passrole-sagemaker-processing",
-            "passrole-sagemaker-domain",
-        ],
-        &["autoscaling", "cloudwatch", "dynamodb", "elasticfilesystem", "elasticmapreduce", "es"],
-    ),
-    ("DatabaseAdministrator", ServiceAdmin, &[], &["dynamodb", "elasticache", "rds", "redshift"]),
-    ("EC2FastLaunchFullAccess", PrivilegeEscalation, &["passrole-ec2", "ec2-launch-template"], &[]),
-    (
-        "EC2FleetTimeShiftableServiceRolePolicy",
-        PrivilegeEscalation,
-        &["passrole-ec2", "passrole-ec2-spot"],
-        &[],
-    ),
-    ("EC2ImageBuilderExecutionPolicy", PrivilegeEscalation, &["passrole-ec2"], &[]),
-    (
-        "IAMFullAccess",
-        PrivilegeEscalation,
-        &["create-policy-version", "set-default-policy-version", "attach-user-policy", "attach-role-policy"],
-        &[],
-    ),
-    ("IAMSelfManageServiceSpecificCredentials", Ordinary, &[], &[]),
-    ("IAMUserChangePassword", Ordinary, &[], &[]),
-    ("IAMUserSSHKeys", Ordinary, &[], &[]),
-    (
-        "NetworkAdministrator",
-        ServiceAdmin,
-        &[],
-        &["directconnect", "elasticloadbalancing", "networkmanager", "route53", "route53domains"],
-    ),
-    (
-        "PowerUserAccess",
-        PrivilegeEscalation,
-        &["assume-any-role", "assume-root", "sso-attach-managed-policy", "sso-attach-customer-policy"],
-        &["*"],
-    ),
-    ("ReadOnlyAccess", Ordinary, &[], &[]),
-    (
-        "SageMakerStudioAdminIAMPermissiveExecutionPolicy",
-        PrivilegeEscalation,
-        &[
-            "assume-any-role",
-            "passrole-glue-dev-endpoint",
-            "passrole-glue-create-job",
-            "passrole-glue-update-job",
-        ],
-        &[
-            "airflow",
-            "airflow-serverless",
-            "application-autoscaling",
-            "athena",
-            "bedrock",
-            "cloudformation",
-            "cloudwatch",
-            "codeconnections",
-            "codestar-connections",
-            "codewhisperer",
-            "comprehend",
-            "datazone",
-            "elasticmapreduce",
-            "emr-containers",
-            "emr-serverless",
-            "events",
-            "glue",
-            "logs",
-            "q",
-            "quicksight",
-            "rds",
-            "redshift",
-            "redshift-data",
-            "redshift-serverless",
-            "rekognition",
-            "s3",
-            "s3tables",
-            "sagemaker",
-            "sagemaker-data-science-assistant",
-            "sagemaker-mlflow",
-            "sagemaker-unified-studio-mcp",
-            "scheduler",
-            "sqlworkbench",
-            "textract",
-        ],
-    ),
-    ("SecretsManagerReadWrite", ServiceAdmin, &["cloudformation-update-stack"], &["secretsmanager"]),
-    ("SecurityAudit", Ordinary, &[], &[]),
-    ("ServerMigrationServiceLaunchRole", PrivilegeEscalation, &["passrole-ec2"], &[]),
-    ("SupportUser", Ordinary, &[], &[]),
-    (
-        "SystemAdministrator",
-        ServiceAdmin,
-        &["ec2-modify-user-data", "ec2-launch-template", "lambda-update-code", "lambda-update-configuration"],
-        &["autoscaling", "cloudwatch", "codedeploy", "codepipeline", "config", "ds"],
-    ),
-    ("ViewOnlyAccess", Ordinary, &[], &[]),
-];
+    /// Path and name, level, ways and services, with tabs between them.
+    fn read(line: &'static str) -> Option<Row> {
+        let mut fields = line.split('\t');
+        let resource = fields.next().filter(|resource| !resource.is_empty())?;
+        let level = match fields.next()? {
+            "F" => Level::FullAdmin,
+            "E" => Level::PrivilegeEscalation,
+            "S" => Level::ServiceAdmin,
+            "O" => Level::Ordinary,
+            _ => return None,
+        };
+        let list = |text: &'static str| text.split(',').filter(|item| !item.is_empty()).collect();
+        Some(Row { resource, level, paths: list(fields.next()?), services: list(fields.next()?) })
+    }
+}
 
-/// The policies of the table that stand under `job-function/`, as far as they matter for [`POWERFUL`].
-const JOB_FUNCTIONS: [&str; 2] = ["DataScientist", "SystemAdministrator"];
+const TABLE: &str = include_str!("managed_table.txt");
+
+/// The rows, in no order that matters.
+fn rows() -> impl Iterator<Item = Row> {
+    TABLE.lines().skip(1).filter_map(Row::read)
+}
+
+/// The row of the policy of this name.
+pub(super) fn row(name: &str) -> Option<Row> {
+    rows().find(|row| row.name() == name)
+}
 
 /// The ARNs of the AWS-managed policies whose attachment makes their holder powerful, in AWS's main partition.
 pub(super) static POWERFUL: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let strong = |row: &&Row| row.1 >= PrivilegeEscalation || row.0 == "SystemAdministrator";
-    TABLE
-        .iter()
-        .filter(strong)
-        .map(|(name, ..)| {
-            let path = if JOB_FUNCTIONS.contains(name) { "job-function/" } else { "" };
-            format!("arn:aws:iam::aws:policy/{path}{name}")
-        })
-        .collect()
+    let strong = |row: &Row| row.level >= Level::PrivilegeEscalation || row.name() == "SystemAdministrator";
+    rows().filter(strong).map(|row| format!("arn:aws:iam::aws:policy/{}", row.resource)).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::PATHS;
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        assert!(TABLE.starts_with("# moto "), "{:?}", TABLE.lines().next());
+        assert_eq!(rows().count(), TABLE.lines().count() - 1);
+        let names: BTreeSet<&str> = rows().map(|row| row.name()).collect();
+        assert_eq!(names.len(), rows().count(), "a name stands twice");
+        for row in rows() {
+            for id in &row.paths {
+                assert!(PATHS.iter().any(|path| path.id == *id), "{}: {id}", row.resource);
+            }
+            let told = !row.paths.is_empty() || !row.services.is_empty();
+            match row.level {
+                Level::PrivilegeEscalation => assert!(!row.paths.is_empty(), "{}", row.resource),
+                Level::ServiceAdmin => assert!(told, "{}", row.resource),
+                Level::FullAdmin | Level::Ordinary => assert!(!told, "{}", row.resource),
+            }
+        }
+    }
+}

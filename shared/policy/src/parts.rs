@@ -48,7 +48,7 @@ pub enum Means {
 ///
 /// `grantee` is the ARN of the holder. Without it no role is known to be of its account, and the list is empty.
 pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleInReach> {
-    let managed = policies.iter().filter_map(|held| held.name.managed()).collect();
+    let managed = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
     let holder = Holder::new(grantee, managed);
     if !holder.has_account() {
@@ -60,7 +60,8 @@ pub fn roles_in_reach(policies: &[Held<'_>], grantee: Option<&str>) -> Vec<RoleI
     for role in exact_roles(&view, ASSUME, None) {
         add(&mut found, &role, Means::Assume);
     }
-    for path in PATHS.iter().filter(|path| !path.passes.is_empty() && view.uses(path)) {
+    let passing = PATHS.iter().filter(|path| !path.passes.is_empty() && !path.weak);
+    for path in passing.filter(|path| view.uses(path)) {
         for service in path.passes {
             for role in exact_roles(&view, PASS, Some(service)) {
                 add(&mut found, &role, passed(path, service));

@@ -14,15 +14,19 @@ pub struct Path {
     /// The services that may receive the role, where `iam:PassRole` to one of them is needed as well.
     pub passes: &'static [&'static str],
     /// Needs something in the account that happens to have more power than the holder (a function, an instance, a
-    /// stack). A weak path alone is no [`super::Level::PrivilegeEscalation`].
+    /// stack). A weak path alone is no [`crate::Level::PrivilegeEscalation`].
     pub weak: bool,
     /// Whose resource it must be.
     pub target: Target,
+    /// How the power is gained.
+    pub kind: PathKind,
+    /// Who tells of it.
+    pub source: PathSource,
 }
 
 impl Path {
     /// `iam:PassRole together with lambda:CreateFunction`.
-    pub(super) fn actions(&self) -> String {
+    pub(crate) fn actions(&self) -> String {
         let actions = match self.all {
             [] => self.any.join(" or "),
             all => all.join(" and "),
@@ -34,7 +38,7 @@ impl Path {
     }
 
     /// The same as what a policy does: `allows iam:PutUserPolicy, so its holder can …`.
-    pub(super) fn says(&self) -> String {
+    pub(crate) fn says(&self) -> String {
         format!("allows {}, so its holder can {}", self.actions(), self.clause)
     }
 }
@@ -52,46 +56,113 @@ pub enum Target {
     SamePassed,
 }
 
-pub(super) const fn on(
-    target: Target,
+/// How a path gives power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PathKind {
+    /// It changes what a policy, a trust, a membership or an assignment says.
+    ChangesPolicy,
+    /// It makes or resets somebody's credential.
+    TakesCredential,
+    /// It gets a session of somebody, or a shell or a console where somebody's role is.
+    TakesSession,
+    /// It runs code, or has a service act, as a role.
+    RunsCode,
+    /// It takes off what keeps its holder, or all of the account, from more.
+    LiftsLimit,
+}
+
+/// Who tells of a path. Where several do, the one that says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PathSource {
+    /// DataDog's pathfinding.cloud.
+    Pathfinding,
+    /// Prowler's `privilege_escalation.py`.
+    Prowler,
+    /// PMapper's edges.
+    Pmapper,
+    /// Rhino Security Labs' "AWS IAM privilege escalation" (2018) and Pacu, which Bishop Fox's IAM Vulnerable teaches.
+    Rhino,
+    /// It follows from a page of AWS's documentation: [`crate::PAGES`].
+    Aws,
+}
+
+const PATH: Path = Path {
+    id: "",
+    clause: "run code as any role",
+    all: &[],
+    any: &[],
+    passes: &[],
+    weak: false,
+    target: Target::Others,
+    kind: PathKind::RunsCode,
+    source: PathSource::Aws,
+};
+
+/// A change to IAM that helps its holder on others and on itself.
+pub(crate) const fn own(
+    kind: PathKind,
+    source: PathSource,
     id: &'static str,
-    action: &'static [&'static str],
+    all: &'static [&'static str],
     clause: &'static str,
 ) -> Path {
-    Path { id, clause, all: action, any: &[], passes: &[], weak: false, target }
+    Path { target: Target::OthersOrSelf, ..others(kind, source, id, all, &[], clause) }
 }
 
-pub(super) const fn own(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
-    on(Target::OthersOrSelf, id, action, clause)
-}
-
-pub(super) const fn others(id: &'static str, action: &'static [&'static str], clause: &'static str) -> Path {
-    on(Target::Others, id, action, clause)
-}
-
-pub(super) const fn same(
+/// What helps its holder on others.
+pub(crate) const fn others(
+    kind: PathKind,
+    source: PathSource,
     id: &'static str,
     all: &'static [&'static str],
     any: &'static [&'static str],
     clause: &'static str,
 ) -> Path {
-    Path { id, clause, all, any, passes: &[], weak: false, target: Target::Same }
+    Path { kind, source, id, all, any, clause, ..PATH }
 }
 
-pub(super) const fn weak(
+/// All of it on one resource.
+pub(crate) const fn same(
+    kind: PathKind,
+    source: PathSource,
     id: &'static str,
     all: &'static [&'static str],
     any: &'static [&'static str],
     clause: &'static str,
 ) -> Path {
-    Path { id, clause, all, any, passes: &[], weak: true, target: Target::Others }
+    Path { target: Target::Same, ..others(kind, source, id, all, any, clause) }
 }
 
-pub(super) const fn pass(
+/// What needs something that happens to be there.
+pub(crate) const fn weak(
+    kind: PathKind,
+    source: PathSource,
+    id: &'static str,
+    all: &'static [&'static str],
+    any: &'static [&'static str],
+    clause: &'static str,
+) -> Path {
+    Path { weak: true, ..others(kind, source, id, all, any, clause) }
+}
+
+/// A role handed to a service that runs its holder's code with it.
+pub(crate) const fn pass(
+    source: PathSource,
     id: &'static str,
     passes: &'static [&'static str],
     all: &'static [&'static str],
     any: &'static [&'static str],
 ) -> Path {
-    Path { id, clause: "run code as any role", all, any, passes, weak: false, target: Target::Others }
+    Path { source, id, passes, all, any, ..PATH }
+}
+
+/// A role handed to a service that does with it, of AWS's calls, what its holder says.
+pub(crate) const fn act(
+    source: PathSource,
+    id: &'static str,
+    passes: &'static [&'static str],
+    all: &'static [&'static str],
+    any: &'static [&'static str],
+) -> Path {
+    Path { clause: "have a service act as any role", ..pass(source, id, passes, all, any) }
 }

@@ -13,11 +13,18 @@ pub(super) struct Pattern {
     pub(super) whole: String,
     /// Service, account and resource, where it has all six parts of an ARN.
     pub(super) parts: Option<[String; 3]>,
+    /// As it is written, its variables replaced: one region is no other.
+    pub(super) written: String,
     pub(super) everything: bool,
     /// Read widely: the grant grows with what the pattern fits.
     pub(super) generous: bool,
     /// What `parts` reaches of services whose resources have types, and of those whose have not.
     pub(super) reach: [OnceCell<Reach>; 2],
+}
+
+/// Whether it is what a policy has for "no resource in particular".
+pub(super) fn is_star(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b == b'*')
 }
 
 /// Whether nothing of the text is fixed. Read narrowly, only `*` will do: `*/*` leaves out names without a slash.
@@ -29,16 +36,26 @@ pub(super) fn only_wild(text: &str, generous: bool) -> bool {
 /// and, as long as the holder's account is not known, any account for its own.
 pub(super) fn pattern(text: &str, generous: bool, holder: &Holder) -> Pattern {
     let text = substitute(text, holder);
-    if text.bytes().all(|b| b == b'*') && !text.is_empty() {
-        return Pattern { whole: text, parts: None, everything: true, generous, reach: Default::default() };
+    if is_star(&text) {
+        let (whole, written) = (text.clone(), text);
+        return Pattern {
+            whole,
+            written,
+            parts: None,
+            everything: true,
+            generous,
+            reach: Default::default(),
+        };
     }
     let mut fields: Vec<String> = text.splitn(6, ':').map(str::to_owned).collect();
+    let mut written = text;
     if fields.first().is_some_and(|f| wildcard::matches(f, "arn")) {
         if let Some(partition) = fields.get_mut(1)
             && partition.starts_with("aws-")
         {
             *partition = if wildcard::is_wild(partition) { "*".to_owned() } else { "aws".to_owned() };
         }
+        written = fields.join(":");
         if let Some(region) = fields.get_mut(3)
             && generous
             && !region.is_empty()
@@ -66,7 +83,20 @@ pub(super) fn pattern(text: &str, generous: bool, holder: &Holder) -> Pattern {
         }
         _ => None,
     };
-    Pattern { whole, parts, everything, generous, reach: Default::default() }
+    Pattern { whole, parts, written, everything, generous, reach: Default::default() }
+}
+
+impl Pattern {
+    /// Whether its region fits resources that have one, or those that have none.
+    pub(super) fn fits_region(&self, regional: bool) -> bool {
+        let region = self.written.split(':').nth(3).unwrap_or_default();
+        if regional { !region.is_empty() } else { wildcard::matches(region, "") }
+    }
+
+    /// Whether it takes everything away that the other allows.
+    pub(super) fn covers(&self, allowed: &Pattern) -> bool {
+        wildcard::covers(&self.written, &allowed.written)
+    }
 }
 
 /// Whether an ARN pattern leaves nothing out: `arn:aws:*:*:*:*`.

@@ -21,6 +21,9 @@ use super::table::{Bits, IAM, SERVICES, TABLE, TRIFLES};
 /// The most services that one document may name; AWS has about four hundred.
 const MAX_SERVICES: usize = 400;
 
+/// The most work, in bytes times bytes, to find what one action's denials cover of an Allow.
+const MAX_COVERING: usize = MAX_WORK / 8;
+
 /// The rights to tag each of IAM's kinds.
 const TAGGING: [(Place<'static>, &str); 5] = [
     (Place::User, "iam:TagUser"),
@@ -61,6 +64,11 @@ impl PreparedStatement<'_> {
         *self.reach.borrow_mut().entry(place).or_insert_with(|| self.scope.reach(place, holder))
     }
 
+    fn asks_for_tags(&self) -> bool {
+        let of_resource = |key: &str| key.to_ascii_lowercase().contains(":resourcetag/");
+        self.statement.conditions.iter().any(|condition| of_resource(&condition.key))
+    }
+
     fn named(&self, place: Place<'static>, holder: &Holder) -> Rc<Vec<String>> {
         let mut named = self.named.borrow_mut();
         Rc::clone(named.entry(place).or_insert_with(|| Rc::new(self.scope.names(place, holder))))
@@ -72,11 +80,14 @@ pub(super) struct PolicySet<'a> {
     pub(super) allows: Vec<PreparedStatement<'a>>,
     pub(super) denies: Vec<PreparedStatement<'a>>,
     holder: Holder,
+    /// Of a Deny and an Allow, each by document and number, what the one leaves of the other where they meddle.
+    beside: RefCell<HashMap<[(usize, usize); 2], Option<Rc<Limits<'a>>>>>,
 }
 
 impl<'a> PolicySet<'a> {
     pub(super) fn new(documents: &[&'a Document], holder: Holder) -> PolicySet<'a> {
-        let mut set = PolicySet { allows: Vec::new(), denies: Vec::new(), holder };
+        let (allows, denies, beside) = Default::default();
+        let mut set = PolicySet { allows, denies, holder, beside };
         let mut known: HashMap<&'a str, Bits> = HashMap::new();
         for (document, content) in documents.iter().enumerate() {
             for (i, statement) in content.statements.iter().enumerate() {
@@ -125,15 +136,22 @@ pub(super) struct View<'p, 'a> {
     set: &'p PolicySet<'a>,
     /// Indices into `set.allows`.
     pub(super) chosen: Vec<usize>,
+    /// The actions that any of them names: of most there is nothing to ask.
+    named_at_all: Bits,
     reached: RefCell<HashMap<Asked, Reach>>,
     named: RefCell<HashMap<Asked, Rc<Vec<String>>>>,
     delegation: OnceCell<Delegation>,
+    making: OnceCell<Delegation>,
 }
 
 impl<'p, 'a> View<'p, 'a> {
     pub(super) fn new(set: &'p PolicySet<'a>, chosen: Vec<usize>) -> View<'p, 'a> {
-        let (reached, named, delegation) = Default::default();
-        View { set, chosen, reached, named, delegation }
+        let (reached, named, delegation, making) = Default::default();
+        let mut named_at_all = Bits::default();
+        for &i in &chosen {
+            named_at_all.iter_mut().zip(set.allows[i].actions).for_each(|(all, one)| *all |= one);
+        }
+        View { set, chosen, named_at_all, reached, named, delegation, making }
     }
 
     fn chosen(&self) -> impl Iterator<Item = &'p PreparedStatement<'a>> {
@@ -142,27 +160,46 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// What the holder can do about the conditions that confine its own grants.
     fn delegation(&self) -> &Delegation {
-        self.delegation.get_or_init(|| {
-            let mut found = Delegation::default();
-            let can = |action: &str, given: &Delegation| {
-                let asked = (TABLE.index.get(action).copied()?, None);
-                let names = self.names_given(asked, given);
-                (!names.is_empty() || self.reach_given(asked, given) != 0).then_some(names)
-            };
-            let tags = TAGGING.iter().filter(|(_, action)| can(action, &Delegation::default()).is_some());
-            found.tags = tags.map(|(place, _)| *place).collect();
-            found.made = can("iam:CreatePolicy", &found).unwrap_or_default();
-            for action in ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"] {
-                let names = can(action, &found).unwrap_or_default();
-                found.rewritten.extend(names);
+        self.delegation.get_or_init(|| self.delegate())
+    }
+
+    /// The same where a resource that it makes itself will do: it can put the tags on there that a condition asks for.
+    fn making(&self) -> &Delegation {
+        if !self.chosen().chain(&self.set.denies).any(PreparedStatement::asks_for_tags) {
+            return self.delegation();
+        }
+        self.making.get_or_init(|| {
+            let mut found = self.delegate();
+            for (action, tags) in TABLE.makers() {
+                let tagged = self.chosen().any(|e| tags.iter().any(|tag| e.statement.names(tag)));
+                if tagged && self.reach_given((action, None), &Delegation::default()) != 0 {
+                    found.tags.extend(TABLE.actions[action].1.target.iter().map(|place| place.known()));
+                }
             }
-            for action in UNBINDING {
-                let names = can(action, &found).unwrap_or_default();
-                found.unbound.extend(names);
-            }
-            found.unbound.sort_unstable();
             found
         })
+    }
+
+    fn delegate(&self) -> Delegation {
+        let mut found = Delegation::default();
+        let can = |action: &str, given: &Delegation| {
+            let asked = (TABLE.index.get(action).copied()?, None);
+            let names = self.names_given(asked, given);
+            (!names.is_empty() || self.reach_given(asked, given) != 0).then_some(names)
+        };
+        let tags = TAGGING.iter().filter(|(_, action)| can(action, &Delegation::default()).is_some());
+        found.tags = tags.map(|(place, _)| *place).collect();
+        found.made = can("iam:CreatePolicy", &found).unwrap_or_default();
+        for action in ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion"] {
+            let names = can(action, &found).unwrap_or_default();
+            found.rewritten.extend(names);
+        }
+        for action in UNBINDING {
+            let names = can(action, &found).unwrap_or_default();
+            found.unbound.extend(names);
+        }
+        found.unbound.sort_unstable();
+        found
     }
 
     /// What the conditions of a statement leave of what it allows, or, if it denies, what they let past it.
@@ -174,66 +211,143 @@ impl<'p, 'a> View<'p, 'a> {
         service: Option<&str>,
         given: &Delegation,
     ) -> Permit {
+        self.permit_by(entry, &entry.limits, (action, place, service), given)
+    }
+
+    /// The same by other limits than the statement's own.
+    fn permit_by(
+        &self,
+        entry: &PreparedStatement<'_>,
+        limits: &Limits<'_>,
+        (action, place, service): (&str, Place<'_>, Option<&str>),
+        given: &Delegation,
+    ) -> Permit {
         let unbound = || {
             let own: Option<Place<'static>> =
                 [Place::User, Place::Role].into_iter().find(|kind| *kind == place);
             own.is_some_and(|kind| overlap(&given.unbound, &[entry.named(kind, &self.set.holder).as_slice()]))
         };
-        entry.limits.permit(&Request { action, place, service, given, unbound: &unbound })
+        limits.permit(&Request { action, place, service, given, unbound: &unbound })
     }
 
-    fn reach_given(&self, (action, service): Asked, given: &Delegation) -> Reach {
-        let (name, place) = &TABLE.actions[action];
+    /// The Denies of an action that ask something of a key of which this Allow asks something as well, with what they leave
+    /// of it.
+    fn beside(
+        &self,
+        allow: &PreparedStatement<'a>,
+        action: usize,
+    ) -> Vec<(&'p PreparedStatement<'a>, Rc<Limits<'a>>)> {
+        let mut known = self.set.beside.borrow_mut();
+        let denies = self.set.denies.iter().filter(|deny| deny.names(action));
+        denies
+            .filter_map(|deny| {
+                let pair = [(deny.document, deny.number), (allow.document, allow.number)];
+                let left = || deny.limits.beside(&allow.limits, &self.set.holder).map(Rc::new);
+                Some((deny, known.entry(pair).or_insert_with(left).clone()?))
+            })
+            .collect()
+    }
+
+    fn reach_given(&self, asked: Asked, given: &Delegation) -> Reach {
+        let needs = &TABLE.actions[asked.0].1;
+        let of_any = |places: &[Place<'static>]| {
+            places.iter().fold(0, |reach, place| reach | self.reach_on(asked, *place, given))
+        };
+        // Whatever an action needs beside what it is about, one of it will do.
+        if !needs.beside.iter().all(|group| of_any(group) != 0) {
+            return 0;
+        }
+        of_any(&needs.target)
+    }
+
+    /// What the action is allowed on, of one kind of resource.
+    fn reach_on(&self, (action, service): Asked, place: Place<'static>, given: &Delegation) -> Reach {
+        let name = &TABLE.actions[action].0;
         let holder = &self.set.holder;
+        let left = |deny: &PreparedStatement<'_>, permit| match permit {
+            Permit::All => Reach::MAX,
+            Permit::Own => !deny.reach(place, holder) | SELF,
+            Permit::None => !deny.reach(place, holder),
+        };
+        let typed = matches!(place, Place::Type(_) | Place::Assumed(_));
+        let denies = || self.set.denies.iter().filter(|entry| entry.names(action));
+        let plain = || denies().filter(|e| self.permit(e, name, place, service, given) == Permit::None);
+        let covering: Vec<&Scope> =
+            if typed { plain().map(|entry| &entry.scope).collect() } else { Vec::new() };
         let mut reach = 0;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            reach |= match self.permit(entry, name, *place, service, given) {
-                Permit::All => entry.reach(*place, holder),
-                Permit::Own => entry.reach(*place, holder) & SELF,
-                Permit::None => 0,
+            let permit = self.permit(entry, name, place, service, given);
+            if permit == Permit::None {
+                continue;
+            }
+            let beside = self.beside(entry, action);
+            let beside = beside
+                .iter()
+                .map(|(deny, limits)| (*deny, self.permit_by(deny, limits, (name, place, service), given)));
+            let beside: Vec<_> = beside.collect();
+            let mut covering = covering.clone();
+            let more = beside.iter().filter(|(_, permit)| typed && *permit == Permit::None);
+            covering.extend(more.map(|(deny, _)| &deny.scope));
+            let covering_bytes: usize = covering.iter().map(|scope| scope.size()).sum();
+            let all = match entry.scope.size().saturating_mul(covering_bytes) {
+                work if work == 0 || work > MAX_COVERING => entry.reach(place, holder),
+                _ => entry.scope.reach_less(place, holder, &covering),
             };
+            let own = if permit == Permit::Own { all & SELF } else { all };
+            reach |= beside.iter().fold(own, |reach, (deny, permit)| reach & left(deny, *permit));
         }
-        for entry in &self.set.denies {
-            if reach != 0 && entry.names(action) {
-                reach &= match self.permit(entry, name, *place, service, given) {
-                    Permit::All => Reach::MAX,
-                    Permit::Own => !entry.reach(*place, holder) | SELF,
-                    Permit::None => !entry.reach(*place, holder),
-                };
+        for deny in denies() {
+            if reach != 0 {
+                reach &= left(deny, self.permit(deny, name, place, service, given));
             }
         }
         reach
     }
 
     fn names_given(&self, (action, service): Asked, given: &Delegation) -> Vec<String> {
-        let (name, place) = &TABLE.actions[action];
+        let (name, place) = (&TABLE.actions[action].0, TABLE.place(action));
         let holder = &self.set.holder;
         let mut names: Vec<String> = Vec::new();
+        let mut work = MAX_WORK;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
-            if self.permit(entry, name, *place, service, given) == Permit::All {
-                names.extend(entry.named(*place, holder).iter().cloned());
+            if self.permit(entry, name, place, service, given) != Permit::All {
+                continue;
             }
+            let mut given_here: Vec<String> = entry.named(place, holder).to_vec();
+            for (deny, limits) in self.beside(entry, action) {
+                if self.permit_by(deny, &limits, (name, place, service), given) != Permit::All {
+                    deny.scope.take_from(&mut given_here, holder, &mut work);
+                }
+            }
+            names.append(&mut given_here);
         }
         names.sort_unstable();
         names.dedup();
-        let mut work = MAX_WORK;
         for entry in self.set.denies.iter().filter(|entry| entry.names(action)) {
             if names.is_empty() {
                 break;
             }
-            if self.permit(entry, name, *place, service, given) != Permit::All {
+            if self.permit(entry, name, place, service, given) != Permit::All {
                 entry.scope.take_from(&mut names, holder, &mut work);
             }
         }
         names
     }
 
+    fn is_named(&self, action: usize) -> bool {
+        self.named_at_all[action / 64] >> (action % 64) & 1 == 1
+    }
+
     fn reach(&self, action: usize, service: Option<&'static str>) -> Reach {
+        if !self.is_named(action) {
+            return 0;
+        }
         let asked = (action, service);
         if let Some(&reach) = self.reached.borrow().get(&asked) {
             return reach;
         }
-        let reach = self.reach_given(asked, self.delegation());
+        let given = if TABLE.with_own.contains(&action) { self.making() } else { self.delegation() };
+        let reach = self.reach_given(asked, given);
         self.reached.borrow_mut().insert(asked, reach);
         reach
     }
@@ -244,7 +358,9 @@ impl<'p, 'a> View<'p, 'a> {
 
     /// The resources of IAM on which this action is allowed, other than the holder itself, as patterns.
     pub(super) fn names(&self, action: &str, service: Option<&'static str>) -> Rc<Vec<String>> {
-        let Some(&index) = TABLE.index.get(action) else { return Rc::default() };
+        let Some(&index) = TABLE.index.get(action).filter(|&&i| self.is_named(i)) else {
+            return Rc::default();
+        };
         let asked = (index, service);
         if let Some(names) = self.named.borrow().get(&asked) {
             return Rc::clone(names);
@@ -270,7 +386,8 @@ impl<'p, 'a> View<'p, 'a> {
         match path.target {
             Target::Same => self.on_the_same(path, None),
             Target::SamePassed => {
-                let passing = PATHS.iter().filter(|pass| !pass.passes.is_empty() && self.uses(pass));
+                let passing =
+                    PATHS.iter().filter(|pass| !pass.passes.is_empty() && !pass.weak && self.uses(pass));
                 let services: Vec<&'static str> = passing.flat_map(|pass| pass.passes).copied().collect();
                 services.into_iter().any(|service| self.on_the_same(path, Some(service)))
             }
@@ -302,7 +419,7 @@ impl<'p, 'a> View<'p, 'a> {
     /// kind of resource need only be held.
     fn on_the_same(&self, path: &Path, service: Option<&'static str>) -> bool {
         let Some((first, others)) = path.all.split_first() else { return false };
-        let place = |action: &str| TABLE.index.get(action).map(|&i| TABLE.actions[i].1);
+        let place = |action: &str| TABLE.index.get(action).map(|&i| TABLE.place(i));
         let receives = |action: &str| service.filter(|_| action == "iam:PassRole");
         let names = self.names(first, receives(first));
         path.any.iter().any(|any| {

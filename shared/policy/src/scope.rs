@@ -8,8 +8,11 @@
 use keepwatch_base::wildcard;
 
 use super::document::Statement;
-use super::holder::{ALL, Holder, NO_VALUE, PROBE_NAMES, Place, Probes, Reach, SELF, SOME, SOME_USER};
-use super::pattern::{Pattern, only_wild, pattern};
+use super::holder::{
+    ABSENT, ALL, Holder, NO_VALUE, PROBE_NAMES, Place, Probes, Reach, SELF, SOME, SOME_USER,
+};
+use super::pattern::{Pattern, is_star, only_wild, pattern};
+use super::resource_types::{self, Owner, ResourceType};
 
 /// Whether these are most resources of the kind: three quarters of the names in either spelling.
 pub(super) fn is_broad(reach: Reach) -> bool {
@@ -42,7 +45,8 @@ impl Scope {
         if !inverted && wide && list.is_empty() && identity {
             patterns.push(pattern("*", wide, holder));
         }
-        if let Some(all) = patterns.iter().position(|p| p.everything) {
+        let all = patterns.iter().position(|p| is_star(&p.whole));
+        if let Some(all) = all.or_else(|| patterns.iter().position(|p| p.everything)) {
             patterns.swap(0, all);
             patterns.truncate(1);
         }
@@ -51,14 +55,23 @@ impl Scope {
 
     /// The probes of this kind that the statement applies to.
     pub(super) fn reach(&self, place: Place<'_>, holder: &Holder) -> Reach {
+        self.reach_less(place, holder, &[])
+    }
+
+    /// The same without the patterns that these denials cover as they are written.
+    pub(super) fn reach_less(&self, place: Place<'_>, holder: &Holder, denials: &[&Scope]) -> Reach {
         let probes = holder.probes(place);
         let full = match probes {
             None => ALL | SOME,
             Some(probes) if probes.own.is_empty() => ALL,
             Some(_) => ALL | SELF,
         };
+        let left = |pattern: &&Pattern| !denials.iter().any(|denial| denial.covers(pattern));
+        // What asks for `*` is not denied by naming every ARN.
+        let unnamed = matches!(place, Place::Whole | Place::Assumed(_));
+        let speaks = |pattern: &&Pattern| !unnamed || pattern.generous || is_star(&pattern.whole);
         let mut reach = 0;
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter().filter(speaks).filter(left) {
             reach |= match (pattern.everything, probes) {
                 (true, _) => full,
                 (false, Some(probes)) => pattern.among(probes),
@@ -76,6 +89,15 @@ impl Scope {
         }
         if self.inverted { full & !reach } else { reach }
     }
+
+    fn covers(&self, allowed: &Pattern) -> bool {
+        !self.inverted && self.patterns.iter().any(|pattern| pattern.covers(allowed))
+    }
+
+    /// The bytes of its patterns, if a denial of some of them leaves less.
+    pub(super) fn size(&self) -> usize {
+        if self.inverted { 0 } else { self.patterns.iter().map(|pattern| pattern.written.len()).sum() }
+    }
 }
 
 impl Pattern {
@@ -91,8 +113,17 @@ impl Pattern {
         if wildcard::matches(&self.whole, own) {
             return true;
         }
-        let (Some((head, last)), Some((kind, name))) = (self.whole.rsplit_once('/'), own.rsplit_once('/'))
-        else {
+        // Part by part: a `*` for the account must not stretch over the kind.
+        let (whole, own) = match (&self.parts, own.splitn(6, ':').collect::<Vec<_>>().as_slice()) {
+            (Some([service, owner, resource]), [_, _, iam, _, account, own]) => {
+                if !wildcard::matches(service, iam) || !wildcard::matches(owner, account) {
+                    return false;
+                }
+                (resource.as_str(), *own)
+            }
+            _ => (self.whole.as_str(), own),
+        };
+        let (Some((head, last)), Some((kind, name))) = (whole.rsplit_once('/'), own.rsplit_once('/')) else {
             return false;
         };
         let named = if name == SOME_USER { last == name } else { wildcard::matches(last, name) };
@@ -106,6 +137,10 @@ impl Pattern {
     /// What it reaches of a service's resources; `None` where it names none of them.
     fn within(&self, place: Place<'_>, account: &str) -> Option<Reach> {
         let service = match place {
+            Place::Type(number) | Place::Assumed(number) => {
+                return self.of_type(resource_types::of(number)?, account);
+            }
+            Place::Whole => return None,
             Place::Service(service) => service,
             _ => NO_SERVICE,
         };
@@ -119,6 +154,53 @@ impl Pattern {
         }
         let untyped = UNTYPED.contains(&service);
         Some(*self.reach[usize::from(untyped)].get_or_init(|| self.of_resource(resource, untyped)))
+    }
+
+    /// What it reaches of a type's resources; `None` where it fits none of them.
+    fn of_type(&self, kind: &ResourceType, account: &str) -> Option<Reach> {
+        // A variable that the holder's requests lack makes a statement fit nothing.
+        if self.whole.contains(ABSENT) {
+            return None;
+        }
+        let Some([of, owner, resource]) = &self.parts else {
+            return wildcard::matches(&self.whole, &kind.unnamed(account)).then_some(ALL);
+        };
+        let owned = match kind.owner {
+            Owner::None => wildcard::matches(owner, ""),
+            Owner::Own => wildcard::matches(owner, account),
+            // To deny those of the account leaves AWS's.
+            Owner::OwnOrNone => {
+                let (own, none) = (wildcard::matches(owner, account), wildcard::matches(owner, ""));
+                if self.generous { own || none } else { own && none }
+            }
+            Owner::Any => self.generous || wildcard::matches(owner, NO_VALUE),
+        };
+        let of_service = kind.service == "*" || wildcard::matches(of, kind.service);
+        if !owned || !of_service || !self.fits_region(kind.regional) {
+            return None;
+        }
+        if only_wild(resource, false) {
+            return Some(ALL);
+        }
+        if kind.is_single() {
+            return wildcard::matches(resource, kind.resource).then_some(ALL);
+        }
+        let literal = &resource[..resource.find(['*', '?']).unwrap_or(resource.len())];
+        if !kind.stem.starts_with(literal) && !literal.starts_with(kind.stem) {
+            return None;
+        }
+        match resource.strip_prefix(kind.stem).filter(|_| !kind.stem.is_empty()) {
+            Some(rest) if only_wild(rest, self.generous) => return Some(ALL),
+            Some(_) => {}
+            // It may fit anything: it is read but once.
+            None if literal.is_empty() && !kind.stem.is_empty() => {
+                return Some(*self.reach[0].get_or_init(|| self.of_resource(resource, false)));
+            }
+            None if !wildcard::meets(resource, &format!("{}*", kind.stem)) => return None,
+            None => {}
+        }
+        let list = &PROBE_NAMES[usize::from(!self.generous)];
+        Some(bits(list, |name| wildcard::matches(resource, &kind.called(name, resource))))
     }
 
     fn of_resource(&self, resource: &str, untyped: bool) -> Reach {

@@ -9,15 +9,18 @@
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
+use serde::Serialize;
 
 pub use super::abilities::Reach;
-use super::abilities::{ability, lent};
+use super::abilities::{lent, reach};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 pub use super::stranger::Guard;
 use super::stranger::{Gate, Need, Stranger, concerns, spared};
+use super::verdict::StatementId;
 
 /// Whom a statement lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outsider {
     /// Anyone: on the internet, or with any AWS account where the service asks for a signature.
     Everyone,
@@ -25,29 +28,35 @@ pub enum Outsider {
     ExternalAccount(String),
     /// An AWS service, and with it every account that has the service act: no condition says for whom it may.
     Service,
-    /// A principal whose account cannot be told: a canonical user, a unique id, an identity provider.
+    /// What is left in the place of a user or role that was deleted: its unique id (IAM user guide, "IAM identifiers").
+    Deleted,
+    /// A principal whose account cannot be told: a canonical user, an identity provider.
     Untold,
 }
 
 /// What one statement gives one outsider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Share {
     /// Whom.
     pub who: Outsider,
     /// The principal as written, or the one that a condition puts in the place of `*`; safe to show.
     pub principal: String,
-    /// Whom, as a sentence names them; safe to show.
-    pub whom: String,
-    /// What they can do, as it follows "can" or "may"; safe to show.
-    pub ability: String,
-    /// How far that reaches; nothing where the actions are not known. Of a service it is what its customers gain.
-    pub reach: Option<Reach>,
+    /// The service that acts for the outsider, where the statement names a service of AWS's.
+    pub service_principal: Option<String>,
+    /// The statement that gives it.
+    pub statement: StatementId,
+    /// The service whose resource it is, as actions name it.
+    pub service: String,
     /// The patterns of actions; after a `NotAction`, `*`.
     pub actions: Vec<String>,
-    /// One plain sentence without a full stop, safe to show.
-    pub why: String,
+    /// How far the actions reach; nothing where they are not known. Of a service it is what its customers gain.
+    pub reach: Option<Reach>,
+    /// Requests without a signature are answered.
+    pub unsigned: bool,
     /// What narrows it, if anything.
     pub guard: Option<Guard>,
+    /// The condition that the guard comes from, where one was looked for.
+    pub condition: Option<Condition>,
 }
 
 impl Share {
@@ -93,8 +102,7 @@ const LOAD_BALANCERS: [&str; 27] = [
 const UNSIGNED: [&str; 5] = ["s3", "sns", "sqs", "es", "execute-api"];
 
 /// What the policy on a resource of `service` (`s3`, `kms`; `kafka|kafka-cluster` where policies speak of several) gives
-/// outsiders, in the document's order.
-/// `own_account` and `trusted_accounts` are account numbers.
+/// outsiders, in the document's order. `own_account` and `trusted_accounts` are account numbers.
 ///
 /// A Deny counts where it plainly covers the actions and the resources of an Allow. Those of its conditions that an outsider
 /// can make fail let that outsider past it.
@@ -122,7 +130,7 @@ pub fn shares(
             denies: denies.collect(),
             variables: document.has_variables(),
             service,
-            place: place(statement, i + 1),
+            id: StatementId::of(statement, i + 1),
             own: own_account,
         };
         // Everyone but a few is everyone.
@@ -143,7 +151,7 @@ struct Opening<'d> {
     denies: Vec<&'d Statement>,
     variables: bool,
     service: &'d str,
-    place: String,
+    id: StatementId,
     own: &'d str,
 }
 
@@ -154,7 +162,7 @@ impl<'d> Opening<'d> {
             PrincipalKind::Service => {
                 let anybody = Stranger { service: true, ..Stranger::anybody(self.own) };
                 return match self.gate(principal).admits(&anybody) {
-                    Some(need) => self.deputy(principal, need).into_iter().collect(),
+                    Some(need) => self.deputy(&principal.value, need).into_iter().collect(),
                     None => self.customers(principal, known),
                 };
             }
@@ -172,8 +180,8 @@ impl<'d> Opening<'d> {
             _ => {
                 let stranger = Stranger::anybody(self.own);
                 let need = self.gate(principal).admits(&stranger).flatten();
-                let whom = format!("somebody whose account cannot be told ({})", clean(&principal.value, 64));
-                vec![self.share(Outsider::Untold, &principal.value, whom, need)]
+                let who = if is_unique_id(principal) { Outsider::Deleted } else { Outsider::Untold };
+                vec![self.share(who, &principal.value, need)]
             }
         }
     }
@@ -192,13 +200,11 @@ impl<'d> Opening<'d> {
         if let Some(need) = gate.admits(&Stranger { unsigned, ..Stranger::anybody(self.own) }) {
             // Everybody's services are as good as one that is named.
             if need.is_some_and(|need| need.guard == Guard::Source && is_of_services(&need.condition.key)) {
-                let any = Principal { kind: PrincipalKind::Service, value: "any AWS service".to_owned() };
                 let service = Stranger { service: true, ..Stranger::anybody(self.own) };
-                let share = gate.admits(&service).and_then(|need| self.deputy(&any, need));
+                let share = gate.admits(&service).and_then(|need| self.deputy("any AWS service", need));
                 return share.into_iter().collect();
             }
-            let whom = anybody(self.service, self.statement, need);
-            return vec![self.share(Outsider::Everyone, &principal.value, whom, need)];
+            return vec![self.share(Outsider::Everyone, &principal.value, need)];
         }
         let named = gate.named().chain(spared(&self.denies));
         let shares = outsiders(named, known).into_iter().filter_map(|value| {
@@ -211,26 +217,19 @@ impl<'d> Opening<'d> {
     fn admitted(&self, value: &str, principal: &Principal) -> Option<Share> {
         let need = self.gate(principal).admits(&Stranger::named(self.own, value))?;
         let account = account_of(value).unwrap_or(value);
-        let who = Outsider::ExternalAccount(account.to_owned());
-        Some(self.share(who, value, format!("outside account {account}"), need))
+        Some(self.share(Outsider::ExternalAccount(account.to_owned()), value, need))
     }
 
     /// A service that no condition binds to an account: whoever has it act uses the resource through it (IAM user guide,
     /// "The confused deputy problem").
-    fn deputy(&self, principal: &Principal, need: Option<Need<'_>>) -> Option<Share> {
-        let customers = match need {
-            None => "any account".to_owned(),
-            Some(Need { guard: Guard::Organization, condition, .. }) => {
-                format!("any account of organization {}", clean(&condition.values.join(" or "), 100))
-            }
-            // Services have no addresses, and whoever names his bucket names it alone.
-            Some(_) => return None,
-        };
-        let service = clean(&principal.value, 64);
-        let whom = format!("{service}, acting for {customers},");
-        let share = self.share(Outsider::Service, &principal.value, whom, need);
-        let reach = lent(&principal.value.to_ascii_lowercase(), self.service, &share.actions)?;
-        Some(Share { reach: Some(reach), ..share })
+    fn deputy(&self, service: &str, need: Option<Need<'_>>) -> Option<Share> {
+        // Services have no addresses, and whoever names his bucket names it alone.
+        if need.is_some_and(|need| need.guard != Guard::Organization) {
+            return None;
+        }
+        let share = self.share(Outsider::Service, service, need);
+        let reach = Some(lent(&service.to_ascii_lowercase(), self.service, &share.actions)?);
+        Some(Share { reach, service_principal: Some(share.principal.clone()), ..share })
     }
 
     /// Those for whom conditions let a service act.
@@ -244,25 +243,42 @@ impl<'d> Opening<'d> {
         let customers = outsiders(gate.named(), known).into_iter().filter(acts);
         let acting = customers.map(|value| {
             let customer = account_of(value).unwrap_or(value);
-            let whom = format!("{}, acting for outside account {customer},", clean(&principal.value, 64));
-            let share = self.share(Outsider::ExternalAccount(customer.to_owned()), value, whom, None);
-            Share { guard: Some(Guard::Source), ..share }
+            let share = self.share(Outsider::ExternalAccount(customer.to_owned()), value, None);
+            let service_principal = Some(principal.value.clone());
+            Share { guard: Some(Guard::Source), service_principal, ..share }
         });
         acting.collect()
     }
 
-    fn share(&self, who: Outsider, principal: &str, whom: String, need: Option<Need<'_>>) -> Share {
+    fn share(&self, who: Outsider, principal: &str, need: Option<Need<'_>>) -> Share {
         let actions = match &self.statement.not_actions {
             Some(_) => vec!["*".to_owned()],
             None => self.statement.actions.clone(),
         };
-        let (ability, reach) = ability(self.service, &actions);
-        let by =
-            need.map(|need| format!(", as far as a condition on {} allows", clean(&need.condition.key, 64)));
-        let why = format!("{} lets {whom} {ability}{}", self.place, by.unwrap_or_default());
-        let guard = need.map(|need| need.guard);
-        Share { who, principal: clean(principal, 160), whom, ability, reach, actions, why, guard }
+        let unsigned_url = |c: &Condition| {
+            c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
+                && c.values.iter().any(|value| value == "NONE")
+        };
+        Share {
+            who,
+            principal: clean(principal, 160),
+            service_principal: None,
+            statement: self.id.clone(),
+            service: self.service.to_owned(),
+            reach: reach(self.service, &actions),
+            actions,
+            unsigned: UNSIGNED.contains(&self.service) || self.statement.conditions.iter().any(unsigned_url),
+            guard: need.map(|need| need.guard),
+            condition: need.map(|need| need.condition.clone()),
+        }
     }
+}
+
+/// Whether what is written is a principal's unique id, such as `AROAEXAMPLE`.
+fn is_unique_id(principal: &Principal) -> bool {
+    let value = principal.value.as_str();
+    let id = value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    principal.kind == PrincipalKind::Aws && value.starts_with('A') && id
 }
 
 /// Whether a condition's key says that a service comes, and not for whom.
@@ -281,39 +297,6 @@ fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) ->
         }
     }
     all
-}
-
-/// Everybody, as far as the guard lets them come.
-fn anybody(service: &str, statement: &Statement, need: Option<Need<'_>>) -> String {
-    if let Some(Need { guard, condition, .. }) = need {
-        let values = clean(&condition.values.join(" or "), 100);
-        return match guard {
-            Guard::Organization => format!("anybody in organization {values}"),
-            Guard::Addresses | Guard::Vpc | Guard::Network => format!("anybody who comes from {values}"),
-            Guard::Source => format!("any AWS service that acts for {values}"),
-            Guard::AccessPoint => format!("whoever an access point of {values} lets in"),
-            Guard::Tags => {
-                let tag = condition.key.split_once('/').map_or("", |(_, tag)| tag);
-                format!("whoever has the tag {} {values}", clean(tag, 64))
-            }
-            Guard::Principals => format!("whoever has the id {values}"),
-        };
-    }
-    let unsigned_url = |c: &Condition| {
-        c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
-            && c.values.iter().any(|value| value == "NONE")
-    };
-    match UNSIGNED.contains(&service) || statement.conditions.iter().any(unsigned_url) {
-        true => "anybody on the internet".to_owned(),
-        false => "anybody with an AWS account".to_owned(),
-    }
-}
-
-fn place(statement: &Statement, number: usize) -> String {
-    match statement.sid.as_deref().map(|sid| clean(sid.trim(), 64)) {
-        Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
-        _ => format!("statement {number}"),
-    }
 }
 
 /// Whether the Deny holds for every action and every resource of the Allow.

@@ -9,12 +9,14 @@ use std::net::IpAddr;
 
 use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::network::Cidr;
+use serde::Serialize;
 
 use super::condition::{Attainable, Constraint, Domain, FILL, FRESH, World, groups, satisfiable};
 use super::document::{Condition, Principal, PrincipalKind, Statement, account_of};
 
 /// What narrows an opening, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Guard {
     /// Tags of the caller, which outsiders give themselves.
     Tags,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 use super::stranger::{Gate, Guard, Need, Stranger, concerns, spared};
+use super::verdict::StatementId;
 
 /// The kind of opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -34,15 +35,89 @@ pub struct Exposure {
     pub kind: ExposureKind,
     /// The principal as written, or the one that a condition puts in the place of `*`; made safe to show.
     pub principal: String,
-    /// Who that is, as a sentence names them; safe to show.
-    pub who: String,
-    /// One plain sentence without a full stop, safe to show.
-    pub why: String,
+    /// The statement that opens it.
+    pub statement: StatementId,
+    /// Who comes.
+    pub comer: Comer,
+    /// What narrows it, be it enough for a guard or not.
+    pub narrowed: Option<Narrowing>,
     /// A condition narrows it: an organization, named principals, or (for one named account) an external id.
     pub guarded: bool,
-    /// Those of [`ExposureKind::Named`], as the condition writes them: the values of `sub`, or the claim's name and its value
-    /// (`repository_owner:octo-org`).
-    pub identities: Vec<String>,
+}
+
+/// Who comes through an opening.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comer {
+    /// Anyone in any AWS account.
+    Anybody,
+    /// This account, or a principal of it.
+    Account(String),
+    /// A principal of AWS's whose account cannot be told.
+    Untold,
+    /// An account by its S3 canonical id.
+    CanonicalUser,
+    /// A kind of principal that IAM does not document.
+    Unknown,
+    /// Whoever an identity provider says; the provider is this outside account's.
+    OutsideProvider(String),
+    /// Identities of this SAML provider.
+    Saml(String),
+    /// Identities of an OIDC provider.
+    Oidc {
+        /// The provider's host and path.
+        host: String,
+        /// Which of its identities, where a condition on the subject says it, but not narrowly enough.
+        subjects: Option<String>,
+    },
+    /// These identities of a provider that everybody has.
+    Named {
+        /// The provider's host and path.
+        provider: String,
+        /// As the condition writes them: the values of `sub`, or the claim's name and its value
+        /// (`repository_owner:octo-org`).
+        identities: Vec<String>,
+    },
+    /// A service of AWS's that acts for an outside account.
+    ServiceFor {
+        /// The service.
+        service: String,
+        /// The account.
+        account: String,
+    },
+    /// Holders of certificates, by Roles Anywhere.
+    Certificates,
+}
+
+/// What narrows an opening.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Narrowing {
+    /// A condition of the statement, on principals or organizations.
+    Condition(Condition),
+    /// Another statement, which denies.
+    Deny,
+    /// The caller must give an external id.
+    ExternalId,
+}
+
+/// Whom of its own account a trust policy names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Insider {
+    /// One user or role, by its ARN, which may be a pattern.
+    Principal(String),
+    /// Every user and role, without a permission of their own.
+    Everybody,
+}
+
+/// An identity provider that a trust policy names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Provider {
+    /// Host and path, or the SAML provider's name.
+    pub name: String,
+    /// The values of the claims that conditions ask for, the audience aside.
+    pub claims: Vec<String>,
 }
 
 /// The calls by which a role is assumed.
@@ -79,11 +154,8 @@ pub fn exposures(document: &Document, own_account: &str, trusted_accounts: &[Str
         if statement.effect != Effect::Allow || !assumes(statement) {
             continue;
         }
-        let place = match statement.sid.as_deref().map(|sid| clean(sid.trim(), 64)) {
-            Some(sid) if !sid.is_empty() => format!("statement \"{}\"", sid.replace('"', "'")),
-            _ => format!("statement {}", i + 1),
-        };
-        let opening = Opening { document, statement, place, own: own_account };
+        let opening =
+            Opening { document, statement, id: StatementId::of(statement, i + 1), own: own_account };
         if statement.not_principals.is_some() {
             // Everyone but a few is everyone.
             let everyone = Principal { kind: PrincipalKind::Aws, value: "*".to_owned() };
@@ -127,7 +199,7 @@ fn denied(document: &Document, principal: &Principal) -> bool {
 
 /// The users and roles of the role's own account that the policy names, and that therefore need no permission of
 /// their own to assume it; each once. The account's `:root` is not among them: it leaves the decision to their policies.
-pub fn insiders(document: &Document, own_account: &str) -> Vec<String> {
+pub fn insiders(document: &Document, own_account: &str) -> Vec<Insider> {
     let own = |value: &&str| {
         Arn::parse(value).is_some_and(|arn| arn.account == own_account && arn.resource != "root")
     };
@@ -144,9 +216,9 @@ pub fn insiders(document: &Document, own_account: &str) -> Vec<String> {
         };
         for value in named.unwrap_or_default() {
             if value == own_account && wildcard::is_wild(&principal.value) || value == OWN_ACCOUNT {
-                all.push("everybody in the account".to_owned());
+                all.push(Insider::Everybody);
             } else if own(&value) {
-                all.push(clean(value, 160));
+                all.push(Insider::Principal(value.to_owned()));
             }
         }
     }
@@ -168,18 +240,17 @@ pub fn leaves_to_policies(document: &Document, own_account: &str) -> bool {
     })
 }
 
-/// The identity providers that the policy trusts, each with the claims that its conditions ask for, in words.
-pub fn providers(document: &Document) -> Vec<String> {
+/// The identity providers that the policy trusts, each with the claims that its conditions ask for.
+pub fn providers(document: &Document) -> Vec<Provider> {
     let mut all = Vec::new();
     let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
     for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
         if principal.kind == PrincipalKind::Federated {
             let claims =
                 statement.conditions.iter().filter(|c| !c.key.to_ascii_lowercase().ends_with(":aud"));
-            let claims: Vec<&str> = claims.flat_map(|c| c.values.iter().map(String::as_str)).collect();
-            let provider = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value);
-            let limited = if claims.is_empty() { String::new() } else { format!(" ({})", claims.join(", ")) };
-            all.push(clean(&format!("identities of {provider}{limited}"), 200));
+            let claims = claims.flat_map(|c| c.values.iter().cloned()).collect();
+            let name = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value).to_owned();
+            all.push(Provider { name, claims });
         }
     }
     all.sort_unstable();
@@ -191,7 +262,7 @@ pub fn providers(document: &Document) -> Vec<String> {
 struct Opening<'d> {
     document: &'d Document,
     statement: &'d Statement,
-    place: String,
+    id: StatementId,
     own: &'d str,
 }
 
@@ -246,17 +317,18 @@ impl<'d> Opening<'d> {
     fn service(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
         let gate = self.gate(principal);
         let service = clean(&principal.value, 64);
-        let anywhere = service.eq_ignore_ascii_case("rolesanywhere.amazonaws.com");
+        let make = |kind, principal: &str, comer| {
+            let (principal, statement) = (principal.to_owned(), self.id.clone());
+            Exposure { kind, principal, statement, comer, narrowed: None, guarded: true }
+        };
         let stranger = Stranger { service: true, ..Stranger::anybody(self.own) };
         if gate.admits(&stranger).is_some() {
             let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("aws:principaltag/x509");
+            let anywhere = service.eq_ignore_ascii_case("rolesanywhere.amazonaws.com");
             if !anywhere || self.statement.conditions.iter().any(|c| says(c) && is_fixed(c, |_| true)) {
                 return Vec::new();
             }
-            let who = "whoever has a certificate that IAM Roles Anywhere takes".to_owned();
-            let why = format!("{} lets {who} assume the role, whichever trust anchor it is of", self.place);
-            let (kind, identities) = (ExposureKind::Certificates, Vec::new());
-            return vec![Exposure { kind, principal: service, who, why, guarded: true, identities }];
+            return vec![make(ExposureKind::Certificates, &service, Comer::Certificates)];
         }
         let mut accounts: Vec<&str> = gate.named().filter_map(account_of).collect();
         accounts.retain(|account| is_account_id(account) && !known(account));
@@ -264,10 +336,8 @@ impl<'d> Opening<'d> {
         accounts.dedup();
         let acts = |account: &&str| gate.admits(&Stranger { account, ..stranger.clone() }).is_some();
         let opened = accounts.into_iter().filter(acts).map(|account| {
-            let who = format!("{service}, acting for outside account {account},");
-            let why = format!("{} lets {who} assume the role", self.place);
-            let (kind, identities) = (ExposureKind::ExternalAccount, Vec::new());
-            Exposure { kind, principal: account.to_owned(), who, why, guarded: true, identities }
+            let comer = Comer::ServiceFor { service: service.clone(), account: account.to_owned() };
+            make(ExposureKind::ExternalAccount, account, comer)
         });
         opened.collect()
     }
@@ -283,79 +353,44 @@ impl<'d> Opening<'d> {
         need: Option<Need<'_>>,
         known: &impl Fn(&str) -> bool,
     ) -> Option<Exposure> {
-        let shown = clean(&principal.value, 160);
         // Addresses, networks and tags say nothing of who comes.
         let need = need.filter(|need| matches!(need.guard, Guard::Principals | Guard::Organization));
-        let guard = need.filter(|need| !need.by_deny).map(|need| need.condition);
-        let fenced = need.is_some_and(|need| need.by_deny);
         let external_id =
             self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
-        let make = |kind, guarded: bool, who: String, what: String| {
-            let why = format!("{} {what}", self.place);
-            Some(Exposure { kind, principal: shown.clone(), who, why, guarded, identities: Vec::new() })
-        };
-        let by = |what: String| match guard {
-            Some(c) => format!("{what}, as far as a condition on {} allows", clean(&c.key, 64)),
-            None if fenced => format!("{what}, as far as another statement does not deny it"),
-            None if external_id => format!("{what}, which must give an external id"),
-            None => what,
+        let narrowed = match need {
+            Some(need) if need.by_deny => Some(Narrowing::Deny),
+            Some(need) => Some(Narrowing::Condition(need.condition.clone())),
+            None => external_id.then_some(Narrowing::ExternalId),
         };
         let guarded = need.is_some() || external_id;
-        match principal.kind {
-            PrincipalKind::Service => None,
-            PrincipalKind::Federated if foreign(&principal.value, known).is_some() => {
-                let account = clean(foreign(&principal.value, known).unwrap_or_default(), 64);
-                let who = format!("an identity provider of outside account {account}");
-                let what = by(format!("lets {who} say who may assume the role"));
-                make(ExposureKind::ExternalAccount, false, who, what)
-            }
-            PrincipalKind::Federated => match federated(&principal.value, self.statement) {
-                Comers::Own => None,
-                Comers::Wide(guarded, who, what) => make(ExposureKind::Federated, guarded, who, what),
-                Comers::Named(identities) => {
-                    let provider = principal.value.rsplit("-provider/").next().unwrap_or(&principal.value);
-                    let named = clean(&identities.join(" or "), 100);
-                    let who = format!("{named} of {}", clean(provider, 64));
-                    let what = format!("lets {who} assume the role, and does not say whose that is");
-                    let exposure = make(ExposureKind::Named, true, who, what);
-                    exposure.map(|exposure| Exposure { identities, ..exposure })
+        let account = account_of(&principal.value);
+        let (kind, comer, guarded) = match principal.kind {
+            PrincipalKind::Service => return None,
+            PrincipalKind::Federated => match foreign(&principal.value, known) {
+                Some(account) => {
+                    (ExposureKind::ExternalAccount, Comer::OutsideProvider(account.to_owned()), false)
+                }
+                None => {
+                    let (guarded, comer) = federated(&principal.value, self.statement)?;
+                    match comer {
+                        Comer::Named { .. } => (ExposureKind::Named, comer, true),
+                        comer => (ExposureKind::Federated, comer, guarded),
+                    }
                 }
             },
-            PrincipalKind::CanonicalUser => {
-                let who = format!("the account with the canonical id {}", clean(&shown, 64));
-                let what = by(format!("lets {who} assume the role"));
-                make(ExposureKind::ExternalAccount, guarded, who, what)
+            PrincipalKind::CanonicalUser => (ExposureKind::ExternalAccount, Comer::CanonicalUser, guarded),
+            PrincipalKind::Other => (ExposureKind::ExternalAccount, Comer::Unknown, need.is_some()),
+            // An external id is known to many and secret by no rule; before everyone it is no guard.
+            PrincipalKind::Aws if account.is_some_and(wildcard::is_wild) => {
+                (ExposureKind::Public, Comer::Anybody, need.is_some())
             }
-            PrincipalKind::Other => {
-                let what =
-                    format!("lets {shown} assume the role, which is no kind of principal that is known");
-                make(ExposureKind::ExternalAccount, need.is_some(), shown.clone(), what)
-            }
-            PrincipalKind::Aws => {
-                let account = account_of(&principal.value);
-                if account.is_some_and(wildcard::is_wild) {
-                    let what = "lets anyone in any AWS account assume the role".to_owned();
-                    // An external id is known to many and secret by no rule; before everyone it is no guard.
-                    return make(ExposureKind::Public, need.is_some(), anybody(guard, fenced), by(what));
-                }
-                match account {
-                    Some(account) if is_account_id(account) => {
-                        let what = by(format!("lets the AWS account {account} assume the role"));
-                        make(
-                            ExposureKind::ExternalAccount,
-                            guarded,
-                            format!("outside account {account}"),
-                            what,
-                        )
-                    }
-                    _ => {
-                        let who = format!("an identity whose account cannot be told ({})", clean(&shown, 64));
-                        let what = by(format!("lets {shown} assume the role, whose account cannot be told"));
-                        make(ExposureKind::ExternalAccount, guarded, who, what)
-                    }
-                }
-            }
-        }
+            PrincipalKind::Aws => match account.filter(|account| is_account_id(account)) {
+                Some(account) => (ExposureKind::ExternalAccount, Comer::Account(account.to_owned()), guarded),
+                None => (ExposureKind::ExternalAccount, Comer::Untold, guarded),
+            },
+        };
+        let (principal, statement) = (clean(&principal.value, 160), self.id.clone());
+        Some(Exposure { kind, principal, statement, comer, narrowed, guarded })
     }
 }
 
@@ -363,20 +398,6 @@ impl<'d> Opening<'d> {
 fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p str> {
     let account = Arn::parse(provider)?.account;
     (!account.is_empty() && !known(account)).then_some(account)
-}
-
-/// Everybody, as far as the guard lets them come.
-fn anybody(guard: Option<&Condition>, fenced: bool) -> String {
-    let values = |c: &Condition| clean(&c.values.join(" or "), 100);
-    match guard {
-        Some(c) if is_key(c, "aws:PrincipalOrgID") => format!("anybody in organization {}", values(c)),
-        Some(c) if is_key(c, "aws:PrincipalOrgPaths") => {
-            format!("anybody in organization unit {}", values(c))
-        }
-        Some(c) => format!("anybody in any AWS account whom a condition on {} admits", clean(&c.key, 64)),
-        None if fenced => "anybody in any AWS account whom another statement does not deny".to_owned(),
-        None => "anybody in any AWS account".to_owned(),
-    }
 }
 
 /// The accounts and ARNs that alone the condition admits.
@@ -428,26 +449,13 @@ pub(super) fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 
-/// Who of a provider's identities comes.
-enum Comers {
-    /// Identities of a provider that only the account has.
-    Own,
-    /// Those whom conditions name, of a provider that everybody has.
-    Named(Vec<String>),
-    /// More than anybody's own: whether it is guarded, who they are, and the words.
-    Wide(bool, String, String),
-}
-
-fn federated(provider: &str, statement: &Statement) -> Comers {
+/// A provider's identities, unless the conditions say which of them and only the account has the provider: whether it is
+/// guarded, and who they are.
+fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
         let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c, |_| true);
-        let who = format!("every identity of the SAML provider {}", clean(name, 64));
-        let what = format!("lets {who} assume the role");
-        return match statement.conditions.iter().any(says) {
-            true => Comers::Own,
-            false => Comers::Wide(false, who, what),
-        };
+        return (!statement.conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
     let claim = |c: &Condition| {
@@ -456,10 +464,10 @@ fn federated(provider: &str, statement: &Statement) -> Comers {
     };
     let shared = SHARED_PROVIDERS.contains(&host.as_str());
     // A claim other than the subject is told by its name.
-    let named = |claim: &str, condition: &Condition| match shared {
-        true if claim == "sub" => Comers::Named(condition.values.clone()),
-        true => Comers::Named(condition.values.iter().map(|value| format!("{claim}:{value}")).collect()),
-        false => Comers::Own,
+    let named = |claim: &str, condition: &Condition| {
+        let told = |value: &String| if claim == "sub" { value.clone() } else { format!("{claim}:{value}") };
+        let identities = condition.values.iter().map(told).collect();
+        shared.then(|| (true, Comer::Named { provider: host.clone(), identities }))
     };
     let mut audience = false;
     let mut wide = None;
@@ -502,13 +510,7 @@ fn federated(provider: &str, statement: &Statement) -> Comers {
             _ => {}
         }
     }
-    let host = clean(&host, 128);
-    let (who, but) = match wide {
-        Some(value) => (format!("{} of {host}", clean(value, 64)), "which is more than one's own"),
-        None => (format!("every identity of {host}"), "for no condition names the subject"),
-    };
-    let what = format!("lets {who} assume the role, {but}");
-    Comers::Wide(audience && !shared, who, what)
+    Some((audience && !shared, Comer::Oidc { host, subjects: wide.cloned() }))
 }
 
 fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {

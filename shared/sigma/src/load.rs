@@ -199,7 +199,7 @@ fn take_in(file: &Path, text: &str, read: &mut Read, loaded: &mut Loaded) {
         for (line, reason) in problems {
             loaded.reject(&Place { line, ..place.clone() }, reason);
         }
-        let condition = line + locate::line_of("condition", text) - locate::first(text);
+        let condition = line + locate::condition(text) - locate::first(text);
         for rule in holds.rules {
             match why_not(&rule) {
                 Some(reason) => loaded.skip(&place, &rule.title, reason),

@@ -7,6 +7,11 @@ pub(crate) fn first(text: &str) -> usize {
     text.lines().position(says).unwrap_or_default()
 }
 
+/// The line of the condition.
+pub(crate) fn condition(text: &str) -> usize {
+    find(text, |line| key(line) == "condition").unwrap_or_else(|| first(text))
+}
+
 /// The line that this message is about.
 pub(crate) fn line_of(message: &str, text: &str) -> usize {
     if let Some(line) = reports(message) {
@@ -18,7 +23,7 @@ pub(crate) fn line_of(message: &str, text: &str) -> usize {
         return detection.flatten().unwrap_or_else(|| first(text));
     }
     if message.to_ascii_lowercase().starts_with("condition") || message.starts_with("unknown detection") {
-        return find(text, |line| key(line) == "condition").unwrap_or_else(|| first(text));
+        return condition(text);
     }
     quoted(message)
         .find_map(|word| {

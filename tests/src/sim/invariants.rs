@@ -82,8 +82,7 @@ pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, fo
 pub(super) fn announced(engine: &Engine, found: &mut Found) {
     let world = lock(&engine.world);
     for (name, at) in &engine.added {
-        let begins = format!("suppression {name}: ");
-        if !world.log.announced.iter().any(|(then, text)| then >= at && text.starts_with(&begins)) {
+        if !world.log.announced.iter().any(|(then, told)| then >= at && told == name) {
             found.wrong("announced", format!("nobody was told that suppression {name} was added"));
         }
     }

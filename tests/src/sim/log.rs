@@ -81,7 +81,7 @@ pub(super) struct Log {
     pub mails: Vec<(i64, MailKind)>,
     /// By invocation, when it published a digest, and how many findings that one only counted.
     pub counted: BTreeMap<u64, (i64, usize)>,
-    /// Time and text of each row of the settings that was announced.
+    /// Time and name of each suppression that was announced.
     pub announced: Vec<(i64, String)>,
     /// What was wrong at once, and needs no end to be judged.
     pub wrong: Vec<(&'static str, String)>,

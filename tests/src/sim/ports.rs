@@ -373,9 +373,9 @@ impl Topic for Ports {
                 world.tally.add("alerts", "told in digests", told.len());
             }
             if kind == MailKind::Letter
-                && let Some(added) = alert.json["settings"]["added"].as_array()
+                && let Some(added) = alert.json["settings"]["suppressions"].as_array()
             {
-                let added = added.iter().filter_map(|text| Some((now, text.as_str()?.to_owned())));
+                let added = added.iter().filter_map(|name| Some((now, name.as_str()?.to_owned())));
                 world.log.announced.extend(added);
             }
             let lost = fate != Fate::Fine;

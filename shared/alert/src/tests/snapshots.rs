@@ -260,6 +260,41 @@ fn of_what_the_settings_say() {
     snapshot("settings-changed", &changes(&changed, &added.all).alert);
 }
 
+/// Which row is a suppression, and its name, were once read back from the row's line: the first alone had a command, and a mail
+/// about anything else told to remove a suppression called NAME.
+#[test]
+fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
+    let mut settings = settings();
+    settings.invalid.clear();
+    settings.lists.trusted_accounts = vec!["444455556666".to_owned()];
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    for command in [
+        "keepwatch suppress remove bootstrap",
+        "keepwatch suppress remove root",
+        "keepwatch tune reset 'list#trusted-accounts'",
+    ] {
+        assert!(text.contains(command), "{command}: {text}");
+    }
+    settings.suppressions.clear();
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    assert!(!text.contains("suppress remove"), "{text}");
+}
+
+/// What an older version announced stays known: its journal holds lines by fingerprint.
+#[test]
+fn what_was_announced_before_is_not_announced_again() {
+    let settings = settings();
+    let all = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().all;
+    let mut kinds: Vec<&str> =
+        all.keys().map(|key| key.split_once('-').map_or("", |(kind, _)| kind)).collect();
+    kinds.dedup();
+    assert_eq!(kinds, ["", "invalid"]);
+    assert!(announce::changes(&settings, &[], &all, DOCUMENTED).is_none());
+    let gone: Announced =
+        [("invalid-0123456789abcdef".to_owned(), "suppression#ci: it is wrong".to_owned())].into();
+    assert!(announce::changes(&Settings::default(), &[], &gone, DOCUMENTED).is_none());
+}
+
 #[test]
 fn of_an_item_that_cannot_be_read() {
     let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");

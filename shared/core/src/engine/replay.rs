@@ -88,8 +88,7 @@ impl Player {
         };
         let event = entry.event()?;
         if event.kind() == "other" && event.envelope.detail_type.get().is_none() {
-            let reason = "neither a CloudTrail record nor an EventBridge envelope".to_owned();
-            return Err(Unreadable { reason });
+            return Err(Unreadable::NoKind);
         }
         let keys = RefCell::new(Vec::new());
         let evaluation = self.evaluate(&event, |question| match question {

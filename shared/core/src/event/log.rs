@@ -53,7 +53,7 @@ pub fn entries(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>
         Ok((entry, end)) if text[end..].trim().is_empty() => each(Ok(entry)),
         Ok((_, end)) => {
             let rest: String = text[end..].trim().chars().take(20).collect();
-            each(Err(Unreadable { reason: format!("something stands behind the event: {rest}") }));
+            each(Err(Unreadable::Behind(rest)));
         }
         Err(error) => each(Err(error)),
     }
@@ -82,7 +82,7 @@ fn items(mut text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>))
         match text.strip_prefix(',') {
             Some(rest) => text = rest,
             None if text.starts_with(']') => return,
-            None => return each(Err(Unreadable { reason: "the list of events breaks off".to_owned() })),
+            None => return each(Err(Unreadable::BreaksOff)),
         }
     }
 }
@@ -90,7 +90,7 @@ fn items(mut text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>))
 /// Reads one value, once: its outline, and where it ends.
 fn entry(text: &str) -> Result<(LogEntry<'_>, usize), Unreadable> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Outline<'_>>();
-    let outline = values.next().ok_or_else(|| Unreadable { reason: "there is no event".to_owned() })??;
+    let outline = values.next().ok_or(Unreadable::Nothing)??;
     let end = values.byte_offset();
     let own = &text[..end];
     Ok((if outline.is_record() { LogEntry::Record(outline, own) } else { LogEntry::Other(own) }, end))
@@ -145,7 +145,7 @@ mod tests {
                     outline.event_name.or_empty().to_owned()
                 }
                 Ok(LogEntry::Other(text)) => format!("-{text}"),
-                Err(error) => format!("! {}", error.reason),
+                Err(error) => format!("! {error}"),
             });
         });
         all

@@ -83,16 +83,34 @@ pub enum Body<'a> {
 }
 
 /// The text is not an event: not JSON, or not a JSON object.
-#[derive(Debug, thiserror::Error)]
-#[error("this is not an event: {reason}")]
-pub struct Unreadable {
-    /// Why, with line and column where JSON ends being JSON.
-    pub reason: String,
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON, or not of the types that such events have: why, with line and column.
+    #[error("this is not an event: {0}")]
+    Json(String),
+    /// It is JSON, but no object.
+    #[error("this is not an event: a JSON object is expected")]
+    NoObject,
+    /// It is an object of no kind that AWS sends.
+    #[error("this is not an event: neither a CloudTrail record nor an EventBridge envelope")]
+    NoKind,
+    /// It is an envelope of a kind that Keepwatch knows, and what it holds is no object.
+    #[error("this is not an event: its detail is not a JSON object")]
+    NoDetail,
+    /// Something stands behind the event: its beginning.
+    #[error("this is not an event: something stands behind the event: {0}")]
+    Behind(String),
+    /// A list of events has no end.
+    #[error("this is not an event: the list of events breaks off")]
+    BreaksOff,
+    /// There is nothing.
+    #[error("this is not an event: there is no event")]
+    Nothing,
 }
 
 impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
-        Unreadable { reason: error.to_string() }
+        Unreadable::Json(error.to_string())
     }
 }
 
@@ -106,7 +124,7 @@ impl<'a> Event<'a> {
         if !text.starts_with('{') {
             // Valid JSON of another type gets the same plain answer as text that is no JSON at all.
             serde_json::from_str::<serde::de::IgnoredAny>(text)?;
-            return Err(Unreadable { reason: "a JSON object is expected".to_owned() });
+            return Err(Unreadable::NoObject);
         }
         // Envelopes of EventBridge's begin so, and are read once; all else is looked at from outside first.
         if text.starts_with("{\"version\"") {
@@ -278,9 +296,5 @@ fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
 }
 
 fn object(text: &str) -> Result<&str, Unreadable> {
-    if text.starts_with('{') {
-        Ok(text)
-    } else {
-        Err(Unreadable { reason: "its detail is not a JSON object".to_owned() })
-    }
+    if text.starts_with('{') { Ok(text) } else { Err(Unreadable::NoDetail) }
 }

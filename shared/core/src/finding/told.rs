@@ -26,8 +26,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Somebody who acted on a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    /// Who: see [`Actor::identity`], and the network where that tells people apart.
+    /// Who, as people read it: see [`Actor::identity`], and the unique id and the network where those tell people apart.
     pub who: String,
+    /// [`Actor::identity`], where it is another than [`Told::as_written_before`] reads out of `who`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
     /// When they were first seen to act, by the source's clock.
     pub at: Timestamp,
     /// Whether somebody else was mailed already, and this one was another mail.
@@ -44,16 +47,59 @@ const FROM: &str = " from ";
 /// What lies between a user's name and the unique id that the name stands for.
 const ID: &str = ", id ";
 
+/// The most characters of one who acted.
+const MAX_WHO: usize = 300;
+
 impl Told {
     /// Who it is, wherever they act from.
     pub fn identity(&self) -> String {
-        let name = self.who.split(FROM).next().unwrap_or_default();
-        name.split(ID).next().unwrap_or_default().to_owned()
+        self.identity.clone().unwrap_or_else(|| Told::as_written_before(&self.who).to_owned())
+    }
+
+    /// Who it is, of an item that holds no more than the words.
+    fn as_written_before(who: &str) -> &str {
+        let name = who.split(FROM).next().unwrap_or_default();
+        name.split(ID).next().unwrap_or_default()
+    }
+
+    fn new(who: &Who, at: Timestamp, standing: Standing) -> Told {
+        let (shown, identity) = (who.shown(), clean(&who.identity, MAX_WHO));
+        let identity = (Told::as_written_before(&shown) != identity).then_some(identity);
+        Told {
+            who: shown,
+            identity,
+            at,
+            as_news: standing == Standing::News,
+            counted_only: standing == Standing::OneTooMany,
+        }
     }
 
     /// Whether this is them. One that was noted without an id stands for any of the name.
-    fn is(&self, who: &str) -> bool {
-        self.who == who || who.strip_prefix(&self.who).is_some_and(|rest| rest.starts_with(ID))
+    fn is(&self, who: &Who) -> bool {
+        self.who == who.shown() || (who.unique.is_some() && self.who == who.identity)
+    }
+}
+
+/// Somebody who acts, as they are told apart from somebody else on one finding.
+#[derive(Debug, PartialEq, Eq)]
+struct Who {
+    identity: String,
+    /// The unique id that a user's name stands for.
+    unique: Option<String>,
+    /// The network that they act from, where that tells people apart.
+    network: Option<String>,
+}
+
+impl Who {
+    /// As people read it, and as it is stored.
+    fn shown(&self) -> String {
+        let mut who = self.identity.clone();
+        for (before, part) in [(ID, &self.unique), (FROM, &self.network)] {
+            if let Some(part) = part {
+                who = format!("{who}{before}{part}");
+            }
+        }
+        clean(&who, MAX_WHO)
     }
 }
 
@@ -90,18 +136,12 @@ impl Actor {
 
 /// Who acted here, as somebody is told apart from somebody else on this finding. None where no caller is named, and where
 /// an AWS service acts: which of them did it is no news.
-fn who(actor: Option<&Actor>, rule: &About) -> Option<String> {
+fn who(actor: Option<&Actor>, rule: &About) -> Option<Who> {
     let actor = actor.filter(|actor| actor.kind.as_deref() != Some("AWSService"))?;
     let by_network = actor.is_root() || rule.tells_networks_apart();
     let network = actor.network().filter(|_| by_network);
-    let mut who = actor.identity();
-    if let Some(id) = actor.unique.as_deref().filter(|_| actor.kind.as_deref() == Some("IAMUser")) {
-        who = format!("{who}{ID}{id}");
-    }
-    if let Some(network) = network {
-        who = format!("{who}{FROM}{network}");
-    }
-    Some(clean(&who, 300))
+    let unique = actor.unique.clone().filter(|_| actor.kind.as_deref() == Some("IAMUser"));
+    Some(Who { identity: actor.identity(), unique, network })
 }
 
 /// What an actor is to a finding.
@@ -120,8 +160,8 @@ pub(super) fn witnessed<'w>(witnesses: impl Iterator<Item = &'w Witness>, rule: 
     let mut known: Vec<Told> = Vec::new();
     for witness in witnesses {
         let Some(who) = who(witness.actor.as_ref(), rule) else { continue };
-        if known.iter().all(|told| told.who != who) {
-            known.push(Told { who, at: witness.event.time, as_news: false, counted_only: false });
+        if known.iter().all(|told| told.who != who.shown()) {
+            known.push(Told::new(&who, witness.event.time, Standing::Known));
         }
     }
     known
@@ -146,13 +186,61 @@ pub(super) fn standing(known: &[Told], observation: &Observation) -> Standing {
 pub(super) fn note(known: &mut Vec<Told>, observation: &Observation, standing: Standing) {
     let Some(who) = who(observation.actor.as_ref(), observation.rule) else { return };
     let at = observation.event.time;
-    let (as_news, counted_only) = (standing == Standing::News, standing == Standing::OneTooMany);
     match known.iter_mut().find(|told| told.is(&who)) {
-        Some(told) if told.counted_only && !counted_only => *told = Told { who, at, as_news, counted_only },
+        Some(told) if told.counted_only && standing != Standing::OneTooMany => {
+            *told = Told::new(&who, at, standing);
+        }
         Some(told) => told.at = told.at.min(at),
-        None => known.push(Told { who, at, as_news, counted_only }),
+        None => known.push(Told::new(&who, at, standing)),
     }
     if known.len() > KEPT {
         known.remove(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at() -> Timestamp {
+        Timestamp::parse("2026-03-01T12:00:00Z").unwrap()
+    }
+
+    fn named(identity: &str, unique: Option<&str>, network: Option<&str>) -> Who {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Who { identity: identity.to_owned(), unique: owned(unique), network: owned(network) }
+    }
+
+    /// Who it is was once read back from the words that tell it, so that a name with `from` in it lost its end: whoever silenced
+    /// what `Jo` does silenced `Jo from Sales` as well.
+    #[test]
+    fn a_name_is_whole_whatever_is_in_it() {
+        for name in ["Jo from Sales", "Jo, id of Sales", "Jo"] {
+            for who in [named(name, None, None), named(name, Some("AIDAEXAMPLE"), Some("203.0.113.0/24"))] {
+                let told = Told::new(&who, at(), Standing::Known);
+                let read: Told = serde_json::from_value(serde_json::to_value(&told).unwrap()).unwrap();
+                assert_eq!((read.identity().as_str(), read.is(&who)), (name, true));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_stored_of_usual_names_is_as_it_was() {
+        let arn = "arn:aws:iam::111122223333:user/bob";
+        for (who, shown) in [
+            (named(arn, None, None), arn.to_owned()),
+            (named(arn, Some("AIDAEXAMPLE"), None), format!("{arn}, id AIDAEXAMPLE")),
+            (
+                named(arn, Some("AIDAEXAMPLE"), Some("203.0.113.0/24")),
+                format!("{arn}, id AIDAEXAMPLE from 203.0.113.0/24"),
+            ),
+        ] {
+            let stored = json!({"who": shown, "at": at()});
+            assert_eq!(serde_json::to_value(Told::new(&who, at(), Standing::Known)).unwrap(), stored);
+            let read: Told = serde_json::from_value(stored).unwrap();
+            assert_eq!(read.identity(), arn);
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::catalogue::Catalogue;
 use crate::observation::Subject;
 
 pub(crate) use suppression::LONGEST;
-pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression};
+pub use suppression::{CORE_DAYS, DAYS, Silence, Suppression, Unfit};
 pub use tuning::{LISTS, Lists, Override};
 
 /// The attribute that is the settings table's key: kind, `#`, and a name.
@@ -55,7 +55,8 @@ impl Settings {
             let key = row[KEY].as_str().unwrap_or_default();
             let read = match key.split_once('#') {
                 Some(("suppression", id)) => {
-                    Suppression::read(id, row, catalogue).map(|it| settings.suppressions.push(it))
+                    let read = Suppression::read(id, row, catalogue);
+                    read.map(|it| settings.suppressions.push(it)).map_err(|unfit| unfit.to_string())
                 }
                 Some(("rule", id)) => Override::read(id, row, catalogue).map(|it| {
                     settings.overrides.insert(id.to_owned(), it);

@@ -80,39 +80,88 @@ pub struct Suppression {
     pub expires_at: Timestamp,
 }
 
+/// What is wrong with a row that is to be a suppression. Its text is for whoever writes the row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Nobody reads an attribute; most are typos.
+    #[error("there is no attribute `{name}`; there are {}", known.join(", "))]
+    Attribute {
+        /// As written.
+        name: String,
+        /// Those that there are.
+        known: &'static [&'static str],
+    },
+    /// An attribute is not there, or no text.
+    #[error("`{name}` is missing: write a text")]
+    Missing {
+        /// Which.
+        name: &'static str,
+    },
+    /// An attribute is no time.
+    #[error("`{name}` is {written}: write it like 2026-03-31T00:00:00Z")]
+    Time {
+        /// Which.
+        name: &'static str,
+        /// What it is.
+        written: String,
+    },
+    /// Its name has characters that no name may have.
+    #[error("the name after `{}`'s # must be of letters, digits, - _ and .", KEY)]
+    Name,
+    /// The account is none.
+    #[error("`account` must be twelve digits, in quotes")]
+    Account,
+    /// The pattern fits no rule.
+    #[error("no rule is called `{rule}`: `keepwatch rules list` names them all")]
+    NoRule {
+        /// The pattern.
+        rule: String,
+    },
+    /// It ends before it begins.
+    #[error("`expires_at` is not after `created_at`")]
+    Over,
+    /// It lasts too long.
+    #[error("it may last {days} days{}: set `expires_at` earlier, and renew it when it ends", covering(*core))]
+    TooLong {
+        /// The most days.
+        days: u64,
+        /// The rule that must not be silenced for longer, where that is why.
+        core: Option<&'static str>,
+    },
+}
+
+fn covering(core: Option<&str>) -> String {
+    core.map(|core| format!(" because it covers {core}")).unwrap_or_default()
+}
+
 impl Suppression {
     /// Validates a row of the settings table, or what is about to become one.
     ///
     /// # Errors
-    /// What is wrong with it, and what to do.
-    pub fn read(id: &str, row: &Value, catalogue: Catalogue) -> Result<Suppression, String> {
+    /// What is wrong with it.
+    pub fn read(id: &str, row: &Value, catalogue: Catalogue) -> Result<Suppression, Unfit> {
         const KNOWN: &[&str] =
             &[KEY, "rule", "account", "resource", "actor", "owner", "reason", "created_at", "expires_at"];
         if let Some(name) =
             row.as_object().into_iter().flatten().map(|(name, _)| name).find(|n| !KNOWN.contains(&n.as_str()))
         {
-            return Err(format!(
-                "there is no attribute `{}`; there are {}",
-                clean(name, 60),
-                KNOWN.join(", ")
-            ));
+            return Err(Unfit::Attribute { name: clean(name, 60), known: KNOWN });
         }
-        let text = |name: &str| match row[name].as_str().map(str::trim) {
+        let text = |name: &'static str| match row[name].as_str().map(str::trim) {
             Some(text) if !text.is_empty() => Ok(clean(text, 300)),
-            _ => Err(format!("`{name}` is missing: write a text")),
+            _ => Err(Unfit::Missing { name }),
         };
-        let time = |name: &str| {
-            let text = text(name)?;
-            Timestamp::parse(&text)
-                .ok_or_else(|| format!("`{name}` is {text}: write it like 2026-03-31T00:00:00Z"))
+        let time = |name: &'static str| {
+            let written = text(name)?;
+            Timestamp::parse(&written).ok_or(Unfit::Time { name, written })
         };
         if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-            return Err(format!("the name after `{KEY}`'s # must be of letters, digits, - _ and ."));
+            return Err(Unfit::Name);
         }
         let account = match &row["account"] {
             Value::Null => None,
             Value::String(account) if is_account_id(account) => Some(account.clone()),
-            _ => return Err("`account` must be twelve digits, in quotes".to_owned()),
+            _ => return Err(Unfit::Account),
         };
         let actor = match &row["actor"] {
             Value::Null => None,
@@ -133,22 +182,18 @@ impl Suppression {
         Ok(suppression)
     }
 
-    fn check(&self, catalogue: Catalogue) -> Result<(), String> {
+    fn check(&self, catalogue: Catalogue) -> Result<(), Unfit> {
         let rule = &self.rule;
         if self.rules(catalogue).next().is_none() && !rule.starts_with(OWN_RULES) {
-            return Err(format!("no rule is called `{rule}`: `keepwatch rules list` names them all"));
+            return Err(Unfit::NoRule { rule: rule.clone() });
         }
-        let (days, why) = match self.core_rule(catalogue) {
-            Some(core) => (CORE_DAYS, format!(" because it covers {}", core.id)),
-            None => (DAYS, String::new()),
-        };
+        let core = self.core_rule(catalogue).map(|core| core.id);
+        let days = if core.is_some() { CORE_DAYS } else { DAYS };
         if self.expires_at <= self.created_at {
-            return Err("`expires_at` is not after `created_at`".to_owned());
+            return Err(Unfit::Over);
         }
         if self.expires_at.since(self.created_at) > Duration::from_secs(days * 86_400) {
-            return Err(format!(
-                "it may last {days} days{why}: set `expires_at` earlier, and renew it when it ends"
-            ));
+            return Err(Unfit::TooLong { days, core });
         }
         Ok(())
     }

@@ -19,10 +19,11 @@ impl World for Holder {
             ("aws:principalarn", Some(account)) => {
                 let arn = |resource: &str| format!("arn:aws:iam::{account}:{resource}");
                 match (kind, &self.resource) {
-                    (Some("user" | "role"), Some(resource)) => {
+                    (Some(kind @ ("user" | "role")), Some(resource)) => {
                         // Its path may not be known.
                         let name = resource.rsplit('/').next().unwrap_or_default().to_owned();
-                        one(&arn(resource)).reaching(Attainable::Named(account.to_owned(), name))
+                        let named = Attainable::Named(account.to_owned(), kind.to_owned(), name);
+                        one(&arn(resource)).reaching(named)
                     }
                     _ => one(&arn(&format!("user/{FILL}"))).reaching(Attainable::Account(account.to_owned())),
                 }
@@ -49,6 +50,10 @@ impl World for Holder {
             ("aws:currenttime" | "aws:epochtime", _) => times(false),
             // A new session can be had at any time; a key of a user's own has no such time.
             ("aws:tokenissuetime", _) => times(true),
+            // Every request carries these, with whatever the caller likes.
+            ("aws:requestedregion" | "aws:useragent" | "aws:userid", _) => {
+                Domain { absent: false, ..Domain::free() }
+            }
             ("aws:sourceip", _) => Domain {
                 absent: true,
                 samples: vec!["240.77.13.1".to_owned()],

@@ -193,6 +193,21 @@ impl<'a> Limits<'a> {
         Limits { ways: ways.collect(), circumstances: circumstances.collect() }
     }
 
+    /// What a Deny leaves of the requests that an Allow lets through, where both ask something of one key: "if MFA" allows
+    /// nothing beside a Deny "if MFA". Nothing where they do not meddle with each other.
+    pub(crate) fn beside(&self, allow: &Limits<'a>, holder: &Holder) -> Option<Limits<'a>> {
+        let asked = allow.ways.first()?;
+        let same = |group: &Group<'a>| asked.iter().find(|other| other.name == group.name);
+        self.ways.iter().flatten().find_map(same)?;
+        let joined = |group: &Group<'a>| {
+            let more = same(group).into_iter().flat_map(|other| &other.constraints);
+            let both = group.constraints.iter().chain(more).cloned().collect();
+            Group::new(group.name.clone(), both, holder)
+        };
+        let ways = self.ways.iter().map(|way| way.iter().map(joined).collect()).collect();
+        Some(Limits { ways, circumstances: Vec::new() })
+    }
+
     /// What the grant still gives, or, of a Deny, what it leaves.
     pub(crate) fn permit(&self, request: &Request<'_>) -> Permit {
         let mut most = Permit::None;
@@ -223,7 +238,7 @@ impl<'a> Group<'a> {
         let of_policies = matches!(key, Key::PolicyArn | Key::Boundary);
         let patterns = |constraint: &Constraint<'_>| {
             let values = constraint.condition.values.iter().filter(|_| of_policies);
-            let wide = !constraint.passes(None);
+            let wide = !constraint.keeps_out();
             values.map(|value| pattern(value, wide, holder).in_account(holder)).collect()
         };
         let policies = constraints.iter().map(patterns).collect();
@@ -260,7 +275,8 @@ impl<'a> Group<'a> {
                     || (request.unbound)()
             }
             Key::PassedTo => match request.service {
-                Some(service) => self.passes(Some(service)) || self.passes(Some(&format!("{service}.cn"))),
+                // In China some services go by a longer name.
+                Some(service) => self.passes_one_of(&[service, &format!("{service}.cn")]),
                 None => satisfiable(&self.constraints, &Domain { absent: false, ..Domain::free() }).is_some(),
             },
             Key::Associated => {
@@ -327,13 +343,17 @@ impl<'a> Group<'a> {
 
     /// Whether this policy of AWS's fits. Those have the same names in every partition.
     fn fits_arn(&self, arn: &str) -> bool {
+        let of = |partition: &Partition| arn.replacen("arn:aws:", &format!("arn:{}:", partition.name), 1);
+        let spellings: Vec<String> = PARTITIONS.iter().map(of).collect();
+        self.passes_one_of(&spellings.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Whether something that goes by one of these names, which of them depending on the partition, passes. A list that
+    /// keeps out one of the names keeps it out: its author knows the partition.
+    fn passes_one_of(&self, names: &[&str]) -> bool {
         self.constraints.iter().all(|constraint| {
-            let fits = |partition: &Partition| {
-                let arn = arn.replacen("arn:aws:", &format!("arn:{}:", partition.name), 1);
-                constraint.passes(Some(&arn))
-            };
-            // A list that keeps out AdministratorAccess of one partition keeps it out: only one partition is the account's.
-            if constraint.passes(None) { PARTITIONS.iter().all(fits) } else { PARTITIONS.iter().any(fits) }
+            let mut passed = names.iter().map(|name| constraint.passes(Some(name)));
+            if constraint.keeps_out() { passed.all(|one| one) } else { passed.any(|one| one) }
         })
     }
 
@@ -349,7 +369,7 @@ impl<'a> Group<'a> {
         }
         let fits = |policy: &String, constraint: &Constraint<'_>, values: &Vec<String>| {
             // What lets through requests without the key keeps out what it lists.
-            let keeps_out = constraint.passes(None);
+            let keeps_out = constraint.keeps_out();
             let listed = values.iter().zip(&constraint.condition.values).any(|(value, written)| {
                 let literal = !constraint.operator.is_wild() && wildcard::is_wild(written);
                 match (keeps_out, literal) {

@@ -39,8 +39,8 @@ pub(crate) enum Attainable {
     Account(String),
     /// ARNs whose name a wildcard leaves open.
     Open,
-    /// ARNs of this account that end with this name, whatever the path before it.
-    Named(String, String),
+    /// ARNs of this account of this kind (`user`, `role`) that end with this name, whatever the path before it.
+    Named(String, String, String),
     /// Times from this one on.
     From(Timestamp),
     /// None.
@@ -80,7 +80,7 @@ impl Domain {
     fn fill(&self) -> (&str, &str) {
         match &self.attainable {
             Attainable::Account(account) => (account, FILL),
-            Attainable::Named(account, name) => (account, name),
+            Attainable::Named(account, _, name) => (account, name),
             _ => (FRESH, FILL),
         }
     }
@@ -99,8 +99,10 @@ impl Domain {
             Attainable::Open => {
                 candidate.fixed.is_some() && candidate.text.rsplit(['/', ':']).next() == Some(FILL)
             }
-            Attainable::Named(account, name) => Arn::parse(&candidate.text)
-                .is_some_and(|arn| arn.account == *account && arn.resource.rsplit('/').next() == Some(name)),
+            Attainable::Named(account, kind, name) => Arn::parse(&candidate.text).is_some_and(|arn| {
+                let (first, last) = (arn.resource.split('/').next(), arn.resource.rsplit('/').next());
+                arn.account == *account && first == Some(kind) && last == Some(name)
+            }),
             Attainable::From(earliest) => date(&candidate.text).is_some_and(|time| time >= *earliest),
             Attainable::Nothing => false,
         }
@@ -125,6 +127,11 @@ impl<'c> Constraint<'c> {
         let known: Option<Variables<'_>> = if variables { Some(&known) } else { None };
         let values = condition.values.iter().map(|text| Value::read(text, operator, known)).collect();
         Constraint { condition, operator, values, wanted }
+    }
+
+    /// Whether its values are those that requests must not carry.
+    pub(crate) fn keeps_out(&self) -> bool {
+        self.operator.negated == self.wanted
     }
 
     /// Whether a request that carries this value can meet it.

@@ -26,7 +26,7 @@ fn told(service: &str, statements: &Value) -> String {
             Outsider::Everyone => "everyone".to_owned(),
             Outsider::ExternalAccount(account) => account,
             Outsider::Service => format!("service:{:?}", share.reach.unwrap()),
-            Outsider::Untold => "untold".to_owned(),
+            Outsider::Deleted | Outsider::Untold => "untold".to_owned(),
         };
         share.guard.map_or(who.clone(), |guard| format!("{who}+{guard:?}"))
     };
@@ -634,7 +634,7 @@ fn guarded_documents() {
 #[test]
 fn sentences_word_for_word() {
     let why = |service: &str, statement: Value| {
-        all(service, &statement).into_iter().map(|share| share.why).collect::<Vec<_>>().join("; ")
+        all(service, &statement).into_iter().map(|share| share.why()).collect::<Vec<_>>().join("; ")
     };
     for (service, statement, expected) in [
         ("s3", open("s3:Get*", json!({})), "statement 1 lets anybody on the internet read its objects"),

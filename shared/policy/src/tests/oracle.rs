@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value, json};
 
 use crate::Document;
@@ -17,13 +18,22 @@ const ANYBODY: [&str; 2] = ["222233334444", "111199998888"];
 
 const PRINCIPALS: [&str; 3] = ["role/app", "role/x", "user/x"];
 
+/// The same cases in every run. A rare disagreement is for whoever looks for one, with other seeds and more cases
+/// (`PROPTEST_RNG_SEED`, `PROPTEST_CASES`), and must not fail somebody's change of something else.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    let set = ProptestConfig::default();
+    let seed = if set.rng_seed == RngSeed::Random { RngSeed::Fixed(20_261_130) } else { set.rng_seed };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { set.cases } else { cases };
+    ProptestConfig { cases, rng_seed: seed, ..set }
+}
+
 /// Who asks, for what, and what the request carries; keys in lower case.
 #[derive(Clone, Debug)]
-struct Request {
-    principal: String,
-    action: &'static str,
-    resource: &'static str,
-    context: BTreeMap<&'static str, String>,
+pub(super) struct Request {
+    pub(super) principal: String,
+    pub(super) action: &'static str,
+    pub(super) resource: &'static str,
+    pub(super) context: BTreeMap<&'static str, String>,
 }
 
 /// Whether a pattern of IAM's fits, the slow and plain way.
@@ -37,7 +47,7 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-fn list(value: &Value) -> Vec<String> {
+pub(super) fn list(value: &Value) -> Vec<String> {
     match value {
         Value::Array(all) => all.iter().flat_map(list).collect(),
         Value::String(text) => vec![text.clone()],
@@ -67,8 +77,8 @@ fn meets(operator: &str, values: &[String], carried: Option<&String>) -> bool {
         "StringNotEquals" => !any(&|v, c| v == c),
         "StringLike" => any(&|v, c| like(v.as_bytes(), c.as_bytes())),
         "StringNotLike" => !any(&|v, c| like(v.as_bytes(), c.as_bytes())),
-        "ArnLike" => any(&arn),
-        "ArnNotLike" => !any(&arn),
+        "ArnLike" | "ArnEquals" => any(&arn),
+        "ArnNotLike" | "ArnNotEquals" => !any(&arn),
         "Bool" => any(&|v, c| v == c),
         "IpAddress" => any(&address),
         "NotIpAddress" => !any(&address),
@@ -111,11 +121,19 @@ fn principal_fits(statement: &Value, request: &Request) -> bool {
 fn applies(statement: &Value, request: &Request) -> bool {
     let fits =
         |patterns: &Value, text: &str| list(patterns).iter().any(|p| like(p.as_bytes(), text.as_bytes()));
-    let actions = match statement.get("NotAction") {
-        Some(spared) => !fits(spared, request.action),
-        None => fits(&statement["Action"], request.action),
+    // The names of actions do not mind case.
+    let names = |patterns: &Value| {
+        let action = request.action.to_lowercase();
+        list(patterns).iter().any(|p| like(p.to_lowercase().as_bytes(), action.as_bytes()))
     };
-    let resources = statement.get("Resource").is_none_or(|all| fits(all, request.resource));
+    let actions = match statement.get("NotAction") {
+        Some(spared) => !names(spared),
+        None => names(&statement["Action"]),
+    };
+    let resources = match statement.get("NotResource") {
+        Some(spared) => !fits(spared, request.resource),
+        None => statement.get("Resource").is_none_or(|all| fits(all, request.resource)),
+    };
     let conditions = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
     let mut lines = conditions.flat_map(|(operator, keys)| {
         keys.as_object()
@@ -129,7 +147,7 @@ fn applies(statement: &Value, request: &Request) -> bool {
         && lines.all(|(operator, key, values)| meets(operator, &values, request.context.get(key.as_str())))
 }
 
-fn allowed(policy: &Value, request: &Request) -> bool {
+pub(super) fn allowed(policy: &Value, request: &Request) -> bool {
     let statements = || policy["Statement"].as_array().unwrap().iter().filter(|one| applies(one, request));
     statements().any(|one| one["Effect"] == "Allow") && !statements().any(|one| one["Effect"] == "Deny")
 }
@@ -160,7 +178,7 @@ fn theirs(policy: &Value, request: &Request) -> Option<bool> {
 }
 
 /// Every combination of one value a key.
-fn every(keys: &[(&'static str, &[Option<&str>])]) -> Vec<BTreeMap<&'static str, String>> {
+pub(super) fn every(keys: &[(&'static str, &[Option<&str>])]) -> Vec<BTreeMap<&'static str, String>> {
     let mut all = vec![BTreeMap::new()];
     for (key, values) in keys {
         let longer = |context: &BTreeMap<&'static str, String>| {
@@ -314,7 +332,7 @@ fn truth(policy: &Value, action: &'static str, names: &[&str]) -> In {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(config(1000))]
 
     #[test]
     fn shares_are_what_trying_every_request_shows(policy in resource_policy("s3:GetObject")) {

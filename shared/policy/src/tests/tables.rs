@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Document, Grant, Held, Level, PATHS, PolicyName, analyse, managed};
+use crate::{
+    Document, Effect, Gives, Grant, Held, Level, Origin, PATHS, PolicyName, Reason, Source, analyse, explain,
+    managed,
+};
 
 /// One row of a table.
 #[derive(Deserialize)]
@@ -62,7 +65,7 @@ fn sentences_are_plain_and_name_their_place() {
     for (level, rows) in all() {
         for row in rows {
             let grant = row.judge();
-            let why = &grant.why;
+            let why = grant.why();
             assert!(why.starts_with("policy \"row\""), "{}: {why}", row.name);
             assert!(!why.ends_with('.') && !why.contains('\n') && why.len() < 700, "{}: {why}", row.name);
             if level > Level::Ordinary {
@@ -85,7 +88,7 @@ fn abilities_are_short_and_follow_a_name() {
     };
     for (level, rows) in all() {
         for row in rows {
-            let ability = row.judge().ability;
+            let ability = row.judge().ability().to_string();
             check(&row.name, &ability);
             assert_eq!(
                 ability.starts_with("has no power"),
@@ -98,7 +101,10 @@ fn abilities_are_short_and_follow_a_name() {
     for path in PATHS.iter().filter(|path| path.weak) {
         check(path.id, &format!("can {}", path.clause));
     }
-    check("guess", &managed::guess("arn:aws:iam::aws:policy/AmazonFutureFullAccess").unwrap().ability);
+    check(
+        "guess",
+        &managed::guess("arn:aws:iam::aws:policy/AmazonFutureFullAccess").unwrap().ability().to_string(),
+    );
 }
 
 #[test]
@@ -129,17 +135,126 @@ fn abilities_word_for_word() {
         let text =
             serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}});
         let document = Document::from_value(&text).unwrap();
-        assert_eq!(analyse(&[Held::managed("p", &document)], None).ability, expected);
+        assert_eq!(analyse(&[Held::managed("p", &document)], None).ability().to_string(), expected);
     }
-    let known = |name: &str| managed::known(&format!("arn:aws:iam::aws:policy/{name}")).unwrap().ability;
+    let known = |name: &str| {
+        managed::known(&format!("arn:aws:iam::aws:policy/{name}")).unwrap().ability().to_string()
+    };
     assert_eq!(known("AdministratorAccess"), "is a full administrator");
     assert_eq!(known("AmazonRDSFullAccess"), "fully controls rds");
     assert_eq!(known("PowerUserAccess"), "can make itself administrator");
     assert_eq!(known("AWSCodeBuildDeveloperAccess"), "can run its own build commands as any project's role");
 }
 
+/// The moods were once made by reading the sentence's first word back, which knew `is` and `can` alone: whoever was only about to
+/// control a service "fully controls" it already.
+#[test]
+fn abilities_in_every_mood() {
+    for (actions, now, would) in [
+        ("*", "is now a full administrator", "would be a full administrator"),
+        ("iam:*", "can now make itself administrator", "could make itself administrator"),
+        ("s3:*", "now fully controls s3", "would fully control s3"),
+        (
+            "s3:GetObject",
+            "now has no power over IAM or over a whole service",
+            "would have no power over IAM or over a whole service",
+        ),
+    ] {
+        let text = serde_json::json!({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}});
+        let document = Document::from_value(&text).unwrap();
+        let ability = analyse(&[Held::managed("p", &document)], None).ability();
+        assert_eq!((ability.with_adverb("now").as_str(), ability.would().as_str()), (now, would));
+    }
+}
+
+/// The facts of a verdict name the policy, the statement and the condition, so that nobody has to read a sentence for them.
+#[test]
+fn reasons_are_facts() {
+    let read = |text: &str| Document::parse(text).unwrap();
+    let (first, second) = (
+        read(r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#),
+        read(
+            r#"{"Statement":[{"Effect":"Deny","Action":"s3:DeleteBucket","Resource":"*"},
+                {"Sid":"Run","Effect":"Allow","Action":["iam:PassRole","ec2:RunInstances"],"Resource":"*",
+                    "Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}}},
+                {"Effect":"Allow","Action":"lambda:UpdateFunctionCode","Resource":"*"}]}"#,
+        ),
+    );
+    let held = [Held::inline("read", &first), Held::managed("run", &second)];
+    let grant = explain(&held, Some("arn:aws:iam::111122223333:user/bob"));
+    assert_eq!((grant.level, grant.conditional), (Level::PrivilegeEscalation, true));
+    let told: Vec<(&str, usize, usize, Option<&str>, Vec<&str>)> = grant
+        .reasons
+        .iter()
+        .map(|reason| {
+            let Gives::Path { path } = reason.gives else { panic!("{reason:?}") };
+            let [source] = reason.statements.as_slice() else { panic!("{reason:?}") };
+            let keys = source.conditions.iter().map(|condition| condition.key.as_str()).collect();
+            (path.id, source.policy, source.statement.number, source.statement.sid.as_deref(), keys)
+        })
+        .collect();
+    assert!(told.contains(&("passrole-ec2", 1, 2, Some("Run"), vec!["aws:SourceIp"])), "{told:?}");
+    assert!(told.contains(&("lambda-update-code", 1, 3, None, vec![])), "{told:?}");
+    let ids: Vec<&str> = told.iter().map(|(id, ..)| *id).collect();
+    assert_eq!(ids, grant.paths, "one reason a path");
+    assert_eq!(grant.policies[1], PolicyName::new(Origin::Managed, "run"));
+    assert_eq!(analyse(&held, Some("arn:aws:iam::111122223333:user/bob")).why(), grant.why());
+    for reason in &grant.reasons {
+        assert!(grant.tell(reason).starts_with("policy \"run\": statement "), "{}", grant.tell(reason));
+    }
+}
+
+/// A reason that is cited must be one: without its statements, the power that they give together is gone.
+#[test]
+fn the_statements_of_a_reason_are_needed_together() {
+    for (_, rows) in all() {
+        for row in rows {
+            let documents: Vec<Document> =
+                row.policies.iter().map(|policy| Document::from_value(policy).unwrap()).collect();
+            let held: Vec<Held<'_>> = documents.iter().map(|one| Held::managed("row", one)).collect();
+            let whole = explain(&held, row.grantee.as_deref());
+            assert_eq!(whole.level, row.judge().level, "{}", row.name);
+            assert_eq!(whole.why(), row.judge().why(), "{}", row.name);
+            for reason in &whole.reasons {
+                let kept: Vec<Document> = documents
+                    .iter()
+                    .enumerate()
+                    .map(|(policy, document)| {
+                        let cited = |number: usize| {
+                            let same = |one: &Source| one.policy == policy && one.statement.number == number;
+                            reason.statements.iter().any(same)
+                        };
+                        let mut kept = document.clone();
+                        let mut number = 0;
+                        kept.statements.retain(|statement| {
+                            number += 1;
+                            statement.effect == Effect::Deny || cited(number)
+                        });
+                        kept
+                    })
+                    .collect();
+                let held: Vec<Held<'_>> = kept.iter().map(|one| Held::managed("row", one)).collect();
+                let alone = explain(&held, row.grantee.as_deref());
+                let same = |other: &Reason| other.gives == reason.gives;
+                let enough = match &reason.gives {
+                    // The sentence names three, and the statements are those that give these.
+                    Gives::Services { services } => {
+                        services.iter().take(3).all(|one| alone.services.contains(one))
+                    }
+                    Gives::Named { .. } => {
+                        alone.reasons.iter().any(|one| matches!(one.gives, Gives::Named { .. }))
+                    }
+                    Gives::Path { path } => alone.paths.contains(&path.id),
+                    _ => alone.reasons.iter().any(same),
+                };
+                assert!(enough, "{}: {reason:?} is not what these statements give", row.name);
+            }
+        }
+    }
+}
+
 fn why(text: &str) -> String {
-    analyse(&[Held::managed("deploy", &Document::parse(text).unwrap())], None).why
+    analyse(&[Held::managed("deploy", &Document::parse(text).unwrap())], None).why()
 }
 
 #[test]
@@ -217,12 +332,12 @@ fn no_name_makes_a_policy_inline() {
         "Resource":"arn:aws:iam::111122223333:policy/inline-helper"}}"#;
     let document = Document::parse(text).unwrap();
     let bob = Some("arn:aws:iam::111122223333:user/bob");
-    let level = |name| analyse(&[Held { name, document: &document }], bob).level;
-    assert_eq!(level(PolicyName::Managed("inline-helper")), Level::PrivilegeEscalation);
-    assert_ne!(level(PolicyName::Inline("inline-helper")), Level::PrivilegeEscalation);
-    let odd = PolicyName::Managed("a\" allows nothing: \"b").to_string();
+    let level = |held| analyse(&[held], bob).level;
+    assert_eq!(level(Held::managed("inline-helper", &document)), Level::PrivilegeEscalation);
+    assert_ne!(level(Held::inline("inline-helper", &document)), Level::PrivilegeEscalation);
+    let odd = PolicyName::new(Origin::Managed, "a\" allows nothing: \"b").to_string();
     assert_eq!(odd, "policy \"a' allows nothing: 'b\"");
-    assert_eq!(PolicyName::Inline(" ").to_string(), "inline policy");
+    assert_eq!(PolicyName::new(Origin::Inline, " ").to_string(), "inline policy");
 }
 
 #[test]
@@ -334,7 +449,7 @@ fn managed_policies_by_name() {
     assert!(!managed::is_quarantine("arn:aws:iam::111122223333:policy/AWSCompromisedKeyQuarantineV2"));
     let power = managed::known("arn:aws-cn:iam::aws:policy/PowerUserAccess").unwrap();
     assert_eq!(
-        power.why,
+        power.why(),
         "the AWS policy \"PowerUserAccess\" allows sts:AssumeRole, so its holder can assume every role that trusts \
          the account"
     );

@@ -60,23 +60,23 @@ fn removed(
     let power = power::of_principal(cx, kind, name, Some(arn))?;
     let (severity, why, without) = match &power {
         Power::Unknown(why) => {
-            (Severity::High, why, "and what it can do without it could not be read".to_owned())
+            (Severity::High, why.clone(), "and what it can do without it could not be read".to_owned())
         }
         Power::Known(grant) => match grant.level {
             Level::FullAdmin => {
-                (Severity::Critical, &grant.why, format!("which {} without it", grant.ability))
+                (Severity::Critical, grant.why(), format!("which {} without it", grant.ability()))
             }
             Level::PrivilegeEscalation => {
-                (Severity::High, &grant.why, format!("which {} without it", grant.ability))
+                (Severity::High, grant.why(), format!("which {} without it", grant.ability()))
             }
-            _ => (Severity::Medium, &grant.why, "which holds no administrative power for now".to_owned()),
+            _ => (Severity::Medium, grant.why(), "which holds no administrative power for now".to_owned()),
         },
     };
     let (who, kind) = (caller_name(record), kind.as_str());
     let seen = cx
         .failing(arn, format!("{who} removed the permissions boundary of {kind} {name}, {without}"))
         .severity(severity)
-        .because(as_sentence(why))
+        .because(as_sentence(&why))
         .step(
             "Which boundary was it? (the PutPermissionsBoundary or Create call before this one)",
             "cloudtrail lookup-events --region us-east-1",
@@ -108,7 +108,7 @@ fn replaced(
         Power::Known(grant) => match grant.level {
             Level::FullAdmin => room("everything", Severity::High),
             Level::PrivilegeEscalation => room("what makes an administrator", Severity::Medium)
-                .detail("Because", as_sentence(&grant.why)),
+                .detail("Because", as_sentence(&grant.why())),
             _ => return Ok(cx.passing(arn, format!("The {kind} {name} has permissions boundary {short}"))),
         },
         Power::Unknown(why) => cx

@@ -62,7 +62,8 @@ impl Rule for ContentOmitted {
         {
             let version = record.response_text(&["policyVersion", "versionId"]);
             let power = power::of_fact(
-                PolicyName::Managed(arn.rsplit('/').next().unwrap_or(arn)),
+                Origin::Managed,
+                arn.rsplit('/').next().unwrap_or(arn),
                 cx.facts.managed_policy(arn, version)?,
                 None,
             );
@@ -155,7 +156,8 @@ fn inline(cx: &Cx<'_>, record: &Record<'_>, kind: PrincipalKind, who: &str) -> R
                 ),
             };
             let power = power::of_fact(
-                PolicyName::Inline(&held.policy.name),
+                Origin::Inline,
+                &held.policy.name,
                 Fact::Known(held.policy.clone()),
                 Some(&arn),
             );

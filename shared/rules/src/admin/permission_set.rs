@@ -117,7 +117,7 @@ fn inline(record: &Record<'_>, cx: &Cx<'_>, arn: &str) -> Result<Power, Interrup
     if let Some(document) = record.request().get("inlinePolicy")
         && Document::from_value(document).is_ok()
     {
-        return Ok(power::of_value(PolicyName::Inline("of the permission set"), document, None));
+        return Ok(power::of_value(Origin::Inline, "of the permission set", document, None));
     }
     Ok(match holdings(record, cx, arn)? {
         Fact::Known(holdings) => power::of_holdings(cx, &holdings, None)?,

@@ -66,7 +66,7 @@ impl Rule for PolicyWritten {
             Some(document) if !document.is_null() => known(short, document.to_string()),
             _ => cx.facts.managed_policy(&arn, version)?,
         };
-        let own = power::of_fact(PolicyName::Managed(short), text.clone(), None);
+        let own = power::of_fact(Origin::Managed, short, text.clone(), None);
         let flag = record.request().get("setAsDefault");
         let is_default =
             event == "SetDefaultPolicyVersion" || flag.is_some_and(|flag| *flag == true || *flag == "true");

@@ -150,7 +150,7 @@ fn profile(
         format!("{who} {did} Roles Anywhere profile {name}: machines outside AWS may take on {named}");
     let (title, severity, why) = match admin {
         Some((role, grant)) => {
-            let why = format!("Role {role}: {}", as_sentence(&grant.why));
+            let why = format!("Role {role}: {}", as_sentence(&grant.why()));
             (format!("{title}; {role} has administrative power"), Severity::High, why)
         }
         None => (title, Severity::Medium, "A certificate that a trust anchor believes is enough.".to_owned()),

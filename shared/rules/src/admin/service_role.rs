@@ -62,7 +62,7 @@ impl Rule for ServiceRole {
         if age > NEW || services.is_empty() {
             return Ok(());
         }
-        let (who, age, already) = (caller_name(record), minutes(age), with_adverb("already", &grant.ability));
+        let (who, age, already) = (caller_name(record), minutes(age), grant.ability().with_adverb("already"));
         let (name, short) = (given.name, given.short());
         let title =
             format!("Role {name}, made {age} ago for {services}, {already}: {who} gave it policy {short}");
@@ -74,7 +74,7 @@ impl Rule for ServiceRole {
             .failing(&given.arn, title)
             .aspect(given.policy)
             .severity(severity)
-            .because(as_sentence(&grant.why))
+            .because(as_sentence(&grant.why()))
             .detail("Policy", given.policy)
             .detail("Used by", &services)
             .step("Take the policy away again", remove, &[("--role-name", name), (option, given.policy)])

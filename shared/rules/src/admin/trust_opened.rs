@@ -1,5 +1,7 @@
+use std::fmt;
+
 use keepwatch_base::wildcard;
-use keepwatch_policy::trust::{self, Exposure, ExposureKind};
+use keepwatch_policy::trust::{self, Comer, Exposure, ExposureKind, Insider, Provider};
 use keepwatch_policy::{Document, Level};
 
 use crate::kit::prelude::*;
@@ -64,10 +66,15 @@ impl Rule for TrustOpened {
         let mut exposures = trust::exposures(&document, record.account(), &cx.config.trusted_accounts);
         exposures.retain(|exposure| !is_own(exposure, &cx.config.trusted_identities));
         let providers = trust::providers(&document);
-        let mut insiders = if is_update { trust::insiders(&document, record.account()) } else { Vec::new() };
         // Whoever opened the role chose the claims as well: on an administrator role every provider is told.
-        insiders.extend(providers.iter().filter(|_| is_update).cloned());
-        let held = match exposures.is_empty() && insiders.is_empty() {
+        let named: Vec<Named> = match is_update {
+            true => {
+                let insiders = trust::insiders(&document, record.account()).into_iter().map(Named::Insider);
+                insiders.chain(providers.iter().cloned().map(Named::Provider)).collect()
+            }
+            false => Vec::new(),
+        };
+        let held = match exposures.is_empty() && named.is_empty() {
             true => None,
             false => Some(power::of_principal(cx, PrincipalKind::Role, role, Some(&arn))?),
         };
@@ -77,11 +84,11 @@ impl Rule for TrustOpened {
         let seen = if let Some(worst) =
             exposures.iter().max_by_key(|exposure| opening.severity(exposure, admin))
         {
-            cx.failing(&arn, format!("{who} let {} assume {what} {role}", worst.who))
+            cx.failing(&arn, format!("{who} let {} assume {what} {role}", worst.who()))
                 .severity(opening.severity(worst, admin))
-                .because(as_sentence(&worst.why))
+                .because(as_sentence(&worst.why()))
         } else if admin {
-            let names: Vec<&str> = insiders.iter().take(3).map(|arn| named(arn)).collect();
+            let names: Vec<String> = named.iter().take(3).map(Named::short).collect();
             cx.failing(&arn, format!("{who} let {} assume {what} {role}", names.join(" and ")))
                 .severity(Severity::High)
                 .because("Whoever the trust policy names needs no other permission to become administrator by this role.")
@@ -101,11 +108,11 @@ impl Rule for TrustOpened {
         };
         let mut seen = seen.detail_if("Role", record.response_text(&["role", "arn"]));
         if admin && let Some(power::Power::Known(grant)) = &held {
-            seen = seen.detail("The role", &grant.ability);
+            seen = seen.detail("The role", grant.ability().to_string());
         }
-        let outsiders = exposures.iter().map(|exposure| exposure.principal.as_str());
-        let mut all: Vec<&str> =
-            outsiders.chain(insiders.iter().map(String::as_str).filter(|_| admin)).collect();
+        let outsiders = exposures.iter().map(|exposure| exposure.principal.clone());
+        let mut all: Vec<String> =
+            outsiders.chain(named.iter().filter(|_| admin).map(Named::to_string)).collect();
         all.sort_unstable();
         for principal in &all {
             seen = seen.detail("Trusts", principal);
@@ -138,7 +145,7 @@ fn written(
 /// Whether these are the owner's own repositories, pools and accounts.
 fn is_own(exposure: &Exposure, trusted: &[String]) -> bool {
     let known = |identity: &String| trusted.iter().any(|pattern| wildcard::covers(pattern, identity));
-    exposure.kind == ExposureKind::Named && exposure.identities.iter().all(known)
+    matches!(&exposure.comer, Comer::Named { identities, .. } if identities.iter().all(known))
 }
 
 /// What decides how bad it is besides who comes.
@@ -166,9 +173,31 @@ impl Opening {
     }
 }
 
-/// `user/bob` of its ARN.
-fn named(arn: &str) -> &str {
-    arn.splitn(6, ':').nth(5).unwrap_or(arn)
+/// Whom a trust policy names who is no outsider, or says to be none.
+enum Named {
+    Insider(Insider),
+    Provider(Provider),
+}
+
+impl Named {
+    /// For a title: `user/bob` of its ARN.
+    fn short(&self) -> String {
+        match self {
+            Named::Insider(Insider::Principal(arn)) => {
+                Arn::parse(arn).map_or(arn.as_str(), |arn| arn.resource).to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Named::Insider(insider) => insider.fmt(f),
+            Named::Provider(provider) => provider.fmt(f),
+        }
+    }
 }
 
 fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
@@ -361,6 +390,22 @@ mod tests {
             "alice let cloudformation.amazonaws.com, acting for outside account 999988887777, assume role deploy"
         );
         fires_at(&TrustOpened, Severity::Low, &service("rolesanywhere.amazonaws.com", json!({})));
+    }
+
+    /// The words that tell a provider were once cut at their fifth colon, as if they were an ARN: of this one, `environment:prod)`
+    /// was left.
+    #[test]
+    fn a_provider_with_many_claims_is_told_as_a_whole() {
+        let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"});
+        let claims = json!({"StringEquals": {"token.actions.githubusercontent.com:sub":
+            ["repo:acme/a:ref:refs/heads/main", "repo:acme/b:environment:prod"]}});
+        let document = trust(provider, claims).replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity");
+        let seen = fired_with(&TrustOpened, &update(&document), &holds("AdministratorAccess"));
+        assert_eq!(
+            seen.title,
+            "alice let identities of token.actions.githubusercontent.com (repo:acme/a:ref:refs/heads/main, \
+             repo:acme/b:environment:prod) assume administrator role deploy"
+        );
     }
 
     #[test]

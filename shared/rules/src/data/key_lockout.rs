@@ -43,8 +43,8 @@ impl Rule for KeyLockout {
         };
         let (arn, key) = kms_key(record, id);
         let who = caller_name(record);
-        let why = match lockout(&written, &arn, record.account()) {
-            Lockout::Yes(why) => why,
+        let loss = match lockout(&written, &arn, record.account()) {
+            Lockout::Yes(loss) => loss,
             Lockout::Unclear => return Ok(()),
             Lockout::No => {
                 let title =
@@ -56,7 +56,7 @@ impl Rule for KeyLockout {
         let options = [region_option(record), ("--key-id", arn.as_str())];
         let seen = cx
             .failing(&arn, format!("{who} rewrote the policy of KMS key {key}: the account is left out"))
-            .because(as_sentence(&why))
+            .because(as_sentence(&loss.to_string()))
             .step("Read the policy as it stands", "kms get-key-policy --policy-name default", &options)
             .step(
                 "Write back a policy that names the account",

@@ -114,7 +114,7 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
     let url = record.param(&["functionUrlAuthType"]) == Some("NONE")
         || record.param_flag(&["invokedViaFunctionUrl"]) == Some(true);
     let aspect = if url { URL } else { record.param(&["statementId"]).unwrap_or_default() };
-    let title = format!("{who} opened function {name}: {} can {}", share.whom, share.ability);
+    let title = format!("{who} opened function {name}: {} can {}", share.whom(), share.ability());
     let seen = cx.failing(arn, title).severity(severity).aspect(aspect);
     Some(
         seen.because("The function runs with its own role for whoever may call it.")

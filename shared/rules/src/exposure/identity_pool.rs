@@ -121,7 +121,7 @@ fn severity(aspect: &str, power: &Power) -> Option<Severity> {
 
 fn because(power: &Power) -> String {
     match power {
-        Power::Known(grant) => as_sentence(&format!("The role {}", grant.ability)),
+        Power::Known(grant) => as_sentence(&format!("The role {}", grant.ability())),
         Power::Unknown(why) => as_sentence(&format!("What the role can do is not known: {why}")),
     }
 }

@@ -62,14 +62,14 @@ impl Policed<'_> {
         };
         let tell = |worst: &(Severity, bool, &Share)| {
             let (severity, narrowed, share) = worst;
-            let title = format!("{who} opened {name}: {} can {}", share.whom, share.ability);
+            let title = format!("{who} opened {name}: {} can {}", share.whom(), share.ability());
             let mut seen = self
                 .at_home(cx.failing(&self.arn, title))
                 .severity(*severity)
-                .because(as_sentence(&share.why));
+                .because(as_sentence(&share.why()));
             let mut principals = Vec::new();
             for (_, _, share) in judged.iter().filter(|judged| judged.1 == *narrowed) {
-                seen = seen.detail("Opening", as_sentence(&share.why));
+                seen = seen.detail("Opening", as_sentence(&share.why()));
                 principals.push(share.principal.as_str());
             }
             principals.sort_unstable();
@@ -159,10 +159,7 @@ impl Policed<'_> {
             (Outsider::ExternalAccount(_), Some(Guard::Source)) => (Severity::Low, true),
             (Outsider::ExternalAccount(_), None) => (account, false),
             (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(account), true),
-            // What is left in the place of a principal that was deleted.
-            (Outsider::Untold, _) if share.principal.starts_with('A') && !share.principal.contains(':') => {
-                (Severity::Low, true)
-            }
+            (Outsider::Deleted, _) => (Severity::Low, true),
             (Outsider::Untold, _) => (Severity::Medium.min(account), false),
         };
         Some((severity, narrowed, share))

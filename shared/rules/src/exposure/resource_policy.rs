@@ -271,7 +271,7 @@ fn labelled(
         _ => policed.account,
     };
     let seen = cx
-        .failing(&policed.arn, format!("{who} opened {name}: {} can {}", first.whom, first.ability))
+        .failing(&policed.arn, format!("{who} opened {name}: {} can {}", first.whom(), first.ability()))
         .severity(severity)
         .aspect(label)
         .because(
@@ -350,6 +350,19 @@ mod tests {
             &call(service, name, json!({"requestParameters": request})),
         );
         assert_eq!(seen.title, "alice opened topic orders: anybody on the internet can publish to it");
+    }
+
+    /// What a principal is was once read from its text as it is shown: a provider whose name begins with a capital A was taken
+    /// for what is left of a deleted user, and was LOW.
+    #[test]
+    fn only_a_unique_id_is_what_is_left_of_somebody_deleted() {
+        for (principal, severity) in [
+            (json!({"AWS": "AIDACKCEVSQ6C2EXAMPLE"}), Severity::Low),
+            (json!({"Federated": "Accounts.example.com"}), Severity::Medium),
+        ] {
+            let (service, name, request) = calls(&policy(principal, "sns:Publish")).swap_remove(0);
+            fires_at(&ResourcePolicy, severity, &call(service, name, json!({"requestParameters": request})));
+        }
     }
 
     #[test]

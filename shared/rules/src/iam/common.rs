@@ -21,7 +21,7 @@ pub(super) fn graded(
     let arn = record.iam_arn("user", user);
     Ok(match power::of_principal(cx, PrincipalKind::User, user, Some(&arn))? {
         Power::Known(grant) if grant.level >= Level::PrivilegeEscalation => {
-            seen.severity(Severity::High).detail("The user", &grant.ability)
+            seen.severity(Severity::High).detail("The user", grant.ability().to_string())
         }
         Power::Known(_) => seen,
         Power::Unknown(why) => seen.detail("The user", format!("what it may do is not known: {why}")),

@@ -33,7 +33,8 @@ declare_rule! {
 impl Rule for SigningCredential {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let event = record.event_name.or_empty();
-        let (what, response, field, option, command) = if event.contains("SSH") {
+        let ssh = event.contains("SSH");
+        let (what, response, field, option, command) = if ssh {
             ("SSH key", "sSHPublicKey", "sSHPublicKeyId", "--ssh-public-key-id", "ssh-public-key")
         } else {
             ("signing certificate", "certificate", "certificateId", "--certificate-id", "signing-certificate")
@@ -55,10 +56,10 @@ impl Rule for SigningCredential {
         let own = calling_user(record) == Some(user);
         let did = if event.starts_with("Update") { "switched on" } else { "uploaded" };
         let whose = if own { "of their own".to_owned() } else { format!("for user {user}") };
-        let article = if what.starts_with('S') { "an" } else { "a" };
+        let article = if ssh { "an" } else { "a" };
         let seen = cx
             .failing(arn, format!("{who} {did} {article} {what} {whose}"))
-            .severity(if own && what == "SSH key" { Severity::Low } else { Severity::Medium })
+            .severity(if own && ssh { Severity::Low } else { Severity::Medium })
             .because(
                 "Whoever holds the private half can act as this user where such a credential is accepted.",
             )

@@ -69,8 +69,7 @@ fn passed_on(record: &Record<'_>) -> Level {
     let managed = arns.into_iter().flatten().filter_map(arn_of).filter_map(|arn| managed::known(&arn));
     let managed = managed.map(|grant| grant.level);
     let inline = record.request().get("policy").filter(|policy| !policy.is_null());
-    let inline =
-        inline.map(|policy| power::of_value(PolicyName::Inline("session policy"), policy, None).level());
+    let inline = inline.map(|policy| power::of_value(Origin::Inline, "session policy", policy, None).level());
     managed.chain(inline).max().unwrap_or(Level::Ordinary)
 }
 

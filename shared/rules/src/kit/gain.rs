@@ -84,7 +84,7 @@ impl RoleGain {
         let GrantReport { resource, holder, how, most, now } = report;
         let RoleGain { role, grant } = self;
         let can = if *now { "can now" } else { "could" };
-        let title = format!("{holder} {can} act as role {}, which {}: {how}", role.name, grant.ability);
+        let title = format!("{holder} {can} act as role {}, which {}: {how}", role.name, grant.ability());
         let how = match &role.means {
             Means::Assume => "it may assume the role, which trusts the account".to_owned(),
             Means::Pass { needs, services, .. } => {
@@ -93,7 +93,7 @@ impl RoleGain {
         };
         let seen = cx.failing(resource, title).severity(Severity::High.min(*most));
         let seen = seen
-            .because(format!("{} The role: {}", as_sentence(&how), as_sentence(&grant.why)))
+            .because(format!("{} The role: {}", as_sentence(&how), as_sentence(&grant.why())))
             .detail("Granted", Level::PrivilegeEscalation.as_str().replace('-', " "))
             .detail("Role", &role.role);
         match &role.means {

@@ -6,7 +6,7 @@ use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
-use keepwatch_policy::{Document, Level, PolicyName, trust};
+use keepwatch_policy::{Document, Level, Origin, trust};
 use serde_json::Value;
 
 use super::caller::{by_identity_center, caller_name};
@@ -53,7 +53,7 @@ impl<'r> Given<'r> {
             if let Fact::Known(policy) = &fact {
                 new.inline.push(policy.clone());
             }
-            power::of_fact(PolicyName::Inline(self.policy), fact, grantee)
+            power::of_fact(Origin::Inline, self.policy, fact, grantee)
         } else {
             new.managed.push(self.policy.to_owned());
             power::of_managed(cx, self.policy, None, grantee)?

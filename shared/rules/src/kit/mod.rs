@@ -47,6 +47,6 @@ pub(crate) mod prelude {
     pub(crate) use super::power::{self, GrantReport, Power, Readable, Rest};
     pub(crate) use super::references::{attack, cis, doc, security_hub, trusted_advisor, well_architected};
     pub(crate) use super::tempered::tempered_to;
-    pub(crate) use super::words::{as_sentence, with_adverb};
-    pub(crate) use keepwatch_policy::PolicyName;
+    pub(crate) use super::words::as_sentence;
+    pub(crate) use keepwatch_policy::Origin;
 }

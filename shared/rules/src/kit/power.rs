@@ -5,10 +5,12 @@ use keepwatch_core::event::Record;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
 use keepwatch_core::state::{Fact, Holdings, Interrupt, PolicyText, PrincipalKind};
-use keepwatch_policy::{self as policy, Document, Grant, Held, Level, PolicyName, RoleInReach, managed};
+use keepwatch_policy::{
+    self as policy, Document, Grant, Held, Level, Origin, PolicyName, RoleInReach, managed,
+};
 use serde_json::Value;
 
-use super::words::{as_sentence, with_adverb};
+use super::words::as_sentence;
 
 /// What is known of a grant.
 #[derive(Clone, Debug)]
@@ -40,14 +42,14 @@ impl Power {
 }
 
 /// Of a document as the event carries it: text in any form, or parsed JSON.
-pub(crate) fn of_value(name: PolicyName<'_>, document: &Value, grantee: Option<&str>) -> Power {
-    judge(name, Document::from_value(document), grantee)
+pub(crate) fn of_value(origin: Origin, name: &str, document: &Value, grantee: Option<&str>) -> Power {
+    judge(origin, name, Document::from_value(document), grantee)
 }
 
 /// Of a document as the account told it, or why there is none.
-pub(crate) fn of_fact(name: PolicyName<'_>, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
+pub(crate) fn of_fact(origin: Origin, name: &str, fact: Fact<PolicyText>, grantee: Option<&str>) -> Power {
     match fact {
-        Fact::Known(policy) => judge(name, Document::parse(&policy.text), grantee),
+        Fact::Known(policy) => judge(origin, name, Document::parse(&policy.text), grantee),
         Fact::Missing => Power::Unknown("the policy was gone when Keepwatch looked".to_owned()),
         Fact::Unavailable(why) => {
             Power::Unknown(format!("the policy could not be read from the account ({why})"))
@@ -56,12 +58,13 @@ pub(crate) fn of_fact(name: PolicyName<'_>, fact: Fact<PolicyText>, grantee: Opt
 }
 
 fn judge(
-    name: PolicyName<'_>,
+    origin: Origin,
+    name: &str,
     document: Result<Document, policy::DocumentError>,
     grantee: Option<&str>,
 ) -> Power {
     match document {
-        Ok(document) => Power::Known(policy::analyse(&[Held { name, document: &document }], grantee)),
+        Ok(document) => Power::Known(policy::analyse(&[Held { origin, name, document: &document }], grantee)),
         Err(error) => Power::Unknown(format!("the policy document cannot be read: {error}")),
     }
 }
@@ -78,7 +81,7 @@ pub(crate) fn of_managed(
         return Ok(Power::Known(grant));
     }
     let short = arn.rsplit('/').next().unwrap_or(arn);
-    Ok(match of_fact(PolicyName::Managed(short), cx.facts.managed_policy(arn, version)?, grantee) {
+    Ok(match of_fact(Origin::Managed, short, cx.facts.managed_policy(arn, version)?, grantee) {
         Power::Unknown(why) => taken_for(arn).map_or(Power::Unknown(why), Power::Known),
         known => known,
     })
@@ -172,15 +175,9 @@ pub(crate) fn of_holdings(
 /// The policies that somebody holds, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Readable {
-    documents: Vec<(PolicyKind, String, Document)>,
+    documents: Vec<(Origin, String, Document)>,
     /// What is known of those that could not be read.
     unread: Power,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum PolicyKind {
-    Inline,
-    Managed,
 }
 
 impl Readable {
@@ -188,11 +185,11 @@ impl Readable {
     pub(crate) fn of(cx: &Cx<'_>, holdings: &Holdings) -> Result<Readable, Interrupt> {
         let mut all = Readable::none();
         for policy in &holdings.inline {
-            all.add(PolicyKind::Inline, policy);
+            all.add(Origin::Inline, policy);
         }
         for arn in &holdings.managed {
             match cx.facts.managed_policy(arn, None)? {
-                Fact::Known(policy) => all.add(PolicyKind::Managed, &policy),
+                Fact::Known(policy) => all.add(Origin::Managed, &policy),
                 Fact::Missing => {}
                 // What the table says of a policy counts for itself, but cannot make a whole with the others.
                 Fact::Unavailable(why) => {
@@ -211,7 +208,7 @@ impl Readable {
     /// A managed policy of this text.
     pub(crate) fn managed(policy: &PolicyText) -> Readable {
         let mut all = Readable::none();
-        all.add(PolicyKind::Managed, policy);
+        all.add(Origin::Managed, policy);
         all
     }
 
@@ -226,11 +223,12 @@ impl Readable {
         Readable { documents: Vec::new(), unread: Power::Known(policy::analyse(&[], None)) }
     }
 
-    fn add(&mut self, kind: PolicyKind, PolicyText { name, text }: &PolicyText) {
+    fn add(&mut self, origin: Origin, PolicyText { name, text }: &PolicyText) {
         match Document::parse(text) {
-            Ok(document) => self.documents.push((kind, name.clone(), document)),
+            Ok(document) => self.documents.push((origin, name.clone(), document)),
             Err(error) => {
-                self.miss(Power::Unknown(format!("{} cannot be read: {error}", kind.called(name))));
+                let name = PolicyName::new(origin, name);
+                self.miss(Power::Unknown(format!("{name} cannot be read: {error}")));
             }
         }
     }
@@ -243,7 +241,7 @@ impl Readable {
     fn held(&self) -> Vec<Held<'_>> {
         self.documents
             .iter()
-            .map(|(kind, name, document)| Held { name: kind.called(name), document })
+            .map(|(origin, name, document)| Held { origin: *origin, name, document })
             .collect()
     }
 
@@ -261,15 +259,6 @@ impl Readable {
     pub(crate) fn lends(&self, grantee: &str) -> bool {
         matches!(self.unread, Power::Unknown(_))
             || self.documents.iter().any(|(_, _, document)| policy::lends(document, Some(grantee)))
-    }
-}
-
-impl PolicyKind {
-    fn called(self, name: &str) -> PolicyName<'_> {
-        match self {
-            PolicyKind::Inline => PolicyName::Inline(name),
-            PolicyKind::Managed => PolicyName::Managed(name),
-        }
     }
 }
 
@@ -323,22 +312,15 @@ pub(crate) fn observation(cx: &Cx<'_>, power: &Power, grant_report: &GrantReport
         Level::PrivilegeEscalation => Severity::High,
         Level::FullAdmin => Severity::Critical,
     };
-    let ability = if *now { with_adverb("now", &grant.ability) } else { would(&grant.ability) };
+    let ability = if *now { grant.ability().with_adverb("now") } else { grant.ability().would() };
     let title = format!("{holder} {ability}: {how}");
-    let mut seen = cx.failing(resource, title).severity(severity.min(*most)).because(as_sentence(&grant.why));
+    let mut seen =
+        cx.failing(resource, title).severity(severity.min(*most)).because(as_sentence(&grant.why()));
     seen = seen.detail("Granted", grant.level.as_str().replace('-', " "));
     if !grant.paths.is_empty() {
         seen = seen.detail("Escalation", grant.paths.join(", "));
     }
     Some(seen)
-}
-
-fn would(ability: &str) -> String {
-    match ability.split_once(' ') {
-        Some(("is", rest)) => format!("would be {rest}"),
-        Some(("can", rest)) => format!("could {rest}"),
-        _ => ability.to_owned(),
-    }
 }
 
 /// Who a call on a user, group or role is about: its kind by the event's name, and its name.

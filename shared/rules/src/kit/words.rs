@@ -11,11 +11,3 @@ pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
-
-/// An ability with `now` or `already` at its place: `is now …`, `can now …`, `now controls …`.
-pub(crate) fn with_adverb(adverb: &str, ability: &str) -> String {
-    match ability.split_once(' ') {
-        Some((verb @ ("is" | "can"), rest)) => format!("{verb} {adverb} {rest}"),
-        _ => format!("{adverb} {ability}"),
-    }
-}

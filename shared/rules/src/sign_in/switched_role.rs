@@ -48,7 +48,7 @@ impl Rule for SwitchedRole {
             Power::Known(grant) => cx
                 .failing(&arn, format!("{who} switched to administrator role {role}, from {}", from(record)))
                 .severity(Severity::Low)
-                .because(as_sentence(&grant.why)),
+                .because(as_sentence(&grant.why())),
             Power::Unknown(why) => cx
                 .unknown(&arn, format!("{who} switched to role {role}, whose power could not be read"))
                 .severity(Severity::Informational)

@@ -96,6 +96,6 @@ fn what_no_rule_hears_is_quiet_and_what_is_no_event_is_said() {
     };
     let quiet = play(&call("kms", "Decrypt", json!({"readOnly": true})));
     assert!(quiet[0].as_ref().unwrap().is_quiet());
-    let reason = play("{\"event\":1}")[0].as_ref().unwrap_err().reason.clone();
+    let reason = play("{\"event\":1}")[0].as_ref().unwrap_err().to_string();
     assert!(reason.contains("neither a CloudTrail record"), "{reason}");
 }
