@@ -403,8 +403,8 @@ mod tests {
         let seen = fired_with(&TrustOpened, &update(&document), &holds("AdministratorAccess"));
         assert_eq!(
             seen.title,
-            "alice let identities of token.actions.githubusercontent.com (repo:acme/a:ref:refs/heads/main, \
-             repo:acme/b:environment:prod) assume administrator role deploy"
+            "alice let repo:acme/a:ref:refs/heads/main or repo:acme/b:environment:prod of \
+             token.actions.githubusercontent.com assume administrator role deploy"
         );
     }
 
