@@ -174,6 +174,10 @@ patterns: cargo ## write the event rules of template.yaml from what the rules li
 docs: cargo ## write docs/rules/ and docs/checks/ from the rules and checks
 	@$(CARGO) xtask docs
 
+.PHONY: policy-fields
+policy-fields: cargo tools ## list which parameters of AWS's calls carry a policy on a resource, from AWS's models
+	@$(CARGO) xtask policy-fields $(wildcard $(TOOLS)/venv/lib/python3*/site-packages/botocore)
+
 # Needs npm, and so is no part of `make lint`: with CHECK=--check it compares and changes nothing.
 .PHONY: resource-types
 resource-types: cargo ## write the table of the resources that actions work on from AWS's reference; needs npm

@@ -312,7 +312,9 @@ impl Explain {
             services.iter().map(|one| (one.clone(), "AWS's service, for whoever can pass the role"));
         let open = |provider: &&Provider| {
             exposures.iter().any(|one| match &one.comer {
-                Comer::Oidc { host, .. } => host.eq_ignore_ascii_case(&provider.name),
+                Comer::Oidc { host, .. } | Comer::Named { provider: host, .. } => {
+                    host.eq_ignore_ascii_case(&provider.name)
+                }
                 Comer::Saml(name) => *name == provider.name,
                 _ => false,
             })

@@ -45,6 +45,10 @@ pub(crate) struct Replay {
     /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "ACCOUNT", value_parser = account_id)]
     trusted_account: Vec<String>,
+    /// Patterns of identities that are trusted, as in `tune values trusted-identities` (repo:octo-org/*); may be repeated or
+    /// separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "IDENTITY")]
+    trusted_identity: Vec<String>,
     /// Rules to switch on that are off until somebody does; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "RULE", value_parser = rule_id)]
     on: Vec<String>,
@@ -76,6 +80,7 @@ impl Replay {
         let overrides = self.on.iter().map(|rule| (rule.clone(), on.clone())).collect();
         Config {
             trusted_accounts: self.trusted_account.clone(),
+            trusted_identities: self.trusted_identity.clone(),
             automation: self.automation.clone(),
             stack: self.stack.clone(),
             overrides,

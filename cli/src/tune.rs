@@ -22,13 +22,14 @@ Examples:
   keepwatch tune rule network-changed --off
   keepwatch tune rule access-key-new-address --on
   keepwatch tune values automation --add 'arn:aws:iam::111122223333:role/ci-*'
+  keepwatch tune values trusted-identities --add 'repo:octo-org/*'
   keepwatch tune values expected-regions us-east-1 eu-central-1
   keepwatch tune list
   keepwatch tune reset rule#network-changed
 
-It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts, automation
-and expected-regions; setting one replaces it, and --add adds to it. Rules on root, exposed keys and Keepwatch itself cannot be switched off or
-made silent; suppress them for a time.
+It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts,
+trusted-identities, automation and expected-regions; setting one replaces it, and --add adds to it. Rules on root, exposed keys
+and Keepwatch itself cannot be switched off or made silent; suppress them for a time.
 
 Exit codes: 0 done, 1 some rows cannot be used, 2 not valid or no such row, 3 AWS refused or cannot be reached.";
 
@@ -46,7 +47,7 @@ pub(crate) struct Tune {
 enum Command {
     /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own.
     Rule(Rule),
-    /// Sets a list: trusted-accounts, automation or expected-regions.
+    /// Sets a list: trusted-accounts, trusted-identities, automation or expected-regions.
     Values(Values),
     /// Shows what is set.
     List(List),

@@ -8,6 +8,7 @@ mod docs;
 mod managed;
 mod paths;
 mod patterns;
+mod policy_fields;
 mod resource_types;
 mod seeds;
 mod sources;
@@ -29,6 +30,14 @@ enum Task {
     },
     /// Writes docs/rules and docs/checks: a page for each rule and check, and an index of each.
     Docs,
+    /// Writes which parameters of AWS's calls carry a policy on a resource.
+    PolicyFields {
+        /// The folder of the Python package botocore, whose models are read.
+        botocore: PathBuf,
+        /// Change nothing; fail if the table differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes the table of the resources that deciding actions work on. Needs npm.
     ResourceTypes {
         /// Change nothing; fail if the table differs.
@@ -61,6 +70,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
+        Task::PolicyFields { botocore, check } => policy_fields::run(root(), &botocore, check),
         Task::ResourceTypes { check } => resource_types::run(root(), check),
         Task::Docs => docs::run(&root().join("docs")),
         Task::Seeds { folder } => seeds::run(root(), &folder),

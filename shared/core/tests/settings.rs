@@ -145,10 +145,12 @@ fn rules_are_tuned_and_lists_are_read() {
         json!({"setting_id": "rule#admin-inline-policy", "severity": "LOW", "note": "the pipeline does this"}),
         json!({"setting_id": "rule#root-console-sign-in-failed", "threshold": 5.0}),
         json!({"setting_id": "list#trusted-accounts", "values": ["444455556666"]}),
+        json!({"setting_id": "list#trusted-identities", "values": ["repo:octo-org/*"]}),
         json!({"setting_id": "list#automation", "values": ["arn:aws:iam::*:role/ci-*"]}),
     ];
     let settings = Settings::read(&rows, CATALOGUE);
     assert_eq!(settings.invalid, []);
+    assert_eq!(settings.lists.trusted_identities, ["repo:octo-org/*"]);
     assert_eq!(settings.overrides["admin-inline-policy"].severity, Some(Severity::Low));
     assert_eq!(settings.overrides["root-console-sign-in-failed"].threshold, Some(5));
     assert_eq!(settings.lists.trusted_accounts, ["444455556666"]);
@@ -159,6 +161,14 @@ fn rules_are_tuned_and_lists_are_read() {
 fn tuning_that_cannot_be_used_says_why() {
     for (row, hint) in [
         (json!({"setting_id": "rule#admin-inline-polcy"}), "no rule is called"),
+        (
+            json!({"setting_id": "list#trusted-identities", "values": ["*"]}),
+            "no identity as a trust policy writes it",
+        ),
+        (
+            json!({"setting_id": "list#trusted-identities", "values": ["repo:*"]}),
+            "no identity as a trust policy writes it",
+        ),
         (json!({"setting_id": "rule#admin-inline-policy", "enabled": "no"}), "true or false"),
         (json!({"setting_id": "rule#admin-inline-policy", "severity": "SEVERE"}), "INFORMATIONAL, LOW"),
         (json!({"setting_id": "rule#admin-inline-policy", "threshold": 0}), "from 1 to"),

@@ -12,6 +12,7 @@
 //! Verdicts are facts. The sentences that tell them are made in one file, `say.rs`, and nothing reads one back. The README has
 //! examples.
 
+mod abilities;
 mod condition;
 mod document;
 mod escalation;

@@ -6,8 +6,8 @@
 use std::fmt;
 
 use keepwatch_base::text::clean;
-use keepwatch_base::wildcard;
 
+use super::abilities;
 use super::document::Condition;
 use super::escalation::PATHS;
 use super::held::{self, Origin, PolicyName};
@@ -379,40 +379,6 @@ impl Ability {
     }
 }
 
-/// What telling actions let their callers do.
-const ABILITIES: [(&str, &str); 30] = [
-    ("s3:GetObject", "read its objects"),
-    ("s3:PutObject", "write objects"),
-    ("s3:DeleteObject", "delete objects"),
-    ("s3:ListBucket", "list it"),
-    ("s3:PutBucketPolicy", "rewrite its policy"),
-    ("sns:Subscribe", "subscribe to it"),
-    ("sns:Publish", "publish to it"),
-    ("sns:SetTopicAttributes", "rewrite its policy"),
-    ("sqs:ReceiveMessage", "read its messages"),
-    ("sqs:SendMessage", "send messages to it"),
-    ("sqs:PurgeQueue", "empty it"),
-    ("sqs:SetQueueAttributes", "rewrite its policy"),
-    ("kms:Decrypt", "decrypt with it"),
-    ("kms:GenerateDataKey", "encrypt with it"),
-    ("kms:CreateGrant", "grant others its use"),
-    ("kms:PutKeyPolicy", "rewrite its policy"),
-    ("ecr:BatchGetImage", "pull its images"),
-    ("ecr:PutImage", "push images"),
-    ("secretsmanager:GetSecretValue", "read it"),
-    ("secretsmanager:PutSecretValue", "overwrite it"),
-    ("lambda:InvokeFunction", "invoke it"),
-    ("lambda:InvokeFunctionUrl", "call its URL"),
-    ("lambda:UpdateFunctionCode", "replace its code"),
-    ("es:ESHttpGet", "read its data"),
-    ("es:ESHttpPost", "write its data"),
-    ("es:UpdateDomainConfig", "reconfigure it"),
-    ("glacier:InitiateJob", "read its archives"),
-    ("glacier:UploadArchive", "write archives"),
-    ("glue:GetTable", "read its tables' definitions"),
-    ("logs:PutSubscriptionFilter", "stream logs to it"),
-];
-
 /// `IpAddress aws:SourceIp 203.0.113.0/24`.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -434,6 +400,15 @@ impl Share {
             (Outsider::ExternalAccount(account), Some(service)) => {
                 format!("{}, acting for outside account {account},", clean(service, MAX_NAME))
             }
+            (Outsider::Service, service) => {
+                let service = clean(service.as_deref().unwrap_or(&self.principal), MAX_NAME);
+                match (self.guard, &self.condition) {
+                    (Some(Guard::Organization), Some(condition)) => {
+                        format!("{service}, acting for any account of organization {},", values(condition))
+                    }
+                    _ => format!("{service}, acting for any account,"),
+                }
+            }
             (Outsider::ExternalAccount(account), None) => format!("outside account {account}"),
             (Outsider::Deleted | Outsider::Untold, _) => {
                 format!("somebody whose account cannot be told ({})", written())
@@ -454,6 +429,7 @@ impl Share {
             Guard::Organization => format!("anybody in organization {values}"),
             Guard::Addresses | Guard::Vpc | Guard::Network => format!("anybody who comes from {values}"),
             Guard::Source => format!("any AWS service that acts for {values}"),
+            Guard::AccessPoint => format!("whoever an access point of {values} lets in"),
             Guard::Tags => {
                 let tag = condition.key.split_once('/').map_or("", |(_, tag)| tag);
                 format!("whoever has the tag {} {values}", clean(tag, MAX_NAME))
@@ -464,17 +440,13 @@ impl Share {
 
     /// What they can do with the resource, as it follows "can" or "may".
     pub fn ability(&self) -> String {
-        let (service, actions) = (&self.service, &self.actions);
-        let fits = |action: &str| actions.iter().any(|p| wildcard::matches_ignore_ascii_case(p, action));
-        let prefix = format!("{service}:");
-        if fits(&format!("{prefix}~~~~~")) {
+        if abilities::is_everything(&self.service, &self.actions) {
             return "do anything with it".to_owned();
         }
-        let can = ABILITIES.iter().filter(|(action, _)| action.starts_with(&prefix) && fits(action));
-        let can: Vec<String> = can.map(|(_, can)| (*can).to_owned()).collect();
+        let can = abilities::told(&self.service, &self.actions);
         match can.is_empty() {
-            true => format!("call {}", list(&names(actions))),
-            false => list(&can),
+            true => format!("call {}", list(&names(&self.actions))),
+            false => list(&can.into_iter().map(str::to_owned).collect::<Vec<_>>()),
         }
     }
 
@@ -510,6 +482,13 @@ impl Exposure {
                 Some(subjects) => format!("{} of {}", clean(subjects, MAX_NAME), clean(host, 128)),
                 None => format!("every identity of {}", clean(host, 128)),
             },
+            Comer::Named { provider, identities } => {
+                format!("{} of {}", clean(&identities.join(" or "), 100), clean(provider, MAX_NAME))
+            }
+            Comer::ServiceFor { service, account } => {
+                format!("{}, acting for outside account {account},", clean(service, MAX_NAME))
+            }
+            Comer::Certificates => "whoever has a certificate that IAM Roles Anywhere takes".to_owned(),
         }
     }
 
@@ -551,7 +530,9 @@ impl Exposure {
                 format!("lets {written} assume the role, which is no kind of principal that is known")
             }
             Comer::OutsideProvider(_) => format!("lets {who} say who may assume the role{narrowed}"),
-            Comer::Saml(_) => format!("lets {who} assume the role"),
+            Comer::Saml(_) | Comer::ServiceFor { .. } => format!("lets {who} assume the role"),
+            Comer::Named { .. } => format!("lets {who} assume the role, and does not say whose that is"),
+            Comer::Certificates => format!("lets {who} assume the role, whichever trust anchor it is of"),
             Comer::Oidc { subjects: Some(_), .. } => {
                 format!("lets {who} assume the role, which is more than one's own")
             }

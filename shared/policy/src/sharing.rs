@@ -1,7 +1,8 @@
 //! Who outside the account may use a resource, as the policy on the resource says: a bucket's, a topic's, a
 //! key's.
 //!
-//! AWS services as principals are no exposure, unless a condition says that they act for somebody else. What narrows a statement to the own account or to trusted ones
+//! AWS services as principals are an exposure where no condition says for which account they act, or one says that they act for
+//! somebody else. What narrows a statement to the own account or to trusted ones
 //! makes it none; what narrows it to somebody else names that somebody; every other narrowing is a [`Guard`],
 //! and the reader of the share decides what a guard is worth.
 
@@ -10,6 +11,8 @@ use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
+pub use super::abilities::Reach;
+use super::abilities::{lent, reach};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 pub use super::stranger::Guard;
 use super::stranger::{Gate, Need, Stranger, concerns, spared};
@@ -23,6 +26,8 @@ pub enum Outsider {
     Everyone,
     /// Principals of an account that is neither the resource's own nor trusted.
     ExternalAccount(String),
+    /// An AWS service, and with it every account that has the service act: no condition says for whom it may.
+    Service,
     /// What is left in the place of a user or role that was deleted: its unique id (IAM user guide, "IAM identifiers").
     Deleted,
     /// A principal whose account cannot be told: a canonical user, an identity provider.
@@ -44,6 +49,8 @@ pub struct Share {
     pub service: String,
     /// The patterns of actions; after a `NotAction`, `*`.
     pub actions: Vec<String>,
+    /// How far the actions reach; nothing where they are not known. Of a service it is what its customers gain.
+    pub reach: Option<Reach>,
     /// Requests without a signature are answered.
     pub unsigned: bool,
     /// What narrows it, if anything.
@@ -94,8 +101,8 @@ const LOAD_BALANCERS: [&str; 27] = [
 /// Services that serve requests without any signature.
 const UNSIGNED: [&str; 5] = ["s3", "sns", "sqs", "es", "execute-api"];
 
-/// What the policy on a resource of `service` (`s3`, `kms`) gives outsiders, in the document's order.
-/// `own_account` and `trusted_accounts` are account numbers.
+/// What the policy on a resource of `service` (`s3`, `kms`; `kafka|kafka-cluster` where policies speak of several) gives
+/// outsiders, in the document's order. `own_account` and `trusted_accounts` are account numbers.
 ///
 /// A Deny counts where it plainly covers the actions and the resources of an Allow. Those of its conditions that an outsider
 /// can make fail let that outsider past it.
@@ -154,10 +161,10 @@ impl<'d> Opening<'d> {
             // A service does what its customer says: CloudFront shows a bucket through anybody's distribution.
             PrincipalKind::Service => {
                 let anybody = Stranger { service: true, ..Stranger::anybody(self.own) };
-                if self.gate(principal).admits(&anybody).is_some() {
-                    return Vec::new();
-                }
-                return self.customers(principal, known);
+                return match self.gate(principal).admits(&anybody) {
+                    Some(need) => self.deputy(&principal.value, need).into_iter().collect(),
+                    None => self.customers(principal, known),
+                };
             }
             PrincipalKind::Aws => account_of(&principal.value),
             _ => None,
@@ -191,6 +198,12 @@ impl<'d> Opening<'d> {
         let gate = self.gate(principal);
         let unsigned = UNSIGNED.contains(&self.service);
         if let Some(need) = gate.admits(&Stranger { unsigned, ..Stranger::anybody(self.own) }) {
+            // Everybody's services are as good as one that is named.
+            if need.is_some_and(|need| need.guard == Guard::Source && is_of_services(&need.condition.key)) {
+                let service = Stranger { service: true, ..Stranger::anybody(self.own) };
+                let share = gate.admits(&service).and_then(|need| self.deputy("any AWS service", need));
+                return share.into_iter().collect();
+            }
             return vec![self.share(Outsider::Everyone, &principal.value, need)];
         }
         let named = gate.named().chain(spared(&self.denies));
@@ -205,6 +218,18 @@ impl<'d> Opening<'d> {
         let need = self.gate(principal).admits(&Stranger::named(self.own, value))?;
         let account = account_of(value).unwrap_or(value);
         Some(self.share(Outsider::ExternalAccount(account.to_owned()), value, need))
+    }
+
+    /// A service that no condition binds to an account: whoever has it act uses the resource through it (IAM user guide,
+    /// "The confused deputy problem").
+    fn deputy(&self, service: &str, need: Option<Need<'_>>) -> Option<Share> {
+        // Services have no addresses, and whoever names his bucket names it alone.
+        if need.is_some_and(|need| need.guard != Guard::Organization) {
+            return None;
+        }
+        let share = self.share(Outsider::Service, service, need);
+        let reach = Some(lent(&service.to_ascii_lowercase(), self.service, &share.actions)?);
+        Some(Share { reach, service_principal: Some(share.principal.clone()), ..share })
     }
 
     /// Those for whom conditions let a service act.
@@ -240,6 +265,7 @@ impl<'d> Opening<'d> {
             service_principal: None,
             statement: self.id.clone(),
             service: self.service.to_owned(),
+            reach: reach(self.service, &actions),
             actions,
             unsigned: UNSIGNED.contains(&self.service) || self.statement.conditions.iter().any(unsigned_url),
             guard: need.map(|need| need.guard),
@@ -253,6 +279,12 @@ fn is_unique_id(principal: &Principal) -> bool {
     let value = principal.value.as_str();
     let id = value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     principal.kind == PrincipalKind::Aws && value.starts_with('A') && id
+}
+
+/// Whether a condition's key says that a service comes, and not for whom.
+fn is_of_services(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "aws:principalisawsservice" || key.starts_with("aws:principalservicename")
 }
 
 /// Those of the accounts and ARNs that are outsiders', each once.

@@ -28,6 +28,8 @@ pub enum Guard {
     Organization,
     /// A VPC or a VPC endpoint; whose it is no policy says.
     Vpc,
+    /// An access point of the own account, whose own policy says who comes through it.
+    AccessPoint,
     /// Private addresses.
     Network,
     /// Requests that an AWS service makes for one named resource.
@@ -105,6 +107,11 @@ impl<'a> Stranger<'a> {
                 (Guard::Principals, none.clone().reaching(Attainable::Account(self.account.to_owned())))
             }
             "aws:sourcearn" => (Guard::Source, free(ownerless)),
+            "s3:dataaccesspointaccount" => (Guard::AccessPoint, Domain::only(&[self.own])),
+            "s3:dataaccesspointarn" => {
+                let any = format!("arn:aws:s3:us-east-1:{}:accesspoint/{FILL}", self.own);
+                (Guard::AccessPoint, Domain::only(&[&any]))
+            }
             "aws:principalisawsservice" => (Guard::Source, Domain::only(&["true"])),
             "aws:principalservicename" | "aws:principalservicenameslist" => {
                 (Guard::Source, free(|text| !text.is_empty()))
@@ -192,6 +199,14 @@ impl World for Stranger<'_> {
             "aws:securetransport" | "aws:viaawsservice" => Domain::only(&["true", "false"]),
             "aws:principalisawsservice" => Domain::only(&[if self.service { "true" } else { "false" }]),
             "aws:principalservicename" | "aws:principalservicenameslist" if !self.service => Domain::never(),
+            // The file system's own network, which no stranger is in (EFS user guide, "Blocking public access").
+            "elasticfilesystem:accessedviamounttarget" => Domain::only(&["false"]),
+            // A secret that the service keeps (Lambda developer guide, "Alexa").
+            "lambda:eventsourcetoken" => Domain::never(),
+            // What a service encrypts is written down with the ARN of whose it is (KMS developer guide, "kms:EncryptionContext").
+            context if self.service && context.starts_with("kms:encryptioncontext:") => {
+                Domain::free().reaching(Attainable::Free(|text| !text.split(':').any(is_account_id)))
+            }
             tag if tag.starts_with("aws:principaltag/") => Domain::never(),
             _ => Domain::free(),
         }

@@ -21,6 +21,11 @@ pub enum ExposureKind {
     ExternalAccount,
     /// Identities of a provider, without a condition that says which.
     Federated,
+    /// Identities that a condition names, of a provider whose identities are everybody's: repositories of GitHub, pools of
+    /// Cognito. Whose they are the policy does not say.
+    Named,
+    /// Whoever holds a certificate that Roles Anywhere takes, whichever trust anchor it is of.
+    Certificates,
 }
 
 /// One opening in a trust policy.
@@ -65,6 +70,23 @@ pub enum Comer {
         /// Which of its identities, where a condition on the subject says it, but not narrowly enough.
         subjects: Option<String>,
     },
+    /// These identities of a provider that everybody has.
+    Named {
+        /// The provider's host and path.
+        provider: String,
+        /// As the condition writes them: the values of `sub`, or the claim's name and its value
+        /// (`repository_owner:octo-org`).
+        identities: Vec<String>,
+    },
+    /// A service of AWS's that acts for an outside account.
+    ServiceFor {
+        /// The service.
+        service: String,
+        /// The account.
+        account: String,
+    },
+    /// Holders of certificates, by Roles Anywhere.
+    Certificates,
 }
 
 /// What narrows an opening.
@@ -247,7 +269,7 @@ struct Opening<'d> {
 impl<'d> Opening<'d> {
     fn exposures(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
         if principal.kind == PrincipalKind::Service {
-            return Vec::new();
+            return self.service(principal, known);
         }
         let account = account_of(&principal.value).filter(|_| principal.kind == PrincipalKind::Aws);
         if account.is_some_and(known) {
@@ -289,6 +311,37 @@ impl<'d> Opening<'d> {
         openings.collect()
     }
 
+    /// A service assumes the role for its own account, for a role is handed to it there (IAM user guide, "Granting a user
+    /// permissions to pass a role"); a condition that names another account is an opening to it. Roles Anywhere hands the role
+    /// to whoever has a certificate.
+    fn service(&self, principal: &Principal, known: &impl Fn(&str) -> bool) -> Vec<Exposure> {
+        let gate = self.gate(principal);
+        let service = clean(&principal.value, 64);
+        let make = |kind, principal: &str, comer| {
+            let (principal, statement) = (principal.to_owned(), self.id.clone());
+            Exposure { kind, principal, statement, comer, narrowed: None, guarded: true }
+        };
+        let stranger = Stranger { service: true, ..Stranger::anybody(self.own) };
+        if gate.admits(&stranger).is_some() {
+            let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("aws:principaltag/x509");
+            let anywhere = service.eq_ignore_ascii_case("rolesanywhere.amazonaws.com");
+            if !anywhere || self.statement.conditions.iter().any(|c| says(c) && is_fixed(c, |_| true)) {
+                return Vec::new();
+            }
+            return vec![make(ExposureKind::Certificates, &service, Comer::Certificates)];
+        }
+        let mut accounts: Vec<&str> = gate.named().filter_map(account_of).collect();
+        accounts.retain(|account| is_account_id(account) && !known(account));
+        accounts.sort_unstable();
+        accounts.dedup();
+        let acts = |account: &&str| gate.admits(&Stranger { account, ..stranger.clone() }).is_some();
+        let opened = accounts.into_iter().filter(acts).map(|account| {
+            let comer = Comer::ServiceFor { service: service.clone(), account: account.to_owned() };
+            make(ExposureKind::ExternalAccount, account, comer)
+        });
+        opened.collect()
+    }
+
     /// The conditions that decide for this principal.
     fn gate(&self, principal: &Principal) -> Gate<'d> {
         Gate::new(self.statement, &denies(self.document, principal), self.document.has_variables())
@@ -319,7 +372,10 @@ impl<'d> Opening<'d> {
                 }
                 None => {
                     let (guarded, comer) = federated(&principal.value, self.statement)?;
-                    (ExposureKind::Federated, comer, guarded)
+                    match comer {
+                        Comer::Named { .. } => (ExposureKind::Named, comer, true),
+                        comer => (ExposureKind::Federated, comer, guarded),
+                    }
                 }
             },
             PrincipalKind::CanonicalUser => (ExposureKind::ExternalAccount, Comer::CanonicalUser, guarded),
@@ -393,7 +449,8 @@ pub(super) fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 
-/// A provider's identities, unless the conditions say which of them: whether it is guarded, and who they are.
+/// A provider's identities, unless the conditions say which of them and only the account has the provider: whether it is
+/// guarded, and who they are.
 fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
@@ -405,6 +462,13 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
         let key = c.key.to_ascii_lowercase();
         key.strip_prefix(&host).and_then(|rest| rest.strip_prefix(':')).map(str::to_owned)
     };
+    let shared = SHARED_PROVIDERS.contains(&host.as_str());
+    // A claim other than the subject is told by its name.
+    let named = |claim: &str, condition: &Condition| {
+        let told = |value: &String| if claim == "sub" { value.clone() } else { format!("{claim}:{value}") };
+        let identities = condition.values.iter().map(told).collect();
+        shared.then(|| (true, Comer::Named { provider: host.clone(), identities }))
+    };
     let mut audience = false;
     let mut wide = None;
     for condition in &statement.conditions {
@@ -415,9 +479,9 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
             // Cognito's own way: the pool in `aud`, and that its user has signed in.
             "amr" if host.starts_with("cognito-identity.") => {
                 let signed_in = condition.values.iter().all(|v| v == "authenticated");
-                let pool = |c: &&Condition| claim_is(c, &host, "aud") && is_claimed(c);
-                if signed_in && is_claimed(condition) && statement.conditions.iter().any(|c| pool(&c)) {
-                    return None;
+                let pool = statement.conditions.iter().find(|c| claim_is(c, &host, "aud") && is_claimed(c));
+                if let Some(pool) = pool.filter(|_| signed_in && is_claimed(condition)) {
+                    return named("aud", pool);
                 }
             }
             "sub"
@@ -438,7 +502,7 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
                 if claim == "oaud" {
                     audience = true;
                 } else if literal || condition.values.iter().all(|v| is_narrow(&host, v)) {
-                    return None;
+                    return named(&claim, condition);
                 } else {
                     wide = condition.values.iter().find(|v| !is_narrow(&host, v));
                 }
@@ -446,7 +510,6 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
             _ => {}
         }
     }
-    let shared = SHARED_PROVIDERS.contains(&host.as_str());
     Some((audience && !shared, Comer::Oidc { host, subjects: wide.cloned() }))
 }
 

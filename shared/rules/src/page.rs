@@ -24,6 +24,7 @@ pub fn event_names(meta: &RuleMeta) -> BTreeSet<String> {
             On::Failed(codes) => {
                 names.extend(codes.iter().map(|code| format!("calls that fail with {code}")))
             }
+            On::Policy { .. } => drop(names.insert("every policy for a principal".to_owned())),
             On::ConsoleChange => drop(names.insert("every change made in the console".to_owned())),
             On::Detector(detector) => drop(names.insert(detector.source().1.to_owned())),
             On::Matching([], []) => drop(names.insert("every call that is brought".to_owned())),

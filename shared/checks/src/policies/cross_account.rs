@@ -90,7 +90,7 @@ fn severity(exposure: &Exposure, admin: bool) -> Severity {
         _ if admin => Severity::Critical,
         ExposureKind::Public => Severity::Critical,
         ExposureKind::Federated => Severity::High,
-        ExposureKind::ExternalAccount => Severity::Medium,
+        ExposureKind::ExternalAccount | ExposureKind::Named | ExposureKind::Certificates => Severity::Medium,
     }
 }
 

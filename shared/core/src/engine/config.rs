@@ -10,6 +10,8 @@ use crate::settings::{Override, Settings};
 pub struct Config {
     /// Ids of accounts that the owner trusts: other accounts of the same organization, a vendor's account.
     pub trusted_accounts: Vec<String>,
+    /// Patterns of identities that the owner trusts, of providers that everybody has: `repo:octo-org/*`.
+    pub trusted_identities: Vec<String>,
     /// Patterns of ARNs of users and roles that act without a person.
     pub automation: Vec<String>,
     /// Regions in use; none when nobody has said.
@@ -27,6 +29,7 @@ impl Config {
     pub fn with(&self, settings: &Settings) -> Config {
         let mut config = self.clone();
         config.trusted_accounts.extend_from_slice(&settings.lists.trusted_accounts);
+        config.trusted_identities.extend_from_slice(&settings.lists.trusted_identities);
         config.automation.extend_from_slice(&settings.lists.automation);
         config.expected_regions.extend_from_slice(&settings.lists.expected_regions);
         config.overrides.extend(settings.overrides.clone());

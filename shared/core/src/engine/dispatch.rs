@@ -36,6 +36,8 @@ pub struct Index {
     exposed_keys: Vec<usize>,
     /// On changes in the console.
     console: Vec<usize>,
+    /// On policies in the parameters of changes; asked one by one.
+    policies: Vec<usize>,
     /// By error code.
     failures: HashMap<&'static str, Vec<usize>>,
     /// On records of any name; users' own rules, asked one by one.
@@ -112,6 +114,7 @@ impl Index {
             long_term_keys: Vec::new(),
             exposed_keys: Vec::new(),
             console: Vec::new(),
+            policies: Vec::new(),
             failures: HashMap::new(),
             any: Vec::new(),
             others: Vec::new(),
@@ -136,6 +139,7 @@ impl Index {
             On::LongTermKey => enter(&mut self.long_term_keys, rule),
             On::ExposedKey => enter(&mut self.exposed_keys, rule),
             On::ConsoleChange => enter(&mut self.console, rule),
+            On::Policy { .. } => enter(&mut self.policies, rule),
             On::Failed(codes) => {
                 codes.iter().for_each(|code| enter(self.failures.entry(code).or_default(), rule));
             }
@@ -194,6 +198,10 @@ impl Index {
         }
         if header.changes_in_console() {
             found.extend(&self.console);
+        }
+        if !self.policies.is_empty() && header.gives_policy() {
+            let judged = |on: &On| matches!(on, On::Policy { but, .. } if !but.contains(&header.source));
+            found.extend(self.policies.iter().filter(|&&i| self.rules[i].meta().on.iter().any(judged)));
         }
         if header.failed() {
             found.extend(self.failures.get(header.error_code).into_iter().flatten());

@@ -42,6 +42,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     // What users' own rules name: calls, sources without a call, and calls without a source.
     let (mut own, mut services, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut root, mut console) = (false, false);
+    let (mut policies, mut judged) = (BTreeSet::new(), BTreeSet::new());
     for on in rules.iter().flat_map(|rule| rule.meta().on) {
         match on {
             On::Call(source, names) => calls.extend(names.iter().map(|name| (*source, *name))),
@@ -51,6 +52,10 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
             On::TrustedAdvisor(check) => drop(checks.insert(*check)),
             On::Failed(codes) => errors.extend(codes.iter().copied()),
             On::ConsoleChange => console = true,
+            On::Policy { fields, but } => {
+                policies.extend(fields.iter().copied());
+                judged.extend(but.iter().copied());
+            }
             On::Detector(detector) => drop(detectors.insert(detector.source())),
             // A rule of the user's that names nothing sees what the other patterns bring; `rules patterns` says so.
             On::Matching([], []) => {}
@@ -80,6 +85,14 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
     let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
     out.extend(packed("reads", ALL, &reads, by_root.as_slice(), pairs));
+    // What changes nothing does not come in this state. `exists` looks at texts and numbers alone.
+    out.extend(packed("policies", "ENABLED", &policies, &[], |fields| {
+        let mut pattern = any(fields.iter().map(|field| held(field)).collect());
+        if let Some(pattern) = pattern.as_object_mut().filter(|_| !judged.is_empty()) {
+            pattern.insert("eventSource".to_owned(), json!([{"anything-but": judged}]));
+        }
+        pattern
+    }));
     out.extend(packed("own-names", ALL, &names, &[], |names| json!({"eventName": names})));
     out.extend(packed("own-services", ALL, &services, &[], |services| json!({"eventSource": services})));
     let failed = (!errors.is_empty()).then(|| json!({"errorCode": errors}));
@@ -94,6 +107,13 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     }
     out.extend(findings(&health, &checks, &detectors));
     out
+}
+
+/// A pattern of the parameters that hold something at this path.
+fn held(path: &str) -> Value {
+    let there = json!([{"exists": true}]);
+    let nested = path.rsplit('.').fold(there, |inner, name| json!({name: inner}));
+    json!({"requestParameters": nested})
 }
 
 /// What AWS tells besides calls, in one rule.

@@ -42,6 +42,15 @@ pub enum On {
     ConsoleChange,
     /// What one of AWS's own detectors says.
     Detector(Detector),
+    /// Every CloudTrail record of a change whose parameters hold a policy that names a principal
+    /// ([`RecordHeader::gives_policy`]).
+    Policy {
+        /// The parameters by which the records are asked for, as paths: `details.policy`. What AWS's models have for policies;
+        /// EventBridge looks for texts alone, so that a policy that CloudTrail writes as an object must come by its call's name.
+        fields: &'static [&'static str],
+        /// Sources whose policies are judged elsewhere.
+        but: &'static [&'static str],
+    },
     /// CloudTrail records with one of these sources and one of these names, in whatever case; an empty list stands for
     /// all. Users' own rules listen like this: they compare as Sigma does.
     Matching(&'static [&'static str], &'static [&'static str]),
@@ -131,6 +140,10 @@ impl On {
             (On::Failed(codes), Body::CloudTrail(record)) => codes.contains(&record.error_code.or_empty()),
             (On::ConsoleChange, Body::CloudTrail(record)) => record.header().changes_in_console(),
             (On::Detector(detector), body) => detector.says(body),
+            (On::Policy { but, .. }, Body::CloudTrail(record)) => {
+                let header = record.header();
+                header.gives_policy() && !but.contains(&header.source)
+            }
             (On::Matching(..), Body::CloudTrail(record)) => self.matches(&record.header()),
             _ => false,
         }

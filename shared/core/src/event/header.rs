@@ -1,5 +1,7 @@
 //! The heading of a CloudTrail record: what rules listen by. Most records interest no rule, and are read no further.
 
+use serde_json::value::RawValue;
+
 use super::lenient::{Text, lenient};
 
 lenient! {
@@ -25,6 +27,8 @@ lenient! {
         recipient_account_id: Text<'a> = "recipientAccountId",
         /// `userIdentity`.
         user_identity: Caller<'a> = "userIdentity",
+        /// `requestParameters`, unparsed.
+        request_parameters: Option<&'a RawValue> = "requestParameters",
         /// `detail-type`, which no record has: what has it is an envelope.
         detail_type: Text<'a> = "detail-type",
     }
@@ -64,6 +68,7 @@ macro_rules! header_of {
             user_name: who.user_name.or_empty(),
             access_key_id: who.access_key_id.or_empty(),
             invoked_by: who.invoked_by.or_empty(),
+            request: $record.request_parameters.map_or("", serde_json::value::RawValue::get),
         }
     }};
 }
@@ -108,6 +113,8 @@ pub struct RecordHeader<'r> {
     pub(super) read_only: &'r str,
     pub(super) caller: &'r str,
     pub(super) invoked_by: &'r str,
+    /// `requestParameters`, unparsed.
+    pub(super) request: &'r str,
 }
 
 impl RecordHeader<'_> {
@@ -142,6 +149,12 @@ impl RecordHeader<'_> {
         self.access_key_id.starts_with("AKIA")
     }
 
+    /// Whether it changes something, and its parameters hold a policy that names a principal: as an object, as text, or as
+    /// text that is encoded for a URL.
+    pub fn gives_policy(&self) -> bool {
+        !self.reads_only() && PRINCIPAL.iter().any(|word| self.request.contains(word))
+    }
+
     /// Whether a person changed something in the console.
     pub fn changes_in_console(&self) -> bool {
         self.from_console.eq_ignore_ascii_case("true") && !self.reads_only()
@@ -153,6 +166,8 @@ impl RecordHeader<'_> {
 pub(super) fn of_many_calls(category: &str) -> bool {
     matches!(category, "Insight" | "Aggregated")
 }
+/// How a policy names whom it is for (IAM user guide, "AWS JSON policy elements: Principal"; `NotPrincipal` ends alike).
+const PRINCIPAL: [&str; 3] = ["Principal\"", "Principal\\", "Principal%22"];
 
 /// Whether a call of this name only reads, as far as AWS keeps to its own words.
 fn name_reads(name: &str) -> bool {

@@ -32,6 +32,37 @@ fn every_spelling_of_a_cloudtrail_event_is_one() {
 }
 
 #[test]
+fn a_policy_is_known_by_its_principal_in_every_spelling() {
+    let policy = json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}});
+    let text = policy.to_string();
+    let encoded = text.replace('{', "%7B").replace('"', "%22");
+    let gives = |changes: Value| {
+        let text = call("newstore", "PutStorePolicy", changes);
+        let Body::CloudTrail(record) = Event::parse(&text).unwrap().body else { panic!("{text}") };
+        // What is read of a log before anything else says the same.
+        let outline: Outline<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!(outline.header().gives_policy(), record.header().gives_policy());
+        record.header().gives_policy()
+    };
+    for request in [
+        json!({"policy": text}),
+        json!({"policy": encoded}),
+        json!({"bucketPolicy": policy}),
+        json!({"policy": text.replace("Principal", "NotPrincipal")}),
+        json!({"details": {"policy": text}}),
+    ] {
+        assert!(gives(json!({"requestParameters": request})), "{request}");
+        assert!(!gives(json!({"requestParameters": request, "readOnly": true})), "{request}");
+    }
+    for request in
+        [json!({"policy": "x"}), json!({"principalId": "x"}), json!({"principal": "*"}), json!(null)]
+    {
+        assert!(!gives(json!({"requestParameters": request})), "{request}");
+    }
+    assert!(!gives(json!({"responseElements": {"policy": text}})));
+}
+
+#[test]
 fn one_occurrence_has_one_id() {
     let record: Value = serde_json::from_str(&call("iam", "CreateUser", json!({"eventID": "e-1"}))).unwrap();
     let bare = record.to_string();

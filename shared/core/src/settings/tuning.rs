@@ -40,6 +40,9 @@ impl fmt::Display for Override {
 pub struct Lists {
     /// `trusted-accounts`: ids of accounts that may be given access.
     pub trusted_accounts: Vec<String>,
+    /// `trusted-identities`: patterns of identities of providers that everybody has, as a trust policy writes them:
+    /// `repo:octo-org/*`.
+    pub trusted_identities: Vec<String>,
     /// `automation`: patterns of ARNs of users and roles that act without a person.
     pub automation: Vec<String>,
     /// `expected-regions`: regions that are in use; activity elsewhere is told.
@@ -47,7 +50,7 @@ pub struct Lists {
 }
 
 /// The names of the lists.
-pub const LISTS: [&str; 3] = ["trusted-accounts", "automation", "expected-regions"];
+pub const LISTS: [&str; 4] = ["trusted-accounts", "trusted-identities", "automation", "expected-regions"];
 
 /// A list that no rule ever read. A row of it is told to be of no use.
 const NEVER_READ: &str = "break-glass";
@@ -104,12 +107,13 @@ fn threshold(number: &Value) -> Option<usize> {
 
 impl Lists {
     /// Each list with its name.
-    pub fn named(&self) -> [(&'static str, &[String]); 3] {
-        let Lists { trusted_accounts, automation, expected_regions } = self;
+    pub fn named(&self) -> [(&'static str, &[String]); 4] {
+        let Lists { trusted_accounts, trusted_identities, automation, expected_regions } = self;
         [
             (LISTS[0], trusted_accounts.as_slice()),
-            (LISTS[1], automation.as_slice()),
-            (LISTS[2], expected_regions.as_slice()),
+            (LISTS[1], trusted_identities.as_slice()),
+            (LISTS[2], automation.as_slice()),
+            (LISTS[3], expected_regions.as_slice()),
         ]
     }
 
@@ -124,6 +128,14 @@ impl Lists {
                 true => Ok(()),
                 false => Err(format!("`{value}` is no account id: twelve digits")),
             },
+            "trusted-identities" => {
+                |value| match value.split(['*', '?']).next().is_some_and(|fixed| fixed.len() > 5) {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "`{value}` is no identity as a trust policy writes it, such as repo:octo-org/* or aud:us-east-1:POOL"
+                    )),
+                }
+            }
             "automation" => |value| match value.starts_with("arn:") && value != "arn:*" {
                 true => Ok(()),
                 false => {
@@ -151,6 +163,7 @@ impl Lists {
         }
         let list = match name {
             "trusted-accounts" => &mut self.trusted_accounts,
+            "trusted-identities" => &mut self.trusted_identities,
             "automation" => &mut self.automation,
             _ => &mut self.expected_regions,
         };

@@ -25,6 +25,7 @@ fn told(service: &str, statements: &Value) -> String {
         let who = match share.who {
             Outsider::Everyone => "everyone".to_owned(),
             Outsider::ExternalAccount(account) => account,
+            Outsider::Service => format!("service:{:?}", share.reach.unwrap()),
             Outsider::Deleted | Outsider::Untold => "untold".to_owned(),
         };
         share.guard.map_or(who.clone(), |guard| format!("{who}+{guard:?}"))
@@ -288,7 +289,7 @@ fn harmless_look_alikes() {
         &[
             ("s3", allow(json!({"AWS": own}), "s3:*", json!({})), ""),
             ("s3", allow(json!({"AWS": "arn:aws:iam::444455556666:role/vendor"}), read, json!({})), ""),
-            ("s3", allow(json!({"Service": "cloudtrail.amazonaws.com"}), "s3:PutObject", json!({})), ""),
+            ("s3", allow(json!({"Service": "cloudtrail.amazonaws.com"}), "s3:GetBucketAcl", json!({})), ""),
             (
                 "s3",
                 allow(
@@ -330,7 +331,7 @@ fn harmless_look_alikes() {
                 open(read, json!({"StringEquals": {"aws:SourceAccount": ["111122223333", "444455556666"]}})),
                 "",
             ),
-            ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), ""),
+            ("s3", open("s3:*", equals("s3:DataAccessPointAccount", "111122223333")), "everyone+AccessPoint"),
             (
                 "s3",
                 open(read, json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}})),
@@ -353,7 +354,6 @@ fn harmless_look_alikes() {
                 "",
             ),
             ("sns", allow(json!({"AWS": "*"}), "SNS:Publish", equals("AWS:SourceOwner", "111122223333")), ""),
-            ("sns", allow(json!({"Service": "s3.amazonaws.com"}), "SNS:Publish", json!({})), ""),
             (
                 "sqs",
                 open(
@@ -379,14 +379,129 @@ fn harmless_look_alikes() {
                 "",
             ),
             ("secretsmanager", allow(json!({"AWS": own}), "secretsmanager:*", json!({})), ""),
-            (
-                "lambda",
-                allow(json!({"Service": "apigateway.amazonaws.com"}), "lambda:InvokeFunction", json!({})),
-                "",
-            ),
             ("s3", open(read, equals("aws:VpceAccount", "111122223333")), ""),
         ],
         20,
+    );
+}
+
+#[test]
+fn services_that_act_for_anybody() {
+    let service = |name: &str| json!({"Service": name});
+    let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
+    let trail = "arn:aws:cloudtrail:*:111122223333:trail/*";
+    check(
+        &[
+            ("s3", allow(service("cloudtrail.amazonaws.com"), "s3:PutObject", json!({})), "service:Use"),
+            ("s3", allow(service("cloudfront.amazonaws.com"), "s3:GetObject", json!({})), "service:Read"),
+            ("s3", allow(service("b2bi.amazonaws.com"), "s3:*", json!({})), "service:Own"),
+            ("sns", allow(service("s3.amazonaws.com"), "SNS:Publish", json!({})), "service:Use"),
+            (
+                "lambda",
+                allow(service("sns.amazonaws.com"), "lambda:InvokeFunction", json!({})),
+                "service:Use",
+            ),
+            (
+                "secretsmanager",
+                allow(service("appflow.amazonaws.com"), "secretsmanager:GetSecretValue", json!({})),
+                "service:Read",
+            ),
+            (
+                "s3",
+                allow(
+                    service("personalize.amazonaws.com"),
+                    "s3:GetObject",
+                    equals("aws:SourceOrgID", "o-abcd123456"),
+                ),
+                "service:Read+Organization",
+            ),
+            (
+                "s3",
+                open("s3:GetObject", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
+                "service:Read",
+            ),
+            (
+                "s3",
+                open("s3:GetObject", equals("aws:PrincipalServiceName", "cloudfront.amazonaws.com")),
+                "service:Read",
+            ),
+            // What binds them to an account, or leaves nothing to gain.
+            (
+                "s3",
+                open(
+                    "s3:GetObject",
+                    json!({"Bool": {"aws:PrincipalIsAWSService": "true"}, "StringEquals": {"aws:SourceAccount": "111122223333"}}),
+                ),
+                "",
+            ),
+            (
+                "s3",
+                allow(
+                    service("personalize.amazonaws.com"),
+                    "s3:GetObject",
+                    equals("aws:SourceAccount", "111122223333"),
+                ),
+                "",
+            ),
+            (
+                "s3",
+                allow(
+                    service("personalize.amazonaws.com"),
+                    "s3:GetObject",
+                    equals("aws:SourceAccount", "444455556666"),
+                ),
+                "",
+            ),
+            (
+                "sns",
+                allow(
+                    service("s3.amazonaws.com"),
+                    "SNS:Publish",
+                    equals("aws:SourceArn", "arn:aws:s3:::my-bucket"),
+                ),
+                "",
+            ),
+            (
+                "kms",
+                allow(
+                    service("cloudtrail.amazonaws.com"),
+                    "kms:GenerateDataKey*",
+                    json!({"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trail}}),
+                ),
+                "",
+            ),
+            ("kms", allow(service("cloudtrail.amazonaws.com"), "kms:DescribeKey", json!({})), ""),
+            ("kms", allow(service("cloudwatch.amazonaws.com"), "kms:Decrypt", json!({})), "service:Use"),
+            (
+                "lambda",
+                allow(
+                    service("alexa-connectedhome.amazon.com"),
+                    "lambda:InvokeFunction",
+                    equals("lambda:EventSourceToken", "amzn1.ask.skill.example"),
+                ),
+                "",
+            ),
+            // The network of the file system.
+            (
+                "elasticfilesystem",
+                open(
+                    "elasticfilesystem:ClientMount",
+                    json!({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}}),
+                ),
+                "",
+            ),
+            ("elasticfilesystem", open("elasticfilesystem:ClientMount", json!({})), "everyone"),
+            (
+                "s3",
+                json!([
+                    allow(service("cloudfront.amazonaws.com"), "s3:GetObject", json!({})),
+                    json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+                        "Condition": {"StringNotEquals": {"aws:SourceAccount": "111122223333"}}})
+                ]),
+                "",
+            ),
+        ],
+        17,
     );
 }
 
@@ -456,7 +571,7 @@ fn guarded_documents() {
             (
                 "sqs",
                 open("sqs:SendMessage", json!({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
-                "everyone+Source",
+                "service:Use",
             ),
             (
                 "s3",

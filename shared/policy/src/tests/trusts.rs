@@ -92,6 +92,104 @@ fn says_who_comes() {
 }
 
 #[test]
+fn identities_that_are_named_are_told() {
+    let named = |provider: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Federated":"{provider}"}},
+                "Action":"sts:AssumeRoleWithWebIdentity","Condition":{condition}}}}}"#
+        );
+        let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
+        let identities = |one: trust::Exposure| match one.comer {
+            trust::Comer::Named { identities, .. } => identities,
+            _ => Vec::new(),
+        };
+        found.into_iter().flat_map(identities).collect::<Vec<_>>().join(" ")
+    };
+    let own = |host: &str| format!("arn:aws:iam::111122223333:oidc-provider/{host}");
+    let github = own("token.actions.githubusercontent.com");
+    for (provider, condition, expected) in [
+        (
+            github.as_str(),
+            r#"{"StringLike":{"token.actions.githubusercontent.com:sub":["repo:octo-org/site:*","repo:octo-org/app:*"]}}"#,
+            "repo:octo-org/site:* repo:octo-org/app:*",
+        ),
+        (
+            github.as_str(),
+            r#"{"StringEquals":{"token.actions.githubusercontent.com:repository_owner":"octo-org"}}"#,
+            "repository_owner:octo-org",
+        ),
+        (
+            &own("gitlab.com"),
+            r#"{"StringLike":{"gitlab.com:sub":"project_path:octo-group/*"}}"#,
+            "project_path:octo-group/*",
+        ),
+        ("accounts.google.com", r#"{"StringEquals":{"accounts.google.com:sub":"1234567890"}}"#, "1234567890"),
+        (
+            "cognito-identity.amazonaws.com",
+            r#"{"StringEquals":{"cognito-identity.amazonaws.com:aud":"us-east-1:pool"},
+                "ForAnyValue:StringLike":{"cognito-identity.amazonaws.com:amr":"authenticated"}}"#,
+            "aud:us-east-1:pool",
+        ),
+        // Only the account has these providers.
+        (
+            &own("oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"),
+            r#"{"StringEquals":{"oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE:sub":"system:serviceaccount:ci:runner"}}"#,
+            "",
+        ),
+        (&own("login.example.com"), r#"{"StringEquals":{"login.example.com:sub":"ci"}}"#, ""),
+    ] {
+        assert_eq!(named(provider, condition), expected, "{provider} {condition}");
+    }
+}
+
+#[test]
+fn services_that_act_for_others_are_openings() {
+    let told = |service: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"{service}"}},"Action":"sts:AssumeRole",
+                "Condition":{condition}}}}}"#
+        );
+        let found =
+            trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &["777788889999".to_owned()]);
+        found
+            .into_iter()
+            .map(|one| format!("{:?} {}", one.kind, one.principal))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let anywhere = "rolesanywhere.amazonaws.com";
+    for (service, condition, expected) in [
+        ("ec2.amazonaws.com", "{}", ""),
+        ("cloudformation.amazonaws.com", r#"{"StringEquals":{"aws:SourceAccount":"111122223333"}}"#, ""),
+        ("cloudformation.amazonaws.com", r#"{"StringEquals":{"aws:SourceAccount":"777788889999"}}"#, ""),
+        (
+            "cloudformation.amazonaws.com",
+            r#"{"StringEquals":{"aws:SourceAccount":["111122223333","999988887777"]}}"#,
+            "ExternalAccount 999988887777",
+        ),
+        (
+            "bedrock.amazonaws.com",
+            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:bedrock:us-east-1:999988887777:agent/*"}}"#,
+            "ExternalAccount 999988887777",
+        ),
+        (anywhere, "{}", "Certificates rolesanywhere.amazonaws.com"),
+        (
+            anywhere,
+            r#"{"ArnEquals":{"aws:SourceArn":"arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/x"}}"#,
+            "",
+        ),
+        (
+            anywhere,
+            r#"{"ArnEquals":{"aws:SourceArn":"arn:aws:rolesanywhere:us-east-1:999988887777:trust-anchor/x"}}"#,
+            "ExternalAccount 999988887777",
+        ),
+        (anywhere, r#"{"StringEquals":{"aws:PrincipalTag/x509Subject/CN":"build"}}"#, ""),
+    ] {
+        assert_eq!(told(service, condition), expected, "{service} {condition}");
+    }
+}
+
+#[test]
 fn insiders_are_those_whom_the_policy_names() {
     let text = r#"{"Statement":[
         {"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:user/team/alice","111122223333",

@@ -1,14 +1,18 @@
 use std::fmt;
 
-use keepwatch_policy::trust::{self, Exposure, ExposureKind, Insider, Provider};
+use keepwatch_base::wildcard;
+use keepwatch_policy::trust::{self, Comer, Exposure, ExposureKind, Insider, Provider};
 use keepwatch_policy::{Document, Level};
 
 use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A role's trust policy lets somebody outside the account assume it: everybody, another account, or an identity
-    /// provider whose tokens are not limited to one repository, project or subject. If the role can be read and has
+    /// A role's trust policy lets somebody outside the account assume it: everybody, another account, a service that acts for
+    /// another account, or identities of a provider that everybody has, such as GitHub's repositories. Where the policy says
+    /// which repository, project or pool may come, that is medium, and low for a new role until the list
+    /// `trusted-identities` says whose are yours; identities in the list are not reported. Roles Anywhere without a condition
+    /// that names the trust anchor or the certificate is low. If the role can be read and has
     /// administrative power, that is critical, or high where a condition narrows it; and then users and roles of the
     /// account itself and identity providers that an updated trust policy names are reported too. An update without any of them settles the
     /// finding.
@@ -20,7 +24,9 @@ declare_rule! {
     /// for sessions of the role: sts AssumeRole events name it.
     /// ## False positives
     /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Services of AWS as
-    /// principals and providers limited by a subject condition are not reported. An ExternalId or an organization lowers
+    /// principals are not reported, and neither are your own repositories, projects and pools once they are in the list
+    /// `trusted-identities` (`keepwatch tune values trusted-identities 'repo:octo-org/*'`), nor the subjects of providers that
+    /// only your account has, such as an EKS cluster's. An ExternalId or an organization lowers
     /// the severity; but whoever opened the role chose them too, so an administrator role stays high. The event does
     /// not say whom the role trusted before: an updated policy may name old acquaintances.
     TrustOpened {
@@ -57,7 +63,8 @@ impl Rule for TrustOpened {
             }
         };
         let is_update = record.event_name.or_empty() == "UpdateAssumeRolePolicy";
-        let exposures = trust::exposures(&document, record.account(), &cx.config.trusted_accounts);
+        let mut exposures = trust::exposures(&document, record.account(), &cx.config.trusted_accounts);
+        exposures.retain(|exposure| !is_own(exposure, &cx.config.trusted_identities));
         let providers = trust::providers(&document);
         // Whoever opened the role chose the claims as well: on an administrator role every provider is told.
         let named: Vec<Named> = match is_update {
@@ -71,11 +78,14 @@ impl Rule for TrustOpened {
             true => None,
             false => Some(power::of_principal(cx, PrincipalKind::Role, role, Some(&arn))?),
         };
+        let opening = Opening { is_update, says_whom: !cx.config.trusted_identities.is_empty() };
         let admin = held.as_ref().is_some_and(|held| held.level() >= Level::PrivilegeEscalation);
         let what = if admin { "administrator role" } else { "role" };
-        let seen = if let Some(worst) = exposures.iter().max_by_key(|exposure| severity(exposure, admin)) {
+        let seen = if let Some(worst) =
+            exposures.iter().max_by_key(|exposure| opening.severity(exposure, admin))
+        {
             cx.failing(&arn, format!("{who} let {} assume {what} {role}", worst.who()))
-                .severity(severity(worst, admin))
+                .severity(opening.severity(worst, admin))
                 .because(as_sentence(&worst.why()))
         } else if admin {
             let names: Vec<String> = named.iter().take(3).map(Named::short).collect();
@@ -132,14 +142,34 @@ fn written(
     })
 }
 
-fn severity(exposure: &Exposure, admin: bool) -> Severity {
-    match (&exposure.kind, exposure.guarded) {
-        (_, false) if admin => Severity::Critical,
-        (ExposureKind::Public, false) => Severity::Critical,
-        (_, false) => Severity::High,
-        // Whoever opened the role chose the guard as well.
-        (_, true) if admin => Severity::High,
-        (_, true) => Severity::Medium,
+/// Whether these are the owner's own repositories, pools and accounts.
+fn is_own(exposure: &Exposure, trusted: &[String]) -> bool {
+    let known = |identity: &String| trusted.iter().any(|pattern| wildcard::covers(pattern, identity));
+    matches!(&exposure.comer, Comer::Named { identities, .. } if identities.iter().all(known))
+}
+
+/// What decides how bad it is besides who comes.
+struct Opening {
+    /// The role was there before, and what it can do with it.
+    is_update: bool,
+    /// The owner has said which identities are his.
+    says_whom: bool,
+}
+
+impl Opening {
+    fn severity(&self, exposure: &Exposure, admin: bool) -> Severity {
+        match (&exposure.kind, exposure.guarded) {
+            (ExposureKind::Certificates, _) if admin => Severity::Medium,
+            (ExposureKind::Certificates, _) => Severity::Low,
+            // Every set-up of a pipeline makes such a role; whose the repository is nobody has said.
+            (ExposureKind::Named, _) if !admin && !self.is_update && !self.says_whom => Severity::Low,
+            (_, false) if admin => Severity::Critical,
+            (ExposureKind::Public, false) => Severity::Critical,
+            (_, false) => Severity::High,
+            // Whoever opened the role chose the guard as well.
+            (_, true) if admin => Severity::High,
+            (_, true) => Severity::Medium,
+        }
     }
 }
 
@@ -186,6 +216,7 @@ mod tests {
 
     use super::*;
     use crate::testing::*;
+    use keepwatch_core::engine::Config;
     use keepwatch_core::state::{Holdings, Query, Value as Answer};
 
     fn trust(principal: Value, condition: Value) -> String {
@@ -319,7 +350,46 @@ mod tests {
         let seen = fired_with(&TrustOpened, &update(&document), &holdings("AdministratorAccess"));
         assert_eq!(seen.severity, Severity::High);
         assert!(seen.title.contains("repo:somebody/x"), "{}", seen.title);
-        assert!(observe_with(&TrustOpened, &update(&document), &holdings("ReadOnlyAccess")).is_empty());
+        let seen = fired_with(&TrustOpened, &update(&document), &holdings("ReadOnlyAccess"));
+        assert_eq!(seen.severity, Severity::Medium);
+        assert_eq!(
+            seen.title,
+            "alice let repo:somebody/x:ref:refs/heads/main of token.actions.githubusercontent.com assume role deploy"
+        );
+    }
+
+    #[test]
+    fn whose_a_repository_is_the_owner_says() {
+        let provider = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"});
+        let of = |repository: &str| {
+            let claims = json!({"StringLike": {"token.actions.githubusercontent.com:sub": format!("repo:{repository}:*")}});
+            trust(provider.clone(), claims).replace("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+        };
+        let told = |event: &str, trusted: &[&str]| {
+            let trusted_identities = trusted.iter().map(|text| (*text).to_owned()).collect();
+            let seen = observe_under(&TrustOpened, event, Config { trusted_identities, ..settings() });
+            seen.into_iter().find(|one| one.verdict == Verdict::Failing).map(|one| one.severity)
+        };
+        let ours: &[&str] = &["repo:octo-org/*"];
+        assert_eq!(told(&create(&of("octo-org/app")), &[]), Some(Severity::Low));
+        assert_eq!(told(&update(&of("octo-org/app")), &[]), Some(Severity::Medium));
+        assert_eq!(told(&create(&of("octo-org/app")), ours), None);
+        assert_eq!(told(&update(&of("octo-org/app")), ours), None);
+        assert_eq!(told(&create(&of("mallory/evil")), ours), Some(Severity::Medium));
+        // A list is no way to trust more than it says.
+        assert_eq!(told(&create(&of("octo-org*/app")), ours), Some(Severity::High));
+    }
+
+    #[test]
+    fn services_for_other_accounts_and_certificates_of_any_anchor_are_told() {
+        let service = |name: &str, condition: Value| update(&trust(json!({"Service": name}), condition));
+        let other = json!({"StringEquals": {"aws:SourceAccount": "999988887777"}});
+        let seen = fires_at(&TrustOpened, Severity::Medium, &service("cloudformation.amazonaws.com", other));
+        assert_eq!(
+            seen.title,
+            "alice let cloudformation.amazonaws.com, acting for outside account 999988887777, assume role deploy"
+        );
+        fires_at(&TrustOpened, Severity::Low, &service("rolesanywhere.amazonaws.com", json!({})));
     }
 
     /// The words that tell a provider were once cut at their fifth colon, as if they were an ARN: of this one, `environment:prod)`
@@ -333,8 +403,8 @@ mod tests {
         let seen = fired_with(&TrustOpened, &update(&document), &holds("AdministratorAccess"));
         assert_eq!(
             seen.title,
-            "alice let identities of token.actions.githubusercontent.com (repo:acme/a:ref:refs/heads/main, \
-             repo:acme/b:environment:prod) assume administrator role deploy"
+            "alice let repo:acme/a:ref:refs/heads/main or repo:acme/b:environment:prod of \
+             token.actions.githubusercontent.com assume administrator role deploy"
         );
     }
 

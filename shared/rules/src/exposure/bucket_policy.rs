@@ -18,10 +18,13 @@ declare_rule! {
     /// ## False positives
     /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the
     /// same organization: name them in the TrustedAccounts parameter. CloudFront's identities, load
-    /// balancers' log delivery and AWS services are not reported; a service that acts for another account, as
-    /// where logs are collected, is low. A CloudFront identity that is written as a
+    /// balancers' log delivery and AWS services that a condition binds to the own account (aws:SourceArn,
+    /// aws:SourceAccount) are not reported. A service without such a condition acts for anybody: medium where it
+    /// can read, as CloudFront for anybody's distribution, and low where it only writes, as trails and logs do;
+    /// so is a service that acts for another account. Services that reach a bucket by a role alone (Lambda, EC2)
+    /// are low. A CloudFront identity that is written as a
     /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
-    /// too, and is low.
+    /// too, and is low; so is a bucket that leaves it to the account's access points who comes.
     BucketPolicy {
         id: "exposure-bucket-policy-open",
         title: "A bucket policy lets outsiders in",
@@ -49,6 +52,7 @@ impl Rule for BucketPolicy {
             name: format!("bucket {bucket}"),
             everyone: Severity::Critical,
             account: Severity::High,
+            by_reach: false,
             settles: true,
         };
         if record.event_name.or_empty() != "PutBucketPolicy" {
@@ -151,12 +155,22 @@ mod tests {
             json!({"StringEquals": {"AWS:SourceArn": "arn:aws:cloudfront::999988887777:distribution/E1"}});
         let seen =
             observe(&BucketPolicy, &put(policy(json!({"Service": "cloudfront.amazonaws.com"}), strange)));
-        assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, Severity::Low));
+        assert_eq!((seen[1].verdict, seen[1].severity), (Verdict::Failing, Severity::Medium));
         assert_eq!(
             seen[1].title,
             "alice opened bucket photos: cloudfront.amazonaws.com, acting for outside account 999988887777, can read \
              its objects"
         );
+    }
+
+    #[test]
+    fn a_service_that_no_condition_binds_acts_for_anybody() {
+        for (service, severity) in [("cloudfront", Severity::Medium), ("lambda", Severity::Low)] {
+            let principal = json!({"Service": format!("{service}.amazonaws.com")});
+            let seen = observe(&BucketPolicy, &put(policy(principal, json!({}))));
+            assert_eq!((seen[0].verdict, seen[1].verdict), (Verdict::Passing, Verdict::Failing));
+            assert_eq!(seen[1].severity, severity, "{}", seen[1].title);
+        }
     }
 
     #[test]
@@ -174,7 +188,6 @@ mod tests {
         for event in [
             put(policy(json!({"AWS": "arn:aws:iam::111122223333:role/app"}), json!({}))),
             put(policy(json!({"AWS": "444455556666"}), json!({}))),
-            put(policy(json!({"Service": "cloudtrail.amazonaws.com"}), json!({}))),
             put(policy(json!("*"), json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))),
             put(policy(json!({"AWS": OAI}), json!({}))),
             put(policy(json!({"Service": "cloudfront.amazonaws.com"}), own_distribution())),

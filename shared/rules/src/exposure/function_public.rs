@@ -17,8 +17,9 @@ declare_rule! {
     /// Look at the function's code and role. Remove the URL or the permission if nobody knows what it is for.
     /// ## False positives
     /// Webhooks and small web applications that check their callers themselves; vendors: name their accounts
-    /// in the TrustedAccounts parameter. Permissions for AWS services are not reported unless the service acts
-    /// for another account (low). Whose an organization is, the event does not say: your own is low too.
+    /// in the TrustedAccounts parameter. A permission for an AWS service is low where it names neither a source ARN nor
+    /// an account, for then anybody's topic or bucket can call the function, and where it names another account;
+    /// with a source of the own account, or the token of a skill, it is not reported. Whose an organization is, the event does not say: your own is low too.
     FunctionPublic {
         id: "exposure-function-public",
         title: "A Lambda function can be called from outside the account",
@@ -105,9 +106,9 @@ fn permission(record: &Record<'_>, cx: &Cx<'_>, arn: &str, name: &str) -> Option
     let severity = match (&share.who, share.guard) {
         (Outsider::Everyone, None | Some(Guard::Tags)) => Severity::High,
         (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => Severity::Medium,
-        (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => Severity::Low,
+        (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc | Guard::AccessPoint)) => Severity::Low,
         (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
-        (Outsider::ExternalAccount(_), Some(Guard::Source)) => Severity::Low,
+        (Outsider::ExternalAccount(_), Some(Guard::Source)) | (Outsider::Service, _) => Severity::Low,
         _ => Severity::Medium,
     };
     let url = record.param(&["functionUrlAuthType"]) == Some("NONE")
@@ -129,6 +130,7 @@ fn document(record: &Record<'_>, principal: &str) -> Document {
     for (parameter, operator, key) in [
         ("sourceArn", "ArnLike", "aws:SourceArn"),
         ("sourceAccount", "StringEquals", "aws:SourceAccount"),
+        ("eventSourceToken", "StringEquals", "lambda:EventSourceToken"),
         ("principalOrgID", "StringEquals", "aws:PrincipalOrgID"),
         ("functionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
     ] {
@@ -290,11 +292,25 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_no_condition_binds_is_low() {
+        for principal in ["sns.amazonaws.com", "apigateway.amazonaws.com", "secretsmanager.amazonaws.com"] {
+            let seen = fires_at(&FunctionPublic, Severity::Low, &add(json!({"principal": principal})));
+            let title =
+                format!("alice opened function hook: {principal}, acting for any account, can invoke it");
+            assert_eq!(seen.title, title);
+        }
+    }
+
+    #[test]
     fn stays_quiet() {
         quiet(
             &FunctionPublic,
             &[
-                add(json!({"principal": "apigateway.amazonaws.com"})),
+                add(json!({"principal": "apigateway.amazonaws.com",
+                    "sourceArn": "arn:aws:execute-api:us-east-1:111122223333:a1/*"})),
+                add(
+                    json!({"principal": "alexa-connectedhome.amazon.com", "eventSourceToken": "amzn1.ask.skill.x"}),
+                ),
                 add(json!({"principal": "s3.amazonaws.com", "sourceArn": "arn:aws:s3:::photos"})),
                 add(json!({"principal": "444455556666"})),
                 add(json!({"principal": "111122223333"})),

@@ -58,6 +58,7 @@ impl Rule for KeyPolicy {
             name: format!("KMS key {key}"),
             everyone: Severity::Critical,
             account: Severity::High,
+            by_reach: false,
             settles: !is_new && !leaves_account_out,
         };
         let place = ("--region", policed.region().unwrap_or(record.aws_region.or_empty()));

@@ -5,7 +5,9 @@
 //! list settles his own.
 
 mod common;
+mod kinds;
 mod policed;
+mod policy_fields;
 mod shared;
 
 use crate::kit::declare::theme;
@@ -19,6 +21,7 @@ theme! {
     database_public::DatabasePublic,
     function_public::FunctionPublic,
     resource_policy::ResourcePolicy,
+    policy_outsiders::PolicyOutsiders,
     key_policy::KeyPolicy,
     published::Published,
     sharing_block_off::SharingBlockOff,
@@ -28,4 +31,9 @@ theme! {
     notebook::Notebook,
     search_domain::SearchDomain,
     ram_share::RamShare,
+    key_grant::KeyGrant,
+    account_named::AccountNamed,
+    data_sent::DataSent,
+    lake_grant::LakeGrant,
+    identity_pool::IdentityPool,
 }

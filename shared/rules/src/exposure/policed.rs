@@ -1,7 +1,7 @@
 //! What a policy on a resource gives outsiders, told as a finding.
 
 use keepwatch_policy::Document;
-use keepwatch_policy::sharing::{Guard, Outsider, Share, shares};
+use keepwatch_policy::sharing::{Guard, Outsider, Reach, Share, shares};
 use serde_json::Value;
 
 use crate::kit::prelude::*;
@@ -12,7 +12,7 @@ pub(super) const NARROWED: &str = "under a condition";
 
 /// A resource with a policy on it.
 pub(super) struct Policed<'p> {
-    /// The service as its actions name it.
+    /// The service as its actions name it; see [`shares`].
     pub(super) service: &'p str,
     /// Its ARN.
     pub(super) arn: String,
@@ -22,6 +22,8 @@ pub(super) struct Policed<'p> {
     pub(super) everyone: Severity,
     /// How bad it is that another account comes.
     pub(super) account: Severity,
+    /// Whether it counts what they can do: to send something in is less than to read.
+    pub(super) by_reach: bool,
     /// Whether a policy that opens nothing is good news. It is none about what the call has just made, nor where the
     /// policy leaves the owner out as well.
     pub(super) settles: bool,
@@ -125,23 +127,40 @@ impl Policed<'_> {
     /// How bad a share is, and whether a condition narrows it; nothing where the condition leaves nobody to
     /// fear.
     fn severity<'s>(&self, share: &'s Share) -> Option<(Severity, bool, &'s Share)> {
+        let (everyone, account) = match share.reach {
+            Some(Reach::Use) if self.by_reach => {
+                (self.everyone.min(Severity::Medium), self.account.min(Severity::Medium))
+            }
+            Some(Reach::Write) if self.by_reach => (self.everyone.min(Severity::High), self.account),
+            _ => (self.everyone, self.account),
+        };
+        let reads = share.reach.is_some_and(|reach| reach >= Reach::Read);
         let (severity, narrowed) = match (&share.who, share.guard) {
-            (Outsider::Everyone, None) => (self.everyone, false),
+            (Outsider::Everyone, None) => (everyone, false),
             (Outsider::Everyone, Some(Guard::Network | Guard::Source)) => return None,
             // Everybody tags their own roles as they like.
-            (Outsider::Everyone, Some(Guard::Tags)) => (Severity::High.min(self.everyone), true),
+            (Outsider::Everyone, Some(Guard::Tags)) => (Severity::High.min(everyone), true),
             // A unique id may be that of a thief's own role, and names no account that one could ask.
             (Outsider::Everyone, Some(Guard::Addresses | Guard::Principals)) => {
-                (Severity::Medium.min(self.account), true)
+                (Severity::Medium.min(account), true)
             }
-            // Whose organization or VPC it is the policy does not say.
-            (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc)) => (Severity::Low, true),
+            // Whose organization or VPC it is the policy does not say, and what an access point lets in is told where its
+            // own policy is written.
+            (Outsider::Everyone, Some(Guard::Organization | Guard::Vpc | Guard::AccessPoint)) => {
+                (Severity::Low, true)
+            }
+            // Whoever has the service read gets what it reads.
+            (Outsider::Service, None) if reads => (Severity::Medium.min(account), true),
+            (Outsider::Service, _) => (Severity::Low, true),
+            (Outsider::ExternalAccount(_), Some(Guard::Source)) if reads => {
+                (Severity::Medium.min(account), true)
+            }
             // Logs of other accounts come in by such a statement.
             (Outsider::ExternalAccount(_), Some(Guard::Source)) => (Severity::Low, true),
-            (Outsider::ExternalAccount(_), None) => (self.account, false),
-            (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(self.account), true),
+            (Outsider::ExternalAccount(_), None) => (account, false),
+            (Outsider::ExternalAccount(_), Some(_)) => (Severity::Medium.min(account), true),
             (Outsider::Deleted, _) => (Severity::Low, true),
-            (Outsider::Untold, _) => (Severity::Medium.min(self.account), false),
+            (Outsider::Untold, _) => (Severity::Medium.min(account), false),
         };
         Some((severity, narrowed, share))
     }

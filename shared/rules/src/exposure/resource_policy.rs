@@ -15,10 +15,11 @@ declare_rule! {
     /// ## What to do
     /// Read the statement that is named and write back a policy that names only whom you know.
     /// ## False positives
-    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. AWS
-    /// services and conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) are not
-    /// reported; services that act for another account, conditions on an organization, a VPC or a VPC endpoint are low, for the policy does not say
-    /// whose it is.
+    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter.
+    /// Conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) make an opening none, also
+    /// for AWS services. A service without such a condition acts for anybody and is low, or medium where it can read; so is
+    /// one that acts for another account. Conditions on an organization, a VPC or a VPC endpoint are low, for the
+    /// policy does not say whose it is.
     ResourcePolicy {
         id: "exposure-resource-policy-open",
         title: "A resource's policy lets outsiders in",
@@ -85,6 +86,7 @@ impl Rule for ResourcePolicy {
             name: place.name,
             everyone: place.everyone,
             account: place.account,
+            by_reach: false,
             settles: !event.starts_with("Create"),
         };
         if matches!(event, "AddPermission" | "RemovePermission") {

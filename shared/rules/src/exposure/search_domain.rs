@@ -88,6 +88,7 @@ impl Rule for SearchDomain {
             name: format!("search domain {domain}"),
             everyone: if guarded { Severity::Low } else { Severity::Critical },
             account: Severity::High,
+            by_reach: false,
             settles: !is_new,
         };
         if gone {

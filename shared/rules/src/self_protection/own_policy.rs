@@ -13,7 +13,7 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 23] = [
+pub(crate) const EVENT_RULES: [&str; 25] = [
     "all-calls",
     "calls-1",
     "calls-10",
@@ -34,6 +34,8 @@ pub(crate) const EVENT_RULES: [&str; 23] = [
     "own-rules",
     "own-stopped",
     "own-touched",
+    "policies-1",
+    "policies-2",
     "reads",
     "scan",
     "sweep",

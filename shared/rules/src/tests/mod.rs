@@ -58,6 +58,17 @@ fn events() -> Vec<String> {
                     detail,
                 ));
             }
+            On::Policy { fields, .. } => {
+                let policy = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}}"#;
+                for (i, field) in fields.iter().enumerate() {
+                    let request = field.rsplit('.').fold(json!(policy), |inner, name| json!({name: inner}));
+                    let source = if i == 0 { "kms" } else { "newstore" };
+                    events.push(call(source, "PutStorePolicy", json!({"requestParameters": request})));
+                }
+                // What has a policy and only reads, and what CloudTrail writes as an object.
+                let request = json!({"requestParameters": {"policy": policy}, "readOnly": true});
+                events.push(call("newstore", "CheckPolicy", request));
+            }
             On::Root => events.push(root_call("s3", "GetObject", json!({"readOnly": true}))),
             On::Failed(codes) => {
                 for code in *codes {
@@ -188,19 +199,26 @@ fn the_catalogue_is_covered() {
     assert_eq!(without, NO_EVENT);
 }
 
-/// As EventBridge matches, as far as the generated patterns go: lists of strings and prefixes, nested objects, `$or`.
+/// As EventBridge matches, as far as the generated patterns go: lists of strings and prefixes, `exists` for what is no object,
+/// `anything-but`, nested objects, `$or`.
 fn matches(pattern: &Value, event: &Value) -> bool {
     match pattern {
         Value::Object(fields) => fields.iter().all(|(key, sub)| match (key.as_str(), sub) {
             ("$or", Value::Array(alternatives)) => alternatives.iter().any(|pattern| matches(pattern, event)),
             _ => event.get(key).is_some_and(|value| matches(sub, value)),
         }),
-        Value::Array(choices) => {
-            choices.iter().any(|choice| match choice.get("prefix").and_then(Value::as_str) {
-                Some(prefix) => event.as_str().is_some_and(|text| text.starts_with(prefix)),
+        Value::Array(choices) => choices.iter().any(|choice| {
+            if let Some(prefix) = choice.get("prefix").and_then(Value::as_str) {
+                return event.as_str().is_some_and(|text| text.starts_with(prefix));
+            }
+            if let Some(but) = choice.get("anything-but").and_then(Value::as_array) {
+                return !but.contains(event);
+            }
+            match choice.get("exists") {
+                Some(_) => !event.is_object() && !event.is_null(),
                 None => choice == event,
-            })
-        }
+            }
+        }),
         other => panic!("unexpected pattern {other}"),
     }
 }

@@ -75,6 +75,20 @@ fn half_a_name_is_enough_to_be_brought() {
 }
 
 #[test]
+fn policies_are_asked_for_by_where_they_stand() {
+    let rules = event_rules(&[own(&[On::Policy {
+        fields: &["policy", "details.policy"],
+        but: &["iam.amazonaws.com"],
+    }])]);
+    let there = json!([{"exists": true}]);
+    let expected = json!({
+        "$or": [{"requestParameters": {"details": {"policy": there}}}, {"requestParameters": {"policy": there}}],
+        "eventSource": [{"anything-but": ["iam.amazonaws.com"]}],
+    });
+    assert_eq!(details(&rules, "policies"), [("ENABLED", expected)]);
+}
+
+#[test]
 fn many_names_fit() {
     let names: Vec<&'static str> = (0..200).map(|i| &*format!("CreateThingNumber{i}").leak()).collect();
     let rules = event_rules(&[own(&[On::Matching(&[], names.leak())])]);
