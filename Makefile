@@ -176,7 +176,7 @@ docs: cargo ## write docs/rules/ and docs/checks/ from the rules and checks
 
 .PHONY: policy-fields
 policy-fields: cargo tools ## list which parameters of AWS's calls carry a policy on a resource, from AWS's models
-	@$(CARGO) xtask policy-fields $(wildcard $(TOOLS)/venv/lib/python3*/site-packages/botocore)
+	@$(CARGO) xtask policy-fields $(wildcard $(TOOLS)/venv/lib/python3*/site-packages/botocore) $(shell date +%F)
 
 # Needs npm, and so is no part of `make lint`: with CHECK=--check it compares and changes nothing.
 .PHONY: resource-types

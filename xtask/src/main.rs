@@ -34,6 +34,8 @@ enum Task {
     PolicyFields {
         /// The folder of the Python package botocore, whose models are read.
         botocore: PathBuf,
+        /// The day that the table is to say: 2026-01-31.
+        today: String,
         /// Change nothing; fail if the table differs.
         #[arg(long)]
         check: bool,
@@ -70,7 +72,7 @@ enum Task {
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
         Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
-        Task::PolicyFields { botocore, check } => policy_fields::run(root(), &botocore, check),
+        Task::PolicyFields { botocore, today, check } => policy_fields::run(root(), &botocore, &today, check),
         Task::ResourceTypes { check } => resource_types::run(root(), check),
         Task::Docs => docs::run(&root().join("docs")),
         Task::Seeds { folder } => seeds::run(root(), &folder),
