@@ -69,6 +69,9 @@ pub(crate) struct Scan {
     /// Sets a threshold, such as key-age-days=60; several times for several.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
+    /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
+    #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
+    trusted_account: Vec<String>,
     /// What is well, not applicable and for a person to look at as well.
     #[arg(long)]
     all: bool,
@@ -146,6 +149,7 @@ impl Scan {
             Thresholds::Cis => Profile::Cis,
         };
         let mut parameters = Parameters::of(profile);
+        parameters.trusted_accounts.clone_from(&self.trusted_account);
         for setting in &self.settings {
             let Some((name, value)) = setting.split_once('=') else {
                 bail!("--set takes NAME=VALUE, such as key-age-days=60, and not {setting}");

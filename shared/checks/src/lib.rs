@@ -66,6 +66,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+mod audit;
 mod backup;
 mod cloudfront;
 mod dms;
@@ -77,6 +78,7 @@ mod kms;
 mod lambda;
 mod network;
 mod opensearch;
+mod organization;
 mod policies;
 mod rds;
 mod root;

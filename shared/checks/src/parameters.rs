@@ -16,14 +16,16 @@ macro_rules! parameters {
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Parameters {
             $( $(#[doc = $doc])+ pub $name: u64, )+
+            /// Ids of accounts that are trusted like the account itself. No profile names any.
+            pub trusted_accounts: Vec<String>,
         }
 
         impl Parameters {
             /// Those of a profile.
             pub fn of(profile: Profile) -> Parameters {
                 match profile {
-                    Profile::Default => Parameters { $($name: $default,)+ },
-                    Profile::Cis => Parameters { $($name: $cis,)+ },
+                    Profile::Default => Parameters { $($name: $default,)+ trusted_accounts: Vec::new() },
+                    Profile::Cis => Parameters { $($name: $cis,)+ trusted_accounts: Vec::new() },
                 }
             }
 
@@ -87,6 +89,8 @@ parameters! {
     require_bucket_tls = 0, cis 1;
     /// Whether buckets must write access logs: 1 fails, 0 tells.
     require_bucket_logs = 0, cis 0;
+    /// Whether an analyzer of the organization's, which its members cannot see, covers the account: 1 it does.
+    organization_analyzer = 0, cis 0;
     /// Whether trails must look for insights: 1 fails, 0 tells.
     require_trail_insights = 0, cis 0;
 }

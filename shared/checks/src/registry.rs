@@ -5,8 +5,8 @@ use keepwatch_core::catalogue::Catalogue;
 
 use crate::check::Check;
 use crate::{
-    backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, policies, rds, root, s3,
-    sagemaker,
+    audit, backup, cloudfront, dms, ebs, ec2, iam, keys, kms, lambda, network, opensearch, organization,
+    policies, rds, root, s3, sagemaker,
 };
 
 /// A theme's list of one kind, for each theme.
@@ -29,6 +29,8 @@ macro_rules! of_all_themes {
             lambda::$list,
             ec2::$list,
             cloudfront::$list,
+            audit::$list,
+            organization::$list,
         ]
     };
 }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_smithy_runtime::client::http::connection_poisoning::ConnectionPoisoningInterceptor;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::operation::Operation as Call;
@@ -203,6 +205,14 @@ impl Client {
             if let Ok(permit) = Arc::clone(&gate).acquire_owned().await {
                 return permit;
             }
+        }
+    }
+
+    /// Waits.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        match self.config.sleep_impl() {
+            Some(sleep) => sleep.sleep(duration).await,
+            None => tokio::time::sleep(duration).await,
         }
     }
 

@@ -17,6 +17,8 @@ mod fault;
 mod node;
 mod operation;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Caller, Client};
 pub use collect::{Places, Progress, collect};

@@ -53,7 +53,7 @@ operations! {
     CLOUDTRAIL GetEventSelectors "cloudtrail:GetEventSelectors" POST "/" => GET_EVENT_SELECTORS;
     CLOUDTRAIL GetInsightSelectors "cloudtrail:GetInsightSelectors" POST "/" => GET_INSIGHT_SELECTORS;
     CLOUDWATCH DescribeAlarmsForMetric "cloudwatch:DescribeAlarmsForMetric" POST "/" => DESCRIBE_ALARMS_FOR_METRIC;
-    CLOUDWATCH GetMetricData "cloudwatch:GetMetricData" POST "/" pages "NextToken" "NextToken" => GET_METRIC_DATA;
+    CLOUDWATCH GetMetricData "cloudwatch:GetMetricData" POST "/" pages "NextToken" "GetMetricDataResult/NextToken" => GET_METRIC_DATA;
     CONFIG DescribeConfigurationRecorders "config:DescribeConfigurationRecorders" POST "/" => DESCRIBE_RECORDERS;
     CONFIG DescribeConfigurationRecorderStatus "config:DescribeConfigurationRecorderStatus" POST "/" => DESCRIBE_RECORDER_STATUS;
     CONFIG DescribeDeliveryChannels "config:DescribeDeliveryChannels" POST "/" => DESCRIBE_DELIVERY_CHANNELS;
@@ -105,6 +105,17 @@ operations! {
     SSO ListInstances "sso:ListInstances" POST "/" pages "NextToken" "NextToken" => LIST_SSO_INSTANCES;
     STS GetCallerIdentity "sts:GetCallerIdentity" POST "/" => GET_CALLER_IDENTITY;
 }
+
+/// A call to be bent.
+#[cfg(test)]
+pub(crate) const DESCRIBE_VOLUMES_FOR_TESTS: Operation = Operation {
+    service: &service::EC2,
+    name: "DescribeVolumes",
+    action: "ec2:DescribeVolumes",
+    method: "POST",
+    uri: "/",
+    pages: None,
+};
 
 #[cfg(test)]
 mod tests {

@@ -127,6 +127,13 @@ impl<'s> Cx<'s> {
         format!("arn:{partition}:{service}:{}:{account}:{resource}", self.subject.region)
     }
 
+    /// The ARN of a user, group or role as the findings of events name it: without its path, which events do not tell. Names
+    /// are unique without it.
+    pub(crate) fn iam_arn(&self, kind: &str, name: &str) -> String {
+        let State { partition, account, .. } = self.state;
+        format!("arn:{partition}:iam::{account}:{kind}/{name}")
+    }
+
     /// The region that is judged; `global` where the check is not in one.
     pub(crate) fn region(&self) -> String {
         self.subject.region.clone()

@@ -113,6 +113,44 @@ pub(crate) fn of_holdings(
     Ok(grant)
 }
 
+/// What an inline policy gives its holder: by itself, or together with what else the holder has, where only both together come to
+/// more. Events are judged the same way.
+///
+/// # Errors
+/// A policy that cannot be read or was not listed, where this one does not make its holder an administrator anyhow.
+pub(crate) fn of_inline(
+    authorization: &Authorization,
+    (holder, inline, managed): (&str, &[PolicyText], &[String]),
+    policy: &PolicyText,
+) -> Result<Grant, Stop> {
+    let name = PolicyName::Inline(&policy.name);
+    let own = analyse(&[Held { name, document: &read(name, &policy.text)? }], Some(holder));
+    if own.level == Level::FullAdmin {
+        return Ok(own);
+    }
+    let all: Vec<&PolicyText> = inline.iter().collect();
+    let others: Vec<&PolicyText> = inline.iter().filter(|other| other.name != policy.name).collect();
+    let attached: Vec<&str> = managed.iter().map(String::as_str).collect();
+    let before = of_holdings(authorization, &others, &attached, holder);
+    let after = of_holdings(authorization, &all, &attached, holder);
+    match (before, after) {
+        (Ok(before), Ok(after)) if after.level > before.level.max(own.level) => Ok(after),
+        (Err(stop), _) | (_, Err(stop)) if !is_administrator(&own) => Err(stop),
+        _ => Ok(own),
+    }
+}
+
+/// What a document gives together with these further actions on every resource: a question about what it lacks for a way to
+/// power that needs more than one action.
+pub(crate) fn with_further(document: &Document, further: &[&str]) -> Grant {
+    let statement = serde_json::json!({"Statement": {"Effect": "Allow", "Action": further, "Resource": "*"}});
+    let held = Held::inline("the policy", document);
+    match Document::from_value(&statement) {
+        Ok(further) => analyse(&[held, Held::inline("further actions", &further)], None),
+        Err(_) => analyse(&[held], None),
+    }
+}
+
 /// Whether it makes its holder an administrator, or able to become one.
 pub(crate) fn is_administrator(grant: &Grant) -> bool {
     grant.level >= Level::PrivilegeEscalation

@@ -1,32 +1,31 @@
-use keepwatch_policy::Level;
-
 use super::held;
 use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No customer managed policy and no inline policy allows every action on every resource. The policy engine reads the
-    /// document as IAM does: lists, `*:*`, `NotAction`, `NotResource`, and what a Deny takes away. Only the default version counts. A
-    /// policy that nobody holds is a line to know. AWS's own AdministratorAccess is judged by who holds it.
+    /// No customer managed policy gives administrative power: every action on every resource, or a way to it such as all of IAM,
+    /// writing policies, attaching them, or passing any role to a service. The policy engine reads the document as IAM does: lists, `*:*`,
+    /// `NotAction`, `NotResource`, and what a Deny takes away. Only the default version counts. A policy that nobody holds is a
+    /// line to know; use as a permissions boundary is no holding. AWS's own AdministratorAccess is judged by who holds it.
     /// ## Why it matters
-    /// Whoever gets hold of it, by a leaked key or a flaw in a program, has the account.
+    /// Whoever gets hold of it, by a leaked key or a flaw in a program, has the account. A way to power needs one call more.
     /// ## What to do
     /// Replace it by what is needed; "generate policy" in IAM makes one from what was used in CloudTrail. Administrators use AWS's
-    /// own policy.
+    /// own policy. Pipelines that make roles get a permissions boundary and the condition `iam:PassedToService`.
     /// ## What it costs
     /// Nothing but the work.
     /// ## What may break
     /// Whatever was not among the uses that the new policy was made from: keep the old version for a while.
     AdminStar {
         id: "policy.admin-star",
-        title: "No policy of the account allows everything",
+        title: "No managed policy of the account gives administrative power",
         severity: High,
-        practices: ["P27"],
+        practices: ["P27", "P29", "P33"],
         number: 1,
         references: [
             cis("3.0", &["1.16"]),
             cis("5.0", &["1.15"]),
-            security_hub(&["IAM.1"]),
+            security_hub(&["IAM.1", "IAM.21"]),
             config(&["iam-policy-no-statements-with-admin-access"]),
         ],
         asks: [Authorization],
@@ -37,18 +36,8 @@ declare_check! {
 impl Check for AdminStar {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
         let authorization = cx.known(Authorization, GLOBAL)?;
-        held::each(cx, authorization, |cx, policy| {
-            let name = &policy.name;
-            let seen = if policy.grant.level < Level::FullAdmin {
-                cx.passing(format!("{name} does not allow everything"))
-            } else if !policy.attached {
-                cx.informational(format!("{name} allows everything, and nobody holds it"))
-            } else {
-                let seen = cx.failing(format!("{name} allows everything")).because(&policy.grant.why);
-                let seen = if policy.grant.conditional { seen.severity(Severity::Medium) } else { seen };
-                seen.step("Look at it", policy.look.0, &policy.look.1)
-            };
-            cx.report(seen);
+        held::each_managed(cx, authorization, |cx, policy| {
+            cx.report(held::administrative(cx, &policy));
             Ok(())
         });
         Ok(())
@@ -58,14 +47,17 @@ impl Check for AdminStar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kit::fixtures::{admin, allow, authorization_of, managed, policy};
+    use crate::kit::fixtures::{allow, authorization_of, managed};
     use crate::testing::*;
-    use facts::iam::{Role, User};
 
-    fn verdict(document: &str, attachments: u32) -> (Judged, Severity) {
+    fn judgement(document: &str, attachments: u32) -> Judgement {
         let mut authorization = authorization_of(vec![]);
         authorization.policies = vec![managed("p", document, attachments)];
-        let one = judge_one(&AdminStar, &account().with(Authorization, global(), authorization));
+        judge_one(&AdminStar, &account().with(Authorization, global(), authorization))
+    }
+
+    fn verdict(document: &str, attachments: u32) -> (Judged, Severity) {
+        let one = judgement(document, attachments);
         (one.verdict, one.severity)
     }
 
@@ -77,17 +69,35 @@ mod tests {
             ("\"*:*\"", r#"["arn:aws:s3:::x", "*"]"#),
             ("\"**\"", "\"*\""),
         ] {
-            assert_eq!(
-                verdict(&allow(actions, resources), 1),
-                (Judged::Failing, Severity::High),
-                "{actions}"
-            );
+            let one = judgement(&allow(actions, resources), 1);
+            assert_eq!((one.verdict, one.severity), (Judged::Failing, Severity::High), "{actions}");
+            assert_eq!(one.practices, ["P27", "P29", "P33"]);
         }
         let not_action =
             r#"{"Statement": {"Effect": "Allow", "NotAction": ["aws-portal:*"], "Resource": "*"}}"#;
         assert_eq!(verdict(not_action, 1).0, Judged::Failing);
+        let not_resource =
+            r#"{"Statement": {"Effect": "Allow", "Action": "*", "NotResource": ["arn:aws:s3:::x"]}}"#;
+        assert_eq!(verdict(not_resource, 1).0, Judged::Failing);
         let encoded = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22*%22%2C%22Resource%22%3A%22*%22%7D%7D";
         assert_eq!(verdict(encoded, 1).0, Judged::Failing);
+    }
+
+    /// The same judgement as the event's, and no star: it is no matter of P27.
+    #[test]
+    fn ways_to_power_fail_as_such() {
+        for actions in [
+            "\"iam:*\"",
+            "\"sts:*\"",
+            "\"IAM:CreatePolicyVersion\"",
+            "\"iam:Put*\"",
+            r#"["iam:PassRole", "lambda:*"]"#,
+        ] {
+            let one = judgement(&allow(actions, "\"*\""), 1);
+            assert_eq!((one.verdict, one.severity), (Judged::Failing, Severity::Medium), "{actions}");
+            assert_eq!(one.practices, ["P29", "P33"]);
+        }
+        assert_eq!(verdict(&allow("\"iam:*\"", "\"*\""), 0).0, Judged::Informational);
     }
 
     #[test]
@@ -100,7 +110,10 @@ mod tests {
         assert_eq!(verdict(denied, 1).0, Judged::Passing);
         let power_user = r#"{"Statement": {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*", "sts:*"],
             "Resource": "*"}}"#;
-        assert_eq!(verdict(power_user, 1).0, Judged::Passing);
+        let one = judgement(power_user, 1);
+        assert!(one.verdict == Judged::Passing || one.practices == ["P29", "P33"], "{one:?}");
+        let s3 = judgement(&allow("\"s3:*\"", "\"*\""), 1);
+        assert_eq!((s3.verdict, s3.practices), (Judged::Passing, ["P27"].as_slice()));
     }
 
     #[test]
@@ -109,20 +122,7 @@ mod tests {
         assert_eq!(verdict("no policy", 1).0, Judged::Unknown);
         let one = judge_one(&AdminStar, &refused(account(), Authorization, global()));
         assert_eq!(missing(&one), ["iam:GetAccountAuthorizationDetails"]);
-    }
-
-    #[test]
-    fn inline_policies_are_judged_by_holder_and_services_roles_are_not() {
-        let star = allow("\"*\"", "\"*\"");
-        let boss = User { inline: vec![policy("all", &star)], ..admin("boss") };
-        let mut authorization = authorization_of(vec![boss]);
-        authorization.roles = vec![Role {
-            arn: "arn:aws:iam::111122223333:role/aws-service-role/x/r".to_owned(),
-            path: "/aws-service-role/x/".to_owned(),
-            inline: vec![policy("all", &star)],
-            ..Role::default()
-        }];
-        let state = account().with(Authorization, global(), authorization);
-        assert_eq!(judged(&AdminStar, &state), [("boss#all".to_owned(), Judged::Failing)]);
+        let none = account().with(Authorization, global(), authorization_of(vec![]));
+        assert_eq!(judge_one(&AdminStar, &none).verdict, Judged::NotApplicable);
     }
 }

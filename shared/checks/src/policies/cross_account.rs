@@ -1,5 +1,5 @@
-use keepwatch_policy::PolicyName;
-use keepwatch_policy::trust::{ExposureKind, exposures};
+use keepwatch_policy::Document;
+use keepwatch_policy::trust::{Exposure, ExposureKind, exposures, insiders, providers};
 
 use crate::kit::power;
 use crate::kit::prelude::*;
@@ -8,7 +8,8 @@ declare_check! {
     /// ## What it checks
     /// Nobody from outside may assume a role without a condition that says who: not everybody, not another account without an
     /// external id, not any repository or tenant of a shared identity provider. The policy engine reads the trust policy, its
-    /// conditions and Denies. Roles of AWS's services are left out.
+    /// conditions and Denies. Outsiders behind a condition are told and are no failure; accounts that you call trusted are no
+    /// outsiders. Roles of AWS's services are left out.
     /// ## Why it matters
     /// A role that trusts everybody is the account's front door. A partner that asks for no external id can be talked into using
     /// another customer's role, and a pipeline role without a condition on `sub` is open to every repository.
@@ -31,31 +32,38 @@ declare_check! {
 
 impl Check for CrossAccount {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
-        let account = cx.account();
         let authorization = cx.known(Authorization, GLOBAL)?;
         for role in authorization.roles.iter().filter(|role| !role.path.starts_with("/aws-service-role/")) {
-            cx.about(GLOBAL, &role.arn, |cx| {
-                let document = power::read(PolicyName::Inline("trust policy"), &role.trust)?;
-                let all = exposures(&document, account, &[]);
-                let rank = |kind: ExposureKind| match kind {
-                    ExposureKind::Public => Severity::Critical,
-                    ExposureKind::Federated => Severity::High,
-                    ExposureKind::ExternalAccount => Severity::Medium,
+            let subject = cx.iam_arn("role", &role.name);
+            cx.about(GLOBAL, &subject, |cx| {
+                let document = trust_policy(role)?;
+                let all = exposures(&document, cx.account(), &cx.parameters.trusted_accounts);
+                // It decides how bad an opening is, and never whether it is one.
+                let admin =
+                    power::of_role(authorization, role).is_ok_and(|grant| power::is_administrator(&grant));
+                let (guarded, open): (Vec<&Exposure>, Vec<&Exposure>) =
+                    all.iter().partition(|one| one.guarded);
+                let name = role.name.as_str();
+                let what = if admin { "Administrator role" } else { "Role" };
+                let seen = if let Some(worst) = open.iter().max_by_key(|one| severity(one, admin)) {
+                    cx.failing(format!("{what} {name} may be assumed by {}", worst.who))
+                        .severity(severity(worst, admin))
+                        .because(&worst.why)
+                } else if let Some(first) = guarded.first() {
+                    // Whoever opened the role may have chosen the condition too: what an event has told of it stays.
+                    cx.informational(format!("{what} {name} may be assumed by {} on a condition", first.who))
+                        .because(&first.why)
+                } else if admin && !told(&document, cx.account()).is_empty() {
+                    cx.informational(format!(
+                        "{what} {name} may be assumed by those whom its trust policy names"
+                    ))
+                    .detail("Trusts", told(&document, cx.account()).join(", "))
+                } else {
+                    cx.passing(format!("{what} {name} is open to nobody outside without a condition"))
                 };
-                let open = all.iter().filter(|one| !one.guarded);
-                let Some(worst) = open.clone().max_by_key(|one| rank(one.kind)) else {
-                    cx.report(cx.passing(format!(
-                        "Role {} is open to nobody outside without a condition",
-                        role.name
-                    )));
-                    return Ok(());
-                };
-                let mut seen = cx
-                    .failing(format!("Role {} may be assumed by {}", role.name, worst.who))
-                    .severity(rank(worst.kind))
-                    .because(&worst.why)
-                    .step("Look at the trust policy", "iam get-role", &[("--role-name", &role.name)]);
-                for one in open {
+                let mut seen =
+                    seen.step("Look at the trust policy", "iam get-role", &[("--role-name", name)]);
+                for one in open.iter().chain(&guarded) {
                     seen = seen.detail("Opening", &one.why);
                 }
                 cx.report(seen);
@@ -66,6 +74,29 @@ impl Check for CrossAccount {
     }
 }
 
+fn trust_policy(role: &facts::iam::Role) -> Result<Document, Stop> {
+    Document::parse(&role.trust).map_err(|error| {
+        let why = format!("the trust policy of role {} cannot be read: {error}", role.name);
+        Stop::Unknown(vec![keepwatch_core::posture::Missing { action: None, why }])
+    })
+}
+
+fn severity(exposure: &Exposure, admin: bool) -> Severity {
+    match exposure.kind {
+        _ if admin => Severity::Critical,
+        ExposureKind::Public => Severity::Critical,
+        ExposureKind::Federated => Severity::High,
+        ExposureKind::ExternalAccount => Severity::Medium,
+    }
+}
+
+/// Whom the policy names who is no outsider: users and roles of the account, and identities of a provider that a condition limits.
+fn told(document: &Document, account: &str) -> Vec<String> {
+    let mut told = insiders(document, account);
+    told.extend(providers(document));
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +105,11 @@ mod tests {
     use facts::iam::Role;
 
     fn verdict(principal: &str, condition: &str, action: &str) -> (Judged, Severity) {
+        let one = judgement(principal, condition, action, &[]);
+        (one.verdict, one.severity)
+    }
+
+    fn judgement(principal: &str, condition: &str, action: &str, attached: &[&str]) -> Judgement {
         let condition =
             if condition.is_empty() { String::new() } else { format!(r#", "Condition": {condition}"#) };
         let trust = format!(
@@ -83,13 +119,13 @@ mod tests {
             arn: "arn:aws:iam::111122223333:role/r".to_owned(),
             name: "r".to_owned(),
             path: "/".to_owned(),
+            managed: attached.iter().map(|name| format!("arn:aws:iam::aws:policy/{name}")).collect(),
             trust,
             ..Role::default()
         };
         let mut authorization = authorization_of(vec![]);
         authorization.roles = vec![role];
-        let one = judge_one(&CrossAccount, &account().with(Authorization, global(), authorization));
-        (one.verdict, one.severity)
+        judge_one(&CrossAccount, &account().with(Authorization, global(), authorization))
     }
 
     #[test]
@@ -98,12 +134,12 @@ mod tests {
         assert_eq!(verdict(r#"{"AWS": "*"}"#, "", assume), (Judged::Failing, Severity::Critical));
         assert_eq!(verdict("\"*\"", "", assume).0, Judged::Failing);
         let organization = r#"{"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}"#;
-        assert_eq!(verdict(r#"{"AWS": "*"}"#, organization, assume).0, Judged::Passing);
+        assert_eq!(verdict(r#"{"AWS": "*"}"#, organization, assume).0, Judged::Informational);
         for other in ["444455556666", "arn:aws:iam::444455556666:root"] {
             let principal = format!(r#"{{"AWS": ["{other}"]}}"#);
             assert_eq!(verdict(&principal, "", assume), (Judged::Failing, Severity::Medium));
             let external = r#"{"StringEquals": {"sts:ExternalId": "k"}}"#;
-            assert_eq!(verdict(&principal, external, assume).0, Judged::Passing);
+            assert_eq!(verdict(&principal, external, assume).0, Judged::Informational);
         }
         assert_eq!(verdict(r#"{"AWS": "111122223333"}"#, "", assume).0, Judged::Passing);
         assert_eq!(verdict(r#"{"Service": "ec2.amazonaws.com"}"#, "", assume).0, Judged::Passing);
@@ -119,6 +155,45 @@ mod tests {
         assert_eq!(verdict(github, audience, action).0, Judged::Failing);
         let subject = r#"{"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:o/r:ref:refs/heads/main"}}"#;
         assert_eq!(verdict(github, subject, action).0, Judged::Passing);
+    }
+
+    #[test]
+    fn what_the_role_can_do_decides_how_bad_it_is() {
+        let (assume, admin) = ("sts:AssumeRole", ["AdministratorAccess"]);
+        let one = judgement(r#"{"AWS": "444455556666"}"#, "", assume, &admin);
+        assert_eq!((one.verdict, one.severity), (Judged::Failing, Severity::Critical));
+        // Events tell of insiders on such a role: that is no good news to close the finding with.
+        let bob = r#"{"AWS": "arn:aws:iam::111122223333:user/bob"}"#;
+        assert_eq!(judgement(bob, "", assume, &admin).verdict, Judged::Informational);
+        assert_eq!(judgement(bob, "", assume, &["ReadOnlyAccess"]).verdict, Judged::Passing);
+        let service = r#"{"Service": "lambda.amazonaws.com"}"#;
+        assert_eq!(judgement(service, "", assume, &admin).verdict, Judged::Passing);
+    }
+
+    #[test]
+    fn trusted_accounts_are_no_outsiders_and_services_roles_no_matter() {
+        let trust = r#"{"Statement": {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "sts:AssumeRole"}}"#;
+        let role = |path: &str| {
+            let mut authorization = authorization_of(vec![]);
+            authorization.roles = vec![Role {
+                arn: format!("arn:aws:iam::111122223333:role{path}r"),
+                name: "r".to_owned(),
+                path: path.to_owned(),
+                trust: trust.to_owned(),
+                ..Role::default()
+            }];
+            account().with(Authorization, global(), authorization)
+        };
+        let parameters = crate::parameters::Parameters {
+            trusted_accounts: vec!["444455556666".to_owned()],
+            ..crate::parameters::Parameters::of(crate::parameters::Profile::Default)
+        };
+        let one = judgements_with(&CrossAccount, &role("/team/"), &parameters).remove(0);
+        assert_eq!(one.verdict, Judged::Passing);
+        // The same subject as the event of UpdateAssumeRolePolicy, which knows no path.
+        assert_eq!(one.subject.resource, "arn:aws:iam::111122223333:role/r");
+        let one = judge_one(&CrossAccount, &role("/aws-service-role/x/"));
+        assert_eq!(one.verdict, Judged::NotApplicable);
     }
 
     #[test]

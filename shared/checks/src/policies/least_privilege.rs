@@ -1,14 +1,12 @@
-use keepwatch_base::wildcard;
-use keepwatch_policy::{Document, Effect, Level, Statement};
-
 use super::held;
+use crate::kit::power;
 use crate::kit::prelude::*;
 
 declare_check! {
     /// ## What it checks
-    /// No policy of the account that somebody holds allows every action of a service that matters most: IAM, STS, KMS,
-    /// Organizations, S3, Lambda, EC2, or of all services but some. Policies that allow everything are the matter of
-    /// `policy.admin-star`. What else is more than needed, only a person can tell.
+    /// No policy of the account that somebody holds allows every action of a service that matters most: KMS, Organizations, S3,
+    /// Lambda, EC2, or of all services but some. Policies that give administrative power, all of IAM or STS among them, are the
+    /// matter of `policy.admin-star` and `policy.admin-star-inline`. What else is more than needed, only a person can tell.
     /// ## Why it matters
     /// "Every action" means deletion and new permissions too, and those that AWS adds next year.
     /// ## What to do
@@ -28,22 +26,7 @@ declare_check! {
 }
 
 /// The services of which all is too much.
-const SERVICES: [&str; 7] = ["iam", "sts", "kms", "organizations", "s3", "lambda", "ec2"];
-
-/// The services that the engine counts as power and not among a grant's services.
-const POWERS: [&str; 2] = ["iam", "sts"];
-
-/// Whether the document allows all of a service, Denies without a condition taken off.
-fn allows_all(document: &Document, service: &str) -> bool {
-    let all = format!("{service}:*");
-    let covers = |patterns: &[String], what: &str| {
-        patterns.iter().any(|pattern| wildcard::covers(&pattern.to_ascii_lowercase(), what))
-    };
-    let is_all = |one: &&Statement| covers(&one.actions, &all) && covers(&one.resources, "*");
-    let mut statements = document.statements.iter().filter(is_all);
-    let denied = statements.clone().any(|one| one.effect == Effect::Deny && one.conditions.is_empty());
-    !denied && statements.any(|one| one.effect == Effect::Allow)
-}
+const SERVICES: [&str; 5] = ["kms", "organizations", "s3", "lambda", "ec2"];
 
 impl Check for LeastPrivilege {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
@@ -52,12 +35,11 @@ impl Check for LeastPrivilege {
             let name = &policy.name;
             let grant = &policy.grant;
             let telling = grant.services.iter().filter(|one| *one == "*" || SERVICES.contains(&one.as_str()));
-            let powers = POWERS.into_iter().filter(|one| allows_all(&policy.document, one));
-            let telling: Vec<&str> = telling.map(String::as_str).chain(powers).collect();
+            let telling: Vec<&str> = telling.map(String::as_str).collect();
             let seen = if !policy.attached {
                 cx.not_applicable(format!("Nobody holds {name}"))
-            } else if grant.level == Level::FullAdmin {
-                cx.not_applicable(format!("{name} allows everything, which policy.admin-star tells"))
+            } else if power::is_administrator(grant) {
+                cx.not_applicable(format!("{name} gives administrative power, which policy.admin-star tells"))
             } else if telling.is_empty() {
                 cx.passing(format!("{name} allows no service as a whole"))
             } else {
@@ -96,8 +78,22 @@ mod tests {
             assert_eq!(verdict(&format!("\"{service}:*\""), 1), Judged::Failing, "{service}");
         }
         assert_eq!(verdict(r#"["s3:Get*", "s3:List*"]"#, 1), Judged::Passing);
-        assert_eq!(verdict("\"*\"", 1), Judged::NotApplicable);
+        for power in ["\"*\"", "\"iam:*\"", "\"sts:*\""] {
+            assert_eq!(verdict(power, 1), Judged::NotApplicable, "{power}");
+        }
+        // Deletion and permissions left out, it is no longer all of the service.
+        assert_eq!(verdict(r#"["s3:GetObject", "s3:PutObject"]"#, 1), Judged::Passing);
         assert_eq!(verdict("\"s3:*\"", 0), Judged::NotApplicable);
+    }
+
+    /// All of a service on one resource is not all of the service.
+    #[test]
+    fn resources_count() {
+        let document = allow("\"s3:*\"", r#"["arn:aws:s3:::app", "arn:aws:s3:::app/*"]"#);
+        let mut authorization = authorization_of(vec![]);
+        authorization.policies = vec![managed("p", &document, 1)];
+        let one = judge_one(&LeastPrivilege, &account().with(Authorization, global(), authorization));
+        assert_eq!(one.verdict, Judged::Passing);
     }
 
     #[test]

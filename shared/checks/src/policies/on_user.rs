@@ -48,35 +48,47 @@ fn only_sends_mail(text: &str) -> bool {
 impl Check for OnUser {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
         for user in &cx.known(Authorization, GLOBAL)?.users {
-            cx.about(GLOBAL, &user.arn, |cx| {
-                let attached = user.managed.iter().filter(|arn| {
+            let subject = cx.iam_arn("user", &user.name);
+            cx.about(GLOBAL, &subject, |cx| {
+                let name = user.name.as_str();
+                let own = |arn: &&String| {
                     !managed::is_quarantine(arn) && managed::name_of(arn) != Some("IAMUserChangePassword")
-                });
-                let attached: Vec<&str> =
-                    attached.map(|arn| arn.rsplit('/').next().unwrap_or(arn.as_str())).collect();
-                let inline = user.inline.iter().filter(|policy| !only_sends_mail(&policy.text));
-                let inline: Vec<&str> = inline.map(|policy| policy.name.as_str()).collect();
-                let name = &user.name;
-                if attached.is_empty() && inline.is_empty() {
-                    cx.report(cx.passing(format!("User {name} has no policies of its own")));
-                    return Ok(());
-                }
-                let count = attached.len() + inline.len();
-                let many = if count == 1 {
-                    "a policy of its own".to_owned()
-                } else {
-                    format!("{count} policies of its own")
                 };
-                let mut seen = cx.failing(format!("User {name} has {many}"));
-                if !attached.is_empty() {
-                    seen = seen.detail("Attached", attached.join(", "));
+                let attached: Vec<&String> = user.managed.iter().filter(own).collect();
+                let inline: Vec<_> =
+                    user.inline.iter().filter(|policy| !only_sends_mail(&policy.text)).collect();
+                for arn in &attached {
+                    let short = arn.rsplit('/').next().unwrap_or(arn);
+                    let seen = cx
+                        .failing(format!("Policy {short} is attached to user {name}"))
+                        .because("permissions belong on groups and roles, where somebody looks after them")
+                        .step(
+                            "Once a group gives it, take it from the user",
+                            "iam detach-user-policy",
+                            &[("--user-name", name), ("--policy-arn", arn.as_str())],
+                        );
+                    cx.report(seen.aspect(arn));
                 }
-                if !inline.is_empty() {
-                    seen = seen.detail("Inline", inline.join(", "));
+                for policy in &inline {
+                    let seen = cx
+                        .failing(format!("User {name} has inline policy {}", policy.name))
+                        .because("permissions belong on groups and roles, where somebody looks after them")
+                        .step(
+                            "Read the policy",
+                            "iam get-user-policy",
+                            &[("--user-name", name), ("--policy-name", policy.name.as_str())],
+                        );
+                    cx.report(seen.aspect(&policy.name));
                 }
-                let seen =
-                    seen.step("Which groups is it in?", "iam list-groups-for-user", &[("--user-name", name)]);
-                cx.report(seen);
+                if attached.is_empty() && inline.is_empty() {
+                    let seen = if user.groups.is_empty() && user.managed.is_empty() && user.inline.is_empty()
+                    {
+                        cx.informational(format!("User {name} is in no group and has no policy at all"))
+                    } else {
+                        cx.passing(format!("User {name} has no policies of its own"))
+                    };
+                    cx.report(seen);
+                }
                 Ok(())
             });
         }
@@ -95,6 +107,7 @@ mod tests {
         let user = User {
             managed: managed.iter().map(|name| format!("arn:aws:iam::aws:policy/{name}")).collect(),
             inline: inline.iter().map(|text| policy("p", text)).collect(),
+            groups: vec!["g".to_owned()],
             ..admin("u")
         };
         judge_one(&OnUser, &account().with(Authorization, global(), authorization_of(vec![user]))).verdict
@@ -113,6 +126,37 @@ mod tests {
         assert_eq!(verdict(&[], &[&allow("\"ses:SendRawEmail\"", "\"*\"")]), Judged::Passing);
         assert_eq!(verdict(&[], &[&allow("\"ses:*\"", "\"*\"")]), Judged::Failing);
         assert_eq!(verdict(&[], &["no policy"]), Judged::Failing);
+    }
+
+    /// The same subjects as the events of AttachUserPolicy and PutUserPolicy, one a policy.
+    #[test]
+    fn each_policy_is_one_finding() {
+        let user = User {
+            arn: "arn:aws:iam::111122223333:user/team/u".to_owned(),
+            inline: vec![policy("p", &allow("\"s3:GetObject\"", "\"*\""))],
+            boundary: Some("arn:aws:iam::111122223333:policy/boundary".to_owned()),
+            ..admin("u")
+        };
+        let all = judgements(&OnUser, &account().with(Authorization, global(), authorization_of(vec![user])));
+        let aspects: Vec<_> =
+            all.iter().map(|one| one.subject.aspect.as_deref().unwrap_or_default()).collect();
+        assert_eq!(aspects, ["arn:aws:iam::aws:policy/AdministratorAccess", "p"]);
+        assert!(all.iter().all(|one| one.subject.resource == "arn:aws:iam::111122223333:user/u"));
+    }
+
+    #[test]
+    fn a_boundary_is_no_policy_and_nothing_at_all_is_a_line() {
+        let user = |groups: &[&str]| User {
+            managed: vec![],
+            groups: groups.iter().map(|name| (*name).to_owned()).collect(),
+            boundary: Some("arn:aws:iam::111122223333:policy/boundary".to_owned()),
+            ..admin("u")
+        };
+        let verdict = |user| {
+            judge_one(&OnUser, &account().with(Authorization, global(), authorization_of(vec![user]))).verdict
+        };
+        assert_eq!(verdict(user(&["g"])), Judged::Passing);
+        assert_eq!(verdict(user(&[])), Judged::Informational);
     }
 
     #[test]

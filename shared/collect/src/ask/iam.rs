@@ -113,7 +113,7 @@ pub(super) async fn credential_report(client: &Client) -> Result<(CredentialRepo
             Err(fault) if fault.is(&["LimitExceeded", "LimitExceededException"]) => {}
             Err(fault) => return Err(fault),
         }
-        tokio::time::sleep(REPORT_PAUSE).await;
+        client.pause(REPORT_PAUSE).await;
     }
     Err(Fault::Failed("the credential report was not ready in time".to_owned()))
 }

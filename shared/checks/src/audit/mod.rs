@@ -1,0 +1,17 @@
+//! What remembers and what notices: trails, Config, GuardDuty, Access Analyzer.
+
+use crate::kit::declare::theme;
+
+mod common;
+
+theme! {
+    multi_region::MultiRegion,
+    logging::Logging,
+    kms::Kms,
+    validation::Validation,
+    alerts::Alerts,
+    insights::Insights,
+    config::ConfigEnabled,
+    guardduty::GuardDuty,
+    analyzer::Analyzer,
+}
