@@ -36,9 +36,10 @@
 //! * `cx.known(Volumes, cx.region())?` is the answer, or ends the judging of the present subject as *unknown* with the missing
 //!   action named. `cx.optional(PasswordPolicy, "global")?` is `None` for what does not exist. `cx.answer(…)` is the
 //!   [`keepwatch_core::posture::Answer`] itself. A place is `"global"`, a region, or `(region, resource)`.
-//! * `cx.each_region(|cx| …)` judges each region, `cx.each_used_region(…)` folds the regions that nobody uses into one line,
-//!   and `cx.about(region, arn, |cx| …)` judges one resource: what is unknown there stays there. What was deleted between List
-//!   and Get is absent, and `known` then leaves the subject without a word.
+//! * `cx.each_of(Volumes, arn, judge)` judges each of what a question lists, region by region; `cx.each_region(|cx| …)` judges
+//!   each region, `cx.each_used_region(…)` folds the regions that nobody uses into one line, and `cx.about(region, arn, |cx| …)`
+//!   judges one resource: what is unknown there stays there. What was deleted between List and Get is absent, and `known` then
+//!   leaves the subject without a word.
 //! * `cx.part(aspect, |cx| …)` judges a part of the resource: a policy, a key.
 //! * Report with `cx.failing(title)`, `passing`, `informational`, `manual`, `not_applicable`, then `.severity`, `.because`, `.detail`,
 //!   `.step(purpose, "iam delete-access-key", &[("--user-name", name)])`, and `cx.report(…)`. Titles name the resource.

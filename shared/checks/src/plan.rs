@@ -86,6 +86,15 @@ fn of_each(question: Question, state: &State, parameters: &Parameters) -> Vec<Pl
         | Question::BucketEncryption
         | Question::BucketVersioning
         | Question::BucketLogging => buckets(state),
+        Question::PrefixList => {
+            let all = in_regions(state.known(ask::SecurityGroups));
+            let lists = all.flat_map(|(place, group)| {
+                let rules = group.ingress.iter().flat_map(|rule| &rule.prefix_lists);
+                rules.map(|list| Place::of(&place.region, list))
+            });
+            // Many groups let in the same list.
+            lists.collect::<BTreeSet<_>>().into_iter().collect()
+        }
         Question::Notebook => {
             let all = in_regions(state.known(ask::Notebooks));
             all.filter(|(_, one)| one.status != "Deleting")

@@ -20,7 +20,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// So many days ago.
 pub(crate) fn days_ago(days: u64) -> Timestamp {
-    crate::kit::time::ago(now(), days)
+    now().minus(std::time::Duration::from_secs(days * 86_400))
 }
 
 /// An account of which nothing is known, with one region.

@@ -66,6 +66,7 @@ operations! {
     EC2 DescribeVpcs "ec2:DescribeVpcs" POST "/" pages "NextToken" "nextToken" => DESCRIBE_VPCS;
     EC2 DescribeFlowLogs "ec2:DescribeFlowLogs" POST "/" pages "NextToken" "nextToken" => DESCRIBE_FLOW_LOGS;
     EC2 DescribeSecurityGroups "ec2:DescribeSecurityGroups" POST "/" pages "NextToken" "nextToken" => DESCRIBE_SECURITY_GROUPS;
+    EC2 GetManagedPrefixListEntries "ec2:GetManagedPrefixListEntries" POST "/" pages "NextToken" "nextToken" => GET_PREFIX_LIST;
     EC2 DescribeNetworkInterfaces "ec2:DescribeNetworkInterfaces" POST "/" pages "NextToken" "nextToken" => DESCRIBE_NETWORK_INTERFACES;
     EC2 DescribeInstances "ec2:DescribeInstances" POST "/" pages "NextToken" "nextToken" => DESCRIBE_INSTANCES;
     ES ListDomainNames "es:ListDomainNames" GET "/2021-01-01/domain" => LIST_DOMAIN_NAMES;

@@ -203,11 +203,6 @@ impl<'s> Cx<'s> {
         }
     }
 
-    /// Whether the question has any answer at this place: it is not put to everybody.
-    pub(crate) fn was_asked<A: Ask>(&self, ask: A, place: impl IntoPlace) -> bool {
-        self.state.was_asked(ask, &place.into_place())
-    }
-
     /// Judges one resource. What is unknown there is reported there.
     pub(crate) fn about(&mut self, region: &str, resource: &str, judge: impl FnOnce(&mut Cx<'s>) -> Outcome) {
         let subject = Subject {

@@ -1,7 +1,5 @@
 //! Ages, in whole days.
 
-use std::time::Duration;
-
 use keepwatch_base::time::Timestamp;
 
 /// Seconds of a day.
@@ -10,9 +8,4 @@ const DAY: u64 = 86_400;
 /// How many whole days have passed since then; none where it lies ahead.
 pub(crate) fn days_since(then: Timestamp, now: Timestamp) -> u64 {
     now.since(then).as_secs() / DAY
-}
-
-/// So many days before now.
-pub(crate) fn ago(now: Timestamp, days: u64) -> Timestamp {
-    now.minus(Duration::from_secs(days * DAY))
 }

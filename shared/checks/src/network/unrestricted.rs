@@ -1,4 +1,4 @@
-use facts::network::{GroupRule, SecurityGroup};
+use facts::network::SecurityGroup;
 use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
 use keepwatch_core::posture::Missing;
 
@@ -9,8 +9,8 @@ declare_check! {
     /// ## What it checks
     /// No security group that something uses lets the whole internet, or a large part of it, in to a port of administration
     /// (SSH, RDP, WinRM, Docker …), to a port of a database, or to all ports. IPv4 and IPv6, ranges of ports that hold such a
-    /// port, and halves of the internet count. Other open ports, and groups that nothing uses, get a line. Ports 80 and 443
-    /// alone are what public services are for.
+    /// port, halves of the internet and the entries of prefix lists count. Other open ports, and groups that nothing uses, get
+    /// a line. Ports 80 and 443 alone are what public services are for.
     /// ## Why it matters
     /// Open ports are found by scanners within minutes. Guessed passwords and unpatched services behind them are the most common
     /// way into a machine.
@@ -33,7 +33,7 @@ declare_check! {
             config(&["restricted-ssh", "restricted-common-ports", "vpc-sg-open-only-to-authorized-ports"]),
             trusted_advisor(&["HCP4007jGY", "1iG5NDGVre"]),
         ],
-        asks: [SecurityGroups, NetworkInterfaces],
+        asks: [SecurityGroups, PrefixList, NetworkInterfaces],
     }
 }
 
@@ -62,7 +62,7 @@ fn of_group(cx: &mut Cx<'_>, group: &SecurityGroup) -> Outcome {
         cx.report(cx.not_applicable(format!("Security group {id} belongs to account {}", group.owner)));
         return Ok(());
     }
-    let openings = openings(group)?;
+    let openings = openings(cx, &region, group)?;
     let worst = openings.iter().find(|one| one.ports == Ports::ALL);
     let worst = worst.or_else(|| openings.iter().find(|one| one.sensitive.is_some()));
     let Some(worst) = worst else {
@@ -79,7 +79,8 @@ fn of_group(cx: &mut Cx<'_>, group: &SecurityGroup) -> Outcome {
         return Ok(());
     };
     let behind = worst.sensitive.filter(|_| worst.ports != Ports::ALL);
-    let behind = behind.map_or_else(String::new, |service| format!(" ({service})"));
+    let among = if worst.ports.count() > 1 { " among them" } else { "" };
+    let behind = behind.map_or_else(String::new, |service| format!(" ({service}{among})"));
     let told = format!("Security group {id} ({name}) opens {}{behind} to the internet", worst.ports);
     let seen = if is_used(cx, &region, id)? {
         cx.failing(told).because("anybody there can try every service that listens on these ports")
@@ -106,40 +107,48 @@ fn of_group(cx: &mut Cx<'_>, group: &SecurityGroup) -> Outcome {
 /// What the group opens to the internet.
 ///
 /// # Errors
-/// A range that cannot be read, or a prefix list whose entries decide.
-fn openings(group: &SecurityGroup) -> Result<Vec<Opening>, Stop> {
-    let mut openings = Vec::new();
-    let mut unread = Vec::new();
+/// A range that cannot be read, or a prefix list whose entries decide and are not known.
+fn openings(cx: &mut Cx<'_>, region: &str, group: &SecurityGroup) -> Result<Vec<Opening>, Stop> {
+    let mut openings: Vec<Opening> = Vec::new();
+    let mut missing: Vec<Missing> = Vec::new();
     for rule in &group.ingress {
         let Some(ports) = Ports::of(&rule.protocol, rule.from_port, rule.to_port) else { continue };
         if matches!(ports, Ports { from: 80 | 443, to } if to == ports.from) {
             continue;
         }
         let sensitive = sensitive(ports);
-        for range in &rule.ranges {
+        let mut ranges: Vec<(&str, String)> =
+            rule.ranges.iter().map(|range| (range.as_str(), String::new())).collect();
+        for list in &rule.prefix_lists {
+            match cx.optional(PrefixList, (region, list.as_str())) {
+                Ok(entries) => {
+                    let entries = entries.map(Vec::as_slice).unwrap_or_default();
+                    ranges.extend(
+                        entries.iter().map(|range| (range.as_str(), format!(" (prefix list {list})"))),
+                    );
+                }
+                Err(Stop::Unknown(more)) if sensitive.is_some() => missing.extend(more),
+                Err(_) => {}
+            }
+        }
+        for (range, by) in ranges {
             match Cidr::parse(range) {
                 Some(cidr) if cidr.is_world() => {
-                    openings.push(Opening { ports, from: cidr.to_string(), sensitive })
+                    openings.push(Opening { ports, from: format!("{cidr}{by}"), sensitive });
                 }
                 Some(_) => {}
                 None => {
-                    unread.push(format!("the range {range} of security group {} cannot be read", group.id))
+                    let why = format!("the range {range} of security group {} cannot be read", group.id);
+                    missing.push(Missing { action: None, why });
                 }
             }
         }
-        if sensitive.is_some() {
-            unread.extend(lists(rule).map(|list| format!("who is on prefix list {list} was not asked")));
-        }
     }
     // What is open is open, whatever else may be.
-    if openings.iter().any(|one: &Opening| one.sensitive.is_some()) || unread.is_empty() {
+    if missing.is_empty() || openings.iter().any(|one| one.sensitive.is_some()) {
         return Ok(openings);
     }
-    Err(Stop::Unknown(unread.into_iter().map(|why| Missing { action: None, why }).collect()))
-}
-
-fn lists(rule: &GroupRule) -> impl Iterator<Item = &str> {
-    rule.prefix_lists.iter().map(String::as_str)
+    Err(Stop::Unknown(missing))
 }
 
 /// What listens on the best known of the sensitive ports.
@@ -153,7 +162,7 @@ fn sensitive(ports: Ports) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::testing::*;
-    use facts::network::NetworkInterface;
+    use facts::network::{GroupRule, NetworkInterface};
     use keepwatch_core::posture::State;
 
     fn rule(protocol: &str, ports: Option<(i64, i64)>, ranges: &[&str]) -> GroupRule {
@@ -253,16 +262,43 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_list_may_be_anybody() {
+    fn a_prefix_list_is_who_is_on_it() {
         let mut listed = rule("tcp", Some((22, 22)), &[]);
         listed.prefix_lists = vec!["pl-1".to_owned()];
-        let one = judge_one(&Unrestricted, &state(group(vec![listed.clone()]), true));
-        assert!(one.verdict == Judged::Unknown && one.reason.contains("pl-1"), "{}", one.reason);
-        let open = rule("tcp", Some((3389, 3389)), &["0.0.0.0/0"]);
-        assert_eq!(verdict(vec![listed.clone(), open]), Judged::Failing);
-        listed.from_port = Some(443);
-        listed.to_port = Some(443);
-        assert_eq!(verdict(vec![listed]), Judged::Passing);
+        let base = || state(group(vec![listed.clone()]), true);
+        let with = |ranges: &[&str]| {
+            let ranges = ranges.iter().map(|range| (*range).to_owned()).collect();
+            judge_one(&Unrestricted, &base().with(PrefixList, of("pl-1"), ranges))
+        };
+        assert_eq!(with(&["203.0.113.0/24", "10.0.0.0/8"]).verdict, Judged::Passing);
+        let one = with(&["203.0.113.0/24", "0.0.0.0/0"]);
+        assert_eq!(one.verdict, Judged::Failing);
+        assert!(one.details[0].1.ends_with("0.0.0.0/0 (prefix list pl-1)"), "{:?}", one.details);
+        assert_eq!(
+            judge_one(&Unrestricted, &absent(base(), PrefixList, of("pl-1"))).verdict,
+            Judged::Passing
+        );
+        // Nobody knows who is on it: that decides only where nothing else does.
+        let one = judge_one(&Unrestricted, &refused(base(), PrefixList, of("pl-1")));
+        assert_eq!((one.verdict, missing(&one)), (Judged::Unknown, vec!["ec2:GetManagedPrefixListEntries"]));
+        let both = vec![listed.clone(), rule("tcp", Some((3389, 3389)), &["0.0.0.0/0"])];
+        let both = refused(state(group(both), true), PrefixList, of("pl-1"));
+        assert_eq!(judge_one(&Unrestricted, &both).verdict, Judged::Failing);
+        let mut web = listed.clone();
+        (web.from_port, web.to_port) = (Some(443), Some(443));
+        let web = refused(state(group(vec![web]), true), PrefixList, of("pl-1"));
+        assert_eq!(judge_one(&Unrestricted, &web).verdict, Judged::Passing);
+    }
+
+    #[test]
+    fn each_list_is_asked_once() {
+        let mut listed = rule("tcp", Some((22, 22)), &[]);
+        listed.prefix_lists = vec!["pl-1".to_owned()];
+        let groups = vec![group(vec![listed.clone(), listed.clone()]), group(vec![listed])];
+        let state = account().with(SecurityGroups, region(), groups);
+        let parameters = crate::parameters::Parameters::of(crate::parameters::Profile::Default);
+        let places = crate::plan::places(keepwatch_core::posture::Question::PrefixList, &state, &parameters);
+        assert_eq!(places, [of("pl-1")]);
     }
 
     #[test]

@@ -25,8 +25,12 @@ declare_check! {
             trusted_advisor(&["opQPADkZvH"]),
         ],
         asks: [DbInstances, DbClusters],
+        finding: "data-backup-deleted",
     }
 }
+
+/// As the rule on backups tells them apart from snapshots.
+const ASPECT: &str = "automated backups";
 
 impl Check for Backup {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
@@ -44,7 +48,7 @@ impl Check for Backup {
                 } else {
                     kept(cx, "Database", id, database.retention_days, "db-instance")
                 };
-                cx.report(seen);
+                cx.report(seen.aspect(ASPECT));
                 Ok(())
             },
         );
@@ -53,7 +57,7 @@ impl Check for Backup {
             |_, cluster| cluster.arn.clone(),
             |cx, cluster| {
                 let seen = kept(cx, "Database cluster", &cluster.id, cluster.retention_days, "db-cluster");
-                cx.report(seen);
+                cx.report(seen.aspect(ASPECT));
                 Ok(())
             },
         );

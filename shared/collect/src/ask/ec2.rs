@@ -5,11 +5,12 @@ use keepwatch_core::posture::facts::ebs::{Snapshot, SnapshotBlock, Volume};
 use keepwatch_core::posture::facts::network::{FlowLog, GroupRule, NetworkInterface, SecurityGroup, Vpc};
 
 use crate::client::{Client, Input};
-use crate::fault::Fault;
+use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{
     DESCRIBE_FLOW_LOGS, DESCRIBE_INSTANCES, DESCRIBE_NETWORK_INTERFACES, DESCRIBE_SECURITY_GROUPS,
-    DESCRIBE_SNAPSHOTS, DESCRIBE_VOLUMES, DESCRIBE_VPCS, GET_EBS_ENCRYPTION, GET_SNAPSHOT_BLOCK, Operation,
+    DESCRIBE_SNAPSHOTS, DESCRIBE_VOLUMES, DESCRIBE_VPCS, GET_EBS_ENCRYPTION, GET_PREFIX_LIST,
+    GET_SNAPSHOT_BLOCK, Operation,
 };
 
 /// How many items a page has where EC2 asks for a number.
@@ -154,6 +155,18 @@ pub(super) async fn security_groups(client: &Client, region: &str) -> Result<Vec
         })
     })
     .await
+}
+
+pub(super) async fn prefix_list(
+    client: &Client,
+    region: &str,
+    id: &str,
+) -> Result<Option<Vec<String>>, Fault> {
+    // A page has a hundred entries at most (EC2 API reference, GetManagedPrefixListEntries).
+    let input = Input::none().field("PrefixListId", id).field("MaxResults", 100);
+    let found =
+        items(client, &GET_PREFIX_LIST, region, input, "entrySet/item", |node| node.need("cidr")).await;
+    absent_if(found, &["InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"])
 }
 
 pub(super) async fn network_interfaces(

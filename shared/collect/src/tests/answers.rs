@@ -133,6 +133,12 @@ pub(super) const ANSWERS: &[Canned] = &[
         "ec2:DescribeSecurityGroups",
         "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><securityGroupInfo><item><groupId>sg-1</groupId><groupName>default</groupName><vpcId>vpc-1</vpcId><ownerId>111122223333</ownerId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges><prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds><groups><item><groupId>sg-2</groupId></item></groups></item></ipPermissions><ipPermissionsEgress><item><ipProtocol>-1</ipProtocol></item></ipPermissionsEgress></item></securityGroupInfo>@TOKEN@</DescribeSecurityGroupsResponse>",
     ),
+    or_gone(
+        "ec2:GetManagedPrefixListEntries",
+        "<GetManagedPrefixListEntriesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId><entrySet><item><cidr>203.0.113.0/24</cidr><description>office</description></item></entrySet>@TOKEN@</GetManagedPrefixListEntriesResponse>",
+        400,
+        "InvalidPrefixListID.NotFound",
+    ),
     says(
         "ec2:DescribeNetworkInterfaces",
         "<DescribeNetworkInterfacesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId><vpcId>vpc-1</vpcId><subnetId>subnet-1</subnetId><groupSet><item><groupId>sg-1</groupId></item></groupSet></item></networkInterfaceSet>@TOKEN@</DescribeNetworkInterfacesResponse>",

@@ -150,6 +150,7 @@ fn answers_are_read_field_by_field() {
     let group = known(ask::SecurityGroups, Question::SecurityGroups, &region).remove(0);
     assert_eq!(group.ingress[0].ranges, ["0.0.0.0/0", "::/0"]);
     assert_eq!((group.ingress[0].from_port, group.egress[0].protocol.as_str()), (Some(22), "-1"));
+    assert_eq!(known(ask::PrefixList, Question::PrefixList, &thing), ["203.0.113.0/24"]);
     let acl = known(ask::BucketAcl, Question::BucketAcl, &thing);
     assert_eq!(acl.grants.iter().filter(|grant| grant.is_public()).count(), 1);
     let buckets = known(ask::Buckets, Question::Buckets, &Place::global());

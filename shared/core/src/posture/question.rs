@@ -320,6 +320,8 @@ questions! {
     FlowLogs: Region => Vec<network::FlowLog>, ["ec2:DescribeFlowLogs"];
     /// Security groups with their rules.
     SecurityGroups: Region => Vec<network::SecurityGroup>, ["ec2:DescribeSecurityGroups"];
+    /// The ranges on a prefix list that a security group lets in; the place is its id.
+    PrefixList: Each SecurityGroups => Vec<String>, ["ec2:GetManagedPrefixListEntries"];
     /// Network interfaces.
     NetworkInterfaces: Region => Vec<network::NetworkInterface>, ["ec2:DescribeNetworkInterfaces"];
 
