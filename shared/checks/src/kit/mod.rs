@@ -14,12 +14,12 @@ pub(crate) mod time;
 pub(crate) mod prelude {
     pub(crate) use keepwatch_base::time::Timestamp;
     pub(crate) use keepwatch_core::posture::ask::*;
-    pub(crate) use keepwatch_core::posture::{Answer, Judged, Judgement, facts};
+    pub(crate) use keepwatch_core::posture::{Judged, Judgement, facts};
     pub(crate) use keepwatch_core::severity::Severity;
 
     pub(crate) use super::cx::{Cx, GLOBAL, Outcome, Stop, all, any};
     pub(crate) use super::declare::declare_check;
     pub(crate) use super::references::{cis, config, doc, security_hub, trusted_advisor};
-    pub(crate) use super::time::{ago, days_since};
+    pub(crate) use super::time::days_since;
     pub(crate) use crate::check::Check;
 }

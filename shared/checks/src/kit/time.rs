@@ -1,7 +1,5 @@
 //! Ages, in whole days.
 
-use std::time::Duration;
-
 use keepwatch_base::time::Timestamp;
 
 /// Seconds of a day.
@@ -13,6 +11,7 @@ pub(crate) fn days_since(then: Timestamp, now: Timestamp) -> u64 {
 }
 
 /// So many days before now.
+#[cfg(test)]
 pub(crate) fn ago(now: Timestamp, days: u64) -> Timestamp {
-    now.minus(Duration::from_secs(days * DAY))
+    now.minus(std::time::Duration::from_secs(days * DAY))
 }
