@@ -85,6 +85,8 @@ parameters! {
     runtime_notice_days = 120, cis 120;
     /// How many percent of a quota may be used.
     quota_percent = 80, cis 80;
+    /// Up to how many buckets are asked for details that are a line to know: whose default key, where access logs go.
+    bucket_details = 250, cis 250;
     /// Whether a bucket must refuse requests without TLS: 1 fails, 0 tells.
     require_bucket_tls = 0, cis 1;
     /// Whether buckets must write access logs: 1 fails, 0 tells.

@@ -21,7 +21,20 @@ pub fn questions(checks: &[&dyn Check]) -> Vec<Question> {
             open.extend(needs(question));
         }
     }
-    Question::ALL.iter().copied().filter(|question| wanted.contains(question)).collect()
+    let mut ordered: Vec<Question> = Vec::new();
+    while ordered.len() < wanted.len() {
+        let before = ordered.len();
+        for question in Question::ALL.iter().filter(|question| wanted.contains(question)) {
+            if !ordered.contains(question) && needs(*question).iter().all(|need| ordered.contains(need)) {
+                ordered.push(*question);
+            }
+        }
+        // No question needs itself; without this one that did would be waited for for ever.
+        if ordered.len() == before {
+            break;
+        }
+    }
+    ordered
 }
 
 /// The actions that a scan with these checks needs, sorted.
@@ -44,6 +57,8 @@ pub fn needs(question: Question) -> Vec<Question> {
         Question::BucketAcl => &[Question::AccountPublicAccess, Question::BucketPublicAccess],
         Question::BucketOwnership => &[Question::BucketAcl],
         Question::KmsKey => &[Question::AwsManagedKeys],
+        // The buckets of trails are asked however many there are.
+        Question::BucketLogging => &[Question::Trails],
         _ => &[],
     });
     needs
@@ -82,10 +97,21 @@ fn of_each(question: Question, state: &State, parameters: &Parameters) -> Vec<Pl
             let open = acls.filter(|(_, acl)| acl.grants.iter().any(|grant| grant.is_public()));
             open.map(|(place, _)| place.clone()).collect()
         }
-        Question::BucketPolicy
-        | Question::BucketEncryption
-        | Question::BucketVersioning
-        | Question::BucketLogging => buckets(state),
+        Question::BucketPolicy | Question::BucketVersioning => buckets(state),
+        Question::BucketEncryption => match has_many_buckets(state, parameters) {
+            true => Vec::new(),
+            false => buckets(state),
+        },
+        Question::BucketLogging
+            if has_many_buckets(state, parameters) && parameters.require_bucket_logs == 0 =>
+        {
+            let trails = in_regions(state.known(ask::Trails));
+            let logs: BTreeSet<&str> = trails.filter_map(|(_, trail)| trail.bucket.as_deref()).collect();
+            let mut places = buckets(state);
+            places.retain(|place| logs.contains(place.of.as_str()));
+            places
+        }
+        Question::BucketLogging => buckets(state),
         Question::PrefixList => {
             let all = in_regions(state.known(ask::SecurityGroups));
             let lists = all.flat_map(|(place, group)| {
@@ -101,18 +127,13 @@ fn of_each(question: Question, state: &State, parameters: &Parameters) -> Vec<Pl
                 .map(|(place, one)| Place::of(&place.region, &one.name))
                 .collect()
         }
-        // An encrypted snapshot cannot be public (RDS user guide, "Sharing encrypted snapshots").
         Question::DbSnapshotShares => {
             let all = in_regions(state.known(ask::DbSnapshots));
-            all.filter(|(_, one)| !one.encrypted)
-                .map(|(place, one)| Place::of(&place.region, &one.id))
-                .collect()
+            all.map(|(place, one)| Place::of(&place.region, &one.id)).collect()
         }
         Question::DbClusterSnapshotShares => {
             let all = in_regions(state.known(ask::DbClusterSnapshots));
-            all.filter(|(_, one)| !one.encrypted)
-                .map(|(place, one)| Place::of(&place.region, &one.id))
-                .collect()
+            all.map(|(place, one)| Place::of(&place.region, &one.id)).collect()
         }
         Question::BackupSelections => {
             let all = in_regions(state.known(ask::BackupPlans));
@@ -152,6 +173,11 @@ fn in_regions<'s, T: 's>(
 
 fn buckets(state: &State) -> Vec<Place> {
     in_regions(state.known(ask::Buckets)).map(|(_, bucket)| Place::of(&bucket.region, &bucket.name)).collect()
+}
+
+/// Whether there are so many that only what may fail is looked at.
+fn has_many_buckets(state: &State, parameters: &Parameters) -> bool {
+    buckets(state).len() > usize::try_from(parameters.bucket_details).unwrap_or(usize::MAX)
 }
 
 /// The account's block, where it is known; one that was never set blocks nothing.
@@ -198,6 +224,6 @@ fn has_telling_key(user: &Credentials, state: &State, parameters: &Parameters) -
         let rotated =
             key.rotated.at().is_none_or(|time| days_since(time, state.at) >= parameters.key_age_days);
         let never_used = key.used.at().is_none() && old(key, parameters.grace_days);
-        !key.active || rotated || never_used || old(key, parameters.unused_days)
+        key.active && (rotated || never_used || old(key, parameters.unused_days))
     })
 }

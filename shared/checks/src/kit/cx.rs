@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::observation::Subject;
-use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Missing, Place, State, ask};
+use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Missing, Place, Question, State, ask};
 use keepwatch_core::severity::Severity;
 
 use crate::meta::CheckMeta;
@@ -203,6 +203,11 @@ impl<'s> Cx<'s> {
         }
     }
 
+    /// Whether the question has any answer at this place: it is not put to everybody.
+    pub(crate) fn was_asked<A: Ask>(&self, ask: A, place: impl IntoPlace) -> bool {
+        self.state.was_asked(ask, &place.into_place())
+    }
+
     /// Judges one resource. What is unknown there is reported there.
     pub(crate) fn about(&mut self, region: &str, resource: &str, judge: impl FnOnce(&mut Cx<'s>) -> Outcome) {
         let subject = Subject {
@@ -239,10 +244,25 @@ impl<'s> Cx<'s> {
 
     /// Reports an end before the end.
     pub(crate) fn end(&mut self, outcome: Outcome) {
-        if let Err(Stop::Unknown(missing)) = outcome {
+        if let Err(Stop::Unknown(mut missing)) = outcome {
+            missing.extend(self.refused_besides());
             let judgement = self.unknown(missing);
             self.report(judgement);
         }
+    }
+
+    /// What else was refused that this check asks of the account or of the present region: whoever mends the scan's role wants
+    /// to know all of it at once.
+    fn refused_besides(&self) -> Vec<Missing> {
+        let here = |question: Question, place: &Place| {
+            self.meta.asks.contains(&question)
+                && place.of.is_empty()
+                && (place.region == GLOBAL || place.region == self.subject.region)
+        };
+        let gaps = self.state.gaps().into_iter();
+        gaps.filter(|(question, place, missing)| missing.action.is_some() && here(*question, place))
+            .map(|(_, _, missing)| missing)
+            .collect()
     }
 
     /// The practice is not followed.

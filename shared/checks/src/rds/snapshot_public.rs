@@ -34,7 +34,8 @@ impl Check for SnapshotPublic {
         cx.each_of(DbSnapshots, arn, |cx, snapshot| {
             let place = (cx.region(), snapshot.id.as_str());
             let shares = match snapshot.encrypted {
-                true => None,
+                // RDS refuses to make it public; what it says all the same counts.
+                true => cx.try_known(DbSnapshotShares, (place.0.as_str(), place.1)).ok(),
                 false => Some(cx.known(DbSnapshotShares, (place.0.as_str(), place.1))?),
             };
             tell(cx, snapshot, shares, "db-snapshot");
@@ -43,7 +44,7 @@ impl Check for SnapshotPublic {
         cx.each_of(DbClusterSnapshots, arn, |cx, snapshot| {
             let place = (cx.region(), snapshot.id.as_str());
             let shares = match snapshot.encrypted {
-                true => None,
+                true => cx.try_known(DbClusterSnapshotShares, (place.0.as_str(), place.1)).ok(),
                 false => Some(cx.known(DbClusterSnapshotShares, (place.0.as_str(), place.1))?),
             };
             tell(cx, snapshot, shares, "db-cluster-snapshot");

@@ -6,7 +6,8 @@ use crate::kit::prelude::*;
 declare_check! {
     /// ## What it checks
     /// Each bucket writes server access logs. The bucket of a trail has to (low); for others it is a line only, unless
-    /// `require-bucket-logs` is 1. Buckets that other buckets' logs go to are left out: they would log themselves.
+    /// `require-bucket-logs` is 1, and none at all where there are more buckets than the parameter `bucket-details` says. Buckets
+    /// that other buckets' logs go to are left out: they would log themselves.
     /// ## Why it matters
     /// Unless the trail records data events of the bucket, the access log is the only record of who read an object.
     /// ## What to do
@@ -40,8 +41,13 @@ impl Check for AccessLogs {
                 targets.extend(logging.target.as_deref());
             }
         }
+        let mut passed_over = 0;
         each_bucket(cx, |cx, bucket| {
             let name = bucket.name.as_str();
+            if !cx.was_asked(BucketLogging, place(bucket)) {
+                passed_over += 1;
+                return Ok(());
+            }
             let seen = match &cx.known(BucketLogging, place(bucket))?.target {
                 Some(target) => {
                     cx.passing(format!("Bucket {name} writes access logs")).detail("Logs in", target)
@@ -58,7 +64,17 @@ impl Check for AccessLogs {
             };
             cx.report(seen);
             Ok(())
-        })
+        })?;
+        if passed_over > 0 {
+            let title = format!("Whether {passed_over} buckets write access logs was not looked at");
+            let seen = cx.informational(title);
+            cx.report(
+                seen.because(
+                    "there are more buckets than the parameter bucket-details, and they hold no trail",
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +149,13 @@ mod tests {
         let mut strict = Parameters::of(Profile::Default);
         strict.require_bucket_logs = 1;
         assert_eq!(judgements_with(&AccessLogs, &state, &strict)[3].verdict, Judged::Failing);
+    }
+
+    #[test]
+    fn many_are_one_line() {
+        let one = judge_one(&AccessLogs, &buckets(&["a", "b"]).with(Trails, region(), vec![]));
+        assert_eq!(one.verdict, Judged::Informational);
+        assert!(one.title.contains("2 buckets"), "{}", one.title);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::kit::prelude::*;
 declare_check! {
     /// ## What it checks
     /// New objects of each bucket are encrypted at rest, which S3 does by itself since January 2023, and not with a key of
-    /// another account. Every algorithm counts: AES256, aws:kms, aws:kms:dsse.
+    /// another account. Every algorithm counts: AES256, aws:kms, aws:kms:dsse. Whose key it is, is looked up where there are no
+    /// more buckets than the parameter `bucket-details` says.
     /// ## Why it matters
     /// Encryption protects against whoever gets at S3's disks. A default key that belongs to somebody else is how buckets are
     /// held to ransom: its owner disables it, and every new object is unreadable.
@@ -32,10 +33,19 @@ declare_check! {
     }
 }
 
+/// Why a bucket was not asked.
+const MANY: &str = "whose key it is: there are more buckets than the parameter bucket-details";
+
 impl Check for Encryption {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
         each_bucket(cx, |cx, bucket| {
             let name = bucket.name.as_str();
+            if !cx.was_asked(BucketEncryption, place(bucket)) {
+                let seen =
+                    cx.passing(format!("Bucket {name} encrypts what is put into it, as S3 does by itself"));
+                cx.report(seen.detail("Not looked at", MANY).aspect("encryption"));
+                return Ok(());
+            }
             let default = cx.known(BucketEncryption, place(bucket))?;
             let key = default.kms_key.as_deref().unwrap_or_default();
             // By ARN only: an id or an alias is looked up in the own account.
@@ -92,6 +102,12 @@ mod tests {
         let one = with("aws:kms", Some("arn:aws:kms:eu-west-1:444455556666:key/0f1e2d3c"));
         assert_eq!((one.verdict, one.severity), (Judged::Failing, Severity::High));
         assert!(one.title.contains("444455556666"), "{}", one.title);
+    }
+
+    #[test]
+    fn one_among_many_is_encrypted_by_s3_and_says_what_was_not_looked_at() {
+        let one = judge_one(&Encryption, &buckets(&["a"]));
+        assert_eq!((one.verdict, one.details[0].0.as_str()), (Judged::Passing, "Not looked at"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Buckets, through S3 and S3 Control.
 
+use futures_util::future::join_all;
 use keepwatch_core::posture::facts::s3::{
     Bucket, BucketAcl, BucketEncryption, BucketGrant, BucketLogging, BucketOwnership, BucketPolicy,
     BucketVersioning, PublicAccessBlock,
@@ -38,18 +39,19 @@ fn block(node: &Node) -> Result<PublicAccessBlock, Fault> {
 pub(super) async fn buckets(client: &Client) -> Result<Vec<Bucket>, Fault> {
     // With a parameter S3 tells each bucket's region (S3 API reference, ListBuckets).
     let input = Input::none().field("max-buckets", 1_000);
-    let mut buckets = Vec::new();
-    for page in client.pages(&LIST_BUCKETS, client.region(), input).await? {
-        for bucket in page.all("Buckets/Bucket") {
-            let name = bucket.need("Name")?;
-            let region = match bucket.text("BucketRegion") {
-                Some(region) => Some(region),
-                None => location(client, &name).await?,
-            };
-            buckets.extend(region.map(|region| Bucket { name, region }));
-        }
-    }
-    Ok(buckets)
+    let pages = client.pages(&LIST_BUCKETS, client.region(), input).await?;
+    let all = pages.iter().flat_map(|page| page.all("Buckets/Bucket"));
+    let found = all.map(|bucket| async move {
+        let name = bucket.need("Name")?;
+        let region = match bucket.text("BucketRegion") {
+            Some(region) => Some(region),
+            None => location(client, &name).await?,
+        };
+        Ok(region.map(|region| Bucket { name, region }))
+    });
+    let found: Vec<Result<Option<Bucket>, Fault>> = join_all(found).await;
+    // One that was deleted meanwhile has no region, and is none.
+    found.into_iter().filter_map(Result::transpose).collect()
 }
 
 async fn location(client: &Client, name: &str) -> Result<Option<String>, Fault> {

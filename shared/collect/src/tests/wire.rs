@@ -1,12 +1,15 @@
 //! An AWS of one process: it answers every call by hand-made text and remembers what it was asked.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -48,8 +51,19 @@ pub(super) struct Wire {
 struct NoSleep;
 
 impl AsyncSleep for NoSleep {
-    fn sleep(&self, _: std::time::Duration) -> Sleep {
+    fn sleep(&self, _: Duration) -> Sleep {
         Sleep::new(std::future::ready(()))
+    }
+}
+
+/// Time flies: whoever slows down because AWS asked for it must not slow down the tests.
+#[derive(Debug, Default)]
+struct Flying(AtomicU64);
+
+impl TimeSource for Flying {
+    fn now(&self) -> SystemTime {
+        let seconds = self.0.fetch_add(1, Ordering::Relaxed);
+        UNIX_EPOCH + Duration::from_secs(1_795_348_800 + seconds)
     }
 }
 
@@ -70,6 +84,7 @@ impl Wire {
             .region(Region::new("eu-west-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(SharedAsyncSleep::new(NoSleep))
+            .time_source(SharedTimeSource::new(Flying::default()))
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
         Client::new(&config, at).unwrap().of("111122223333")
