@@ -38,7 +38,9 @@ impl Check for CrossAccount {
             let subject = cx.iam_arn("role", &role.name);
             cx.about(GLOBAL, &subject, |cx| {
                 let document = trust_policy(role)?;
-                let all = exposures(&document, cx.account(), &cx.parameters.trusted_accounts);
+                let mut all = exposures(&document, cx.account(), &cx.parameters.trusted_accounts);
+                // Whose a named repository or certificate is, no state tells; the event that named it asked.
+                all.retain(|one| !matches!(one.kind, ExposureKind::Named | ExposureKind::Certificates));
                 // It decides how bad an opening is, and never whether it is one.
                 let admin =
                     power::of_role(authorization, role).is_ok_and(|grant| power::is_administrator(&grant));
