@@ -123,7 +123,8 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
     }
     let code = exit_code(&judgements, scan.fail_on);
     if let Some(least) = scan.min_severity {
-        judgements.retain(|one| one.severity >= least);
+        // What is unknown may be anything.
+        judgements.retain(|one| one.severity >= least || one.verdict == Judged::Unknown);
     }
     output::print(scan.format, scan.all, judgements, &state)?;
     Ok(code)

@@ -197,9 +197,13 @@ fn people(
     }
     writeln!(
         out,
-        "account {}, {} regions: {} failing, {} unknown, {} to know, {} passing, {} not applicable, {} to look at by hand",
+        "account {}, {}: {} failing, {} unknown, {} to know, {} passing, {} not applicable, {} to look at by hand",
         state.account,
-        state.regions.len(),
+        if state.regions.len() == 1 {
+            "1 region".to_owned()
+        } else {
+            format!("{} regions", state.regions.len())
+        },
         summary.count(Judged::Failing),
         summary.count(Judged::Unknown),
         summary.count(Judged::Informational),

@@ -55,6 +55,23 @@ fn every_practice_is_one_of_the_seventy_and_numbers_are_given_once() {
             numbers.insert(number, meta.about.id);
         }
     }
+    let practices: BTreeSet<&str> = CHECKS.iter().flat_map(|check| check.meta().practices).copied().collect();
+    assert_eq!(practices.len(), 70, "{practices:?}");
+    assert_eq!(numbers.len(), 26, "{numbers:?}");
+}
+
+/// What no API tells is advice: three practices, and no other hides behind it.
+#[test]
+fn only_three_practices_are_advice_and_they_never_pass() {
+    let parameters = Parameters::of(Profile::Default);
+    let whole = State::from_json(include_str!("testing/state.json")).unwrap();
+    for state in [whole, account()] {
+        for one in run(CHECKS, &state, &parameters, state.at) {
+            let advice = one.practices.iter().any(|practice| ["P09", "P10", "P23"].contains(practice));
+            assert!(advice || one.verdict != Judged::Manual, "{} is judged by hand", one.check.id);
+            assert!(!advice || one.verdict != Judged::Passing, "{} passes", one.check.id);
+        }
+    }
 }
 
 /// The worst that a check can do: to call fine what nobody has looked at.

@@ -93,12 +93,15 @@ impl Input {
     }
 }
 
+/// Who may make one more call, by service and region.
+type Ceilings = HashMap<(&'static str, String), Arc<Semaphore>>;
+
 /// The services of an account. Clones share connections, credentials and ceilings.
 #[derive(Clone)]
 pub struct Client {
     config: SdkConfig,
     identities: SharedIdentityCache,
-    ceilings: Arc<Mutex<HashMap<(&'static str, String), Arc<Semaphore>>>>,
+    ceilings: Arc<Mutex<Ceilings>>,
     /// The region whose partition is the account's.
     region: String,
     /// The account; empty until [`Client::of`].

@@ -251,12 +251,12 @@ impl<'s> Cx<'s> {
         }
     }
 
-    /// What else was refused that this check asks of the account or of the present region: whoever mends the scan's role wants
+    /// What else was refused that this check asks of the account, the present region or the present resource: whoever mends the scan's role wants
     /// to know all of it at once.
     fn refused_besides(&self) -> Vec<Missing> {
         let here = |question: Question, place: &Place| {
             self.meta.asks.contains(&question)
-                && place.of.is_empty()
+                && (place.of.is_empty() || self.subject.resource.ends_with(&format!("/{}", place.of)))
                 && (place.region == GLOBAL || place.region == self.subject.region)
         };
         let gaps = self.state.gaps().into_iter();

@@ -25,8 +25,7 @@ declare_check! {
 
 impl Check for Password {
     fn judge(&self, cx: &mut Cx<'_>) -> Outcome {
-        let summary = cx.try_known(AccountSummary, GLOBAL);
-        if summary.is_ok_and(|summary| !summary.root_password) {
+        if !cx.known(AccountSummary, GLOBAL)?.root_password {
             cx.report(cx.not_applicable("Root has no password"));
             return Ok(());
         }
@@ -38,7 +37,7 @@ impl Check for Password {
                 cx.informational(format!("Root's password is {days} days old"))
             }
             _ => cx
-                .manual("Look at root's password: AWS tells nobody how strong and how old it is")
+                .informational("Look at root's password: AWS tells nobody how strong and how old it is")
                 .because("the account's password policy does not apply to root"),
         };
         cx.report(seen);
@@ -53,24 +52,32 @@ mod tests {
     use crate::testing::*;
     use facts::iam::Moment;
 
-    #[test]
-    fn it_never_passes() {
-        let mut row = root();
-        for (changed, verdict) in [
-            (Moment::NotSupported, Judged::Manual),
-            (Moment::At(days_ago(10)), Judged::Manual),
-            (Moment::At(days_ago(400)), Judged::Informational),
-        ] {
-            row.password_changed = changed;
-            assert_eq!(judge_one(&Password, &report_of(Some(row.clone()), vec![])).verdict, verdict);
-        }
-        assert_eq!(judge_one(&Password, &account()).verdict, Judged::Manual);
+    fn with_password(root_password: bool) -> facts::iam::AccountSummary {
+        facts::iam::AccountSummary { root_password, ..facts::iam::AccountSummary::default() }
     }
 
     #[test]
-    fn it_is_no_matter_where_there_is_none() {
-        let summary = facts::iam::AccountSummary::default();
-        let state = account().with(AccountSummary, global(), summary);
+    fn it_never_passes() {
+        let mut row = root();
+        for (changed, title) in [
+            (Moment::NotSupported, "Look at"),
+            (Moment::At(days_ago(10)), "Look at"),
+            (Moment::At(days_ago(400)), "Root's password is 400 days old"),
+        ] {
+            row.password_changed = changed;
+            let state =
+                report_of(Some(row.clone()), vec![]).with(AccountSummary, global(), with_password(true));
+            let one = judge_one(&Password, &state);
+            assert_eq!(one.verdict, Judged::Informational);
+            assert!(one.title.starts_with(title), "{}", one.title);
+        }
+    }
+
+    #[test]
+    fn it_is_no_matter_where_there_is_none_and_unknown_where_refused() {
+        let state = account().with(AccountSummary, global(), with_password(false));
         assert_eq!(judge_one(&Password, &state).verdict, Judged::NotApplicable);
+        let one = judge_one(&Password, &refused(account(), AccountSummary, global()));
+        assert_eq!(missing(&one), ["iam:GetAccountSummary"]);
     }
 }

@@ -120,10 +120,10 @@ pub(super) async fn encryption(
     region: &str,
     name: &str,
 ) -> Result<Option<BucketEncryption>, Fault> {
-    let found = of_bucket(client, &GET_BUCKET_ENCRYPTION, region, name).await.and_then(|node| {
+    let found = of_bucket(client, &GET_BUCKET_ENCRYPTION, region, name).await.map(|node| {
         let by = node.at("Rule/ApplyServerSideEncryptionByDefault").cloned().unwrap_or(Node::Null);
         let algorithm = by.text("SSEAlgorithm").unwrap_or_else(|| "AES256".to_owned());
-        Ok(BucketEncryption { algorithm, kms_key: by.text("KMSMasterKeyID") })
+        BucketEncryption { algorithm, kms_key: by.text("KMSMasterKeyID") }
     });
     // Since January 2023 S3 encrypts every new object, whatever the bucket says.
     let none = BucketEncryption { algorithm: "AES256".to_owned(), kms_key: None };

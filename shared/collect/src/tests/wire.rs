@@ -183,8 +183,8 @@ fn is_like(template: &str, path: &str) -> bool {
             .iter()
             .zip(&path)
             .all(|(one, other)| one == other || one.starts_with('{') && !other.is_empty());
-    same && query.split('&').next().unwrap_or_default().split('=').next() == Some(asks)
-        || same && asks.is_empty()
+    let first = query.split(['&', '=']).next();
+    same && (asks.is_empty() || first == Some(asks))
 }
 
 fn protocol(call: &str) -> Protocol {
