@@ -12,6 +12,7 @@ from pathlib import Path
 import botocore
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, DataNotFoundError
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "shared/collect/src/operation.rs"
@@ -78,10 +79,10 @@ def main():
                     name,
                     region_name=region,
                     aws_access_key_id="a",
-                    aws_secret_access_key="b",
-                    config=REGIONAL,  # noqa: S106
+                    aws_secret_access_key="b",  # noqa: S106
+                    config=REGIONAL,
                 )
-            except Exception as error:  # whatever botocore raises, there is no endpoint
+            except BotoCoreError as error:  # there is no endpoint
                 print(ours, region, error, file=sys.stderr)
                 continue
             entry["endpoints"][region] = {
@@ -92,7 +93,7 @@ def main():
         line = {"method": found.http["method"], "uri": found.http["requestUri"]}
         try:
             pager = loader.load_service_model(name, "paginators-1")["pagination"].get(operation)
-        except Exception:  # a service without pages has no such file
+        except DataNotFoundError:  # a service without pages has no such file
             pager = None
         if pager:
             line["pages"] = pages(found, pager, data["protocol"])

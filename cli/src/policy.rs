@@ -133,7 +133,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
     if read as u64 == MAX_BYTES {
         bail!("it is larger than any policy that AWS accepts");
     }
-    Ok(String::from_utf8(bytes).context("it is not UTF-8")?)
+    String::from_utf8(bytes).context("it is not UTF-8")
 }
 
 /// A policy within what the AWS CLI printed.
