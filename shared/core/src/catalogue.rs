@@ -57,3 +57,29 @@ impl Catalogue {
         (self.docs)(id)
     }
 }
+
+/// How many there are in all themes' lists.
+pub const fn count<T>(lists: &[&[T]]) -> usize {
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        count += lists[list].len();
+        list += 1;
+    }
+    count
+}
+
+/// The themes' lists in a row; `N` is their [`count`].
+pub const fn joined<T: Copy, const N: usize>(lists: &[&[T]]) -> [T; N] {
+    let mut all = [lists[0][0]; N];
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut item = 0;
+        while item < lists[list].len() {
+            all[count] = lists[list][item];
+            item += 1;
+            count += 1;
+        }
+        list += 1;
+    }
+    all
+}

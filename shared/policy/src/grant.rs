@@ -45,6 +45,9 @@ pub fn explain<'g>(policies: &[Held<'_>], grantee: impl Into<Grantee<'g>>) -> Gr
 }
 
 fn judge(policies: &[Held<'_>], grantee: Grantee<'_>, all: bool) -> Grant {
+    if policies.is_empty() {
+        return Grant::none();
+    }
     let rewritable = policies.iter().filter_map(Held::rewritable).collect();
     let documents: Vec<&Document> = policies.iter().map(|held| held.document).collect();
     let power = PolicySet::new(&documents, Holder::new(grantee, rewritable));

@@ -240,6 +240,9 @@ impl<'p, 'a> View<'p, 'a> {
         allow: &PreparedStatement<'a>,
         action: usize,
     ) -> Vec<(&'p PreparedStatement<'a>, Rc<Limits<'a>>)> {
+        if allow.statement.conditions.is_empty() {
+            return Vec::new();
+        }
         let mut known = self.set.beside.borrow_mut();
         let denies = self.set.denies.iter().filter(|deny| deny.names(action));
         denies
@@ -272,25 +275,25 @@ impl<'p, 'a> View<'p, 'a> {
             Permit::Own => !deny.reach(place, holder) | SELF,
             Permit::None => !deny.reach(place, holder),
         };
+        if !self.chosen().any(|entry| entry.names(action)) {
+            return 0;
+        }
         let typed = matches!(place, Place::Type(_) | Place::Assumed(_));
-        let denies = || self.set.denies.iter().filter(|entry| entry.names(action));
-        let plain = || denies().filter(|e| self.permit(e, name, place, service, given) == Permit::None);
-        let covering: Vec<&Scope> =
-            if typed { plain().map(|entry| &entry.scope).collect() } else { Vec::new() };
+        let denies = self.set.denies.iter().filter(|deny| deny.names(action));
+        let denies: Vec<_> =
+            denies.map(|deny| (deny, self.permit(deny, name, place, service, given))).collect();
         let mut reach = 0;
         for entry in self.chosen().filter(|entry| entry.names(action)) {
             let permit = self.permit(entry, name, place, service, given);
             if permit == Permit::None {
                 continue;
             }
-            let beside = self.beside(entry, action);
-            let beside = beside
-                .iter()
-                .map(|(deny, limits)| (*deny, self.permit_by(deny, limits, (name, place, service), given)));
-            let beside: Vec<_> = beside.collect();
-            let mut covering = covering.clone();
-            let more = beside.iter().filter(|(_, permit)| typed && *permit == Permit::None);
-            covering.extend(more.map(|(deny, _)| &deny.scope));
+            let beside = self.beside(entry, action).into_iter();
+            let beside: Vec<_> = beside
+                .map(|(deny, limits)| (deny, self.permit_by(deny, &limits, (name, place, service), given)))
+                .collect();
+            let plain = denies.iter().chain(&beside).filter(|(_, permit)| typed && *permit == Permit::None);
+            let covering: Vec<&Scope> = plain.map(|(deny, _)| &deny.scope).collect();
             let covering_bytes: usize = covering.iter().map(|scope| scope.size()).sum();
             let all = match entry.scope.size().saturating_mul(covering_bytes) {
                 work if work == 0 || work > MAX_COVERING => entry.reach(place, holder),
@@ -299,12 +302,7 @@ impl<'p, 'a> View<'p, 'a> {
             let own = if permit == Permit::Own { all & SELF } else { all };
             reach |= beside.iter().fold(own, |reach, (deny, permit)| reach & left(deny, *permit));
         }
-        for deny in denies() {
-            if reach != 0 {
-                reach &= left(deny, self.permit(deny, name, place, service, given));
-            }
-        }
-        reach
+        denies.iter().fold(reach, |reach, (deny, permit)| reach & left(deny, *permit))
     }
 
     fn names_given(&self, (action, service): Asked, given: &Delegation) -> Vec<String> {

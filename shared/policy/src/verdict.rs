@@ -44,6 +44,19 @@ pub enum Basis {
 }
 
 impl Grant {
+    /// What no policy at all gives.
+    pub(super) fn none() -> Grant {
+        Grant {
+            level: Level::Ordinary,
+            reasons: Vec::new(),
+            paths: Vec::new(),
+            services: Vec::new(),
+            conditional: false,
+            policies: Vec::new(),
+            basis: Basis::Documents,
+        }
+    }
+
     /// What a policy of AWS's gives that is not read but known by its name.
     pub(super) fn by_name(
         basis: Basis,

@@ -1,7 +1,7 @@
 //! All rules, in the order of the catalogue. A rule is registered in its theme's `mod.rs`; this file names the themes.
 
 use keepwatch_core::about::{About, Docs};
-use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::catalogue::{Catalogue, count, joined};
 use keepwatch_core::engine::Rule;
 
 use crate::{
@@ -31,15 +31,7 @@ macro_rules! of_all_themes {
 }
 
 /// How many rules there are.
-const COUNT: usize = {
-    let (themes, mut count): (&[&[&About]], usize) = (of_all_themes!(ABOUT), 0);
-    let mut theme = 0;
-    while theme < themes.len() {
-        count += themes[theme].len();
-        theme += 1;
-    }
-    count
-};
+const COUNT: usize = count::<&About>(of_all_themes!(ABOUT));
 
 /// The built-in rules.
 pub static RULES: &[&dyn Rule] = &{
@@ -62,20 +54,4 @@ fn docs(id: &str) -> Option<&'static Docs> {
     static DOCS: [&Docs; COUNT] = joined(of_all_themes!(DOCS));
     let place = ABOUT.iter().position(|about| about.id == id)?;
     DOCS.get(place).copied()
-}
-
-/// The lists in a row.
-const fn joined<T: Copy>(lists: &[&[T]]) -> [T; COUNT] {
-    let mut all = [lists[0][0]; COUNT];
-    let (mut list, mut count) = (0, 0);
-    while list < lists.len() {
-        let mut item = 0;
-        while item < lists[list].len() {
-            all[count] = lists[list][item];
-            item += 1;
-            count += 1;
-        }
-        list += 1;
-    }
-    all
 }

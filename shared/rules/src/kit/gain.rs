@@ -143,9 +143,9 @@ impl Addition {
         if gain.escalates() {
             return Ok(gain);
         }
-        let known = before.roles_in_reach(cx, grantee);
-        let mut tried: Vec<&str> = Vec::new();
         let roles = after.roles_in_reach(cx, grantee);
+        let known = if roles.is_empty() { Vec::new() } else { before.roles_in_reach(cx, grantee) };
+        let mut tried: Vec<&str> = Vec::new();
         for role in roles.iter().filter(|role| !known.contains(role)) {
             if !tried.contains(&role.name.as_str()) && tried.len() == MAX_ROLES {
                 break;
@@ -181,22 +181,12 @@ impl Addition {
             Fact::Missing => return Ok(None),
             Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("its members: {why}")))),
         };
-        let mut unsure = None;
-        for member in members.iter().take(MAX_HOLDERS) {
+        let counted = |count| format!("the group has {count} members");
+        self.first_gain(cx, &members, counted, |member| {
             let mut besides = Rest::of(cx, PrincipalKind::User, member, Some(group))?;
             besides.held = besides.held.and(rest.clone());
-            let gain = self.gain(cx, besides, &arn_of(member))?;
-            if gain.escalates() {
-                let holder = format!("User {member}, a member of group {group},");
-                return Ok(Some(Gain { holder: Some(holder), ..gain }));
-            }
-            unsure = unsure.or(gain.unsure);
-        }
-        if members.len() > MAX_HOLDERS {
-            let beyond = format!("the group has {} members, and {MAX_HOLDERS} were looked at", members.len());
-            unsure = unsure.or(Some(beyond));
-        }
-        Ok(unsure.map(|why| self.unsure(why)))
+            Ok((besides, arn_of(member), format!("User {member}, a member of group {group},")))
+        })
     }
 
     /// What those gain who hold a policy that was rewritten: the first who can become administrator.
@@ -214,18 +204,34 @@ impl Addition {
             Fact::Missing => return Ok(None),
             Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("who holds it: {why}")))),
         };
-        let mut unsure = None;
-        for (kind, name) in holders.iter().take(MAX_HOLDERS) {
+        let counted = |count| format!("{count} hold the policy");
+        self.first_gain(cx, &holders, counted, |(kind, name)| {
             let mut rest = Rest::of(cx, *kind, name, None)?;
             rest.held.managed.retain(|arn| arn != policy);
-            let gain = self.gain(cx, rest, &arn_of(*kind, name))?;
+            Ok((rest, arn_of(*kind, name), power::holder(*kind, name)))
+        })
+    }
+
+    /// What the first of these gains who can become administrator; else why nobody can say of some. `of` tells of each what it
+    /// holds already, its ARN, and what sentences call it.
+    fn first_gain<T>(
+        &self,
+        cx: &Cx<'_>,
+        all: &[T],
+        counted: impl Fn(usize) -> String,
+        of: impl Fn(&T) -> Result<(Rest, String, String), Interrupt>,
+    ) -> Result<Option<Gain>, Interrupt> {
+        let mut unsure = None;
+        for one in all.iter().take(MAX_HOLDERS) {
+            let (rest, arn, holder) = of(one)?;
+            let gain = self.gain(cx, rest, &arn)?;
             if gain.escalates() {
-                return Ok(Some(Gain { holder: Some(power::holder(*kind, name)), ..gain }));
+                return Ok(Some(Gain { holder: Some(holder), ..gain }));
             }
             unsure = unsure.or(gain.unsure);
         }
-        if holders.len() > MAX_HOLDERS {
-            let beyond = format!("{} hold the policy, and {MAX_HOLDERS} were looked at", holders.len());
+        if all.len() > MAX_HOLDERS {
+            let beyond = format!("{}, and {MAX_HOLDERS} were looked at", counted(all.len()));
             unsure = unsure.or(Some(beyond));
         }
         Ok(unsure.map(|why| self.unsure(why)))
