@@ -1,5 +1,5 @@
 //! The little of AWS that the functions call: DynamoDB items in memory, SNS, a queue, CloudTrail's event history,
-//! the imports of Security Hub, and an IAM that denies everything.
+//! Identity Center, the imports of Security Hub, and an IAM that denies everything.
 //!
 //! It checks no signature of the SDK's and models few limits; ministack does more and is slower. What it does
 //! not know it refuses with an error, so that no test passes by its ignorance. A table may have a policy that lets one role
@@ -8,6 +8,7 @@
 mod cloudtrail;
 mod dynamodb;
 mod expression;
+pub mod identity_center;
 mod policy;
 mod securityhub;
 mod signature;
@@ -53,6 +54,7 @@ struct State {
     hub: securityhub::Faults,
     guards: policy::Guards,
     history: cloudtrail::History,
+    permission_set: Option<identity_center::PermissionSet>,
     queued: Vec<String>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
@@ -172,6 +174,16 @@ impl AwsStub {
         lock(&self.state).hub.spoiling.push(finding_id.to_owned());
     }
 
+    /// Identity Center may be read, and its permission set has this name and one managed policy.
+    pub fn permission_set(&self, name: &str, managed: &str) {
+        lock(&self.state).permission_set = Some(Some((name.to_owned(), managed.to_owned())));
+    }
+
+    /// Identity Center may be read, and has no permission set.
+    pub fn delete_permission_set(&self) {
+        lock(&self.state).permission_set = Some(None);
+    }
+
     /// CloudTrail has a record in its event history.
     pub fn remember(&self, record: &Value) {
         lock(&self.state).history.records.push(record.clone());
@@ -230,6 +242,9 @@ impl State {
                         None => dynamodb::answer(&mut self.tables, operation, &request.body),
                     },
                     "AmazonSQS" if operation == "SendMessage" => self.send_message(request),
+                    identity_center::TARGET => {
+                        identity_center::answer(self.permission_set.as_ref(), operation, request)
+                    }
                     cloudtrail::TARGET if operation == "LookupEvents" => self.history.answer(request),
                     _ => Err(dynamodb::Refusal::denied()),
                 };

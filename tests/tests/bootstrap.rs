@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
+use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
 use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting, user_call};
 use keepwatch_tests::function::{Function, binary};
@@ -428,4 +429,68 @@ fn tls_is_spoken_with_a_certificate_from_a_file() {
     let sign_in = root_sign_in(ACCOUNT, "e1");
     assert!(failures(&detect, &sqs_batch(&[("sign-in", &sign_in)])).is_empty());
     assert_eq!(aws.items().len(), 1);
+}
+
+/// Somebody assigns the permission set to the person.
+fn assignment(event_id: &str) -> String {
+    let request = json!({
+        "instanceArn": INSTANCE, "permissionSetArn": PERMISSION_SET, "targetId": ACCOUNT, "targetType": "AWS_ACCOUNT",
+        "principalType": "USER", "principalId": PERSON,
+    });
+    user_call("sso", "CreateAccountAssignment", event_id, request)
+}
+
+/// The severity of the only finding of this rule.
+fn told(aws: &AwsStub, rule: &str) -> String {
+    let items = aws.items();
+    let found: Vec<_> = items.values().filter(|item| item["rule"]["S"] == rule).collect();
+    let [item] = &found[..] else { panic!("one finding of {rule} is expected: {items:?}") };
+    item["severity"]["S"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_a_permission_set_grants_is_read_from_identity_center() {
+    let assign = |aws: &AwsStub| failures(&detect(aws), &sqs_batch(&[("m1", &assignment("e1"))]));
+
+    let admin = AwsStub::http().unwrap();
+    admin.permission_set("Admins", "arn:aws:iam::aws:policy/AdministratorAccess");
+    assert!(assign(&admin).is_empty());
+    assert_eq!(told(&admin, "admin-account-assignment"), "CRITICAL");
+
+    let reader = AwsStub::http().unwrap();
+    reader.permission_set("Readers", "arn:aws:iam::aws:policy/ReadOnlyAccess");
+    assert!(assign(&reader).is_empty());
+    assert!(reader.items().values().all(|item| item["rule"]["S"] != "admin-account-assignment"));
+
+    // Nobody may read it, or it is gone: not known, and said so.
+    for gone in [false, true] {
+        let aws = AwsStub::http().unwrap();
+        if gone {
+            aws.delete_permission_set();
+        }
+        assert!(assign(&aws).is_empty());
+        assert_eq!(told(&aws, "admin-account-assignment"), "MEDIUM", "gone: {gone}");
+    }
+
+    // Out of order: the message goes back to the queue, after three attempts.
+    let broken = AwsStub::http().unwrap();
+    broken.permission_set("Admins", "arn:aws:iam::aws:policy/AdministratorAccess");
+    broken.fail("DescribePermissionSet");
+    assert_eq!(assign(&broken), ["m1"]);
+    assert_eq!(broken.calls("DescribePermissionSet"), 3);
+}
+
+#[test]
+fn what_a_person_is_assigned_is_read_from_identity_center() {
+    let set_password = |person: &str, store: &str| {
+        let aws = AwsStub::http().unwrap();
+        aws.permission_set("Admins", "arn:aws:iam::aws:policy/AdministratorAccess");
+        let request = json!({"identityStoreId": store, "userId": person, "passwordMode": "OTP"});
+        let event = user_call("sso-directory", "UpdatePassword", "e2", request);
+        assert!(failures(&detect(&aws), &sqs_batch(&[("m1", &event)])).is_empty());
+        told(&aws, "iam-password-set")
+    };
+    assert_eq!(set_password(PERSON, IDENTITY_STORE), "HIGH");
+    assert_eq!(set_password("somebody-else", IDENTITY_STORE), "MEDIUM");
+    assert_eq!(set_password(PERSON, "d-2222222222"), "MEDIUM");
 }

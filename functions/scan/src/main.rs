@@ -22,8 +22,8 @@ async fn main() -> Result<(), Error> {
     let config = clients::config()?;
     // No connection is opened ahead: nobody waits for this function as they do for an alert.
     let scan = Scan {
-        history: CloudTrailHistory::new(&config)?,
-        queue: Queue::new(&config, queue)?,
+        history: CloudTrailHistory::new(&config),
+        queue: Queue::new(&config, queue),
         journal: JournalTable::new(&config, journal),
         regions: list("WATCHED_REGIONS"),
     };

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     keepwatch_aws::runtime::log_json();
     let region = variable("AWS_REGION")?;
     // No connection is opened ahead: nobody waits for this function as they do for an alert.
-    let importer = Importer { hub: SecurityHub::new(&clients::config()?)?, region };
+    let importer = Importer { hub: SecurityHub::new(&clients::config()?), region };
     let importer = &importer;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| importer.handle(event).await)).await
 }

@@ -1,6 +1,6 @@
 //! Answers about the account's live state, from IAM, Identity Center and the findings table.
 
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{AccessKeyMetadata, EntityType, StatusType};
 use keepwatch_base::time::Timestamp;
@@ -15,8 +15,10 @@ use keepwatch_core::state::{
 
 use crate::cause;
 use crate::findings::FindingsTable;
+use crate::identity_center::IdentityCenter;
 use crate::intake::IntakeQueue;
 use crate::journal::JournalTable;
+use crate::otherwise::{Otherwise, settled};
 use crate::runtime::now;
 
 /// CloudTrail leaves out request parameters over 100 KB; a document of at least this many characters may be why.
@@ -26,7 +28,7 @@ const OVERSIZED: usize = 90_000;
 /// here too and mean something else.
 #[derive(Clone, Debug)]
 pub struct LiveAccount {
-    config: SdkConfig,
+    identity_center: IdentityCenter,
     iam: aws_sdk_iam::Client,
     findings: FindingsTable,
     journal: JournalTable,
@@ -42,7 +44,7 @@ impl LiveAccount {
         intake: Option<IntakeQueue>,
     ) -> LiveAccount {
         LiveAccount {
-            config: config.clone(),
+            identity_center: IdentityCenter::new(config),
             iam: aws_sdk_iam::Client::new(config),
             findings,
             journal,
@@ -234,76 +236,6 @@ impl LiveAccount {
         Ok(Value::Flag(found.access_key_metadata.iter().any(active)))
     }
 
-    /// Identity Center in its region, which comes from an event and becomes part of a host name.
-    fn identity_center(&self, region: &str) -> Result<aws_sdk_ssoadmin::Client, Otherwise> {
-        if region.is_empty()
-            || !region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        {
-            return Err(Fact::Unavailable("the event names no region".to_owned()).into());
-        }
-        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Ok(aws_sdk_ssoadmin::Client::new(&config))
-    }
-
-    /// One page each: an account sees one or two instances, and the first hundred assignments tell what somebody is.
-    async fn assigned(
-        &self,
-        store: &str,
-        principal: &str,
-        group: bool,
-        region: &str,
-    ) -> Result<Value, Otherwise> {
-        let client = self.identity_center(region)?;
-        let instances = client.list_instances().send().await.map_err(unknown)?.instances.unwrap_or_default();
-        let asked = |instance: &&aws_sdk_ssoadmin::types::InstanceMetadata| {
-            if store.is_empty() { instances.len() == 1 } else { instance.identity_store_id() == Some(store) }
-        };
-        let Some(instance) = instances.iter().find(asked).and_then(|instance| instance.instance_arn()) else {
-            let why = "no instance of Identity Center with this identity store is to be seen from here";
-            return Err(Fact::Unavailable(why.to_owned()).into());
-        };
-        let kind = if group {
-            aws_sdk_ssoadmin::types::PrincipalType::Group
-        } else {
-            aws_sdk_ssoadmin::types::PrincipalType::User
-        };
-        let request = client.list_account_assignments_for_principal().instance_arn(instance);
-        let page = request.principal_id(principal).principal_type(kind).send().await.map_err(unknown)?;
-        let assignments = page.account_assignments.unwrap_or_default();
-        let mut sets: Vec<String> =
-            assignments.into_iter().filter_map(|one| one.permission_set_arn).collect();
-        sets.sort();
-        sets.dedup();
-        Ok(Value::Names(sets))
-    }
-
-    async fn permission_set(&self, instance: &str, arn: &str, region: &str) -> Result<Value, Otherwise> {
-        let client = self.identity_center(region)?;
-        let described = client.describe_permission_set().instance_arn(instance).permission_set_arn(arn);
-        let name = described.send().await.map_err(unknown)?.permission_set.and_then(|set| set.name);
-        let request =
-            client.list_managed_policies_in_permission_set().instance_arn(instance).permission_set_arn(arn);
-        let managed = request.send().await.map_err(unknown)?.attached_managed_policies.unwrap_or_default();
-        let request =
-            client.get_inline_policy_for_permission_set().instance_arn(instance).permission_set_arn(arn);
-        let inline = request.send().await.map_err(unknown)?.inline_policy.filter(|text| !text.is_empty());
-        let request = client
-            .list_customer_managed_policy_references_in_permission_set()
-            .instance_arn(instance)
-            .permission_set_arn(arn);
-        let elsewhere =
-            request.send().await.map_err(unknown)?.customer_managed_policy_references.unwrap_or_default();
-        Ok(Value::Holdings(Holdings {
-            managed: managed.into_iter().filter_map(|policy| policy.arn).collect(),
-            inline: inline
-                .map(|text| PolicyText { name: "inline policy".to_owned(), text })
-                .into_iter()
-                .collect(),
-            elsewhere: elsewhere.into_iter().map(|policy| policy.name).collect(),
-            name,
-        }))
-    }
-
     async fn exposed_key(&self, account: &str, key: &str) -> Result<Value, Otherwise> {
         let subject = Subject {
             account: account.to_owned(),
@@ -373,10 +305,10 @@ impl LiveAccount {
             Query::ActiveKey { access_key_id } => self.active_key(access_key_id).await,
             Query::AccessKeys { user } => self.access_keys(user).await,
             Query::PermissionSet { instance, arn, region } => {
-                self.permission_set(instance, arn, region).await
+                self.identity_center.permission_set(instance, arn, region).await
             }
             Query::Assigned { store, principal, group, region } => {
-                self.assigned(store, principal, *group, region).await
+                self.identity_center.assigned(store, principal, *group, region).await
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
             Query::Window(WindowQuery { key, member, time, span }) => {
@@ -402,28 +334,6 @@ impl LiveAccount {
 /// Characters of a document that IAM delivers percent-encoded.
 fn decoded_len(text: &str) -> usize {
     text.len() - 2 * text.bytes().filter(|byte| *byte == b'%').count().min(text.len() / 3)
-}
-
-/// What came instead of a value.
-enum Otherwise {
-    /// An answer all the same: it does not exist, or nobody may say.
-    Answer(Answer),
-    /// No answer just now, and why.
-    TryAgain(String),
-}
-
-impl From<Answer> for Otherwise {
-    fn from(answer: Answer) -> Self {
-        Otherwise::Answer(answer)
-    }
-}
-
-fn settled(outcome: Result<Value, Otherwise>) -> Result<Answer, String> {
-    match outcome {
-        Ok(value) => Ok(Fact::Known(value)),
-        Err(Otherwise::Answer(answer)) => Ok(answer),
-        Err(Otherwise::TryAgain(why)) => Err(why),
-    }
 }
 
 /// What an SDK error means: gone, refused, or to be asked again. The SDK has tried three times by then.

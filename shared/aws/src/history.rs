@@ -1,7 +1,6 @@
 //! CloudTrail's event history: `LookupEvents`, JSON of version 1.1.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,12 +57,8 @@ struct Event {
 
 impl CloudTrailHistory {
     /// The history of these credentials' account.
-    ///
-    /// # Errors
-    /// Without root certificates.
-    pub fn new(config: &SdkConfig) -> io::Result<CloudTrailHistory> {
-        let service = Service::new(config, "cloudtrail", PAUSES)?;
-        Ok(CloudTrailHistory { service, turns: Mutex::default() })
+    pub fn new(config: &SdkConfig) -> CloudTrailHistory {
+        CloudTrailHistory { service: Service::new(config, "cloudtrail", PAUSES), turns: Mutex::default() }
     }
 
     /// When this call may be made; the next one may be some time after it.

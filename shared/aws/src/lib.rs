@@ -10,10 +10,12 @@ mod dynamodb;
 pub mod findings;
 pub mod history;
 mod http;
+mod identity_center;
 pub mod intake;
 pub mod journal;
 #[cfg(feature = "profiles")]
 pub mod operator;
+mod otherwise;
 mod outbox;
 #[cfg(feature = "profiles")]
 pub mod profiles;

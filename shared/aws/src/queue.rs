@@ -1,6 +1,5 @@
 //! The intake queue in SQS: `SendMessage`, JSON of version 1.0.
 
-use std::io;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -23,12 +22,9 @@ pub struct Queue {
 
 impl Queue {
     /// The queue of this address in the configuration's region.
-    ///
-    /// # Errors
-    /// Without root certificates.
-    pub fn new(config: &SdkConfig, url: impl Into<String>) -> io::Result<Queue> {
+    pub fn new(config: &SdkConfig, url: impl Into<String>) -> Queue {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        Ok(Queue { service: Service::new(config, "sqs", PAUSES)?, region, url: url.into() })
+        Queue { service: Service::new(config, "sqs", PAUSES), region, url: url.into() }
     }
 }
 

@@ -3,7 +3,6 @@
 //! The format is JSON and so is the call: `POST /findings/import` with the findings as `format::asff` writes
 //! them. The SDK's types would have the JSON that exists built again field by field.
 
-use std::io;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -66,16 +65,13 @@ struct Imported {
 
 impl SecurityHub {
     /// Security Hub where the configuration points to.
-    ///
-    /// # Errors
-    /// Without root certificates.
-    pub fn new(config: &SdkConfig) -> io::Result<SecurityHub> {
+    pub fn new(config: &SdkConfig) -> SecurityHub {
         let timeouts = config.timeout_config();
-        Ok(SecurityHub {
-            service: Service::new(config, "securityhub", PAUSES)?,
+        SecurityHub {
+            service: Service::new(config, "securityhub", PAUSES),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             operation_timeout: timeouts.and_then(|t| t.operation_timeout()).unwrap_or(Duration::MAX),
-        })
+        }
     }
 
     /// Sends findings, each an object in JSON; those that were not imported. A call that may succeed when it

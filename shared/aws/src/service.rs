@@ -2,6 +2,7 @@
 //! a call is here: the address, attempts, what an error answer means.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -9,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
+use keepwatch_base::partition::Partition;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
@@ -20,7 +22,8 @@ use crate::signed::Signer;
 pub(crate) struct Service {
     /// What the service is called in its address and in signatures.
     name: &'static str,
-    http: Http,
+    /// Made when the first call needs it: a cold start does not wait for what is asked seldom.
+    http: Arc<OnceLock<Http>>,
     /// Instead of its own address.
     endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
@@ -69,23 +72,30 @@ struct Refusal {
 
 impl Service {
     /// The service of this name where the configuration points to.
-    ///
-    /// # Errors
-    /// Without root certificates.
-    pub(crate) fn new(
-        config: &SdkConfig,
-        name: &'static str,
-        pauses: &'static [Duration],
-    ) -> io::Result<Service> {
+    pub(crate) fn new(config: &SdkConfig, name: &'static str, pauses: &'static [Duration]) -> Service {
         let attempt = config.timeout_config().and_then(|timeouts| timeouts.operation_attempt_timeout());
-        Ok(Service {
+        Service {
             name,
-            http: Http::new()?,
+            http: Arc::default(),
             endpoint: config.endpoint_url().map(|url| url.trim_end_matches('/').to_owned()),
             credentials: config.credentials_provider(),
             attempt_timeout: attempt.unwrap_or(Duration::MAX),
             pauses,
-        })
+        }
+    }
+
+    /// Its address in a region, without a slash at the end.
+    pub(crate) fn endpoint(&self, region: &str) -> String {
+        let own = || format!("https://{}.{region}.{}", self.name, Partition::of_region(region).dns_suffix);
+        self.endpoint.clone().unwrap_or_else(own)
+    }
+
+    fn http(&self) -> io::Result<&Http> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let http = Http::new()?;
+        Ok(self.http.get_or_init(|| http))
     }
 
     /// Makes the call, again where that may help; the body of the answer.
@@ -107,25 +117,20 @@ impl Service {
     }
 
     async fn attempt(&self, call: Call<'_>) -> Result<Vec<u8>, CallError> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| endpoint(self.name, call.region));
-        let url = format!("{endpoint}{}", call.path);
+        let url = format!("{}{}", self.endpoint(call.region), call.path);
         let mut headers = vec![("content-type", call.content_type)];
         headers.extend(call.target.map(|target| ("x-amz-target", target)));
         let credentials = self.credentials.clone();
         let signer = Signer { credentials, region: call.region.to_owned(), service: self.name };
         let request = signer.post(&url, &headers, call.body).await;
         let request = request.map_err(|reason| CallError::Failed(reason.to_string()))?;
-        let response = self.http.call(request).await;
+        let http = self.http().map_err(|reason| CallError::Failed(reason.to_string()))?;
+        let response = http.call(request).await;
         let mut response = response.map_err(|error| CallError::Busy(error.to_string()))?;
         let text = ByteStream::new(response.take_body()).collect().await;
         let text = text.map_err(|error| CallError::Busy(error.to_string()))?.to_vec();
         if response.status().is_success() { Ok(text) } else { Err(refused(&response, &text)) }
     }
-}
-
-fn endpoint(service: &str, region: &str) -> String {
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://{service}.{region}.{domain}")
 }
 
 /// What an error answer means.
