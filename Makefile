@@ -154,7 +154,7 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 # Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.
 .PHONY: deploy
-deploy: build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
+deploy: right-region build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
 	@if [ ! -f samconfig.toml ]; then \
 	    $(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --stack-name keepwatch \
 	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH) $(if $(SIGMA),SigmaRules=changes); \
@@ -163,6 +163,26 @@ deploy: build tools ## build and deploy to your AWS account; asks the first time
 	else \
 	    echo "samconfig.toml says Architecture=$(SAVED_ARCH) and the functions are built for $(ARCH): change one"; exit 2; \
 	fi
+
+# What samconfig.toml says would win over REGION, in silence.
+.PHONY: right-region
+right-region:
+	@saved=$$(sed -n 's/^region = "\(.*\)"/\1/p' samconfig.toml 2> /dev/null); \
+	if [ "$(origin REGION)" != "file" ] && [ -n "$$saved" ] && [ "$$saved" != "$(REGION)" ]; then \
+	    echo "samconfig.toml says $$saved and you say REGION=$(REGION). Keepwatch's home is $$saved; for other regions: make deploy-regions"; \
+	    echo "To move it, remove samconfig.toml; the old stack stays until you delete it."; exit 2; \
+	fi
+
+# A rule of EventBridge hears its own region only. These stacks send what other regions hear to the home stack.
+.PHONY: deploy-regions
+deploy-regions: tools ## let other regions be heard, or bring them up to date (REGIONS=all or eu-west-1,eu-central-1)
+	@test -n "$(REGIONS)" || { echo "say which: make deploy-regions REGIONS=all, or REGIONS=eu-west-1,eu-central-1"; exit 2; }
+	@$(PY) tools/regions.py deploy $(REGIONS)
+
+.PHONY: undeploy-regions
+undeploy-regions: tools ## hear those regions no more (REGIONS=all or a list)
+	@test -n "$(REGIONS)" || { echo "say which: make undeploy-regions REGIONS=all, or REGIONS=eu-west-1,eu-central-1"; exit 2; }
+	@$(PY) tools/regions.py undeploy $(REGIONS)
 
 #@ Keep what is generated up to date
 

@@ -172,11 +172,11 @@ class LocalCloud:
     def endpoint(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, service):
+    def client(self, service, region=REGION):
         """A boto3 client of the local cloud, as root."""
-        if service not in self._clients:
-            self._clients[service] = self._client(service, boto3.Session("test", "test", region_name=REGION))
-        return self._clients[service]
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self._client(service, boto3.Session("test", "test", region_name=region))
+        return self._clients[service, region]
 
     def operator(self, stack, service):
         """A boto3 client as the stack's operator, who alone sends to its queues and takes dead letters."""
@@ -242,6 +242,19 @@ class LocalCloud:
         if self.faults:
             self.faults.wait_until_warm()
         return self.stack(name)
+
+    def regions(self, what, regions):
+        """Run tools/regions.py as a user would; what it printed, and its exit code."""
+        done = subprocess.run(
+            [TOOLS / "venv" / "bin" / "python", ROOT / "tools" / "regions.py", what, regions],
+            env=self._environment() | {"AWS_ENDPOINT_URL": self.endpoint, "AWS_CONFIG_FILE": os.devnull},
+            cwd=self.run,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr, done.returncode
 
     def stack(self, name="keepwatch"):
         described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]

@@ -22,6 +22,7 @@ if installed != VERSION:
 
 import ministack.app as app
 import ministack.core.iam_evaluator as policies
+import ministack.core.responses as responses
 import ministack.services.cloudformation.provisioners as provisioners
 import ministack.services.dynamodb as dynamodb
 import ministack.services.eventbridge as events
@@ -29,12 +30,13 @@ import ministack.services.lambda_svc as functions
 
 RELIED_ON = {
     events: (
-        "_dispatch_event _dispatch_to_lambda _invoke_target _matches_pattern_view _now_ts _pattern_event_view "
-        "_put_events _rules _targets"
+        "_dispatch_event _dispatch_to_event_bus _dispatch_to_lambda _event_bus_policies _event_buses _invoke_target "
+        "_matches_pattern_view _now_ts _pattern_event_view _put_events _rules _targets"
     ),
     functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
     app: "main pin_request_origin",
     dynamodb: "_put_resource_policy _resource_policies",
+    responses: "set_request_region",
     policies: "_RESOURCE_POLICY_LOOKUPS _resolve_condition_key _role_name_from_assumed_arn",
     provisioners: "_RESOURCE_HANDLERS",
 }
@@ -120,7 +122,26 @@ def dispatch_event(event, view=None):
 events._dispatch_event = dispatch_event
 
 
-# 3. A rule that targets a function invokes it asynchronously: AWS retries twice, then gives the event to the
+# 3. Buses of other regions. AWS carries an event to the bus of another region, and the event keeps the region that it
+#    comes from. The emulator drops it, as it does for other targets, and writes its own region into what it carries.
+def dispatch_to_event_bus(spec, event, rule, _event_path, _target_input=None):
+    there = contextvars.copy_context()
+
+    def arrive():
+        responses.set_request_region(spec.region)
+        bus = spec.resource.split("/", 1)[1]
+        if bus in events._event_buses:
+            dispatch_event({**event, "EventBusName": bus})
+        else:
+            events.logger.warning("there is no bus %s in %s for rule %s", bus, spec.region, rule.get("Name"))
+
+    there.run(arrive)
+
+
+events._dispatch_to_event_bus = dispatch_to_event_bus
+
+
+# 4. A rule that targets a function invokes it asynchronously: AWS retries twice, then gives the event to the
 #    function's failure destination. The emulator invokes once and forgets, though it has the retrying kind for others.
 def dispatch_to_lambda(arn, payload):
     record, config, name = functions._get_func_record_for_ref(arn)
@@ -133,7 +154,7 @@ def dispatch_to_lambda(arn, payload):
 events._dispatch_to_lambda = dispatch_to_lambda
 
 
-# 4. A stream batch that a function answers with batchItemFailures is retried by AWS. The emulator reads that answer for
+# 5. A stream batch that a function answers with batchItemFailures is retried by AWS. The emulator reads that answer for
 #    queues only and takes a stream's batch as done, which loses the alert. Reporting it as an error keeps the batch:
 #    coarser than AWS, which would go on from the failed record, but nothing is lost.
 emulator_execute = functions._execute_function
@@ -153,13 +174,13 @@ def execute_function(record, event):
 functions._execute_function = execute_function
 
 
-# 5. TLS. AWS's endpoints have it and the loopback one has not. Without this the template's TLS-only policies, which the
+# 6. TLS. AWS's endpoints have it and the loopback one has not. Without this the template's TLS-only policies, which the
 #    emulator does apply to callers, would deny every publish.
 emulator_pin_request_origin = app.pin_request_origin
 app.pin_request_origin = lambda address, _secure: emulator_pin_request_origin(address, True)
 
 
-# 6. The policies of tables. AWS keeps them and applies them, as the emulator does for queues. The emulator drops what a
+# 7. The policies of tables. AWS keeps them and applies them, as the emulator does for queues. The emulator drops what a
 #    template says and applies none to tables; and it takes the session of a role for aws:PrincipalArn, which on AWS is
 #    the role.
 table_handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
@@ -201,6 +222,32 @@ table_handlers.update(create=create_table, update=update_table)
 dynamodb.table_policy_for_arn = table_policy_for_arn
 policies._RESOURCE_POLICY_LOOKUPS["dynamodb"] = ("dynamodb", "table_policy_for_arn")
 policies._resolve_condition_key = condition_key
+
+
+# 8. The policies of event buses. The emulator keeps them and has no resource of a template for them. It applies none:
+#    what they deny is tested on the template (tests/template/test_forwarder.py).
+def create_bus_policy(logical_id, properties, _stack):
+    bus = properties["EventBusName"]
+    kept = events._event_bus_policies.setdefault(bus, {"Version": "2012-10-17", "Statement": []})
+    kept["Statement"].append({"Sid": properties["StatementId"], **properties["Statement"]})
+    return f"{bus}|{properties['StatementId']}", {}
+
+
+def update_bus_policy(physical_id, old, new, stack, logical_id=None):
+    delete_bus_policy(physical_id, old)
+    return create_bus_policy(logical_id, new, stack)
+
+
+def delete_bus_policy(_physical_id, properties):
+    kept = events._event_bus_policies.get(properties["EventBusName"], {"Statement": []})
+    kept["Statement"] = [s for s in kept["Statement"] if s.get("Sid") != properties["StatementId"]]
+
+
+provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
+    "create": create_bus_policy,
+    "update": update_bus_policy,
+    "delete": delete_bus_policy,
+}
 
 
 def end_with(parent):

@@ -5,7 +5,7 @@ import json
 import uuid
 from datetime import datetime, timedelta, timezone
 
-from .cloud import ROOT
+from .cloud import REGION, ROOT
 
 STORIES = ROOT / "tests" / "stories"
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
@@ -49,9 +49,9 @@ def fresh(envelope, **detail):
     return event
 
 
-def play(cloud, envelope):
-    """Put one event on the default bus, as the AWS service of its source would."""
-    answer = cloud.client("events").put_events(
+def play(cloud, envelope, region=REGION):
+    """Put one event on the default bus of a region, as the AWS service of its source would."""
+    answer = cloud.client("events", region).put_events(
         Entries=[
             {
                 "Source": envelope["source"],

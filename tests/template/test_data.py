@@ -158,6 +158,8 @@ def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
     allowed = {
         "AWS::CloudWatch::Alarm",
         "AWS::DynamoDB::Table",
+        "AWS::Events::EventBus",
+        "AWS::Events::EventBusPolicy",
         "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::Lambda::EventInvokeConfig",

@@ -42,6 +42,11 @@ def test_cfn_lint_of_the_source():
     run([*CFN_LINT, "--template", TEMPLATE])
 
 
+@pytest.mark.parametrize("name", ["forwarder.yaml", "forwarder-role.yaml"])
+def test_cfn_lint_of_what_stands_in_other_regions(name):
+    run([BIN / "cfn-lint", "--regions", "eu-west-1", "ap-south-1", "--template", ROOT / "infra" / name])
+
+
 def test_cfn_lint_of_what_aws_will_see(stack, tmp_path):
     body = copy.deepcopy(stack.body)
     # The exceptions stand on the function; the transform does not hand them on to the mapping it makes of its event.

@@ -108,7 +108,13 @@ class Deployed:
         """ARNs of the event rules of the template."""
         events = f"arn:aws:events:{self.known['AWS::Region']}:{ACCOUNT}:rule/"
         rules = [r for r in self.resources.values() if r["Type"] == "AWS::Events::Rule"]
-        return {events + self.resolve(rule["Properties"]["Name"]) for rule in rules}
+        found = set()
+        for rule in rules:
+            name = self.resolve(rule["Properties"]["Name"])
+            # A rule on a bus of its own has the bus in its ARN.
+            on_own_bus = "EventBusName" in rule["Properties"]
+            found.add(events + (f"{name}/{name}" if on_own_bus else name))
+        return found
 
     def own_arns(self):
         """What detect is told."""

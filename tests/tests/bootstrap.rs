@@ -494,3 +494,32 @@ fn what_a_person_is_assigned_is_read_from_identity_center() {
     assert_eq!(set_password("somebody-else", IDENTITY_STORE), "MEDIUM");
     assert_eq!(set_password(PERSON, "d-2222222222"), "MEDIUM");
 }
+
+#[test]
+fn a_forwarders_heartbeat_is_remembered_for_its_region() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let beat = |region: &str, account: &str, minutes: i64| {
+        json!({
+            "version": "0", "id": format!("{region}{minutes}"), "detail-type": "Scheduled Event", "source": "aws.events",
+            "account": account, "time": Timestamp::from_millis(now() - 60_000 * minutes).to_string(), "region": region,
+            "resources": [format!("arn:aws:events:{region}:{account}:rule/keepwatch-heartbeat-0123456789abcdef")],
+            "detail": {},
+        })
+        .to_string()
+    };
+    let beats = [
+        beat("eu-west-1", ACCOUNT, 20),
+        beat("eu-west-1", ACCOUNT, 5),
+        beat("sa-east-1", ACCOUNT, 7),
+        beat("eu-north-1", "999988887777", 1),
+    ];
+    for (number, beat) in beats.iter().enumerate() {
+        assert!(failures(&detect, &sqs_batch(&[(&format!("m{number}"), beat)])).is_empty());
+    }
+    let journal = aws.table("journal");
+    let known = Value::Object(journal["forwarders"].clone()).to_string();
+    assert!(known.contains("eu-west-1") && known.contains("sa-east-1"), "{known}");
+    assert!(!known.contains("eu-north-1"), "{known}");
+    assert!(aws.items().is_empty(), "{:?}", aws.items());
+}

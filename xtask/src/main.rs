@@ -71,7 +71,7 @@ enum Task {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Task::parse() {
-        Task::Patterns { check } => patterns::run(&root().join("template.yaml"), check),
+        Task::Patterns { check } => patterns::run(root(), check),
         Task::PolicyFields { botocore, today, check } => policy_fields::run(root(), &botocore, &today, check),
         Task::ResourceTypes { check } => resource_types::run(root(), check),
         Task::Docs => docs::run(&root().join("docs")),

@@ -1,5 +1,5 @@
-//! Writes the EventBridge rules of template.yaml from what the rules listen to. What a rule listens to is written once, in its
-//! file; this block is the only other place that knows it.
+//! Writes the EventBridge rules of template.yaml, and the same for the forwarders of other regions, from what the rules listen
+//! to. What a rule listens to is written once, in its file; these blocks are the only other places that know it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
+use keepwatch_base::hash::short_hash;
 use keepwatch_core::engine::patterns::{EventRule, event_rules};
 use keepwatch_rules::registry::RULES;
 use serde_json::Value;
@@ -19,6 +20,39 @@ const BEGIN_ARNS: &str =
     "                  # begin generated rule ARNs (make patterns); do not edit by hand\n";
 const END_ARNS: &str = "                  # end generated rule ARNs\n";
 
+/// A forwarder's heartbeat, whose name tells which rules the forwarder has.
+const BEGIN_VERSION: &str = "      # begin generated version (make patterns); do not edit by hand\n";
+const END_VERSION: &str = "      # end generated version\n";
+
+/// Where the rules of a template stand and where they send.
+struct Home {
+    /// Whose name begins the rules' names: `AWS::StackName`, or a parameter.
+    stack: &'static str,
+    /// What has to be there before a rule sends.
+    after: &'static str,
+    /// The target: its id, and the rest of it.
+    target: &'static str,
+    /// Who gets what cannot be sent.
+    dead_letters: &'static str,
+}
+
+/// The stack with the intake queue.
+const HOME: Home = Home {
+    stack: "AWS::StackName",
+    after: "QueuePolicy",
+    target: "        - Id: intake\n          Arn: !GetAtt IntakeQueue.Arn\n",
+    dead_letters: "DeadLetterQueue",
+};
+
+/// A region beside it.
+const FORWARDER: Home = Home {
+    stack: "HomeStack",
+    after: "DeadLettersPolicy",
+    target: "        - Id: home\n          Arn: !Sub 'arn:${AWS::Partition}:events:${HomeRegion}:${HomeAccount}:event-bus/${HomeStack}-regions'\n          \
+             RoleArn: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${HomeStack}-forwarder'\n",
+    dead_letters: "DeadLetters",
+};
+
 /// EventBridge refuses a longer pattern (quota "event pattern size"). The limit counts the JSON as it is sent.
 const LONGEST_PATTERN: usize = 2_048;
 
@@ -30,11 +64,22 @@ const ORDER: [&str; 5] = ["source", "detail-type", "detail", "eventSource", "eve
 
 /// # Errors
 /// A template without the markers or that cannot be written, and patterns that EventBridge refuses.
-pub(crate) fn run(template: &Path, check: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<ExitCode> {
     let rules = event_rules(RULES);
+    write(&root.join("template.yaml"), check, |text| at_home(text, &rules))?;
+    write(&root.join("infra/forwarder.yaml"), check, |text| forwarding(text, &rules))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a template anew, or complains where it is not as it would be written.
+fn write(
+    template: &Path,
+    check: bool,
+    rewritten: impl FnOnce(&str) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     let before =
         fs::read_to_string(template).with_context(|| format!("cannot read {}", template.display()))?;
-    let after = rewritten(&before, &rules)?;
+    let after = rewritten(&before)?;
     let name = template.file_name().unwrap_or_default().to_string_lossy();
     if check {
         ensure!(before == after, "{name} does not listen to what the rules ask for. Run: make patterns");
@@ -42,12 +87,12 @@ pub(crate) fn run(template: &Path, check: bool) -> anyhow::Result<ExitCode> {
         fs::write(template, &after).with_context(|| format!("cannot write {}", template.display()))?;
     }
     let state = if before == after { "unchanged" } else { "rewritten" };
-    anstream::println!("{name}: {} event rules, {state}", rules.len());
-    Ok(ExitCode::SUCCESS)
+    anstream::println!("{name}: {state}");
+    Ok(())
 }
 
-/// The template with its generated blocks made anew.
-fn rewritten(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
+/// template.yaml with its generated blocks made anew.
+fn at_home(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
     let mut arns = String::new();
     for EventRule { name, .. } in rules {
         let _ = writeln!(
@@ -56,11 +101,22 @@ fn rewritten(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
              ${{AWS::StackName}}-{name}'"
         );
     }
+    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns)?, BEGIN, END, &block(rules, &HOME)?)
+}
+
+/// infra/forwarder.yaml with its generated blocks made anew.
+fn forwarding(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
+    let block = block(rules, &FORWARDER)?;
+    let name = format!("      Name: !Sub '${{HomeStack}}-heartbeat-{}'\n", short_hash(&[&block]));
+    replaced(&replaced(template, BEGIN_VERSION, END_VERSION, &name)?, BEGIN, END, &block)
+}
+
+fn block(rules: &[EventRule], home: &Home) -> anyhow::Result<String> {
     let mut block = "\n".to_owned();
     for rule in rules {
-        write_rule(&mut block, rule)?;
+        write_rule(&mut block, rule, home)?;
     }
-    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns)?, BEGIN, END, &block)
+    Ok(block)
 }
 
 /// The text with another block between its markers, each of which it must hold once.
@@ -72,7 +128,11 @@ fn replaced(text: &str, begin: &str, end: &str, block: &str) -> anyhow::Result<S
     Ok(format!("{head}{begin}{block}{end}{tail}"))
 }
 
-fn write_rule(out: &mut String, EventRule { name, state, pattern }: &EventRule) -> anyhow::Result<()> {
+fn write_rule(
+    out: &mut String,
+    EventRule { name, state, pattern }: &EventRule,
+    home: &Home,
+) -> anyhow::Result<()> {
     let size = pattern.to_string().chars().count();
     ensure!(
         size <= LONGEST_PATTERN,
@@ -80,17 +140,18 @@ fn write_rule(out: &mut String, EventRule { name, state, pattern }: &EventRule) 
     );
     // In the plain state EventBridge withholds every call whose name begins with Get, List or Describe.
     let why = if *state == "ENABLED" { "" } else { " # read-only calls too" };
+    let Home { stack, after, target, dead_letters } = home;
     let _ = write!(
         out,
-        "  {}:\n    Type: AWS::Events::Rule\n    DependsOn: QueuePolicy\n    Properties:\n      Name: !Sub '${{AWS::StackName}}-{name}'\n      \
+        "  {}:\n    Type: AWS::Events::Rule\n    DependsOn: {after}\n    Properties:\n      Name: !Sub '${{{stack}}}-{name}'\n      \
          State: {state}{why}\n      EventPattern:\n",
         logical_id(name)
     );
     write_members(out, pattern, 8);
-    out.push_str(
-        "      Targets:\n        - Id: intake\n          Arn: !GetAtt IntakeQueue.Arn\n          \
-         RetryPolicy: {MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}\n          \
-         DeadLetterConfig: {Arn: !GetAtt DeadLetterQueue.Arn}\n\n",
+    let _ = write!(
+        out,
+        "      Targets:\n{target}          RetryPolicy: {{MaximumEventAgeInSeconds: 86400, MaximumRetryAttempts: 185}}\n          \
+         DeadLetterConfig: {{Arn: !GetAtt {dead_letters}.Arn}}\n\n"
     );
     Ok(())
 }
@@ -194,9 +255,9 @@ mod tests {
             pattern: json!({"source": ["x".repeat(2_048)]}),
         };
         let template = format!("{BEGIN_ARNS}{END_ARNS}{BEGIN}{END}");
-        assert!(rewritten(&template, &[rule]).unwrap_err().to_string().contains("characters"));
-        assert!(rewritten("no markers", &[]).is_err());
-        assert!(rewritten(&format!("{template}{template}"), &[]).is_err());
+        assert!(at_home(&template, &[rule]).unwrap_err().to_string().contains("characters"));
+        assert!(at_home("no markers", &[]).is_err());
+        assert!(at_home(&format!("{template}{template}"), &[]).is_err());
     }
 
     #[test]
@@ -210,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn a_forwarder_has_the_same_rules_and_a_name_for_them() {
+        let template = format!("{BEGIN_VERSION}{END_VERSION}{BEGIN}{END}");
+        let rule = |source: &str| EventRule {
+            name: "all-calls".to_owned(),
+            state: "ENABLED",
+            pattern: json!({"source": [source]}),
+        };
+        let out = forwarding(&template, &[rule("aws.iam")]).unwrap();
+        assert!(out.contains("      Name: !Sub '${HomeStack}-all-calls'\n"), "{out}");
+        assert!(out.contains("event-bus/${HomeStack}-regions'\n"), "{out}");
+        let version = |text: &str| text.split("-heartbeat-").nth(1).unwrap()[..16].to_owned();
+        let other = forwarding(&template, &[rule("aws.kms")]).unwrap();
+        assert_ne!(version(&out), version(&other));
+        assert_eq!(forwarding(&other, &[rule("aws.iam")]).unwrap(), out);
+    }
+
+    #[test]
     fn the_rest_of_the_template_stays_as_it_is() {
         let template = format!("{BEGIN_ARNS}old{END_ARNS}before\n{BEGIN}old\n{END}after\n");
         let rule = EventRule {
@@ -217,7 +295,7 @@ mod tests {
             state: "ENABLED",
             pattern: json!({"source": ["aws.iam"]}),
         };
-        let out = rewritten(&template, &[rule]).unwrap();
+        let out = at_home(&template, &[rule]).unwrap();
         assert!(out.contains("before\n") && out.ends_with("after\n") && !out.contains("old"), "{out}");
         assert!(out.contains(":rule/${AWS::StackName}-all-calls'\n"), "{out}");
         assert!(out.contains("  AllCallsRule:\n") && out.contains("        source: [aws.iam]\n"), "{out}");

@@ -19,6 +19,7 @@ use keepwatch_core::event::Event;
 use keepwatch_core::history::heard;
 use keepwatch_core::memory::journal::counts_key;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT};
+use keepwatch_core::regions::Heartbeat;
 use keepwatch_core::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::value::RawValue;
@@ -141,6 +142,10 @@ impl Detect {
         config: &Config,
     ) -> anyhow::Result<Judged> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
+        if let Some(heartbeat) = Heartbeat::of(&event, own_account, &config.stack, now()) {
+            heartbeat.note(&self.journal, now()).await.map_err(|reason| anyhow!(reason))?;
+            return Ok(Judged::Heartbeat);
+        }
         let receipt_handle = message.receipt_handle.as_deref().unwrap_or_default();
         let state = StateOf { live: &self.account, own: own_account, asked: event.account(), receipt_handle };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };

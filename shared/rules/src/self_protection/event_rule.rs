@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::common::is_ours;
 use super::deployment::{by_cloudformation, deployed, report_change};
-use super::own_policy::own_arn;
+use super::own_policy::{REGIONS, home_of_forwarder, own_arn};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -64,6 +64,14 @@ fn is_templates(
     };
     let given = |key: &str| value_at(target, &[key]).is_some_and(|value| !value.is_null());
     let (whole, to_queue) = (!given("inputPath") && !given("inputTransformer"), leads("IntakeQueue", "sqs"));
+    if let Some(home) = home_of_forwarder(record, cx) {
+        let bus = format!(
+            "arn:{}:events:{}:{}:event-bus/{stack}{REGIONS}",
+            home.partition, home.region, home.account
+        );
+        let role = format!("arn:{}:iam::{}:role/{stack}-forwarder", home.partition, record.account());
+        return (text == bus, whole && !given("input") && text_at(target, &["roleArn"]) == Some(&role));
+    }
     let function = |name: &str| text == record.arn("lambda", &format!("function:{stack}-{name}"));
     let (place, own) = match rule.strip_prefix(stack) {
         Some("-heartbeat") => (to_queue, whole && deployed),
@@ -85,14 +93,13 @@ const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 const WITH_INPUT: [&str; 4] = ["-heartbeat", "-key-touched", "-own-stopped", "-own-touched"];
 
 /// The ids of the template's targets. A target of one of these takes the place of the template's.
-const OWN_IDS: [&str; 4] = ["intake", "notify", "ops", "scan"];
+const OWN_IDS: [&str; 5] = ["home", "intake", "notify", "ops", "scan"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
         if BUS.contains(&record.event_name.or_empty()) {
-            bus(record, cx);
-            return Ok(());
+            return bus(record, cx);
         }
         let Some(name) = text_at(request, &["rule"]).or_else(|| text_at(request, &["name"])) else {
             return Ok(());
@@ -102,10 +109,15 @@ impl Rule for EventRule {
             return Ok(());
         }
         let event = record.event_name.or_empty();
-        let arn = record.arn("events", &format!("rule/{name}"));
+        let arn = record.arn(
+            "events",
+            &if name.ends_with(REGIONS) { format!("rule/{name}/{name}") } else { format!("rule/{name}") },
+        );
         let disabled = text_at(request, &["state"]) == Some("DISABLED");
-        // A rule of that name on another bus is not Keepwatch's.
-        if text_at(request, &["eventBusName"]).is_some_and(|bus| last_part(bus) != "default") {
+        // A rule of that name on another bus is not Keepwatch's, but for the one on the bus of the forwarders.
+        let bus = text_at(request, &["eventBusName"]).map_or("default", last_part);
+        let own_bus = if name.ends_with(REGIONS) { name } else { "default" };
+        if bus != own_bus {
             return Ok(());
         }
         let one_of = |rules: &[&str]| rules.iter().any(|rule| name.ends_with(rule));
@@ -169,24 +181,29 @@ impl Rule for EventRule {
     }
 }
 
-/// The calls about a bus. The template changes none.
+/// The calls about a bus. The template makes one, for the forwarders of other regions, and leaves the default one alone.
 const BUS: [&str; 4] = ["DeleteEventBus", "UpdateEventBus", "PutPermission", "RemovePermission"];
 
 /// Something was done to the default bus, which the rules listen to, or to a bus of ours. A call that names none means the
 /// default one.
-fn bus(record: &Record<'_>, cx: &mut Cx<'_>) {
+fn bus(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let (who, request) = (caller_name(record), record.request());
     let name = text_at(request, &["eventBusName"]).or_else(|| text_at(request, &["name"]));
     let name = last_part(name.unwrap_or("default"));
-    if name != "default" && !is_ours(cx, name) {
-        return;
+    let own = is_ours(cx, name);
+    if name != "default" && !own {
+        return Ok(());
     }
     let key = text_at(request, &["kmsKeyIdentifier"]);
-    let (aspect, severity, did) = match record.event_name.or_empty() {
+    let event = record.event_name.or_empty();
+    let explained = own && event != "UpdateEventBus" && deployed(record, cx)?;
+    let (aspect, severity, did) = match event {
         "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
         "UpdateEventBus" if key.is_some() => ("key", Severity::Critical, "set a key for"),
         "UpdateEventBus" => ("settings", Severity::Medium, "changed the settings of"),
         "PutPermission" => ("policy", Severity::High, "changed who may send events to"),
+        // The template's policy keeps everybody but the forwarders from sending.
+        _ if own => ("policy", Severity::High, "took away what keeps others from sending events to"),
         _ => ("policy", Severity::Low, "took away a permission to send events to"),
     };
     let seen = cx
@@ -204,7 +221,8 @@ fn bus(record: &Record<'_>, cx: &mut Cx<'_>) {
             "events describe-event-bus",
             &[("--name", name), ("--region", region(record))],
         );
-    report_change(record, cx, stop_caller(seen, record), false);
+    report_change(record, cx, stop_caller(seen, record), explained);
+    Ok(())
 }
 
 fn tell(record: &Record<'_>, cx: &mut Cx<'_>, arn: &str, what: (&str, Severity, &str), explained: bool) {
@@ -328,6 +346,58 @@ mod tests {
                 events("PutPermission", json!({"eventBusName": "shop", "principal": "*"})),
             ],
         );
+    }
+
+    #[test]
+    fn a_forwarders_rule_sends_to_the_home_bus_and_nowhere_else() {
+        let there = |event: &str, request: Value| {
+            call("events", event, json!({"requestParameters": request, "awsRegion": "eu-west-1"}))
+        };
+        let bus = "arn:aws:events:us-east-1:111122223333:event-bus/keepwatch-regions";
+        let role = "arn:aws:iam::111122223333:role/keepwatch-forwarder";
+        let targets =
+            |target: Value| there("PutTargets", json!({"rule": "keepwatch-calls-1", "targets": [target]}));
+        let own = targets(json!({"id": "home", "arn": bus, "roleArn": role}));
+        let seen = observe(&EventRule, &own);
+        assert!(seen.iter().all(|one| one.verdict == Verdict::Passing) && !seen.is_empty(), "{seen:?}");
+        // A constant in place of the events, another role, another bus, and the queue that is home's alone.
+        for (target, severity) in [
+            (json!({"id": "home", "arn": bus, "roleArn": role, "input": "{}"}), Severity::Critical),
+            (json!({"id": "home", "arn": bus, "roleArn": format!("{role}-2")}), Severity::Critical),
+            (json!({"id": "home", "arn": format!("{bus}-2"), "roleArn": role}), Severity::Critical),
+            (json!({"id": "x", "arn": format!("{bus}-2"), "roleArn": role}), Severity::High),
+            (
+                json!({"id": "x", "arn": "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3"}),
+                Severity::High,
+            ),
+        ] {
+            fires_at(&EventRule, severity, &targets(target));
+        }
+        let seen = fires_at(
+            &EventRule,
+            Severity::Critical,
+            &there("DisableRule", json!({"name": "keepwatch-calls-1"})),
+        );
+        assert_eq!(seen.subject.resource, "arn:aws:events:eu-west-1:111122223333:rule/keepwatch-calls-1");
+    }
+
+    #[test]
+    fn the_bus_of_the_forwarders_is_watched_and_a_deployment_may_make_it() {
+        let name = "keepwatch-regions";
+        let policy = json!({"eventBusName": name, "policy": "{}", "statementId": "ForwardersOnly"});
+        fires_at(&EventRule, Severity::High, &events("PutPermission", policy.clone()));
+        deploys_at(&EventRule, Severity::Low, &by_stack("events", "PutPermission", policy.clone()));
+        foreign_at(&EventRule, Severity::High, &by_stack("events", "PutPermission", policy));
+        let gone = json!({"eventBusName": name, "statementId": "ForwardersOnly"});
+        fires_at(&EventRule, Severity::High, &events("RemovePermission", gone));
+        let disabled = json!({"name": name, "eventBusName": name});
+        let seen = fires_at(&EventRule, Severity::Critical, &events("DisableRule", disabled));
+        assert_eq!(
+            seen.subject.resource,
+            format!("arn:aws:events:us-east-1:111122223333:rule/{name}/{name}")
+        );
+        // A rule of that name on the default bus hears nothing that the forwarders send.
+        quiet(&EventRule, &[events("DisableRule", json!({"name": name}))]);
     }
 
     #[test]

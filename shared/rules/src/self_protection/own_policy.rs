@@ -42,6 +42,9 @@ pub(crate) const EVENT_RULES: [&str; 26] = [
     "sweep",
 ];
 
+/// The bus of the forwarders of other regions and the rule on it, by what follows the stack's name.
+pub(super) const REGIONS: &str = "-regions";
+
 /// What takes messages out of a queue, for good or for hours.
 const TAKE: [&str; 4] =
     ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"];
@@ -121,7 +124,8 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             .map_or_else(|error| Some(error.to_string()), |read| denies(&read));
     }
     let stack = &cx.config.stack;
-    let rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}")));
+    let mut rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}"))).to_vec();
+    rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}{REGIONS}")));
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
     let roles =
@@ -322,6 +326,12 @@ pub(super) fn own_arn<'c>(cx: &'c Cx<'_>, logical_id: &str) -> Option<&'c str> {
     let name = format!("{}-{logical_id}-", cx.config.stack);
     let named = |arn: &&String| arn.rsplit([':', '/']).next().is_some_and(|last| last.starts_with(&name));
     cx.config.own_arns.iter().find(named).map(String::as_str)
+}
+
+/// The intake queue, where the call is about another region than its own: what is ours there is a forwarder's.
+pub(super) fn home_of_forwarder<'c>(record: &Record<'_>, cx: &'c Cx<'_>) -> Option<Arn<'c>> {
+    let queue = own_arn(cx, "IntakeQueue").and_then(Arn::parse)?;
+    (!record.aws_region.or_empty().is_empty() && queue.region != region(record)).then_some(queue)
 }
 
 fn unknown() -> String {

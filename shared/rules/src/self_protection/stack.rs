@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::common::{Deployer, deployments_by, is_ours};
+use super::own_policy::home_of_forwarder;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -41,7 +42,7 @@ impl Rule for Stack {
         let own =
             |name: &&str| !cx.config.stack.is_empty() && (*name == cx.config.stack || is_ours(cx, name));
         let Some(name) = stacks(request).into_iter().find(own) else { return Ok(()) };
-        if name == cx.config.stack {
+        if is_part(record, cx, name) {
             remember(record, cx)?;
         }
         let arn = record.arn("cloudformation", &format!("stack/{name}"));
@@ -100,6 +101,16 @@ impl Rule for Stack {
         let seen = if aspect == "deployment" && known { cx.tempered(seen) } else { seen };
         cx.report(stop_caller(seen, record));
         Ok(())
+    }
+}
+
+/// Whether the stack is Keepwatch's own: the home stack, the forwarder of another region, or the role of all forwarders.
+fn is_part(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> bool {
+    match name.strip_prefix(cx.config.stack.as_str()) {
+        Some("" | "-forwarder-role") => true,
+        // At home there is none: whoever makes one there may not explain changes by it.
+        Some("-forwarder") => home_of_forwarder(record, cx).is_some(),
+        _ => false,
     }
 }
 

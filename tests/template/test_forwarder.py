@@ -1,0 +1,120 @@
+"""What the forwarders of other regions hear is what home hears, and it reaches home or a dead-letter queue."""
+
+import json
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+from test_resource_policies import ACCOUNT, Deployed
+
+from conftest import ROOT, Template
+
+HOME_BUS = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/keepwatch-regions"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/keepwatch-forwarder"
+
+# The largest template that CloudFormation takes in the call itself (user guide, "CloudFormation quotas").
+LARGEST_BODY = 51_200
+
+# Rules of the home stack that bring nothing from other regions: clocks, and what the operations topic is told.
+HOME_ONLY = {
+    "KeyTouchedRule",
+    "OwnStoppedRule",
+    "OwnTouchedRule",
+    "RegionsRule",
+    "ScanRule",
+    "SweepRule",
+}
+
+PARAMETERS = {"HomeStack": "keepwatch", "HomeRegion": "us-east-1", "HomeAccount": ACCOUNT, "SigmaRules": "all"}
+
+
+def read(name):
+    body = yaml_parse((ROOT / "infra" / name).read_text(encoding="utf-8"))
+    return Template(json.loads(json.dumps(body)))
+
+
+@pytest.fixture(scope="module")
+def forwarder():
+    return read("forwarder.yaml")
+
+
+@pytest.fixture(scope="module")
+def resolved(forwarder):
+    """The rules as they stand in eu-west-1, by logical id."""
+    deployed = Deployed(forwarder)
+    deployed.known.update(PARAMETERS, **{"AWS::Region": "eu-west-1"})
+    deployed.conditions.update(HasSigmaRules=True, SigmaHearsReads=True)
+    rules = forwarder.of_type("AWS::Events::Rule")
+    return {name: deployed.resolve(rule["Properties"]) for name, rule in rules.items()}
+
+
+def test_it_is_plain_cloudformation_and_small_enough_for_one_call(forwarder):
+    assert "Transform" not in forwarder.body
+    assert len(json.dumps(forwarder.body, separators=(",", ":"))) <= LARGEST_BODY
+
+
+def test_it_hears_what_home_hears(stack, forwarder):
+    home, there = stack.of_type("AWS::Events::Rule"), forwarder.of_type("AWS::Events::Rule")
+    assert set(home) - HOME_ONLY == set(there)
+    for name in set(there) - {"HeartbeatRule", "OperatorRule"}:
+        for part in ("EventPattern", "State"):
+            assert there[name]["Properties"][part] == home[name]["Properties"][part], name
+        of_home = home[name]["Properties"]["Name"]["Fn::Sub"]
+        assert there[name]["Properties"]["Name"]["Fn::Sub"].replace("HomeStack", "AWS::StackName") == of_home
+
+
+def test_the_operator_is_heard_by_any_region(forwarder, resolved):
+    (role,) = resolved["OperatorRule"]["EventPattern"]["detail"]["requestParameters"]["roleArn"]
+    assert role == {"wildcard": "*:role/keepwatch-OperatorRole-*"}
+    assert resolved["OperatorRule"]["EventPattern"]["detail"]["eventName"] == ["AssumeRole"]
+
+
+def test_every_rule_sends_the_event_itself_to_the_home_bus(resolved):
+    for name, rule in resolved.items():
+        (target,) = rule["Targets"]
+        assert (target["Arn"], target["RoleArn"]) == (HOME_BUS, ROLE), name
+        assert target["DeadLetterConfig"]["Arn"], name
+        assert not {"Input", "InputPath", "InputTransformer"} & set(target), name
+        assert rule["Name"].startswith("keepwatch-"), name
+
+
+def test_there_is_no_alarm_and_nothing_that_costs_money_for_standing_still(forwarder):
+    kinds = {resource["Type"] for resource in forwarder.resources.values()}
+    assert kinds == {"AWS::Events::Rule", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"}
+
+
+def test_what_cannot_be_sent_is_kept_for_a_fortnight_and_only_the_rules_put_it_there(forwarder):
+    assert forwarder.properties("DeadLetters")["MessageRetentionPeriod"] == 14 * 24 * 3600
+    denied = [s for s in forwarder.statements("DeadLettersPolicy") if s["Effect"] == "Deny"]
+    assert {s["Sid"] for s in denied} == {"TlsOnly", "RulesOnly"}
+
+
+def test_nobody_but_the_forwarders_role_sends_to_the_home_bus(stack):
+    statement = stack.properties("RegionsBusPolicy")["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "events:PutEvents")
+    assert statement["Condition"] == {
+        "ArnNotEquals": {
+            "aws:PrincipalArn": {
+                "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}-forwarder"
+            }
+        }
+    }
+
+
+def test_what_the_forwarders_send_goes_into_the_queue_read_only_calls_too(stack):
+    rule = stack.properties("RegionsRule")
+    assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    assert rule["EventBusName"] == {"Ref": "RegionsBus"}
+    # Of this account, and from AWS: who sends with a source of its own says what it likes.
+    assert rule["EventPattern"] == {"source": [{"prefix": "aws."}], "account": [{"Ref": "AWS::AccountId"}]}
+
+
+def test_the_role_may_do_nothing_else_and_only_rules_of_the_forwarders_have_it():
+    role = read("forwarder-role.yaml").properties("Role")
+    (policy,) = role["Policies"]
+    (allowed,) = policy["PolicyDocument"]["Statement"]
+    assert allowed["Action"] == "events:PutEvents"
+    assert allowed["Resource"]["Fn::Sub"].endswith(":event-bus/${HomeStack}-regions")
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "events.amazonaws.com"}
+    assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert trusted["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].endswith(":rule/${HomeStack}-*")

@@ -1,0 +1,206 @@
+"""Deploy Keepwatch's forwarders to further regions, bring them up to date, or remove them.
+
+    python tools/regions.py deploy all            every region that is enabled in the account
+    python tools/regions.py deploy eu-west-1,eu-central-1
+    python tools/regions.py undeploy all
+
+The home stack is the one of samconfig.toml, or --stack and --home say which. Credentials come as the AWS CLI finds
+them. Each region is a stack of its own; a second run changes only what is not as it should be.
+"""
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import boto3
+import tomlkit
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[1]
+INFRA = ROOT / "infra"
+
+# Regions at a time. Each only waits for CloudFormation.
+AT_ONCE = 8
+
+# A stack that was never created is in the way of its next creation (CloudFormation user guide, "Stack status codes").
+NEVER_CREATED = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
+
+# Where event buses take nothing from other regions (EventBridge user guide, "Sending and receiving events between AWS
+# Regions").
+UNSUPPORTED = ("aws-cn", "aws-us-gov")
+
+
+class RefusedError(Exception):
+    """The command cannot be carried out; the message says what to do."""
+
+
+def saved():
+    """Stack and region of the last `make deploy`; empty where there was none."""
+    try:
+        text = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    parameters = tomlkit.parse(text).get("default", {}).get("deploy", {}).get("parameters", {})
+    return {"stack": parameters.get("stack_name"), "home": parameters.get("region")}
+
+
+def client(service, region):
+    retries = {"mode": "standard", "max_attempts": 8}
+    return boto3.client(service, region_name=region, config=Config(retries=retries))
+
+
+def body_of(name):
+    """The template, short enough to be sent in the call itself: CloudFormation takes 51,200 characters."""
+    return json.dumps(yaml_parse((INFRA / name).read_text(encoding="utf-8")), separators=(",", ":"))
+
+
+def described(cloudformation, stack):
+    """The stack, or nothing where there is none."""
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+
+
+def deployed(region, stack, template, parameters, capabilities=()):
+    """Create or update a stack; what was done."""
+    cloudformation = client("cloudformation", region)
+    found = described(cloudformation, stack)
+    if found and found["StackStatus"] in NEVER_CREATED:
+        removed(region, stack)
+        found = None
+    request = {
+        "StackName": stack,
+        "TemplateBody": body_of(template),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": list(capabilities),
+    }
+    if found is None:
+        cloudformation.create_stack(**request, EnableTerminationProtection=False)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 3})
+        return "created"
+    try:
+        cloudformation.update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return "unchanged"
+        raise
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 3})
+    return "updated"
+
+
+def removed(region, stack):
+    cloudformation = client("cloudformation", region)
+    if described(cloudformation, stack) is None:
+        return "not there"
+    cloudformation.delete_stack(StackName=stack)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 3})
+    return "removed"
+
+
+def why(error, region, stack):
+    """What went wrong, in one line. What a waiter says is no more than that it did."""
+    if isinstance(error, WaiterError):
+        events = client("cloudformation", region).describe_stack_events(StackName=stack)["StackEvents"]
+        reasons = [e for e in events if "FAILED" in e["ResourceStatus"] and e.get("ResourceStatusReason")]
+        if reasons:
+            first = reasons[-1]
+            return f"{first['LogicalResourceId']}: {first['ResourceStatusReason']}"
+    return " ".join(str(error).split())
+
+
+def chosen(asked, enabled, home):
+    """The regions to work on, and those that are asked for and not enabled."""
+    others = sorted(set(enabled) - {home})
+    if asked == "all":
+        return others, []
+    names = [name for name in asked.split(",") if name]
+    if not names:
+        raise RefusedError("say which regions: all, or a list with commas such as eu-west-1,eu-central-1")
+    if home in names:
+        raise RefusedError(f"{home} is the home stack's own region, which needs no forwarder: leave it out")
+    return sorted(set(names) & set(others)), sorted(set(names) - set(others))
+
+
+def home_of(stack, home):
+    """Account and parameters of the home stack."""
+    identity = client("sts", home).get_caller_identity()
+    partition = identity["Arn"].split(":")[1]
+    if partition in UNSUPPORTED:
+        raise RefusedError(
+            f"EventBridge sends no events between regions of {partition}: deploy a home stack in each region"
+        )
+    found = described(client("cloudformation", home), stack)
+    if found is None:
+        raise RefusedError(
+            f"there is no stack {stack} in {home}. Deploy it first (make deploy), or say --stack and --home"
+        )
+    cloudformation = client("cloudformation", home)
+    try:
+        cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId="RegionsBus")
+    except ClientError as error:
+        raise RefusedError(f"stack {stack} is of a version without forwarders. Update it first: make deploy") from error
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+    return identity["Account"], given
+
+
+def each(regions, work, stack):
+    """Do the work in all regions at once, tell of each as it ends, and count the failures."""
+    failures = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(work, region): region for region in regions}
+        for done in as_completed(running):
+            region = running[done]
+            try:
+                said = done.result()
+            except (BotoCoreError, ClientError, WaiterError) as error:
+                failures += 1
+                said = f"failed: {why(error, region, stack)}"
+            print(f"{region:<16} {said}", flush=True)
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["deploy", "undeploy"])
+    parser.add_argument("regions", help="all, or names with commas between them")
+    parser.add_argument("--stack", help="name of the home stack (samconfig.toml, else keepwatch)")
+    parser.add_argument("--home", help="region of the home stack (samconfig.toml, else us-east-1)")
+    given = parser.parse_args()
+    last = saved()
+    stack = given.stack or last.get("stack") or "keepwatch"
+    home = given.home or last.get("home") or "us-east-1"
+    forwarder, role = f"{stack}-forwarder", f"{stack}-forwarder-role"
+
+    account, parameters = home_of(stack, home)
+    enabled = [region["RegionName"] for region in client("ec2", home).describe_regions()["Regions"]]
+    regions, skipped = chosen(given.regions, enabled, home)
+    for region in skipped:
+        print(f"{region:<16} skipped: not enabled in this account, or no region at all")
+
+    if given.what == "undeploy":
+        failures = each(regions, lambda region: removed(region, forwarder), forwarder)
+        if given.regions == "all" and not failures:
+            print(f"{'role':<16} {removed(home, role)}")
+        return 1 if failures else 0
+
+    common = {"HomeStack": stack, "HomeRegion": home, "HomeAccount": account}
+    said = deployed(home, role, "forwarder-role.yaml", common, ["CAPABILITY_NAMED_IAM"])
+    print(f"{'role':<16} {said}", flush=True)
+    full = {**common, "SigmaRules": parameters.get("SigmaRules", "none")}
+    return 1 if each(regions, lambda region: deployed(region, forwarder, "forwarder.yaml", full), forwarder) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RefusedError as refusal:
+        sys.exit(f"regions: {refusal}")
+    except (BotoCoreError, ClientError, WaiterError) as error:
+        sys.exit(f"regions: AWS refused or did not answer: {' '.join(str(error).split())}")
