@@ -37,6 +37,12 @@ pub const FINDINGS: &str = "findings";
 /// The address of the only queue.
 pub const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/111122223333/intake";
 
+/// ARN of the intake queue of a stack. Its address is the stub's own, so that [`QUEUE`] is not meant.
+pub const INTAKE: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3";
+
+/// ARN of its dead-letter queue.
+pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -56,6 +62,8 @@ struct State {
     history: cloudtrail::History,
     permission_set: Option<identity_center::PermissionSet>,
     queued: Vec<String>,
+    given_up: Vec<Value>,
+    hidden: HashMap<String, u64>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
 }
@@ -209,6 +217,16 @@ impl AwsStub {
         std::mem::take(&mut lock(&self.state).queued)
     }
 
+    /// The messages that were given up: each call of `SendMessage`.
+    pub fn given_up(&self) -> Vec<Value> {
+        lock(&self.state).given_up.clone()
+    }
+
+    /// For how many seconds a message of the intake queue was hidden last, by receipt handle.
+    pub fn hidden(&self, receipt_handle: &str) -> Option<u64> {
+        lock(&self.state).hidden.get(receipt_handle).copied()
+    }
+
     /// Security Hub throttles the next calls.
     pub fn throttle_imports(&self, calls: usize) {
         lock(&self.state).hub.throttled = calls;
@@ -242,6 +260,7 @@ impl State {
                         None => dynamodb::answer(&mut self.tables, operation, &request.body),
                     },
                     "AmazonSQS" if operation == "SendMessage" => self.send_message(request),
+                    "AmazonSQS" if operation == "ChangeMessageVisibility" => self.hide_message(request),
                     identity_center::TARGET => {
                         identity_center::answer(self.permission_set.as_ref(), operation, request)
                     }
@@ -261,9 +280,25 @@ impl State {
         let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
         match (call["QueueUrl"].as_str(), call["MessageBody"].as_str()) {
             (Some(QUEUE), Some(message)) => self.queued.push(message.to_owned()),
+            (Some(url), Some(_)) if is_queue(url, DEAD_LETTERS) => self.given_up.push(call),
             _ => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
         }
         Ok(serde_json::json!({"MessageId": format!("message-{}", self.queued.len())}))
+    }
+
+    fn hide_message(&mut self, request: &Request) -> Result<Value, dynamodb::Refusal> {
+        signature::signed(request, "sqs", &["content-type", "x-amz-target"])
+            .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
+        let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let url = call["QueueUrl"].as_str().unwrap_or_default();
+        match (call["ReceiptHandle"].as_str(), call["VisibilityTimeout"].as_u64()) {
+            // Twelve hours is the longest that SQS takes.
+            (Some(handle), Some(seconds)) if is_queue(url, INTAKE) && seconds <= 43_200 => {
+                self.hidden.insert(handle.to_owned(), seconds);
+                Ok(serde_json::json!({}))
+            }
+            _ => Err(dynamodb::Refusal::of("com.amazonaws.sqs#InvalidParameterValue", "by the stub")),
+        }
     }
 
     /// Counts the call; whether it is to fail.
@@ -290,6 +325,12 @@ impl State {
         };
         Response::new(status, "text/xml", body)
     }
+}
+
+/// Whether the address is that of the queue of this ARN, whatever the host.
+fn is_queue(url: &str, arn: &str) -> bool {
+    let name = arn.rsplit(':').next().unwrap_or_default();
+    url.ends_with(&format!("/111122223333/{name}"))
 }
 
 fn query_result(action: &str, content: &str) -> String {

@@ -24,6 +24,15 @@ pub fn sqs_batch(messages: &[(&str, &str)]) -> String {
     json!({"Records": records}).to_string()
 }
 
+/// A batch of one message that was delivered so often and sent at this time, in milliseconds; its receipt handle is its id.
+pub fn sqs_redelivery(id: &str, body: &str, deliveries: u32, sent: i64) -> String {
+    let mut batch: Value = serde_json::from_str(&sqs_batch(&[(id, body)])).unwrap_or_default();
+    batch["Records"][0]["receiptHandle"] = json!(id);
+    batch["Records"][0]["attributes"] =
+        json!({"ApproximateReceiveCount": deliveries.to_string(), "SentTimestamp": sent.to_string()});
+    batch.to_string()
+}
+
 /// A batch of the findings table's stream: sequence number and finding id of each record.
 pub fn stream_batch(changes: &[(&str, &str)]) -> String {
     let records: Vec<Value> = changes

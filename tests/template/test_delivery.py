@@ -28,8 +28,18 @@ def test_queues_keep_what_they_hold_as_long_as_sqs_can(stack):
         assert queue["Properties"]["MessageRetentionPeriod"] == FORTNIGHT, name
 
 
-def test_a_message_that_keeps_failing_leaves_the_intake_queue(stack):
-    assert stack.properties("IntakeQueue")["RedrivePolicy"] == {"deadLetterTargetArn": DLQ, "maxReceiveCount": 5}
+def test_the_intake_queue_itself_gives_up_last(stack):
+    """detect gives up by itself (core/engine/given_back.rs); this is for a detect that does not start."""
+    assert stack.properties("IntakeQueue")["RedrivePolicy"] == {"deadLetterTargetArn": DLQ, "maxReceiveCount": 1000}
+
+
+def test_an_outage_is_told_before_the_metric_forgets_the_messages(stack):
+    """SQS leaves a message out of the age of the oldest after its third delivery, three visibility timeouts on."""
+    hidden = stack.properties("IntakeQueue")["VisibilityTimeout"]
+    alarm = stack.properties("IntakeDelayed")
+    assert alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+    # After two failures, so that one bad moment is no alarm; and with two samples of a minute to spare.
+    assert 2 * hidden < alarm["Threshold"] <= 3 * hidden - 120
 
 
 def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_itself(stack):
@@ -45,8 +55,8 @@ def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_i
 
 def test_a_message_is_asked_about_without_being_hidden_for_longer(stack):
     """Whether the queue has handed it out: shared/aws/src/intake.rs sets what the queue sets anyway."""
-    source = (ROOT / "shared/aws/src/intake.rs").read_text()
-    hidden = int(re.search(r"HIDDEN: u32 = (\d+)", source)[1])
+    source = (ROOT / "shared/core/src/engine/given_back.rs").read_text()
+    hidden = int(re.search(r"HIDDEN: Duration = Duration::from_secs\((\d+)\)", source)[1])
     assert stack.properties("IntakeQueue")["VisibilityTimeout"] == hidden
 
 

@@ -14,6 +14,7 @@ ACTIONS = {
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
         },
+        "GivenUp": {"sqs:SendMessage"},
         "Findings": {"dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"},
         "Journal": {
             "dynamodb:ConditionCheckItem",

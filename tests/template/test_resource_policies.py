@@ -368,7 +368,7 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
     rules = {f"EventBridge for {rule.rsplit('/', 1)[1]}" for rule in deployed.rules()}
     assert len(rules) > 12
     into_intake = {*rules, "OperatorRole", "ScanRole"}
-    functions = ["NotifyRole", "ScanRole", "SecurityHubRole"]
+    functions = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole"]
     into_dead_letters = {*rules, "SNS for AlertTopic", "SNS for OpsTopic", *functions}
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),

@@ -7,8 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
-use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, uninteresting, user_call};
+use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS, FINDINGS, INTAKE};
+use keepwatch_tests::events::{
+    root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
+};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
 use serde_json::{Value, json};
@@ -522,4 +524,73 @@ fn a_forwarders_heartbeat_is_remembered_for_its_region() {
     assert!(known.contains("eu-west-1") && known.contains("sa-east-1"), "{known}");
     assert!(!known.contains("eu-north-1"), "{known}");
     assert!(aws.items().is_empty(), "{:?}", aws.items());
+}
+
+/// A detect that knows its stack's queues.
+fn detect_of_stack(aws: &AwsStub) -> Function {
+    let own = format!("{INTAKE},{DEAD_LETTERS}");
+    let settings = [&TABLES[..], &[("OWN_ARNS", own.as_str())]].concat();
+    start("detect", aws, &settings, Stdio::inherit())
+}
+
+const DAY: i64 = 86_400_000;
+
+#[test]
+fn what_nobody_can_work_with_is_given_up_at_the_fifth_delivery_and_says_why() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect_of_stack(&aws);
+    let poison = r#"{"detail-type": "AWS API Call via CloudTrail", "detail": {"#;
+    let deliver = |deliveries| failures(&detect, &sqs_redelivery("m1", poison, deliveries, now()));
+    for deliveries in 1..5 {
+        assert_eq!(deliver(deliveries), ["m1"]);
+    }
+    assert!(aws.given_up().is_empty());
+    // The dead-letter queue does not take it: it stays where it is.
+    aws.fail("SendMessage");
+    assert_eq!(deliver(5), ["m1"]);
+    aws.heal("SendMessage");
+    assert!(deliver(6).is_empty());
+    let given_up = aws.given_up();
+    let [message] = &given_up[..] else { panic!("one message is expected: {given_up:?}") };
+    assert_eq!(message["MessageBody"], poison);
+    let reason = message["MessageAttributes"]["reason"]["StringValue"].as_str().unwrap();
+    assert!(reason.contains("not an event"), "{reason}");
+}
+
+#[test]
+fn an_outage_gives_nothing_up_and_lets_messages_wait_longer() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect_of_stack(&aws);
+    let sign_in = root_sign_in(ACCOUNT, "e1");
+    let deliver =
+        |deliveries, age| failures(&detect, &sqs_redelivery("m1", &sign_in, deliveries, now() - age));
+    aws.fail("TransactWriteItems");
+    assert_eq!(deliver(1, 0), ["m1"]);
+    assert_eq!(aws.hidden("m1"), None, "the queue's own pause does");
+    assert_eq!(deliver(20, DAY / 12), ["m1"]);
+    let pause = aws.hidden("m1").unwrap();
+    assert!((700..=900).contains(&pause), "{pause} s");
+    assert_eq!(deliver(600, 12 * DAY), ["m1"]);
+    assert!(aws.given_up().is_empty());
+    // Before the queue forgets it, it lies where somebody finds it.
+    assert!(deliver(650, 13 * DAY + 1_000).is_empty());
+    assert_eq!(aws.given_up().len(), 1);
+    // It works again, after four days.
+    aws.heal("TransactWriteItems");
+    assert!(deliver(300, 4 * DAY).is_empty());
+    assert_eq!(aws.items().len(), 1);
+}
+
+#[test]
+fn without_the_settings_every_message_waits() {
+    let aws = AwsStub::http().unwrap();
+    aws.fail("Scan");
+    let detect = detect_of_stack(&aws);
+    let batch = sqs_redelivery("m1", &root_sign_in(ACCOUNT, "e1"), 20, now());
+    assert_eq!(failures(&detect, &batch), ["m1"]);
+    assert!(aws.hidden("m1").is_some());
+    assert!(aws.given_up().is_empty() && aws.items().is_empty());
+    aws.heal("Scan");
+    assert!(failures(&detect, &batch).is_empty());
+    assert_eq!(aws.items().len(), 1);
 }

@@ -3,19 +3,25 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use keepwatch_aws::AwsError;
 use keepwatch_aws::account::{LiveAccount, StateOf};
 use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::intake::IntakeQueue;
 use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
-use keepwatch_core::engine::intake::{Intake, Judged};
+use keepwatch_core::engine::given_back::{Fate, Fault, HIDDEN};
+use keepwatch_core::engine::intake::{Intake, IntakeError, Judged};
 use keepwatch_core::event::Event;
+use keepwatch_core::finding::record::RecordError;
 use keepwatch_core::history::heard;
 use keepwatch_core::memory::journal::counts_key;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT};
@@ -32,6 +38,9 @@ pub(crate) struct Detect {
     pub(crate) findings: FindingsTable,
     pub(crate) journal: JournalTable,
     pub(crate) settings: SettingsTable,
+    /// Where the messages come from, and where those go that nobody can work with. Not known outside a stack.
+    pub(crate) intake: Option<IntakeQueue>,
+    pub(crate) dead_letters: Option<Queue>,
     pub(crate) config: Config,
 }
 
@@ -54,10 +63,45 @@ struct Counts {
     heartbeats: usize,
     /// Given back to the queue, because an earlier event may still be on its way.
     later: usize,
-    /// Given back to the queue, which delivers it again and at last moves it to the dead-letter queue.
+    /// Given back to the queue, which delivers it again.
     failed: usize,
+    /// Given up, and sent to the dead-letter queue.
+    given_up: usize,
     /// Findings opened or changed.
     changes: usize,
+}
+
+/// Why a message was not judged.
+struct Failure {
+    fault: Fault,
+    reason: String,
+}
+
+impl Failure {
+    fn poison(reason: impl Into<String>) -> Failure {
+        Failure { fault: Fault::Poison, reason: reason.into() }
+    }
+
+    fn dependency(reason: impl Into<String>) -> Failure {
+        Failure { fault: Fault::Dependency, reason: reason.into() }
+    }
+
+    /// An item that is no finding stays one however often the event comes; a table that fails works again some day.
+    fn of(error: &IntakeError<AwsError>) -> Failure {
+        let spoiled = matches!(
+            error,
+            IntakeError::Record(RecordError::Store(AwsError::NotAFinding { .. } | AwsError::Item(_)))
+        );
+        let fault = if spoiled { Fault::Poison } else { error.fault() };
+        Failure { fault, reason: error.to_string() }
+    }
+}
+
+/// From 0 to 1, by the message's id: those that failed together come back apart.
+fn spread(message: &SqsMessage) -> f64 {
+    let id = short_hash(&[message.message_id.as_deref().unwrap_or_default()]);
+    u32::from_str_radix(id.get(..4).unwrap_or_default(), 16)
+        .map_or(0.0, |n| f64::from(n) / f64::from(u16::MAX))
 }
 
 impl Detect {
@@ -65,12 +109,16 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
-        let settings = self.settings.recent(now()).await?;
+        let settings = match self.settings.recent(now()).await {
+            Ok(settings) => settings,
+            Err(reason) => return Ok(self.all_given_back(&batch, &reason.to_string()).await),
+        };
         let rules_config = self.config.with(&settings);
         let judge = |message| self.guarded(message, own_account, &settings, &rules_config);
         let outcomes = join_all(batch.records.iter().map(judge)).await;
         let mut counts = Counts { received: batch.records.len(), ..Counts::default() };
         let mut response = SqsBatchResponse::default();
+        let mut failed = Vec::new();
         for (message, outcome) in batch.records.iter().zip(outcomes) {
             match outcome {
                 Ok(Judged::Recorded(changes)) => {
@@ -84,11 +132,16 @@ impl Detect {
                     counts.later += 1;
                     response.add_failure(message.message_id.clone().unwrap_or_default());
                 }
-                Err(reason) => {
-                    counts.failed += 1;
-                    error!(message_id = message.message_id, reason = %reason, "message failed");
-                    response.add_failure(message.message_id.clone().unwrap_or_default());
-                }
+                Err(failure) => failed.push((message, failure)),
+            }
+        }
+        let fates = join_all(failed.iter().map(|(message, failure)| self.fate(message, failure))).await;
+        for ((message, _), given_up) in failed.iter().zip(fates) {
+            if given_up {
+                counts.given_up += 1;
+            } else {
+                counts.failed += 1;
+                response.add_failure(message.message_id.clone().unwrap_or_default());
             }
         }
         info!(
@@ -99,6 +152,7 @@ impl Detect {
             heartbeats = counts.heartbeats,
             later = counts.later,
             failed = counts.failed,
+            given_up = counts.given_up,
             changes = counts.changes,
             "batch done"
         );
@@ -106,12 +160,55 @@ impl Detect {
         Ok(response)
     }
 
+    /// Whether a message that failed is given up: it lies in the dead-letter queue then. Else it comes back, after a pause that
+    /// grows.
+    async fn fate(&self, message: &SqsMessage, failure: &Failure) -> bool {
+        let Failure { fault, reason } = failure;
+        let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse::<i64>().ok());
+        let deliveries = number("ApproximateReceiveCount").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+        let sent = number("SentTimestamp").map_or_else(now, Timestamp::from_millis);
+        let handle = message.receipt_handle.as_deref().unwrap_or_default();
+        let fate = Fate::of(*fault, deliveries, now().since(sent), spread(message));
+        error!(message_id = message.message_id, deliveries, fate = ?fate, reason, "message failed");
+        match (fate, &self.dead_letters, &self.intake) {
+            (Fate::GivenUp, Some(dead_letters), _) => {
+                let given_up =
+                    dead_letters.give_up(message.body.as_deref().unwrap_or_default(), reason).await;
+                if let Err(why) = &given_up {
+                    error!(message_id = message.message_id, reason = %why, "message could not be given up");
+                }
+                given_up.is_ok()
+            }
+            (Fate::Again(pause), _, Some(intake)) if pause > HIDDEN => {
+                if let Err(why) = intake.hide(handle, pause).await {
+                    warn!(message_id = message.message_id, reason = why, "message comes back sooner");
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Without the settings nothing can be judged; each message waits for its turn.
+    async fn all_given_back(&self, batch: &SqsEvent, reason: &str) -> SqsBatchResponse {
+        let failure = Failure { fault: Fault::Dependency, reason: reason.to_owned() };
+        let mut response = SqsBatchResponse::default();
+        let fates = join_all(batch.records.iter().map(|message| self.fate(message, &failure))).await;
+        for (message, given_up) in batch.records.iter().zip(fates) {
+            if !given_up {
+                response.add_failure(message.message_id.clone().unwrap_or_default());
+            }
+        }
+        response
+    }
+
     /// For the weekly report. Nobody waits for it and nothing depends on it.
     async fn count(&self, counts: &Counts) {
         let now = now();
         // Heartbeats left out: a week without events must not look like one with.
-        let judged = counts.received - counts.failed - counts.later - counts.heartbeats;
-        let counters = [("judged", judged as u64), ("failed", counts.failed as u64)];
+        let failed = counts.failed + counts.given_up;
+        let judged = counts.received - failed - counts.later - counts.heartbeats;
+        let counters = [("judged", judged as u64), ("failed", failed as u64)];
         let outcome = self.journal.count(&counts_key(now), &counters, now.plus(RECEIPTS_KEPT)).await;
         if let Err(reason) = outcome {
             warn!(reason = %reason, "the day's counters could not be written");
@@ -125,12 +222,12 @@ impl Detect {
         own_account: &str,
         settings: &Settings,
         config: &Config,
-    ) -> anyhow::Result<Judged> {
+    ) -> Result<Judged, Failure> {
         let judged = AssertUnwindSafe(self.message(message, own_account, settings, config)).catch_unwind();
         match tokio::time::timeout(DEADLINE, judged).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(anyhow!("a rule panicked on it")),
-            Err(_) => Err(anyhow!("not judged within {} s", DEADLINE.as_secs())),
+            Ok(Err(_)) => Err(Failure::poison("a rule panicked on it")),
+            Err(_) => Err(Failure::dependency(format!("not judged within {} s", DEADLINE.as_secs()))),
         }
     }
 
@@ -140,16 +237,17 @@ impl Detect {
         own_account: &str,
         settings: &Settings,
         config: &Config,
-    ) -> anyhow::Result<Judged> {
-        let event = Event::parse(message.body.as_deref().unwrap_or_default())?;
+    ) -> Result<Judged, Failure> {
+        let event = Event::parse(message.body.as_deref().unwrap_or_default())
+            .map_err(|error| Failure::poison(error.to_string()))?;
         if let Some(heartbeat) = Heartbeat::of(&event, own_account, &config.stack, now()) {
-            heartbeat.note(&self.journal, now()).await.map_err(|reason| anyhow!(reason))?;
+            heartbeat.note(&self.journal, now()).await.map_err(Failure::dependency)?;
             return Ok(Judged::Heartbeat);
         }
         let receipt_handle = message.receipt_handle.as_deref().unwrap_or_default();
         let state = StateOf { live: &self.account, own: own_account, asked: event.account(), receipt_handle };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
-        let judged = intake.judge(&event, &state, now()).await?;
+        let judged = intake.judge(&event, &state, now()).await.map_err(|error| Failure::of(&error))?;
         if judged == Judged::Other {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");
         }

@@ -8,6 +8,7 @@ use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::intake::IntakeQueue;
 use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_core::engine::Config;
@@ -29,15 +30,18 @@ async fn main() -> Result<(), Error> {
     let own_arns = keepwatch_aws::runtime::list("OWN_ARNS");
 
     let config = clients::config()?;
-    let intake = own_arns.iter().find(|arn| arn.contains("-IntakeQueue-"));
-    let intake = intake.and_then(|arn| IntakeQueue::new(&config, arn));
+    let own_queue = |id: &str| own_arns.iter().find(|arn| arn.contains(id));
+    let intake = own_queue("-IntakeQueue-").and_then(|arn| IntakeQueue::new(&config, arn));
+    let dead_letters = own_queue("-DeadLetterQueue-").and_then(|arn| Queue::of_arn(&config, arn));
     let findings = FindingsTable::new(&config, findings, &journal);
     let journal = JournalTable::new(&config, journal);
     findings.warm().await;
     let rules = own_rules::with_built_in(&journal).await;
     let detect = Detect {
         rules: Index::new(rules),
-        account: LiveAccount::new(&config, findings.clone(), journal.clone(), intake),
+        account: LiveAccount::new(&config, findings.clone(), journal.clone(), intake.clone()),
+        intake,
+        dead_letters,
         findings,
         journal,
         settings: SettingsTable::new(&config, settings, CATALOGUE),

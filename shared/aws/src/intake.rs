@@ -4,15 +4,15 @@
 //! the queue has handed out has a receipt handle that the queue knows. `ChangeMessageVisibility` shows it, and is asked to hide
 //! the message for as long as the queue hides it anyway.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use keepwatch_base::arn::Arn;
+use keepwatch_core::engine::given_back::HIDDEN;
 use keepwatch_core::state::{Answer, Fact, Value};
 use serde_json::json;
 
 use crate::service::{Call, CallError, Service};
-
-/// How long the queue hides a message that it has handed out, in seconds; `VisibilityTimeout` of template.yaml.
-const HIDDEN: u32 = 180;
 
 /// What SQS answers to a handle that it does not know, that is another queue's, or whose message is hidden no more (SQS
 /// developer guide, `ChangeMessageVisibility`).
@@ -41,17 +41,8 @@ impl IntakeQueue {
     /// # Errors
     /// With the reason, where asking again may bring an answer.
     pub(crate) async fn has(&self, receipt_handle: &str) -> Result<Answer, String> {
-        let body =
-            json!({"QueueUrl": self.url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": HIDDEN});
-        let call = Call {
-            region: &self.region,
-            path: "/",
-            content_type: "application/x-amz-json-1.0",
-            target: Some("AmazonSQS.ChangeMessageVisibility"),
-            body: &body.to_string(),
-        };
-        match self.service.call(call).await {
-            Ok(_) => Ok(Fact::Known(Value::Flag(true))),
+        match self.hide_for(receipt_handle, HIDDEN).await {
+            Ok(()) => Ok(Fact::Known(Value::Flag(true))),
             Err(CallError::Refused { code, .. }) if NOT_OURS.iter().any(|one| code.starts_with(one)) => {
                 Ok(Fact::Known(Value::Flag(false)))
             }
@@ -62,5 +53,27 @@ impl IntakeQueue {
                 Err(format!("the intake queue: {reason}"))
             }
         }
+    }
+
+    /// Hides a message for so long from now on, before it is delivered again.
+    ///
+    /// # Errors
+    /// With the reason. The message comes back by itself, only sooner.
+    pub async fn hide(&self, receipt_handle: &str, pause: Duration) -> Result<(), String> {
+        self.hide_for(receipt_handle, pause).await.map_err(|error| error.to_string())
+    }
+
+    async fn hide_for(&self, receipt_handle: &str, pause: Duration) -> Result<(), CallError> {
+        let seconds = pause.as_secs();
+        let body =
+            json!({"QueueUrl": self.url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds});
+        let call = Call {
+            region: &self.region,
+            path: "/",
+            content_type: "application/x-amz-json-1.0",
+            target: Some("AmazonSQS.ChangeMessageVisibility"),
+            body: &body.to_string(),
+        };
+        self.service.call(call).await.map(drop)
     }
 }

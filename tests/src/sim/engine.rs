@@ -435,8 +435,10 @@ impl Engine {
     }
 
     fn start_detect(&mut self, batch: Vec<Delivery>, now: i64) {
-        let bodies: Vec<_> =
-            batch.iter().map(|delivery| Arc::clone(&self.story.messages[delivery.message].body)).collect();
+        let bodies: Vec<_> = batch
+            .iter()
+            .map(|delivery| (delivery.clone(), Arc::clone(&self.story.messages[delivery.message].body)))
+            .collect();
         if lock(&self.world).is(Sabotage::AckBeforeRecord) {
             for delivery in &batch {
                 lock(&self.world).queue.delete(delivery.receipt);

@@ -79,6 +79,8 @@ pub(super) enum Fate {
     RefusedAfter,
 }
 
+const HOUR: i64 = 3_600_000;
+
 /// How bad the weather of a seed is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
@@ -114,8 +116,15 @@ impl Faults {
         if rng.u8(..3) == 0 {
             let call = Call::ALL[rng.usize(..Call::ALL.len())];
             let begin = rng.i64(from..until);
-            windows.push((call, begin, begin + rng.i64(10_000..3_600_000)));
+            // Now and then half a working day, or a long weekend.
+            let length = match rng.u8(..32) {
+                0 => 4 * HOUR,
+                1 => 4 * 24 * HOUR,
+                _ => rng.i64(10_000..HOUR),
+            };
+            windows.push((call, begin, begin + length));
         }
+        let until = windows.iter().map(|(_, _, end)| *end).fold(until, i64::max);
         Faults {
             crash: crash * rng.f64() * 2.0,
             error: error * rng.f64() * 2.0,

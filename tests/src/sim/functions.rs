@@ -6,14 +6,17 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
+use keepwatch_core::engine::given_back::{Fate, Fault};
 use keepwatch_core::engine::intake::{Intake, Judged};
 use keepwatch_core::event::Event;
 use keepwatch_core::settings::Settings;
 use keepwatch_rules::registry;
 
 use super::ports::Ports;
+use super::queue::Delivery;
 use super::world::Pause;
 use crate::lock;
 
@@ -26,18 +29,44 @@ pub(super) static RULES: LazyLock<Index> = LazyLock::new(|| Index::new(registry:
 /// What the owner has set in the template.
 pub(super) static CONFIG: LazyLock<Config> = LazyLock::new(Config::default);
 
-/// One batch of the intake queue: whether each message was worked off.
-pub(super) async fn detect(ports: Ports, bodies: Vec<Arc<str>>, settings: Arc<Settings>) -> Vec<bool> {
-    join_all(bodies.iter().map(|body| message(&ports, body, &settings))).await
+/// One batch of the intake queue: whether each message was worked off. One that is given up is out of the queue, and one that
+/// waits for something comes back later.
+pub(super) async fn detect(
+    ports: Ports,
+    batch: Vec<(Delivery, Arc<str>)>,
+    settings: Arc<Settings>,
+) -> Vec<bool> {
+    let judged = join_all(batch.iter().map(|(_, body)| message(&ports, body, &settings))).await;
+    let now = ports.now();
+    let mut world = lock(&ports.world);
+    for ((delivery, _), judged) in batch.iter().zip(&judged) {
+        let Err(fault) = judged else { continue };
+        let age = now.since(Timestamp::from_millis(delivery.sent_at));
+        let spread = world.rng.f64();
+        match Fate::of(*fault, delivery.receives, age, spread) {
+            Fate::GivenUp => {
+                world.tally.count("queue", "given up");
+                world.queue.give_up(delivery.receipt);
+            }
+            Fate::Again(pause) => {
+                let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+                world.queue.hide(delivery.receipt, millis, now.millis());
+            }
+        }
+    }
+    judged.iter().map(|judged| *judged == Ok(true)).collect()
 }
 
-async fn message(ports: &Ports, body: &str, settings: &Settings) -> bool {
-    let Ok(event) = Event::parse(body) else { return false };
+/// Whether a message is worked off; it is not when an earlier event may still be on its way.
+async fn message(ports: &Ports, body: &str, settings: &Settings) -> Result<bool, Fault> {
+    let event = Event::parse(body).map_err(|_| Fault::Poison)?;
     let intake = Intake { rules: &RULES, store: ports, settings, config: &CONFIG };
     let judged = Box::pin(intake.judge(&event, ports, ports.now()));
     match select(judged, Pause::new(&ports.world, ports.by, DEADLINE)).await {
-        Either::Left((judged, _)) => judged.is_ok_and(|judged| judged != Judged::Later),
-        Either::Right(_) => false,
+        Either::Left((judged, _)) => {
+            judged.map(|judged| judged != Judged::Later).map_err(|error| error.fault())
+        }
+        Either::Right(_) => Err(Fault::Dependency),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 /// Six times the function's timeout, as AWS asks for.
 pub(super) const VISIBILITY: i64 = 180_000;
 
-/// Receives before a message is moved to the dead-letter queue.
-pub(super) const MAX_RECEIVES: u32 = 5;
+/// Receives before SQS itself moves a message to the dead-letter queue: the most that it takes.
+const MAX_RECEIVES: u32 = 1_000;
 
 /// A message of the story.
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub(super) struct Message {
 struct Copy {
     receipt: u64,
     message: usize,
+    sent_at: i64,
     visible_at: i64,
     receives: u32,
 }
@@ -35,6 +36,10 @@ pub(super) struct Delivery {
     pub receipt: u64,
     /// The message.
     pub message: usize,
+    /// How often it was delivered, this time included.
+    pub receives: u32,
+    /// When it was sent.
+    pub sent_at: i64,
 }
 
 /// The queue and its dead-letter queue.
@@ -50,7 +55,7 @@ impl Queue {
     /// Takes a message in.
     pub(super) fn send(&mut self, message: usize, now: i64) {
         self.issued += 1;
-        self.copies.push(Copy { receipt: self.issued, message, visible_at: now, receives: 0 });
+        self.copies.push(Copy { receipt: self.issued, message, sent_at: now, visible_at: now, receives: 0 });
     }
 
     /// Hands out up to `most` visible messages.
@@ -68,7 +73,8 @@ impl Queue {
             .map(|copy| {
                 copy.visible_at = now + VISIBILITY;
                 copy.receives += 1;
-                Delivery { receipt: copy.receipt, message: copy.message }
+                let Copy { receipt, message, receives, sent_at, .. } = *copy;
+                Delivery { receipt, message, receives, sent_at }
             })
             .collect()
     }
@@ -78,6 +84,20 @@ impl Queue {
         if let Some(copy) = self.copies.iter_mut().find(|copy| copy.receipt == receipt) {
             copy.visible_at = now;
         }
+    }
+
+    /// Hides a message for so long from now on.
+    pub(super) fn hide(&mut self, receipt: u64, millis: i64, now: i64) {
+        if let Some(copy) = self.copies.iter_mut().find(|copy| copy.receipt == receipt) {
+            copy.visible_at = now + millis;
+        }
+    }
+
+    /// A function gives a message up.
+    pub(super) fn give_up(&mut self, receipt: u64) {
+        let given_up = self.copies.iter().find(|copy| copy.receipt == receipt).map(|copy| copy.message);
+        self.dead.extend(given_up);
+        self.delete(receipt);
     }
 
     /// Deletes a message that was worked off.

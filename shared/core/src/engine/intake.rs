@@ -6,6 +6,7 @@ use keepwatch_base::time::Timestamp;
 
 use super::config::Config;
 use super::dispatch::{Index, RuleError};
+use super::given_back::Fault;
 use crate::confirm::Confirmed;
 use crate::event::{Event, Unreadable};
 use crate::finding::record::{FindingStore, RecordError, Recorded, record};
@@ -64,14 +65,33 @@ pub enum IntakeError<E: std::error::Error> {
     /// A rule could not work with it.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// It says that a problem is gone, and what the account says of that is not to be had just now.
+    /// It says that a problem is gone, and the queue or the account says otherwise.
     #[error("good news about finding {finding_id} is not confirmed: {why}")]
     Unconfirmed {
         /// The finding that stays open.
         finding_id: String,
-        /// What the account answered, or why it did not.
+        /// What they say.
         why: String,
     },
+    /// It says that a problem is gone, and what the account says of that is not to be had just now.
+    #[error("good news about finding {finding_id} could not be asked about: {why}")]
+    Unasked {
+        /// The finding that stays open.
+        finding_id: String,
+        /// Why there is no answer.
+        why: String,
+    },
+}
+
+impl<E: std::error::Error> IntakeError<E> {
+    /// What is wrong. A table that fails is something that the work depends on; whether it fails for this message alone, only
+    /// the table's own error says.
+    pub fn fault(&self) -> Fault {
+        match self {
+            IntakeError::Unreadable(_) | IntakeError::Unconfirmed { .. } => Fault::Poison,
+            IntakeError::Record(_) | IntakeError::Rule(_) | IntakeError::Unasked { .. } => Fault::Dependency,
+        }
+    }
 }
 
 impl<S: FindingStore> Intake<'_, S> {
@@ -145,7 +165,8 @@ impl<S: FindingStore> Intake<'_, S> {
             return Ok(None);
         }
         let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
-        match state.answer(&Query::Delivered).await.map_err(unconfirmed)? {
+        let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
+        match state.answer(&Query::Delivered).await.map_err(unasked)? {
             Fact::Known(Value::Flag(true)) => {}
             Fact::Unavailable(why) => {
                 return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
@@ -153,7 +174,7 @@ impl<S: FindingStore> Intake<'_, S> {
             _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
         }
         let Some(confirm) = &news.confirm else { return Ok(None) };
-        let answer = state.answer(&confirm.query).await.map_err(unconfirmed)?;
+        let answer = state.answer(&confirm.query).await.map_err(unasked)?;
         let why = match confirm.read(&answer) {
             Confirmed::Yes => return Ok(None),
             Confirmed::No if now.since(news.event.time) < LAG => {

@@ -128,8 +128,9 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
     rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}{REGIONS}")));
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
-    let roles =
-        ["NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"].iter().filter_map(|id| own_arn(cx, id));
+    let roles = ["DetectRole", "NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"]
+        .iter()
+        .filter_map(|id| own_arn(cx, id));
     let senders = topics.iter().copied().chain(rules.iter().map(String::as_str)).collect();
     let taken_by = |role| own_arn(cx, role).into_iter().collect();
     let send: &'static [&'static str] = &["sqs:SendMessage"];
