@@ -1,6 +1,7 @@
 //! Items and attribute values.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use keepwatch_base::time::Timestamp;
@@ -35,4 +36,10 @@ pub(crate) fn to_item<T: Serialize>(value: &T) -> Result<Item, AwsError> {
 
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, String> {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|error| error.to_string())
+}
+
+/// Waits a little, longer with each attempt and never the same: at most 640 ms.
+pub(crate) async fn back_off(attempt: usize) {
+    let most = 10_u64 << attempt.min(6);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
 }

@@ -1,7 +1,5 @@
 //! The findings table in DynamoDB, and what of the journal is written together with it.
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -15,7 +13,7 @@ use keepwatch_core::memory::journal::RECEIPTS_KEPT;
 use keepwatch_core::observation::Resolution;
 use tracing::error;
 
-use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
+use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item};
 use crate::runtime::now;
 use crate::{AwsError, Cause, failed};
 
@@ -241,7 +239,6 @@ impl FindingStore for FindingsTable {
     }
 
     async fn back_off(&self, attempt: usize) {
-        let most = 10_u64 << attempt.min(6);
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
+        back_off(attempt).await;
     }
 }

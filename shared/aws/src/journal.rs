@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
-use crate::dynamodb::{Item, from_item, number, seconds, text, to_item};
+use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item};
 use crate::runtime::now;
 use crate::{AwsError, failed};
 
@@ -104,6 +104,10 @@ impl Journal for JournalTable {
             }
             Err(error) => Err(failed("dynamodb:PutItem")(error)),
         }
+    }
+
+    async fn back_off(&self, attempt: usize) {
+        back_off(attempt).await;
     }
 
     async fn count(&self, key: &str, counters: &[(&str, u64)], expires: Timestamp) -> Result<(), AwsError> {

@@ -196,7 +196,7 @@ fn where_nobody_can_say_the_finding_stays_open_and_says_so() {
         other => holds(&[])(other),
     };
     let (judged, _) = world.judge(&policy(2, "Detach", ADMIN), SOON, throttled);
-    assert!(matches!(judged, Err(IntakeError::Unconfirmed { .. })), "{judged:?}");
+    assert!(matches!(judged, Err(IntakeError::Unasked { .. })), "{judged:?}");
 }
 
 /// Whoever may invoke the function can hand it a message that no queue ever held.

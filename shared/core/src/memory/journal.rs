@@ -47,6 +47,12 @@ pub trait Journal {
         expires: Timestamp,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// Waits a little before an entry is tried again, longer with each attempt and never the same, so that writers get out of
+    /// step. Where nobody else writes there is nothing to wait for.
+    fn back_off(&self, _attempt: usize) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Adds to a day's counters. They are for people's information: a repeated delivery counts again.
     fn count(
         &self,
@@ -84,7 +90,10 @@ pub async fn change<J: Journal, T, R>(
 where
     T: Default + Serialize + DeserializeOwned + Send + Sync,
 {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            journal.back_off(attempt).await;
+        }
         let entry = journal.read::<T>(key).await.map_err(|error| error.to_string())?;
         let expected = entry.as_ref().map(|entry| entry.version);
         let mut value = entry.map(|entry| entry.value).unwrap_or_default();

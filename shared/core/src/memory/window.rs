@@ -15,6 +15,10 @@ use crate::memory::journal::{self, Journal, RECEIPTS_KEPT};
 /// How many events a window remembers: the latest. No rule's threshold may be higher.
 pub const REMEMBERED: usize = 200;
 
+/// A member that is seen again within so long is taken for seen already: what one caller does to one thing a hundred times a
+/// minute is written once.
+const SAME: Duration = Duration::from_secs(60);
+
 /// A set of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -39,17 +43,24 @@ impl WindowCount {
 }
 
 impl Window {
-    /// Adds a member and says in what company it is. `false` when the window knew it already.
+    /// Adds a member and says in what company it is. `false` when there is nothing to write: the window knew it already. The
+    /// latest time of a member counts.
     pub fn add(&mut self, member: &str, time: Timestamp, span: Duration) -> (WindowCount, bool) {
         let member = short_hash(&[member]);
-        let known = self.members.insert(member, time.millis()) == Some(time.millis());
+        let at = time.millis();
+        let before = self.members.get(&member).copied();
+        let same = u64::try_from(SAME.as_millis()).unwrap_or(u64::MAX);
+        let known = before.is_some_and(|before| before >= at || before.abs_diff(at) < same);
+        if !known {
+            self.members.insert(member.clone(), at);
+        }
         while self.members.len() > REMEMBERED {
             let oldest = self.members.iter().min_by_key(|(_, time)| **time).map(|(member, _)| member.clone());
             if let Some(oldest) = oldest {
                 self.members.remove(&oldest);
             }
         }
-        (self.count(time, span), !known)
+        (self.count(&member, time, span), !known)
     }
 
     /// The latest member of those that lie before this time, or at it, and not longer before than `span`.
@@ -58,11 +69,13 @@ impl Window {
         times.filter(|at| *at <= time && time.since(*at) <= span).max()
     }
 
-    fn count(&self, time: Timestamp, span: Duration) -> WindowCount {
+    /// In what company a member is at this time, whenever else it was seen.
+    fn count(&self, member: &str, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
-        let mut near: Vec<i64> =
-            self.members.values().copied().filter(|at| at.abs_diff(now) <= span.unsigned_abs()).collect();
+        let others = self.members.iter().filter(|(other, _)| *other != member).map(|(_, at)| *at);
+        let mut near: Vec<i64> = others.filter(|at| at.abs_diff(now) <= span.unsigned_abs()).collect();
+        near.push(now);
         near.sort_unstable();
         let near_from = |first: usize| near.partition_point(|at| *at - near[first] <= span) - first;
         let starts = (0..near.len()).take_while(|first| near[*first] <= now);
@@ -128,13 +141,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_seen_again_within_a_minute_is_not_written_again() {
+        let mut window = Window::default();
+        window.add("other", at(0), SPAN);
+        let written = (0..400).filter(|i| window.add("secret", at(i / 2), SPAN).1).count();
+        assert_eq!(written, 4, "once a minute for 200 seconds");
+        assert_eq!(window.add("secret", at(201), SPAN).0.count, 2);
+        // One that comes late changes nothing: the latest counts.
+        assert_eq!(window.add("secret", at(10), SPAN), (WindowCount { count: 2, since: at(0) }, false));
+    }
+
+    #[test]
     fn only_what_fits_into_one_span_counts() {
         let mut window = Window::default();
         for (member, second) in [("a", 0), ("b", 200), ("c", 400)] {
             window.add(member, at(second), SPAN);
         }
         // a and b, or b and c, but never all three.
-        assert_eq!(window.count(at(200), SPAN).count, 2);
+        assert_eq!(window.add("b", at(200), SPAN).0.count, 2);
         assert_eq!(window.add("d", at(300), SPAN).0, WindowCount { count: 3, since: at(0) });
     }
 
