@@ -223,8 +223,10 @@ impl Scan {
 
 fn failed(fault: &Fault) -> Failure {
     match fault {
-        Fault::Refused { action, why } => {
-            Failure::aws(&format!("AWS refused what no scan can do without: {action}. {why}"))
+        Fault::Refused(refusals) => {
+            let told: Vec<String> =
+                refusals.iter().map(|one| format!("{}. {}", one.action, one.why)).collect();
+            Failure::aws(&format!("AWS refused what no scan can do without: {}", told.join("; ")))
         }
         Fault::Code { why, .. } | Fault::Failed(why) => Failure::aws(why),
     }

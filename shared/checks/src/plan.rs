@@ -185,7 +185,7 @@ fn account_block(state: &State) -> Option<PublicAccessBlock> {
     match state.answer(ask::AccountPublicAccess, &Place::global()) {
         Answer::Known(block, _) => Some(*block),
         Answer::Absent => Some(PublicAccessBlock::default()),
-        Answer::Refused { .. } | Answer::Failed(_) => None,
+        Answer::Refused(_) | Answer::Failed(_) => None,
     }
 }
 

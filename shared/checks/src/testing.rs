@@ -1,7 +1,7 @@
 //! What the tests of checks are written with.
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Place, State};
+use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Place, Refusal, State};
 
 use crate::check::Check;
 use crate::parameters::{Parameters, Profile};
@@ -46,7 +46,8 @@ pub(crate) fn of(resource: &str) -> Place {
 /// The state in which this question was refused, for want of its first action.
 pub(crate) fn refused<A: Ask>(mut state: State, ask: A, place: Place) -> State {
     let action = A::QUESTION.actions()[0].to_owned();
-    state.put(ask, place, Answer::Refused { action, why: "no policy allows it".to_owned() });
+    let why = "no policy allows it".to_owned();
+    state.put(ask, place, Answer::Refused(vec![Refusal { action, why }]));
     state
 }
 

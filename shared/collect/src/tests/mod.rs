@@ -86,6 +86,16 @@ fn a_refusal_names_the_action_and_nothing_takes_it_for_an_answer() {
     }
 }
 
+/// Whoever may do neither is told of both, and need not scan again to hear of the second.
+#[test]
+fn a_question_of_two_calls_names_both_that_are_refused() {
+    let calls = ["iam:GenerateCredentialReport".to_owned(), "iam:GetCredentialReport".to_owned()];
+    let mood = Mood { refused: BTreeSet::from(calls.clone()), refusal: "no", ..Mood::default() };
+    let (_, state) = asked(Question::CredentialReport, mood);
+    let named: Vec<_> = state.gaps().into_iter().filter_map(|(.., missing)| missing.action).collect();
+    assert_eq!(named, calls);
+}
+
 #[test]
 fn throttling_delays_every_answer_and_loses_none() {
     for question in Question::ALL {
