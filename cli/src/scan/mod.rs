@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use keepwatch_aws::profiles::{self, ProfileError};
 use keepwatch_aws::runtime::now;
+use keepwatch_base::text::clean;
 use keepwatch_checks::check::Check;
 use keepwatch_checks::parameters::{Parameters, Profile};
 use keepwatch_checks::{plan, run as runner};
@@ -118,7 +119,7 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
     if let Some(pattern) = &scan.resource {
         judgements.retain(|one| keepwatch_base::wildcard::matches(pattern, &one.subject.resource));
         if judgements.is_empty() {
-            bail!("no resource matches {}", keepwatch_base::text::clean(pattern, 200));
+            bail!("no resource matches {}", clean(pattern, 200));
         }
     }
     let code = exit_code(&judgements, scan.fail_on);
@@ -150,12 +151,20 @@ impl Scan {
             Thresholds::Cis => Profile::Cis,
         };
         let mut parameters = Parameters::of(profile);
+        for account in &self.trusted_account {
+            if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                bail!("--trusted-account takes account ids of twelve digits, and not {}", clean(account, 60));
+            }
+        }
         parameters.trusted_accounts.clone_from(&self.trusted_account);
         for setting in &self.settings {
             let Some((name, value)) = setting.split_once('=') else {
-                bail!("--set takes NAME=VALUE, such as key-age-days=60, and not {setting}");
+                bail!("--set takes NAME=VALUE, such as key-age-days=60, and not {}", clean(setting, 100));
             };
-            let value = value.trim().parse().with_context(|| format!("{value} is no number"))?;
+            let value = value
+                .trim()
+                .parse()
+                .with_context(|| format!("--set {}: {} is no number", clean(name, 60), clean(value, 60)))?;
             parameters.set(name.trim(), value).map_err(anyhow::Error::msg)?;
         }
         Ok(parameters)
@@ -207,7 +216,7 @@ impl Scan {
         for region in &named {
             let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             if region.split('-').count() < 3 || !region.bytes().all(name) {
-                bail!("{} is no region", keepwatch_base::text::clean(region, 60));
+                bail!("{} is no region; they are named as eu-west-1 is", clean(region, 60));
             }
         }
         // In the order in which they were given, each once.

@@ -67,6 +67,15 @@ pub(crate) fn judgements_with(check: &dyn Check, state: &State, parameters: &Par
     run(&[check], state, parameters, now())
 }
 
+/// The only judgement, where the owner trusts this account.
+pub(crate) fn judge_trusting(check: &dyn Check, state: &State, account: &str) -> Judgement {
+    let trusted_accounts = vec![account.to_owned()];
+    let parameters = Parameters { trusted_accounts, ..Parameters::of(Profile::Default) };
+    let mut all = judgements_with(check, state, &parameters);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
 /// The resource's name, its aspect if any (`name#aspect`), and the verdict.
 pub(crate) fn judged(check: &dyn Check, state: &State) -> Vec<(String, Judged)> {
     let named = |judgement: Judgement| {

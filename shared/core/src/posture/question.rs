@@ -273,7 +273,7 @@ questions! {
     /// Budgets and whom they tell.
     Budgets: Account => Vec<billing::Budget>, ["budgets:ViewBudget"];
     /// Alarms on estimated charges, in us-east-1.
-    BillingAlarms: Home => Vec<billing::BillingAlarm>, ["cloudwatch:DescribeAlarmsForMetric"];
+    BillingAlarms: Home => Vec<billing::BillingAlarm>, ["cloudwatch:DescribeAlarms"];
     /// EventBridge rules and how many targets they have.
     EventRules: Region => Vec<events::EventRule>, ["events:ListRules", "events:ListTargetsByRule"];
     /// Quotas that are counted, and how much of them is used.
@@ -320,8 +320,10 @@ questions! {
     FlowLogs: Region => Vec<network::FlowLog>, ["ec2:DescribeFlowLogs"];
     /// Security groups with their rules.
     SecurityGroups: Region => Vec<network::SecurityGroup>, ["ec2:DescribeSecurityGroups"];
+    /// The rules of security groups, each by its own id.
+    SecurityGroupRules: Region => Vec<network::SecurityGroupRule>, ["ec2:DescribeSecurityGroupRules"];
     /// The ranges on a prefix list that a security group lets in; the place is its id.
-    PrefixList: Each SecurityGroups => Vec<String>, ["ec2:GetManagedPrefixListEntries"];
+    PrefixList: Each SecurityGroupRules => Vec<String>, ["ec2:GetManagedPrefixListEntries"];
     /// Network interfaces.
     NetworkInterfaces: Region => Vec<network::NetworkInterface>, ["ec2:DescribeNetworkInterfaces"];
 
