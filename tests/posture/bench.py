@@ -4,8 +4,9 @@
 
 KEEPWATCH and PROWLER are the programs. Both read the same moto (cloud.py), which answers after so many milliseconds
 and counts the calls; both are asked the same practices. Then a small account is scanned with thirty-three operations
-refused. The figures are ratios, so that a slow machine makes both slow. It ends with 1 where a bound is broken. With
---small the account is small and answers at once: a quick look, whose ratios say nothing. `make bench-scan` runs it.
+refused, and a second account of edge cases (second.py), which is Keepwatch's alone. The figures are ratios, so that a
+slow machine makes both slow. It ends with 1 where a bound is broken. With --small the account is small and answers at
+once: a quick look, whose ratios say nothing. `make bench-scan` runs it.
 """
 
 import argparse
@@ -110,11 +111,13 @@ class Cloud:
             return answer.read()
 
     def seed(self, users, buckets):
+        """The first account, and the truth about it."""
+        return self.seeded("seed.py", "--regions", REGION, "--users", str(users), "--buckets", str(buckets))
+
+    def seeded(self, script, *more):
         """An account, and the truth about it."""
         truth = self.folder / "truth.json"
-        size = ["--users", str(users), "--buckets", str(buckets)]
-        command = [sys.executable, HERE / "seed.py", "--url", self.url, "--regions", REGION, "--out", truth, *size]
-        subprocess.run(command, check=True)
+        subprocess.run([sys.executable, HERE / script, "--url", self.url, "--out", truth, *more], check=True)
         return json.loads(truth.read_text())
 
     def measure(self, command, out, codes, **more):
@@ -140,9 +143,9 @@ class Cloud:
             sys.exit(f"{command[0]} ended with {code}:\n{pathlib.Path(f'{out}.log').read_text()[-2000:]}")
         return seconds, used.ru_maxrss / 1024, json.loads(self.ask("calls"))["total"]
 
-    def keepwatch(self, program):
+    def keepwatch(self, program, regions=REGION):
         out = self.folder / "keepwatch.ndjson"
-        command = [program, "scan", "--all", "--format", "ndjson", "--region", REGION]
+        command = [program, "scan", "--all", "--format", "ndjson", "--region", regions]
         took = self.measure(command, out, (0, 1, 3))
         return Run(*took, compare.of_keepwatch(out))
 
@@ -209,6 +212,17 @@ def with_refusals(cloud, args):
     return broken + tell(truths, ours, theirs)
 
 
+def edge_cases(cloud, args):
+    """What Keepwatch says of the second account."""
+    truths = cloud.seeded("second.py")
+    print("== the second account: edge cases", flush=True)
+    kinds, wrong = compare.score(truths, cloud.keepwatch(args.keepwatch, f"{REGION},eu-west-1").said)
+    print(f"{kinds['right']} of {len(truths)} right")
+    for line in wrong:
+        print(f"  Keepwatch: {line}")
+    return [] if kinds["right"] == len(truths) else ["not all of the second account is right"]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("keepwatch")
@@ -221,7 +235,7 @@ def main():
     if args.small:
         args.users, args.buckets, args.latency = 10, 10, 0
     with tempfile.TemporaryDirectory() as folder, Cloud(pathlib.Path(folder)) as cloud:
-        broken = at_full_size(cloud, args) + with_refusals(cloud, args)
+        broken = at_full_size(cloud, args) + with_refusals(cloud, args) + edge_cases(cloud, args)
     for line in broken:
         print(f"BROKEN: {line}")
     sys.exit(1 if broken else 0)

@@ -6,7 +6,7 @@ Prowler's answer is its OCSF file, read by way of prowler_checks.txt; Keepwatch'
     false-pass   fine, where it is not
     silent       nothing, where something is wrong
     false-fail   wrong, where all is well
-    unknown      that it does not know
+    unknown      that it does not know, or that a person must look
     no-check     nothing, because no check of the scanner's covers the practice
 """
 
@@ -21,7 +21,7 @@ WORDS = {
     "passing": "pass",
     "not-applicable": "na",
     "informational": "info",
-    "manual": "unknown",
+    "manual": "manual",
     "unknown": "unknown",
 }
 # Of some practices only these checks of Prowler's ask the practice's question; what its others say of the practice
@@ -87,7 +87,7 @@ def of_prowler(path):
     for check in list(practices):
         if "privilege_escalation" in check:
             practices[check].add("P33")
-    words = {"PASS": "pass", "FAIL": "fail", "MANUAL": "unknown"}
+    words = {"PASS": "pass", "FAIL": "fail", "MANUAL": "manual"}
     said = collections.defaultdict(list)
     for row in json.loads(pathlib.Path(path).read_text(encoding="utf-8")):
         check, resource = row["metadata"]["event_code"], row["resources"][0]
@@ -153,12 +153,13 @@ def kind(truth, lines, has_check):
     """How a scanner does by one truth."""
     wanted = {truth["verdict"], *truth.get("alt", ())}
     verdicts = {one.verdict for one in lines}
-    word = next((word for word in ("fail", "unknown", "pass", "info", "na") if word in verdicts), "silent")
+    word = next((word for word in ("fail", "unknown", "manual", "pass", "info", "na") if word in verdicts), "silent")
     if not has_check:
         return "no-check"
-    if word in wanted or (word == "silent" and wanted & {"na", "info", "pass"}):
+    by_hand = word == "manual" and "unknown" in wanted
+    if word in wanted or by_hand or (word == "silent" and wanted & {"na", "info", "pass"}):
         return "right"
-    if word == "unknown":
+    if word in ("unknown", "manual"):
         return "unknown"
     if "fail" in wanted:
         return "silent" if word == "silent" else "false-pass"
