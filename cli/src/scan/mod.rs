@@ -20,8 +20,8 @@ use keepwatch_collect::{Client, Fault, collect};
 use keepwatch_core::posture::{Judged, Judgement, State};
 use keepwatch_core::severity::Severity;
 
-use self::output::Output;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::progress;
 
 pub(crate) const HELP: &str = "\
@@ -127,7 +127,9 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
         // What is unknown may be anything.
         judgements.retain(|one| one.severity >= least || one.verdict == Judged::Unknown);
     }
-    output::print(scan.format, scan.all, judgements, &state)?;
+    // Whoever names a check wants all of it.
+    let fold = scan.checks.is_empty();
+    output::print(scan.format, scan.all, fold, judgements, &state)?;
     Ok(code)
 }
 
@@ -172,8 +174,9 @@ impl Scan {
 
     /// Asks the account.
     async fn look(&self, checks: &[&dyn Check], parameters: &Parameters) -> anyhow::Result<State> {
+        self.check_regions()?;
         let client = self.client().await?;
-        let caller = client.caller().await.map_err(|fault| failed(&fault))?;
+        let caller = client.caller().await.map_err(|fault| failed(&fault, client.region()))?;
         let client = client.of(&caller.account);
         let regions = self.regions(&client).await?;
         let state = State::new(&caller.account, client.partition().name, &regions, now());
@@ -186,6 +189,17 @@ impl Scan {
         let places = |question, state: &State| plan::places(question, state, parameters);
         let work = collect(&client, state, &questions, plan::needs, &places, told);
         Ok(progress::while_shown(&bar, work).await)
+    }
+
+    /// Before AWS is asked for anything: what is wrong with the arguments costs no sign-in.
+    fn check_regions(&self) -> anyhow::Result<()> {
+        for region in self.region.iter().map(|region| region.trim()) {
+            let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if region.split('-').count() < 3 || !region.bytes().all(name) {
+                bail!("{} is no region; they are named as eu-west-1 is", clean(region, 60));
+            }
+        }
+        Ok(())
     }
 
     async fn client(&self) -> anyhow::Result<Client> {
@@ -205,19 +219,28 @@ impl Scan {
                     .into()
             }
         })?;
-        Client::new(&config, now).map_err(|fault| failed(&fault).into())
+        Client::new(&config, now).map_err(|fault| failed(&fault, "the region of the configuration").into())
     }
 
     async fn regions(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         if self.region.is_empty() {
-            return client.regions().await.map_err(|fault| failed(&fault).into());
+            return client.regions().await.map_err(|fault| failed(&fault, client.region()).into());
         }
         let named: BTreeSet<String> = self.region.iter().map(|region| region.trim().to_owned()).collect();
-        for region in &named {
-            let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if region.split('-').count() < 3 || !region.bytes().all(name) {
-                bail!("{} is no region; they are named as eu-west-1 is", clean(region, 60));
+        // One that is off answers every question with an error of its own; to say so once is enough. Whoever may not list
+        // the regions is taken at his word.
+        match client.regions().await {
+            Ok(on) => {
+                if let Some(off) = named.iter().find(|region| !on.contains(region)) {
+                    let all = on.join(", ");
+                    bail!(
+                        "region {off} is not switched on for account {}, or there is none of that name; it has {all}",
+                        client.account()
+                    );
+                }
             }
+            Err(Fault::Refused(_)) => {}
+            Err(fault) => return Err(failed(&fault, client.region()).into()),
         }
         // In the order in which they were given, each once.
         let mut left = named;
@@ -230,13 +253,33 @@ impl Scan {
     }
 }
 
-fn failed(fault: &Fault) -> Failure {
+/// What AWS says of credentials that are not, or not any more, or not in a region that is switched off (STS API reference,
+/// common errors).
+const NOT_ACCEPTED: [&str; 7] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Why nothing can be asked in this region.
+fn failed(fault: &Fault, region: &str) -> Failure {
     match fault {
         Fault::Refused(refusals) => {
             let told: Vec<String> =
                 refusals.iter().map(|one| format!("{}. {}", one.action, one.why)).collect();
             Failure::aws(&format!("AWS refused what no scan can do without: {}", told.join("; ")))
         }
-        Fault::Code { why, .. } | Fault::Failed(why) => Failure::aws(why),
+        Fault::Code { code, why } if NOT_ACCEPTED.contains(&code.as_str()) => Failure::aws(&format!(
+            "AWS does not accept your credentials in {region} ({why}): sign in again, and look at this computer's clock and \
+             whether {region} is switched on for the account; `aws sts get-caller-identity` must work"
+        )),
+        Fault::Code { why, .. } => Failure::aws(&format!("AWS in {region} says: {why}")),
+        Fault::Failed(why) => Failure::aws(&format!(
+            "AWS in {region} cannot be asked: {why}. Look at the network, and at AWS_REGION, --region and AWS_ENDPOINT_URL"
+        )),
     }
 }
