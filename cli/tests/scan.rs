@@ -159,6 +159,11 @@ fn without_region_credentials_or_aws_it_says_what_to_do() {
     assert!(text.contains("AWS_REGION or --region"), "{text}");
     let text = told(&keepwatch(&["scan", "--region", "eu-west-1"], &[]), 3);
     assert!(text.contains("aws sso login"), "{text}");
+    let text = told(&keepwatch(&["scan", "--region", "eu-west-1", "--profile", "nobody"], &[]), 3);
+    assert!(text.contains("profile nobody in ~/.aws"), "{text}");
+    let nowhere = ["scan", "--region", "eu-west-1", "--save-state", "/nowhere/state.json"];
+    let text = told(&keepwatch(&nowhere, &KEYS), 2);
+    assert!(text.contains("cannot write /nowhere/state.json"), "{text}");
     let text = told(&keepwatch(&["scan", "--region", "frankfurt"], &KEYS), 2);
     assert!(text.contains("frankfurt is no region"), "{text}");
     // Nobody listens there.

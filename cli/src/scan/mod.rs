@@ -17,7 +17,7 @@ use keepwatch_checks::check::Check;
 use keepwatch_checks::parameters::{Parameters, Profile};
 use keepwatch_checks::{plan, run as runner};
 use keepwatch_collect::{Client, Fault, collect};
-use keepwatch_core::posture::{Judged, Judgement, State};
+use keepwatch_core::posture::{Judged, Judgement, Refusal, State};
 use keepwatch_core::severity::Severity;
 
 use crate::failure::Failure;
@@ -104,6 +104,11 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
     if scan.print_policy {
         output::policy(&plan::actions(&checks))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(path) = &scan.save_state {
+        // Not after minutes of asking: that it can be written is known before, and what is in it stays until then.
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        file.with_context(|| format!("cannot write {}", path.display()))?;
     }
     let state = match &scan.state {
         Some(path) => {
@@ -215,8 +220,15 @@ impl Scan {
                 anyhow::anyhow!("no region is set: name one with AWS_REGION or --region")
             }
             ProfileError::NoCredentials(_) => {
-                Failure::aws(&format!("{error}. Sign in (`aws sso login`) or name a profile (--profile)"))
-                    .into()
+                let why = error.to_string();
+                let what = match profile {
+                    Some(name) => format!(
+                        "Is there a profile {} in ~/.aws, and are you signed in with it?",
+                        clean(name, 100)
+                    ),
+                    None => "Sign in (`aws sso login`) or name a profile (--profile)".to_owned(),
+                };
+                Failure::aws(&format!("{}. {what}", why.trim_end_matches('.'))).into()
             }
         })?;
         Client::new(&config, now).map_err(|fault| failed(&fault, "the region of the configuration").into())
@@ -224,7 +236,14 @@ impl Scan {
 
     async fn regions(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         if self.region.is_empty() {
-            return client.regions().await.map_err(|fault| failed(&fault, client.region()).into());
+            return client.regions().await.map_err(|fault| match fault {
+                Fault::Refused(refusals) => Failure::aws(&format!(
+                    "nobody knows which regions there are, so name them with --region: {}",
+                    told(&refusals)
+                ))
+                .into(),
+                other => failed(&other, client.region()).into(),
+            });
         }
         let named: BTreeSet<String> = self.region.iter().map(|region| region.trim().to_owned()).collect();
         // One that is off answers every question with an error of its own; to say so once is enough. Whoever may not list
@@ -268,11 +287,7 @@ const NOT_ACCEPTED: [&str; 7] = [
 /// Why nothing can be asked in this region.
 fn failed(fault: &Fault, region: &str) -> Failure {
     match fault {
-        Fault::Refused(refusals) => {
-            let told: Vec<String> =
-                refusals.iter().map(|one| format!("{}. {}", one.action, one.why)).collect();
-            Failure::aws(&format!("AWS refused what no scan can do without: {}", told.join("; ")))
-        }
+        Fault::Refused(refusals) => Failure::aws(&format!("no scan can do without it: {}", told(refusals))),
         Fault::Code { code, why } if NOT_ACCEPTED.contains(&code.as_str()) => Failure::aws(&format!(
             "AWS does not accept your credentials in {region} ({why}): sign in again, and look at this computer's clock and \
              whether {region} is switched on for the account; `aws sts get-caller-identity` must work"
@@ -282,4 +297,11 @@ fn failed(fault: &Fault, region: &str) -> Failure {
             "AWS in {region} cannot be asked: {why}. Look at the network, and at AWS_REGION, --region and AWS_ENDPOINT_URL"
         )),
     }
+}
+
+/// `AWS refused ec2:DescribeRegions: …`.
+fn told(refusals: &[Refusal]) -> String {
+    let all: Vec<String> =
+        refusals.iter().map(|one| format!("AWS refused {}: {}", one.action, one.why)).collect();
+    all.join("; ")
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::asked;
 use super::wire::{Mood, Wire};
 use crate::node::tests::LOOKUPS;
-use crate::operation::{self, Operation};
+use crate::operation;
 use crate::service::Protocol;
 
 /// The answer with every field that the call's model has; none for calls through an SDK's crate, which has its own models.
@@ -73,10 +73,8 @@ fn xml(shape: &Value) -> String {
 /// What was looked for since the last time and was not there, but for the token of a next page.
 fn missed() -> Vec<String> {
     assert!(LOOKUPS.with_borrow(|lookups| !lookups.is_empty()), "nothing was read");
-    let is_token = |path: &String| {
-        let token = |one: &&Operation| one.pages.is_some_and(|(_, output)| output == path);
-        operation::ALL.iter().any(|one| token(&one))
-    };
+    let is_token =
+        |path: &String| operation::ALL.iter().any(|one| one.pages.is_some_and(|(_, output)| output == path));
     let mut missed: Vec<String> =
         LOOKUPS.take().into_iter().filter(|(_, found)| !found).map(|(path, _)| path).collect();
     missed.retain(|path| !is_token(path));
