@@ -418,8 +418,9 @@ if a.good:
         MaxPasswordAge=90,
         PasswordReusePrevention=24,
     )
-    for pr in ("P01", "P02", "P03", "P04", "P07", "P08", "P09"):
+    for pr in ("P01", "P02", "P03", "P04", "P07", "P08"):
         truth(pr, account, "pass", "good account")
+    truth("P09", account, "unknown", "whether a password manager is used, nobody can read", alt=["info", "pass"])
 else:
     STATE["root"] = {
         "password": True,
