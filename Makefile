@@ -137,6 +137,13 @@ bench-policy: cargo ## what a policy costs and what is found in it, beside Cloud
 	$(CARGO) build --locked --release -p keepwatch-policy --example bench_policy
 	$(TOOLS)/bench/bin/python tests/bench_policy.py target/release/examples/bench_policy $(POLICIES)
 
+# Prowler needs a quarter of an hour at this size, and as long to be installed.
+.PHONY: bench-scan
+bench-scan: cargo ## what a scan costs and what it gets wrong, beside Prowler, in one run (SMALL=--small for a quick look)
+	@$(INSTALL) moto prowler
+	$(CARGO) build --locked --release -p keepwatch-cli
+	$(TOOLS)/moto/bin/python tests/posture/bench.py target/release/keepwatch $(TOOLS)/prowler/bin/prowler $(SMALL)
+
 #@ Ship it
 
 # Own rules are checked before they are packed: an invalid one stops the build, not the watch.

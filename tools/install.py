@@ -23,6 +23,8 @@ SETS = {
     "checkov": ("requirements-checkov.txt", "checkov"),
     "build": ("requirements-build.txt", "cargo-lambda, zig"),
     "bench": ("requirements-bench.txt", "Cloudsplaining, Prowler's policy functions"),
+    "moto": ("requirements-moto.txt", "moto"),
+    "prowler": ("requirements-prowler.txt", "Prowler, 2.3 GB"),
     "sources": ("requirements-sources.txt", "AWS's managed policies and the lists of other tools"),
 }
 

@@ -1,5 +1,6 @@
-"""Writes what botocore's models say of the calls that a scan makes: protocol, target, version, method, URI, hosts, and
-page tokens as they stand on the wire. `make posture-operations` runs it; a test of crate keepwatch-collect compares.
+"""Writes what botocore's models say of the calls that a scan makes: protocol, target, version, method, URI, hosts, page
+tokens, and the fields of the answers as they stand on the wire. `make posture-operations` runs it; tests of crate
+keepwatch-collect compare.
 
 The names of the calls are read from the crate's own table. (Data of botocore, Apache-2.0.)
 """
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, DataNotFoundError
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "shared/collect/src/operation.rs"
 OUT = ROOT / "shared/collect/src/models.json"
+SHAPES = ROOT / "shared/collect/src/shapes.json"
 # Where an endpoint is looked up: one region of each kind.
 REGIONS = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1"]
 # Not the host that S3 had before it had regions.
@@ -52,10 +54,45 @@ def pages(model, pager, protocol):
     return {"input": wire(model.input_shape, token_in, protocol), "output": "/".join(path)}
 
 
+def answer(shape, protocol, above=()):
+    """An answer's fields as they stand on the wire, with what is in each: its type, fields, or a list's items."""
+    if shape.type_name in ("structure", "map") and shape.name in above:
+        return None  # a shape within itself
+    above = (*above, shape.name)
+    if shape.type_name == "structure":
+        fields = {}
+        for name, member in shape.members.items():
+            how = member.serialization
+            if how.get("location") in ("header", "headers", "statusCode", "uri"):
+                continue
+            value = answer(member, protocol, above)
+            if value is None:
+                continue
+            if name == shape.serialization.get("payload"):
+                return value  # it is the whole body
+            if member.type_name == "list" and how.get("flattened"):
+                value = answer(member.member, protocol, above)
+            fields[how.get("name", name)] = value
+        return fields
+    if shape.type_name == "list":
+        inner = answer(shape.member, protocol, above)
+        if inner is None:
+            return None
+        if "json" in protocol:
+            return [inner]
+        return {shape.member.serialization.get("name", "member"): inner}
+    if shape.type_name == "map":
+        return {"*": answer(shape.value, protocol, above)}
+    return (
+        shape.enum[0] if getattr(shape, "enum", None) else {"character": "string"}.get(shape.type_name, shape.type_name)
+    )
+
+
 def main():
     session = botocore.session.get_session()
     loader = session.get_component("data_loader")
     out = {"botocore": botocore.__version__, "services": {}}
+    answers = {}
     for service, operation in calls():
         ours = service.lower().replace("_", "-")
         name = NAMES.get(ours, ours)
@@ -98,6 +135,8 @@ def main():
         if pager:
             line["pages"] = pages(found, pager, data["protocol"])
         entry["operations"][operation] = line
+        answers[f"{ours}:{operation}"] = answer(found.output_shape, data["protocol"])
+    SHAPES.write_text(json.dumps(answers, indent=0, sort_keys=True, separators=(",", ":")) + "\n")
     OUT.write_text(json.dumps(out, indent=1, sort_keys=True) + "\n")
 
 

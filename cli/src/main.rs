@@ -6,6 +6,7 @@ mod failure;
 mod findings;
 mod input;
 mod operator;
+mod output;
 mod policy;
 mod progress;
 mod replay;

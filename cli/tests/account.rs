@@ -167,6 +167,20 @@ fn findings_are_listed_in_every_format() {
     let asff = objects(&world.done(&["findings", "list", "--format", "asff"]));
     assert!(asff.iter().all(|f| f["ProductArn"].as_str().is_some_and(|arn| arn.contains(":eu-west-1:"))));
 
+    let all: Value = serde_json::from_str(&world.done(&["findings", "list", "--format", "json"])).unwrap();
+    assert_eq!(all.as_array(), Some(&raw));
+    let csv = world.done(&["findings", "list", "--format", "csv"]);
+    assert!(csv.starts_with("finding_id,status,severity,rule,") && csv.lines().count() == 5, "{csv}");
+    let sarif: Value = serde_json::from_str(&world.done(&["findings", "list", "--format", "sarif"])).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!(run["results"][0]["level"], "error");
+    assert_eq!(run["results"].as_array().map(Vec::len), Some(4));
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(
+        rules.iter().all(|rule| rule["help"]["text"].as_str().is_some_and(|text| text.len() > 40)),
+        "{rules:?}"
+    );
+
     let some = ["findings", "list", "--format", "ndjson", "--rule", "admin-*", "--severity", "critical"];
     assert_eq!(objects(&world.done(&some)).len(), 1);
     let typo = world.told(2, &["findings", "list", "--rule", "admn-*"]);

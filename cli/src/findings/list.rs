@@ -1,21 +1,24 @@
 //! `keepwatch findings list`.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use comfy_table::ColumnConstraint;
-use keepwatch_alert::format::{asff, ocsf};
 use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry;
 use keepwatch_rules::registry::DOCUMENTED;
+use serde_json::Value;
 
 use super::read::{report_unreadable, shown, visit};
 use crate::account::Account;
+use crate::output::{self, Listed, Output, SarifResult};
 use crate::table::table;
 
 pub(super) const HELP: &str = "\
@@ -32,19 +35,6 @@ const STATUSES: [Status; 4] = [Status::New, Status::InProgress, Status::Suppress
 
 const SEVERITIES: [Severity; 5] =
     [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-
-/// How to print findings.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Table,
-    /// As they stand in the table: one JSON object a line.
-    Ndjson,
-    /// OCSF 1.x, for SIEMs and data lakes: one JSON object a line.
-    Ocsf,
-    /// AWS Security Finding Format, for Security Hub: one JSON object a line.
-    Asff,
-}
 
 /// The arguments.
 #[derive(Args)]
@@ -63,7 +53,7 @@ pub(super) struct List {
     all: bool,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: Output,
 }
 
 impl List {
@@ -113,14 +103,8 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
     .await
     .map_err(|error| findings.failed(&error))?;
     found.sort_by(|a, b| rank(a).cmp(&rank(b)));
-    let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
-    match list.format {
-        Format::Table => print(&mut out, &found, &left_out)?,
-        Format::Ndjson => lines(&mut out, &found, |finding| Ok(serde_json::to_value(finding)?))?,
-        Format::Ocsf => lines(&mut out, &found, |finding| Ok(ocsf::finding(finding, DOCUMENTED)))?,
-        Format::Asff => lines(&mut out, &found, |finding| Ok(asff::finding(finding, &region, DOCUMENTED)))?,
-    }
-    out.flush()?;
+    let rows: Vec<Row<'_>> = found.iter().map(Row).collect();
+    output::print(list.format, &rows, DOCUMENTED, &region, |out| print(out, &found, &left_out))?;
     Ok(report_unreadable(unreadable))
 }
 
@@ -129,18 +113,74 @@ fn rank(finding: &Finding) -> impl Ord + '_ {
     (!finding.is_open(), Reverse(finding.severity), finding.first_seen, &finding.finding_id)
 }
 
-fn lines(
-    out: &mut impl Write,
-    findings: &[Finding],
-    form: impl Fn(&Finding) -> anyhow::Result<serde_json::Value>,
-) -> anyhow::Result<()> {
-    for finding in findings {
-        writeln!(out, "{}", form(finding)?)?;
+/// A finding of the table.
+struct Row<'r>(&'r Finding);
+
+impl Listed for Row<'_> {
+    const HEADER: &'static [&'static str] = &[
+        "finding_id",
+        "status",
+        "severity",
+        "rule",
+        "account",
+        "region",
+        "resource",
+        "aspect",
+        "title",
+        "who",
+        "first_seen",
+        "last_seen",
+        "occurrences",
+    ];
+
+    fn json(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::to_value(self.0)?)
     }
-    Ok(())
+
+    fn cells(&self) -> Vec<String> {
+        let one = self.0;
+        vec![
+            one.finding_id.clone(),
+            one.status.as_str().to_owned(),
+            one.severity.as_str().to_owned(),
+            one.rule.clone(),
+            one.account.clone(),
+            one.region.clone(),
+            one.resource.clone(),
+            one.aspect.clone().unwrap_or_default(),
+            one.title.clone(),
+            one.who.clone().unwrap_or_default(),
+            one.first_seen.to_string(),
+            one.last_seen.to_string(),
+            one.occurrences.to_string(),
+        ]
+    }
+
+    fn finding(&self) -> Option<Cow<'_, Finding>> {
+        Some(Cow::Borrowed(self.0))
+    }
+
+    fn result(&self) -> SarifResult<'_> {
+        let one = self.0;
+        SarifResult {
+            rule: &one.rule,
+            kind: match one.status {
+                Status::Resolved => "pass",
+                _ if one.strongest().verdict == Verdict::Unknown => "open",
+                Status::New | Status::InProgress | Status::Suppressed => "fail",
+            },
+            severity: one.severity,
+            text: one.title.clone(),
+            resource: &one.resource,
+            aspect: one.aspect.as_deref(),
+            region: &one.region,
+            id: one.finding_id.clone(),
+            suppressed: one.status == Status::Suppressed,
+        }
+    }
 }
 
-fn print(out: &mut impl Write, findings: &[Finding], left_out: &BTreeMap<&str, usize>) -> anyhow::Result<()> {
+fn print(out: &mut dyn Write, findings: &[Finding], left_out: &BTreeMap<&str, usize>) -> anyhow::Result<()> {
     let header = ["SEVERITY", "STATUS", "WHAT", "RESOURCE", "FIRST SEEN (UTC)", "TIMES", "ID"];
     let mut table = table(header);
     for finding in findings {

@@ -12,15 +12,16 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use keepwatch_aws::profiles::{self, ProfileError};
 use keepwatch_aws::runtime::now;
+use keepwatch_base::text::clean;
 use keepwatch_checks::check::Check;
 use keepwatch_checks::parameters::{Parameters, Profile};
 use keepwatch_checks::{plan, run as runner};
 use keepwatch_collect::{Client, Fault, collect};
-use keepwatch_core::posture::{Judged, Judgement, State};
+use keepwatch_core::posture::{Judged, Judgement, Refusal, State};
 use keepwatch_core::severity::Severity;
 
-use self::output::Output;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::progress;
 
 pub(crate) const HELP: &str = "\
@@ -104,6 +105,11 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
         output::policy(&plan::actions(&checks))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(path) = &scan.save_state {
+        // Not after minutes of asking: that it can be written is known before, and what is in it stays until then.
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        file.with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let state = match &scan.state {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -118,7 +124,7 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
     if let Some(pattern) = &scan.resource {
         judgements.retain(|one| keepwatch_base::wildcard::matches(pattern, &one.subject.resource));
         if judgements.is_empty() {
-            bail!("no resource matches {}", keepwatch_base::text::clean(pattern, 200));
+            bail!("no resource matches {}", clean(pattern, 200));
         }
     }
     let code = exit_code(&judgements, scan.fail_on);
@@ -126,7 +132,9 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
         // What is unknown may be anything.
         judgements.retain(|one| one.severity >= least || one.verdict == Judged::Unknown);
     }
-    output::print(scan.format, scan.all, judgements, &state)?;
+    // Whoever names a check wants all of it.
+    let fold = scan.checks.is_empty();
+    output::print(scan.format, scan.all, fold, judgements, &state)?;
     Ok(code)
 }
 
@@ -150,12 +158,20 @@ impl Scan {
             Thresholds::Cis => Profile::Cis,
         };
         let mut parameters = Parameters::of(profile);
+        for account in &self.trusted_account {
+            if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+                bail!("--trusted-account takes account ids of twelve digits, and not {}", clean(account, 60));
+            }
+        }
         parameters.trusted_accounts.clone_from(&self.trusted_account);
         for setting in &self.settings {
             let Some((name, value)) = setting.split_once('=') else {
-                bail!("--set takes NAME=VALUE, such as key-age-days=60, and not {setting}");
+                bail!("--set takes NAME=VALUE, such as key-age-days=60, and not {}", clean(setting, 100));
             };
-            let value = value.trim().parse().with_context(|| format!("{value} is no number"))?;
+            let value = value
+                .trim()
+                .parse()
+                .with_context(|| format!("--set {}: {} is no number", clean(name, 60), clean(value, 60)))?;
             parameters.set(name.trim(), value).map_err(anyhow::Error::msg)?;
         }
         Ok(parameters)
@@ -163,8 +179,9 @@ impl Scan {
 
     /// Asks the account.
     async fn look(&self, checks: &[&dyn Check], parameters: &Parameters) -> anyhow::Result<State> {
+        self.check_regions()?;
         let client = self.client().await?;
-        let caller = client.caller().await.map_err(|fault| failed(&fault))?;
+        let caller = client.caller().await.map_err(|fault| failed(&fault, client.region()))?;
         let client = client.of(&caller.account);
         let regions = self.regions(&client).await?;
         let state = State::new(&caller.account, client.partition().name, &regions, now());
@@ -177,6 +194,17 @@ impl Scan {
         let places = |question, state: &State| plan::places(question, state, parameters);
         let work = collect(&client, state, &questions, plan::needs, &places, told);
         Ok(progress::while_shown(&bar, work).await)
+    }
+
+    /// Before AWS is asked for anything: what is wrong with the arguments costs no sign-in.
+    fn check_regions(&self) -> anyhow::Result<()> {
+        for region in self.region.iter().map(|region| region.trim()) {
+            let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if region.split('-').count() < 3 || !region.bytes().all(name) {
+                bail!("{} is no region; they are named as eu-west-1 is", clean(region, 60));
+            }
+        }
+        Ok(())
     }
 
     async fn client(&self) -> anyhow::Result<Client> {
@@ -192,23 +220,46 @@ impl Scan {
                 anyhow::anyhow!("no region is set: name one with AWS_REGION or --region")
             }
             ProfileError::NoCredentials(_) => {
-                Failure::aws(&format!("{error}. Sign in (`aws sso login`) or name a profile (--profile)"))
-                    .into()
+                let why = error.to_string();
+                let what = match profile {
+                    Some(name) => format!(
+                        "Is there a profile {} in ~/.aws, and are you signed in with it?",
+                        clean(name, 100)
+                    ),
+                    None => "Sign in (`aws sso login`) or name a profile (--profile)".to_owned(),
+                };
+                Failure::aws(&format!("{}. {what}", why.trim_end_matches('.'))).into()
             }
         })?;
-        Client::new(&config, now).map_err(|fault| failed(&fault).into())
+        Client::new(&config, now).map_err(|fault| failed(&fault, "the region of the configuration").into())
     }
 
     async fn regions(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         if self.region.is_empty() {
-            return client.regions().await.map_err(|fault| failed(&fault).into());
+            return client.regions().await.map_err(|fault| match fault {
+                Fault::Refused(refusals) => Failure::aws(&format!(
+                    "nobody knows which regions there are, so name them with --region: {}",
+                    told(&refusals)
+                ))
+                .into(),
+                other => failed(&other, client.region()).into(),
+            });
         }
         let named: BTreeSet<String> = self.region.iter().map(|region| region.trim().to_owned()).collect();
-        for region in &named {
-            let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if region.split('-').count() < 3 || !region.bytes().all(name) {
-                bail!("{} is no region", keepwatch_base::text::clean(region, 60));
+        // One that is off answers every question with an error of its own; to say so once is enough. Whoever may not list
+        // the regions is taken at his word.
+        match client.regions().await {
+            Ok(on) => {
+                if let Some(off) = named.iter().find(|region| !on.contains(region)) {
+                    let all = on.join(", ");
+                    bail!(
+                        "region {off} is not switched on for account {}, or there is none of that name; it has {all}",
+                        client.account()
+                    );
+                }
             }
+            Err(Fault::Refused(_)) => {}
+            Err(fault) => return Err(failed(&fault, client.region()).into()),
         }
         // In the order in which they were given, each once.
         let mut left = named;
@@ -221,11 +272,36 @@ impl Scan {
     }
 }
 
-fn failed(fault: &Fault) -> Failure {
+/// What AWS says of credentials that are not, or not any more, or not in a region that is switched off (STS API reference,
+/// common errors).
+const NOT_ACCEPTED: [&str; 7] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// Why nothing can be asked in this region.
+fn failed(fault: &Fault, region: &str) -> Failure {
     match fault {
-        Fault::Refused { action, why } => {
-            Failure::aws(&format!("AWS refused what no scan can do without: {action}. {why}"))
-        }
-        Fault::Code { why, .. } | Fault::Failed(why) => Failure::aws(why),
+        Fault::Refused(refusals) => Failure::aws(&format!("no scan can do without it: {}", told(refusals))),
+        Fault::Code { code, why } if NOT_ACCEPTED.contains(&code.as_str()) => Failure::aws(&format!(
+            "AWS does not accept your credentials in {region} ({why}): sign in again, and look at this computer's clock and \
+             whether {region} is switched on for the account; `aws sts get-caller-identity` must work"
+        )),
+        Fault::Code { why, .. } => Failure::aws(&format!("AWS in {region} says: {why}")),
+        Fault::Failed(why) => Failure::aws(&format!(
+            "AWS in {region} cannot be asked: {why}. Look at the network, and at AWS_REGION, --region and AWS_ENDPOINT_URL"
+        )),
     }
+}
+
+/// `AWS refused ec2:DescribeRegions: …`.
+fn told(refusals: &[Refusal]) -> String {
+    let all: Vec<String> =
+        refusals.iter().map(|one| format!("AWS refused {}: {}", one.action, one.why)).collect();
+    all.join("; ")
 }

@@ -1,39 +1,20 @@
 //! How a scan is printed: for people, and in the formats that other tools read.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
-use clap::ValueEnum;
-use keepwatch_alert::format::{asff, ocsf};
 use keepwatch_base::text::clean;
 use keepwatch_checks::registry::{CHECKS, DOCUMENTED};
-use keepwatch_core::finding::Finding;
+use keepwatch_core::finding::{Finding, finding_id};
 use keepwatch_core::observation::{Occurrence, Verdict};
 use keepwatch_core::posture::{Judged, Judgement, Missing, State};
 use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
+use crate::output::{self, Listed, Output, SarifResult};
 use crate::table::table;
-
-/// How to print a scan.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people.
-    Table,
-    /// One JSON object a line.
-    Ndjson,
-    /// One JSON array.
-    Json,
-    /// Comma-separated values with a header, for spreadsheets.
-    Csv,
-    /// OCSF 1.x Compliance Findings, for SIEMs and data lakes: one JSON object a line.
-    Ocsf,
-    /// AWS Security Finding Format, for Security Hub: one JSON object a line.
-    Asff,
-    /// SARIF 2.1.0, for code-scanning pages.
-    Sarif,
-}
 
 /// The IAM policy that a scan needs.
 ///
@@ -53,13 +34,14 @@ fn policy_of(actions: &BTreeSet<&'static str>) -> Value {
     })
 }
 
-/// Prints the judgements, worst first; what is well only with `all`.
+/// Prints the judgements, worst first; what is well only with `all`. With `fold` people see a few of many that are alike.
 ///
 /// # Errors
 /// Output that cannot be written.
 pub(super) fn print(
     format: Output,
     all: bool,
+    fold: bool,
     mut judgements: Vec<Judgement>,
     state: &State,
 ) -> anyhow::Result<()> {
@@ -71,55 +53,140 @@ pub(super) fn print(
     }
     judgements.sort_by_key(|one| {
         let subject = &one.subject;
-        (one.verdict, Reverse(one.severity), one.practices, subject.region.clone(), subject.resource.clone())
+        (
+            one.verdict,
+            Reverse(one.severity),
+            one.practices,
+            one.check.id,
+            subject.region.clone(),
+            subject.resource.clone(),
+        )
     });
-    let mut out = BufWriter::new(io::stdout().lock());
-    match format {
-        Output::Table => people(&judgements, &summary, state, &mut out)?,
-        Output::Ndjson => {
-            for one in &judgements {
-                writeln!(out, "{}", line(one))?;
-            }
-        }
-        Output::Json => {
-            let lines: Vec<Value> = judgements.iter().map(line).collect();
-            writeln!(out, "{}", serde_json::to_string_pretty(&lines)?)?;
-        }
-        Output::Csv => csv(&judgements, &mut out)?,
-        Output::Ocsf => {
-            for finding in judgements.iter().filter_map(|one| finding(one, state)) {
-                writeln!(out, "{}", ocsf::finding(&finding, DOCUMENTED))?;
-            }
-        }
-        Output::Asff => {
-            for finding in judgements.iter().filter_map(|one| finding(one, state)) {
-                let region = state.regions.first().map_or("us-east-1", String::as_str);
-                writeln!(out, "{}", asff::finding(&finding, region, DOCUMENTED))?;
-            }
-        }
-        Output::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&sarif(&judgements))?)?,
-    }
-    out.flush()?;
-    Ok(())
+    let lines: Vec<Line<'_>> = judgements.iter().map(|one| Line { one, state }).collect();
+    let region = state.regions.first().map_or("us-east-1", String::as_str);
+    output::print(format, &lines, DOCUMENTED, region, |out| people(&judgements, &summary, state, fold, out))
 }
 
-fn line(one: &Judgement) -> Value {
-    json!({
-        "practice": one.practices,
-        "check": one.check.id,
-        "account": one.subject.account,
-        "resource": one.subject.resource,
-        "aspect": one.subject.aspect,
-        "region": one.subject.region,
-        "verdict": one.verdict.as_str(),
-        "severity": one.severity.as_str(),
-        "title": one.title,
-        "reason": one.reason,
-        "details": one.details,
-        "steps": one.steps,
-        "as_of": one.as_of,
-        "unknown_because": one.unknown_because,
-    })
+/// A judgement of a scan.
+struct Line<'l> {
+    one: &'l Judgement,
+    state: &'l State,
+}
+
+impl Listed for Line<'_> {
+    const HEADER: &'static [&'static str] = &[
+        "practice",
+        "check",
+        "account",
+        "region",
+        "resource",
+        "aspect",
+        "verdict",
+        "severity",
+        "title",
+        "reason",
+        "as_of",
+        "unknown_because",
+    ];
+
+    fn json(&self) -> anyhow::Result<Value> {
+        let one = self.one;
+        Ok(json!({
+            "practice": one.practices,
+            "check": one.check.id,
+            "account": one.subject.account,
+            "resource": one.subject.resource,
+            "aspect": one.subject.aspect,
+            "region": one.subject.region,
+            "verdict": one.verdict.as_str(),
+            "severity": one.severity.as_str(),
+            "title": one.title,
+            "reason": one.reason,
+            "details": one.details,
+            "steps": one.steps,
+            "as_of": one.as_of,
+            "unknown_because": one.unknown_because,
+        }))
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let one = self.one;
+        let missing: Vec<String> = one.unknown_because.iter().map(Missing::to_string).collect();
+        vec![
+            one.practices.join(" "),
+            one.check.id.to_owned(),
+            one.subject.account.clone(),
+            one.subject.region.clone(),
+            one.subject.resource.clone(),
+            one.subject.aspect.clone().unwrap_or_default(),
+            one.verdict.as_str().to_owned(),
+            one.severity.as_str().to_owned(),
+            one.title.clone(),
+            one.reason.clone(),
+            one.as_of.map(|at| at.to_string()).unwrap_or_default(),
+            missing.join("; "),
+        ]
+    }
+
+    fn finding(&self) -> Option<Cow<'_, Finding>> {
+        finding(self.one, self.state).map(Cow::Owned)
+    }
+
+    fn result(&self) -> SarifResult<'_> {
+        let one = self.one;
+        SarifResult {
+            rule: one.check.id,
+            kind: match one.verdict {
+                Judged::Failing => "fail",
+                Judged::Unknown => "open",
+                Judged::Informational => "informational",
+                Judged::Manual => "review",
+                Judged::Passing => "pass",
+                Judged::NotApplicable => "notApplicable",
+            },
+            severity: one.severity,
+            text: match one.reason.as_str() {
+                "" => one.title.clone(),
+                reason => format!("{}: {reason}", one.title),
+            },
+            resource: &one.subject.resource,
+            aspect: one.subject.aspect.as_deref(),
+            region: &one.subject.region,
+            id: finding_id(one.check.id, &one.subject),
+            suppressed: false,
+        }
+    }
+}
+
+/// How many lines of one check and severity people see before the rest is one line.
+const FOLDED: usize = 5;
+
+/// How bad it is; of what does not fail, what it is.
+fn word(one: &Judgement) -> String {
+    match one.verdict {
+        Judged::Failing => one.severity.as_str().to_owned(),
+        other => other.as_str().replace('-', " "),
+    }
+}
+
+fn cells(one: &Judgement, state: &State) -> [String; 5] {
+    let subject = &one.subject;
+    // The ARN without what is the same in all lines; machines get the whole.
+    let own = subject.resource.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').last());
+    let resource = match own {
+        _ if subject.resource == state.root_arn() => "account",
+        Some(own) => own,
+        None => subject.resource.as_str(),
+    };
+    let resource = match &subject.aspect {
+        Some(aspect) => format!("{resource} ({aspect})"),
+        None => resource.to_owned(),
+    };
+    let what = match (one.verdict, one.reason.as_str()) {
+        (Judged::Unknown, reason) if !reason.is_empty() => format!("{}: {reason}", one.title),
+        _ => one.title.clone(),
+    };
+    [word(one), one.check.id.to_owned(), what, subject.region.clone(), resource]
 }
 
 /// How many judgements of each kind there are.
@@ -158,25 +225,26 @@ fn people(
     judgements: &[Judgement],
     summary: &Summary,
     state: &State,
-    out: &mut impl Write,
+    fold: bool,
+    out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let mut cut = false;
     if !judgements.is_empty() {
-        let mut table = table(["SEVERITY", "PRACTICE", "WHAT", "REGION", "RESOURCE"]);
-        for one in judgements {
-            let severity = match one.verdict {
-                Judged::Failing => one.severity.as_str().to_owned(),
-                other => other.as_str().replace('-', " "),
-            };
-            let resource = match &one.subject.aspect {
-                Some(aspect) => format!("{} {aspect}", one.subject.resource),
-                None => one.subject.resource.clone(),
-            };
-            let what = match (one.verdict, one.reason.as_str()) {
-                (Judged::Unknown, reason) if !reason.is_empty() => format!("{}: {reason}", one.title),
-                _ => one.title.clone(),
-            };
-            let cells = [severity, one.practices.join(", "), what, one.subject.region.clone(), resource];
-            table.add_row(cells.map(|cell| clean(&cell, 400)));
+        let mut table = table(["SEVERITY", "CHECK", "WHAT", "REGION", "RESOURCE"]);
+        let alike = |a: &Judgement, b: &Judgement| {
+            (a.check.id, a.verdict, a.severity) == (b.check.id, b.verdict, b.severity)
+        };
+        for group in judgements.chunk_by(alike) {
+            let shown = if fold && group.len() > FOLDED + 1 { FOLDED } else { group.len() };
+            for one in &group[..shown] {
+                table.add_row(cells(one, state).map(|cell| clean(&cell, 400)));
+            }
+            if shown < group.len() {
+                let more = format!("and {} more", group.len() - shown);
+                let id = group[0].check.id.to_owned();
+                table.add_row([word(&group[0]), id, more, String::new(), String::new()]);
+                cut = true;
+            }
         }
         writeln!(out, "{table}\n")?;
     }
@@ -191,9 +259,12 @@ fn people(
     }
     for (missing, count) in &summary.missing {
         match &missing.action {
-            Some(action) => writeln!(out, "{action} is missing: {count} not known for it")?,
-            None => writeln!(out, "{}: {count} not known for it", clean(&missing.why, 300))?,
+            Some(action) => writeln!(out, "not allowed: {action}, so {} unknown", are(*count))?,
+            None => writeln!(out, "{}, so {} unknown", clean(&missing.why, 300), are(*count))?,
         }
+    }
+    if summary.missing.keys().any(|missing| missing.action.is_some()) {
+        writeln!(out, "what a scan needs: keepwatch scan --print-policy")?;
     }
     writeln!(
         out,
@@ -211,51 +282,21 @@ fn people(
         summary.count(Judged::NotApplicable),
         summary.count(Judged::Manual),
     )?;
-    Ok(())
-}
-
-/// Text that a spreadsheet would take for a formula is led by an apostrophe.
-fn cell(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if risky { format!("'{text}") } else { text.to_owned() }
-}
-
-fn csv(judgements: &[Judgement], out: &mut impl Write) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record([
-        "practice",
-        "check",
-        "account",
-        "region",
-        "resource",
-        "aspect",
-        "verdict",
-        "severity",
-        "title",
-        "reason",
-        "as_of",
-        "unknown_because",
-    ])?;
-    for one in judgements {
-        let missing: Vec<String> = one.unknown_because.iter().map(Missing::to_string).collect();
-        let cells = [
-            &one.practices.join(" "),
-            one.check.id,
-            &one.subject.account,
-            &one.subject.region,
-            &one.subject.resource,
-            one.subject.aspect.as_deref().unwrap_or_default(),
-            one.verdict.as_str(),
-            one.severity.as_str(),
-            &one.title,
-            &one.reason,
-            &one.as_of.map(|at| at.to_string()).unwrap_or_default(),
-            &missing.join("; "),
-        ];
-        writer.write_record(cells.map(cell))?;
+    if cut {
+        writeln!(out, "all of one kind: keepwatch scan --check CHECK")?;
     }
-    writer.flush()?;
+    if let Some(first) = judgements.first().filter(|one| one.verdict == Judged::Failing) {
+        writeln!(
+            out,
+            "what to do, and what that costs and may break: keepwatch checks show {}",
+            first.check.id
+        )?;
+    }
     Ok(())
+}
+
+fn are(count: usize) -> String {
+    if count == 1 { "1 verdict is".to_owned() } else { format!("{count} verdicts are") }
 }
 
 /// The judgement as a finding of this scan, for the formats of findings.
@@ -277,60 +318,4 @@ fn finding(one: &Judgement, state: &State) -> Option<Finding> {
     one.check.id.clone_into(&mut finding.rule);
     finding.stamp(state.at);
     Some(finding)
-}
-
-/// SARIF 2.1.0 (OASIS): what fails is an error, a warning or a note; what is unknown is open.
-fn sarif(judgements: &[Judgement]) -> Value {
-    let rules: Vec<Value> = CHECKS
-        .iter()
-        .map(|check| {
-            let about = &check.meta().about;
-            let docs = DOCUMENTED.docs(about.id);
-            let section = |heading: &str| docs.and_then(|docs| docs.section(heading)).unwrap_or_default();
-            json!({
-                "id": about.id,
-                "shortDescription": {"text": about.title},
-                "fullDescription": {"text": section("What it checks")},
-                "help": {"text": section("What to do")},
-                "properties": {"tags": check.meta().practices},
-            })
-        })
-        .collect();
-    let results: Vec<Value> = judgements
-        .iter()
-        .map(|one| {
-            let (kind, level) = match one.verdict {
-                Judged::Failing if one.severity >= Severity::High => ("fail", "error"),
-                Judged::Failing if one.severity >= Severity::Medium => ("fail", "warning"),
-                Judged::Failing => ("fail", "note"),
-                Judged::Unknown => ("open", "none"),
-                Judged::Informational => ("informational", "none"),
-                Judged::Manual => ("review", "none"),
-                Judged::Passing => ("pass", "none"),
-                Judged::NotApplicable => ("notApplicable", "none"),
-            };
-            let text = if one.reason.is_empty() { one.title.clone() } else { format!("{}: {}", one.title, one.reason) };
-            json!({
-                "ruleId": one.check.id,
-                "kind": kind,
-                "level": level,
-                "message": {"text": text},
-                "locations": [{"logicalLocations": [{
-                    "fullyQualifiedName": one.subject.resource,
-                    "name": one.subject.aspect.as_ref().unwrap_or(&one.subject.resource),
-                    "kind": "resource",
-                }]}],
-                "partialFingerprints": {"keepwatch/finding": keepwatch_core::finding::finding_id(one.check.id, &one.subject)},
-                "properties": {"severity": one.severity.as_str(), "region": one.subject.region},
-            })
-        })
-        .collect();
-    json!({
-        "version": "2.1.0",
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "runs": [{
-            "tool": {"driver": {"name": "Keepwatch", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "results": results,
-        }],
-    })
 }

@@ -113,10 +113,9 @@ fn of_each(question: Question, state: &State, parameters: &Parameters) -> Vec<Pl
         }
         Question::BucketLogging => buckets(state),
         Question::PrefixList => {
-            let all = in_regions(state.known(ask::SecurityGroups));
-            let lists = all.flat_map(|(place, group)| {
-                let rules = group.ingress.iter().flat_map(|rule| &rule.prefix_lists);
-                rules.map(|list| Place::of(&place.region, list))
+            let all = in_regions(state.known(ask::SecurityGroupRules)).filter(|(_, rule)| !rule.egress);
+            let lists = all.filter_map(|(place, rule)| {
+                rule.prefix_list.as_ref().map(|list| Place::of(&place.region, list))
             });
             // Many groups let in the same list.
             lists.collect::<BTreeSet<_>>().into_iter().collect()
@@ -185,7 +184,7 @@ fn account_block(state: &State) -> Option<PublicAccessBlock> {
     match state.answer(ask::AccountPublicAccess, &Place::global()) {
         Answer::Known(block, _) => Some(*block),
         Answer::Absent => Some(PublicAccessBlock::default()),
-        Answer::Refused { .. } | Answer::Failed(_) => None,
+        Answer::Refused(_) | Answer::Failed(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tests of checks are written with.
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Place, State};
+use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Place, Refusal, State};
 
 use crate::check::Check;
 use crate::parameters::{Parameters, Profile};
@@ -46,7 +46,8 @@ pub(crate) fn of(resource: &str) -> Place {
 /// The state in which this question was refused, for want of its first action.
 pub(crate) fn refused<A: Ask>(mut state: State, ask: A, place: Place) -> State {
     let action = A::QUESTION.actions()[0].to_owned();
-    state.put(ask, place, Answer::Refused { action, why: "no policy allows it".to_owned() });
+    let why = "no policy allows it".to_owned();
+    state.put(ask, place, Answer::Refused(vec![Refusal { action, why }]));
     state
 }
 
@@ -64,6 +65,15 @@ pub(crate) fn judgements(check: &dyn Check, state: &State) -> Vec<Judgement> {
 /// All judgements, with these thresholds.
 pub(crate) fn judgements_with(check: &dyn Check, state: &State, parameters: &Parameters) -> Vec<Judgement> {
     run(&[check], state, parameters, now())
+}
+
+/// The only judgement, where the owner trusts this account.
+pub(crate) fn judge_trusting(check: &dyn Check, state: &State, account: &str) -> Judgement {
+    let trusted_accounts = vec![account.to_owned()];
+    let parameters = Parameters { trusted_accounts, ..Parameters::of(Profile::Default) };
+    let mut all = judgements_with(check, state, &parameters);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
 }
 
 /// The resource's name, its aspect if any (`name#aspect`), and the verdict.

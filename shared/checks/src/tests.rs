@@ -1,8 +1,10 @@
 //! What holds for every check.
 
+mod permissions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use keepwatch_core::posture::{Judged, Judgement, Question, State};
+use keepwatch_core::posture::{Judged, Question, State};
 
 use crate::parameters::{Parameters, Profile};
 use crate::plan;
@@ -119,60 +121,5 @@ fn the_places_of_account_and_region_are_known_at_once() {
         let places = plan::places(*question, &account(), &parameters);
         let first = plan::needs(*question).is_empty();
         assert_eq!(places.is_empty(), !first, "{question:?}");
-    }
-}
-
-/// What is asked to ask less, or to call a key by its id: without it the verdicts are the same.
-const SPARES: [&str; 2] = ["iam:ListAccessKeys", "kms:ListAliases"];
-
-/// A scan without one permission: exactly the verdicts that rest on it may change, and none of them to "fine".
-#[test]
-fn without_a_permission_nothing_becomes_fine_and_nothing_else_changes() {
-    let parameters = Parameters::of(Profile::Default);
-    let whole = State::from_json(include_str!("testing/state.json")).unwrap();
-    let all = |state: &State| run(CHECKS, state, &parameters, state.at);
-    let key = |one: &Judgement| {
-        let subject = one.subject.clone();
-        (one.check.id, subject.region, subject.resource, subject.aspect)
-    };
-    let before: BTreeMap<_, _> = all(&whole).iter().map(|one| (key(one), one.verdict)).collect();
-    let actions: BTreeSet<&str> =
-        Question::ALL.iter().flat_map(|question| question.actions()).copied().collect();
-    for action in actions {
-        let mut state = whole.clone();
-        for question in Question::ALL.iter().filter(|question| question.actions().contains(&action)) {
-            state.refuse(*question, action);
-        }
-        let mut told = false;
-        for one in all(&state) {
-            let asks = CHECKS
-                .iter()
-                .map(|check| check.meta())
-                .find(|meta| meta.about.id == one.check.id)
-                .unwrap()
-                .asks;
-            let asks: BTreeSet<Question> = asks.iter().flat_map(|one| closure(*one)).collect();
-            let fed = asks.iter().any(|question| question.actions().contains(&action));
-            let was = before.get(&key(&one)).copied();
-            match one.verdict {
-                Judged::Unknown => {
-                    assert!(fed || was == Some(Judged::Unknown), "{action}: {} is unknown", one.check.id);
-                    told |=
-                        one.unknown_because.iter().any(|missing| missing.action.as_deref() == Some(action));
-                }
-                Judged::Passing | Judged::NotApplicable if was == Some(Judged::Failing) => {
-                    panic!(
-                        "without {action} {} turns from failing to {:?}: {}",
-                        one.check.id, one.verdict, one.title
-                    );
-                }
-                now => assert!(
-                    fed || was == Some(now),
-                    "{action} is no matter of {}, which says {now:?} and said {was:?}",
-                    one.check.id
-                ),
-            }
-        }
-        assert!(told || SPARES.contains(&action), "nobody says that {action} is missing");
     }
 }

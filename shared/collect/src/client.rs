@@ -44,6 +44,9 @@ use crate::service::{Endpoint, Protocol, Service};
 /// How often a call is tried. A scan is in no hurry, and a throttled answer must not become an unknown one.
 const ATTEMPTS: u32 = 8;
 
+/// How often the first call is tried, who asks: whoever has no network or a wrong region is to hear of it soon.
+const FIRST_ATTEMPTS: u32 = 3;
+
 /// The most pages of one list. A service that answers with ever more is broken, and its list is then not complete.
 const MAX_PAGES: usize = 10_000;
 
@@ -151,6 +154,11 @@ impl Client {
     /// The same client for what is asked by the account's id.
     pub fn of(self, account: &str) -> Client {
         Client { account: account.to_owned(), ..self }
+    }
+
+    /// The account; empty until [`Client::of`].
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// The region of the configuration.
@@ -326,7 +334,10 @@ impl Client {
             components.set_identity_resolver(SCHEME_ID, credentials);
         }
         components.set_http_client(self.config.http_client());
-        let retries = self.config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        let mut retries = self.config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        if std::ptr::eq(operation, &operation::GET_CALLER_IDENTITY) {
+            retries = retries.with_max_attempts(FIRST_ATTEMPTS);
+        }
         let timeouts = self.config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
         Call::builder()
             // Names the bucket of retries: a service that is throttled in one region slows down no other.

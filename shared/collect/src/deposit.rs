@@ -22,7 +22,7 @@ impl Deposit {
         let answer = match found {
             Ok(Some(value)) => Answer::Known(value, as_of),
             Ok(None) => Answer::Absent,
-            Err(Fault::Refused { action, why }) => Answer::Refused { action: action.to_owned(), why },
+            Err(Fault::Refused(refusals)) => Answer::Refused(refusals),
             Err(Fault::Code { why, .. } | Fault::Failed(why)) => Answer::Failed(why),
         };
         Deposit(Box::new(move |state| state.put(ask, place, answer)))

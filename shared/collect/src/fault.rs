@@ -1,6 +1,7 @@
 //! What went wrong with a call, and what that makes of the answer.
 
 use keepwatch_base::text::clean;
+use keepwatch_core::posture::Refusal;
 
 /// The most characters of AWS's own words that are kept.
 const MAX_WORDS: usize = 400;
@@ -22,13 +23,8 @@ const REFUSALS: [&str; 9] = [
 /// A call that brought no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// AWS refused it, for want of this action.
-    Refused {
-        /// The IAM action.
-        action: &'static str,
-        /// AWS's own words.
-        why: String,
-    },
+    /// AWS refused it, or more than one of the calls that belong together.
+    Refused(Vec<Refusal>),
     /// The service answered with an error of its own.
     Code {
         /// Its code, `NoSuchBucketPolicy`.
@@ -45,7 +41,7 @@ impl Fault {
     pub(crate) fn of(action: &'static str, code: &str, message: &str) -> Fault {
         let why = clean(&format!("{code}: {message}"), MAX_WORDS);
         match code {
-            _ if REFUSALS.contains(&code) => Fault::Refused { action, why },
+            _ if REFUSALS.contains(&code) => Fault::Refused(vec![Refusal { action: action.to_owned(), why }]),
             "" => Fault::Failed(why),
             _ => Fault::Code { code: code.to_owned(), why },
         }

@@ -62,6 +62,13 @@ impl Node {
 
     /// Everything at a path such as `volumeSet/item`; lists of JSON count as their items.
     pub(crate) fn all(&self, path: &str) -> Vec<&Node> {
+        let found = self.search(path);
+        #[cfg(test)]
+        tests::LOOKUPS.with_borrow_mut(|lookups| lookups.push((path.to_owned(), !found.is_empty())));
+        found
+    }
+
+    fn search(&self, path: &str) -> Vec<&Node> {
         let mut found = vec![self];
         for step in path.split('/') {
             let parts = found.into_iter().flat_map(|node| match node {
@@ -159,8 +166,15 @@ impl Node {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// What was looked for, and whether it was there.
+        pub(crate) static LOOKUPS: RefCell<Vec<(String, bool)>> = const { RefCell::new(Vec::new()) };
+    }
 
     #[test]
     fn xml_and_json_are_read_alike() {

@@ -52,7 +52,7 @@ operations! {
     CLOUDTRAIL GetTrailStatus "cloudtrail:GetTrailStatus" POST "/" => GET_TRAIL_STATUS;
     CLOUDTRAIL GetEventSelectors "cloudtrail:GetEventSelectors" POST "/" => GET_EVENT_SELECTORS;
     CLOUDTRAIL GetInsightSelectors "cloudtrail:GetInsightSelectors" POST "/" => GET_INSIGHT_SELECTORS;
-    CLOUDWATCH DescribeAlarmsForMetric "cloudwatch:DescribeAlarmsForMetric" POST "/" => DESCRIBE_ALARMS_FOR_METRIC;
+    CLOUDWATCH DescribeAlarms "cloudwatch:DescribeAlarms" POST "/" pages "NextToken" "DescribeAlarmsResult/NextToken" => DESCRIBE_ALARMS;
     CLOUDWATCH GetMetricData "cloudwatch:GetMetricData" POST "/" pages "NextToken" "GetMetricDataResult/NextToken" => GET_METRIC_DATA;
     CONFIG DescribeConfigurationRecorders "config:DescribeConfigurationRecorders" POST "/" => DESCRIBE_RECORDERS;
     CONFIG DescribeConfigurationRecorderStatus "config:DescribeConfigurationRecorderStatus" POST "/" => DESCRIBE_RECORDER_STATUS;
@@ -65,6 +65,7 @@ operations! {
     EC2 GetSnapshotBlockPublicAccessState "ec2:GetSnapshotBlockPublicAccessState" POST "/" => GET_SNAPSHOT_BLOCK;
     EC2 DescribeVpcs "ec2:DescribeVpcs" POST "/" pages "NextToken" "nextToken" => DESCRIBE_VPCS;
     EC2 DescribeFlowLogs "ec2:DescribeFlowLogs" POST "/" pages "NextToken" "nextToken" => DESCRIBE_FLOW_LOGS;
+    EC2 DescribeSecurityGroupRules "ec2:DescribeSecurityGroupRules" POST "/" pages "NextToken" "nextToken" => DESCRIBE_SECURITY_GROUP_RULES;
     EC2 DescribeSecurityGroups "ec2:DescribeSecurityGroups" POST "/" pages "NextToken" "nextToken" => DESCRIBE_SECURITY_GROUPS;
     EC2 GetManagedPrefixListEntries "ec2:GetManagedPrefixListEntries" POST "/" pages "NextToken" "nextToken" => GET_PREFIX_LIST;
     EC2 DescribeNetworkInterfaces "ec2:DescribeNetworkInterfaces" POST "/" pages "NextToken" "nextToken" => DESCRIBE_NETWORK_INTERFACES;

@@ -30,36 +30,48 @@ impl Check for PasswordAge {
             cx.report(cx.not_applicable("No age of passwords is asked for"));
             return Ok(());
         }
-        let age = cx.optional(PasswordPolicy, GLOBAL)?.and_then(|policy| policy.max_age_days);
-        let days = most.to_string();
-        let seen = match age {
-            Some(age) if u64::from(age) <= most => cx.passing(format!("Passwords expire after {age} days")),
-            Some(age) => cx
-                .failing(format!("Passwords expire after {age} days only"))
-                .because(format!("{most} days are the most")),
-            None => cx.failing("Passwords never expire"),
-        };
-        let seen = match seen.verdict {
-            Judged::Failing => seen.step(
-                "Set an age; the other parts of the policy must be given again",
-                "iam update-account-password-policy",
-                &[("--max-password-age", days.as_str())],
-            ),
-            _ => seen,
-        };
-        cx.report(seen);
-        let users = cx.try_known(CredentialReport, GLOBAL).map(|report| &report.users);
-        for user in users.ok().into_iter().flatten().filter(|user| user.password == Some(true)) {
-            let Some(days) = user.password_changed.at().map(|at| days_since(at, cx.now)) else { continue };
-            if days > most {
-                cx.about(GLOBAL, &user.arn, |cx| {
-                    cx.report(cx.informational(format!("User {}'s password is {days} days old", user.user)));
-                    Ok(())
-                });
-            }
-        }
+        cx.about(GLOBAL, &cx.root_arn(), |cx| of_policy(cx, most));
+        cx.part("passwords in use", |cx| of_users(cx, most));
         Ok(())
     }
+}
+
+/// What the policy asks for.
+fn of_policy(cx: &mut Cx<'_>, most: u64) -> Outcome {
+    let age = cx.optional(PasswordPolicy, GLOBAL)?.and_then(|policy| policy.max_age_days);
+    let days = most.to_string();
+    let seen = match age {
+        Some(age) if u64::from(age) <= most => cx.passing(format!("Passwords expire after {age} days")),
+        Some(age) => cx
+            .failing(format!("Passwords expire after {age} days only"))
+            .because(format!("{most} days are the most")),
+        None => cx.failing("Passwords never expire"),
+    };
+    let seen = match seen.verdict {
+        Judged::Failing => seen.step(
+            "Set an age; the other parts of the policy must be given again",
+            "iam update-account-password-policy",
+            &[("--max-password-age", days.as_str())],
+        ),
+        _ => seen,
+    };
+    cx.report(seen);
+    Ok(())
+}
+
+/// How old the passwords are: a line to know, whatever the policy says.
+fn of_users(cx: &mut Cx<'_>, most: u64) -> Outcome {
+    let report = cx.known(CredentialReport, GLOBAL)?;
+    for user in report.users.iter().filter(|user| user.password == Some(true)) {
+        let Some(days) = user.password_changed.at().map(|at| days_since(at, cx.now)) else { continue };
+        if days > most {
+            cx.about(GLOBAL, &user.arn, |cx| {
+                cx.report(cx.informational(format!("User {}'s password is {days} days old", user.user)));
+                Ok(())
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -73,7 +85,7 @@ mod tests {
 
     fn policy(max_age_days: Option<u32>) -> State {
         let policy = facts::iam::PasswordPolicy { max_age_days, ..facts::iam::PasswordPolicy::default() };
-        account().with(PasswordPolicy, global(), policy)
+        report_of(None, Vec::new()).with(PasswordPolicy, global(), policy)
     }
 
     #[test]
@@ -82,13 +94,24 @@ mod tests {
         assert_eq!(judge_one(&PasswordAge, &policy(Some(180))).verdict, Judged::Failing);
         assert_eq!(judge_one(&PasswordAge, &policy(None)).verdict, Judged::Failing);
         assert_eq!(
-            judge_one(&PasswordAge, &absent(account(), PasswordPolicy, global())).verdict,
+            judge_one(&PasswordAge, &absent(policy(None), PasswordPolicy, global())).verdict,
             Judged::Failing
         );
-        let one = judge_one(&PasswordAge, &refused(account(), PasswordPolicy, global()));
+        let one = judge_one(&PasswordAge, &refused(policy(None), PasswordPolicy, global()));
         assert_eq!((one.verdict, missing(&one)), (Judged::Unknown, vec!["iam:GetAccountPasswordPolicy"]));
         let cis = judgements_with(&PasswordAge, &policy(None), &Parameters::of(Profile::Cis));
         assert_eq!(cis[0].verdict, Judged::NotApplicable);
+    }
+
+    #[test]
+    fn policy_and_passwords_are_known_apart() {
+        let state = refused(policy(None), CredentialReport, global());
+        let verdicts: Vec<_> = judgements(&PasswordAge, &state)
+            .into_iter()
+            .map(|one| (one.subject.aspect, one.verdict))
+            .collect();
+        let in_use = Some("passwords in use".to_owned());
+        assert_eq!(verdicts, [(None, Judged::Failing), (in_use, Judged::Unknown)]);
     }
 
     #[test]

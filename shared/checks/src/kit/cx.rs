@@ -1,11 +1,12 @@
 //! What a check looks at and reports to.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::observation::Subject;
-use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Missing, Place, Question, State, ask};
+use keepwatch_core::posture::{Answer, Ask, Judged, Judgement, Missing, Place, State, ask};
 use keepwatch_core::severity::Severity;
 
 use crate::meta::CheckMeta;
@@ -87,6 +88,8 @@ pub struct Cx<'s> {
     subject: Subject,
     as_of: Option<Timestamp>,
     judgements: Vec<Judgement>,
+    /// What was refused of this check's questions; looked for once, and only where something is unknown.
+    refused: OnceCell<Vec<(&'s Place, Missing)>>,
 }
 
 impl<'s> Cx<'s> {
@@ -103,7 +106,16 @@ impl<'s> Cx<'s> {
             resource: state.root_arn(),
             aspect: None,
         };
-        Cx { meta, state, parameters, now, subject, as_of: None, judgements: Vec::new() }
+        Cx {
+            meta,
+            state,
+            parameters,
+            now,
+            subject,
+            as_of: None,
+            judgements: Vec::new(),
+            refused: OnceCell::new(),
+        }
     }
 
     /// What it came to.
@@ -175,7 +187,7 @@ impl<'s> Cx<'s> {
         match self.answer(ask, place) {
             Answer::Known(value, _) => Ok(value),
             Answer::Absent => Err(Stop::Gone),
-            other => Err(Stop::Unknown(other.missing().into_iter().collect())),
+            other => Err(Stop::Unknown(other.missing())),
         }
     }
 
@@ -251,18 +263,25 @@ impl<'s> Cx<'s> {
         }
     }
 
-    /// What else was refused that this check asks of the account, the present region or the present resource: whoever mends the scan's role wants
-    /// to know all of it at once.
+    /// What else was refused that this check asks of the present resource, or of the account and the region that it is in:
+    /// whoever mends the scan's role wants to know all of it at once.
     fn refused_besides(&self) -> Vec<Missing> {
-        let here = |question: Question, place: &Place| {
-            self.meta.asks.contains(&question)
-                && (place.of.is_empty() || self.subject.resource.ends_with(&format!("/{}", place.of)))
-                && (place.region == GLOBAL || place.region == self.subject.region)
-        };
-        let gaps = self.state.gaps().into_iter();
-        gaps.filter(|(question, place, missing)| missing.action.is_some() && here(*question, place))
-            .map(|(_, _, missing)| missing)
+        let refused = self.refused.get_or_init(|| {
+            let gaps = self.state.gaps().into_iter();
+            gaps.filter(|(question, _, missing)| {
+                missing.action.is_some() && self.meta.asks.contains(question)
+            })
+            .map(|(_, place, missing)| (place, missing))
             .collect()
+        });
+        let Subject { region, resource, .. } = &self.subject;
+        let is_of = |place: &Place| {
+            // `…:user/name` and `arn:aws:s3:::name`; a trail is asked for by its whole ARN.
+            let rest = resource.strip_suffix(&place.of);
+            place.of.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.ends_with([':', '/']))
+        };
+        let here = |place: &Place| (place.region == GLOBAL || place.region == *region) && is_of(place);
+        refused.iter().filter(|(place, _)| here(place)).map(|(_, missing)| missing.clone()).collect()
     }
 
     /// The practice is not followed.
@@ -292,6 +311,9 @@ impl<'s> Cx<'s> {
 
     /// What it depends on is not known. Ending with `?` does the same.
     pub(crate) fn unknown(&self, mut missing: Vec<Missing>) -> Judgement {
+        // Each action once: AWS's words name the caller and the resource, and differ from one refusal to the next.
+        let mut named = BTreeSet::new();
+        missing.retain(|one| one.action.as_ref().is_none_or(|action| named.insert(action.clone())));
         missing.sort();
         missing.dedup();
         let reasons: Vec<String> = missing.iter().map(Missing::to_string).collect();
@@ -371,5 +393,43 @@ impl<'s> Cx<'s> {
             let judgement = told(self, &regions);
             self.report(judgement);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keepwatch_core::posture::ask::*;
+    use keepwatch_core::posture::facts::s3::Bucket;
+
+    use super::*;
+    use crate::iam::privileged_hardware_mfa::PrivilegedHardwareMfa;
+    use crate::kit::fixtures::{admin, authorization_of, report_of};
+    use crate::s3::public_acl::PublicAcl;
+    use crate::testing::*;
+
+    /// The ARN of a user ends with `/name`, that of a bucket with `:name`.
+    #[test]
+    fn all_that_is_refused_of_a_resource_is_named_and_nothing_of_another() {
+        let admins = authorization_of(vec![admin("boss"), admin("big-boss")]);
+        let state = report_of(None, Vec::new()).with(Authorization, global(), admins);
+        let state = refused(refused(state, CredentialReport, global()), VirtualMfaDevices, global());
+        let state = refused(state, MfaDevices, Place::of("global", "boss"));
+        let account = ["iam:GenerateCredentialReport", "iam:ListVirtualMFADevices"];
+        let of_user = judgements(&PrivilegedHardwareMfa, &state);
+        assert_eq!(
+            of_user.iter().map(missing).collect::<Vec<_>>(),
+            [vec![account[0], "iam:ListMFADevices", account[1]], account.to_vec()]
+        );
+        let bucket = |name: &str| Bucket { name: name.to_owned(), region: REGION.to_owned() };
+        let all = vec![bucket("photos"), bucket("old-photos")];
+        let state = refused(account_of(all), AccountPublicAccess, global());
+        let state = refused(refused(state, BucketAcl, of("photos")), BucketPublicAccess, of("photos"));
+        let of_bucket = judgements(&PublicAcl, &state);
+        let own = ["s3:GetAccountPublicAccessBlock", "s3:GetBucketAcl", "s3:GetBucketPublicAccessBlock"];
+        assert_eq!(of_bucket.iter().map(missing).collect::<Vec<_>>(), [own.to_vec(), own[..1].to_vec()]);
+    }
+
+    fn account_of(buckets: Vec<Bucket>) -> State {
+        crate::testing::account().with(Buckets, global(), buckets)
     }
 }

@@ -5,18 +5,19 @@ use keepwatch_policy::Document;
 use keepwatch_policy::sharing::{Guard, shares};
 pub(crate) use keepwatch_policy::sharing::{Outsider, Share};
 
-use super::cx::Stop;
+use super::cx::{Cx, Stop};
 
-/// What the policy of `name` ("bucket photos"), a resource of `service` (`s3`) in `account`, gives outsiders.
+/// What the policy of `name` ("bucket photos"), a resource of `service` (`s3`), gives outsiders. The account itself and those
+/// that its owner trusts are none.
 ///
 /// # Errors
 /// A policy that cannot be read, which is not harmless.
-pub(crate) fn of_policy(service: &str, name: &str, text: &str, account: &str) -> Result<Vec<Share>, Stop> {
+pub(crate) fn of_policy(cx: &Cx<'_>, service: &str, name: &str, text: &str) -> Result<Vec<Share>, Stop> {
     let document = Document::parse(text).map_err(|error| {
         let why = format!("the policy of {name} cannot be read: {error}");
         Stop::Unknown(vec![Missing { action: None, why }])
     })?;
-    Ok(shares(&document, service, account, &[]))
+    Ok(shares(&document, service, cx.account(), &cx.parameters.trusted_accounts))
 }
 
 /// Whether it lets everybody in. Tags are no bar: everybody tags their own roles as they like.

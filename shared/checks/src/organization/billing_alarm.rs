@@ -148,10 +148,7 @@ mod tests {
             Judged::Passing
         );
         let one = judge_one(&BillingAlarm, &refused(state(vec![], vec![]), BillingAlarms, global()));
-        assert_eq!(
-            (one.verdict, missing(&one)),
-            (Judged::Unknown, vec!["cloudwatch:DescribeAlarmsForMetric"])
-        );
+        assert_eq!((one.verdict, missing(&one)), (Judged::Unknown, vec!["cloudwatch:DescribeAlarms"]));
         let one = judge_one(&BillingAlarm, &refused(state(vec![], vec![]), Budgets, global()));
         assert_eq!((one.verdict, missing(&one)), (Judged::Unknown, vec!["budgets:ViewBudget"]));
     }

@@ -52,10 +52,9 @@ pub(super) fn blocks(
 /// # Errors
 /// The policy is not known or cannot be read.
 pub(super) fn shares(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<Vec<Share>, Stop> {
-    let account = cx.account();
     let policy = cx.try_known(BucketPolicy, place(bucket))?;
     let Some(text) = &policy.document else { return Ok(Vec::new()) };
-    sharing::of_policy("s3", &format!("bucket {}", bucket.name), text, account)
+    sharing::of_policy(cx, "s3", &format!("bucket {}", bucket.name), text)
 }
 
 /// Whether the policy, whose shares these are, makes the bucket public.

@@ -50,7 +50,11 @@ impl Check for Encryption {
             let key = default.kms_key.as_deref().unwrap_or_default();
             // By ARN only: an id or an alias is looked up in the own account.
             let owner = key.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(3));
-            let seen = match owner.filter(|owner| !owner.is_empty() && *owner != cx.account()) {
+            let own = |owner: &str| {
+                let trusted = &cx.parameters.trusted_accounts;
+                owner.is_empty() || owner == cx.account() || trusted.iter().any(|one| one == owner)
+            };
+            let seen = match owner.filter(|owner| !own(owner)) {
                 Some(owner) => cx
                     .failing(format!("Bucket {name} encrypts with a key of account {owner}"))
                     .severity(Severity::High)
@@ -102,6 +106,17 @@ mod tests {
         let one = with("aws:kms", Some("arn:aws:kms:eu-west-1:444455556666:key/0f1e2d3c"));
         assert_eq!((one.verdict, one.severity), (Judged::Failing, Severity::High));
         assert!(one.title.contains("444455556666"), "{}", one.title);
+    }
+
+    #[test]
+    fn the_key_of_a_trusted_account_is_as_good_as_an_own_one() {
+        let default = facts::s3::BucketEncryption {
+            algorithm: "aws:kms".to_owned(),
+            kms_key: Some("arn:aws:kms:eu-west-1:444455556666:key/0f1e2d3c".to_owned()),
+        };
+        let state = buckets(&["a"]).with(BucketEncryption, at("a"), default);
+        let with = |account| judge_trusting(&Encryption, &state, account).verdict;
+        assert_eq!((with("444455556666"), with("777788889999")), (Judged::Passing, Judged::Failing));
     }
 
     #[test]

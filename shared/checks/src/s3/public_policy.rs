@@ -208,4 +208,12 @@ mod tests {
         let state = absent(buckets(&["gone"]), BucketPolicy, at("gone"));
         assert_eq!(judge_one(&PublicPolicy, &state).verdict, Judged::NotApplicable);
     }
+
+    #[test]
+    fn a_trusted_account_is_no_outsider() {
+        let partner = serde_json::json!({"AWS": "arn:aws:iam::444455556666:root"});
+        let state = with_policy(buckets(&["open"]), "open", allowing(&partner, "s3:GetObject"));
+        let with = |account| judge_trusting(&PublicPolicy, &state, account).verdict;
+        assert_eq!((with("444455556666"), with("777788889999")), (Judged::Passing, Judged::Informational));
+    }
 }

@@ -8,8 +8,8 @@ use crate::client::{Client, Input};
 use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{
-    DESCRIBE_ALARMS_FOR_METRIC, DESCRIBE_BUDGETS, DESCRIBE_NOTIFICATIONS, DESCRIBE_ORGANIZATION,
-    DESCRIBE_SUBSCRIBERS, GET_ALTERNATE_CONTACT, LIST_ACCOUNTS, LIST_SSO_INSTANCES,
+    DESCRIBE_ALARMS, DESCRIBE_BUDGETS, DESCRIBE_NOTIFICATIONS, DESCRIBE_ORGANIZATION, DESCRIBE_SUBSCRIBERS,
+    GET_ALTERNATE_CONTACT, LIST_ACCOUNTS, LIST_SSO_INSTANCES,
 };
 
 /// What Organizations says of an account that is in none.
@@ -82,13 +82,11 @@ pub(super) async fn budgets(client: &Client, home: &str) -> Result<Vec<Budget>, 
     Ok(budgets)
 }
 
+/// The alarms on the metric of estimated charges, alone or in an expression, whatever service or linked account they are for.
 pub(super) async fn billing_alarms(client: &Client, home: &str) -> Result<Vec<BillingAlarm>, Fault> {
-    let input = Input::none()
-        .field("Namespace", "AWS/Billing")
-        .field("MetricName", "EstimatedCharges")
-        .field("Dimensions.member.1.Name", "Currency")
-        .field("Dimensions.member.1.Value", "USD");
-    let answer = client.call(&DESCRIBE_ALARMS_FOR_METRIC, home, input).await?;
+    let input = Input::none().field("AlarmTypes.member.1", "MetricAlarm").field("MaxRecords", 100);
+    let pages = client.pages(&DESCRIBE_ALARMS, home, input).await?;
+    let alarms = pages.iter().flat_map(|page| page.all("DescribeAlarmsResult/MetricAlarms/member"));
     let read = |node: &Node| {
         let actions = node.all("AlarmActions/member").len();
         Ok(BillingAlarm {
@@ -99,5 +97,13 @@ pub(super) async fn billing_alarms(client: &Client, home: &str) -> Result<Vec<Bi
             state: node.text("StateValue").unwrap_or_default(),
         })
     };
-    answer.all("DescribeAlarmsForMetricResult/MetricAlarms/member").into_iter().map(read).collect()
+    alarms.filter(|node| is_on_charges(node)).map(read).collect()
+}
+
+fn is_on_charges(alarm: &Node) -> bool {
+    let named = |metric: &Node| {
+        metric.text("Namespace").as_deref() == Some("AWS/Billing")
+            && metric.text("MetricName").as_deref() == Some("EstimatedCharges")
+    };
+    named(alarm) || alarm.all("Metrics/member/MetricStat/Metric").into_iter().any(named)
 }

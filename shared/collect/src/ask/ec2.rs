@@ -2,15 +2,17 @@
 
 use keepwatch_core::posture::facts::compute::Instance;
 use keepwatch_core::posture::facts::ebs::{Snapshot, SnapshotBlock, Volume};
-use keepwatch_core::posture::facts::network::{FlowLog, GroupRule, NetworkInterface, SecurityGroup, Vpc};
+use keepwatch_core::posture::facts::network::{
+    FlowLog, GroupRule, NetworkInterface, SecurityGroup, SecurityGroupRule, Vpc,
+};
 
 use crate::client::{Client, Input};
 use crate::fault::{Fault, absent_if};
 use crate::node::Node;
 use crate::operation::{
-    DESCRIBE_FLOW_LOGS, DESCRIBE_INSTANCES, DESCRIBE_NETWORK_INTERFACES, DESCRIBE_SECURITY_GROUPS,
-    DESCRIBE_SNAPSHOTS, DESCRIBE_VOLUMES, DESCRIBE_VPCS, GET_EBS_ENCRYPTION, GET_PREFIX_LIST,
-    GET_SNAPSHOT_BLOCK, Operation,
+    DESCRIBE_FLOW_LOGS, DESCRIBE_INSTANCES, DESCRIBE_NETWORK_INTERFACES, DESCRIBE_SECURITY_GROUP_RULES,
+    DESCRIBE_SECURITY_GROUPS, DESCRIBE_SNAPSHOTS, DESCRIBE_VOLUMES, DESCRIBE_VPCS, GET_EBS_ENCRYPTION,
+    GET_PREFIX_LIST, GET_SNAPSHOT_BLOCK, Operation,
 };
 
 /// How many items a page has where EC2 asks for a number.
@@ -152,6 +154,26 @@ pub(super) async fn security_groups(client: &Client, region: &str) -> Result<Vec
             owner: node.need("ownerId")?,
             ingress: rules(node, "ipPermissions/item")?,
             egress: rules(node, "ipPermissionsEgress/item")?,
+        })
+    })
+    .await
+}
+
+pub(super) async fn security_group_rules(
+    client: &Client,
+    region: &str,
+) -> Result<Vec<SecurityGroupRule>, Fault> {
+    let input = Input::none().field("MaxResults", PAGE);
+    items(client, &DESCRIBE_SECURITY_GROUP_RULES, region, input, "securityGroupRuleSet/item", |node| {
+        Ok(SecurityGroupRule {
+            id: node.need("securityGroupRuleId")?,
+            group: node.need("groupId")?,
+            egress: node.flag("isEgress")?,
+            protocol: node.need("ipProtocol")?,
+            from_port: node.number("fromPort")?,
+            to_port: node.number("toPort")?,
+            range: node.text("cidrIpv4").or_else(|| node.text("cidrIpv6")),
+            prefix_list: node.text("prefixListId"),
         })
     })
     .await

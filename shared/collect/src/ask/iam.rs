@@ -111,6 +111,15 @@ pub(super) async fn credential_report(client: &Client) -> Result<(CredentialRepo
             Ok(_) => {}
             // Made too often: the last one is as good as a new one.
             Err(fault) if fault.is(&["LimitExceeded", "LimitExceededException"]) => {}
+            Err(Fault::Refused(mut refusals)) => {
+                // A report that somebody else had made is not taken: the verdicts would come and go with it. But whoever
+                // mends the role wants to know of both actions at once.
+                let read = ask!(client, "iam:GetCredentialReport", client.iam.get_credential_report());
+                if let Err(Fault::Refused(more)) = read {
+                    refusals.extend(more);
+                }
+                return Err(Fault::Refused(refusals));
+            }
             Err(fault) => return Err(fault),
         }
         client.pause(REPORT_PAUSE).await;

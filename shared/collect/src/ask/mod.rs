@@ -77,6 +77,9 @@ pub(crate) async fn answer(client: &Client, question: Question, place: Place) ->
         Question::Vpcs => put!(Vpcs, some(ec2::vpcs(client, region))),
         Question::FlowLogs => put!(FlowLogs, some(ec2::flow_logs(client, region))),
         Question::SecurityGroups => put!(SecurityGroups, some(ec2::security_groups(client, region))),
+        Question::SecurityGroupRules => {
+            put!(SecurityGroupRules, some(ec2::security_group_rules(client, region)))
+        }
         Question::PrefixList => put!(PrefixList, ec2::prefix_list(client, region, of)),
         Question::NetworkInterfaces => put!(NetworkInterfaces, some(ec2::network_interfaces(client, region))),
         Question::Functions => put!(Functions, some(compute::functions(client, region))),

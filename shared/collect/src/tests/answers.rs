@@ -82,8 +82,12 @@ pub(super) const ANSWERS: &[Canned] = &[
         "TrailNotFoundException",
     ),
     says(
-        "cloudwatch:DescribeAlarmsForMetric",
-        "<DescribeAlarmsForMetricResponse xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><DescribeAlarmsForMetricResult><MetricAlarms><member><AlarmArn>arn:aws:cloudwatch:us-east-1:111122223333:alarm:bill</AlarmArn><AlarmName>bill</AlarmName><ActionsEnabled>true</ActionsEnabled><AlarmActions><member>arn:aws:sns:us-east-1:111122223333:t</member></AlarmActions><StateValue>OK</StateValue></member></MetricAlarms></DescribeAlarmsForMetricResult></DescribeAlarmsForMetricResponse>",
+        "cloudwatch:DescribeAlarms",
+        "<DescribeAlarmsResponse xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><DescribeAlarmsResult><MetricAlarms>\
+         <member><AlarmArn>arn:aws:cloudwatch:us-east-1:111122223333:alarm:bill</AlarmArn><AlarmName>bill</AlarmName><ActionsEnabled>true</ActionsEnabled><AlarmActions><member>arn:aws:sns:us-east-1:111122223333:t</member></AlarmActions><StateValue>OK</StateValue><Namespace>AWS/Billing</Namespace><MetricName>EstimatedCharges</MetricName></member>\
+         <member><AlarmArn>arn:aws:cloudwatch:us-east-1:111122223333:alarm:sum</AlarmArn><AlarmName>sum</AlarmName><ActionsEnabled>true</ActionsEnabled><StateValue>OK</StateValue><Metrics><member><Id>e</Id><Expression>a + b</Expression></member><member><Id>a</Id><MetricStat><Metric><Namespace>AWS/Billing</Namespace><MetricName>EstimatedCharges</MetricName></Metric></MetricStat></member></Metrics></member>\
+         <member><AlarmArn>arn:aws:cloudwatch:us-east-1:111122223333:alarm:cpu</AlarmArn><AlarmName>cpu</AlarmName><ActionsEnabled>true</ActionsEnabled><StateValue>OK</StateValue><Namespace>AWS/EC2</Namespace><MetricName>CPUUtilization</MetricName></member>\
+         </MetricAlarms>@TOKEN@</DescribeAlarmsResult></DescribeAlarmsResponse>",
     ),
     says(
         "cloudwatch:GetMetricData",
@@ -132,6 +136,10 @@ pub(super) const ANSWERS: &[Canned] = &[
     says(
         "ec2:DescribeSecurityGroups",
         "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><securityGroupInfo><item><groupId>sg-1</groupId><groupName>default</groupName><vpcId>vpc-1</vpcId><ownerId>111122223333</ownerId><ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges><prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds><groups><item><groupId>sg-2</groupId></item></groups></item></ipPermissions><ipPermissionsEgress><item><ipProtocol>-1</ipProtocol></item></ipPermissionsEgress></item></securityGroupInfo>@TOKEN@</DescribeSecurityGroupsResponse>",
+    ),
+    says(
+        "ec2:DescribeSecurityGroupRules",
+        "<DescribeSecurityGroupRulesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><securityGroupRuleSet><item><securityGroupRuleId>sgr-1</securityGroupRuleId><groupId>sg-1</groupId><isEgress>false</isEgress><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort><cidrIpv6>::/0</cidrIpv6></item><item><securityGroupRuleId>sgr-2</securityGroupRuleId><groupId>sg-1</groupId><isEgress>true</isEgress><ipProtocol>-1</ipProtocol><prefixListId>pl-1</prefixListId></item></securityGroupRuleSet>@TOKEN@</DescribeSecurityGroupRulesResponse>",
     ),
     or_gone(
         "ec2:GetManagedPrefixListEntries",

@@ -1,6 +1,7 @@
 //! Every question against hand-made answers: what it calls, all its pages, refusals, throttling, deletion, nonsense.
 
 mod answers;
+mod shapes;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -86,6 +87,16 @@ fn a_refusal_names_the_action_and_nothing_takes_it_for_an_answer() {
     }
 }
 
+/// Whoever may do neither is told of both, and need not scan again to hear of the second.
+#[test]
+fn a_question_of_two_calls_names_both_that_are_refused() {
+    let calls = ["iam:GenerateCredentialReport".to_owned(), "iam:GetCredentialReport".to_owned()];
+    let mood = Mood { refused: BTreeSet::from(calls.clone()), refusal: "no", ..Mood::default() };
+    let (_, state) = asked(Question::CredentialReport, mood);
+    let named: Vec<_> = state.gaps().into_iter().filter_map(|(.., missing)| missing.action).collect();
+    assert_eq!(named, calls);
+}
+
 #[test]
 fn throttling_delays_every_answer_and_loses_none() {
     for question in Question::ALL {
@@ -150,6 +161,20 @@ fn answers_are_read_field_by_field() {
     let group = known(ask::SecurityGroups, Question::SecurityGroups, &region).remove(0);
     assert_eq!(group.ingress[0].ranges, ["0.0.0.0/0", "::/0"]);
     assert_eq!((group.ingress[0].from_port, group.egress[0].protocol.as_str()), (Some(22), "-1"));
+    let rules = known(ask::SecurityGroupRules, Question::SecurityGroupRules, &region);
+    assert_eq!(
+        (rules[0].range.as_deref(), rules[0].egress, rules[0].to_port),
+        (Some("::/0"), false, Some(22))
+    );
+    assert_eq!(
+        (rules[1].prefix_list.as_deref(), rules[1].egress, rules[1].from_port),
+        (Some("pl-1"), true, None)
+    );
+    let alarms = known(ask::BillingAlarms, Question::BillingAlarms, &Place::global());
+    assert_eq!(
+        alarms.iter().map(|one| (one.name.as_str(), one.actions)).collect::<Vec<_>>(),
+        [("bill", 1), ("sum", 0)]
+    );
     assert_eq!(known(ask::PrefixList, Question::PrefixList, &thing), ["203.0.113.0/24"]);
     let acl = known(ask::BucketAcl, Question::BucketAcl, &thing);
     assert_eq!(acl.grants.iter().filter(|grant| grant.is_public()).count(), 1);

@@ -18,6 +18,7 @@ use aws_smithy_types::body::SdkBody;
 use keepwatch_base::time::Timestamp;
 
 use super::answers::ANSWERS;
+use super::shapes;
 use crate::client::Client;
 use crate::operation;
 use crate::service::Protocol;
@@ -37,6 +38,8 @@ pub(super) struct Mood {
     pub(super) garbage: Option<&'static str>,
     /// Lists have a second page.
     pub(super) paged: bool,
+    /// Every answer has every field that AWS's models know.
+    pub(super) full: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +119,9 @@ impl Wire {
         }
         if times <= self.mood.throttled {
             return error(&call, 400, "Throttling", "Rate exceeded");
+        }
+        if let Some(text) = self.mood.full.then(|| shapes::full(&call)).flatten() {
+            return (200, text);
         }
         if let Some(garbage) = self.mood.garbage {
             return (200, garbage.to_owned());

@@ -12,7 +12,7 @@ mod judgement;
 mod question;
 mod snapshot;
 
-pub use answer::{Answer, Missing};
+pub use answer::{Answer, Missing, Refusal};
 pub use judgement::{Judged, Judgement};
 pub use question::{Ask, Place, Question, Scope, State, ask};
 pub use snapshot::SnapshotError;

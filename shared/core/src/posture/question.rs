@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::answer::{Answer, Refusal};
 use super::facts::{
     analyzers, audit, billing, cloudfront, compute, data, ebs, events, iam, keys, network, organization, s3,
 };
@@ -143,8 +143,8 @@ macro_rules! questions {
             /// Why the questions that went unanswered did, with their places. Absent is an answer.
             pub fn gaps(&self) -> Vec<(Question, &Place, super::Missing)> {
                 let mut gaps = Vec::new();
-                $( gaps.extend(self.answers.$name.iter().filter_map(|(place, answer)| {
-                    Some((Question::$name, place, answer.missing()?))
+                $( gaps.extend(self.answers.$name.iter().flat_map(|(place, answer)| {
+                    answer.missing().into_iter().map(move |missing| (Question::$name, place, missing))
                 })); )+
                 gaps
             }
@@ -155,7 +155,7 @@ macro_rules! questions {
                 let why = || "refused for a test of the scan's permissions".to_owned();
                 match question {
                     $(Question::$name => for answer in self.answers.$name.values_mut() {
-                        *answer = Answer::Refused { action: action.to_owned(), why: why() };
+                        *answer = Answer::Refused(vec![Refusal { action: action.to_owned(), why: why() }]);
                     },)+
                 }
             }
@@ -273,7 +273,7 @@ questions! {
     /// Budgets and whom they tell.
     Budgets: Account => Vec<billing::Budget>, ["budgets:ViewBudget"];
     /// Alarms on estimated charges, in us-east-1.
-    BillingAlarms: Home => Vec<billing::BillingAlarm>, ["cloudwatch:DescribeAlarmsForMetric"];
+    BillingAlarms: Home => Vec<billing::BillingAlarm>, ["cloudwatch:DescribeAlarms"];
     /// EventBridge rules and how many targets they have.
     EventRules: Region => Vec<events::EventRule>, ["events:ListRules", "events:ListTargetsByRule"];
     /// Quotas that are counted, and how much of them is used.
@@ -320,8 +320,10 @@ questions! {
     FlowLogs: Region => Vec<network::FlowLog>, ["ec2:DescribeFlowLogs"];
     /// Security groups with their rules.
     SecurityGroups: Region => Vec<network::SecurityGroup>, ["ec2:DescribeSecurityGroups"];
+    /// The rules of security groups, each by its own id.
+    SecurityGroupRules: Region => Vec<network::SecurityGroupRule>, ["ec2:DescribeSecurityGroupRules"];
     /// The ranges on a prefix list that a security group lets in; the place is its id.
-    PrefixList: Each SecurityGroups => Vec<String>, ["ec2:GetManagedPrefixListEntries"];
+    PrefixList: Each SecurityGroupRules => Vec<String>, ["ec2:GetManagedPrefixListEntries"];
     /// Network interfaces.
     NetworkInterfaces: Region => Vec<network::NetworkInterface>, ["ec2:DescribeNetworkInterfaces"];
 

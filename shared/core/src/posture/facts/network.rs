@@ -62,6 +62,27 @@ pub struct GroupRule {
     pub prefix_lists: Vec<String>,
 }
 
+/// A rule of a security group, by itself: one range, prefix list or other group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroupRule {
+    /// Its id, `sgr-…`, by which events name it too.
+    pub id: String,
+    /// The group's id.
+    pub group: String,
+    /// It is for traffic out.
+    pub egress: bool,
+    /// `-1` is all; `tcp`, `udp`, `icmp`, or a number.
+    pub protocol: String,
+    /// The first port, or the type of ICMP.
+    pub from_port: Option<i64>,
+    /// The last port, or the code of ICMP.
+    pub to_port: Option<i64>,
+    /// The range of IPv4 or IPv6, where it names one.
+    pub range: Option<String>,
+    /// The prefix list, where it names one.
+    pub prefix_list: Option<String>,
+}
+
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkInterface {
