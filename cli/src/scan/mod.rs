@@ -191,6 +191,7 @@ impl Scan {
             ProfileError::NoRegion => {
                 anyhow::anyhow!("no region is set: name one with AWS_REGION or --region")
             }
+            ProfileError::NoProfile { .. } => Failure::aws(&error.to_string()).into(),
             ProfileError::NoCredentials(_) => {
                 Failure::aws(&format!("{error}. Sign in (`aws sso login`) or name a profile (--profile)"))
                     .into()

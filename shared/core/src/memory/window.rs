@@ -58,6 +58,11 @@ impl Window {
         times.filter(|at| *at <= time && time.since(*at) <= span).max()
     }
 
+    /// The latest member.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.members.values().copied().max().map(Timestamp::from_millis)
+    }
+
     fn count(&self, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
