@@ -26,6 +26,11 @@ impl Screen {
         Screen { width: Some(width.max(20)), colours }
     }
 
+    /// Whether a row of a table is told in two lines.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.width.is_some_and(|width| width < NARROW)
+    }
+
     /// A paragraph.
     pub(crate) fn line(&self, out: &mut impl Write, text: &str) -> anyhow::Result<()> {
         for line in wrapped(text, self.width, 0) {
@@ -56,7 +61,7 @@ impl Screen {
     ) -> anyhow::Result<()> {
         match self.width {
             None => writeln!(out, "{head}  {text}")?,
-            Some(width) if width < NARROW => {
+            Some(_) if self.is_narrow() => {
                 writeln!(out, "{head}")?;
                 for line in wrapped(text, self.width, 2) {
                     writeln!(out, "{line}")?;

@@ -146,12 +146,10 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
     let before = set_now(&home, &row).await?;
     if row.as_object().is_some_and(|row| row.len() == 1) {
         let mut out = anstream::AutoStream::auto(io::stdout()).lock();
-        writeln!(
-            out,
-            "Nothing is changed: {} is {before}. Say what to set: --off, --on, --severity or --threshold; `keepwatch tune \
-             reset` makes it the rule's own again.",
-            shown(&rule.id)
-        )?;
+        let id = shown(&rule.id);
+        writeln!(out, "Nothing is changed: {id} is {before}.")?;
+        writeln!(out, "Say what to set: --off, --on, --severity or --threshold.")?;
+        writeln!(out, "The rule's own again: keepwatch tune reset rule#{id}")?;
         return Ok(ExitCode::SUCCESS);
     }
     write(&row, &before, &home).await

@@ -140,7 +140,7 @@ impl Summary<'_> {
             aside.push(format!("{} events not asked for and left out", HumanCount(*left_out as u64)));
         }
         if !aside.is_empty() {
-            screen.line(out, &format!("Among them or beside them: {}.", aside.join(", ")))?;
+            screen.line(out, &format!("Not CloudTrail's records: {}.", aside.join(", ")))?;
         }
         Ok(())
     }
@@ -199,7 +199,8 @@ impl Summary<'_> {
         let lines = if all || shown.len() <= LISTED { each(&shown) } else { alike(&shown) };
         let most = if all { lines.len() } else { LISTED };
         writeln!(out)?;
-        screen.strong(out, "SEVERITY  STATE    FIRST (UTC)  TIMES  MAILS  ID        WHAT")?;
+        let what = if screen.is_narrow() { "" } else { "        WHAT" };
+        screen.strong(out, &format!("SEVERITY  STATE    FIRST (UTC)  TIMES  MAILS  ID{what}"))?;
         for line in lines.iter().take(most) {
             let finding = line.first;
             let more = match line.more {
