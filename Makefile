@@ -36,8 +36,8 @@ demo: tools binaries ## play a break-in into a local AWS and show the mails it c
 	@$(PY) tests/demo.py
 
 .PHONY: local-cloud
-local-cloud: tools binaries ## the same local AWS, kept up to look around in, until Ctrl-C
-	@cd tests && ../$(PY) -m local_cloud
+local-cloud: tools binaries ## the same local AWS, kept up to look around in: Enter plays the break-in, Ctrl-C ends it
+	@cd tests && exec ../$(PY) -m local_cloud
 
 #@ Test it
 

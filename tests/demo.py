@@ -4,7 +4,6 @@ Everything is real but AWS itself: the compiled functions, the template, `sam de
 """
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -12,15 +11,19 @@ import signal
 import sys
 import textwrap
 import time
-from datetime import datetime, timedelta, timezone
 
-from boto3.dynamodb.types import TypeDeserializer
+from local_cloud import ACCOUNT, CloudError, LocalCloud, Mailbox, play, until
+from local_cloud.night import delivered, findings_of, furnish, judged, story_of, waiting
 
-from local_cloud import ACCOUNT, CloudError, LocalCloud, Mailbox, play, read_story, until
-from local_cloud.stories import shifted
-
-STORY_KEY = "AKIAI44QH8DHBEXAMPLE"
 COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2"}
+NEXT = [
+    ("make local-cloud", "the same cloud, kept up: play this night, list findings, silence one"),
+    (
+        "cargo run --release -p keepwatch-cli -- replay FOLDER",
+        "what it would have told you of your own log",
+    ),
+    ("make deploy", "put it into your account"),
+]
 WIDTH = min(shutil.get_terminal_size((100, 24)).columns, 110)
 IN_COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
@@ -42,55 +45,6 @@ def step(doing):
     print(f"{time.monotonic() - start:4.1f} s", flush=True)
 
 
-# --- the account before the night ---
-
-
-def furnish(cloud):
-    """The users and roles of the story. The functions ask for them; the id of the leaked key is made by the cloud."""
-    iam = cloud.client("iam")
-    for user in ("ana", "backup-operator", "ci-deploy", "reporting"):
-        iam.create_user(UserName=user)
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    iam.create_role(RoleName="thumbnailer", AssumeRolePolicyDocument=policy)
-    return iam.create_access_key(UserName="ci-deploy")["AccessKey"]["AccessKeyId"]
-
-
-def story_of(key):
-    """The recorded night, with this cloud's key in it, ending now."""
-    text = json.dumps(read_story("demo")).replace(STORY_KEY, key)
-    return shifted(json.loads(text), datetime.now(timezone.utc) - timedelta(seconds=2))
-
-
-# --- what came of it ---
-
-
-def findings_of(cloud, stack):
-    table = cloud.client("dynamodb").scan(TableName=stack.findings_table, ConsistentRead=True)
-    read = TypeDeserializer().deserialize
-    return [{name: read(value) for name, value in item.items()} for item in table["Items"]]
-
-
-def waiting(cloud, url):
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    answer = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
-    return sum(int(number) for number in answer["Attributes"].values())
-
-
-def judged(cloud, stack):
-    """Whether every event is judged and every alert that is due has been sent."""
-    if waiting(cloud, stack.intake_queue):
-        return False
-    return not any(finding["alert_state"] in ("PENDING", "CLAIMED") for finding in findings_of(cloud, stack))
-
-
-def delivered(cloud, stack, mailbox):
-    """Whether all alerts that were sent are here."""
-    mailbox.look()
-    sent = sum(int(finding["alerts_sent"]) for finding in findings_of(cloud, stack))
-    return 0 < sent <= len(mailbox.alerts)
-
-
 # --- showing it ---
 
 
@@ -110,9 +64,10 @@ def what(envelope):
 
 
 def show_story(story, findings):
-    """Each event and what became of it."""
+    """Each event, and the worst of the findings that it led to."""
+    worst_first = list(COLOURS)
     led_to = {}
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: worst_first.index(finding["severity"]), reverse=True):
         for seen in finding.get("events", []):
             led_to[seen["id"]] = finding["severity"]
     rows = []
@@ -122,7 +77,8 @@ def show_story(story, findings):
         event = detail.get("eventID") or detail["eventArn"]
         again = event in delivered
         delivered.add(event)
-        result = next((severity for seen, severity in led_to.items() if event in seen), "-")
+        results = [severity for seen, severity in led_to.items() if event in seen]
+        result = min(results, key=worst_first.index, default="-")
         note = "delivered twice, counted once" if again else result
         colour = "2" if again else COLOURS.get(result)
         row = [envelope["time"][11:19], what(envelope), who(envelope), detail.get("sourceIPAddress", "-")]
@@ -226,7 +182,10 @@ def main():
         f"each sent within {max(times):.1f} s of its event."
     )
     print(f"  Dead letters: {left}. The whole demo took {total:.0f} s, and all it started is stopped.")
-    print("  Put it into your own account: make deploy\n")
+    print("  What to try next:\n")
+    for command, what in NEXT:
+        print(f"    {command:<{max(len(command) for command, _ in NEXT)}}  {what}")
+    print()
 
 
 def stop(_signal, _frame):

@@ -75,6 +75,7 @@ impl Account {
             ProfileError::NoRegion => anyhow::anyhow!(
                 "no region is set: name the one that Keepwatch is deployed in, with --region or AWS_REGION"
             ),
+            ProfileError::NoProfile { .. } => Failure::aws(&error.to_string()).into(),
             ProfileError::NoCredentials(_) => Failure::aws(&format!(
                 "{error}. Sign in (`aws sso login`) or name a profile (--profile); what only the AWS CLI can do, such as \
                  MFA codes, it does for you: eval \"$(aws configure export-credentials --format env)\""

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::Format;
 use crate::table::table;
+use crate::words::did_you_mean;
 
 /// What the checks are.
 #[derive(Subcommand)]
@@ -59,7 +60,9 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
             let found: Vec<&CheckMeta> =
                 registry::CHECKS.iter().map(|check| check.meta()).filter(|meta| is_named(meta, id)).collect();
             if found.is_empty() {
-                bail!("there is no check {id}; `keepwatch checks list` shows all of them");
+                let ids = registry::CHECKS.iter().map(|check| check.meta().about.id);
+                let meant = did_you_mean(id, ids);
+                bail!("there is no check {id}{meant} `keepwatch checks list` shows all of them");
             }
             for meta in found {
                 match format {

@@ -12,17 +12,19 @@ mod progress;
 mod replay;
 mod rules;
 mod scan;
+mod screen;
 #[cfg(feature = "sigma")]
 mod sigma;
 mod suppress;
 mod table;
 mod tune;
+mod words;
 
 use std::future::Future;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// Keepwatch on the command line: findings and what silences them, the rules, and an account's own logs through them.
 #[derive(Parser)]
@@ -56,8 +58,17 @@ enum Command {
     /// What the checks are.
     #[command(subcommand)]
     Checks(checks::ChecksCommand),
-    /// Plays recorded events through the rules, without an account.
     Replay(replay::Replay),
+    /// Prints what has a shell complete commands and options: keepwatch completions bash > /etc/bash_completion.d/keepwatch.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual's pages, one for each command: keepwatch man ~/.local/share/man/man1 && man keepwatch-replay.
+    Man {
+        /// The folder to write them into, which is made if it is not there.
+        folder: std::path::PathBuf,
+    },
 }
 
 /// How to print.
@@ -79,6 +90,11 @@ fn main() -> ExitCode {
         Command::Scan(command) => wait(scan::run(&command)),
         Command::Checks(command) => checks::run(&command),
         Command::Replay(command) => replay::run(&command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "keepwatch", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => manual(&folder),
     };
     match outcome {
         Ok(code) => code,
@@ -90,6 +106,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Writes the manual's pages.
+fn manual(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let named = || format!("cannot write the manual into {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(named)?;
+    clap_mangen::generate_to(Cli::command(), folder).with_context(named)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs a command that asks AWS.
 fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -98,5 +122,9 @@ fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Resu
 
 /// `keepwatch … | head` closes the pipe early, which is no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    let broken = |kind: Option<std::io::ErrorKind>| kind == Some(std::io::ErrorKind::BrokenPipe);
+    error.chain().any(|cause| {
+        broken(cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind))
+            || broken(cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind))
+    })
 }

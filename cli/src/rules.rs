@@ -16,6 +16,7 @@ use crate::Format;
 #[cfg(feature = "sigma")]
 use crate::sigma;
 use crate::table::table;
+use crate::words::did_you_mean;
 
 /// What the rules are.
 #[derive(Subcommand)]
@@ -71,7 +72,9 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
         RulesCommand::Show { id, format } => {
             let Some(meta) = registry::RULES.iter().map(|rule| rule.meta()).find(|meta| meta.about.id == id)
             else {
-                bail!("there is no rule {id}; `keepwatch rules list` shows all of them");
+                let ids = registry::RULES.iter().map(|rule| rule.about().id);
+                let meant = did_you_mean(id, ids);
+                bail!("there is no rule {id}{meant} `keepwatch rules list` shows all of them");
             };
             match format {
                 Format::Ndjson => writeln!(out, "{}", machine(meta))?,

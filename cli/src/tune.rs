@@ -2,18 +2,23 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_core::settings::{KEY, LISTS, Settings};
-use keepwatch_rules::registry::CATALOGUE;
+use keepwatch_rules::registry::{self, CATALOGUE};
 use serde_json::{Value, json};
 
 use crate::Format;
-use crate::account::Account;
+use crate::account::{Account, Home};
 use crate::findings::shown;
 use crate::table::table;
+use crate::words::{did_you_mean, is_region};
+
+/// The list whose values are regions.
+const EXPECTED_REGIONS: &str = "expected-regions";
 
 const HELP: &str = "\
 Examples:
@@ -45,7 +50,8 @@ pub(crate) struct Tune {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own.
+    /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own; without any of them
+    /// nothing is changed, and what is set is shown.
     Rule(Rule),
     /// Sets a list: trusted-accounts, trusted-identities, automation or expected-regions.
     Values(Values),
@@ -123,41 +129,106 @@ impl Rule {
 /// Wrong use, or what AWS refused.
 pub(crate) async fn run(tune: &Tune) -> anyhow::Result<ExitCode> {
     match &tune.command {
-        Command::Rule(rule) => write(&rule.row(), &tune.account).await,
-        Command::Values(values) => set(values, &tune.account).await,
+        Command::Rule(rule) => set_rule(rule, &tune.account).await,
+        Command::Values(values) => set_list(values, &tune.account).await,
         Command::List(list) => show(list, &tune.account).await,
         Command::Reset { key } => reset(key, &tune.account).await,
     }
 }
 
-async fn set(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
-    let mut values = Vec::new();
-    if given.add {
-        let home = account.open().await?;
-        let settings = home.settings().await?;
-        let read = settings.table.read(now()).await.map_err(|error| settings.failed(&error))?;
-        let known = read.lists.named().into_iter().find(|(name, _)| *name == given.list);
-        values.extend(known.into_iter().flat_map(|(_, values)| values).cloned());
+async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
+    let row = rule.row();
+    check(&row).map_err(|error| {
+        let ids = registry::RULES.iter().map(|rule| rule.about().id);
+        anyhow::anyhow!("{error}{}", did_you_mean(&rule.id, ids).trim_matches(';'))
+    })?;
+    let home = account.open().await?;
+    let before = set_now(&home, &row).await?;
+    if row.as_object().is_some_and(|row| row.len() == 1) {
+        let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+        let id = shown(&rule.id);
+        writeln!(out, "Nothing is changed: {id} is {before}.")?;
+        writeln!(out, "Say what to set: --off, --on, --severity or --threshold.")?;
+        writeln!(out, "The rule's own again: keepwatch tune reset rule#{id}")?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let new: Vec<String> = given.values.iter().filter(|value| !values.contains(value)).cloned().collect();
-    values.extend(new);
-    write(&json!({KEY: format!("list#{}", given.list), "values": values}), account).await
+    write(&row, &before, &home).await
 }
 
-/// Writes a row, if the code that will read it finds nothing wrong with it.
-async fn write(row: &Value, account: &Account) -> anyhow::Result<ExitCode> {
-    if let Some(invalid) = Settings::read([row], CATALOGUE).invalid.into_iter().next() {
-        anyhow::bail!("this cannot be set: {}", invalid.reason);
+async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
+    let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
+    if let Some(odd) = given.values.iter().find(|value| given.list == EXPECTED_REGIONS && !is_region(value)) {
+        anyhow::bail!("this cannot be set: `{}` is no region, such as eu-central-1", clean(odd, 60));
+    }
+    check(&row(&given.values))
+        .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS).trim_matches(';')))?;
+    if given.values.is_empty() {
+        anyhow::bail!(
+            "no value is given, and nothing is changed: `keepwatch tune reset list#{}` empties the list",
+            clean(&given.list, 60)
+        );
     }
     let home = account.open().await?;
+    let mut values = if given.add { listed(&home, &given.list).await? } else { Vec::new() };
+    let new: Vec<String> = given.values.iter().filter(|value| !values.contains(value)).cloned().collect();
+    values.extend(new);
+    let row = row(&values);
+    let before = set_now(&home, &row).await?;
+    write(&row, &before, &home).await
+}
+
+/// Refuses a row with which the code that will read it finds something wrong.
+fn check(row: &Value) -> anyhow::Result<()> {
+    match Settings::read([row], CATALOGUE).invalid.into_iter().next() {
+        Some(invalid) => Err(anyhow::anyhow!("this cannot be set: {}", invalid.reason)),
+        None => Ok(()),
+    }
+}
+
+async fn settings_now(home: &Home) -> anyhow::Result<Arc<Settings>> {
+    let settings = home.settings().await?;
+    Ok(settings.table.read(now()).await.map_err(|error| settings.failed(&error))?)
+}
+
+async fn listed(home: &Home, list: &str) -> anyhow::Result<Vec<String>> {
+    let read = settings_now(home).await?;
+    let known = read.lists.named().into_iter().find(|(name, _)| *name == list);
+    Ok(known.map(|(_, values)| values.to_vec()).unwrap_or_default())
+}
+
+/// What the row of this key is set to, for people.
+async fn set_now(home: &Home, row: &Value) -> anyhow::Result<String> {
+    let settings = settings_now(home).await?;
+    Ok(told(&settings, row))
+}
+
+/// What settings say under the key of this row.
+fn told(settings: &Settings, row: &Value) -> String {
+    let key = row[KEY].as_str().unwrap_or_default();
+    let values = match key.split_once('#') {
+        Some(("rule", id)) => settings.overrides.get(id).map(ToString::to_string),
+        Some((_, list)) => {
+            let named = settings.lists.named();
+            named.iter().find(|(name, _)| *name == list).map(|(_, values)| values.join(", "))
+        }
+        None => None,
+    };
+    match values.filter(|text| !text.is_empty()) {
+        Some(text) => shown(&text),
+        None if key.starts_with("rule#") => "as the rule has it".to_owned(),
+        None => "empty".to_owned(),
+    }
+}
+
+/// Writes a valid row, and says what was set before and what is now.
+async fn write(row: &Value, before: &str, home: &Home) -> anyhow::Result<ExitCode> {
     let settings = home.settings_to_change().await?;
     settings.table.put(row).await.map_err(|error| settings.failed(&error))?;
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
-    writeln!(
-        out,
-        "{} is set. It takes effect within a minute; a mail announces it.",
-        shown(&row[KEY].to_string())
-    )?;
+    let key = shown(row[KEY].as_str().unwrap_or_default());
+    writeln!(out, "{key} was: {before}")?;
+    writeln!(out, "{key} is now: {}", told(&Settings::read([row], CATALOGUE), row))?;
+    writeln!(out, "It takes effect within a minute; a mail announces it.")?;
     Ok(ExitCode::SUCCESS)
 }
 

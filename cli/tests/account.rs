@@ -303,7 +303,7 @@ fn no_text_of_an_event_reaches_the_terminal_as_it_is() {
     {
         let text = world.done(arguments);
         assert!(text.contains("https[:]//evil[.]example"), "{arguments:?}: {text}");
-        let hidden = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        let hidden = |c: char| c.is_control() && !"\n\t".contains(c) || c == '\u{202e}';
         assert!(!text.contains(hidden), "{arguments:?}: {text:?}");
     }
 }
@@ -486,6 +486,10 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
         (&["tune", "rule", "network-chnged", "--off"][..], "no rule is called"),
         (&["tune", "rule", "root-console-sign-in", "--off"][..], "suppress it for a time"),
         (&["tune", "rule", "network-changed", "--severity", "awful"][..], "INFORMATIONAL, LOW"),
+        (&["tune", "rule", "network-chnged", "--off"][..], "did you mean network-changed?"),
+        (&["tune", "values", "expected-regions", "mars"][..], "`mars` is no region"),
+        (&["tune", "values", "expectd-regions", "eu-west-1"][..], "did you mean expected-regions?"),
+        (&["tune", "values", "automation"][..], "nothing is changed"),
         (&["tune", "values", "trusted-accounts", "prod"][..], "twelve digits"),
         (&["tune", "values", "automation", "*"][..], "no ARN"),
         (&["tune", "reset", "rule#nothing"][..], "there is no row"),
@@ -493,6 +497,13 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
         let said = world.told(2, arguments);
         assert!(said.contains(hint), "{arguments:?}: {said}");
     }
+    let shown = world.done(&["tune", "rule", "network-changed"]);
+    assert!(shown.starts_with("Nothing is changed: network-changed is off."), "{shown}");
+    let changed = world.done(&["tune", "rule", "network-changed", "--severity", "low"]);
+    assert!(
+        changed.starts_with("rule#network-changed was: off\nrule#network-changed is now: severity LOW\n"),
+        "{changed}"
+    );
     world.done(&["tune", "reset", "rule#network-changed"]);
     assert!(!world.done(&["tune", "list"]).contains("network-changed"));
 }

@@ -96,7 +96,17 @@ fn replay_evaluates_them_beside_the_built_in_rules() {
     let rule = "title: Inline Policy\nlogsource:\n  product: aws\n  service: cloudtrail\ndetection:\n  \
                 s:\n    eventName: PutUserPolicy\n  condition: s\nlevel: critical\n";
     fs::write(folder.join("inline.yml"), rule).unwrap();
-    let play = || keepwatch(&["replay", "--format", "ndjson", "--sigma", folder.to_str().unwrap(), EVENTS]);
+    let play = || {
+        keepwatch(&[
+            "replay",
+            "--detections",
+            "--format",
+            "ndjson",
+            "--sigma",
+            folder.to_str().unwrap(),
+            EVENTS,
+        ])
+    };
     let output = play();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines = objects(&output);

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -297,17 +296,3 @@ def _new_run():
     run = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir()
     return run
-
-
-def main():
-    """`python -m local_cloud`: keep a deployed local cloud up for looking around, until Ctrl-C."""
-    with LocalCloud() as cloud:
-        stack = cloud.deploy()
-        print(f"{stack.name} is deployed at {cloud.endpoint}, account {ACCOUNT}. Ctrl-C ends it.\n")
-        print(f"  export AWS_ENDPOINT_URL={cloud.endpoint} AWS_DEFAULT_REGION={REGION}")
-        print("  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n")
-        for key, value in vars(stack).items():
-            print(f"  {key:18} {value}")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()

@@ -1,7 +1,8 @@
-//! Both stores of findings pass one suite.
+//! All stores of findings pass one suite.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use keepwatch_alert::in_memory::InMemory;
 use keepwatch_aws::clients::local_config;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
@@ -14,6 +15,11 @@ async fn the_table_in_dynamodb_conforms() {
     let config = local_config(aws.endpoint()).unwrap();
     let table = FindingsTable::new(&config, FINDINGS, "journal");
     Suite(&table).pass().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_table_in_memory_conforms() {
+    Suite(&InMemory::default()).pass().await.unwrap();
 }
 
 #[test]

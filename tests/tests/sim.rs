@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use keepwatch_tests::sim::{Options, Sabotage, Tally, run};
+use keepwatch_tests::sim::{Options, Sabotage, Tally, Told, calm, run};
 
 /// As many seeds as fit into this, at most [`SEEDS`].
 const AT_MOST: Duration = Duration::from_secs(25);
@@ -159,4 +159,26 @@ fn a_mail_about_a_suppressed_finding_is_caught() {
 fn a_seed_is_always_the_same() {
     let options = Options { sabotage: None, trace: true };
     assert_eq!(run(7, options).trace, run(7, options).trace);
+}
+
+/// What a replay counts is what the deployed functions send. Only the moment of a sweep differs, and with it, in a flood, how
+/// many alerts fit into a mail.
+#[test]
+fn a_replay_counts_the_mails_of_what_is_deployed() {
+    let (mut mails, mut floods) = (0, 0);
+    for seed in 0..400 {
+        let (deployed, replayed) = calm(seed);
+        assert_eq!(deployed.findings, replayed.findings, "seed {seed}");
+        let counts = |told: &Told| (told.alerts, told.digests);
+        if deployed.digests == 0 && replayed.digests == 0 {
+            assert_eq!(counts(&deployed), counts(&replayed), "seed {seed}");
+            mails += replayed.alerts;
+        } else {
+            let apart =
+                deployed.alerts.abs_diff(replayed.alerts) + deployed.digests.abs_diff(replayed.digests);
+            assert!(apart <= 3, "seed {seed}: {:?} and {:?}", counts(&deployed), counts(&replayed));
+            floods += 1;
+        }
+    }
+    assert!(mails > 1_000 && floods > 1, "{mails} mails, {floods} floods");
 }

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::ColumnConstraint;
 use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Verdict;
@@ -42,13 +41,13 @@ pub(super) struct List {
     /// Only these: new, in-progress, suppressed, resolved; several with commas between them.
     #[arg(long, value_delimiter = ',', conflicts_with = "all", value_parser = status)]
     status: Vec<Status>,
-    /// Only from this severity on: informational, low, medium, high, critical.
+    /// Only from this severity on: informational, low, medium, high, critical. A table without it begins with low.
     #[arg(long, value_name = "MIN", value_parser = severity)]
     severity: Option<Severity>,
     /// Only of rules whose id matches, with * and ?.
     #[arg(long, value_name = "PATTERN")]
     rule: Option<String>,
-    /// Suppressed and resolved ones too.
+    /// Suppressed, resolved and informational ones too.
     #[arg(long)]
     all: bool,
     /// How to print.
@@ -76,8 +75,15 @@ impl List {
         }
     }
 
+    /// What is only worth knowing is listed when somebody asks for it.
+    fn least(&self) -> Severity {
+        let least =
+            if self.all || self.format != Output::Table { Severity::Informational } else { Severity::Low };
+        self.severity.unwrap_or(least)
+    }
+
     fn wants(&self, finding: &Finding) -> bool {
-        self.severity.is_none_or(|least| finding.severity >= least)
+        finding.severity >= self.least()
             && self.rule.as_ref().is_none_or(|pattern| matches(pattern, &finding.rule))
     }
 }
@@ -92,6 +98,10 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
     let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
     let unreadable = visit(&findings, |finding| {
         if !list.wants(&finding) {
+            if list.severity.is_none() && list.wants_status(finding.status) && finding.severity < list.least()
+            {
+                *left_out.entry(finding.severity.as_str()).or_default() += 1;
+            }
             return;
         }
         if list.wants_status(finding.status) {
@@ -195,9 +205,7 @@ fn print(out: &mut dyn Write, findings: &[Finding], left_out: &BTreeMap<&str, us
         ]);
     }
     // What is copied must not be wrapped.
-    if let Some(id) = table.column_mut(header.len() - 1) {
-        id.set_constraint(ColumnConstraint::ContentWidth);
-    }
+    table.keep_whole(header.len() - 1);
     if !findings.is_empty() {
         writeln!(out, "{table}\n")?;
     }
@@ -237,7 +245,8 @@ fn status(text: &str) -> Result<Status, String> {
     one_of(text, &STATUSES, |status| status.as_str())
 }
 
-fn severity(text: &str) -> Result<Severity, String> {
+/// A severity in any case.
+pub(crate) fn severity(text: &str) -> Result<Severity, String> {
     one_of(text, &SEVERITIES, |severity| severity.as_str())
 }
 

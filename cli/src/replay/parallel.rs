@@ -1,9 +1,8 @@
-//! The input on all cores: one thread reads, one for each core plays, and the caller settles in the order of the log.
+//! The input on all cores: one thread reads, one for each core plays, and the caller takes in what came of it.
 //!
-//! Parts go round the workers in turn and come back in the same turn, so that nothing needs to be sorted, and what is
-//! waiting is bounded by the channels.
+//! Parts go round the workers in turn and come back in the same turn, so that what is waiting is bounded by the channels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,30 +10,57 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::anyhow;
-use keepwatch_core::engine::replay::{Played, Player};
-use keepwatch_core::event::log::{entries, goes_on};
+use keepwatch_core::engine::replay::{Heard, Played, Player};
+use keepwatch_core::event::Unreadable;
+use keepwatch_core::event::log::{LogEntry, entries, goes_on};
 
-use crate::input::{Part, parts};
+use super::span::{Only, Span};
+use crate::input::{Part, converted, parts};
+
+/// What becomes of records that matter only if their key is known to be exposed. They can be most of a log.
+#[derive(Clone, Copy)]
+pub(super) enum KeyUses<'k> {
+    /// They are kept: what is read cannot be read again.
+    Kept,
+    /// Their keys are noted.
+    Noted,
+    /// Those of these keys are kept, and nothing else.
+    Of(&'k HashSet<String>),
+}
+
+/// How to read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'r> {
+    pub(super) player: &'r Player,
+    pub(super) only: &'r Only,
+    pub(super) key_uses: KeyUses<'r>,
+}
 
 /// What a part holds.
 pub(super) struct Batch {
     pub(super) file: Arc<Path>,
     /// Events by kind.
     pub(super) counts: BTreeMap<&'static str, usize>,
+    /// When and where they happened.
+    pub(super) span: Span,
+    /// Events that were not asked for.
+    pub(super) left_out: usize,
     /// Those that rules have something to say of, each with its line.
-    pub(super) played: Vec<(usize, Played)>,
+    pub(super) played: Vec<(usize, Box<Played>)>,
+    /// Keys of records that matter only if these are exposed, and were not kept.
+    pub(super) used: HashSet<String>,
     /// Lines that are no events, and why.
     pub(super) unreadable: Vec<(usize, String)>,
 }
 
-/// Plays all files and hands on what they hold, in order.
+/// Plays all files and hands on what they hold.
 ///
 /// # Errors
-/// A file that cannot be read, and what `settle` returns.
+/// A file that cannot be read, and what `take` returns.
 pub(super) fn each(
     files: &[PathBuf],
-    player: &Player,
-    mut settle: impl FnMut(Batch) -> anyhow::Result<()>,
+    reading: Reading<'_>,
+    mut take: impl FnMut(Batch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
@@ -44,8 +70,8 @@ pub(super) fn each(
             let (batch_in, batch_out) = sync_channel(1);
             scope.spawn(move || {
                 for part in part_out {
-                    // Nobody settles any more when the output is closed.
-                    if batch_in.send(play(player, part)).is_err() {
+                    // Nobody takes anything in any more when something has failed.
+                    if batch_in.send(play(reading, part)).is_err() {
                         return;
                     }
                 }
@@ -59,53 +85,136 @@ pub(super) fn each(
         });
         // The first worker that has nothing for its turn is the one after the last part's.
         for batch in from.iter().cycle().map_while(|worker| worker.recv().ok()) {
-            settle(batch)?;
+            take(batch)?;
         }
         reader.join().map_err(|_| anyhow!("the thread that reads the files panicked"))?
     })
 }
 
-fn play(player: &Player, part: Part) -> Batch {
+fn play(reading: Reading<'_>, part: Part) -> Batch {
     let (file, first) = (Arc::clone(&part.file), part.line);
     let (text, error) = part.text();
-    let mut batch = Batch::read(player, file, first, &text);
+    let mut batch = Batch::read(reading, file, first, &text);
     batch.unreadable.extend(error.map(|error| (first, error)));
     batch
 }
 
 impl Batch {
-    /// A document that spans lines, or else line by line.
-    fn read(player: &Player, file: Arc<Path>, first: usize, text: &str) -> Batch {
-        let new = || Batch {
-            file: Arc::clone(&file),
+    fn new(file: Arc<Path>) -> Batch {
+        Batch {
+            file,
             counts: BTreeMap::new(),
+            span: Span::default(),
+            left_out: 0,
             played: Vec::new(),
+            used: HashSet::new(),
             unreadable: Vec::new(),
-        };
+        }
+    }
+
+    /// A document that spans lines, or else line by line.
+    fn read(reading: Reading<'_>, file: Arc<Path>, first: usize, text: &str) -> Batch {
         let mut lines = text.split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
         let spans = lines.peek().is_some_and(|(_, line)| line.len() < text.len() && goes_on(line));
         if spans {
-            let mut batch = new();
-            batch.take_in(player, first, text);
+            let mut batch = Batch::new(Arc::clone(&file));
+            batch.take_in(reading, first, text);
             // A first line that was cut off is no reason to lose the others.
-            if !batch.counts.is_empty() {
+            if !batch.counts.is_empty() || batch.left_out > 0 {
                 return batch;
             }
         }
-        let mut batch = new();
-        lines.for_each(|(i, line)| batch.take_in(player, first + i, line));
+        let mut batch = Batch::new(file);
+        lines.for_each(|(i, line)| batch.take_in(reading, first + i, line));
         batch
     }
 
-    fn take_in(&mut self, player: &Player, line: usize, text: &str) {
-        entries(text, &mut |entry| match entry.and_then(|entry| player.play(&entry)) {
-            Ok(played) => {
-                *self.counts.entry(played.kind).or_default() += 1;
-                if !played.is_quiet() {
-                    self.played.push((line, played));
-                }
-            }
-            Err(error) => self.unreadable.push((line, error.to_string())),
+    fn take_in(&mut self, reading: Reading<'_>, line: usize, text: &str) {
+        let mut others = Vec::new();
+        self.take_in_but(reading, line, text, &mut |other| {
+            let records = converted(other);
+            let found = records.is_some();
+            others.extend(records);
+            found
         });
+        // What is no event as it stands may hold records in another form; these are.
+        for record in others.into_iter().flatten() {
+            self.take_in_but(reading, line, &record, &mut |_| false);
+        }
+    }
+
+    /// Takes in what is an event. What is an object of no kind that AWS sends is shown to `other` before it is named.
+    fn take_in_but(
+        &mut self,
+        reading: Reading<'_>,
+        line: usize,
+        text: &str,
+        other: &mut dyn FnMut(&str) -> bool,
+    ) {
+        entries(text, &mut |entry| {
+            let taken = entry.and_then(|entry| {
+                if let LogEntry::Record(outline, _) = &entry {
+                    let (account, region) = (outline.header().account, outline.aws_region.or_empty());
+                    if !self.wants(reading, outline.event_time.or_empty(), account, region) {
+                        return Ok(());
+                    }
+                }
+                let heard = match reading.player.hear(&entry) {
+                    Err(Unreadable::NoKind) if other(entry.text()) => return Ok(()),
+                    heard => heard?,
+                };
+                match heard {
+                    Heard::Nothing(kind) => self.count(kind),
+                    Heard::KeyUse(used) => {
+                        self.count("cloudtrail");
+                        let key = used.access_key_id;
+                        match reading.key_uses {
+                            KeyUses::Kept => self.played.push((line, Box::new(used.played()?))),
+                            KeyUses::Of(keys) if keys.contains(key) => {
+                                self.played.push((line, Box::new(used.played()?)));
+                            }
+                            KeyUses::Of(_) => {}
+                            KeyUses::Noted => {
+                                if !self.used.contains(key) {
+                                    self.used.insert(key.to_owned());
+                                }
+                            }
+                        }
+                    }
+                    Heard::Played(played) => self.keep(reading, line, &entry, played),
+                }
+                Ok(())
+            });
+            if let Err(error) = taken {
+                self.unreadable.push((line, error.to_string()));
+            }
+        });
+    }
+
+    fn keep(&mut self, reading: Reading<'_>, line: usize, entry: &LogEntry<'_>, played: Box<Played>) {
+        let is_record = matches!(entry, LogEntry::Record(..));
+        let at = played.at.map(|at| at.to_string()).unwrap_or_default();
+        if !is_record && !self.wants(reading, &at, &played.account, &played.region) {
+            return;
+        }
+        self.count(played.kind);
+        if !matches!(reading.key_uses, KeyUses::Of(_)) && !played.is_quiet() {
+            self.played.push((line, played));
+        }
+    }
+
+    /// Whether an event of this time, account and region is asked for; it is noted either way.
+    fn wants(&mut self, reading: Reading<'_>, at: &str, account: &str, region: &str) -> bool {
+        let wanted = reading.only.wants(at, account, region);
+        if wanted {
+            self.span.note(at, account, region);
+        } else {
+            self.left_out += 1;
+        }
+        wanted
+    }
+
+    fn count(&mut self, kind: &'static str) {
+        *self.counts.entry(kind).or_default() += 1;
     }
 }

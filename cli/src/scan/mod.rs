@@ -219,6 +219,7 @@ impl Scan {
             ProfileError::NoRegion => {
                 anyhow::anyhow!("no region is set: name one with AWS_REGION or --region")
             }
+            ProfileError::NoProfile { .. } => Failure::aws(&error.to_string()).into(),
             ProfileError::NoCredentials(_) => {
                 let why = error.to_string();
                 let what = match profile {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, Home};
 use crate::findings::{shown, visit};
+use crate::words::time;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -145,12 +146,6 @@ fn as_options(unfit: &Unfit, name: &str) -> String {
         // What the command line writes by itself has its names, and times that are times.
         Unfit::Attribute { .. } | Unfit::Time { .. } | Unfit::NoRule { .. } => unfit.to_string(),
     }
-}
-
-/// RFC 3339, or a day.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let parsed = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
-    parsed.ok_or_else(|| "write it like 2026-03-31 or 2026-03-31T18:00:00Z".to_owned())
 }
 
 /// Adds.

@@ -14,6 +14,7 @@ mod console;
 mod digest;
 pub mod format;
 mod group;
+pub mod in_memory;
 mod layout;
 mod mail;
 mod once;
@@ -25,3 +26,4 @@ pub mod sweep;
 mod tests;
 
 pub use alert::Alert;
+pub use proposal::list_as_automation;

@@ -101,6 +101,12 @@ pub(super) fn may_be_a_machine(actor: &Actor) -> bool {
         && actor.arn.as_deref().is_some_and(|arn| !person(arn))
 }
 
+/// The command that lists a principal as automation, if it may be a machine: neither root, nor a service of AWS's, nor a person
+/// who comes through Identity Center.
+pub fn list_as_automation(actor: &Actor) -> Option<String> {
+    may_be_a_machine(actor).then(|| tune(actor))
+}
+
 /// The command that lists a principal as automation.
 pub(super) fn tune(actor: &Actor) -> String {
     let identity = actor.identity();

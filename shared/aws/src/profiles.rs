@@ -5,17 +5,19 @@
 use std::error::Error;
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{self, ProfileFileCredentialsProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_dynamodb::config::{ProvideCredentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
+use aws_types::os_shim_internal::{Env, Fs};
 
 pub use aws_config::SdkConfig;
 
@@ -25,6 +27,14 @@ pub enum ProfileError {
     /// Nothing says where.
     #[error("no region is set")]
     NoRegion,
+    /// There is no profile of this name; these there are.
+    #[error("there is no profile {name} in ~/.aws/config or ~/.aws/credentials; there are: {known}")]
+    NoProfile {
+        /// The name.
+        name: String,
+        /// All others, with commas between them.
+        known: String,
+    },
     /// Nothing says who, or who it is could not be proven. What the providers said.
     #[error("no AWS credentials: {0}")]
     NoCredentials(String),
@@ -56,6 +66,9 @@ pub async fn config(profile: Option<&str>, region: Option<&str>) -> Result<SdkCo
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
     }
+    if let Some(name) = profile {
+        known(name).await?;
+    }
     let config = loader.load().await;
     let region = config.region().cloned().ok_or(ProfileError::NoRegion)?;
     let credentials = match profile {
@@ -80,6 +93,19 @@ pub async fn config(profile: Option<&str>, region: Option<&str>) -> Result<SdkCo
     })?;
     // Kept as they are: a command ends long before they do, and a credential process that asks for a code asks once.
     Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build())
+}
+
+/// Refuses a profile that is not there. Files that cannot be read are for the providers to tell.
+async fn known(name: &str) -> Result<(), ProfileError> {
+    let files = EnvConfigFiles::default();
+    let Ok(profiles) = profile::load(&Fs::real(), &Env::real(), &files, None).await else { return Ok(()) };
+    if profiles.get_profile(name).is_some() {
+        return Ok(());
+    }
+    let mut known: Vec<&str> = profiles.profiles().collect();
+    known.sort_unstable();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(ProfileError::NoProfile { name: name.to_owned(), known })
 }
 
 fn http_client() -> SharedHttpClient {

@@ -57,7 +57,7 @@ pub(super) fn attacked(engine: &mut Engine, found: &mut Found, rest: impl FnOnce
         .lives
         .get(&finding_id)
         .is_some_and(|life| life.publishes.iter().any(|note| note.at >= real_at));
-    let open = world.tables.findings.get(&finding_id).is_some_and(|row| row.finding.is_open());
+    let open = world.tables.findings.get(&finding_id).is_some_and(Finding::is_open);
     if !told || !open {
         let what =
             format!("{finding_id} of {user}: told {told}, open {open}, after rows and messages were planted");
@@ -99,11 +99,10 @@ fn plant(world: &mut World, finding_id: &str, now: i64) {
         let planted = json!({"opened_at": YEARS_AHEAD, "told": "CRITICAL"});
         world.tables.journal.insert(key, (planted, 1));
     }
-    let Some(row) = world.tables.findings.get(finding_id) else {
+    let Some(mut finding) = world.tables.findings.get(finding_id).cloned() else {
         world.tables.passed.insert(finding_id.to_owned(), gone());
         return;
     };
-    let mut finding: Finding = row.finding.clone();
     match world.rng.u8(..4) {
         0 => finding.passed = Some(gone()),
         1 => {

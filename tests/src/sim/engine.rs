@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
+use keepwatch_alert::in_memory::Tables;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::Settings;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use super::sabotage::Sabotage;
 use super::story::{Change, Story};
 use super::stream::{SHARDS, Stream};
 use super::tally::Tally;
-use super::world::{Shared, Tables, World};
+use super::world::{Shared, World};
 use crate::lock;
 
 /// A Monday at noon, in milliseconds since 1970.
@@ -129,18 +130,34 @@ impl Engine {
             tally.count("outages", "sweeps");
         }
         tally.add("outages", "one call always fails for a while", faults.windows.len());
+        let mut engine = Engine::of(story, rng, faults, sabotage, trace);
+        lock(&engine.world).tally = tally;
+        (engine.stream_down, engine.sweeps_down) = (stream_down, sweeps_down);
+        engine.begin();
+        engine
+    }
+
+    /// A world where nothing goes wrong, before anything has happened.
+    pub(super) fn calm(seed: u64, story: Story) -> Engine {
+        let mut engine = Engine::of(story, Rng::with_seed(seed), Faults::default(), None, false);
+        engine.begin();
+        engine
+    }
+
+    fn of(story: Story, rng: Rng, faults: Faults, sabotage: Option<Sabotage>, trace: bool) -> Engine {
         let calm = faults.calm();
         let world = World {
             clock: START,
             rng,
             tables: Tables::default(),
+            before: BTreeMap::new(),
             queue: Queue::default(),
             stream: Stream::default(),
             settings: Vec::new(),
             attacked: false,
             faults,
             log: Log::default(),
-            tally,
+            tally: Tally::default(),
             sabotage,
             timers: Vec::new(),
             crashed: Vec::new(),
@@ -148,15 +165,15 @@ impl Engine {
             began: BTreeMap::new(),
             trace: trace.then(Vec::new),
         };
-        let mut engine = Engine {
+        Engine {
             world: Arc::new(Mutex::new(world)),
             story,
             acked: BTreeMap::new(),
             snapshot: None,
             added: BTreeMap::new(),
             calm,
-            stream_down,
-            sweeps_down,
+            stream_down: (0, 0),
+            sweeps_down: (0, 0),
             events: BTreeMap::new(),
             issued: 0,
             runs: BTreeMap::new(),
@@ -165,9 +182,7 @@ impl Engine {
             stream_polls: [false; SHARDS],
             rows: BTreeMap::new(),
             gone: BTreeMap::new(),
-        };
-        engine.begin();
-        engine
+        }
     }
 
     fn begin(&mut self) {
@@ -278,6 +293,7 @@ impl Engine {
         let mut guard = lock(&self.world);
         let world = &mut *guard;
         world.tables = tables;
+        world.before.clear();
         for shard in &mut world.stream.shards {
             shard.clear();
         }
@@ -285,12 +301,12 @@ impl Engine {
         let now = world.clock;
         world.active_at = now;
         let World { tables, log, .. } = world;
-        for row in tables.findings.values() {
-            let life = log.lives.entry(row.finding.finding_id.clone()).or_default();
-            life.waiting_since = super::log::waits(&row.finding).then_some(now);
+        for finding in tables.findings.values() {
+            let life = log.lives.entry(finding.finding_id.clone()).or_default();
+            life.waiting_since = super::log::waits(finding).then_some(now);
             life.restored_due = life.waiting_since.is_some();
-            let once = old.lives.get(&row.finding.finding_id).is_some_and(|life| life.silenced);
-            life.silenced = once || row.finding.silence.is_some();
+            let once = old.lives.get(&finding.finding_id).is_some_and(|life| life.silenced);
+            life.silenced = once || finding.silence.is_some();
         }
         drop(guard);
         self.want_sweep(now + MINUTE);

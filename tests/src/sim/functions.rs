@@ -1,9 +1,9 @@
 //! The three functions, as thin around core as the real ones.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
+use keepwatch_alert::in_memory::GROUP_WINDOW;
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
 use keepwatch_base::time::Timestamp;
@@ -69,9 +69,6 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> Result<bool,
         Either::Right(_) => Err(Fault::Dependency),
     }
 }
-
-/// How long what one principal does is gathered for one mail: the template's default.
-const GROUP_WINDOW: Duration = Duration::from_secs(600);
 
 /// One batch of the stream: whether each record was worked off.
 pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc<Settings>) -> Vec<bool> {

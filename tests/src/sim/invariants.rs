@@ -93,7 +93,7 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Foun
     let ids: BTreeSet<&String> = expected.keys().chain(world.tables.findings.keys()).collect();
     for id in ids {
         let (row, must) = match (world.tables.findings.get(id), expected.get(id)) {
-            (Some(row), Some(must)) => (&row.finding, must),
+            (Some(row), Some(must)) => (row, must),
             (None, _) => {
                 found.wrong("I1", format!("{id} is missing"));
                 continue;
@@ -128,8 +128,7 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Foun
 
 /// I2, I3 and I4 for one finding.
 fn alerts(world: &World, id: &str, life: &Life, found: &mut Found) {
-    let Some(row) = world.tables.findings.get(id) else { return };
-    let finding = &row.finding;
+    let Some(finding) = world.tables.findings.get(id) else { return };
     if waits(finding) {
         found.wrong("I2", format!("{id} is still due an alert"));
     }
@@ -195,7 +194,7 @@ fn told(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Found)
     let must_know = |must: &Expected| must.told && must.severity >= MAILED_FROM;
     for id in expected.iter().filter(|(_, must)| must_know(must)).map(|(id, _)| id) {
         let Some(life) = world.log.lives.get(id) else { continue };
-        let sent = world.tables.findings.get(id).is_some_and(|row| row.finding.alert.sent > 0);
+        let sent = world.tables.findings.get(id).is_some_and(|finding| finding.alert.sent > 0);
         if !life.silenced && life.publishes.is_empty() && !sent {
             found.wrong("I2", format!("nobody was ever told of {id}"));
         }

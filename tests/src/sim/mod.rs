@@ -7,6 +7,7 @@
 //! is redriven, and the invariants must hold.
 
 mod attack;
+mod calm;
 mod conforms;
 mod engine;
 mod faults;
@@ -30,6 +31,7 @@ use keepwatch_core::finding::AlertState;
 
 use crate::lock;
 
+pub use calm::{Told, calm};
 pub use conforms::conforms;
 pub use invariants::Violation;
 pub use sabotage::Sabotage;
@@ -152,19 +154,19 @@ fn restored(
     let settled: BTreeSet<String> = tables
         .findings
         .iter()
-        .filter(|(id, row)| {
-            row.finding.alert.state == AlertState::Sent
+        .filter(|(id, finding)| {
+            finding.alert.state == AlertState::Sent
                 && expected.get(*id).is_some_and(|must| {
-                    row.finding.occurrences == must.occurrences && row.finding.is_open() == must.open
+                    finding.occurrences == must.occurrences && finding.is_open() == must.open
                 })
         })
         .map(|(id, _)| id.clone())
         .collect();
     if unsent {
-        for row in tables.findings.values_mut() {
-            row.finding.alert.occurred_at = None;
-            row.finding.alert.severity = None;
-            row.finding.events.clear();
+        for finding in tables.findings.values_mut() {
+            finding.alert.occurred_at = None;
+            finding.alert.severity = None;
+            finding.events.clear();
         }
         tables.receipts.clear();
     }

@@ -95,7 +95,7 @@ impl FindingStore for Ports {
 
     async fn get(&self, finding_id: &str) -> Result<Option<Finding>, Failed> {
         self.call(Call::Get, None, |world, _| {
-            let mut finding = world.tables.findings.get(finding_id).map(|row| row.finding.clone())?;
+            let mut finding = world.tables.findings.get(finding_id).cloned()?;
             if world.is(Sabotage::NoWindow) {
                 (finding.alert.occurred_at, finding.alert.severity) = (None, None);
             }
@@ -140,40 +140,19 @@ impl FindingStore for Ports {
 }
 
 fn wrote(world: &mut World, write: &Write<'_>) -> bool {
-    let blind = world.is(Sabotage::BlindWrites);
-    let receipts = &world.tables.receipts;
-    let told = |receipt: (&str, &str)| receipts.get(receipt.1).is_some_and(|rules| rules.contains(receipt.0));
-    let (finding, receipt) = match *write {
-        Write::Open { finding, receipt, passed } => {
-            let there = world.tables.findings.contains_key(&finding.finding_id);
-            let other_news = world.tables.passed.get(&finding.finding_id) != passed;
-            if !blind && (there || other_news || told(receipt)) {
-                return false;
-            }
-            (finding, Some(receipt))
-        }
-        Write::Update { finding, expected, receipt } => {
-            let stored = world.tables.findings.get(&finding.finding_id).map(|row| row.finding.version);
-            let told = receipt.is_some_and(told) && !world.is(Sabotage::NoReceipts);
-            if !blind && (stored != Some(expected) || told) {
-                return false;
-            }
-            (finding, receipt)
-        }
-        Write::Note { finding_id, passed, was } => {
-            if world.tables.findings.contains_key(finding_id) || world.tables.passed.get(finding_id) != was {
-                return false;
-            }
-            if !world.is(Sabotage::NoGoodNews) {
-                world.tables.passed.insert(finding_id.to_owned(), passed.clone());
-            }
-            return true;
-        }
-    };
-    if let Some((rule, key)) = receipt {
-        world.tables.receipts.entry(key.to_owned()).or_default().insert(rule.to_owned());
+    let is_note = matches!(write, Write::Note { .. });
+    if world.is(Sabotage::NoReceipts) {
+        world.tables.receipts.clear();
     }
-    world.put(finding.clone());
+    if !world.tables.allow(write) && (is_note || !world.is(Sabotage::BlindWrites)) {
+        return false;
+    }
+    if is_note && world.is(Sabotage::NoGoodNews) {
+        return true;
+    }
+    if let Some(finding) = world.tables.note(write) {
+        world.put(finding.clone());
+    }
     true
 }
 
@@ -189,15 +168,8 @@ impl Outbox for Ports {
 
     async fn due(&self, now: Timestamp) -> Result<Vec<DueAlert>, Failed> {
         self.call(Call::Due, None, |world, _| {
-            let (clock, behind) = (world.clock, world.behind());
-            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
-            let due = seen.filter(|f| f.alert.due == Some(Due::Alert) && f.alert.is_due(now));
-            due.map(|finding| DueAlert {
-                finding_id: finding.finding_id.clone(),
-                severity: finding.severity,
-                since: Timestamp::from_millis(finding.alert.due_at.unwrap_or_default()),
-            })
-            .collect()
+            let behind = world.behind();
+            world.seen(behind).filter_map(|finding| DueAlert::of(finding, now)).collect()
         })
         .await
     }
@@ -209,10 +181,9 @@ impl Ports {
         // Others who keep writing the item keep a claim from being written.
         let busy = Outcome { stepped: Stepped::Busy, finding: None };
         self.call(Call::Claim, Some(busy), |world, _| {
-            let Some(row) = world.tables.findings.get(finding_id) else {
+            let Some(mut finding) = world.tables.findings.get(finding_id).cloned() else {
                 return Outcome { stepped: Stepped::Nothing, finding: None };
             };
-            let mut finding = row.finding.clone();
             let stands = finding.alert.state;
             if world.is(Sabotage::AlwaysClaimed) && finding.alert.claim.as_deref() != Some(token) {
                 finding.alert.state = AlertState::Pending;
@@ -239,14 +210,11 @@ impl Ports {
         let ended = self
             .call(Call::End, None, |world, _| {
                 happened = true;
-                let nothing = Outcome { stepped: Stepped::Nothing, finding: None };
-                let Some(row) = world.tables.findings.get(finding_id) else { return nothing };
-                let mut finding = row.finding.clone();
                 if world.is(Sabotage::NoSentMark) && sent {
-                    return nothing;
+                    return Outcome { stepped: Stepped::Nothing, finding: None };
                 }
-                let stepped = finding.alert.step(step);
-                let ours = stepped == Stepped::Changed;
+                let outcome = world.tables.stepped(finding_id, step);
+                let ours = outcome.stepped == Stepped::Changed;
                 if sent {
                     world.log.told_by_count(finding_id, by);
                 }
@@ -254,14 +222,13 @@ impl Ports {
                     note.marked |= ours && sent;
                     note.superseded |= !ours;
                 }
-                if ours {
+                if ours && let Some(Ok(finding)) = &outcome.finding {
                     if !sent {
                         world.tally.count("alerts", "deferred");
                     }
-                    finding.version += 1;
-                    world.put(finding.clone());
+                    world.put(Finding::clone(finding));
                 }
-                Outcome { stepped, finding: Some(Ok(Box::new(finding))) }
+                outcome
             })
             .await;
         if !happened {
@@ -282,12 +249,8 @@ impl AllFindings for Ports {
             if world.is(Sabotage::NoWaking) {
                 return 0;
             }
-            let (clock, behind) = (world.clock, world.behind());
-            for row in world.tables.findings.values() {
-                if let Some(finding) = row.seen(clock, behind) {
-                    visit(finding.clone());
-                }
-            }
+            let behind = world.behind();
+            world.seen(behind).cloned().for_each(&mut visit);
             0
         })
         .await
@@ -298,9 +261,10 @@ impl AllFindings for Ports {
             if world.is(Sabotage::NoWaking) {
                 return Vec::new();
             }
-            let (clock, behind) = (world.clock, world.behind());
-            let seen = world.tables.findings.values().filter_map(|row| row.seen(clock, behind));
-            let due = seen.filter(|f| f.alert.due == Some(Due::Wake) && f.alert.due_at <= Some(now.millis()));
+            let behind = world.behind();
+            let due = world
+                .seen(behind)
+                .filter(|f| f.alert.due == Some(Due::Wake) && f.alert.due_at <= Some(now.millis()));
             due.map(|finding| finding.finding_id.clone()).collect()
         })
         .await
@@ -332,15 +296,7 @@ impl Journal for Ports {
         _expires: Timestamp,
     ) -> Result<bool, Failed> {
         let value = serde_json::to_value(value).map_err(|_| Failed("the value is no JSON"))?;
-        self.call(Call::Mark, Some(false), |world, _| {
-            let stored = world.tables.journal.get(key).map(|(_, version)| *version);
-            if stored != expected {
-                return false;
-            }
-            world.tables.journal.insert(key.to_owned(), (value, expected.unwrap_or(0) + 1));
-            true
-        })
-        .await
+        self.call(Call::Mark, Some(false), |world, _| world.tables.enter(key, value, expected)).await
     }
 
     async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Failed> {
@@ -408,9 +364,9 @@ fn told(world: &mut World, by: u64, finding: Option<&Finding>, alert: &Alert) ->
 
 /// Notes it when a finding is mailed that the owner had silenced before the mailer began.
 fn silent(world: &mut World, by: u64, finding_id: &str) {
-    let Some(row) = world.tables.findings.get(finding_id) else { return };
+    let Some(finding) = world.tables.findings.get(finding_id) else { return };
     let began = world.began.get(&by).copied().unwrap_or(world.clock);
-    let (rule, subject, actors) = (row.finding.rule.clone(), row.finding.subject(), row.finding.actors());
+    let (rule, subject, actors) = (finding.rule.clone(), finding.subject(), finding.actors());
     let then = world.settings_at(began).silence(&rule, &subject, &actors, Timestamp::from_millis(began));
     let now = world.settings_at(world.clock).silence(&rule, &subject, &actors, world.now());
     let name = |silence: Option<Silence>| silence.map(|silence| silence.suppression);

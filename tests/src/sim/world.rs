@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
+use keepwatch_alert::in_memory::Tables;
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::finding::record::Receipt;
-use keepwatch_core::finding::{AlertState, Finding, Passed};
+use keepwatch_core::finding::{AlertState, Finding};
 use keepwatch_core::settings::Settings;
-use serde_json::Value;
 
 use super::faults::{Call, Fate, Faults};
 use super::log::Log;
@@ -20,35 +19,13 @@ use super::stream::Stream;
 use super::tally::Tally;
 use crate::lock;
 
-/// A row of the findings table, and what it was before, for readers that are behind.
+/// What a row of the findings table was before it was last written, for readers that are behind.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    /// As it stands.
-    pub finding: Finding,
+pub(super) struct Before {
     /// When it was written.
     pub written_at: i64,
-    /// Before that.
-    pub before: Option<Box<Finding>>,
-}
-
-impl Row {
-    /// As a reader knows it who is behind by so many milliseconds.
-    pub(super) fn seen(&self, now: i64, behind: i64) -> Option<&Finding> {
-        if self.written_at + behind <= now { Some(&self.finding) } else { self.before.as_deref() }
-    }
-}
-
-/// What can be restored: the tables that core writes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tables {
-    /// The findings.
-    pub findings: BTreeMap<String, Row>,
-    /// The journal's entries and their versions.
-    pub journal: BTreeMap<String, (Value, u64)>,
-    /// The journal's receipts.
-    pub receipts: BTreeMap<String, Receipt>,
-    /// The journal's early good news.
-    pub passed: BTreeMap<String, Passed>,
+    /// What it was; nothing where it was not there.
+    pub finding: Option<Finding>,
 }
 
 /// See the module.
@@ -57,8 +34,10 @@ pub(super) struct World {
     pub clock: i64,
     /// All chance comes from here.
     pub rng: Rng,
-    /// The tables.
+    /// The tables, which a restore puts back.
     pub tables: Tables,
+    /// What the findings were before.
+    pub before: BTreeMap<String, Before>,
     /// The intake queue.
     pub queue: Queue,
     /// The findings' stream.
@@ -142,11 +121,19 @@ impl World {
         0
     }
 
+    /// All findings as a reader knows them who is behind by so many milliseconds.
+    pub(super) fn seen(&self, behind: i64) -> impl Iterator<Item = &Finding> {
+        let fresh = move |before: &&Before| before.written_at + behind > self.clock;
+        self.tables.findings.iter().filter_map(move |(id, finding)| match self.before.get(id).filter(fresh) {
+            Some(before) => before.finding.as_ref(),
+            None => Some(finding),
+        })
+    }
+
     /// Writes a finding, and appends it to the stream when somebody is to be told.
     pub(super) fn put(&mut self, finding: Finding) {
-        let old = self.tables.findings.remove(&finding.finding_id);
-        let before = old.map(|row| Box::new(row.finding));
-        self.log.wrote(before.as_deref(), &finding, self.clock);
+        let before = self.tables.findings.remove(&finding.finding_id);
+        self.log.wrote(before.as_ref(), &finding, self.clock);
         self.active_at = self.clock;
         if finding.alert.state == AlertState::Pending {
             self.stream.append(&finding.finding_id, self.clock);
@@ -162,8 +149,9 @@ impl World {
                 finding.alert.became_due,
             )
         });
-        let row = Row { written_at: self.clock, before, finding };
-        self.tables.findings.insert(row.finding.finding_id.clone(), row);
+        let id = finding.finding_id.clone();
+        self.before.insert(id.clone(), Before { written_at: self.clock, finding: before });
+        self.tables.findings.insert(id, finding);
     }
 }
 

@@ -107,25 +107,7 @@ impl<S: FindingStore> Intake<'_, S> {
         now: Timestamp,
     ) -> Result<Judged, IntakeError<S::Error>> {
         let evaluation = self.rules.evaluate_with(event, state, self.config, now).await;
-        let mut changes = 0;
-        let mut failed = Ok(());
-        for observation in &evaluation.observations {
-            let weighed = match self.weighed(observation, state, now).await {
-                Ok(weighed) => weighed,
-                Err(error) => {
-                    failed = failed.and(Err(error));
-                    continue;
-                }
-            };
-            let kept = weighed.as_deref().unwrap_or(observation);
-            match record(self.store, self.settings, kept, now).await {
-                Ok(Recorded::Opened | Recorded::Updated) => changes += 1,
-                Ok(Recorded::Noted | Recorded::Unchanged) => {}
-                // What the other rules saw must not wait for the one finding that cannot be written.
-                Err(error) => failed = failed.and(Err(error.into())),
-            }
-        }
-        failed?;
+        let changes = keep(self.store, self.settings, &evaluation.observations, state, now).await?;
         // The event is tried again for the rule that failed; what the others saw is recorded once.
         if let Some(failed) = evaluation.errors.into_iter().next() {
             return Err(failed.into());
@@ -140,51 +122,82 @@ impl<S: FindingStore> Intake<'_, S> {
             changes => Judged::Recorded(changes),
         })
     }
+}
 
-    /// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
-    /// close a finding of some weight is worth the questions: whether the queue knows the message, and whether the account
-    /// shows that it is so.
-    async fn weighed(
-        &self,
-        news: &Observation,
-        state: &impl AccountState,
-        now: Timestamp,
-    ) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
-        if news.verdict != Verdict::Passing {
-            return Ok(None);
-        }
-        let finding_id = news.finding_id();
-        let known = self.store.get(&finding_id).await.map_err(RecordError::Store)?;
-        let Some(mut finding) =
-            known.filter(|finding| finding.is_open() && finding.severity >= CONFIRMED_FROM)
-        else {
-            return Ok(None);
-        };
-        finding.apply(news);
-        if finding.is_open() {
-            return Ok(None);
-        }
-        let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
-        let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
-        match state.answer(&Query::Delivered).await.map_err(unasked)? {
-            Fact::Known(Value::Flag(true)) => {}
-            Fact::Unavailable(why) => {
-                return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
+/// Records what the rules saw of one event; good news is weighed first. Returns how many findings were opened or changed.
+///
+/// # Errors
+/// [`IntakeError`]; all that could be recorded is.
+pub async fn keep<S: FindingStore>(
+    store: &S,
+    settings: &Settings,
+    observations: &[Observation],
+    state: &impl AccountState,
+    now: Timestamp,
+) -> Result<usize, IntakeError<S::Error>> {
+    let mut changes = 0;
+    let mut failed = Ok(());
+    for observation in observations {
+        let weighed = match weighed(store, observation, state, now).await {
+            Ok(weighed) => weighed,
+            Err(error) => {
+                failed = failed.and(Err(error));
+                continue;
             }
-            _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
-        }
-        let Some(confirm) = &news.confirm else { return Ok(None) };
-        let answer = state.answer(&confirm.query).await.map_err(unasked)?;
-        let why = match confirm.read(&answer) {
-            Confirmed::Yes => return Ok(None),
-            Confirmed::No if now.since(news.event.time) < LAG => {
-                return Err(unconfirmed("the account does not show it yet".to_owned()));
-            }
-            Confirmed::No => "the account shows that it is not so".to_owned(),
-            Confirmed::Unknown(why) => format!("the account could not be asked ({why})"),
         };
-        Ok(Some(Box::new(claim(news, &why))))
+        let kept = weighed.as_deref().unwrap_or(observation);
+        match record(store, settings, kept, now).await {
+            Ok(Recorded::Opened | Recorded::Updated) => changes += 1,
+            Ok(Recorded::Noted | Recorded::Unchanged) => {}
+            // What the other rules saw must not wait for the one finding that cannot be written.
+            Err(error) => failed = failed.and(Err(error.into())),
+        }
     }
+    failed.map(|()| changes)
+}
+
+/// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
+/// close a finding of some weight is worth the questions: whether the queue knows the message, and whether the account
+/// shows that it is so.
+async fn weighed<S: FindingStore>(
+    store: &S,
+    news: &Observation,
+    state: &impl AccountState,
+    now: Timestamp,
+) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
+    if news.verdict != Verdict::Passing {
+        return Ok(None);
+    }
+    let finding_id = news.finding_id();
+    let known = store.get(&finding_id).await.map_err(RecordError::Store)?;
+    let Some(mut finding) = known.filter(|finding| finding.is_open() && finding.severity >= CONFIRMED_FROM)
+    else {
+        return Ok(None);
+    };
+    finding.apply(news);
+    if finding.is_open() {
+        return Ok(None);
+    }
+    let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
+    let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
+    match state.answer(&Query::Delivered).await.map_err(unasked)? {
+        Fact::Known(Value::Flag(true)) => {}
+        Fact::Unavailable(why) => {
+            return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
+        }
+        _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
+    }
+    let Some(confirm) = &news.confirm else { return Ok(None) };
+    let answer = state.answer(&confirm.query).await.map_err(unasked)?;
+    let why = match confirm.read(&answer) {
+        Confirmed::Yes => return Ok(None),
+        Confirmed::No if now.since(news.event.time) < LAG => {
+            return Err(unconfirmed("the account does not show it yet".to_owned()));
+        }
+        Confirmed::No => "the account shows that it is not so".to_owned(),
+        Confirmed::Unknown(why) => format!("the account could not be asked ({why})"),
+    };
+    Ok(Some(Box::new(claim(news, &why))))
 }
 
 /// That somebody says a problem is gone and the account does not: a witness on the finding, which stays open.

@@ -15,6 +15,7 @@ use super::rule::Rule;
 use crate::event::log::LogEntry;
 use crate::event::{Event, Unreadable};
 use crate::memory::first_sight::SightSet;
+use crate::memory::journal::RECEIPTS_KEPT;
 use crate::memory::window::Window;
 use crate::observation::{Observation, Verdict};
 use crate::state::{Answer, Fact, Query, Value};
@@ -25,19 +26,70 @@ pub struct Player {
     config: Config,
 }
 
+/// What a log file holds, as far as it can be judged alone.
+#[derive(Debug)]
+pub enum Heard<'e> {
+    /// No rule has anything to say of it. Its kind; see [`Event::kind`].
+    Nothing(&'static str),
+    /// Only rules on keys that are known to be exposed may have.
+    KeyUse(KeyUse<'e>),
+    /// It was judged.
+    Played(Box<Played>),
+}
+
+/// A record that matters only if its key is known to be exposed.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUse<'e> {
+    /// The account that the record belongs to.
+    pub account: &'e str,
+    /// The key that signed the call.
+    pub access_key_id: &'e str,
+    text: &'e str,
+}
+
+impl KeyUse<'_> {
+    /// The record, to be judged once it is known whether its key is exposed.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is no event.
+    pub fn played(&self) -> Result<Played, Unreadable> {
+        let key = (self.account.to_owned(), self.access_key_id.to_owned());
+        let open = Some(Depends::Exposed(vec![key]));
+        Ok(Played { open, ..Played::of(&Event::record(self.text)?, self.text) })
+    }
+}
+
 /// What is known of an event before those that came earlier are.
 #[derive(Debug)]
 pub struct Played {
     /// What kind of event it is; see [`Event::kind`].
     pub kind: &'static str,
+    /// When it happened, by its source's clock, where it says.
+    pub at: Option<Timestamp>,
+    /// Its own id; see [`Event::occurrence_id`].
+    pub id: String,
+    /// The account that it is about.
+    pub account: String,
+    /// The region that it is about.
+    pub region: String,
+    text: String,
     evaluation: Evaluation,
-    /// The event once more, where its judgement depends on earlier ones.
-    open: Option<Open>,
+    /// What its judgement depends on, where that is on earlier events.
+    open: Option<Depends>,
 }
 
 impl Played {
-    fn new(kind: &'static str) -> Played {
-        Played { kind, evaluation: Evaluation::default(), open: None }
+    fn of(event: &Event<'_>, text: &str) -> Played {
+        Played {
+            kind: event.kind(),
+            at: event.time(),
+            id: event.occurrence_id(),
+            account: event.account().to_owned(),
+            region: event.region().to_owned(),
+            text: text.to_owned(),
+            evaluation: Evaluation::default(),
+            open: None,
+        }
     }
 
     /// Whether there is something to settle.
@@ -45,12 +97,33 @@ impl Played {
         let Evaluation { observations, errors, .. } = &self.evaluation;
         observations.is_empty() && errors.is_empty() && self.open.is_none()
     }
+
+    /// The event as it stands in the log.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What events are settled in the order of, whatever files they stand in: their time, then what tells them apart. One
+    /// without a time comes last.
+    pub fn order(&self) -> (bool, Option<Timestamp>, &str, &str) {
+        (self.at.is_none(), self.at, &self.id, &self.text)
+    }
+
+    /// What was seen of it, before it is settled.
+    pub fn observations(&self) -> &[Observation] {
+        &self.evaluation.observations
+    }
+
+    /// The keys that it shows to be exposed: the account and the id of each.
+    pub fn exposes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let exposed = self.evaluation.observations.iter().filter(|seen| is_exposure(seen));
+        exposed.map(|seen| (seen.subject.account.as_str(), seen.subject.resource.as_str()))
+    }
 }
 
-#[derive(Debug)]
-struct Open {
-    text: String,
-    depends: Depends,
+/// Whether it says that a key is exposed.
+fn is_exposure(seen: &Observation) -> bool {
+    seen.rule.finding == "exposed-access-key" && seen.verdict != Verdict::Passing
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -71,27 +144,52 @@ impl Player {
     ///
     /// # Errors
     /// [`Unreadable`] when it is no event.
-    pub fn play(&self, entry: &LogEntry<'_>) -> Result<Played, Unreadable> {
+    pub fn hear<'e>(&self, entry: &'e LogEntry<'_>) -> Result<Heard<'e>, Unreadable> {
         let text = match entry {
             LogEntry::Record(outline, text) => match self.rules.interest(&outline.header()) {
                 // Most calls interest no rule, and nothing else of them needs to be read.
-                Interest::Nobody => return Ok(Played::new("cloudtrail")),
+                Interest::Nobody => return Ok(Heard::Nothing("cloudtrail")),
                 Interest::ExposedKeysOnly => {
                     let header = outline.header();
-                    let key = (header.account.to_owned(), header.access_key_id.to_owned());
-                    let open = Some(Open { text: (*text).to_owned(), depends: Depends::Exposed(vec![key]) });
-                    return Ok(Played { open, ..Played::new("cloudtrail") });
+                    let (account, access_key_id) = (header.account, header.access_key_id);
+                    return Ok(Heard::KeyUse(KeyUse { account, access_key_id, text }));
                 }
                 Interest::Somebody => text,
             },
             LogEntry::Other(text) => text,
         };
-        let event = entry.event()?;
+        Ok(Heard::Played(Box::new(self.judge(&entry.event()?, text)?)))
+    }
+
+    /// Judges what a log file holds, and keeps what depends on its key.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is no event.
+    pub fn play(&self, entry: &LogEntry<'_>) -> Result<Played, Unreadable> {
+        match self.hear(entry)? {
+            Heard::Played(played) => Ok(*played),
+            Heard::KeyUse(used) => used.played(),
+            Heard::Nothing(_) => {
+                let text = entry.text();
+                Ok(Played::of(&Event::parse(text)?, text))
+            }
+        }
+    }
+
+    /// Judges once more what was judged before and put aside as text.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it is no event.
+    pub fn again(&self, text: &str) -> Result<Played, Unreadable> {
+        self.judge(&Event::parse(text)?, text)
+    }
+
+    fn judge(&self, event: &Event<'_>, text: &str) -> Result<Played, Unreadable> {
         if event.kind() == "other" && event.envelope.detail_type.get().is_none() {
             return Err(Unreadable::NoKind);
         }
         let keys = RefCell::new(Vec::new());
-        let evaluation = self.evaluate(&event, |question| match question {
+        let evaluation = self.evaluate(event, |question| match question {
             Query::ExposedKey { account, access_key_id } => {
                 keys.borrow_mut().push((account.clone(), access_key_id.clone()));
                 Some(Fact::Known(Value::Flag(false)))
@@ -99,12 +197,11 @@ impl Player {
             Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => None,
             _ => Some(unasked()),
         });
-        let depends = match (&evaluation, keys.into_inner()) {
+        let open = match (&evaluation, keys.into_inner()) {
             (None, _) => Some(Depends::EarlierEvents),
             (Some(_), keys) => (!keys.is_empty()).then_some(Depends::Exposed(keys)),
         };
-        let open = depends.map(|depends| Open { text: (*text).to_owned(), depends });
-        Ok(Played { kind: event.kind(), evaluation: evaluation.unwrap_or_default(), open })
+        Ok(Played { open, evaluation: evaluation.unwrap_or_default(), ..Played::of(event, text) })
     }
 
     fn evaluate(&self, event: &Event<'_>, answer: impl Fn(&Query) -> Option<Answer>) -> Option<Evaluation> {
@@ -122,19 +219,24 @@ pub struct Memory {
     /// Accounts and ids of keys that are known to be exposed, and since when.
     exposed: BTreeMap<(String, String), Timestamp>,
     windows: RefCell<HashMap<String, Window>>,
-    seen: RefCell<HashMap<String, SightSet>>,
+    /// Sets, and when the journal forgets each.
+    seen: RefCell<HashMap<String, (SightSet, Timestamp)>>,
+    /// How many windows and sets were kept when some were last forgotten.
+    kept: usize,
 }
 
 impl Memory {
     /// What the rules make of an event that was played, given those before it.
     pub fn settle(&mut self, player: &Player, played: Played) -> Evaluation {
-        let again = played.open.filter(|open| self.matters(&open.depends)).and_then(|open| {
+        let Played { text, open, evaluation, at, .. } = played;
+        let again = open.filter(|open| self.matters(open)).and_then(|_| {
             // It has been read before, from the same text.
-            let event = Event::parse(&open.text).ok()?;
+            let event = Event::parse(&text).ok()?;
             player.evaluate(&event, |question| Some(self.answer(question, &event)))
         });
-        let evaluation = again.unwrap_or(played.evaluation);
+        let evaluation = again.unwrap_or(evaluation);
         self.learn(&evaluation.observations);
+        self.forget(at);
         evaluation
     }
 
@@ -165,7 +267,8 @@ impl Memory {
             }
             Query::FirstSeen(asked) => {
                 let mut all = self.seen.borrow_mut();
-                let seen = all.entry(asked.key.clone()).or_default();
+                let (seen, forgotten) = all.entry(asked.key.clone()).or_default();
+                *forgotten = asked.time.plus(asked.kept).max(*forgotten);
                 Fact::Known(Value::FirstSeen(seen.add(&asked.member, asked.time).0))
             }
             _ => unasked(),
@@ -175,11 +278,21 @@ impl Memory {
     fn learn(&mut self, observations: &[Observation]) {
         for seen in observations.iter().filter(|seen| seen.rule.finding == "exposed-access-key") {
             let key = (seen.subject.account.clone(), seen.subject.resource.clone());
-            if seen.verdict == Verdict::Passing {
-                self.exposed.remove(&key);
-            } else {
+            if is_exposure(seen) {
                 self.exposed.entry(key).or_insert(seen.event.time);
+            } else {
+                self.exposed.remove(&key);
             }
         }
+    }
+
+    /// Forgets windows and sets that the journal would have forgotten by now, each time there are twice as many as were kept.
+    fn forget(&mut self, now: Option<Timestamp>) {
+        const FEW: usize = 4_096;
+        let (windows, seen) = (self.windows.get_mut(), self.seen.get_mut());
+        let Some(now) = now.filter(|_| windows.len() + seen.len() >= 2 * self.kept.max(FEW)) else { return };
+        windows.retain(|_, window| window.last().is_some_and(|last| now.since(last) <= RECEIPTS_KEPT));
+        seen.retain(|_, (_, forgotten)| *forgotten > now);
+        self.kept = windows.len() + seen.len();
     }
 }

@@ -25,6 +25,10 @@ lenient! {
         user_agent: Text<'a> = "userAgent",
         /// `recipientAccountId`.
         recipient_account_id: Text<'a> = "recipientAccountId",
+        /// `eventTime`.
+        event_time: Text<'a> = "eventTime",
+        /// `awsRegion`.
+        aws_region: Text<'a> = "awsRegion",
         /// `userIdentity`.
         user_identity: Caller<'a> = "userIdentity",
         /// `requestParameters`, unparsed.

@@ -40,23 +40,47 @@ lenient! {
     }
 }
 
-/// Hands on each event of a JSON document: an event, a list of events, or an object around them. What is broken is
-/// handed on as an error, after the events before it.
+/// Hands on each event of a JSON document: an event, a list of events, an object around them, or text that is one of these, as
+/// `--query` of the AWS CLI prints it; and of several that follow one another. What is broken is handed on as an error, after
+/// the events before it.
 pub fn entries(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if let Some(list) = records(text).or_else(|| text.strip_prefix('[')) {
-        return items(list, each);
-    }
-    match entry(text) {
-        Ok((LogEntry::Other(text), _)) if !inside(text, each) => each(Ok(LogEntry::Other(text))),
-        Ok((LogEntry::Other(_), _)) => {}
-        Ok((entry, end)) if text[end..].trim().is_empty() => each(Ok(entry)),
-        Ok((_, end)) => {
-            let rest: String = text[end..].trim().chars().take(20).collect();
-            each(Err(Unreadable::Behind(rest)));
+    let mut text = text.trim_start_matches('\u{feff}').trim();
+    loop {
+        if let Some(list) = records(text).or_else(|| text.strip_prefix('[')) {
+            return items(list, each);
         }
-        Err(error) => each(Err(error)),
+        match value(text, each) {
+            Ok(end) => text = text[end..].trim_start(),
+            Err(error) => return each(Err(error)),
+        }
+        if text.is_empty() {
+            return;
+        }
+        if !text.starts_with(['{', '"', '[']) {
+            let rest: String = text.chars().take(20).collect();
+            return each(Err(Unreadable::Behind(rest)));
+        }
     }
+}
+
+/// Hands on what one value holds, and says where it ends.
+fn value(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) -> Result<usize, Unreadable> {
+    if text.starts_with('"') {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<String>();
+        let inner = values.next().ok_or(Unreadable::Nothing)??;
+        // Text in text is nobody's log.
+        match inner.trim_start().starts_with('{') {
+            true => each(entry(&inner).map(|(entry, _)| entry)),
+            false => each(Err(Unreadable::NoObject)),
+        }
+        return Ok(values.byte_offset());
+    }
+    let (entry, end) = entry(text)?;
+    match entry {
+        LogEntry::Other(own) if inside(own, each) => {}
+        entry => each(Ok(entry)),
+    }
+    Ok(end)
 }
 
 /// What follows `{"Records":[`.
@@ -72,11 +96,8 @@ fn items(mut text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>))
         if text.starts_with(']') {
             return;
         }
-        match entry(text) {
-            Ok((entry, end)) => {
-                each(Ok(entry));
-                text = text[end..].trim_start();
-            }
+        match value(text, each) {
+            Ok(end) => text = text[end..].trim_start(),
             Err(error) => return each(Err(error)),
         }
         match text.strip_prefix(',') {
@@ -109,6 +130,13 @@ fn inside(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) ->
 }
 
 impl<'a> LogEntry<'a> {
+    /// It as it stands in the file.
+    pub fn text(&self) -> &'a str {
+        match self {
+            LogEntry::Record(_, text) | LogEntry::Other(text) => text,
+        }
+    }
+
     /// The event, read whole.
     ///
     /// # Errors
@@ -168,11 +196,16 @@ mod tests {
             (json!({"Events": [text(&a), text(&b)], "NextToken": "x"}).to_string(), vec!["A", "B"]),
             (text(&a).to_string(), vec!["A"]),
             ("{\"Records\":[]}".to_owned(), vec![]),
+            // aws cloudtrail lookup-events --query 'Events[]', 'Events[].CloudTrailEvent' and 'Events[0].CloudTrailEvent'
+            (json!([text(&a), text(&b)]).to_string(), vec!["A", "B"]),
+            (json!([a, b]).to_string(), vec!["A", "B"]),
+            (json!(a).to_string(), vec!["A"]),
         ] {
             assert_eq!(told(&document), expected, "{document}");
             let value: Value = serde_json::from_str(document.trim_start_matches('\u{feff}')).unwrap();
             assert_eq!(told(&serde_json::to_string_pretty(&value).unwrap()), expected, "pretty: {document}");
         }
+        assert_eq!(told(&format!("{a}\t{b} {a}")), ["A", "B", "A"], "--output text");
         let envelope = envelope("aws.iam", "AWS API Call via CloudTrail", json!({}));
         assert_eq!(told(&envelope), [format!("-{envelope}")]);
     }
@@ -186,7 +219,7 @@ mod tests {
             assert_eq!(told[0], "A", "{told:?}");
             assert!(told.last().unwrap().starts_with('!'), "{told:?}");
         }
-        assert!(told(&format!("{a} {a}"))[0].contains("something stands behind the event"));
+        assert!(told(&format!("{a} and"))[1].contains("something stands behind the event"));
     }
 
     #[test]

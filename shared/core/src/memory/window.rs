@@ -69,6 +69,11 @@ impl Window {
         times.filter(|at| *at <= time && time.since(*at) <= span).max()
     }
 
+    /// The latest member.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.members.values().copied().max().map(Timestamp::from_millis)
+    }
+
     /// In what company a member is at this time, whenever else it was seen.
     fn count(&self, member: &str, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);

@@ -1,7 +1,7 @@
 //! What is measured: each reads all events and returns how much it found, so that nothing is left out by the compiler.
 
 use anyhow::Context as _;
-use keepwatch_core::engine::replay::{Memory, Player};
+use keepwatch_core::engine::replay::{Heard, Memory, Player};
 use keepwatch_core::engine::{Config, Rule};
 use keepwatch_core::event::Event;
 use keepwatch_core::event::log::entries;
@@ -57,8 +57,10 @@ impl Builtin {
         let (mut memory, mut found) = (Memory::default(), 0);
         for text in texts {
             entries(text.as_ref(), &mut |entry| {
-                let played = entry.and_then(|entry| self.0.play(&entry));
-                found += played.map_or(0, |played| memory.settle(&self.0, played).observations.len());
+                let Ok(entry) = entry else { return };
+                if let Ok(Heard::Played(played)) = self.0.hear(&entry) {
+                    found += memory.settle(&self.0, *played).observations.len();
+                }
             });
         }
         found

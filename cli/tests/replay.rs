@@ -1,0 +1,442 @@
+//! What a replay comes to: findings and mails, whatever order the log is in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+const ACCOUNT: &str = "111122223333";
+const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const KEY: &str = "AKIAI44QH8DHBEXAMPLE";
+
+fn keepwatch(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+    command.arg("replay").args(arguments).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replay").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A call: its number is its id and, in minutes from midnight, its time.
+fn call(number: usize, service: &str, name: &str, who: &str, region: &str, request: Value) -> Value {
+    json!({
+        "eventVersion": "1.08", "eventID": format!("00000000-0000-0000-0000-{number:012}"),
+        "eventTime": format!("2026-03-{:02}T{:02}:{:02}:00Z", 1 + number / 1_440, number / 60 % 24, number % 60),
+        "eventType": "AwsApiCall", "eventSource": format!("{service}.amazonaws.com"), "eventName": name,
+        "awsRegion": region, "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.15.30", "readOnly": false,
+        "recipientAccountId": ACCOUNT, "requestParameters": request, "responseElements": null,
+        "userIdentity": {"type": "IAMUser", "principalId": format!("AIDA{who}"), "userName": who, "accountId": ACCOUNT,
+            "arn": format!("arn:aws:iam::{ACCOUNT}:user/{who}"), "accessKeyId": "AKIAIOSFODNN7EXAMPLE"},
+    })
+}
+
+fn grant(number: usize, user: &str, by: &str) -> Value {
+    let request = json!({"userName": user, "policyName": "p", "policyDocument": ADMIN});
+    call(number, "iam", "PutUserPolicy", by, "us-east-1", request)
+}
+
+fn revoke(number: usize, user: &str, by: &str) -> Value {
+    call(number, "iam", "DeleteUserPolicy", by, "us-east-1", json!({"userName": user, "policyName": "p"}))
+}
+
+fn root_sign_in(number: usize) -> Value {
+    let mut event = call(number, "signin", "ConsoleLogin", "x", "us-east-1", Value::Null);
+    event["eventType"] = "AwsConsoleSignIn".into();
+    event["responseElements"] = json!({"ConsoleLogin": "Success"});
+    event["additionalEventData"] = json!({"MFAUsed": "No"});
+    event["userIdentity"] = json!({"type": "Root", "principalId": ACCOUNT, "accountId": ACCOUNT,
+        "arn": format!("arn:aws:iam::{ACCOUNT}:root")});
+    event
+}
+
+/// Somebody is refused, which counts when it happens often.
+fn refused(number: usize) -> Value {
+    let mut event = call(number, "ec2", "DescribeInstances", "mallory", "eu-west-1", Value::Null);
+    event["errorCode"] = "AccessDenied".into();
+    event
+}
+
+/// AWS tells that a key is exposed.
+fn exposure(number: usize) -> Value {
+    let time = call(number, "x", "x", "x", "x", Value::Null)["eventTime"].clone();
+    json!({
+        "version": "0", "id": format!("health-{number}"), "detail-type": "AWS Health Event", "source": "aws.health",
+        "account": ACCOUNT, "time": time, "region": "us-east-1", "resources": [KEY],
+        "detail": {"eventArn": format!("arn:aws:health:us-east-1::event/RISK/X/{number}"), "service": "RISK",
+            "eventTypeCode": "AWS_RISK_CREDENTIALS_EXPOSED", "communicationId": format!("{number}"), "statusCode": "open",
+            "page": "1", "totalPages": "1", "affectedEntities": [{"entityValue": KEY}], "eventMetadata": {"userName": "bob"}},
+    })
+}
+
+fn use_of_key(number: usize) -> Value {
+    let mut event = call(number, "ec2", "DescribeVpcs", "bob", "eu-west-1", Value::Null);
+    event["userIdentity"]["accessKeyId"] = KEY.into();
+    event["readOnly"] = true.into();
+    event
+}
+
+/// Three days of everything whose judgement depends on what came before.
+fn story() -> Vec<Value> {
+    let mut log: Vec<Value> = Vec::new();
+    for day in 0..3 {
+        let noon = day * 1_440 + 720;
+        log.push(grant(noon, &format!("user-{day}"), "alice"));
+        log.push(grant(noon + 3, "carol", "alice"));
+        log.push(revoke(noon + 200, "carol", "dave"));
+        log.push(root_sign_in(noon + 30));
+        log.extend((0..70).map(|i| refused(noon + 300 + i % 4 + 10 * usize::from(i > 60))));
+        log.push(use_of_key(noon + 400));
+    }
+    log.push(exposure(1_440 + 900));
+    // Each with an id of its own, or they would be copies of one another.
+    for (i, event) in log.iter_mut().enumerate() {
+        if event["eventID"].is_string() {
+            event["eventID"] = format!("{i:08}-0000-0000-0000-000000000000").into();
+        }
+    }
+    log
+}
+
+/// Writes the events into files of folders, in this order.
+fn write(folder: &Path, events: &[Value], files: usize) {
+    let _ = fs::remove_dir_all(folder);
+    for (i, some) in events.chunks(events.len().div_ceil(files)).enumerate() {
+        let region = folder.join(["us-east-1", "eu-west-1", "ap-south-1"][i % 3]);
+        fs::create_dir_all(&region).unwrap();
+        let lines: String = some.iter().map(|event| format!("{event}\n")).collect();
+        fs::write(region.join(format!("{i:03}.jsonl")), lines).unwrap();
+    }
+}
+
+fn whole(folder: &Path) -> Value {
+    let output = keepwatch(&["--format", "json", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+#[test]
+fn any_order_of_events_and_files_tells_the_same() {
+    let folder = scratch("shuffled");
+    let mut events = story();
+    write(&folder, &events, 1);
+    let in_order = whole(&folder);
+    let findings = in_order["findings"].as_array().unwrap();
+    assert!(findings.len() >= 7, "{findings:#?}");
+    assert!(in_order["mails"]["alerts"].as_u64() > Some(5), "{}", in_order["mails"]);
+    let exposed = findings.iter().find(|one| one["rule"] == "exposed-access-key").unwrap();
+    let in_use = |name: &String| name.starts_with("exposed-access-key-in-use");
+    assert!(exposed["witnesses"].as_object().unwrap().keys().any(in_use), "{exposed:#}");
+    assert_eq!(exposed["occurrences"], 3, "only what was done after it was exposed: {exposed:#}");
+    for seed in 0..10 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        rng.shuffle(&mut events);
+        write(&folder, &events, rng.usize(1..12));
+        assert_eq!(whole(&folder), in_order, "seed {seed}");
+    }
+}
+
+/// What can be read only once is judged the same: the uses of keys are kept then.
+#[test]
+fn a_pipe_tells_what_files_tell() {
+    let folder = scratch("pipe");
+    let events = story();
+    write(&folder, &events, 1);
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
+        .args(["replay", "--format", "json", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::spawn(move || std::io::Write::write_all(&mut stdin, lines.as_bytes()).unwrap());
+    let piped: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(piped, whole(&folder));
+}
+
+/// A lot of noise, and six incidents in it.
+#[test]
+fn six_incidents_in_a_noisy_log_are_in_the_first_twenty_lines() {
+    let folder = scratch("noisy");
+    let mut log: Vec<Value> = Vec::new();
+    for i in 0..4_000 {
+        log.push(call(i, "s3", "PutObject", "ci", "eu-west-1", json!({"bucketName": "b"})));
+        if i % 5 == 0 {
+            let request = json!({"groupId": format!("sg-{i:08x}"), "ipPermissions": {"items": []}});
+            log.push(call(i, "ec2", "AuthorizeSecurityGroupIngress", "ci", "eu-west-1", request));
+        }
+        if i % 7 == 0 {
+            log.push(call(i, "iam", "CreateRole", "ci", "us-east-1", json!({"roleName": format!("r-{i}")})));
+        }
+    }
+    log.push(root_sign_in(100));
+    log.push(grant(700, "bob", "alice"));
+    log.push(exposure(1_000));
+    log.push(use_of_key(1_100));
+    log.push(call(1_500, "cloudtrail", "StopLogging", "mallory", "us-east-1", json!({"name": "main"})));
+    log.push(call(2_000, "guardduty", "DeleteDetector", "mallory", "us-east-1", json!({"detectorId": "d1"})));
+    let public = json!({"bucketName": "photos", "bucketPolicy": {"Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}]}});
+    log.push(call(2_500, "s3", "PutBucketPolicy", "dave", "eu-west-1", public));
+    for (i, event) in log.iter_mut().enumerate() {
+        event["eventID"] = format!("{i:08}-0000-0000-0000-000000000000").into();
+    }
+    write(&folder, &log, 3);
+    let output = keepwatch(&[folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    let first: String = text.lines().take(20).collect::<Vec<_>>().join("\n");
+    for incident in ["Root signed in", "User bob is now a full administrator", KEY, "main", "d1", "photos"] {
+        assert!(first.contains(incident), "{incident}: {text}");
+    }
+    assert!(text.lines().count() <= 32, "{text}");
+    assert!(text.lines().all(|line| line == line.trim_end()), "nothing is padded: {text}");
+}
+
+#[test]
+fn a_finding_is_shown_as_its_mail_and_the_formats_hold_them_all() {
+    let folder = scratch("formats");
+    write(&folder, &story(), 2);
+    let path = folder.to_str().unwrap();
+    let findings = |arguments: &[&str]| -> Vec<Value> {
+        let output = keepwatch(&[&["--format", "ndjson", path], arguments].concat());
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = findings(&[]);
+    let carol = all.iter().find(|one| one["resource"].as_str().unwrap().ends_with("user/carol")).unwrap();
+    assert_eq!(carol["status"], "RESOLVED");
+    let id = carol["finding_id"].as_str().unwrap();
+    let mail = stdout(&keepwatch(&[path, "--finding", &id[id.len() - 8..]]));
+    assert!(mail.contains("WHAT TO DO NOW") && mail.contains("carol"), "{mail}");
+    let nobody = keepwatch(&[path, "--finding", "zzz"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(stderr(&nobody).contains("--all lists all of them"), "{}", stderr(&nobody));
+
+    let csv = stdout(&keepwatch(&[path, "--format", "csv"]));
+    assert_eq!(csv.lines().count(), all.len() + 1, "{csv}");
+    assert!(csv.contains(",FIXED,") && csv.contains(",PROBLEM,"), "{csv}");
+    let critical = findings(&["--min-severity", "critical"]);
+    assert!(!critical.is_empty() && critical.len() < all.len());
+    assert!(critical.iter().all(|one| one["severity"] == "CRITICAL"));
+    assert!(
+        findings(&["--rule", "root-*"]).iter().all(|one| one["rule"].as_str().unwrap().starts_with("root-"))
+    );
+    assert_eq!(findings(&["--since", "2026-03-04"]).len(), 0);
+    assert_eq!(findings(&["--account", "444455556666"]).len(), 0);
+    let first_day = findings(&["--until", "2026-03-02"]);
+    assert!(!first_day.is_empty() && first_day.len() < all.len());
+    assert!(findings(&["--region", "eu-west-1"]).iter().all(|one| one["rule"] != "admin-inline-policy"));
+
+    assert_eq!(keepwatch(&[path, "--fail-on", "critical"]).status.code(), Some(1));
+    assert_eq!(
+        keepwatch(&[path, "--fail-on", "critical", "--rule", "iam-access-denied-burst"]).status.code(),
+        Some(0)
+    );
+    assert_eq!(keepwatch(&[path, "--rule", "rot-*"]).status.code(), Some(2));
+    assert_eq!(keepwatch(&[path, "--detections", "--format", "csv"]).status.code(), Some(2));
+}
+
+/// What is suppressed is kept and mailed to nobody.
+#[test]
+fn settings_silence_and_tune() {
+    let folder = scratch("settings");
+    write(&folder, &story(), 1);
+    let path = folder.to_str().unwrap();
+    let rows = [
+        json!({"setting_id": "suppression#carol", "rule": "admin-inline-policy", "resource": "*", "owner": "ann",
+            "reason": "a test", "created_at": "2026-03-01T00:00:00Z", "expires_at": "2026-03-20T00:00:00Z"}),
+        json!({"setting_id": "rule#iam-access-denied-burst", "enabled": false}),
+    ];
+    let file = folder.join("settings.txt");
+    fs::write(&file, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let told = |arguments: &[&str]| -> Value {
+        let output = keepwatch(&[&["--format", "json", path], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_str(&stdout(&output)).unwrap()
+    };
+    let (loud, quiet) = (told(&[]), told(&["--settings", file.to_str().unwrap()]));
+    assert!(
+        quiet["mails"]["alerts"].as_u64() < loud["mails"]["alerts"].as_u64(),
+        "{} {}",
+        quiet["mails"],
+        loud["mails"]
+    );
+    assert!(loud["rules"].get("iam-access-denied-burst").is_some(), "{}", loud["rules"]);
+    assert!(quiet["rules"].get("iam-access-denied-burst").is_none(), "{}", quiet["rules"]);
+    let silent =
+        quiet["findings"].as_array().unwrap().iter().filter(|one| one["status"] == "SUPPRESSED").count();
+    assert!(silent >= 3, "{silent}");
+    fs::write(&file, r#"{"setting_id": "rule#no-such-rule", "enabled": false}"#).unwrap();
+    let odd = keepwatch(&[path, "--settings", file.to_str().unwrap()]);
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(stderr(&odd).contains("rule#no-such-rule"), "{}", stderr(&odd));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut writer, bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// How many events of root's sign-in are found in a file of this name and content, with the exit code and the errors.
+fn found(name: &str, content: &[u8]) -> (usize, Option<i32>, String) {
+    let file = scratch(&format!("shape-{name}")).join(name);
+    fs::write(&file, content).unwrap();
+    let output = keepwatch(&["--detections", "--format", "ndjson", file.to_str().unwrap()]);
+    let text = stdout(&output);
+    let found = text.lines().filter(|line| line.contains("root-console-sign-in")).count();
+    (found, output.status.code(), stderr(&output))
+}
+
+#[test]
+fn what_people_have_lying_around_is_read() {
+    let record = root_sign_in(1);
+    let text = record.to_string();
+    let lower = json!({
+        "eventversion": "1.08", "useridentity": {"type": "Root", "accountid": ACCOUNT, "arn": format!("arn:aws:iam::{ACCOUNT}:root")},
+        "eventtime": "2026-03-01T00:01:00Z", "eventsource": "signin.amazonaws.com", "eventname": "ConsoleLogin",
+        "awsregion": "us-east-1", "sourceipaddress": "203.0.113.7", "eventid": "1", "eventtype": "AwsConsoleSignIn",
+        "recipientaccountid": ACCOUNT, "additionaleventdata": "{\"MFAUsed\":\"No\"}",
+        "responseelements": "{\"ConsoleLogin\":\"Success\"}",
+    });
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let names: Vec<&String> = lower.as_object().unwrap().keys().collect();
+    csv.write_record(&names).unwrap();
+    let cell = |name: &&String| match (name.as_str(), &lower[name.as_str()]) {
+        ("useridentity", _) => {
+            format!("{{type=Root, principalid=null, arn=arn:aws:iam::{ACCOUNT}:root, accountid={ACCOUNT}}}")
+        }
+        (_, value) => value.as_str().unwrap().to_owned(),
+    };
+    csv.write_record(names.iter().map(cell)).unwrap();
+    let athena = csv.into_inner().unwrap();
+    let lake = format!("eventJson\n\"{}\"\n", text.replace('"', "\"\""));
+    for (name, content) in [
+        ("records.json", json!({"Records": [record]}).to_string()),
+        ("lookup.json", json!({"Events": [{"EventId": "1", "CloudTrailEvent": text}]}).to_string()),
+        ("query-events.json", json!([{"EventId": "1", "CloudTrailEvent": text}]).to_string()),
+        ("query-texts.json", serde_json::to_string_pretty(&json!([text])).unwrap()),
+        ("query-text.txt", format!("{text}\n")),
+        ("lake-rows.json", json!({"QueryStatus": "FINISHED", "QueryResultRows": [[{"eventJson": text}]]}).to_string()),
+        ("lake.csv", lake.clone()),
+        ("athena.json", lower.to_string()),
+        ("athena.csv", String::from_utf8(athena).unwrap()),
+        ("envelope.json", json!({"detail-type": "AWS Console Sign In via CloudTrail", "source": "aws.signin", "detail": record}).to_string()),
+    ] {
+        assert_eq!(found(name, content.as_bytes()), (1, Some(0), String::new()), "{name}: {content}");
+        let packed = format!("{name}.gz");
+        assert_eq!(found(&packed, &gzip(content.as_bytes())), (1, Some(0), String::new()), "{packed}");
+    }
+    let twice = format!("{text}\t{}\n", root_sign_in(2));
+    assert_eq!(found("output-text.txt", twice.as_bytes()), (2, Some(0), String::new()));
+}
+
+#[test]
+fn what_cannot_be_read_is_one_line() {
+    for (name, content, hint) in [
+        ("a.parquet", b"PAR1\x15\x04\x15\n".as_slice(), "Apache Parquet: query it in Athena"),
+        ("a.zip", b"PK\x03\x04\n\n\n", "unpack it with unzip"),
+        (
+            "flow.log",
+            b"2 111122223333 eni-0a 10.0.0.1 10.0.0.2 1 2 6 1 1 1 1 ACCEPT OK\n2 x\n",
+            "VPC flow log",
+        ),
+        ("page.html", b"<html>\n<body>\n</body>\n", "XML or a web page"),
+    ] {
+        let (events, code, told) = found(name, content);
+        assert_eq!((events, code, told.lines().count()), (0, Some(1), 1), "{told}");
+        assert!(told.contains(hint), "{told}");
+    }
+    let (_, code, told) = found("empty.json", b"");
+    assert_eq!((code, told.as_str()), (Some(0), "there is no event in what was read\n"));
+    let nothing = keepwatch(&["s3://my-trail/AWSLogs"]);
+    assert!(stderr(&nothing).contains("aws s3 sync s3://my-trail/AWSLogs logs"), "{}", stderr(&nothing));
+}
+
+/// A line of many megabytes, bytes that are no text, and a file of many small gzip members.
+#[test]
+fn odd_files_are_read_in_parts() {
+    let filler = call(5, "s3", "PutObject", "ci", "eu-west-1", json!({"key": "x".repeat(4_000)})).to_string();
+    let mut line = String::from("{\"Records\":[");
+    for _ in 0..8_000 {
+        line.push_str(&filler);
+        line.push(',');
+    }
+    line.push_str(&format!("{}]}}", root_sign_in(1)));
+    assert_eq!(found("long.json", line.as_bytes()), (1, Some(0), String::new()));
+    assert_eq!(found("long.json.gz", &gzip(line.as_bytes())), (1, Some(0), String::new()));
+    let (events, code, told) = found("broken.json", &line.as_bytes()[..line.len() - 3]);
+    assert_eq!((events, code), (0, Some(1)), "{told}");
+
+    let mut bytes = root_sign_in(1).to_string().replace("aws-cli/2.15.30", "agent \u{1}").into_bytes();
+    let at = bytes.windows(6).position(|some| some == b"agent ").unwrap();
+    bytes[at + 6] = 0xff;
+    let (events, _, told) = found("bytes.jsonl", &bytes);
+    assert_eq!(events, 1, "{told}");
+
+    let members: Vec<u8> =
+        (0..20_000).flat_map(|_| gzip(b"")).chain(gzip(root_sign_in(1).to_string().as_bytes())).collect();
+    assert_eq!(found("members.json.gz", &members), (1, Some(0), String::new()));
+}
+
+/// Digests lie beside an organization's logs, and say nothing of what happened.
+#[test]
+fn an_organization_s_tree_is_read_and_its_digests_are_counted() {
+    let folder = scratch("organization");
+    for (account, day) in [("111122223333", 1), ("444455556666", 2)] {
+        let of = |kind: &str| folder.join(format!("AWSLogs/o-abc123/{account}/{kind}/us-east-1/2026/03/01"));
+        for kind in ["CloudTrail", "CloudTrail-Digest"] {
+            fs::create_dir_all(of(kind)).unwrap();
+        }
+        let mut record = root_sign_in(day);
+        record["recipientAccountId"] = account.into();
+        fs::write(
+            of("CloudTrail").join("a.json.gz"),
+            gzip(json!({"Records": [record]}).to_string().as_bytes()),
+        )
+        .unwrap();
+        fs::write(of("CloudTrail-Digest").join("d.json.gz"), gzip(b"{}")).unwrap();
+    }
+    let output = keepwatch(&[folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("2 events, 2026-03-01 00:01 to 2026-03-01 00:02 UTC (1 minute), accounts 111122223333, 444455556666, region us-east-1."), "{text}");
+    assert!(text.contains("2 digest files passed over"), "{text}");
+    let one = whole_of(&folder, &["--account", "444455556666"]);
+    assert_eq!(one["findings"].as_array().unwrap().len(), 1);
+}
+
+fn whole_of(folder: &Path, arguments: &[&str]) -> Value {
+    let output = keepwatch(&[&["--format", "json", folder.to_str().unwrap()], arguments].concat());
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+/// `keepwatch replay ... | head -1` ends without a word.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = scratch("head");
+    write(&folder, &(0..5_000).map(root_sign_in).collect::<Vec<_>>(), 1);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
+        .args(["replay", "--detections", "--format", "ndjson", folder.to_str().unwrap()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}
