@@ -183,6 +183,11 @@ policy-fields: cargo tools ## list which parameters of AWS's calls carry a polic
 resource-types: cargo ## write the table of the resources that actions work on from AWS's reference; needs npm
 	@$(CARGO) xtask resource-types $(CHECK)
 
+# Needs npm. What it finds new is no error: AWS adds calls every week.
+.PHONY: coverage
+coverage: cargo ## list what AWS has anew that decides over access, keys, logs or identity, and no rule or reason knows; needs npm
+	@$(CARGO) xtask coverage
+
 .PHONY: operations
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide
 	@$(PY) tools/operations.py

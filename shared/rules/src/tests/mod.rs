@@ -1,6 +1,7 @@
 //! What holds for every rule, and for the machinery around them.
 
 mod automation;
+mod coverage;
 mod history;
 mod patterns;
 mod replay;
