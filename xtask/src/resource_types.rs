@@ -359,7 +359,10 @@ mod tests {
                 .iter()
                 .map(|(name, required)| ActionType { name: (*name).to_owned(), required: *required })
                 .collect();
-            (name.to_ascii_lowercase(), Action { name: name.to_owned(), resource_types })
+            (
+                name.to_ascii_lowercase(),
+                Action { name: name.to_owned(), access_level: "Write".to_owned(), resource_types },
+            )
         };
         let names = ["cluster", "service", "task", "task-custom", "tasks-profile"];
         Reference {
