@@ -130,6 +130,11 @@ bench-rules: cargo ## what an event costs, beside other engines, as ratios in on
 	$(CARGO) build --locked --release -p keepwatch-tests --bin bench-rules
 	target/release/bench-rules $(EVENTS)
 
+.PHONY: bench-noise
+bench-noise: cargo ## the mails of four ordinary weeks of five people and their machines, with each mail's subject
+	$(CARGO) build --locked -p keepwatch-tests --bin bench-noise
+	target/debug/bench-noise
+
 # The peers are Python packages of their own, which nothing else installs.
 .PHONY: bench-policy
 bench-policy: cargo ## what a policy costs and what is found in it, beside Cloudsplaining and Prowler, in one run (POLICIES=*.jsonl)
