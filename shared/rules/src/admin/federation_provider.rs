@@ -19,7 +19,8 @@ declare_rule! {
     /// ## False positives
     /// Yearly exchange of a SAML certificate, and setting up a CI system's OIDC provider. Identity Center's own care of
     /// its provider is not reported. The OIDC provider of an EKS cluster, which every cluster with IAM roles for
-    /// service accounts has, is MEDIUM. A provider alone opens nothing until a role trusts it.
+    /// service accounts has, is MEDIUM. A provider alone opens nothing until a role trusts it. Clusters whose users come
+    /// from the company's own provider have it set up once.
     FederationProvider {
         id: "admin-federation-provider",
         title: "An identity provider was added or changed",

@@ -21,7 +21,8 @@ declare_rule! {
     /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. GuardDuty's
     /// policies and names with "unrestricted" are left out, and so are the quarantine policies that AWS attaches to
     /// leaked keys, which have a rule of their own. Detaching and deleting do not say of which kind an organization
-    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before.
+    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before. A
+    /// statement on sign-ins that is replaced by a better one looks the same as one that is taken away.
     GuardrailRemoved {
         id: "admin-guardrail-removed",
         title: "A policy that forbids was taken away",

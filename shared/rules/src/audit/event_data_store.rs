@@ -11,7 +11,7 @@ declare_rule! {
     /// Ask the caller. A deleted store can be restored for seven days; ingestion can be started again at any
     /// time, but what happened in between is missing.
     /// ## False positives
-    /// Clean-up of stores that were made to try the service.
+    /// Clean-up of stores that were made to try the service: their protection has to be switched off first.
     EventDataStore {
         id: "audit-event-data-store-stopped",
         title: "A CloudTrail Lake event data store was stopped or deleted",

@@ -14,7 +14,8 @@ declare_rule! {
     /// ## What to do
     /// Ask the caller; enable the hub or the standard again.
     /// ## False positives
-    /// A standard that is replaced by a newer version, a region that is given up.
+    /// A standard that is replaced by a newer version, a region that is given up, and units for experiments that are
+    /// left out of Security Hub on purpose.
     SecurityHub {
         id: "audit-security-hub-disabled",
         title: "Security Hub was switched off",

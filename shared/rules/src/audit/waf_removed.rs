@@ -12,7 +12,7 @@ declare_rule! {
     /// ## False positives
     /// An application that is torn down, a web ACL that is replaced by another. Firewall Manager replaces its
     /// own: low. CloudFront names its web ACL in the distribution's own settings, which this rule does not
-    /// see.
+    /// see. A policy of Firewall Manager that is written anew under another name looks like one that is deleted.
     WafRemoved {
         id: "audit-waf-removed",
         title: "A web application firewall was taken away",

@@ -11,7 +11,8 @@ declare_rule! {
     /// Switch the log on again; look at what the caller did meanwhile.
     /// ## False positives
     /// Control plane logs are switched off to save money. The console sends the state of every log with every
-    /// edit, so that a log that is reported may have been off before.
+    /// edit, so that a log that is reported may have been off before. A firewall's logs are taken off one by one when
+    /// they move to another place: until the new one is set, they are off.
     WorkloadLogging {
         id: "audit-workload-logging-off",
         title: "Logs of a cluster, a firewall, a warehouse or of Bedrock were switched off",

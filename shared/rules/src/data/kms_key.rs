@@ -13,7 +13,7 @@ declare_rule! {
     /// Before the deadline, cancel the deletion and enable the key again: cancelling alone leaves it disabled. Then ask
     /// the caller.
     /// ## False positives
-    /// The end of a project. CloudTrail tells for at most 90 days who used the key: look before you let it go.
+    /// The end of a project. A custom key store is disconnected for maintenance of its CloudHSM cluster. CloudTrail tells for at most 90 days who used the key: look before you let it go.
     KmsKey {
         id: "data-kms-key-disabled-or-deleted",
         title: "A KMS key was disabled or is to be deleted",

@@ -10,7 +10,7 @@ declare_rule! {
     /// ## What to do
     /// If nobody meant it, restore from a backup, and make the bucket again under its name.
     /// ## False positives
-    /// Tidying up. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
+    /// Tidying up, and test environments that come and go with their buses and tables. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
     StoreDeleted {
         id: "data-store-deleted",
         title: "A bucket, table, file system or event bus was deleted",

@@ -19,7 +19,9 @@ declare_rule! {
     /// ## False positives
     /// Vendors, partners and accounts of the same organization: name them in the TrustedAccounts parameter. A
     /// service behind an endpoint is made to be used by other accounts, so that one of them is low there. Shares
-    /// with an organization are low: the event does not say whose it is.
+    /// with an organization are low: the event does not say whose it is. The account that gathers AWS Config of all
+    /// others, that keeps the directory, or that runs load balancers for everybody is one to name as trusted; data
+    /// grants to customers are what a seller of data makes all day.
     AccountNamed {
         id: "exposure-account-named",
         title: "Something was shared with another account by its number",

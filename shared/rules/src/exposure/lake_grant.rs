@@ -16,7 +16,8 @@ declare_rule! {
     /// Find out whose the account is. If nobody knows it, revoke the rights.
     /// ## False positives
     /// Data products for accounts of the same organization: name them in the TrustedAccounts parameter. Whose an
-    /// organization is the event does not say.
+    /// organization is the event does not say. So is the account that governs the lakes of all others. Administrators of
+    /// the own account are not reported.
     LakeGrant {
         id: "exposure-data-lake-granted",
         title: "Lake Formation gave another account rights on data",

@@ -21,7 +21,8 @@ declare_rule! {
     /// signed in.
     /// ## False positives
     /// A new colleague, or one who forgot the password: have it changed at the next sign-in, and this rule is
-    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting.
+    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting. A help desk
+    /// that resets passwords of a directory all day is one to list as `automation`.
     PasswordSet {
         id: "iam-password-set",
         title: "A console password was set for a user",
