@@ -7,11 +7,8 @@ use super::cast::{ACCOUNT, Actor, BROWSER, Log, OFFICE, REGION};
 
 const HOUR: i64 = 60 * MINUTE;
 
-/// How many there are.
-pub(super) const PEOPLE: usize = 5;
-
 /// Each one's address at home.
-const HOMES: [&str; PEOPLE] =
+const HOMES: [&str; 5] =
     ["198.51.100.101", "198.51.100.102", "198.51.100.103", "198.51.100.104", "198.51.100.105"];
 
 /// Emma's access key, and the one that she rotates it to.
@@ -19,12 +16,12 @@ const KEYS: [&str; 2] = ["AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"];
 
 /// One working day of all.
 pub(super) fn day(log: &mut Log, midnight: i64, day: i64) {
-    if day >= 23 && day < 28 {
+    if (23..28).contains(&day) {
         frank(log, midnight + 8 * HOUR);
     }
-    for person in 0..PEOPLE {
+    for (person, home) in HOMES.into_iter().enumerate() {
         // Mondays and Fridays are worked at home.
-        let address = if [0, 4].contains(&(day % 7)) { HOMES[person] } else { OFFICE };
+        let address = if [0, 4].contains(&(day % 7)) { home } else { OFFICE };
         let begin = log.within(midnight + 7 * HOUR, 0..120);
         match person {
             0 => ada(log, begin, day, &Actor::person("AdministratorAccess", "ada@example.com", address)),
