@@ -22,9 +22,7 @@ fn heard(prefix: &str, source: &str, name: &str) -> bool {
     let same =
         |call: &&str| call.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("20"));
     RULES.iter().flat_map(|rule| rule.meta().on).any(|on| match on {
-        On::Call(service, calls) | On::Read(service, calls) => {
-            *service == source && calls.iter().any(|call| same(&call))
-        }
+        On::Call(service, calls) | On::Read(service, calls) => *service == source && calls.iter().any(same),
         On::Policy { but, .. } => !but.contains(&source) && carries_policy(prefix, name),
         _ => false,
     })
