@@ -130,6 +130,11 @@ bench-rules: cargo ## what an event costs, beside other engines, as ratios in on
 	$(CARGO) build --locked --release -p keepwatch-tests --bin bench-rules
 	target/release/bench-rules $(EVENTS)
 
+.PHONY: bench-noise
+bench-noise: cargo ## the mails of four ordinary weeks of five people and their machines, with each mail's subject
+	$(CARGO) build --locked -p keepwatch-tests --bin bench-noise
+	target/debug/bench-noise
+
 # The peers are Python packages of their own, which nothing else installs.
 .PHONY: bench-policy
 bench-policy: cargo ## what a policy costs and what is found in it, beside Cloudsplaining and Prowler, in one run (POLICIES=*.jsonl)
@@ -209,6 +214,11 @@ policy-fields: cargo tools ## list which parameters of AWS's calls carry a polic
 .PHONY: resource-types
 resource-types: cargo ## write the table of the resources that actions work on from AWS's reference; needs npm
 	@$(CARGO) xtask resource-types $(CHECK)
+
+# Needs npm. What it finds new is no error: AWS adds calls every week.
+.PHONY: coverage
+coverage: cargo ## list what AWS has anew that decides over access, keys, logs or identity, and no rule or reason knows; needs npm
+	@$(CARGO) xtask coverage
 
 .PHONY: operations
 operations: tools ## list what AWS's models have anew that could change the stack, for a person to decide

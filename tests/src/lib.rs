@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod events;
 pub mod function;
 mod http;
+pub mod noise;
 pub mod runtime_api;
 pub mod sim;
 

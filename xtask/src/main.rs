@@ -3,6 +3,7 @@
 
 mod circles;
 mod corpus;
+mod coverage;
 mod crates;
 mod docs;
 mod managed;
@@ -46,6 +47,13 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Compares the list of operations that decide over permissions, sharing, keys, logging or identity with AWS's reference,
+    /// and prints what is new there and what is gone. Needs npm.
+    Coverage {
+        /// Write what is new into the list, as undecided, and take out what is gone.
+        #[arg(long)]
+        write: bool,
+    },
     /// Writes what the fuzzers begin with: the project's own fixtures, one input a file.
     Seeds {
         /// The folder to write to.
@@ -74,6 +82,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Patterns { check } => patterns::run(root(), check),
         Task::PolicyFields { botocore, today, check } => policy_fields::run(root(), &botocore, &today, check),
         Task::ResourceTypes { check } => resource_types::run(root(), check),
+        Task::Coverage { write } => coverage::run(root(), write),
         Task::Docs => docs::run(&root().join("docs")),
         Task::Seeds { folder } => seeds::run(root(), &folder),
         Task::Corpus(corpus) => corpus::run(&corpus),

@@ -59,7 +59,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     );
 
     let (package, reference) = resource_types::reference(root)?;
-    let reference: BTreeSet<String> = reference.iter().map(|action| action.to_ascii_lowercase()).collect();
+    let reference: BTreeSet<String> = reference.keys().map(|action| action.to_ascii_lowercase()).collect();
     let unknown = unknown(&reference);
     anstream::println!("{package}: {} actions of the catalogue are not in it", unknown.len());
     for action in &unknown {

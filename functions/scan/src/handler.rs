@@ -7,8 +7,11 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_core::history::reconcile::Reconciler;
+use keepwatch_core::history::seed::Seeder;
 use lambda_runtime::Error;
 use tracing::{error, info, warn};
+
+use crate::seed::seed;
 
 /// After so long no new page is begun. Lambda ends the function after 15 minutes, and the last call may wait for one.
 const TIME: Duration = Duration::from_secs(600);
@@ -28,9 +31,12 @@ impl Scan {
     /// # Errors
     /// What went wrong with some of the questions. Lambda tries the run again, which asks the others only for what is new,
     /// and at last tells of it by the dead-letter queue.
-    pub(crate) async fn handle(&self) -> Result<(), Error> {
+    pub(crate) async fn handle(&self, account: &str) -> Result<(), Error> {
         let Scan { history, queue, journal, regions } = self;
-        let done = Reconciler { history, queue, journal, regions }.run(now, now().plus(TIME)).await;
+        let deadline = now().plus(TIME);
+        let done = Reconciler { history, queue, journal, regions }.run(now, deadline).await;
+        // After what may have been missed: who is known matters less than what nobody has heard.
+        seed(Seeder { history, journal, regions, account }, deadline).await;
         for reason in &done.failures {
             error!(reason, "part of the event history was not looked at");
         }

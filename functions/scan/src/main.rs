@@ -1,6 +1,7 @@
 //! `scan`: CloudTrail's event history -> intake queue, once a day. This file wires ports to core; `handler.rs` has the logic.
 
 mod handler;
+mod seed;
 
 use keepwatch_aws::clients;
 use keepwatch_aws::history::CloudTrailHistory;
@@ -28,5 +29,10 @@ async fn main() -> Result<(), Error> {
         regions: list("WATCHED_REGIONS"),
     };
     let scan = &scan;
-    run(service_fn(async |_: LambdaEvent<Box<RawValue>>| scan.handle().await)).await
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        // arn:aws:lambda:us-east-1:111122223333:function:name
+        let arn = event.context.invoked_function_arn;
+        scan.handle(arn.split(':').nth(4).unwrap_or_default()).await
+    }))
+    .await
 }

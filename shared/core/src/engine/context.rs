@@ -9,6 +9,7 @@ use keepwatch_base::time::Timestamp;
 use super::config::Config;
 use crate::about::About;
 use crate::event::{Body, Event};
+use crate::memory::doers;
 use crate::memory::first_sight::FirstSeen;
 use crate::memory::journal::RECEIPTS_KEPT;
 use crate::memory::window::WindowCount;
@@ -109,6 +110,19 @@ impl Cx<'_> {
     ) -> Result<FirstSeen, Interrupt> {
         let (key, time) = (self.key_of(rule, key), self.time());
         self.facts.first_seen(FirstSeenQuery { key, member: member.to_owned(), time, kept })
+    }
+
+    /// Since when it is watched who makes this call in the account, if the caller is the first sight of somebody new; see
+    /// [`crate::memory::doers`].
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is noted.
+    pub fn first_time_of_caller(&self) -> Result<Option<Timestamp>, Interrupt> {
+        let Body::CloudTrail(record) = &self.event.body else { return Ok(None) };
+        let Some(asked) = doers::question(record, self.event.account(), self.time()) else { return Ok(None) };
+        let time = asked.time;
+        let seen = self.facts.first_seen(asked)?;
+        Ok(seen.is_new_member(time).then_some(seen.any))
     }
 
     /// Whether a rule has counted an event with this key, not longer than `span` before this one. Asking counts nothing.

@@ -31,6 +31,41 @@ pub struct EventRule {
     pub pattern: Value,
 }
 
+impl EventRule {
+    /// Whether EventBridge would bring this event, an envelope: as far as the patterns made here go, which know lists of texts,
+    /// prefixes, `exists` for what is no object, `anything-but`, nested objects and `$or`; and read-only calls by rules of the
+    /// state that asks for them.
+    pub fn brings(&self, event: &Value) -> bool {
+        let reads = event["detail"]["readOnly"] == true && event["detail"]["managementEvent"] != false;
+        (!reads || self.state == ALL) && matches(&self.pattern, event)
+    }
+}
+
+fn matches(pattern: &Value, event: &Value) -> bool {
+    match pattern {
+        Value::Object(fields) => fields.iter().all(|(key, sub)| match (key.as_str(), sub) {
+            ("$or", Value::Array(alternatives)) => alternatives.iter().any(|pattern| matches(pattern, event)),
+            _ => event.get(key).is_some_and(|value| matches(sub, value)),
+        }),
+        Value::Array(choices) => choices.iter().any(|choice| {
+            if let Some(prefix) = choice.get("prefix").and_then(Value::as_str) {
+                return event.as_str().is_some_and(|text| text.starts_with(prefix));
+            }
+            if let Some(but) = choice.get("anything-but").and_then(Value::as_array) {
+                return !but.contains(event);
+            }
+            match choice.get("exists") {
+                Some(_) => !event.is_object() && !event.is_null(),
+                None => choice == event,
+            }
+        }),
+        _ => false,
+    }
+}
+
+/// Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail").
+const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+
 /// The EventBridge rules that these rules need.
 pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     let mut calls = BTreeSet::new();
@@ -80,9 +115,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
         json!({"eventSource": sources, "eventName": names})
     };
     let mut out = packed("calls", "ENABLED", &calls, &[], pairs);
-    // Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail"). Its
-    // patterns are narrow, or every Describe of the account would be an invocation.
-    const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+    // The patterns of this state are narrow, or every Describe of the account would be an invocation.
     let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
     out.extend(packed("reads", ALL, &reads, by_root.as_slice(), pairs));
     // What changes nothing does not come in this state. `exists` looks at texts and numbers alone.

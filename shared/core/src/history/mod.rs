@@ -6,10 +6,12 @@
 //! the intake queue like any other, so that nothing here is believed more than an event.
 //!
 //! [`decisive`] says which events, [`heard`] remembers those that were judged, [`message`] makes the message, [`progress`]
-//! remembers what has been looked at, [`reconcile`] does one run.
+//! remembers what has been looked at, [`reconcile`] does one run. [`seed`] reads at first start who
+//! has made which calls before.
 
 pub mod decisive;
 pub mod heard;
 pub mod message;
 pub mod progress;
 pub mod reconcile;
+pub mod seed;

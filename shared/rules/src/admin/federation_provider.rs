@@ -4,7 +4,8 @@ declare_rule! {
     /// ## What it detects
     /// Who may vouch for people was changed. In IAM: a SAML or OIDC identity provider was added, changed or deleted.
     /// In Identity Center: an external identity provider or a directory was set up, switched on, changed or taken off, or an
-    /// issuer of tokens was made trusted or changed; taking that issuer away settles its finding.
+    /// issuer of tokens was made trusted or changed; taking that issuer away settles its finding. In EKS: an issuer of
+    /// tokens may vouch for the users of a cluster (medium); taking it off settles the finding.
     /// It is critical when somebody other than Identity Center changes the provider that Identity Center keeps in every
     /// account (`AWSSSO_…`).
     /// ## Why it matters
@@ -18,7 +19,8 @@ declare_rule! {
     /// ## False positives
     /// Yearly exchange of a SAML certificate, and setting up a CI system's OIDC provider. Identity Center's own care of
     /// its provider is not reported. The OIDC provider of an EKS cluster, which every cluster with IAM roles for
-    /// service accounts has, is MEDIUM. A provider alone opens nothing until a role trusts it.
+    /// service accounts has, is MEDIUM. A provider alone opens nothing until a role trusts it. Clusters whose users come
+    /// from the company's own provider have it set up once.
     FederationProvider {
         id: "admin-federation-provider",
         title: "An identity provider was added or changed",
@@ -38,6 +40,7 @@ declare_rule! {
                 "CreateTrustedTokenIssuer", "UpdateTrustedTokenIssuer", "DeleteTrustedTokenIssuer",
             ]),
             On::Call("sso-directory.amazonaws.com", DIRECTORY),
+            On::Call("eks.amazonaws.com", &["AssociateIdentityProviderConfig", "DisassociateIdentityProviderConfig"]),
         ],
     }
 }
@@ -58,6 +61,7 @@ impl Rule for FederationProvider {
         let seen = match record.event_source.or_empty() {
             "iam.amazonaws.com" if identity_center_called(record) => None,
             "iam.amazonaws.com" => in_iam(record, cx),
+            "eks.amazonaws.com" => in_cluster(record, cx),
             _ if record.event_name.or_empty().ends_with("TrustedTokenIssuer") => token_issuer(record, cx),
             _ => in_identity_center(record, cx),
         };
@@ -179,6 +183,39 @@ fn in_identity_center(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     Some(seen)
 }
 
+/// An issuer whose tokens a cluster takes besides those of IAM (EKS user guide, "Grant users access to Kubernetes with an
+/// external OIDC provider").
+fn in_cluster(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let cluster = record.param(&["clusterName"]).or_else(|| record.param(&["name"]))?;
+    let config = value_at(record.request(), &["oidc"])
+        .or_else(|| value_at(record.request(), &["identityProviderConfig"]))?;
+    let provider = ["identityProviderConfigName", "name"].iter().find_map(|key| text_at(config, &[key]))?;
+    let (who, arn) = (caller_name(record), record.arn("eks", &format!("cluster/{cluster}")));
+    if record.event_name.or_empty().starts_with("Dis") {
+        return Some(
+            cx.passing(arn, format!("{who} took issuer {provider} off cluster {cluster}")).aspect(provider),
+        );
+    }
+    Some(
+        cx.failing(arn, format!("{who} has cluster {cluster} believe tokens of issuer {provider}"))
+            .severity(Severity::Medium)
+            .aspect(provider)
+            .because(
+                "Whoever the issuer vouches for is a user of the cluster, and no call of IAM tells of it.",
+            )
+            .detail_if("Issuer", text_at(config, &["issuerUrl"]))
+            .step(
+                "What is set now?",
+                "eks describe-identity-provider-config",
+                &[
+                    region_option(record),
+                    ("--cluster-name", cluster),
+                    ("--identity-provider-config", &format!("type=oidc,name={provider}")),
+                ],
+            ),
+    )
+}
+
 /// Whether Identity Center itself called: by its service-linked role, or as AWS names a service that calls. Callers
 /// can forge none of the three.
 fn identity_center_called(record: &Record<'_>) -> bool {
@@ -240,6 +277,21 @@ mod tests {
             &FederationProvider,
             &[call("sso", "CreateTrustedTokenIssuer", json!({"requestParameters": null}))],
         );
+    }
+
+    #[test]
+    fn a_cluster_may_have_an_issuer_of_its_own() {
+        let oidc = json!({"identityProviderConfigName": "corp", "issuerUrl": "https://issuer.example.com", "clientId": "k8s"});
+        let on = json!({"requestParameters": {"name": "prod", "oidc": oidc}});
+        let on = fires_at(
+            &FederationProvider,
+            Severity::Medium,
+            &call("eks", "AssociateIdentityProviderConfig", on),
+        );
+        assert_eq!(on.title, "alice has cluster prod believe tokens of issuer corp");
+        let off = json!({"requestParameters": {"name": "prod", "identityProviderConfig": {"type": "oidc", "name": "corp"}}});
+        let off = observe(&FederationProvider, &call("eks", "DisassociateIdentityProviderConfig", off));
+        assert_eq!((off[0].verdict, off[0].finding_id()), (Verdict::Passing, on.finding_id()));
     }
 
     #[test]

@@ -6,7 +6,9 @@ declare_rule! {
     /// guard, SCP, restrict) was detached or deleted; the rule goes by the name, because a deleted policy can no longer
     /// be read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
     /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether. Or an
-    /// account was moved to another unit, where other policies hold: low out of the root, where new accounts begin.
+    /// account was moved to another unit, where other policies hold: low out of the root, where new accounts begin. In
+    /// AWS Sign-In: a statement of the policy that says from where people may sign in was deleted, or the policy was
+    /// switched off.
     /// ## Why it matters
     /// A deny beats every grant. Without it, permissions that were there all along begin to work, and no call that
     /// grants anything is ever logged. An organization policy is often the only thing that keeps administrators of a
@@ -19,7 +21,8 @@ declare_rule! {
     /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. GuardDuty's
     /// policies and names with "unrestricted" are left out, and so are the quarantine policies that AWS attaches to
     /// leaked keys, which have a rule of their own. Detaching and deleting do not say of which kind an organization
-    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before.
+    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before. A
+    /// statement on sign-ins that is replaced by a better one looks the same as one that is taken away.
     GuardrailRemoved {
         id: "admin-guardrail-removed",
         title: "A policy that forbids was taken away",
@@ -35,6 +38,10 @@ declare_rule! {
             On::Call("organizations.amazonaws.com", &[
                 "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType", "MoveAccount",
             ]),
+            On::Call("signin.amazonaws.com", &[
+                "DeleteResourcePermissionStatement", "DeleteConsoleAuthorizationConfiguration",
+                "PutConsoleAuthorizationConfiguration",
+            ]),
         ],
     }
 }
@@ -43,6 +50,7 @@ impl Rule for GuardrailRemoved {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let seen = match record.event_source.or_empty() {
             "organizations.amazonaws.com" => from_organization(record, cx),
+            "signin.amazonaws.com" => Some(from_sign_in(record, cx)),
             _ => from_iam(record, cx),
         };
         if let Some(seen) = seen {
@@ -50,6 +58,25 @@ impl Rule for GuardrailRemoved {
         }
         Ok(())
     }
+}
+
+/// The account's policy on who may sign in from where (AWS Sign-In user guide, "Controlling console access").
+fn from_sign_in(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
+    let (who, policy) = (caller_name(record), "console sign-in policy");
+    match (record.event_name.or_empty(), record.param(&["statementId"])) {
+        ("PutConsoleAuthorizationConfiguration", _) => {
+            cx.passing(policy, format!("{who} had the console sign-in policy evaluated"))
+        }
+        ("DeleteResourcePermissionStatement", statement) => {
+            let seen =
+                cx.failing(policy, format!("{who} took a statement out of the console sign-in policy"));
+            seen.aspect(statement.unwrap_or("a statement"))
+        }
+        _ => cx.failing(policy, format!("{who} switched the console sign-in policy off")),
+    }
+    .global()
+    .because("What it kept from signing in, from whatever network, may sign in now.")
+    .step("What is left of it?", "signin get-resource-policy", &[("--region", "us-east-1")])
 }
 
 fn from_iam(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
@@ -355,6 +382,18 @@ mod tests {
         // As every new account is.
         fires_at(&GuardrailRemoved, Severity::Low, &moved("r-ab12", "ou-ab12-prod"));
         quiet(&GuardrailRemoved, &[call("organizations", "MoveAccount", json!({"requestParameters": null}))]);
+    }
+
+    #[test]
+    fn the_policy_on_sign_ins_forbids_too() {
+        let sign_in = |name: &str, request| call("signin", name, json!({"requestParameters": request}));
+        let statement = sign_in("DeleteResourcePermissionStatement", json!({"statementId": "office"}));
+        let seen = fires_at(&GuardrailRemoved, Severity::Medium, &statement);
+        assert_eq!(seen.title, "alice took a statement out of the console sign-in policy");
+        let off = sign_in("DeleteConsoleAuthorizationConfiguration", json!(null));
+        let off = fires_at(&GuardrailRemoved, Severity::Medium, &off);
+        let on = observe(&GuardrailRemoved, &sign_in("PutConsoleAuthorizationConfiguration", json!(null)));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Something that runs code was given a role that is administrator or can become one: a function, a state machine, a
-    /// schedule, a task, a build project, a pod, a notebook, a job, a pipeline, an agent (high). Or code was run once with such a role in
+    /// schedule, a task, a build project, a pod, a notebook, a job, a pipeline, an agent,
+    /// a database, a node that Systems Manager manages (high). Or code was run once with such a role in
     /// place of its own: a task or a build with another role, an automation (high), a stack (medium, one finding for each
     /// role). What the role holds is read from the account. Another role, and the deletion of the thing, settle it.
     /// ## Why it matters
@@ -48,7 +49,7 @@ struct Way {
 }
 
 /// The ways, from the services' API references. Instance profiles have a rule of their own.
-const WAYS: [Way; 31] = [
+const WAYS: [Way; 36] = [
     Way {
         source: "lambda.amazonaws.com",
         calls: &[
@@ -339,6 +340,51 @@ const WAYS: [Way; 31] = [
         names: &[&["codeInterpreterId"], &["browserId"], &["name"]],
         kind: "code interpreter or browser",
         arn: ("bedrock-agentcore", "tool/"),
+        runs: None,
+    },
+    Way {
+        source: "ssm.amazonaws.com",
+        calls: &["UpdateManagedInstanceRole"],
+        roles: &[&["iamRole"]],
+        names: &[&["instanceId"]],
+        kind: "managed node",
+        arn: ("ssm", "managed-instance/"),
+        runs: None,
+    },
+    Way {
+        source: "rds.amazonaws.com",
+        calls: &["AddRoleToDBInstance"],
+        roles: &[&["roleArn"]],
+        names: &[&["dBInstanceIdentifier"]],
+        kind: "database",
+        arn: ("rds", "db:"),
+        runs: None,
+    },
+    Way {
+        source: "rds.amazonaws.com",
+        calls: &["AddRoleToDBCluster"],
+        roles: &[&["roleArn"]],
+        names: &[&["dBClusterIdentifier"]],
+        kind: "database cluster",
+        arn: ("rds", "cluster:"),
+        runs: None,
+    },
+    Way {
+        source: "redshift.amazonaws.com",
+        calls: &["ModifyClusterIamRoles"],
+        roles: &[&["addIamRoles"]],
+        names: &[&["clusterIdentifier"]],
+        kind: "data warehouse",
+        arn: ("redshift", "cluster:"),
+        runs: None,
+    },
+    Way {
+        source: "elasticbeanstalk.amazonaws.com",
+        calls: &["AssociateEnvironmentOperationsRole"],
+        roles: &[&["operationsRole"]],
+        names: &[&["environmentName"]],
+        kind: "Elastic Beanstalk environment",
+        arn: ("elasticbeanstalk", "environment/"),
         runs: None,
     },
 ];

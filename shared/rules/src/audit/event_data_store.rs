@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A CloudTrail Lake event data store was deleted, or told to take in no more events.
+    /// A CloudTrail Lake event data store was deleted, or told to take in no more events; or its protection against
+    /// deletion was switched off (medium).
     /// ## Why it matters
     /// The store is where past activity is searched after an incident. Without it, the questions that matter
     /// then have no answer.
@@ -10,7 +11,7 @@ declare_rule! {
     /// Ask the caller. A deleted store can be restored for seven days; ingestion can be started again at any
     /// time, but what happened in between is missing.
     /// ## False positives
-    /// Clean-up of stores that were made to try the service.
+    /// Clean-up of stores that were made to try the service: their protection has to be switched off first.
     EventDataStore {
         id: "audit-event-data-store-stopped",
         title: "A CloudTrail Lake event data store was stopped or deleted",
@@ -20,7 +21,7 @@ declare_rule! {
         references: [cis("3.0", &["4.5"]), cis("5.0", &["4.5"]), attack(&["T1562.008"])],
         on: [On::Call("cloudtrail.amazonaws.com", &[
             "DeleteEventDataStore", "StopEventDataStoreIngestion", "RestoreEventDataStore",
-            "StartEventDataStoreIngestion",
+            "StartEventDataStoreIngestion", "UpdateEventDataStore",
         ])],
     }
 }
@@ -35,6 +36,30 @@ impl Rule for EventDataStore {
             record.arn("cloudtrail", &format!("eventdatastore/{store}"))
         };
         let (who, id) = (caller_name(record), last_part(&arn));
+        if record.event_name.or_empty() == "UpdateEventDataStore" {
+            let Some(protected) = record.param_flag(&["terminationProtectionEnabled"]) else { return Ok(()) };
+            if protected {
+                cx.report(
+                    cx.passing(&arn, format!("{who} protected event data store {id}")).aspect("unprotected"),
+                );
+                return Ok(());
+            }
+            let seen = cx
+                .failing(
+                    &arn,
+                    format!("{who} took the protection against deletion off event data store {id}"),
+                )
+                .severity(Severity::Medium)
+                .aspect("unprotected")
+                .because("The store can be deleted now, and what it holds with it.")
+                .step(
+                    "Protect it again",
+                    "cloudtrail update-event-data-store --termination-protection-enabled",
+                    &[("--event-data-store", &arn), ("--region", region(record))],
+                );
+            cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+            return Ok(());
+        }
         let (did, verb) = match record.event_name.or_empty() {
             "DeleteEventDataStore" => ("deleted", "restore-event-data-store"),
             "StopEventDataStoreIngestion" => ("stopped", "start-event-data-store-ingestion"),
@@ -91,6 +116,17 @@ mod tests {
             let undone = observe(&EventDataStore, &store(good));
             assert_eq!((undone[0].verdict, undone[0].finding_id()), (Verdict::Passing, seen.finding_id()));
         }
+    }
+
+    #[test]
+    fn without_its_protection_it_can_be_deleted() {
+        let update = |on: bool| {
+            let request = json!({"eventDataStore": "EXAMPLE-ee54-4813-92d5-999aeEXAMPLE", "terminationProtectionEnabled": on});
+            call("cloudtrail", "UpdateEventDataStore", json!({"requestParameters": request}))
+        };
+        let off = fires_at(&EventDataStore, Severity::Medium, &update(false));
+        let on = observe(&EventDataStore, &update(true));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
     }
 
     #[test]

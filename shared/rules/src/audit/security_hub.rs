@@ -5,14 +5,17 @@ declare_rule! {
     /// ## What it detects
     /// Security Hub was disabled in a region, in its older form (Security Hub CSPM) or its newer one; a
     /// standard in it was disabled, the account left its administrator account, the organization's
-    /// administrator was removed, or member accounts were taken out.
+    /// administrator was removed, or member accounts were taken out. Or a configuration policy of the
+    /// organization says that Security Hub is off where it is applied (high where an existing policy was
+    /// changed so, medium where it was made so).
     /// ## Why it matters
     /// Security Hub gathers what all detectors say. When it is disabled its findings are deleted after 90
     /// days, and nobody is told of new ones.
     /// ## What to do
     /// Ask the caller; enable the hub or the standard again.
     /// ## False positives
-    /// A standard that is replaced by a newer version, a region that is given up.
+    /// A standard that is replaced by a newer version, a region that is given up, and units for experiments that are
+    /// left out of Security Hub on purpose.
     SecurityHub {
         id: "audit-security-hub-disabled",
         title: "Security Hub was switched off",
@@ -26,7 +29,7 @@ declare_rule! {
                 "AcceptAdministratorInvitation", "AcceptInvitation",
             "DeleteMembers", "DisassociateMembers", "CreateMembers",
             "DisableOrganizationAdminAccount", "EnableOrganizationAdminAccount",
-            "DisableSecurityHubV2", "EnableSecurityHubV2",
+            "DisableSecurityHubV2", "EnableSecurityHubV2", "CreateConfigurationPolicy", "UpdateConfigurationPolicy",
         ])],
     }
 }
@@ -48,6 +51,26 @@ impl Rule for SecurityHub {
                 let title =
                     format!("{who} removed the organization's Security Hub administrator in {region}");
                 vec![(hub, "delegated administrator", title, Severity::High)]
+            }
+            "CreateConfigurationPolicy" | "UpdateConfigurationPolicy" => {
+                let policy = value_at(request, &["configurationPolicy", "securityHub"]);
+                let Some(on) = policy.and_then(|policy| flag_at(policy, &["serviceEnabled"])) else {
+                    return Ok(());
+                };
+                let named = [(record.response(), "id"), (request, "identifier"), (request, "name")];
+                let Some(id) = named.iter().find_map(|(of, key)| text_at(of, &[key])) else { return Ok(()) };
+                let policy = record.arn("securityhub", &format!("configuration-policy/{}", last_part(id)));
+                if on {
+                    cx.report(
+                        cx.passing(policy, format!("{who} had a configuration policy enable Security Hub")),
+                    );
+                    return Ok(());
+                }
+                let severity = if event.starts_with("Create") { Severity::Medium } else { Severity::High };
+                let title = format!(
+                    "{who} had a configuration policy switch Security Hub off in accounts of the organization"
+                );
+                vec![(policy, "", title, severity)]
             }
             "BatchDisableStandards" => texts_at(request, &["StandardsSubscriptionArns"])
                 .into_iter()
@@ -76,9 +99,9 @@ impl Rule for SecurityHub {
             }
         };
         for (arn, aspect, title, severity) in changes {
-            let seen = cx
-                .failing(arn, title)
-                .aspect(aspect)
+            let seen = cx.failing(arn, title);
+            let seen = if aspect.is_empty() { seen } else { seen.aspect(aspect) };
+            let seen = seen
                 .severity(severity)
                 .because(
                     "Controls that nobody evaluates and findings that nobody gathers look like no findings.",
@@ -199,6 +222,19 @@ mod tests {
             {"AccountId": "444455556666", "ProcessingResult": "no"}]}});
         let seen = fired(&SecurityHub, &call("securityhub", "DeleteMembers", refused));
         assert!(seen.title.contains("777788889999"), "{}", seen.title);
+    }
+
+    #[test]
+    fn a_policy_of_the_organization_switches_it_off() {
+        let policy = |name: &str, on: bool| {
+            let request =
+                json!({"identifier": "p-1", "configurationPolicy": {"securityHub": {"serviceEnabled": on}}});
+            call("securityhub", name, json!({"requestParameters": request}))
+        };
+        let off = fires_at(&SecurityHub, Severity::High, &policy("UpdateConfigurationPolicy", false));
+        let on = observe(&SecurityHub, &policy("UpdateConfigurationPolicy", true));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+        fires_at(&SecurityHub, Severity::Medium, &policy("CreateConfigurationPolicy", false));
     }
 
     #[test]

@@ -3,7 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A web ACL was taken off a load balancer, an API or the like, or was deleted; a rule group was deleted,
-    /// or the logging of a web ACL. WAF and both forms of WAF Classic are heard.
+    /// or the logging of a web ACL. WAF and both forms of WAF Classic are heard. Or a policy of Firewall
+    /// Manager was deleted, by which many accounts have their web ACLs, firewalls and security groups.
     /// ## Why it matters
     /// Whatever the web ACL kept out reaches the application now.
     /// ## What to do
@@ -11,7 +12,7 @@ declare_rule! {
     /// ## False positives
     /// An application that is torn down, a web ACL that is replaced by another. Firewall Manager replaces its
     /// own: low. CloudFront names its web ACL in the distribution's own settings, which this rule does not
-    /// see.
+    /// see. A policy of Firewall Manager that is written anew under another name looks like one that is deleted.
     WafRemoved {
         id: "audit-waf-removed",
         title: "A web application firewall was taken away",
@@ -34,6 +35,7 @@ declare_rule! {
                 "DeleteRuleGroup", "DeleteLoggingConfiguration", "PutLoggingConfiguration"]),
             On::Call("waf.amazonaws.com", &["DeleteWebACL", "DeleteRuleGroup", "DeleteLoggingConfiguration",
                 "PutLoggingConfiguration"]),
+            On::Call("fms.amazonaws.com", &["DeletePolicy"]),
         ],
     }
 }
@@ -42,6 +44,23 @@ impl Rule for WafRemoved {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
         let event = record.event_name.or_empty();
+        if event == "DeletePolicy" {
+            let Some(id) = text_at(request, &["policyId"]) else { return Ok(()) };
+            let swept = flag_at(request, &["deleteAllPolicyResources"]) == Some(true);
+            let seen = cx
+                .failing(
+                    record.arn("fms", &format!("policy/{id}")),
+                    format!("{who} deleted a policy of Firewall Manager"),
+                )
+                .because(match swept {
+                    true => "The firewalls and web ACLs that it put into other accounts are deleted with it.",
+                    false => "New resources in the accounts no longer get the firewalls that it gave them.",
+                })
+                .detail("Policy", id)
+                .step("Which are left?", "fms list-policies", &[region_option(record)]);
+            cx.report(stop_caller(seen, record));
+            return Ok(());
+        }
         let logging = [&["resourceArn"][..], &["loggingConfiguration", "resourceArn"]];
         let resource = logging.iter().find_map(|path| text_at(request, path)).map(str::to_owned);
         let Some(arn) = resource.or_else(|| deleted(record)) else { return Ok(()) };
@@ -175,6 +194,13 @@ mod tests {
         let fms = json!({"requestParameters": {"resourceArn": BALANCER},
             "userIdentity": {"type": "AssumedRole", "invokedBy": "fms.amazonaws.com"}});
         fires_at(&WafRemoved, Severity::Low, &call("wafv2", "DisassociateWebACL", fms));
+    }
+
+    #[test]
+    fn a_policy_of_firewall_manager_is_many_firewalls() {
+        let gone = waf("fms", "DeletePolicy", json!({"policyId": "p-1", "deleteAllPolicyResources": true}));
+        let seen = fires_at(&WafRemoved, Severity::Medium, &gone);
+        assert_eq!(seen.title, "alice deleted a policy of Firewall Manager");
     }
 
     #[test]

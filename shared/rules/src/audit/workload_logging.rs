@@ -2,8 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The control plane logs of an EKS cluster were switched off, or the logging of calls to models in
-    /// Amazon Bedrock.
+    /// The control plane logs of an EKS cluster were switched off, the logging of calls to models in
+    /// Amazon Bedrock, the logs of a network firewall or the audit log of a Redshift warehouse.
     /// ## Why it matters
     /// What happens inside a cluster is in its audit log and nowhere else. Intruders who use stolen
     /// credentials to call language models switch the logging of prompts off first.
@@ -11,10 +11,11 @@ declare_rule! {
     /// Switch the log on again; look at what the caller did meanwhile.
     /// ## False positives
     /// Control plane logs are switched off to save money. The console sends the state of every log with every
-    /// edit, so that a log that is reported may have been off before.
+    /// edit, so that a log that is reported may have been off before. A firewall's logs are taken off one by one when
+    /// they move to another place: until the new one is set, they are off.
     WorkloadLogging {
         id: "audit-workload-logging-off",
-        title: "Logs of an EKS cluster or of Bedrock were switched off",
+        title: "Logs of a cluster, a firewall, a warehouse or of Bedrock were switched off",
         severity: Medium,
         confidence: Medium,
         catalogue: ["DET-12"],
@@ -24,6 +25,8 @@ declare_rule! {
             On::Call("bedrock.amazonaws.com", &[
                 "DeleteModelInvocationLoggingConfiguration", "PutModelInvocationLoggingConfiguration",
             ]),
+            On::Call("network-firewall.amazonaws.com", &["UpdateLoggingConfiguration"]),
+            On::Call("redshift.amazonaws.com", &["DisableLogging", "EnableLogging"]),
         ],
     }
 }
@@ -32,6 +35,8 @@ impl Rule for WorkloadLogging {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         match record.event_source.or_empty() {
             "eks.amazonaws.com" => eks(record, cx),
+            "network-firewall.amazonaws.com" => firewall(record, cx),
+            "redshift.amazonaws.com" => warehouse(record, cx),
             _ => bedrock(record, cx),
         }
         Ok(())
@@ -73,6 +78,45 @@ fn eks(record: &Record<'_>, cx: &mut Cx<'_>) {
             "Switch them on again",
             "eks update-cluster-config",
             &[("--name", name), ("--logging", fix), ("--region", region)],
+        );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+fn firewall(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let named = [&["firewallArn"][..], &["firewallName"]];
+    let Some(name) = named.iter().find_map(|path| text_at(record.request(), path)) else { return };
+    let (who, short) = (caller_name(record), last_part(name));
+    let arn = record.arn("network-firewall", &format!("firewall/{short}"));
+    // Logs are added and taken off one call at a time; what is left is said whole.
+    if !items_at(record.request(), &["loggingConfiguration", "logDestinationConfigs"]).is_empty() {
+        cx.report(cx.passing(arn, format!("{who} has network firewall {short} log")));
+        return;
+    }
+    let seen = cx
+        .failing(&arn, format!("{who} switched off the logs of network firewall {short}"))
+        .because("What passes the firewall, and what it stops, is no longer recorded.")
+        .step(
+            "What is set now?",
+            "network-firewall describe-logging-configuration",
+            &[region_option(record), ("--firewall-arn", &arn)],
+        );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+fn warehouse(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(name) = text_at(record.request(), &["clusterIdentifier"]) else { return };
+    let (who, arn) = (caller_name(record), record.arn("redshift", &format!("cluster:{name}")));
+    if record.event_name.or_empty() == "EnableLogging" {
+        cx.report(cx.passing(arn, format!("{who} switched on the audit log of data warehouse {name}")));
+        return;
+    }
+    let seen = cx
+        .failing(arn, format!("{who} switched off the audit log of data warehouse {name}"))
+        .because("Who connects to the warehouse, and what they ask it, is no longer recorded.")
+        .step(
+            "What is set now?",
+            "redshift describe-logging-status",
+            &[region_option(record), ("--cluster-identifier", name)],
         );
     cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
 }
@@ -169,6 +213,25 @@ mod tests {
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
         let seen = fired(&WorkloadLogging, &models("PutModelInvocationLoggingConfiguration", json!(null)));
         assert_eq!(seen.verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn firewalls_and_warehouses_have_logs_too() {
+        let firewall = |configs: Value| {
+            let request =
+                json!({"firewallName": "edge", "loggingConfiguration": {"logDestinationConfigs": configs}});
+            call("network-firewall", "UpdateLoggingConfiguration", json!({"requestParameters": request}))
+        };
+        let warehouse =
+            |name: &str| call("redshift", name, json!({"requestParameters": {"clusterIdentifier": "dw"}}));
+        for (off, on) in [
+            (firewall(json!([])), firewall(json!([{"logType": "FLOW"}]))),
+            (warehouse("DisableLogging"), warehouse("EnableLogging")),
+        ] {
+            let off = fires_at(&WorkloadLogging, Severity::Medium, &off);
+            let on = observe(&WorkloadLogging, &on);
+            assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+        }
     }
 
     #[test]

@@ -8,8 +8,10 @@ declare_rule! {
     /// ## What it detects
     /// Code that runs with a role was replaced: a function's code or layers, what a build does (in its project or for one
     /// build), what a task runs in place of its own command, a job's script, the definition of a state machine, the script that a notebook starts with, a launch template.
-    /// Where the role is administrator or can become one it is medium, else low. The event or the call's answer names
-    /// the role, and what it holds is read from the account. Deleting the function settles its finding.
+    /// Where the role is administrator or can become one it is medium, and so it is where nobody has seen the caller make
+    /// this call before; else low. The event or the call's answer names
+    /// the role, and what it holds is read from the account. Who has made such calls before is read from CloudTrail's event
+    /// history at first start, two weeks back. Deleting the function settles its finding.
     /// ## Why it matters
     /// Whoever may write the code of a privileged function acts with its role, without passing a role and without
     /// changing a policy.
@@ -18,7 +20,9 @@ declare_rule! {
     /// look at what the role has done since.
     /// ## False positives
     /// Every deployment: the same caller on the same thing is one finding, mailed again only when somebody else does it.
-    /// What services, stacks and listed automation deploy to things without such a role is not reported.
+    /// What services, stacks and listed automation deploy to things without such a role is not reported. A new colleague's
+    /// first deployment is one mail. Whoever replaced code before Keepwatch was there counts as known, an intruder too; that
+    /// excuses nothing where the role is powerful.
     CodeReplaced {
         id: "compute-code-replaced",
         title: "Code that runs with a role was replaced",
@@ -80,6 +84,7 @@ impl Rule for CodeReplaced {
         if machine && !strong {
             return Ok(());
         }
+        let first = cx.first_time_of_caller()?;
         let title = format!("{who} replaced {what} {thing}");
         let short = role.as_deref().map(last_part);
         let seen = match &power {
@@ -95,6 +100,12 @@ impl Rule for CodeReplaced {
                 cx.failing(&arn, title).because("The role that it runs with is an ordinary one.")
             }
             Power::Unknown(why) => cx.unknown(&arn, title).because(as_sentence(why)),
+        };
+        let seen = match first {
+            Some(since) if seen.severity < Severity::Medium => seen.severity(Severity::Medium).because(format!(
+                "Nobody by this name is known to have made this call before; who makes it is known since {since}."
+            )),
+            _ => seen,
         };
         let seen = seen.detail_if("Role", role.as_deref());
         let seen = match short {
@@ -227,10 +238,15 @@ fn template(record: &Record<'_>) -> Option<Replaced> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
     use crate::testing::*;
+    use keepwatch_core::event::{Body, Event};
+    use keepwatch_core::memory::doers;
+    use keepwatch_core::memory::first_sight::FirstSeen;
     use keepwatch_core::state::{Answer, Query, Value as Answered};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/ops";
@@ -245,6 +261,36 @@ mod tests {
 
     fn event(source: &str, name: &str, request: Value, answer: Value) -> String {
         call(source, name, json!({"requestParameters": request, "responseElements": answer}))
+    }
+
+    /// That who makes this call is known for ten days, and this caller since then, or not.
+    fn known(event: &str, before: bool) -> (Query, Answer) {
+        let parsed = Event::parse(event).unwrap();
+        let Body::CloudTrail(record) = &parsed.body else { panic!("no record") };
+        let time = parsed.time().unwrap();
+        let any = time.minus(Duration::from_secs(10 * 86_400));
+        let seen = FirstSeen { member: if before { any } else { time }, any };
+        let asked = doers::question(record, ACCOUNT, time).expect("the call counts");
+        (Query::FirstSeen(asked), Fact::Known(Answered::FirstSeen(seen)))
+    }
+
+    /// Where seeding knows somebody, what is low stays low, and nothing else becomes less.
+    #[test]
+    fn whoever_never_made_the_call_before_is_worth_a_look() {
+        for event in with_role() {
+            for (policy, before, severity) in [
+                (ORDINARY, true, Severity::Low),
+                (ORDINARY, false, Severity::Medium),
+                (ADMIN, true, Severity::Medium),
+                (ADMIN, false, Severity::Medium),
+            ] {
+                let facts = [&holds(policy)[..], &[known(&event, before)]].concat();
+                let seen = observe_with(&CodeReplaced, &event, &facts);
+                assert_eq!(seen[0].severity, severity, "{policy} {before} {event}");
+                let told = seen[0].reason.contains("Nobody by this name");
+                assert_eq!(told, policy == ORDINARY && !before, "{}", seen[0].reason);
+            }
+        }
     }
 
     /// One of each kind whose role the event tells.

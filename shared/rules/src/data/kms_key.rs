@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A KMS key is to be deleted, or its imported key material was deleted (high), or it was disabled (medium).
+    /// A KMS key is to be deleted, or its imported key material was deleted (high), or it was disabled (medium). Or a
+    /// custom key store was disconnected, and none of its keys can be used until it is connected again (medium).
     /// Cancelling the deletion, importing the material again or enabling the key resolves the finding. When KMS has
     /// deleted the key, there is nothing left to do, and its findings close as deleted.
     /// ## Why it matters
@@ -12,7 +13,7 @@ declare_rule! {
     /// Before the deadline, cancel the deletion and enable the key again: cancelling alone leaves it disabled. Then ask
     /// the caller.
     /// ## False positives
-    /// The end of a project. CloudTrail tells for at most 90 days who used the key: look before you let it go.
+    /// The end of a project. A custom key store is disconnected for maintenance of its CloudHSM cluster. CloudTrail tells for at most 90 days who used the key: look before you let it go.
     KmsKey {
         id: "data-kms-key-disabled-or-deleted",
         title: "A KMS key was disabled or is to be deleted",
@@ -28,7 +29,7 @@ declare_rule! {
         ],
         on: [On::Call("kms.amazonaws.com", &[
             "ScheduleKeyDeletion", "CancelKeyDeletion", "DisableKey", "EnableKey", "DeleteImportedKeyMaterial",
-            "ImportKeyMaterial", "DeleteKey",
+            "ImportKeyMaterial", "DeleteKey", "DisconnectCustomKeyStore", "ConnectCustomKeyStore",
         ])],
         repeat_hours: 6,
     }
@@ -36,6 +37,10 @@ declare_rule! {
 
 impl Rule for KmsKey {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if let Some(store) = record.param(&["customKeyStoreId"]) {
+            cx.report(key_store(record, cx, store));
+            return Ok(());
+        }
         let named = record.response_text(&["keyId"]).or_else(|| record.param(&["keyId"]));
         let Some(key) = named.or_else(|| gone(record)) else { return Ok(()) };
         let (arn, short) = kms_key(record, key);
@@ -132,6 +137,21 @@ fn deadline(record: &Record<'_>) -> Deadline {
     }
 }
 
+/// A custom key store, whose keys are in CloudHSM or outside AWS.
+fn key_store(record: &Record<'_>, cx: &Cx<'_>, store: &str) -> Observation {
+    let (who, arn) = (caller_name(record), record.arn("kms", &format!("custom-key-store/{store}")));
+    if record.event_name.or_empty() == "ConnectCustomKeyStore" {
+        return cx.passing(arn, format!("{who} connected custom key store {store}"));
+    }
+    let options = [region_option(record), ("--custom-key-store-id", store)];
+    let seen = cx
+        .failing(arn, format!("{who} disconnected custom key store {store}"))
+        .severity(Severity::Medium)
+        .because("No key of the store can be used, and nothing that one of them encrypts can be read.")
+        .step("Connect it again", "kms connect-custom-key-store", &options);
+    stop_caller(seen, record)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -200,6 +220,16 @@ mod tests {
             assert!(settled.contains(&fired(&KmsKey, &kms(name, json!(null))).finding_id()), "{name}");
         }
         quiet(&KmsKey, &[call("kms", "DeleteKey", json!({"requestParameters": null}))]);
+    }
+
+    #[test]
+    fn a_key_store_that_is_disconnected_takes_its_keys_along() {
+        let store =
+            |name: &str| call("kms", name, json!({"requestParameters": {"customKeyStoreId": "cks-1"}}));
+        let off = fires_at(&KmsKey, Severity::Medium, &store("DisconnectCustomKeyStore"));
+        assert_eq!(off.title, "alice disconnected custom key store cks-1");
+        let on = observe(&KmsKey, &store("ConnectCustomKeyStore"));
+        assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
     }
 
     #[test]

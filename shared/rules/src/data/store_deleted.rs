@@ -2,17 +2,18 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A bucket, a DynamoDB table or an EFS file system was deleted.
+    /// A bucket, a DynamoDB table, an EFS file system or an event bus was deleted.
     /// ## Why it matters
     /// A table or file system takes its data with it. A bucket must be empty first; its name can then be taken by
-    /// anybody, who receives what your software still sends there.
+    /// anybody, who receives what your software still sends there. Events that are sent to a bus that is gone are lost,
+    /// and its rules went before it.
     /// ## What to do
     /// If nobody meant it, restore from a backup, and make the bucket again under its name.
     /// ## False positives
-    /// Tidying up. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
+    /// Tidying up, and test environments that come and go with their buses and tables. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
     StoreDeleted {
         id: "data-store-deleted",
-        title: "A bucket, table or file system was deleted",
+        title: "A bucket, table, file system or event bus was deleted",
         severity: Low,
         confidence: High,
         catalogue: ["DATA-11"],
@@ -21,6 +22,7 @@ declare_rule! {
             On::Call("s3.amazonaws.com", &["DeleteBucket"]),
             On::Call("dynamodb.amazonaws.com", &["DeleteTable"]),
             On::Call("elasticfilesystem.amazonaws.com", &["DeleteFileSystem"]),
+            On::Call("events.amazonaws.com", &["DeleteEventBus"]),
         ],
     }
 }
@@ -37,6 +39,10 @@ impl Rule for StoreDeleted {
                 let short = name.rsplit('/').next().unwrap_or(name);
                 (record.arn("dynamodb", &format!("table/{short}")), "table", short)
             }),
+            "DeleteEventBus" => text_at(request, &["name"]).map(|name| {
+                let short = name.rsplit_once("event-bus/").map_or(name, |(_, short)| short);
+                (record.arn("events", &format!("event-bus/{short}")), "event bus", short)
+            }),
             _ => text_at(request, &["fileSystemId"])
                 .map(|id| (record.arn("elasticfilesystem", &format!("file-system/{id}")), "file system", id)),
         };
@@ -51,6 +57,9 @@ impl Rule for StoreDeleted {
                 "dynamodb list-backups",
                 &[place, ("--table-name", name)],
             ),
+            "event bus" => seen
+                .because("Whatever was sent to the bus, from this account or others, is lost from now on.")
+                .step("Which are left?", "events list-event-buses", &[place]),
             _ => seen.because("The file system's files are gone with it.").step(
                 "Is there a backup to restore from?",
                 "backup list-recovery-points-by-resource",
@@ -80,6 +89,10 @@ mod tests {
         }
         let files = json!({"requestParameters": {"fileSystemId": "fs-1"}});
         fires_at(&StoreDeleted, Severity::Low, &call("elasticfilesystem", "DeleteFileSystem", files));
+        for name in ["audit", "arn:aws:events:us-east-1:111122223333:event-bus/audit"] {
+            let bus = call("events", "DeleteEventBus", json!({"requestParameters": {"name": name}}));
+            assert_eq!(fires_at(&StoreDeleted, Severity::Low, &bus).title, "alice deleted event bus audit");
+        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ declare_rule! {
     /// Something was shared by naming another account, in one of the ways that have neither a policy nor Resource
     /// Access Manager: a Redshift snapshot, data share or endpoint, the permissions of a VPC endpoint service, the
     /// endpoints of a search domain, an image of WorkSpaces or AppStream, a portfolio of Service Catalog, a signing
-    /// profile, a subscriber of Security Lake. Each grantee is a finding of its own; taking it off settles it.
+    /// profile, a subscriber of Security Lake, an access grant of S3, a data grant, a store of Omics, a directory, the
+    /// right to attach a network interface, a profiling group, an accelerator's endpoints, or what AWS Config has
+    /// recorded. Each grantee is a finding of its own; taking it off settles it.
     /// ## Why it matters
     /// Whoever restores a snapshot or reads a data share has the data as his own, and no call of his shows in
     /// this account.
@@ -17,7 +19,9 @@ declare_rule! {
     /// ## False positives
     /// Vendors, partners and accounts of the same organization: name them in the TrustedAccounts parameter. A
     /// service behind an endpoint is made to be used by other accounts, so that one of them is low there. Shares
-    /// with an organization are low: the event does not say whose it is.
+    /// with an organization are low: the event does not say whose it is. The account that gathers AWS Config of all
+    /// others, that keeps the directory, or that runs load balancers for everybody is one to name as trusted; data
+    /// grants to customers are what a seller of data makes all day.
     AccountNamed {
         id: "exposure-account-named",
         title: "Something was shared with another account by its number",
@@ -44,6 +48,16 @@ declare_rule! {
             On::Call("servicecatalog.amazonaws.com", &["CreatePortfolioShare", "DeletePortfolioShare"]),
             On::Call("signer.amazonaws.com", &["AddProfilePermission"]),
             On::Call("securitylake.amazonaws.com", &["CreateSubscriber"]),
+            On::Call("config.amazonaws.com", &["PutAggregationAuthorization", "DeleteAggregationAuthorization"]),
+            On::Call("ds.amazonaws.com", &["ShareDirectory", "UnshareDirectory"]),
+            On::Call("ec2.amazonaws.com", &["CreateNetworkInterfacePermission"]),
+            On::Call("s3.amazonaws.com", &["CreateAccessGrant"]),
+            On::Call("dataexchange.amazonaws.com", &["CreateDataGrant"]),
+            On::Call("omics.amazonaws.com", &["CreateShare"]),
+            On::Call("globalaccelerator.amazonaws.com", &[
+                "CreateCrossAccountAttachment", "UpdateCrossAccountAttachment",
+            ]),
+            On::Call("codeguru-profiler.amazonaws.com", &["PutPermission"]),
         ],
     }
 }
@@ -107,19 +121,54 @@ const WAYS: &[Way] = &[
         noun: "Security Lake subscriber", arn: ("securitylake", "subscriber/"), everyone: High, account: High,
         why: "The subscriber reads the account's security logs as they come in.",
         undo: ("securitylake list-subscribers", "", "") },
+    Way { calls: ["PutAggregationAuthorization", "DeleteAggregationAuthorization"], ids: &["authorizedAwsRegion"],
+        whom: &["authorizedAccountId"], noun: "the record of AWS Config, in", arn: ("config", "aggregation-authorization/"),
+        everyone: High, account: Medium, why: "The account can read what this account has and how it is set up.",
+        undo: ("configservice delete-aggregation-authorization", "--authorized-aws-region", "--authorized-account-id") },
+    Way { calls: ["ShareDirectory", "UnshareDirectory"], ids: &["directoryId"], whom: &["shareTarget.id", "unshareTarget.id"],
+        noun: "directory", arn: ("ds", "directory/"), everyone: High, account: Medium,
+        why: "Machines of the account can join the directory, whose people can then sign in to them.",
+        undo: ("ds describe-shared-directories", "--owner-directory-id", "") },
+    Way { calls: ["CreateNetworkInterfacePermission", ""], ids: &["networkInterfaceId"], whom: &["awsAccountId"],
+        noun: "network interface", arn: ("ec2", "network-interface/"), everyone: High, account: Medium,
+        why: "The account can attach the interface to a machine of its own, which then stands in your network.",
+        undo: ("ec2 describe-network-interface-permissions", "", "") },
+    // What the call carries stands in an element of its own where CloudTrail writes XML as it came.
+    Way { calls: ["CreateAccessGrant", ""], ids: &["accessGrantsLocationId", "createAccessGrantRequest.accessGrantsLocationId"],
+        whom: &["grantee.granteeIdentifier", "createAccessGrantRequest.grantee.granteeIdentifier"], noun: "S3 location",
+        arn: ("s3", "access-grants/default/location/"), everyone: High, account: High,
+        why: "Whoever is named gets credentials for what lies there.", undo: ("s3control list-access-grants", "", "") },
+    Way { calls: ["CreateDataGrant", ""], ids: &["sourceDataSetId"], whom: &["receiverPrincipal"], noun: "data set",
+        arn: ("dataexchange", "data-sets/"), everyone: High, account: High,
+        why: "The account can export what is in the data set.", undo: ("dataexchange list-data-grants", "", "") },
+    Way { calls: ["CreateShare", ""], ids: &["resourceArn"], whom: &["principalSubscriber"], noun: "store",
+        arn: ("omics", ""), everyone: High, account: Medium, why: "The account can use what is in the store.",
+        undo: ("omics list-shares --resource-owner SELF", "", "") },
+    Way { calls: ["CreateCrossAccountAttachment", "UpdateCrossAccountAttachment"], ids: &["attachmentArn", "name"],
+        whom: &["principals", "addPrincipals"], noun: "attachment", arn: ("globalaccelerator", "attachment/"),
+        everyone: Medium, account: Low, why: "The account can send its visitors to the endpoints.",
+        undo: ("globalaccelerator list-cross-account-attachments", "", "") },
+    Way { calls: ["PutPermission", ""], ids: &["profilingGroupName"], whom: &["principals"], noun: "profiling group",
+        arn: ("codeguru-profiler", "profilingGroup/"), everyone: Medium, account: Low,
+        why: "Whoever is named can send profiles of running code there.",
+        undo: ("codeguruprofiler get-policy", "--profiling-group-name", "") },
 ];
 
 impl Rule for AccountNamed {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (event, request) = (record.event_name.or_empty(), ec2_parameters(record));
         let Some(way) = WAYS.iter().find(|way| way.calls.contains(&event)) else { return Ok(()) };
-        let Some(id) = way.ids.iter().find_map(|name| text_at(request, &[name])) else { return Ok(()) };
+        let Some(id) = way.ids.iter().find_map(|name| text_at(request, &name.split('.').collect::<Vec<_>>()))
+        else {
+            return Ok(());
+        };
         let given = |names: &[&str]| -> Vec<&str> {
             names.iter().flat_map(|name| texts_at(request, &name.split('.').collect::<Vec<_>>())).collect()
         };
         let named = given(way.whom);
         let removed = match event {
             "ModifyVpcEndpointServicePermissions" => given(&["removeAllowedPrincipals"]),
+            "UpdateCrossAccountAttachment" => given(&["removePrincipals"]),
             "UpdateWorkspaceImagePermission" if flag_at(request, &["allowCopyImage"]) == Some(false) => {
                 named.clone()
             }
@@ -258,6 +307,79 @@ mod tests {
                 High,
                 "alice shared Security Lake subscriber siem with outside account 999988887777",
             ),
+            (
+                put(
+                    "config",
+                    "PutAggregationAuthorization",
+                    json!({"authorizedAccountId": "999988887777", "authorizedAwsRegion": "us-east-1"}),
+                ),
+                Medium,
+                "alice shared the record of AWS Config, in us-east-1 with outside account 999988887777",
+            ),
+            (
+                put(
+                    "ds",
+                    "ShareDirectory",
+                    json!({"directoryId": "d-1", "shareTarget": {"id": "999988887777", "type": "ACCOUNT"}}),
+                ),
+                Medium,
+                "alice shared directory d-1 with outside account 999988887777",
+            ),
+            (
+                put(
+                    "ec2",
+                    "CreateNetworkInterfacePermission",
+                    json!({"networkInterfaceId": "eni-1", "awsAccountId": "999988887777"}),
+                ),
+                Medium,
+                "alice shared network interface eni-1 with outside account 999988887777",
+            ),
+            (
+                put(
+                    "s3",
+                    "CreateAccessGrant",
+                    json!({"CreateAccessGrantRequest": {"AccessGrantsLocationId": "default", "Permission": "READ",
+                        "Grantee": {"GranteeType": "IAM", "GranteeIdentifier": "arn:aws:iam::999988887777:role/reader"}}}),
+                ),
+                High,
+                "alice shared S3 location default with outside account 999988887777",
+            ),
+            (
+                put(
+                    "dataexchange",
+                    "CreateDataGrant",
+                    json!({"sourceDataSetId": "ds-1", "receiverPrincipal": "999988887777"}),
+                ),
+                High,
+                "alice shared data set ds-1 with outside account 999988887777",
+            ),
+            (
+                put(
+                    "omics",
+                    "CreateShare",
+                    json!({"resourceArn": "arn:aws:omics:us-east-1:111122223333:variantStore/v", "principalSubscriber": "999988887777"}),
+                ),
+                Medium,
+                "alice shared store v with outside account 999988887777",
+            ),
+            (
+                put(
+                    "globalaccelerator",
+                    "CreateCrossAccountAttachment",
+                    json!({"name": "a", "principals": ["999988887777"]}),
+                ),
+                Low,
+                "alice shared attachment a with outside account 999988887777",
+            ),
+            (
+                put(
+                    "codeguru-profiler",
+                    "PutPermission",
+                    json!({"profilingGroupName": "g", "principals": ["arn:aws:iam::999988887777:role/agent"]}),
+                ),
+                Low,
+                "alice shared profiling group g with outside account 999988887777",
+            ),
         ] {
             let seen = fires_at(&AccountNamed, severity, &event);
             assert_eq!(seen.title, title);
@@ -281,6 +403,22 @@ mod tests {
                 ),
             ),
             (endpoint("AddAllowedPrincipals", whom), endpoint("RemoveAllowedPrincipals", whom)),
+            (
+                put("ds", "ShareDirectory", json!({"directoryId": "d-1", "shareTarget": {"id": whom}})),
+                put("ds", "UnshareDirectory", json!({"directoryId": "d-1", "unshareTarget": {"id": whom}})),
+            ),
+            (
+                put(
+                    "globalaccelerator",
+                    "UpdateCrossAccountAttachment",
+                    json!({"attachmentArn": "a", "addPrincipals": [whom]}),
+                ),
+                put(
+                    "globalaccelerator",
+                    "UpdateCrossAccountAttachment",
+                    json!({"attachmentArn": "a", "removePrincipals": [whom]}),
+                ),
+            ),
             (
                 put(
                     "workspaces",

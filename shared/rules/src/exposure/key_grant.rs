@@ -38,11 +38,12 @@ impl Rule for KeyGrant {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
         let answered = record.response_text(&["grantId"]);
-        // A grant is retired by a token that names it to AWS alone.
-        let Some(grant) = text_at(request, &["grantId"]).or(answered) else { return Ok(()) };
-        let Some(id) = text_at(request, &["keyId"]).or_else(|| record.response_text(&["keyId"])) else {
-            return Ok(());
-        };
+        // A grant that is retired by a token is named beside the parameters (KMS developer guide, "RetireGrant").
+        let beside = record.additional_text(&["grantId"]);
+        let Some(grant) = text_at(request, &["grantId"]).or(answered).or(beside) else { return Ok(()) };
+        let keys = || items_at(record.whole(), &["resources"]).iter().find_map(|one| text_at(one, &["ARN"]));
+        let named = text_at(request, &["keyId"]).or_else(|| record.response_text(&["keyId"]));
+        let Some(id) = named.or_else(keys) else { return Ok(()) };
         let (arn, key) = kms_key(record, id);
         if record.event_name.or_empty() != "CreateGrant" {
             let title = format!("{who} ended a grant on KMS key {key}");
@@ -119,6 +120,16 @@ mod tests {
             let gone = observe(&KeyGrant, &gone);
             assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
         }
+    }
+
+    /// As the KMS developer guide shows it ("RetireGrant").
+    #[test]
+    fn a_grant_that_is_retired_by_a_token_is_settled() {
+        let open = fired(&KeyGrant, &grant("arn:aws:iam::999988887777:role/reader", json!(["Decrypt"])));
+        let retired = json!({"additionalEventData": {"grantId": "g1"},
+            "resources": [{"accountId": "111122223333", "type": "AWS::KMS::Key", "ARN": KEY}]});
+        let gone = observe(&KeyGrant, &call("kms", "RetireGrant", retired));
+        assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
     }
 
     #[test]

@@ -7,7 +7,8 @@ declare_rule! {
     /// ## What it detects
     /// Lake Formation gave another account, a principal of one, or an organization rights on a database, a table, a place
     /// in S3 or everything that has a tag. An account is medium, an organization low. Each grantee of each resource is a
-    /// finding of its own; revoking the rights settles it.
+    /// finding of its own; revoking the rights settles it. Or the settings of the data lake name an administrator of
+    /// another account (high), or let engines outside AWS read whole tables without the filters of Lake Formation (medium).
     /// ## Why it matters
     /// The rights work in no policy that anybody reads, and the other account queries the tables as if they were its own.
     /// With the right to grant it hands them on.
@@ -15,7 +16,8 @@ declare_rule! {
     /// Find out whose the account is. If nobody knows it, revoke the rights.
     /// ## False positives
     /// Data products for accounts of the same organization: name them in the TrustedAccounts parameter. Whose an
-    /// organization is the event does not say.
+    /// organization is the event does not say. So is the account that governs the lakes of all others. Administrators of
+    /// the own account are not reported.
     LakeGrant {
         id: "exposure-data-lake-granted",
         title: "Lake Formation gave another account rights on data",
@@ -28,6 +30,7 @@ declare_rule! {
         ],
         on: [On::Call("lakeformation.amazonaws.com", &[
             "GrantPermissions", "RevokePermissions", "BatchGrantPermissions", "BatchRevokePermissions",
+            "PutDataLakeSettings",
         ])],
     }
 }
@@ -36,6 +39,10 @@ impl Rule for LakeGrant {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request) = (caller_name(record), record.request());
         let event = record.event_name.or_empty();
+        if event == "PutDataLakeSettings" {
+            lake_settings(record, cx);
+            return Ok(());
+        }
         let all = if event.starts_with("Batch") { items_at(request, &["entries"]) } else { vec![request] };
         for one in all {
             let grantee = text_at(one, &["principal", "dataLakePrincipalIdentifier"]);
@@ -66,6 +73,47 @@ impl Rule for LakeGrant {
             cx.report(cx.tempered(stop_caller(seen, record)));
         }
         Ok(())
+    }
+}
+
+/// The settings of the data lake, which are written whole.
+fn lake_settings(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(settings) = value_at(record.request(), &["dataLakeSettings"]) else { return };
+    let (who, lake) = (caller_name(record), record.arn("lakeformation", "catalog"));
+    let admins = items_at(settings, &["dataLakeAdmins"]);
+    let outside =
+        admins.into_iter().filter_map(|one| text_at(one, &["dataLakePrincipalIdentifier"])).find(|one| {
+            Arn::parse(one).is_some_and(|arn| is_account_id(arn.account) && !is_ours(arn.account, record, cx))
+        });
+    let open = flag_at(settings, &["allowFullTableExternalDataAccess"]) == Some(true);
+    let found = [
+        (
+            "administrators",
+            outside.map(|_| "made a principal of another account administrator of the data lake"),
+            Severity::High,
+            "Whoever administers the data lake grants itself and others any right on its data.",
+        ),
+        (
+            "engines",
+            open.then_some("let engines outside AWS read whole tables of the data lake"),
+            Severity::Medium,
+            "Such an engine gets credentials for the files, and no filter of rows or columns holds there.",
+        ),
+    ];
+    for (aspect, did, severity, why) in found {
+        let Some(did) = did else {
+            let title = format!("{who} set the data lake's {aspect} and let no outsider in");
+            cx.report(cx.passing(&lake, title).aspect(aspect));
+            continue;
+        };
+        let seen = cx
+            .failing(&lake, format!("{who} {did}"))
+            .severity(severity)
+            .aspect(aspect)
+            .because(why)
+            .detail_if("Administrator", outside.filter(|_| aspect == "administrators"))
+            .step("Read the settings", "lakeformation get-data-lake-settings", &[region_option(record)]);
+        cx.report(cx.tempered(stop_caller(seen, record)));
     }
 }
 
@@ -170,6 +218,29 @@ mod tests {
         let open = fired(&LakeGrant, &grant("GrantPermissions", "999988887777", table()));
         let gone = observe(&LakeGrant, &grant("RevokePermissions", "999988887777", table()));
         assert_eq!((gone[0].verdict, gone[0].finding_id()), (Verdict::Passing, open.finding_id()));
+    }
+
+    #[test]
+    fn whoever_administers_the_lake_has_its_data() {
+        let put = |settings: Value| {
+            call(
+                "lakeformation",
+                "PutDataLakeSettings",
+                json!({"requestParameters": {"dataLakeSettings": settings}}),
+            )
+        };
+        let admin = |account: &str| {
+            let who = format!("arn:aws:iam::{account}:role/lake");
+            put(json!({"dataLakeAdmins": [{"dataLakePrincipalIdentifier": who}]}))
+        };
+        let failing = |event: &str| -> Vec<Observation> {
+            observe(&LakeGrant, event).into_iter().filter(|seen| seen.verdict == Verdict::Failing).collect()
+        };
+        let seen = failing(&admin("999988887777"));
+        assert_eq!((seen.len(), seen[0].severity), (1, Severity::High));
+        assert!(failing(&admin("111122223333")).is_empty());
+        let open = failing(&put(json!({"allowFullTableExternalDataAccess": true})));
+        assert_eq!((open.len(), open[0].severity), (1, Severity::Medium));
     }
 
     #[test]

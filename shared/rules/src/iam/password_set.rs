@@ -11,7 +11,8 @@ declare_rule! {
     /// password for themselves is reported too; a changed password of one's own is not. Taking the password
     /// away or deleting the user settles the finding. In Identity Center: a one-time password for somebody
     /// else is medium, and high for whoever its assignments make administrator; a mail to the person with a
-    /// link, and another mail address for such links, are low, and medium for such an administrator.
+    /// link, and another mail address for such links, are low, and medium for such an administrator. In Directory
+    /// Service: a new password for somebody else is medium.
     /// ## Why it matters
     /// Whoever sets a password knows it. It turns a stolen access key into a console session, and a user who
     /// never had a password into a door.
@@ -20,7 +21,8 @@ declare_rule! {
     /// signed in.
     /// ## False positives
     /// A new colleague, or one who forgot the password: have it changed at the next sign-in, and this rule is
-    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting.
+    /// low. CloudTrail hides the password, so that an update may have changed nothing but that setting. A help desk
+    /// that resets passwords of a directory all day is one to list as `automation`.
     PasswordSet {
         id: "iam-password-set",
         title: "A console password was set for a user",
@@ -39,14 +41,20 @@ declare_rule! {
             ]),
             On::Call("sso-directory.amazonaws.com", &["UpdatePassword", "DeleteUser"]),
             On::Call("identitystore.amazonaws.com", &["UpdateUser", "DeleteUser"]),
+            On::Call("ds.amazonaws.com", &["ResetUserPassword"]),
         ],
     }
 }
 
 impl Rule for PasswordSet {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        if record.event_source.or_empty() != "iam.amazonaws.com" {
-            return in_directory(record, cx);
+        match record.event_source.or_empty() {
+            "iam.amazonaws.com" => {}
+            "ds.amazonaws.com" => {
+                in_active_directory(record, cx);
+                return Ok(());
+            }
+            _ => return in_directory(record, cx),
         }
         let (event, who) = (record.event_name.or_empty(), caller_name(record));
         let Some(user) = named_user(record) else { return Ok(()) };
@@ -88,6 +96,24 @@ impl Rule for PasswordSet {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// A person of a directory of Directory Service, which may be where Identity Center has its people from.
+fn in_active_directory(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let [Some(directory), Some(user)] = ["directoryId", "userName"].map(|key| record.param(&[key])) else {
+        return;
+    };
+    let (who, arn) = (caller_name(record), record.arn("ds", &format!("directory/{directory}")));
+    let seen = cx
+        .failing(arn, format!("{who} set the password of {user} in directory {directory}"))
+        .aspect(user)
+        .because("Whoever sets a password knows it, and can sign in as this person to whatever asks the directory.")
+        .step(
+            "What asks the directory? (AuthorizedApplications in the console)",
+            "ds describe-directories",
+            &[region_option(record), ("--directory-ids", directory)],
+        );
+    cx.report(stop_caller(cx.tempered(seen), record));
 }
 
 /// A person of Identity Center.
@@ -160,6 +186,13 @@ mod tests {
 
     fn event(name: &str, request: Value) -> String {
         call("iam", name, json!({"requestParameters": request}))
+    }
+
+    #[test]
+    fn a_directory_has_passwords_too() {
+        let reset = json!({"requestParameters": {"directoryId": "d-1", "userName": "bob"}});
+        let seen = fires_at(&PasswordSet, Severity::Medium, &call("ds", "ResetUserPassword", reset));
+        assert_eq!(seen.title, "alice set the password of bob in directory d-1");
     }
 
     #[test]

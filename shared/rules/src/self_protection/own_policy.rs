@@ -13,13 +13,14 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes.
-pub(crate) const EVENT_RULES: [&str; 26] = [
+pub(crate) const EVENT_RULES: [&str; 27] = [
     "all-calls",
     "calls-1",
     "calls-10",
     "calls-11",
     "calls-12",
     "calls-13",
+    "calls-14",
     "calls-2",
     "calls-3",
     "calls-4",

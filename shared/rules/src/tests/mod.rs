@@ -1,6 +1,7 @@
 //! What holds for every rule, and for the machinery around them.
 
 mod automation;
+mod coverage;
 mod history;
 mod patterns;
 mod replay;
@@ -199,30 +200,6 @@ fn the_catalogue_is_covered() {
     assert_eq!(without, NO_EVENT);
 }
 
-/// As EventBridge matches, as far as the generated patterns go: lists of strings and prefixes, `exists` for what is no object,
-/// `anything-but`, nested objects, `$or`.
-fn matches(pattern: &Value, event: &Value) -> bool {
-    match pattern {
-        Value::Object(fields) => fields.iter().all(|(key, sub)| match (key.as_str(), sub) {
-            ("$or", Value::Array(alternatives)) => alternatives.iter().any(|pattern| matches(pattern, event)),
-            _ => event.get(key).is_some_and(|value| matches(sub, value)),
-        }),
-        Value::Array(choices) => choices.iter().any(|choice| {
-            if let Some(prefix) = choice.get("prefix").and_then(Value::as_str) {
-                return event.as_str().is_some_and(|text| text.starts_with(prefix));
-            }
-            if let Some(but) = choice.get("anything-but").and_then(Value::as_array) {
-                return !but.contains(event);
-            }
-            match choice.get("exists") {
-                Some(_) => !event.is_object() && !event.is_null(),
-                None => choice == event,
-            }
-        }),
-        other => panic!("unexpected pattern {other}"),
-    }
-}
-
 #[test]
 fn the_patterns_bring_every_event_that_a_rule_listens_to() {
     let index = Index::new(RULES);
@@ -239,7 +216,7 @@ fn the_patterns_bring_every_event_that_a_rule_listens_to() {
             |on: &On| !matches!(on, On::LongTermKey | On::ExposedKey | On::Own(..)) && on.listens_to(&event);
         if index.listeners(&event).any(|rule| rule.meta().on.iter().any(asks)) {
             let json: Value = serde_json::from_str(&text).unwrap();
-            assert!(patterns.iter().any(|rule| matches(&rule.pattern, &json)), "nothing brings {text}");
+            assert!(patterns.iter().any(|rule| rule.brings(&json)), "nothing brings {text}");
         }
     }
 }

@@ -1,0 +1,191 @@
+//! How much noise Keepwatch makes in an ordinary account: four weeks of five people and a dozen machines at work, played
+//! through the real rules, the real fold, the real grouping of mails and the real mail budget, on the mix's own clock.
+//!
+//! What EventBridge would not bring is not judged, and what the account tells is answered as the account of the mix is.
+
+mod account;
+mod cast;
+mod history;
+mod machines;
+mod mix;
+mod people;
+mod store;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use keepwatch_alert::outbox::Notifier;
+use keepwatch_alert::report::Calendar;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::engine::Config;
+use keepwatch_core::engine::dispatch::Index;
+use keepwatch_core::engine::intake::Intake;
+use keepwatch_core::engine::patterns::{EventRule, event_rules};
+use keepwatch_core::event::Event;
+use keepwatch_core::history::seed::Seeder;
+use keepwatch_core::settings::Settings;
+use keepwatch_core::severity::Severity;
+use keepwatch_rules::registry;
+
+use self::store::Store;
+
+/// A Monday at midnight, in milliseconds since 1970.
+const START: i64 = 1_772_409_600_000;
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+/// How long the mix is.
+pub const WEEKS: usize = 4;
+/// How long what one principal does is gathered for one mail: the template's default.
+const GROUP_WINDOW: Duration = Duration::from_secs(600);
+/// How long after an event it is judged.
+const LATE: i64 = 20_000;
+
+/// A mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The week that it came in, from 0.
+    pub week: usize,
+    /// When.
+    pub at: Timestamp,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// Whether it is one of the calendar's: the daily digest, the weekly report.
+    pub letter: bool,
+}
+
+/// What came of the mix.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Events that happened.
+    pub events: usize,
+    /// Events that EventBridge brought.
+    pub brought: usize,
+    /// How many findings there are at the end, by severity, the worst first, and rule.
+    pub findings: BTreeMap<(Reverse<Severity>, String), usize>,
+    /// Every mail, in order.
+    pub mails: Vec<Mail>,
+    /// What went wrong; nothing should.
+    pub errors: Vec<String>,
+}
+
+impl Outcome {
+    /// The alerts of a week.
+    pub fn alerts(&self, week: usize) -> impl Iterator<Item = &Mail> {
+        self.mails.iter().filter(move |mail| mail.week == week && !mail.letter)
+    }
+}
+
+/// Plays the mix, with nothing set by the owner.
+pub fn run() -> Outcome {
+    let mut played = Played {
+        rules: Index::new(registry::RULES),
+        patterns: event_rules(registry::RULES),
+        config: Config { stack: "keepwatch".to_owned(), ..Config::default() },
+        settings: Settings::default(),
+        store: Store::default(),
+        outcome: Outcome::default(),
+        swept: START,
+    };
+    played.seed();
+    for (at, text) in mix::events() {
+        played.sweep_until(at);
+        played.event(at, &text);
+    }
+    played.sweep_until(START + 7 * DAY * WEEKS as i64);
+    played.outcome.findings = played.store.findings();
+    played.outcome.mails = played.store.mails();
+    played.outcome
+}
+
+struct Played {
+    rules: Index,
+    patterns: Vec<EventRule>,
+    config: Config,
+    settings: Settings,
+    store: Store,
+    outcome: Outcome,
+    /// When the last sweep was.
+    swept: i64,
+}
+
+impl Played {
+    /// What the first run of `scan` reads of the two weeks before.
+    fn seed(&mut self) {
+        let history = history::History(mix::history());
+        let regions = [cast::REGION.to_owned()];
+        let seeder =
+            Seeder { history: &history, journal: &self.store, regions: &regions, account: cast::ACCOUNT };
+        let now = Timestamp::from_millis(START);
+        match seeder.run(|| now, now.plus(GROUP_WINDOW)).now_or_never() {
+            Some(seeded) => self.outcome.errors.extend(seeded.failures),
+            None => self.outcome.errors.push("the seeding waited for something".to_owned()),
+        }
+    }
+
+    fn event(&mut self, at: i64, text: &str) {
+        self.outcome.events += 1;
+        let json = serde_json::from_str(text).unwrap_or_default();
+        if !self.patterns.iter().any(|rule| rule.brings(&json)) {
+            return;
+        }
+        self.outcome.brought += 1;
+        let event = match Event::parse(text) {
+            Ok(event) => event,
+            Err(error) => return self.outcome.errors.push(error.to_string()),
+        };
+        let now = Timestamp::from_millis(at + LATE);
+        self.store.set_clock(now);
+        let intake =
+            Intake { rules: &self.rules, store: &self.store, settings: &self.settings, config: &self.config };
+        // A message that is given back is delivered again.
+        for minute in 0..5 {
+            let later = now.plus(Duration::from_secs(180 * minute));
+            match intake.judge(&event, &self.store, later).now_or_never() {
+                Some(Ok(keepwatch_core::engine::intake::Judged::Later)) => {}
+                Some(Ok(_)) => break,
+                Some(Err(error)) => return self.outcome.errors.push(error.to_string()),
+                None => return self.outcome.errors.push("the engine waited for something".to_owned()),
+            }
+        }
+        for id in self.store.pending() {
+            let delivered = self.notifier().deliver(&id, &format!("{at}-{id}"), now).now_or_never();
+            if !matches!(delivered, Some(Ok(_))) {
+                self.outcome.errors.push(format!("{id} could not be delivered"));
+            }
+        }
+    }
+
+    fn notifier(&self) -> Notifier<'_, Store, Store, Store> {
+        Notifier {
+            findings: &self.store,
+            journal: &self.store,
+            topic: &self.store,
+            settings: &self.settings,
+            catalogue: registry::DOCUMENTED,
+            group_window: GROUP_WINDOW,
+        }
+    }
+
+    /// A sweep each minute, of which those are left out that have nothing to do.
+    fn sweep_until(&mut self, time: i64) {
+        let calendar = Calendar { account: cast::ACCOUNT.to_owned(), hour: 7 };
+        while self.swept + MINUTE <= time {
+            self.swept += MINUTE;
+            let now = Timestamp::from_millis(self.swept);
+            let report = (self.swept - START) % DAY == 7 * 60 * MINUTE + MINUTE;
+            if !report && !self.store.anything_due(now) {
+                continue;
+            }
+            self.store.set_clock(now);
+            let swept =
+                self.notifier().sweep(&format!("sweep-{}", self.swept), now, &calendar).now_or_never();
+            if !matches!(swept, Some((_, Ok(())))) {
+                self.outcome.errors.push(format!("the sweep at {now} failed"));
+            }
+        }
+    }
+}
