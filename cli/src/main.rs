@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Scan(command) => wait(scan::run(&command)),
         Command::Checks(command) => checks::run(&command),
-        Command::Replay(command) => replay::run(&command),
+        Command::Replay(command) => wait(replay::run(&command)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "keepwatch", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

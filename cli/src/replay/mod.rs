@@ -1,6 +1,7 @@
 //! `keepwatch replay`.
 
 mod detections;
+mod lookup;
 mod order;
 mod parallel;
 mod span;
@@ -41,11 +42,12 @@ const HELP: &str = "\
 Examples:
   aws s3 sync s3://my-trail/AWSLogs/111122223333/CloudTrail logs && keepwatch replay logs
   keepwatch replay logs --finding 41d07be5
+  keepwatch replay --lookup history --days 7
   keepwatch replay logs --since 2026-03-01 --min-severity low --format csv > problems.csv
   keepwatch replay --detections --format ndjson events.jsonl | jq 'select(.verdict==\"failing\")'
 
 Exit codes: 0 all was read, 1 some of it was no event or some of your own rules are invalid (named on standard error), or
---fail-on found something, 2 wrong use or unreadable files.";
+--fail-on found something, 2 wrong use or unreadable files, 3 AWS refused or cannot be reached (--lookup).";
 
 /// No line of a mail is longer.
 const MAX_LINE: usize = 4_000;
@@ -58,9 +60,11 @@ const MAX_LINE: usize = 4_000;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Replay {
-    /// Files, folders of *.json, *.jsonl and *.ndjson, compressed or not; - is standard input.
-    #[arg(required = true)]
+    /// Files, folders of *.json, *.jsonl, *.ndjson and *.csv, compressed or not; - is standard input.
+    #[arg(required_unless_present = "lookup")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    lookup: lookup::Lookup,
     /// Print one line for each event and rule that saw something, in the order of time.
     #[arg(long, conflicts_with_all = ["finding", "all"])]
     detections: bool,
@@ -202,11 +206,13 @@ impl Replay {
 
 /// # Errors
 /// A file that cannot be read, or output that cannot be written.
-pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let (rules, complete) = replay.rules()?;
     replay.check(rules)?;
     let settings = replay.settings()?;
-    let input::Files { paths: files, digests } = input::files(&replay.files)?;
+    let mut named = replay.files.clone();
+    named.extend(replay.lookup.fetch(&replay.region).await?);
+    let input::Files { paths: files, digests } = input::files(&named)?;
     let player = Player::new(rules, replay.config(&settings));
     let only = Only {
         since: replay.since,

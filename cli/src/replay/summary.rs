@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -100,8 +100,10 @@ impl Summary<'_> {
         self.problems(&screen, out)?;
         self.noise(&screen, out)?;
         self.unjudged(&screen, out)?;
-        let paths: Vec<String> = self.replay.files.iter().take(2).map(|path| path_word(path)).collect();
-        let paths = if self.replay.files.len() > 2 { "...".to_owned() } else { paths.join(" ") };
+        let files = self.replay.files.iter().chain(&self.replay.lookup.lookup);
+        let files: Vec<&PathBuf> = files.collect();
+        let paths: Vec<String> = files.iter().take(2).map(|path| path_word(path)).collect();
+        let paths = if files.len() > 2 { "...".to_owned() } else { paths.join(" ") };
         writeln!(out)?;
         let more = "Every finding: --all. Every sighting: --detections.";
         screen.line(out, &format!("One as its mail tells it: keepwatch replay {paths} --finding ID. {more}"))
