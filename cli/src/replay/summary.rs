@@ -13,12 +13,14 @@ use keepwatch_base::text::{defang, shell_word};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Rule;
 use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::{MAILED_FROM, Severity};
 use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::{Value, json};
 
+use super::log::About;
+use super::options::{Output, Replay};
 use super::told::{Mails, Outcome, Sightings};
-use super::{About, Output, Replay, word};
 use crate::screen::{Screen, cell};
 
 /// How many lines of problems are printed.
@@ -467,4 +469,15 @@ fn day_and_minute(time: Timestamp) -> String {
 /// The end of an id, which is unique enough to name it by.
 fn short_id(id: &str) -> &str {
     id.get(id.len().saturating_sub(8)..).unwrap_or(id)
+}
+
+/// The word for what a finding came to.
+fn word(finding: &Finding) -> &'static str {
+    if !finding.is_open() {
+        "FIXED"
+    } else if finding.headline().verdict == Verdict::Unknown {
+        "UNSURE"
+    } else {
+        "PROBLEM"
+    }
 }
