@@ -135,6 +135,11 @@ bench-noise: cargo ## the mails of four ordinary weeks of five people and their 
 	$(CARGO) build --locked -p keepwatch-tests --bin bench-noise
 	target/debug/bench-noise
 
+.PHONY: bench-replay
+bench-replay: cargo ## what a replay costs in time and memory, on generated logs of 1, 2 and 4 GB, in one run (SIZES="1 20")
+	$(CARGO) build --locked --release -p keepwatch-cli --bin keepwatch --example inflate
+	$(PYTHON) tests/bench_replay.py target/release/keepwatch target/release/examples/inflate $(SIZES)
+
 # The peers are Python packages of their own, which nothing else installs.
 .PHONY: bench-policy
 bench-policy: cargo ## what a policy costs and what is found in it, beside Cloudsplaining and Prowler, in one run (POLICIES=*.jsonl)

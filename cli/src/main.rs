@@ -21,6 +21,7 @@ mod tune;
 mod words;
 
 use std::future::Future;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -89,10 +90,12 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Scan(command) => wait(scan::run(&command)),
         Command::Checks(command) => checks::run(&command),
-        Command::Replay(command) => replay::run(&command),
+        Command::Replay(command) => wait(replay::run(&command)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "keepwatch", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "keepwatch", &mut script);
+            // The generator would panic where the pipe is closed.
+            std::io::stdout().write_all(&script).map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
         }
         Command::Man { folder } => manual(&folder),
     };

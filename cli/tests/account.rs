@@ -598,3 +598,30 @@ fn who_may_not_become_the_operator_is_told_what_is_missing() {
         assert!(text.contains("need dynamodb:DescribeTable and dynamodb:GetResourcePolicy"), "{text}");
     }
 }
+
+/// The history is fetched once; a day that is there is not fetched again, and today always is.
+#[test]
+fn the_event_history_is_fetched_and_replayed() {
+    let world = World::new("lookup");
+    let folder = world.home.join("history");
+    let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap();
+    let now = Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap());
+    let day = |days: u64| now.minus(std::time::Duration::from_secs(days * 86_400 + 1)).to_string();
+    for (i, days) in [0, 1, 2, 20].into_iter().enumerate() {
+        let mut record: Value = serde_json::from_str(EVENTS.lines().next().unwrap()).unwrap();
+        record["eventID"] = format!("{i}").into();
+        record["eventTime"] = format!("{}Z", &day(days)[..19]).into();
+        world.stub.remember(&record);
+    }
+    let path = folder.to_str().unwrap();
+    let replay = ["replay", "--lookup", path, "--days", "3", "--region", "us-east-1", "--format", "json"];
+    let output = world.keepwatch(&replay);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("about 3 events in 3 days"), "{}", stderr(&output));
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(told["events"]["cloudtrail"], 3, "{told}");
+    let again = world.keepwatch(&replay);
+    assert!(stderr(&again).starts_with("about 1 events in 1 days"), "{}", stderr(&again));
+    let odd = world.keepwatch(&["replay", "--lookup", path, "--days", "91"]);
+    assert_eq!(odd.status.code(), Some(2));
+}

@@ -9,7 +9,7 @@ use std::io::{self, BufRead};
 
 use serde_json::{Map, Value, json};
 
-use super::PART;
+use super::size::PART;
 
 /// How files begin that are no text, what they are, and what makes them readable.
 const BINARY: [(&[u8], &str, &str); 6] = [

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::PART;
+use super::size::PART;
 
 /// What stands before the list of events in an object around them.
 const LISTS: [&str; 3] = ["\"Records\"", "\"Events\"", "\"QueryResultRows\""];

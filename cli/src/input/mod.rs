@@ -2,6 +2,7 @@
 
 mod exports;
 mod long;
+mod size;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _};
@@ -15,12 +16,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keepwatch_core::event::log::goes_on;
 
 pub(crate) use self::exports::converted;
+use self::size::PART;
 
 /// How a gzip file begins (RFC 1952).
 const GZIP: &[u8] = &[0x1f, 0x8b];
-
-/// What is read of a large file at once.
-const PART: usize = 4 << 20;
 
 /// A compressed file up to this size is unpacked by whoever works on it. CloudTrail's own are smaller.
 const PACKED: u64 = 4 << 20;

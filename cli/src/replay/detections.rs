@@ -9,7 +9,8 @@ use keepwatch_base::wildcard::matches;
 use keepwatch_core::observation::{Observation, Verdict};
 use serde::Serialize;
 
-use super::{About, Output, Replay};
+use super::log::About;
+use super::options::{Output, Replay};
 use crate::table::{Table, table};
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::replay::{Played, Player};
 
 /// How much of a log is kept in memory, in bytes, as far as that can be told.
-pub(super) const KEPT: usize = 256 << 20;
+pub(super) const KEPT: usize = 64 << 20;
 
 /// What an observation takes in memory beside the event's text, about.
 const OBSERVATION: usize = 4 << 10;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -13,12 +13,14 @@ use keepwatch_base::text::{defang, shell_word};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Rule;
 use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::{MAILED_FROM, Severity};
 use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::{Value, json};
 
+use super::log::About;
+use super::options::{Output, Replay};
 use super::told::{Mails, Outcome, Sightings};
-use super::{About, Output, Replay, word};
 use crate::screen::{Screen, cell};
 
 /// How many lines of problems are printed.
@@ -100,8 +102,10 @@ impl Summary<'_> {
         self.problems(&screen, out)?;
         self.noise(&screen, out)?;
         self.unjudged(&screen, out)?;
-        let paths: Vec<String> = self.replay.files.iter().take(2).map(|path| path_word(path)).collect();
-        let paths = if self.replay.files.len() > 2 { "...".to_owned() } else { paths.join(" ") };
+        let files = self.replay.files.iter().chain(&self.replay.lookup.lookup);
+        let files: Vec<&PathBuf> = files.collect();
+        let paths: Vec<String> = files.iter().take(2).map(|path| path_word(path)).collect();
+        let paths = if files.len() > 2 { "...".to_owned() } else { paths.join(" ") };
         writeln!(out)?;
         let more = "Every finding: --all. Every sighting: --detections.";
         screen.line(out, &format!("One as its mail tells it: keepwatch replay {paths} --finding ID. {more}"))
@@ -465,4 +469,15 @@ fn day_and_minute(time: Timestamp) -> String {
 /// The end of an id, which is unique enough to name it by.
 fn short_id(id: &str) -> &str {
     id.get(id.len().saturating_sub(8)..).unwrap_or(id)
+}
+
+/// The word for what a finding came to.
+fn word(finding: &Finding) -> &'static str {
+    if !finding.is_open() {
+        "FIXED"
+    } else if finding.headline().verdict == Verdict::Unknown {
+        "UNSURE"
+    } else {
+        "PROBLEM"
+    }
 }

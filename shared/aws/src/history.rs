@@ -80,14 +80,37 @@ impl EventHistory for CloudTrailHistory {
         span: Span,
         next: Option<&str>,
     ) -> Result<Page, AwsError> {
-        let failed = |reason: String| AwsError::Call { operation: OPERATION, cause: Cause::Other(reason) };
         let (key, value) = lookup.attribute();
+        let attributes = json!([{"AttributeKey": key, "AttributeValue": value}]);
+        self.ask(region, Some(attributes), span, next).await
+    }
+}
+
+impl CloudTrailHistory {
+    /// Reads a page of whatever happened; `next` is the token that the page before it had. Waits as the service asks for.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn whatever(&self, region: &str, span: Span, next: Option<&str>) -> Result<Page, AwsError> {
+        self.ask(region, None, span, next).await
+    }
+
+    async fn ask(
+        &self,
+        region: &str,
+        attributes: Option<serde_json::Value>,
+        span: Span,
+        next: Option<&str>,
+    ) -> Result<Page, AwsError> {
+        let failed = |reason: String| AwsError::Call { operation: OPERATION, cause: Cause::Other(reason) };
         let mut request = json!({
-            "LookupAttributes": [{"AttributeKey": key, "AttributeValue": value}],
             "StartTime": seconds(span.from.millis()),
             "EndTime": seconds(span.to.millis()),
             "MaxResults": PAGE,
         });
+        if let Some(attributes) = attributes {
+            request["LookupAttributes"] = attributes;
+        }
         if let Some(next) = next {
             request["NextToken"] = json!(next);
         }

@@ -1,4 +1,4 @@
-//! `LookupEvents`: one attribute a call, pages of at most fifty, the latest event first, tokens that are good for the same
+//! `LookupEvents`: one attribute a call or none, pages of at most fifty, the latest event first, tokens that are good for the same
 //! question only (CloudTrail API reference).
 
 use keepwatch_base::time::Timestamp;
@@ -32,12 +32,16 @@ impl History {
         }
         let call: Value = serde_json::from_str(&request.body)
             .map_err(|error| Refusal::of("SerializationException", error.to_string()))?;
-        let attributes = call["LookupAttributes"].as_array().map(Vec::as_slice);
-        let Some([attribute]) = attributes else {
-            return Err(Refusal::of("InvalidLookupAttributesException", "one attribute is expected"));
+        let (key, value) = match call["LookupAttributes"].as_array().map(Vec::as_slice) {
+            None => ("", ""),
+            Some([attribute]) => {
+                let text = |name: &str| attribute[name].as_str().unwrap_or_default();
+                (text("AttributeKey"), text("AttributeValue"))
+            }
+            Some(_) => {
+                return Err(Refusal::of("InvalidLookupAttributesException", "one attribute is expected"));
+            }
         };
-        let key = attribute["AttributeKey"].as_str().unwrap_or_default();
-        let value = attribute["AttributeValue"].as_str().unwrap_or_default();
         if self.refused.iter().any(|refused| refused == value) {
             return Err(Refusal::denied());
         }
@@ -63,7 +67,7 @@ impl History {
                 "Username" => record["userIdentity"]["userName"].as_str(),
                 _ => None,
             };
-            own == Some(value) && (from..=to).contains(&second(record))
+            (key.is_empty() || own == Some(value)) && (from..=to).contains(&second(record))
         };
         let mut found: Vec<&Value> = self.records.iter().filter(fits).collect();
         found.sort_by_key(|record| std::cmp::Reverse(second(record)));

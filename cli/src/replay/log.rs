@@ -1,0 +1,113 @@
+//! A log, read from its files.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use keepwatch_base::text::clean;
+use keepwatch_core::engine::replay::Player;
+
+use super::order::{self, Ordered};
+use super::parallel::{self, Batch, KeyUses, Reading};
+use super::span::{Only, Span};
+use crate::input;
+
+/// A log that has been read: what rules have something to say of, and what is known of the rest.
+pub(super) struct Log {
+    pub(super) about: About,
+    pub(super) ordered: Ordered,
+}
+
+/// What is known of a log as a whole.
+#[derive(Default)]
+pub(super) struct About {
+    /// Events by kind.
+    pub(super) by_kind: BTreeMap<&'static str, usize>,
+    pub(super) span: Span,
+    /// Files, lines and parts of them that are no events.
+    pub(super) unreadable: usize,
+    /// Events that were not asked for.
+    pub(super) left_out: usize,
+    /// Digest files that were passed over.
+    pub(super) digests: usize,
+}
+
+impl About {
+    /// All events that were asked for.
+    pub(super) fn events(&self) -> usize {
+        self.by_kind.values().sum()
+    }
+}
+
+impl Log {
+    /// Reads all files; a second time for what was done with a key that turns out to be exposed.
+    pub(super) fn read(files: &[PathBuf], player: &Player, only: &Only) -> anyhow::Result<Log> {
+        let mut log = Log { about: About::default(), ordered: Ordered::new(order::KEPT) };
+        let progress = input::progress();
+        let again = files.iter().all(|file| file.is_file());
+        let key_uses = if again { KeyUses::Noted } else { KeyUses::Kept };
+        let (mut used, mut exposed) = (HashSet::new(), HashSet::new());
+        let places = Places::new(files);
+        parallel::each(files, Reading { player, only, key_uses }, |mut batch| {
+            progress.inc(batch.counts.values().sum::<usize>() as u64);
+            used.extend(std::mem::take(&mut batch.used));
+            let exposes = batch.played.iter().flat_map(|(_, played)| played.exposes());
+            exposed.extend(exposes.map(|(_, key)| key.to_owned()));
+            log.take_in(&places, batch)
+        })?;
+        exposed.retain(|key| used.contains(key));
+        if !exposed.is_empty() {
+            let reading = Reading { player, only, key_uses: KeyUses::Of(&exposed) };
+            parallel::each(files, reading, |batch| log.keep(&places, batch))?;
+        }
+        progress.finish_and_clear();
+        Ok(log)
+    }
+
+    fn take_in(&mut self, places: &Places, mut batch: Batch) -> anyhow::Result<()> {
+        for (kind, count) in &batch.counts {
+            *self.about.by_kind.entry(kind).or_default() += count;
+        }
+        self.about.left_out += batch.left_out;
+        self.about.span.merge(std::mem::take(&mut batch.span));
+        for (line, reason) in &batch.unreadable {
+            self.about.skip(&format!("{}:{line}", batch.file.display()), reason);
+        }
+        self.keep(places, batch)
+    }
+
+    fn keep(&mut self, places: &Places, batch: Batch) -> anyhow::Result<()> {
+        let file = places.of(&batch.file);
+        for (line, played) in batch.played {
+            self.ordered.push((file, u32::try_from(line).unwrap_or(u32::MAX)), played)?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of the files.
+struct Places(BTreeMap<PathBuf, u32>);
+
+impl Places {
+    fn new(files: &[PathBuf]) -> Places {
+        Places(files.iter().cloned().zip(0..).collect())
+    }
+
+    fn of(&self, file: &Path) -> u32 {
+        self.0.get(file).copied().unwrap_or(u32::MAX)
+    }
+}
+
+impl About {
+    /// Names what cannot be read. Only the first few, so that a file of another kind does not flood the terminal.
+    fn skip(&mut self, place: &str, reason: &str) {
+        const NAMED: usize = 20;
+        self.unreadable += 1;
+        if self.unreadable <= NAMED {
+            anstream::eprintln!("{place}: {}", clean(reason, 300));
+        } else if self.unreadable == NAMED + 1 {
+            anstream::eprintln!(
+                "more cannot be read; CloudTrail records or EventBridge envelopes are expected, as a trail's bucket, `aws cloudtrail lookup-events` or a query for eventJson have them"
+            );
+        }
+    }
+}
