@@ -6,9 +6,9 @@ use keepwatch_aws::profiles::{self, ProfileError, SdkConfig};
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::{AwsError, tables};
 use keepwatch_base::text::clean;
-use keepwatch_rules::registry::CATALOGUE;
 use tokio::sync::OnceCell;
 
+use crate::catalogue::CATALOGUE;
 use crate::failure::Failure;
 use crate::{operator, progress};
 

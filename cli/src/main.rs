@@ -1,6 +1,7 @@
 //! `keepwatch`: the command line. Its commands run the same rules as the Lambdas, and change the same tables.
 
 mod account;
+mod catalogue;
 mod checks;
 mod failure;
 mod findings;

@@ -37,6 +37,11 @@ fn account() -> State {
 
 /// The findings that a call opens for a rule.
 fn told(rule: &str, source: &str, name: &str, request: &Value) -> BTreeSet<String> {
+    told_at(rule, source, name, request, Verdict::Failing)
+}
+
+/// The same, with this verdict.
+fn told_at(rule: &str, source: &str, name: &str, request: &Value, verdict: Verdict) -> BTreeSet<String> {
     let record = json!({
         "eventVersion": "1.11",
         "eventID": "6b2a5e0c-0000-4000-8000-000000000001",
@@ -64,9 +69,8 @@ fn told(rule: &str, source: &str, name: &str, request: &Value) -> BTreeSet<Strin
     entries(&record.to_string(), &mut |entry| {
         let played = player.play(&entry.expect("it is an event")).expect("it can be read");
         let seen = keepwatch_core::engine::replay::Memory::default().settle(&player, played);
-        let failing = |one: &&keepwatch_core::observation::Observation| {
-            one.rule.id == rule && one.verdict == Verdict::Failing
-        };
+        let failing =
+            |one: &&keepwatch_core::observation::Observation| one.rule.id == rule && one.verdict == verdict;
         ids.extend(seen.observations.iter().filter(failing).map(|one| one.finding_id()));
     });
     ids
@@ -205,4 +209,200 @@ fn checks_join_rules_that_there_are() {
             assert!(CATALOGUE.find(about.finding).is_some(), "{} joins {}", about.id, about.finding);
         }
     }
+}
+
+/// A state in which these questions are answered: each with its region, the resource if any, and the answer.
+fn knows(answers: &[(&str, &str, &str, Value)]) -> State {
+    let mut all = serde_json::Map::new();
+    for (question, region, of, value) in answers {
+        let mut place = json!({"region": region});
+        if !of.is_empty() {
+            place["of"] = json!(of);
+        }
+        let list = all.entry((*question).to_owned()).or_insert_with(|| json!([])).as_array_mut().unwrap();
+        list.push(json!([place, {"known": [value, now()]}]));
+    }
+    let state = json!({"keepwatch_state": 1, "account": ACCOUNT, "partition": "aws", "regions": [REGION], "at": now(),
+        "answers": all});
+    State::from_json(&state.to_string()).unwrap()
+}
+
+#[test]
+fn buckets() {
+    let call = |name, request| ("s3", name, request);
+    let off = json!({"block_public_acls": false, "ignore_public_acls": false, "block_public_policy": false,
+        "restrict_public_buckets": false});
+    let bucket = |more: &[(&str, Value)]| {
+        let mut answers = vec![
+            ("AccountPublicAccess", "global", "", off.clone()),
+            ("Buckets", "global", "", json!([{"name": "files", "region": REGION}])),
+            ("BucketPublicAccess", REGION, "files", off.clone()),
+        ];
+        answers.extend(more.iter().map(|(question, value)| (*question, REGION, "files", value.clone())));
+        knows(&answers)
+    };
+    let public = json!({"grants": [{"group": "http://acs.amazonaws.com/groups/global/AllUsers", "permission": "READ"}]});
+    let acl = bucket(&[
+        ("BucketAcl", public),
+        ("BucketOwnership", json!({"ownership": "ObjectWriter"})),
+        ("BucketPolicy", json!({"document": null})),
+    ]);
+    let opened = json!({"bucketName": "files", "x-amz-acl": "public-read"});
+    same("exposure-bucket-acl-public", call("PutBucketAcl", opened), "s3.public-acl", &acl);
+    let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "arn:aws:s3:::files/*"}]});
+    let none = json!({"grants": []});
+    let policy =
+        bucket(&[("BucketPolicy", json!({"document": document.to_string()})), ("BucketAcl", none.clone())]);
+    let opened = json!({"bucketName": "files", "bucketPolicy": document});
+    same("exposure-bucket-policy-open", call("PutBucketPolicy", opened), "s3.public-policy", &policy);
+    let unblocked = ("s3", "DeleteBucketPublicAccessBlock", json!({"bucketName": "files"}));
+    same("exposure-s3-block-public-access-off", unblocked, "s3.bucket-bpa", &policy);
+    let unblocked = ("s3", "DeleteAccountPublicAccessBlock", json!({"accountId": ACCOUNT}));
+    same("exposure-s3-block-public-access-off", unblocked, "s3.account-bpa", &policy);
+    let kept = bucket(&[("BucketVersioning", json!({"status": "Suspended", "mfa_delete": false}))]);
+    let suspend = json!({"bucketName": "files", "VersioningConfiguration": {"Status": "Suspended"}});
+    same("data-bucket-protection-weakened", call("PutBucketVersioning", suspend), "s3.versioning", &kept);
+}
+
+#[test]
+fn networks_snapshots_and_volumes() {
+    let call = |name, request| ("ec2", name, request);
+    let group = json!([{"id": "sg-1", "name": "default", "vpc": "vpc-1", "owner": ACCOUNT, "egress": [],
+        "ingress": [{"protocol": "tcp", "from_port": 22, "to_port": 22, "ranges": ["10.0.0.0/8"], "groups": [],
+            "prefix_lists": []}]}]);
+    let interface = json!([{"id": "eni-1", "vpc": "vpc-1", "subnet": "subnet-1", "groups": ["sg-1"]}]);
+    let default = knows(&[
+        ("SecurityGroups", REGION, "", group),
+        ("NetworkInterfaces", REGION, "", interface),
+        ("Vpcs", REGION, "", json!([{"id": "vpc-1", "owner": ACCOUNT, "default": true}])),
+        ("Functions", REGION, "", json!([])),
+        ("DbInstances", REGION, "", json!([])),
+    ]);
+    assert!(found("vpc.default-sg", &default).iter().all(|id| id.starts_with("network-default-group-used-")));
+
+    let group =
+        json!([{"id": "sg-2", "name": "web", "vpc": "vpc-1", "owner": ACCOUNT, "egress": [], "ingress": []}]);
+    let rule = json!([{"id": "sgr-0f00000000000000a", "group": "sg-2", "egress": false, "protocol": "tcp",
+        "from_port": 22, "to_port": 22, "range": "0.0.0.0/0", "prefix_list": null}]);
+    let interface = json!([{"id": "eni-1", "vpc": "vpc-1", "subnet": "subnet-1", "groups": ["sg-2"]}]);
+    let open = knows(&[
+        ("SecurityGroups", REGION, "", group),
+        ("SecurityGroupRules", REGION, "", rule),
+        ("NetworkInterfaces", REGION, "", interface),
+    ]);
+    // The id of the rule is in AWS's answer.
+    let change = json!({"ModifySecurityGroupRulesRequest": {"GroupId": "sg-2", "SecurityGroupRule": {
+        "SecurityGroupRuleId": "sgr-0f00000000000000a",
+        "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "0.0.0.0/0"}}}});
+    let found = found("sg.unrestricted", &open);
+    assert_eq!(found.len(), 1);
+    assert!(found.iter().all(|id| id.starts_with("network-security-group-open-")));
+    let changed =
+        told_at("network-security-group-open", "ec2", "ModifySecurityGroupRules", &change, Verdict::Unknown);
+    assert_eq!(changed, found);
+
+    let snapshot = json!([{"id": "snap-1", "volume": "vol-1", "state": "completed", "started": null, "encrypted": false}]);
+    let public = knows(&[
+        ("Snapshots", REGION, "", snapshot),
+        ("PublicSnapshots", REGION, "", json!(["snap-1"])),
+        ("SnapshotBlock", REGION, "", json!("unblocked")),
+    ]);
+    let share = json!({"snapshotId": "snap-1", "attributeType": "CREATE_VOLUME_PERMISSION",
+        "createVolumePermission": {"add": {"items": [{"group": "all"}]}}});
+    same("exposure-snapshot-shared", call("ModifySnapshotAttribute", share), "ebs.snapshot-public", &public);
+    let database = json!([{"arn": "arn:aws:rds:eu-west-1:111122223333:snapshot:orders", "id": "orders", "encrypted": false}]);
+    let public = knows(&[
+        ("DbSnapshots", REGION, "", database),
+        ("DbSnapshotShares", REGION, "orders", json!(["all"])),
+        ("DbClusterSnapshots", REGION, "", json!([])),
+    ]);
+    let share = json!({"dBSnapshotIdentifier": "orders", "attributeName": "restore", "valuesToAdd": ["all"]});
+    same(
+        "exposure-snapshot-shared",
+        ("rds", "ModifyDBSnapshotAttribute", share),
+        "rds.snapshot-public",
+        &public,
+    );
+    let off = knows(&[
+        ("EbsDefaultEncryption", REGION, "", json!(false)),
+        (
+            "NetworkInterfaces",
+            REGION,
+            "",
+            json!([{"id": "eni-1", "vpc": "vpc-1", "subnet": "s", "groups": []}]),
+        ),
+    ]);
+    let disable = call("DisableEbsEncryptionByDefault", json!({}));
+    same("data-ebs-default-encryption-off", disable, "ebs.default-encryption", &off);
+}
+
+#[test]
+fn keys_stores_and_functions() {
+    let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+    let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{id}");
+    let key = knows(&[
+        ("KmsKeys", REGION, "", json!([id])),
+        ("AwsManagedKeys", REGION, "", json!([])),
+        (
+            "KmsKey",
+            REGION,
+            id,
+            json!({"arn": arn, "state": "PendingDeletion", "deletion": "2026-12-01T00:00:00Z",
+            "aws_managed": false}),
+        ),
+    ]);
+    let schedule = ("kms", "ScheduleKeyDeletion", json!({"keyId": id, "pendingWindowInDays": 9}));
+    same("data-kms-key-disabled-or-deleted", schedule, "kms.pending-deletion", &key);
+    let instance = json!([{"arn": "arn:aws:dms:eu-west-1:111122223333:rep:ABC", "id": "mover", "public": true, "groups": []}]);
+    let migration =
+        knows(&[("ReplicationInstances", REGION, "", instance), ("SecurityGroups", REGION, "", json!([]))]);
+    assert!(
+        found("dms.public", &migration)
+            .iter()
+            .all(|id| id.starts_with("exposure-migration-instance-public-"))
+    );
+    let name = json!([{"name": "lab", "arn": "arn:aws:sagemaker:eu-west-1:111122223333:notebook-instance/lab", "status": "InService"}]);
+    let notebook = knows(&[
+        ("Notebooks", REGION, "", name),
+        ("Notebook", REGION, "lab", json!({"direct_internet": true, "root_access": true})),
+    ]);
+    let create = json!({"notebookInstanceName": "lab", "directInternetAccess": "Enabled"});
+    same(
+        "exposure-notebook-internet",
+        ("sagemaker", "CreateNotebookInstance", create),
+        "sagemaker.direct-internet",
+        &notebook,
+    );
+    let domain = json!([{"arn": "arn:aws:es:eu-west-1:111122223333:domain/logs", "name": "logs", "encrypted": false, "deleted": false}]);
+    let create = json!({"domainName": "logs", "encryptionAtRestOptions": {"enabled": false}});
+    same(
+        "exposure-search-domain-open",
+        ("es", "CreateDomain", create),
+        "opensearch.encryption",
+        &knows(&[("Domains", REGION, "", domain)]),
+    );
+    let function = json!([{"arn": "arn:aws:lambda:eu-west-1:111122223333:function:old", "name": "old", "runtime": "python3.6",
+        "image": false, "keys_in_environment": [], "environment_error": null, "in_vpc": false}]);
+    let create = json!({"functionName": "old", "runtime": "python3.6"});
+    same(
+        "compute-function-runtime-deprecated",
+        ("lambda", "CreateFunction20150331", create),
+        "lambda.runtime",
+        &knows(&[("Functions", REGION, "", function)]),
+    );
+    let weak = json!({"length": 6, "symbols": false, "numbers": false, "uppercase": false, "lowercase": false,
+        "max_age_days": null, "reuse_prevention": null});
+    let policy = knows(&[
+        ("PasswordPolicy", "global", "", weak),
+        ("CredentialReport", "global", "", json!({"root": null, "users": []})),
+    ]);
+    let mut told = told(
+        "iam-password-policy-weak",
+        "iam",
+        "UpdateAccountPasswordPolicy",
+        &json!({"minimumPasswordLength": 6}),
+    );
+    told.extend(found("iam.password-policy", &policy));
+    assert_eq!(told.len(), 1, "{told:?}");
 }

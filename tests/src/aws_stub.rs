@@ -1,6 +1,8 @@
 //! The little of AWS that the functions call: DynamoDB items in memory, SNS, a queue, CloudTrail's event history,
 //! Identity Center, the imports of Security Hub, and an IAM that denies everything.
 //!
+//! An account that scans look at is in `posture.rs`.
+//!
 //! It checks no signature of the SDK's and models few limits; ministack does more and is slower. What it does
 //! not know it refuses with an error, so that no test passes by its ignorance. A table may have a policy that lets one role
 //! alone write, which is told by the access key that STS gave for it.
@@ -10,6 +12,7 @@ mod dynamodb;
 mod expression;
 pub mod identity_center;
 mod policy;
+mod posture;
 mod securityhub;
 mod signature;
 mod tls;
@@ -24,6 +27,8 @@ use serde_json::{Map, Value};
 
 use crate::http::{Request, Response, Server};
 use crate::lock;
+
+pub use posture::{Account, Bucket, GroupRule};
 
 /// An item in DynamoDB's own JSON: `{"name": {"S": "value"}}`.
 pub type Item = Map<String, Value>;
@@ -62,6 +67,7 @@ struct State {
     history: cloudtrail::History,
     permission_set: Option<identity_center::PermissionSet>,
     queued: Vec<String>,
+    account: Account,
     given_up: Vec<Value>,
     hidden: HashMap<String, u64>,
     calls: HashMap<String, usize>,
@@ -212,6 +218,11 @@ impl AwsStub {
         lock(&self.state).history.refused.clear();
     }
 
+    /// Changes the account that scans look at.
+    pub fn account(&self, change: impl FnOnce(&mut Account)) {
+        change(&mut lock(&self.state).account);
+    }
+
     /// Takes the messages that were sent to the queue.
     pub fn take_messages(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state).queued)
@@ -270,7 +281,15 @@ impl State {
                 let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));
                 Response::new(status, "application/x-amz-json-1.0", body.to_string())
             }
-            None => self.query(&form(&request.body)),
+            None if request.body.is_empty() => self.account.s3(request),
+            None => {
+                let form = form(&request.body);
+                let action = form.get("Action").map_or("", String::as_str);
+                match self.account.ec2(action, request, &form) {
+                    Some(answer) => answer,
+                    None => self.query(&form),
+                }
+            }
         }
     }
 

@@ -27,10 +27,15 @@ class Template:
         self.resources = body["Resources"]
 
     def heard(self):
-        """The rules that hear events for detect; the others are clocks, and what is told to the operations topic."""
+        """The rules that hear events for detect; the others are clocks, re-checks, and for the operations topic."""
         rules = self.of_type("AWS::Events::Rule")
         heard = {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
+        heard = {name: rule for name, rule in heard.items() if not name.startswith("Recheck")}
         return {name: rule for name, rule in heard.items() if not name.endswith(("TouchedRule", "StoppedRule"))}
+
+    def rechecked(self):
+        """The rules that hear what may have changed a check's answer."""
+        return {name: rule for name, rule in self.of_type("AWS::Events::Rule").items() if name.startswith("Recheck")}
 
     def of_type(self, kind):
         """Resources of a type, by logical id."""

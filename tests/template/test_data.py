@@ -153,9 +153,28 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
     assert "Environment" not in stack.properties("SecurityHubFunction")
 
 
+def test_a_budget_is_made_where_there_is_a_sum_and_somebody_to_tell(stack):
+    assert stack.resources["MonthlyCosts"]["Condition"] == "HasBudget"
+    assert stack.body["Conditions"]["HasBudget"] == {
+        "Fn::And": [
+            {"Fn::Not": [{"Fn::Equals": [{"Ref": "MonthlyBudget"}, 0]}]},
+            {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlertEmail"}, ""]}]},
+        ]
+    }
+    assert stack.body["Parameters"]["MonthlyBudget"]["Default"] == 0
+    budget = stack.properties("MonthlyCosts")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": {"Ref": "MonthlyBudget"}, "Unit": "USD"}
+    kinds = {notice["Notification"]["NotificationType"] for notice in budget["NotificationsWithSubscribers"]}
+    assert kinds == {"ACTUAL", "FORECASTED"}
+    for notice in budget["NotificationsWithSubscribers"]:
+        assert notice["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": {"Ref": "AlertEmail"}}]
+
+
 def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
     """A key is a dollar a month, and an alarm past CloudWatch's ten free ones is ten cents."""
     allowed = {
+        # One that only mails is free.
+        "AWS::Budgets::Budget",
         "AWS::CloudWatch::Alarm",
         "AWS::DynamoDB::Table",
         "AWS::Events::EventBus",

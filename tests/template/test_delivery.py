@@ -23,6 +23,26 @@ def test_every_event_rule_fills_the_intake_queue_and_can_fail_into_the_dead_lett
         assert not {"Input", "InputPath", "InputTransformer", "RoleArn"} & set(target), f"{name} must send the event"
 
 
+def test_what_changes_an_answer_waits_until_aws_has_caught_up_and_is_looked_at_within_two_minutes(stack):
+    rules = stack.rechecked()
+    assert rules
+    queue = {"Fn::GetAtt": ["RecheckQueue", "Arn"]}
+    for name, rule in rules.items():
+        (target,) = rule["Properties"]["Targets"]
+        assert (target["Arn"], target["DeadLetterConfig"]) == (queue, {"Arn": DLQ}), name
+        assert not {"Input", "InputPath", "InputTransformer"} & set(target), f"{name} must send the event"
+        # What failed changed nothing, and what only reads is not delivered in this state.
+        assert rule["Properties"]["State"] == "ENABLED", name
+        assert rule["Properties"]["EventPattern"]["detail"]["errorCode"] == [{"exists": False}], name
+    delay = stack.properties("RecheckQueue")["DelaySeconds"]
+    window = stack.properties("ScanFunctionRecheck")["MaximumBatchingWindowInSeconds"]
+    settling = (ROOT / "shared/core/src/posture/plan.rs").read_text()
+    assert delay > int(re.search(r"SETTLING: Duration = Duration::from_secs\((\d+)\)", settling)[1])
+    assert delay + window <= 100, "twenty seconds of two minutes are for the looking"
+    assert stack.properties("ScanFunction")["Timeout"] * 6 <= stack.properties("RecheckQueue")["VisibilityTimeout"]
+    assert stack.properties("RecheckQueue")["RedrivePolicy"] == {"deadLetterTargetArn": DLQ, "maxReceiveCount": 3}
+
+
 def test_queues_keep_what_they_hold_as_long_as_sqs_can(stack):
     for name, queue in stack.of_type("AWS::SQS::Queue").items():
         assert queue["Properties"]["MessageRetentionPeriod"] == FORTNIGHT, name
@@ -160,16 +180,26 @@ def test_the_event_history_is_looked_through_every_day_and_a_run_that_fails_tell
 
 
 def test_a_run_over_the_event_history_ends_before_lambda_ends_it(stack):
-    """It begins no new page after the time in functions/scan/src/handler.rs; the last page may wait for a minute."""
-    source = (ROOT / "functions/scan/src/handler.rs").read_text()
-    begins = int(re.search(r"TIME: Duration = Duration::from_secs\((\d+)\)", source)[1])
-    assert begins + 120 < stack.properties("ScanFunction")["Timeout"] <= 900
+    """It begins no new page after the time in history.rs, the last may wait for a minute; the scan that follows
+    begins no new group of checks after the time in posture.rs, which is half of what there is."""
+    begins = {}
+    for name in ("history", "posture"):
+        source = (ROOT / f"functions/scan/src/{name}.rs").read_text()
+        begins[name] = int(re.search(r"TIME: Duration = Duration::from_secs\((\d+)\)", source)[1])
+    timeout = stack.properties("ScanFunction")["Timeout"]
+    assert begins["history"] + 120 < begins["posture"] <= timeout / 2
+    assert timeout <= 900
+    assert stack.properties("ScanFunction")["MemorySize"] == 256
 
 
-def test_scan_knows_its_queue_and_the_regions_that_are_watched(stack):
+def test_scan_knows_its_queues_and_tables_and_the_regions_that_are_watched(stack):
     assert stack.properties("ScanFunction")["Environment"]["Variables"] == {
+        "FINDINGS_TABLE": {"Ref": "FindingsTable"},
         "INTAKE_QUEUE_URL": {"Ref": "IntakeQueue"},
         "JOURNAL_TABLE": {"Ref": "JournalTable"},
+        "RECHECK_QUEUE_URL": {"Ref": "RecheckQueue"},
+        "SETTINGS_TABLE": {"Ref": "SettingsTable"},
+        "TRUSTED_ACCOUNTS": {"Ref": "TrustedAccounts"},
         "WATCHED_REGIONS": {"Ref": "AWS::Region"},
     }
 

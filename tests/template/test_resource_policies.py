@@ -18,7 +18,7 @@ ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
 STACK = "keepwatch"
 TABLES = ["FindingsTable", "JournalTable", "SettingsTable"]
-QUEUES = ["IntakeQueue", "DeadLetterQueue"]
+QUEUES = ["IntakeQueue", "RecheckQueue", "DeadLetterQueue"]
 TOPICS = ["AlertTopic", "OpsTopic"]
 ROLES = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole", "OperatorRole"]
 
@@ -254,7 +254,9 @@ def test_items_are_written_by_the_functions_and_the_operator_and_nobody_else(dep
         ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
         ("NotifyRole", "dynamodb:PutItem", "JournalTable"),
         ("NotifyRole", "dynamodb:UpdateItem", "JournalTable"),
+        ("ScanRole", "dynamodb:PutItem", "FindingsTable"),
         ("ScanRole", "dynamodb:PutItem", "JournalTable"),
+        ("ScanRole", "dynamodb:UpdateItem", "JournalTable"),
         ("OperatorRole", "dynamodb:PutItem", "FindingsTable"),
         ("OperatorRole", "dynamodb:PutItem", "SettingsTable"),
         ("OperatorRole", "dynamodb:DeleteItem", "SettingsTable"),
@@ -296,6 +298,9 @@ OWN_CALLS = [
     ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
     ("NotifyRole", "sns:Publish", "AlertTopic"),
     ("NotifyRole", "sqs:SendMessage", "DeadLetterQueue"),
+    ("ScanRole", "dynamodb:PutItem", "FindingsTable"),
+    ("ScanRole", "iam:GetAccountAuthorizationDetails", "DetectRole"),
+    ("ScanRole", "sqs:ReceiveMessage", "RecheckQueue"),
     ("SecurityHubRole", "sqs:SendMessage", "DeadLetterQueue"),
 ]
 
@@ -373,15 +378,20 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
         *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
+        # A run that was cut is gone on with. What rules send that is no change of an answer is left alone.
+        *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "ScanRole"}),
     }
 
 
-def test_messages_are_taken_by_detect_and_dead_letters_by_the_operator(deployed):
+def test_messages_are_taken_by_detect_and_scan_and_dead_letters_by_the_operator(deployed):
     take = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"]
     assert allowed(deployed, take, QUEUES) == {
         ("DetectRole", "sqs:ChangeMessageVisibility", "IntakeQueue"),
         ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
         ("DetectRole", "sqs:ReceiveMessage", "IntakeQueue"),
+        ("ScanRole", "sqs:ChangeMessageVisibility", "RecheckQueue"),
+        ("ScanRole", "sqs:DeleteMessage", "RecheckQueue"),
+        ("ScanRole", "sqs:ReceiveMessage", "RecheckQueue"),
         ("OperatorRole", "sqs:ChangeMessageVisibility", "DeadLetterQueue"),
         ("OperatorRole", "sqs:DeleteMessage", "DeadLetterQueue"),
         ("OperatorRole", "sqs:ReceiveMessage", "DeadLetterQueue"),

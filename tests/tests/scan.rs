@@ -20,7 +20,17 @@ fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
 }
 
 fn scan(aws: &AwsStub) -> Function {
-    start("scan", aws, &[("INTAKE_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")])
+    start(
+        "scan",
+        aws,
+        &[
+            ("FINDINGS_TABLE", FINDINGS),
+            ("INTAKE_QUEUE_URL", QUEUE),
+            ("RECHECK_QUEUE_URL", QUEUE),
+            ("SETTINGS_TABLE", "settings"),
+            ("WATCHED_REGIONS", "us-east-1"),
+        ],
+    )
 }
 
 fn detect(aws: &AwsStub) -> Function {
@@ -202,7 +212,14 @@ fn runs_that_do_not_come_are_told_by_the_daily_mail() {
 fn a_missing_setting_is_named() {
     let aws = AwsStub::http().unwrap();
     let binary = binary("scan").unwrap();
-    let all = [("JOURNAL_TABLE", "journal"), ("INTAKE_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
+    let all = [
+        ("FINDINGS_TABLE", FINDINGS),
+        ("JOURNAL_TABLE", "journal"),
+        ("SETTINGS_TABLE", "settings"),
+        ("INTAKE_QUEUE_URL", QUEUE),
+        ("RECHECK_QUEUE_URL", QUEUE),
+        ("WATCHED_REGIONS", "us-east-1"),
+    ];
     for (missing, _) in all {
         let mut settings = vec![("AWS_ENDPOINT_URL", aws.endpoint())];
         settings.extend(all.into_iter().filter(|(name, _)| *name != missing));

@@ -1,5 +1,6 @@
 //! Writes the EventBridge rules of template.yaml, and the same for the forwarders of other regions, from what the rules listen
-//! to. What a rule listens to is written once, in its file; these blocks are the only other places that know it.
+//! to; and from the questions of the checks the event rules of the re-check and what the scan's role may do. What a rule listens
+//! to and a check asks is written once, in its file; these blocks are the only other places that know it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use keepwatch_base::hash::short_hash;
-use keepwatch_core::engine::patterns::{EventRule, event_rules};
+use keepwatch_checks::plan;
+use keepwatch_checks::registry::CHECKS;
+use keepwatch_core::engine::patterns::{EventRule, event_rules, recheck_rules};
+use keepwatch_core::posture::changes::calls;
 use keepwatch_rules::registry::RULES;
 use serde_json::Value;
 
@@ -19,6 +23,18 @@ const END: &str = "  # end generated event rules\n";
 const BEGIN_ARNS: &str =
     "                  # begin generated rule ARNs (make patterns); do not edit by hand\n";
 const END_ARNS: &str = "                  # end generated rule ARNs\n";
+
+/// The rules that bring a re-check what it listens to, in the template and in the policy of the queues.
+const BEGIN_RECHECK: &str = "  # begin generated re-check rules (make patterns); do not edit by hand\n";
+const END_RECHECK: &str = "  # end generated re-check rules\n";
+const BEGIN_RECHECK_ARNS: &str =
+    "                  # begin generated re-check rule ARNs (make patterns); do not edit by hand\n";
+const END_RECHECK_ARNS: &str = "                  # end generated re-check rule ARNs\n";
+
+/// What the scan's role may do.
+const BEGIN_ACTIONS: &str =
+    "                  # begin generated scan actions (make patterns); do not edit by hand\n";
+const END_ACTIONS: &str = "                  # end generated scan actions\n";
 
 /// A forwarder's heartbeat, whose name tells which rules the forwarder has.
 const BEGIN_VERSION: &str = "      # begin generated version (make patterns); do not edit by hand\n";
@@ -53,6 +69,10 @@ const FORWARDER: Home = Home {
     dead_letters: "DeadLetters",
 };
 
+/// What a re-check listens to.
+const RECHECK: Home =
+    Home { target: "        - Id: recheck\n          Arn: !GetAtt RecheckQueue.Arn\n", ..HOME };
+
 /// EventBridge refuses a longer pattern (quota "event pattern size"). The limit counts the JSON as it is sent.
 const LONGEST_PATTERN: usize = 2_048;
 
@@ -66,7 +86,7 @@ const ORDER: [&str; 5] = ["source", "detail-type", "detail", "eventSource", "eve
 /// A template without the markers or that cannot be written, and patterns that EventBridge refuses.
 pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<ExitCode> {
     let rules = event_rules(RULES);
-    write(&root.join("template.yaml"), check, |text| at_home(text, &rules))?;
+    write(&root.join("template.yaml"), check, |text| with_checks(&at_home(text, &rules)?))?;
     write(&root.join("infra/forwarder.yaml"), check, |text| forwarding(text, &rules))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,8 +111,23 @@ fn write(
     Ok(())
 }
 
-/// template.yaml with its generated blocks made anew.
+/// template.yaml with the blocks of the rules made anew.
 fn at_home(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
+    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns(rules))?, BEGIN, END, &block(rules, &HOME)?)
+}
+
+/// template.yaml with the blocks of the checks made anew.
+fn with_checks(template: &str) -> anyhow::Result<String> {
+    let rechecks = recheck_rules(&calls(plan::questions(CHECKS)));
+    let after = replaced(template, BEGIN_RECHECK_ARNS, END_RECHECK_ARNS, &arns(&rechecks))?;
+    let after = replaced(&after, BEGIN_RECHECK, END_RECHECK, &block(&rechecks, &RECHECK)?)?;
+    let actions = plan::deployed_actions(CHECKS);
+    let actions: String = actions.iter().map(|action| format!("                  - {action}\n")).collect();
+    replaced(&after, BEGIN_ACTIONS, END_ACTIONS, &actions)
+}
+
+/// The ARNs of these event rules, as the policy of the queues names them.
+fn arns(rules: &[EventRule]) -> String {
     let mut arns = String::new();
     for EventRule { name, .. } in rules {
         let _ = writeln!(
@@ -101,7 +136,7 @@ fn at_home(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
              ${{AWS::StackName}}-{name}'"
         );
     }
-    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns)?, BEGIN, END, &block(rules, &HOME)?)
+    arns
 }
 
 /// infra/forwarder.yaml with its generated blocks made anew.

@@ -11,12 +11,11 @@ use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::Severity;
-use keepwatch_rules::registry;
-use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::Value;
 
 use super::read::{report_unreadable, shown, visit};
 use crate::account::Account;
+use crate::catalogue::CATALOGUE;
 use crate::output::{self, Listed, Output, SarifResult};
 use crate::table::table;
 
@@ -59,9 +58,9 @@ impl List {
     /// A pattern that no rule matches is a typo; an empty list would say that all is well.
     fn check(&self) -> anyhow::Result<()> {
         let Some(pattern) = &self.rule else { return Ok(()) };
-        if !registry::RULES.iter().any(|rule| matches(pattern, rule.about().finding)) {
+        if !CATALOGUE.all().any(|about| matches(pattern, about.finding)) {
             anyhow::bail!(
-                "no rule's findings match {}: `keepwatch rules list` names all rules",
+                "no rule's and no check's findings match {}: `keepwatch rules list` and `keepwatch checks list` name all",
                 keepwatch_base::text::clean(pattern, 100)
             );
         }
@@ -114,7 +113,7 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
     .map_err(|error| findings.failed(&error))?;
     found.sort_by(|a, b| rank(a).cmp(&rank(b)));
     let rows: Vec<Row<'_>> = found.iter().map(Row).collect();
-    output::print(list.format, &rows, DOCUMENTED, &region, |out| print(out, &found, &left_out))?;
+    output::print(list.format, &rows, CATALOGUE, &region, |out| print(out, &found, &left_out))?;
     Ok(report_unreadable(unreadable))
 }
 

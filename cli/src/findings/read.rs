@@ -53,7 +53,9 @@ pub(super) fn report_unreadable(unreadable: usize) -> ExitCode {
 
 /// The finding that an id means: its own, or the beginning or the end of it.
 pub(super) async fn find(table: &OpenTable<FindingsTable>, id: &str) -> anyhow::Result<Finding> {
-    let id = id.trim();
+    // Mails write what looks like the name of a host so that nobody makes a link of it.
+    let id = id.trim().replace("[.]", ".");
+    let id = id.as_str();
     if id.is_empty() {
         anyhow::bail!("an id is needed: `keepwatch findings list` shows them");
     }

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use keepwatch_alert::Alert;
 use keepwatch_alert::format::{asff, ocsf};
 use keepwatch_base::text::clean;
-use keepwatch_rules::registry::DOCUMENTED;
 
 use super::read::find;
 use crate::account::Account;
+use crate::catalogue::CATALOGUE;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -55,14 +55,14 @@ pub(super) async fn run(show: &Show, account: &Account) -> anyhow::Result<ExitCo
     let json = match show.format {
         Format::Text => None,
         Format::Json => Some(serde_json::to_value(&finding)?),
-        Format::Ocsf => Some(ocsf::finding(&finding, DOCUMENTED)),
-        Format::Asff => Some(asff::finding(&finding, &region, DOCUMENTED)),
+        Format::Ocsf => Some(ocsf::finding(&finding, CATALOGUE)),
+        Format::Asff => Some(asff::finding(&finding, &region, CATALOGUE)),
     };
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
     match json {
         Some(json) => writeln!(out, "{json:#}")?,
         None => {
-            for line in Alert::of(&finding, DOCUMENTED).text.lines() {
+            for line in Alert::of(&finding, CATALOGUE).text.lines() {
                 writeln!(out, "{}", clean(line, MAX_LINE))?;
             }
         }

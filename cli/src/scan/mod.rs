@@ -1,6 +1,7 @@
 //! `keepwatch scan`: an account as it is, judged by the checks.
 
 mod output;
+mod remote;
 mod select;
 
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use keepwatch_aws::profiles::{self, ProfileError};
+use keepwatch_aws::profiles::{self, ProfileError, SdkConfig};
 use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_checks::check::Check;
@@ -31,6 +32,7 @@ Examples:
   keepwatch scan --check P40,P37 --format ndjson --all
   keepwatch scan --thresholds cis --set key-age-days=60
   keepwatch scan --print-policy > policy.json
+  keepwatch scan --remote
   keepwatch scan --save-state today.json && keepwatch scan --state today.json --fail-on high
 
 It only reads, and writes nothing to the account. What AWS refuses is told as unknown, with the action that is missing.
@@ -88,6 +90,21 @@ pub(crate) struct Scan {
     /// Print the IAM policy that the scan needs, and nothing else.
     #[arg(long)]
     print_policy: bool,
+    /// Have the deployed function scan now, tell the findings what it sees, and show its counts.
+    #[arg(long, conflicts_with_all = [
+        "checks", "service", "resource", "thresholds", "settings", "trusted_account", "all", "min_severity", "fail_on",
+        "print_policy", "save_state", "state",
+    ])]
+    remote: bool,
+    /// The stack whose function that is.
+    #[arg(
+        long,
+        env = "KEEPWATCH_STACK",
+        default_value = "keepwatch",
+        value_name = "STACK",
+        requires = "remote"
+    )]
+    stack: String,
     /// Keep what was read in this file, to judge it again.
     #[arg(long, value_name = "FILE")]
     save_state: Option<PathBuf>,
@@ -99,6 +116,9 @@ pub(crate) struct Scan {
 /// # Errors
 /// Wrong use, or an account that cannot be asked at all.
 pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
+    if scan.remote {
+        return remote::run(&scan.config().await?, &scan.stack, scan.format == Output::Json).await;
+    }
     let checks = select::checks(&scan.checks, &scan.service)?;
     let parameters = scan.parameters()?;
     if scan.print_policy {
@@ -208,6 +228,11 @@ impl Scan {
     }
 
     async fn client(&self) -> anyhow::Result<Client> {
+        Client::new(&self.config().await?, now)
+            .map_err(|fault| failed(&fault, "the region of the configuration").into())
+    }
+
+    async fn config(&self) -> anyhow::Result<SdkConfig> {
         let profile = self.profile.as_deref().filter(|profile| !profile.is_empty());
         let configured = profiles::config(profile, None).await;
         let config = match (configured, self.region.first()) {
@@ -215,7 +240,7 @@ impl Scan {
             (Err(ProfileError::NoRegion), Some(region)) => profiles::config(profile, Some(region)).await,
             (other, _) => other,
         };
-        let config = config.map_err(|error| match error {
+        config.map_err(|error| match error {
             ProfileError::NoRegion => {
                 anyhow::anyhow!("no region is set: name one with AWS_REGION or --region")
             }
@@ -231,8 +256,7 @@ impl Scan {
                 };
                 Failure::aws(&format!("{}. {what}", why.trim_end_matches('.'))).into()
             }
-        })?;
-        Client::new(&config, now).map_err(|fault| failed(&fault, "the region of the configuration").into())
+        })
     }
 
     async fn regions(&self, client: &Client) -> anyhow::Result<Vec<String>> {

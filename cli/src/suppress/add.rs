@@ -12,10 +12,10 @@ use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::settings::{DAYS, Suppression, Unfit};
-use keepwatch_rules::registry::CATALOGUE;
 use serde_json::{Value, json};
 
 use crate::account::{Account, Home};
+use crate::catalogue::CATALOGUE;
 use crate::findings::{shown, visit};
 use crate::words::time;
 

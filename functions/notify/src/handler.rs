@@ -11,12 +11,16 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
+use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
-use keepwatch_rules::registry::DOCUMENTED;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
+
+/// All rules and checks: findings come of both.
+pub(crate) const CATALOGUE: Catalogue =
+    keepwatch_rules::registry::DOCUMENTED.and(&keepwatch_checks::registry::DOCUMENTED);
 
 /// Everything that a stream record meets on its way.
 pub(crate) struct Notify {
@@ -58,7 +62,7 @@ impl Notify {
             journal: &self.journal,
             topic: &self.topic,
             settings: &settings,
-            catalogue: DOCUMENTED,
+            catalogue: CATALOGUE,
             group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
@@ -105,7 +109,7 @@ impl Notify {
             journal: &self.journal,
             topic: &self.topic,
             settings: &settings,
-            catalogue: DOCUMENTED,
+            catalogue: CATALOGUE,
             group_window: self.group_window,
         };
         // arn:aws:lambda:us-east-1:111122223333:function:name

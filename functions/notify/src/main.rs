@@ -10,11 +10,10 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
-use keepwatch_rules::registry::DOCUMENTED;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 
-use crate::handler::Notify;
+use crate::handler::{CATALOGUE, Notify};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -30,7 +29,7 @@ async fn main() -> Result<(), Error> {
     let notify = Notify {
         findings: FindingsTable::new(&config, findings, &journal),
         journal: JournalTable::new(&config, journal),
-        settings: SettingsTable::new(&config, settings, DOCUMENTED),
+        settings: SettingsTable::new(&config, settings, CATALOGUE),
         topic: AlertTopic::new(&config, topic),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),

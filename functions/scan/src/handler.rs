@@ -1,65 +1,127 @@
-//! One run over CloudTrail's event history.
+//! One invocation: by the clock, by somebody who wants a scan now, or by the queue.
 
-use std::time::Duration;
-
-use keepwatch_aws::history::CloudTrailHistory;
-use keepwatch_aws::journal::JournalTable;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
-use keepwatch_core::history::reconcile::Reconciler;
-use keepwatch_core::history::seed::Seeder;
-use lambda_runtime::Error;
-use tracing::{error, info, warn};
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::event::Event;
+use keepwatch_core::history::reconcile::MessageQueue as _;
+use keepwatch_core::posture::touched::Touched;
+use lambda_runtime::{Error, LambdaEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tracing::error;
 
-use crate::seed::seed;
+use crate::history::History;
+use crate::posture::{Done, Posture};
 
-/// After so long no new page is begun. Lambda ends the function after 15 minutes, and the last call may wait for one.
-const TIME: Duration = Duration::from_secs(600);
+/// The message with which a run that was cut is gone on with.
+const GO_ON: &str = r#"{"keepwatch": "go on"}"#;
 
-/// How many failures the error names that Lambda hands on; the log has all of them.
-const NAMED: usize = 5;
-
-/// Everything that a run needs.
+/// Everything that an invocation needs.
 pub(crate) struct Scan {
-    pub(crate) history: CloudTrailHistory,
+    pub(crate) history: History,
+    pub(crate) posture: Posture,
+    /// The delay queue that this function takes its messages from.
     pub(crate) queue: Queue,
-    pub(crate) journal: JournalTable,
-    pub(crate) regions: Vec<String>,
+}
+
+/// What calls the function.
+#[derive(Deserialize)]
+struct Call {
+    /// The queue.
+    #[serde(rename = "Records")]
+    records: Option<Vec<SqsMessage>>,
+    /// Somebody: `scan`.
+    #[serde(default)]
+    keepwatch: Option<String>,
+}
+
+/// What whoever called is told.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    /// The clock and people.
+    Told(Value),
+    /// The queue.
+    Batch(SqsBatchResponse),
 }
 
 impl Scan {
     /// # Errors
-    /// What went wrong with some of the questions. Lambda tries the run again, which asks the others only for what is new,
-    /// and at last tells of it by the dead-letter queue.
-    pub(crate) async fn handle(&self, account: &str) -> Result<(), Error> {
-        let Scan { history, queue, journal, regions } = self;
-        let deadline = now().plus(TIME);
-        let done = Reconciler { history, queue, journal, regions }.run(now, deadline).await;
-        // After what may have been missed: who is known matters less than what nobody has heard.
-        seed(Seeder { history, journal, regions, account }, deadline).await;
-        for reason in &done.failures {
-            error!(reason, "part of the event history was not looked at");
+    /// What could not be done. Lambda tries a run by the clock again, and at last tells of it by the dead-letter queue.
+    pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Error> {
+        let began = now();
+        // arn:aws:lambda:us-east-1:111122223333:function:name
+        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let call: Call = serde_json::from_str(event.payload.get())?;
+        match (call.records, call.keepwatch.as_deref()) {
+            (Some(messages), _) => Ok(Answer::Batch(self.batch(messages, &account, began).await)),
+            (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, false, began).await?)),
+            (None, Some(other)) => Err(format!("{other} is nothing that this function does; scan is").into()),
+            (None, None) => {
+                // The event history is another matter: neither keeps the other from its work.
+                let history = self.history.handle(&account).await;
+                let scanned = self.scan(&account, false, began).await;
+                history?;
+                Ok(Answer::Told(scanned?))
+            }
         }
-        for left in &done.left {
-            warn!(
-                question = left,
-                "there was no time for all of the event history; the next run goes on with it"
-            );
+    }
+
+    /// What came within some seconds is looked at once.
+    async fn batch(&self, messages: Vec<SqsMessage>, account: &str, began: Timestamp) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        let (mut heard, mut ids) = (Vec::new(), Vec::new());
+        for message in messages {
+            let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
+            let done = match body.as_str() {
+                GO_ON => self.scan(account, true, began).await.map(drop),
+                body => Event::parse(body).map_err(Error::from).map(|event| {
+                    // Of another account nothing can be asked.
+                    if let Some(touched) = Touched::of(&event).filter(|touched| touched.account == account) {
+                        heard.push(touched);
+                        ids.push(id.clone());
+                    }
+                }),
+            };
+            if let Err(reason) = done {
+                error!(message_id = id, reason = %reason, "message failed");
+                response.add_failure(id);
+            }
         }
-        info!(
-            pages = done.pages,
-            found = done.found,
-            sent = done.sent.len(),
-            left = done.left.len(),
-            failed = done.failures.len(),
-            "run done"
-        );
-        if done.failures.is_empty() {
-            return Ok(());
+        if !heard.is_empty()
+            && let Err(reason) = self.posture.recheck(account, &heard).await
+        {
+            error!(calls = heard.len(), reason = %reason, "what was touched was not looked at again");
+            ids.into_iter().for_each(|id| response.add_failure(id));
         }
-        let named: Vec<&str> = done.failures.iter().take(NAMED).map(String::as_str).collect();
-        let more = done.failures.len() - named.len();
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        Err(format!("{}{more}", named.join("; ")).into())
+        response
+    }
+
+    /// A scan, and what it came to. One that is cut has itself called again.
+    async fn scan(&self, account: &str, go_on: bool, began: Timestamp) -> Result<Value, Error> {
+        let Some(Done { run, finished }) = self.posture.scan(account, go_on, began).await? else {
+            return Ok(json!({"keepwatch_scan": 1, "finished": true}));
+        };
+        if !finished {
+            self.queue.send(GO_ON).await?;
+        }
+        let refused: Vec<&String> = run.coverage.refused.keys().collect();
+        Ok(json!({
+            "keepwatch_scan": 1,
+            "finished": finished,
+            "checks": run.done,
+            "regions": run.regions,
+            "known": run.coverage.known,
+            "unknown": run.coverage.unknown,
+            "coverage_percent": run.coverage.percent(),
+            "refused": refused,
+            "failing": run.failing,
+            "told": run.told,
+            "unwritten": run.unwritten,
+            "first": run.first,
+        }))
     }
 }

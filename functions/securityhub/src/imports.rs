@@ -3,10 +3,14 @@
 use aws_lambda_events::dynamodb::EventRecord;
 use keepwatch_alert::format::asff;
 use keepwatch_aws::securityhub::{MAX_CALL, MAX_FINDING, MAX_FINDINGS};
+use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
-use keepwatch_rules::registry::DOCUMENTED;
 use serde_dynamo::Item;
 use tracing::{error, warn};
+
+/// All rules and checks: findings come of both.
+const CATALOGUE: Catalogue =
+    keepwatch_rules::registry::DOCUMENTED.and(&keepwatch_checks::registry::DOCUMENTED);
 
 /// A finding to import.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Batch {
                 batch.elsewhere += 1;
                 continue;
             }
-            let written = asff::finding(&finding, region, DOCUMENTED);
+            let written = asff::finding(&finding, region, CATALOGUE);
             let asff_id = written["Id"].as_str().unwrap_or_default().to_owned();
             let json = written.to_string();
             // An older state of the finding is out of date, and a call must not have two.

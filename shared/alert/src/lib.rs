@@ -12,6 +12,7 @@ pub mod budget;
 pub mod check;
 mod console;
 mod digest;
+mod first_scan;
 pub mod format;
 mod group;
 pub mod in_memory;

@@ -35,8 +35,11 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     }
 
     heading(&mut out, "WHO");
-    match &headline.actor {
+    match headline.actor.as_ref().or_else(|| finding.actor().filter(|_| headline.event.is_scan())) {
         Some(actor) => who(&mut out, actor),
+        None if headline.event.is_scan() => {
+            line(&mut out, "By", "a scan saw it; the event history of the last 90 days names nobody");
+        }
         None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
     }
     others(&mut out, finding);
@@ -58,6 +61,16 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     if let Some(page) = console::link(finding) {
         gap(&mut out);
         link(&mut out, "Console", &page);
+    }
+
+    // What a check explains besides.
+    for (section, title) in
+        [("What it costs", "WHAT PUTTING IT RIGHT COSTS"), ("What may break", "WHAT MAY BREAK")]
+    {
+        if let Some(text) = said(section) {
+            heading(&mut out, title);
+            paragraph(&mut out, &text);
+        }
     }
 
     heading(&mut out, "IF IT IS EXPECTED");
@@ -161,6 +174,11 @@ fn when(out: &mut String, finding: &Finding) {
     if headline.actor.is_some() {
         // What AWS tells by itself has ids that nothing can be looked up by.
         line(out, "Event id", &headline.event.id);
+    }
+    let scanned = finding.current_witnesses().filter(|witness| witness.event.is_scan());
+    if let Some(time) = scanned.map(|witness| witness.event.time).max().filter(|_| !headline.event.is_scan())
+    {
+        line(out, "Confirmed", &format!("by a scan at {time}"));
     }
     let (first, last) = (finding.first_seen, finding.last_seen);
     match finding.occurrences {

@@ -7,9 +7,11 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::{Finding, Status};
 use keepwatch_core::history::progress::Trouble;
 use keepwatch_core::memory::journal::counts_key_of;
+use keepwatch_core::posture::run::{Run, Scans, Silence};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use serde_json::json;
@@ -107,6 +109,8 @@ pub struct Tally<'a> {
     new: Vec<Line>,
     fixed: Vec<Line>,
     open: Vec<Line>,
+    /// Whether something of the events is open that must not wait for the week.
+    urgent: bool,
     suppressed: usize,
     proposals: Proposals,
     counts: Counts,
@@ -114,6 +118,24 @@ pub struct Tally<'a> {
     pub unreadable: usize,
     /// What was not looked at of the event history.
     pub history: Vec<Trouble>,
+    /// What scans see.
+    posture: Posture,
+}
+
+/// The account's state, as scans tell it.
+#[derive(Debug, Default)]
+struct Posture {
+    /// Open findings that a scan told of, by the rule or check whose they are.
+    open: BTreeMap<String, usize>,
+    /// The oldest of them.
+    oldest: Option<Line>,
+    /// Findings that a scan told of and that are fixed in the period.
+    fixed: usize,
+    /// The last run, where there was one.
+    last: Option<Run>,
+    /// Whether runs are missing.
+    silence: Option<Silence>,
+    catalogue: Catalogue,
 }
 
 impl<'a> Tally<'a> {
@@ -125,12 +147,21 @@ impl<'a> Tally<'a> {
             new: Vec::new(),
             fixed: Vec::new(),
             open: Vec::new(),
+            urgent: false,
             suppressed: 0,
             proposals: Proposals::default(),
             counts: Counts::new(),
             unreadable: 0,
             history: Vec::new(),
+            posture: Posture::default(),
         }
+    }
+
+    /// Adds what the journal remembers of scans. The catalogue says what practices are called.
+    pub fn scans(&mut self, scans: Scans, now: Timestamp, catalogue: Catalogue) {
+        self.posture.silence = scans.silence(now);
+        self.posture.last = scans.last;
+        self.posture.catalogue = catalogue;
     }
 
     /// Adds a finding. What is informational is on record for whoever looks; nobody needs to be told.
@@ -142,15 +173,26 @@ impl<'a> Tally<'a> {
         if within(finding.last_seen) {
             self.proposals.add(finding);
         }
-        let new = within(finding.created_at);
+        // What the first scan found, and what only grew old, is no news of a day: one report has told of it, or the week's does.
+        let reported = finding.alert.became_due == 0 && finding.alert.severity.is_some();
+        let new = within(finding.created_at) && !(reported && self.period.kind == Kind::Daily);
         if new {
             self.new.push(Line::of(finding));
         }
-        if finding.resolved_at.is_some_and(within) {
+        let fixed = finding.resolved_at.is_some_and(within);
+        if fixed {
             self.fixed.push(Line::of(finding));
         }
+        if finding.witnesses.values().any(|witness| witness.event.is_scan()) {
+            self.posture.add(finding, fixed);
+        }
         match finding.status {
-            Status::New | Status::InProgress if !new => self.open.push(Line::of(finding)),
+            Status::New | Status::InProgress if !new => {
+                // A state that goes on is for the week: or every account would be mailed every day.
+                let state = finding.current_witnesses().all(|witness| witness.event.is_scan());
+                self.urgent |= finding.severity >= Severity::High && !state;
+                self.open.push(Line::of(finding));
+            }
             Status::New | Status::InProgress | Status::Resolved => {}
             Status::Suppressed => self.suppressed += 1,
         }
@@ -165,12 +207,12 @@ impl<'a> Tally<'a> {
 
     /// The mail; none for a day that leaves nothing to do.
     pub fn alert(mut self, settings: &Settings, now: Timestamp) -> Option<Alert> {
-        let urgent = self.open.iter().any(|line| line.severity >= Severity::High);
         let quiet = self.new.is_empty()
             && self.fixed.is_empty()
-            && !urgent
+            && !self.urgent
             && self.unreadable == 0
-            && self.history.is_empty();
+            && self.history.is_empty()
+            && self.posture.silence.is_none();
         if self.period.kind == Kind::Daily && quiet {
             return None;
         }
@@ -183,6 +225,9 @@ impl<'a> Tally<'a> {
         let mut out = String::new();
         let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
         let (headline, severity) = match self.period.kind {
+            Kind::Daily if self.posture.silence.is_some() && !blind => {
+                (format!("{}: Keepwatch does not scan the account", self.account), Severity::High)
+            }
             // Nothing else tells that the function was taken away.
             Kind::Daily if blind => (
                 format!("{}: Keepwatch does not look through all of the event history", self.account),
@@ -219,6 +264,7 @@ impl<'a> Tally<'a> {
         if self.period.kind == Kind::Weekly {
             self.proposals.write(&mut out, &settings.lists.automation);
         }
+        self.posture.write(&mut out, self.period.kind);
         section(&mut out, "NEW", &self.new);
         section(&mut out, "FIXED", &self.fixed);
         section(&mut out, "STILL OPEN, WORST AND OLDEST FIRST", &self.open);
@@ -238,7 +284,7 @@ impl<'a> Tally<'a> {
             history(&mut out, &self.history);
         }
         heading(&mut out, "WHAT TO DO NOW");
-        if !self.history.is_empty() {
+        if !self.history.is_empty() || self.posture.silence.is_some() {
             command(
                 &mut out,
                 "Does the daily run fail? (the log of the function STACK-scan says what)",
@@ -261,6 +307,7 @@ impl<'a> Tally<'a> {
             "from": self.period.from, "to": self.period.to, "account": self.account,
             "new": new, "fixed": fixed, "open": open, "suppressed": self.suppressed, "unreadable": self.unreadable,
             "counts": self.counts, "history": self.history.len(),
+            "posture": self.posture.json(),
         }});
         Some(Alert::new(severity, &headline, out, json))
     }
@@ -293,6 +340,68 @@ impl<'a> Tally<'a> {
                 format!("until {}, {}: {}", suppression.expires_at, suppression.owner, suppression.reason);
             listed(out, &what, &[&why]);
         }
+    }
+}
+
+impl Posture {
+    fn add(&mut self, finding: &Finding, fixed: bool) {
+        self.fixed += usize::from(fixed);
+        if !matches!(finding.status, Status::New | Status::InProgress) {
+            return;
+        }
+        *self.open.entry(finding.rule.clone()).or_default() += 1;
+        if self.oldest.as_ref().is_none_or(|oldest| finding.first_seen < oldest.first_seen) {
+            self.oldest = Some(Line::of(finding));
+        }
+    }
+
+    /// The practice that a rule or check is about, in words.
+    fn practice<'r>(&self, rule: &'r str) -> &'r str {
+        self.catalogue.find(rule).map_or(rule, |about| about.title)
+    }
+
+    /// Open by practice, most first; what is oldest; how much could be seen. A day tells only that scans are missing.
+    fn write(&self, out: &mut String, kind: Kind) {
+        if let Some(silence) = &self.silence {
+            heading(out, "SCANS");
+            let since = match silence {
+                Silence::Never(since) => {
+                    format!("no scan was finished since {since}, when the first was expected")
+                }
+                Silence::Since(last) => format!("the last scan was finished {last}"),
+            };
+            paragraph(out, &format!("Once a day Keepwatch looks at the account as it is. Now {since}."));
+        }
+        let Some(last) = self.last.as_ref().filter(|_| kind == Kind::Weekly) else { return };
+        heading(out, "THE ACCOUNT AS IT IS");
+        line(out, "Last scan", &last.at.to_string());
+        let coverage = &last.coverage;
+        let seen = format!("{} % of what the checks ask", coverage.percent());
+        line(out, "Seen", &seen);
+        if !coverage.refused.is_empty() {
+            let actions: Vec<&str> = coverage.refused.keys().take(5).map(String::as_str).collect();
+            let more = coverage.refused.len() - actions.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            line(out, "Refused", &format!("{}{more}", actions.join(", ")));
+        }
+        line(out, "Fixed", &self.fixed.to_string());
+        if let Some(oldest) = &self.oldest {
+            line(out, "Oldest", &format!("{}, since {}", oldest.title, oldest.first_seen.date()));
+        }
+        let mut open: Vec<(&String, usize)> = self.open.iter().map(|(rule, count)| (rule, *count)).collect();
+        open.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), (*rule).clone()));
+        for (rule, count) in open.into_iter().take(MAX_LISTED) {
+            listed(out, &format!("{count} open: {}", self.practice(rule)), &[rule]);
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "open": self.open, "fixed": self.fixed,
+            "coverage_percent": self.last.as_ref().map(|last| last.coverage.percent()),
+            "last_scan": self.last.as_ref().map(|last| last.at),
+            "missing": self.silence.is_some(),
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::finding::record::{FindingStore, Write};
 use keepwatch_core::history::progress;
 use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
+use keepwatch_core::posture::run;
 use keepwatch_core::settings::own_rules;
 use keepwatch_core::severity::Severity;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::announce::{self, Announced};
 use crate::digest::{self, Line};
 use crate::once::SentOnce;
 use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
-use crate::{Alert, budget, group, report};
+use crate::{Alert, budget, first_scan, group, report};
 
 /// How many findings are written at the same time.
 const AT_ONCE: usize = 16;
@@ -394,6 +395,7 @@ where
         swept: &mut Swept,
     ) -> Result<(), Failure<S, J, T>> {
         let mut failed = self.announce(now, swept).await;
+        failed = failed.and(self.first_scan(now, calendar, swept).await);
         for period in calendar.due(now) {
             let report = async || self.report(&period, calendar, now).await;
             match self.send_once(&period.key, now, report).await {
@@ -428,6 +430,25 @@ where
         Ok(())
     }
 
+    /// Tells of the account's first scan, once.
+    async fn first_scan(
+        &self,
+        now: Timestamp,
+        calendar: &report::Calendar,
+        swept: &mut Swept,
+    ) -> Result<(), Failure<S, J, T>> {
+        let scans = run::read(self.journal, now).await.map_err(DeliverError::Journal)?;
+        let Some(run) = scans.first else { return Ok(()) };
+        let key = format!("first scan#{}", run.begun);
+        let alert = async || Ok(Some(first_scan::alert(&calendar.account, &run, self.catalogue)));
+        let posted = self.send_once(&key, now, alert).await?;
+        swept.mails += usize::from(posted == SentOnce::Sent);
+        if posted == SentOnce::Busy {
+            return Ok(());
+        }
+        run::reported(self.journal, now).await.map_err(DeliverError::Journal)
+    }
+
     async fn report(
         &self,
         period: &report::Period,
@@ -441,6 +462,8 @@ where
         if period.kind == report::Kind::Daily {
             tally.history = progress::troubles(self.journal, now).await.map_err(DeliverError::Journal)?;
         }
+        let scans = run::read(self.journal, now).await.map_err(DeliverError::Journal)?;
+        tally.scans(scans, now, self.catalogue);
         for key in period.counts_keys() {
             let counts = self.journal.counts(&key).await.map_err(DeliverError::Journal)?;
             tally.add_counts(counts);

@@ -76,7 +76,7 @@ impl EventHistory for CloudTrailHistory {
     async fn page(
         &self,
         region: &str,
-        lookup: Lookup,
+        lookup: Lookup<'_>,
         span: Span,
         next: Option<&str>,
     ) -> Result<Page, AwsError> {

@@ -8,6 +8,8 @@ pub mod account;
 pub mod clients;
 mod dynamodb;
 pub mod findings;
+#[cfg(feature = "profiles")]
+pub mod function;
 pub mod history;
 mod http;
 mod identity_center;

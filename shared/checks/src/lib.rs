@@ -30,6 +30,8 @@
 //! | `references` | `cis("3.0", …)`, `cis("5.0", …)`, `security_hub(…)`, `config(…)`, `trusted_advisor(…)` |
 //! | `asks` | the questions (`shared/core/src/posture/question.rs`). This list alone decides what is fetched, what the scan's role may do, and what a missing permission makes unknown. A question that is not listed cannot be read: the answer says so |
 //! | `finding` | optional: the rule whose finding a failure is, where event and state are one problem |
+//! | `closes` | optional: what its good news closes besides, and which resources it lists whole ([`keepwatch_core::posture::plan::Closes`]) |
+//! | `ages` | optional: `true` where time alone makes it fail. Such a failure is told in the weekly report and has no mail of its own |
 //!
 //! **The logic**: `fn judge(&self, cx: &mut Cx<'_>) -> Outcome`.
 //!
@@ -65,6 +67,7 @@ pub mod run;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod whole;
 
 mod audit;
 mod backup;

@@ -2,6 +2,7 @@
 
 use keepwatch_core::about::About;
 use keepwatch_core::posture::Question;
+use keepwatch_core::posture::plan::{Closes, Voice};
 
 /// What is known of a check without running it.
 #[derive(Debug)]
@@ -14,4 +15,15 @@ pub struct CheckMeta {
     pub number: Option<u8>,
     /// What it asks.
     pub asks: &'static [Question],
+    /// What it closes besides its own findings.
+    pub closes: &'static [Closes],
+    /// Whether time alone makes it fail.
+    pub ages: bool,
+}
+
+impl CheckMeta {
+    /// The check as a plan knows it.
+    pub fn voice(&'static self) -> Voice {
+        Voice { about: &self.about, closes: self.closes, ages: self.ages }
+    }
 }

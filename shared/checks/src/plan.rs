@@ -45,6 +45,13 @@ pub fn actions(checks: &[&dyn Check]) -> BTreeSet<&'static str> {
     asked.iter().flat_map(|question| question.actions()).copied().chain(always).collect()
 }
 
+/// The actions that the deployed scan needs: who it is, Lambda tells it.
+pub fn deployed_actions(checks: &[&dyn Check]) -> BTreeSet<&'static str> {
+    let mut actions = actions(checks);
+    actions.remove("sts:GetCallerIdentity");
+    actions
+}
+
 /// What must be answered before it is known whom to put a question to.
 pub fn needs(question: Question) -> Vec<Question> {
     let mut needs: Vec<Question> = match question.scope() {

@@ -2,6 +2,7 @@
 
 use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::{Catalogue, count, joined};
+use keepwatch_core::posture::coverage;
 
 use crate::check::Check;
 use crate::{
@@ -44,15 +45,20 @@ pub static CHECKS: &[&dyn Check] = &{
     ALL
 };
 
-/// What describes them.
-static ABOUT: [&About; COUNT] = joined(of_all_themes!(ABOUT));
+/// What describes them, and what a scan tells of itself.
+static ABOUT: [&About; COUNT + 1] =
+    joined(&[&joined::<_, COUNT>(of_all_themes!(ABOUT)), &[&coverage::ABOUT]]);
+
+/// The checks without their documentation.
+pub const CATALOGUE: Catalogue = Catalogue::new(&ABOUT);
 
 /// The checks with their documentation.
 pub const DOCUMENTED: Catalogue = Catalogue::documented(&ABOUT, docs);
 
 /// What explains a check, by its id.
 fn docs(id: &str) -> Option<&'static Docs> {
-    static DOCS: [&Docs; COUNT] = joined(of_all_themes!(DOCS));
+    static DOCS: [&Docs; COUNT + 1] =
+        joined(&[&joined::<_, COUNT>(of_all_themes!(DOCS)), &[&coverage::DOCS]]);
     let place = ABOUT.iter().position(|about| about.id == id)?;
     DOCS.get(place).copied()
 }

@@ -14,6 +14,7 @@ pub const OWN_RULES: &str = "sigma-";
 pub struct Catalogue {
     about: &'static [&'static About],
     docs: fn(&str) -> Option<&'static Docs>,
+    more: Option<&'static Catalogue>,
 }
 
 /// A catalogue of nothing, for what is about no rule.
@@ -26,7 +27,7 @@ impl Default for Catalogue {
 impl Catalogue {
     /// Without documentation.
     pub const fn new(about: &'static [&'static About]) -> Catalogue {
-        Catalogue { about, docs: |_| None }
+        Catalogue { about, docs: |_| None, more: None }
     }
 
     /// With the documentation that `docs` finds by id.
@@ -34,17 +35,23 @@ impl Catalogue {
         about: &'static [&'static About],
         docs: fn(&str) -> Option<&'static Docs>,
     ) -> Catalogue {
-        Catalogue { about, docs }
+        Catalogue { about, docs, more: None }
+    }
+
+    /// These and those of another: the rules and the checks.
+    pub const fn and(self, other: &'static Catalogue) -> Catalogue {
+        Catalogue { more: Some(other), ..self }
     }
 
     /// All of them, in the catalogue's order.
-    pub fn all(&self) -> &'static [&'static About] {
-        self.about
+    pub fn all(&self) -> impl Iterator<Item = &'static About> + use<> {
+        let more = self.more.map_or(&[][..], |more| more.about);
+        self.about.iter().chain(more).copied()
     }
 
     /// The one with this id.
     pub fn find(&self, id: &str) -> Option<&'static About> {
-        self.about.iter().copied().find(|about| about.id == id)
+        self.all().find(|about| about.id == id)
     }
 
     /// Whether this may be the id of a rule: one that is known, or one of a user's own.
@@ -54,7 +61,7 @@ impl Catalogue {
 
     /// What explains a rule, where that is at hand.
     pub fn docs(&self, id: &str) -> Option<&'static Docs> {
-        (self.docs)(id)
+        (self.docs)(id).or_else(|| self.more?.docs(id))
     }
 }
 

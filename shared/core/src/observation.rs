@@ -168,6 +168,9 @@ pub struct Burst {
     pub severity: Severity,
 }
 
+/// What a scan's occurrences are called, as events are called by their calls.
+pub const SCAN: &str = "scan";
+
 /// The most bytes of an occurrence's id.
 const MAX_ID: usize = 200;
 
@@ -190,11 +193,19 @@ impl Occurrence {
         Occurrence { id, name: clean(name, 128), time }
     }
 
+    /// Whether a scan saw it, and no event told of it.
+    pub fn is_scan(&self) -> bool {
+        self.name == SCAN
+    }
+
     /// Of this event. An event without a readable time counts as having happened at `received`.
     pub fn of(event: &Event<'_>, received: Timestamp) -> Occurrence {
         Occurrence::new(&event.occurrence_id(), event.name(), event.time().unwrap_or(received))
     }
 }
+
+/// Stands in [`Observation::covered_by`] for a report of a whole scan, or of the week, which tells of it.
+pub const REPORTED: &str = "report";
 
 /// The most lines on what was granted or exposed that an observation carries.
 pub const MAX_DETAILS: usize = 30;
@@ -228,7 +239,7 @@ pub struct Observation {
     pub burst: Option<Burst>,
     /// What the finding files this under: the rule's id, or more where one rule speaks for several sources of one problem.
     pub witness: String,
-    /// Id of the more specific rule that reported the same event; this one is recorded and not mailed.
+    /// Id of the more specific rule that reported the same event, or [`REPORTED`]; this one is recorded and not mailed.
     pub covered_by: Option<&'static str>,
     /// What the account must say before this good news closes a finding of HIGH or above; see [`crate::confirm`].
     pub confirm: Option<Confirm>,

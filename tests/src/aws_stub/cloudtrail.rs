@@ -65,6 +65,11 @@ impl History {
                 "EventName" => record["eventName"].as_str(),
                 "Username" if record["userIdentity"]["type"] == "Root" => Some("root"),
                 "Username" => record["userIdentity"]["userName"].as_str(),
+                // CloudTrail finds the names of resources in a call's parameters.
+                "ResourceName" => {
+                    let named = record["requestParameters"].to_string().contains(&format!("\"{value}\""));
+                    named.then_some(value)
+                }
                 _ => None,
             };
             (key.is_empty() || own == Some(value)) && (from..=to).contains(&second(record))

@@ -16,7 +16,7 @@ impl EventHistory for History {
     async fn page(
         &self,
         _region: &str,
-        lookup: Lookup,
+        lookup: Lookup<'_>,
         span: Span,
         _next: Option<&str>,
     ) -> Result<Page, Infallible> {

@@ -17,6 +17,7 @@ use super::log::Log;
 use super::ports::Ports;
 use super::queue::{Delivery, Queue, VISIBILITY};
 use super::sabotage::Sabotage;
+use super::scans::Lamps;
 use super::story::{Change, Story};
 use super::stream::{SHARDS, Stream};
 use super::tally::Tally;
@@ -31,6 +32,7 @@ const MINUTE: i64 = 60_000;
 /// The functions' timeouts.
 const DETECT_TIMEOUT: i64 = 30_000;
 const NOTIFY_TIMEOUT: i64 = 120_000;
+const SCAN_TIMEOUT: i64 = 900_000;
 
 /// How many batches of the queue are worked on at once.
 const CONCURRENCY: usize = 5;
@@ -46,6 +48,7 @@ enum What {
     Poll,
     PollStream(usize),
     Sweep,
+    Scan(Lamps),
     Snapshot,
 }
 
@@ -53,6 +56,7 @@ enum Kind {
     Detect(Vec<Delivery>),
     Notify(usize, usize),
     Sweep,
+    Scan,
 }
 
 type Running = Pin<Box<dyn Future<Output = Vec<bool>>>>;
@@ -96,6 +100,8 @@ pub(super) struct Engine {
     stream_polls: [bool; SHARDS],
     rows: BTreeMap<String, Value>,
     gone: BTreeMap<String, Value>,
+    /// The account as the last scan found it.
+    pub lamps: Lamps,
 }
 
 impl Engine {
@@ -182,6 +188,7 @@ impl Engine {
             stream_polls: [false; SHARDS],
             rows: BTreeMap::new(),
             gone: BTreeMap::new(),
+            lamps: Lamps::default(),
         }
     }
 
@@ -192,6 +199,9 @@ impl Engine {
         }
         for (at, change) in self.story.changes.clone() {
             self.at(at, What::Change(change));
+        }
+        for (at, lamps) in self.story.scans.clone() {
+            self.at(at, What::Scan(lamps));
         }
         let (first, snapshot) = {
             let mut world = lock(&self.world);
@@ -349,6 +359,10 @@ impl Engine {
                 self.poll(at);
             }
             What::PollStream(shard) => self.poll_stream(shard, at),
+            What::Scan(lamps) => {
+                self.lamps = lamps;
+                self.scan(lamps, at);
+            }
             What::Sweep => {
                 if self.sweep_at == Some(at) {
                     self.sweep_at = None;
@@ -540,6 +554,14 @@ impl Engine {
                     if first_failure.is_some() { "batches tried again" } else { "batches done" },
                 );
             }
+            Kind::Scan => {
+                let outcome = match outcomes {
+                    None => "scans that died",
+                    Some([true]) => "scans that worked",
+                    Some(_) => "scans with a part that failed",
+                };
+                lock(&self.world).tally.count("scans", outcome);
+            }
             Kind::Sweep => {
                 let outcome = match outcomes {
                     None => "sweeps that died",
@@ -618,6 +640,30 @@ impl Engine {
         self.start(Kind::Notify(shard, batch.len()), now, known, NOTIFY_TIMEOUT, &what, |ports| {
             Box::pin(functions::notify(ports, batch, settings))
         });
+    }
+
+    fn scan(&mut self, lamps: Lamps, now: i64) {
+        let settings = lock(&self.world).settings_at(now);
+        lock(&self.world).active_at = now;
+        self.start(Kind::Scan, now, now, SCAN_TIMEOUT, "scan", |ports| {
+            Box::pin(async move { vec![functions::scan(ports, lamps, settings).await] })
+        });
+        self.want_sweep(now + MINUTE);
+    }
+
+    /// Looks at everything twice, an hour apart, so that bad news counts that came close to good; then lets it come to its end.
+    pub(super) fn look_again(&mut self) {
+        if self.story.scans.is_empty() {
+            return;
+        }
+        for _ in 0..2 {
+            let now = self.now() + 60 * MINUTE;
+            self.run_until(now);
+            self.scan(self.lamps.seen_whole(), now);
+        }
+        while self.runs.values().any(|run| matches!(run.kind, Kind::Scan)) && !self.events.is_empty() {
+            self.step();
+        }
     }
 
     fn sweep(&mut self, now: i64) {

@@ -1,4 +1,4 @@
-//! The three functions, as thin around core as the real ones.
+//! The four functions, as thin around core as the real ones.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,6 +17,7 @@ use keepwatch_rules::registry;
 
 use super::ports::Ports;
 use super::queue::Delivery;
+use super::scans::{self, Lamps};
 use super::world::Pause;
 use crate::lock;
 
@@ -89,6 +90,27 @@ pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc
     let (_, caught_up) = notifier.catch_up(&token, ports.now()).await;
     lock(&ports.world).tally.count("stream", if caught_up.is_ok() { "caught up" } else { "not caught up" });
     done
+}
+
+/// One scan: whether all of it worked.
+pub(super) async fn scan(ports: Ports, lamps: Lamps, settings: Arc<Settings>) -> bool {
+    let told = scans::scan(&ports, lamps, &settings).await;
+    let mut world = lock(&ports.world);
+    let Some(told) = told else {
+        world.tally.count("scans", "the findings could not be read");
+        return false;
+    };
+    if let Some(planned) =
+        told.plan.planned.iter().find(|one| lamps.is_refused(&one.observation.subject.resource))
+    {
+        let what = format!("what was refused was taken for an answer: {:?}", planned.why);
+        world.log.wrong.push(("scans", what));
+    }
+    for (why, count) in &told.told {
+        world.tally.add("scans", why.as_str(), *count);
+    }
+    world.tally.add("scans", "not written", told.unwritten.len());
+    told.unwritten.is_empty()
 }
 
 /// One sweep: whether all of it worked.

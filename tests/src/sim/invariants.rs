@@ -10,13 +10,14 @@ use keepwatch_rules::registry;
 use super::engine::Engine;
 use super::log::{Life, Log, MailKind, waits};
 use super::reference::{Expected, difference, lasting};
+use super::scans::{Lamps, is_of_a_scan};
 use super::world::World;
 use crate::lock;
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` to `I12`; `suppressed`, `announced` or `panic`.
+    /// Which: `I1` to `I12`; `scans`, `suppressed`, `announced` or `panic`.
     pub invariant: &'static str,
     /// How.
     pub what: String,
@@ -71,6 +72,7 @@ pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, fo
         found.wrong(invariant, what.clone());
     }
     tables(&world, expected, found);
+    scanned(&world, engine.lamps, found);
     for (id, life) in &world.log.lives {
         alerts(&world, id, life, found);
     }
@@ -91,7 +93,7 @@ pub(super) fn announced(engine: &Engine, found: &mut Found) {
 /// I1, I4 and I6: the table holds what a plain count of the events and an orderly fold of them say.
 fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Found) {
     let ids: BTreeSet<&String> = expected.keys().chain(world.tables.findings.keys()).collect();
-    for id in ids {
+    for id in ids.into_iter().filter(|id| !is_of_a_scan(id)) {
         let (row, must) = match (world.tables.findings.get(id), expected.get(id)) {
             (Some(row), Some(must)) => (row, must),
             (None, _) => {
@@ -123,6 +125,16 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Foun
         if let Some(difference) = difference(&lasting(row), &lasting(&folded)) {
             found.wrong("I6", format!("{id}: {difference}"));
         }
+    }
+}
+
+/// After a scan that saw everything, the open findings are the state.
+fn scanned(world: &World, lamps: Lamps, found: &mut Found) {
+    let of_scans = world.tables.findings.values().filter(|finding| is_of_a_scan(&finding.finding_id));
+    let open: BTreeSet<String> =
+        of_scans.filter(|finding| finding.is_open()).map(|finding| finding.resource.clone()).collect();
+    if open != lamps.burning() {
+        found.wrong("scans", format!("open are {open:?}, and on are {:?}", lamps.burning()));
     }
 }
 

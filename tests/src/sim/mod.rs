@@ -3,7 +3,7 @@
 //! The code under test is core's own: [`keepwatch_core::engine::intake::Intake`] and [`keepwatch_alert::outbox::Notifier`], with
 //! all rules, on real events. Every call of a port is a step before and after which the function may crash, be throttled
 //! or never hear the answer. Messages come twice, late and in any order, poison among them; stream and sweeps are down for
-//! a while, or for longer than stream records live. When the story is over nothing fails any more, the dead-letter queue
+//! a while, or for longer than stream records live. Meanwhile a few lamps are scanned (`scans.rs`). When the story is over nothing fails any more, the dead-letter queue
 //! is redriven, and the invariants must hold.
 
 mod attack;
@@ -18,6 +18,7 @@ mod ports;
 mod queue;
 mod reference;
 mod sabotage;
+mod scans;
 mod story;
 mod stream;
 mod tally;
@@ -96,6 +97,8 @@ fn one(seed: u64, options: Options) -> Outcome {
 }
 
 fn rest(engine: &mut Engine) {
+    // A last look at everything, when nothing fails any more: the findings must be the state then.
+    engine.look_again();
     // What a sweep may have left half done is not to wait for the next of a quiet time's rare sweeps.
     let now = engine.now();
     lock(&engine.world).active_at = now;

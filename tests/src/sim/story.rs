@@ -7,6 +7,7 @@ use keepwatch_base::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::queue::Message;
+use super::scans::Lamps;
 
 /// The accounts that are watched.
 pub(super) const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
@@ -46,6 +47,8 @@ pub(super) struct Story {
     pub messages: Vec<Message>,
     /// Changes of the settings, with their times.
     pub changes: Vec<(i64, Change)>,
+    /// Scans, with what they find.
+    pub scans: Vec<(i64, Lamps)>,
     /// When the last of these happens.
     pub ends_at: i64,
     /// Whether it is a flood.
@@ -121,6 +124,9 @@ impl Story {
         let last =
             story.messages.iter().map(|message| message.at).chain(story.changes.iter().map(|(at, _)| *at));
         story.ends_at = last.max().unwrap_or(from);
+        // By a chance of their own, so that the story of a seed stays what it was.
+        let mut chance = Rng::with_seed(rng.clone().u64(..));
+        story.scans = Lamps::story(&mut chance, from, story.ends_at);
         story
     }
 

@@ -8,6 +8,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::{AlertReason, AlertState, Finding};
 use keepwatch_core::history::progress::{Span, Trouble};
 use keepwatch_core::observation::Observation;
+use keepwatch_core::posture::run::{Found, Run, Scans};
 use keepwatch_core::settings::{Invalid, Settings};
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry::DOCUMENTED;
@@ -18,8 +19,8 @@ use crate::Alert;
 use crate::announce::{self, Announced};
 use crate::check::{faults, finding};
 use crate::digest::{self, Line};
-use crate::group;
 use crate::report::{Calendar, Kind, Tally};
+use crate::{first_scan, group};
 
 /// Compares with the file of this name.
 fn snapshot(name: &str, alert: &Alert) {
@@ -63,6 +64,7 @@ fn of_every_headline_rule() {
 fn no_snapshot_is_left_behind() {
     let others = [
         "digest",
+        "first-scan",
         "group",
         "somebody-else",
         "report-daily",
@@ -299,6 +301,81 @@ fn what_was_announced_before_is_not_announced_again() {
 fn of_an_item_that_cannot_be_read() {
     let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");
     snapshot("unreadable", &alert);
+}
+
+#[test]
+fn of_the_first_scan() {
+    let mut run =
+        Run { regions: 17, done: 73, first: true, begun: at("2026-03-01T12:00:00Z"), ..Run::default() };
+    (run.coverage.known, run.coverage.unknown) = (980, 20);
+    for (action, check) in
+        [("guardduty:ListDetectors", "guardduty.enabled"), ("s3:GetBucketAcl", "s3.public-acl")]
+    {
+        run.coverage.refused.entry(action.to_owned()).or_default().insert(check.to_owned());
+    }
+    for number in 0..14 {
+        run.found(Found {
+            severity: [Severity::Low, Severity::Medium, Severity::High][number % 3],
+            check: "root-api-call".to_owned(),
+            title: format!("Bucket files-{number} is public by its access control list: anybody on the internet can list it"),
+            finding_id: format!("exposure-bucket-acl-public-{number:016x}"),
+        });
+    }
+    let alert = first_scan::alert("111122223333", &run, DOCUMENTED);
+    assert_eq!(alert.json["first_scan"]["coverage_percent"], 98);
+    snapshot("first-scan", &alert);
+}
+
+#[test]
+fn the_weekly_mail_shows_the_account_as_it_is_and_the_daily_one_that_scans_are_missing() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let mut scanned = seen("admin-managed-policy-attached");
+    scanned.event.name = "scan".to_owned();
+    scanned.actor = None;
+    let mut last = Run { at: at("2026-03-09T04:24:00Z"), ..Run::default() };
+    (last.coverage.known, last.coverage.unknown) = (97, 3);
+    let mail = |kind: Kind, last: &Run| {
+        let period = calendar.due(now).into_iter().find(|period| period.kind == kind).unwrap();
+        let mut tally = Tally::new(&period, "111122223333");
+        tally.add(&finding(std::slice::from_ref(&scanned)));
+        let mut scans = Scans::default();
+        scans.last = Some(last.clone());
+        tally.scans(scans, now, DOCUMENTED);
+        tally.alert(&Settings::default(), now)
+    };
+    let weekly = mail(Kind::Weekly, &last).unwrap();
+    for told in ["97 % of what the checks ask", "1 open: ", "2026-03-09T04:24:00Z", "Oldest"] {
+        assert!(weekly.text.contains(told), "{told}: {}", weekly.text);
+    }
+    assert_eq!(weekly.json["report"]["posture"]["coverage_percent"], 97);
+    last.at = at("2026-03-06T04:24:00Z");
+    let daily = mail(Kind::Daily, &last).unwrap();
+    assert!(daily.subject.contains("does not scan the account"), "{}", daily.subject);
+    assert!(daily.text.contains("finished 2026-03-06T04:24:00Z"), "{}", daily.text);
+}
+
+/// What the first scan found is told by its own mail, and what a scan found earlier goes on: neither is a daily mail.
+#[test]
+fn a_state_that_goes_on_is_no_daily_mail() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Daily).unwrap();
+    let daily = |created: &str, reported: bool, name: &str| {
+        let mut scanned = seen("admin-managed-policy-attached");
+        scanned.event.name = name.to_owned();
+        scanned.covered_by = reported.then_some(keepwatch_core::observation::REPORTED);
+        let mut finding = finding(&[scanned]);
+        finding.created_at = at(created);
+        let mut tally = Tally::new(&period, "111122223333");
+        tally.add(&finding);
+        tally.alert(&Settings::default(), now)
+    };
+    let (today, before) = ("2026-03-09T04:30:00Z", "2026-03-01T04:30:00Z");
+    assert_eq!(daily(today, true, "scan"), None, "the first scan");
+    assert_eq!(daily(before, false, "scan"), None, "a state that goes on");
+    assert!(daily(today, false, "scan").is_some(), "a new one");
+    assert!(daily(before, false, "AttachUserPolicy").is_some(), "what an event told of");
 }
 
 /// A week of findings: each recorded on its own day, the first resolved since.

@@ -21,6 +21,7 @@ declare_check! {
         references: [doc(&["AWS CloudTrail user guide: Working with CloudTrail Insights"])],
         asks: [Trails, TrailInsights],
         finding: "audit-trail-selectors-cut",
+        closes: [Closes::Listed("arn:*:cloudtrail:*:trail/*")],
     }
 }
 

@@ -23,6 +23,7 @@ declare_check! {
         references: [cis("3.0", &["3.1"]), cis("5.0", &["3.1"]), security_hub(&["CloudTrail.1"])],
         asks: [Trails, TrailStatus, TrailSelectors],
         finding: "audit-trail-stopped",
+        closes: [Closes::Listed("arn:*:cloudtrail:*:trail/*")],
     }
 }
 

@@ -27,6 +27,7 @@ declare_check! {
         ],
         asks: [Trails],
         finding: "audit-trail-weakened",
+        closes: [Closes::Listed("arn:*:cloudtrail:*:trail/*")],
     }
 }
 

@@ -24,6 +24,7 @@ declare_check! {
         references: [security_hub(&["DMS.1"]), config(&["dms-replication-not-public"])],
         asks: [ReplicationInstances, SecurityGroups],
         finding: "exposure-migration-instance-public",
+        closes: [Closes::Listed("arn:*:dms:*:rep:*")],
     }
 }
 

@@ -30,6 +30,7 @@ declare_check! {
         ],
         asks: [Volumes],
         finding: "data-unencrypted-store-created",
+        closes: [Closes::Listed("arn:*:ec2:*:volume/*")],
     }
 }
 

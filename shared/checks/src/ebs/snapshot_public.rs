@@ -30,6 +30,7 @@ declare_check! {
         ],
         asks: [Snapshots, PublicSnapshots, SnapshotBlock],
         finding: "exposure-snapshot-shared",
+        closes: [Closes::Listed("arn:*:ec2:*:snapshot/*")],
     }
 }
 

@@ -26,6 +26,7 @@ declare_check! {
             trusted_advisor(&["H7IgTzjTYb"]),
         ],
         asks: [Volumes, Snapshots],
+        ages: true,
     }
 }
 

@@ -19,6 +19,7 @@ declare_check! {
         practices: ["P35"],
         references: [doc(&["IAM user guide: Refine permissions using last accessed information"])],
         asks: [Authorization],
+        ages: true,
     }
 }
 

@@ -26,6 +26,7 @@ declare_check! {
             config(&["mfa-enabled-for-iam-console-access"]),
         ],
         asks: [CredentialReport],
+        closes: [Closes::Same("iam-mfa-removed")],
     }
 }
 

@@ -20,6 +20,7 @@ declare_check! {
         practices: ["P08"],
         references: [security_hub(&["IAM.17"]), config(&["iam-password-policy"])],
         asks: [PasswordPolicy, CredentialReport],
+        ages: true,
     }
 }
 

@@ -19,6 +19,7 @@ declare_check! {
         practices: ["P10"],
         references: [cis("3.0", &["1.13"]), cis("5.0", &["1.12"])],
         asks: [CredentialReport],
+        ages: true,
     }
 }
 

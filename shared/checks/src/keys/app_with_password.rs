@@ -23,6 +23,7 @@ declare_check! {
         practices: ["P20"],
         references: [doc(&["IAM user guide: Security best practices in IAM"])],
         asks: [CredentialReport],
+        ages: true,
     }
 }
 

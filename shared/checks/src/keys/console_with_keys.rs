@@ -20,6 +20,7 @@ declare_check! {
         practices: ["P21"],
         references: [cis("3.0", &["1.11"]), cis("5.0", &["1.10"])],
         asks: [CredentialReport, AccessKeys],
+        ages: true,
     }
 }
 

@@ -28,6 +28,7 @@ declare_check! {
             trusted_advisor(&["DqdJqYeRm5"]),
         ],
         asks: [CredentialReport, AccessKeys],
+        ages: true,
     }
 }
 

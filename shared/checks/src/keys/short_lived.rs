@@ -24,6 +24,7 @@ declare_check! {
         practices: ["P24"],
         references: [doc(&["IAM user guide: Manage access keys for IAM users"])],
         asks: [Authorization, CredentialReport, AccessKeys],
+        ages: true,
     }
 }
 

@@ -26,6 +26,7 @@ declare_check! {
             config(&["iam-user-unused-credentials-check"]),
         ],
         asks: [CredentialReport, AccessKeys],
+        ages: true,
     }
 }
 

@@ -341,6 +341,7 @@ impl<'s> Cx<'s> {
             details: Vec::new(),
             steps: Vec::new(),
             unknown_because: Vec::new(),
+            stands_for: Vec::new(),
         }
     }
 }
@@ -368,6 +369,7 @@ impl<'s> Cx<'s> {
         told: impl FnOnce(&Cx<'s>, &[String]) -> Judgement,
     ) {
         let mut idle: BTreeMap<String, ()> = BTreeMap::new();
+        let mut stands_for = Vec::new();
         for region in self.regions() {
             let before = self.judgements.len();
             let root = self.root_arn();
@@ -382,7 +384,11 @@ impl<'s> Cx<'s> {
                     let mut at = 0;
                     self.judgements.retain(|judgement| {
                         at += 1;
-                        at <= before || !fails(judgement)
+                        let folded = at > before && fails(judgement);
+                        if folded {
+                            stands_for.push(judgement.subject.clone());
+                        }
+                        !folded
                     });
                     idle.insert(region.clone(), ());
                 }
@@ -390,7 +396,8 @@ impl<'s> Cx<'s> {
         }
         if !idle.is_empty() {
             let regions: Vec<String> = idle.into_keys().collect();
-            let judgement = told(self, &regions);
+            let mut judgement = told(self, &regions);
+            judgement.stands_for = stands_for;
             self.report(judgement);
         }
     }

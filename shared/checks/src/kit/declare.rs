@@ -13,6 +13,8 @@ macro_rules! declare_check {
             references: $references:expr,
             asks: [$($ask:ident),* $(,)?]
             $(, finding: $finding:literal)?
+            $(, closes: [$($closes:expr),* $(,)?])?
+            $(, ages: $ages:literal)?
             $(,)?
         }
     ) => {
@@ -37,13 +39,15 @@ macro_rules! declare_check {
                     origin: keepwatch_core::about::Origin::State,
                     finding: $crate::kit::declare::declare_check!(@or $id $(, $finding)?),
                     general: false,
-                    repeat_hours: 24,
+                    repeat_hours: keepwatch_core::posture::NEVER_AGAIN,
                     alerts_as_witness: false,
                     opt_in: false,
                 },
                 practices: &$practices,
                 number: $crate::kit::declare::declare_check!(@number $($number)?),
                 asks: &[$(keepwatch_core::posture::Question::$ask),*],
+                closes: &[$($($closes),*)?],
+                ages: $crate::kit::declare::declare_check!(@flag $($ages)?),
             };
         }
 
@@ -55,6 +59,8 @@ macro_rules! declare_check {
     };
     (@or $default:expr, $value:expr) => { $value };
     (@or $default:expr) => { $default };
+    (@flag) => { false };
+    (@flag $flag:literal) => { $flag };
     (@number) => { None };
     (@number $number:literal) => { Some($number) };
 }

@@ -14,6 +14,7 @@ pub(crate) mod time;
 pub(crate) mod prelude {
     pub(crate) use keepwatch_base::time::Timestamp;
     pub(crate) use keepwatch_core::posture::ask::*;
+    pub(crate) use keepwatch_core::posture::plan::Closes;
     pub(crate) use keepwatch_core::posture::{Judged, Judgement, facts};
     pub(crate) use keepwatch_core::severity::Severity;
 

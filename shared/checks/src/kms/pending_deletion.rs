@@ -27,6 +27,7 @@ declare_check! {
         ],
         asks: [KmsKeys, AwsManagedKeys, KmsKey],
         finding: "data-kms-key-disabled-or-deleted",
+        closes: [Closes::Listed("arn:*:kms:*:key/*")],
     }
 }
 

@@ -32,6 +32,8 @@ declare_check! {
         ],
         asks: [Functions],
         finding: "compute-function-runtime-deprecated",
+        closes: [Closes::Listed("arn:*:lambda:*:function:*")],
+        ages: true,
     }
 }
 

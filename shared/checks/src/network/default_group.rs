@@ -28,6 +28,7 @@ declare_check! {
         ],
         asks: [SecurityGroups, NetworkInterfaces, Functions, DbInstances, Vpcs],
         finding: "network-default-group-used",
+        closes: [Closes::Listed("arn:*:ec2:*:security-group/*")],
     }
 }
 

@@ -34,6 +34,11 @@ declare_check! {
             trusted_advisor(&["HCP4007jGY", "1iG5NDGVre"]),
         ],
         asks: [SecurityGroups, SecurityGroupRules, PrefixList, NetworkInterfaces],
+        finding: "network-security-group-open",
+        closes: [
+            Closes::Listed("arn:*:ec2:*:security-group/*"),
+            Closes::Listed("arn:*:ec2:*:security-group/* sgr-*"),
+        ],
     }
 }
 

@@ -26,6 +26,7 @@ declare_check! {
         ],
         asks: [Domains],
         finding: "exposure-search-domain-open",
+        closes: [Closes::Listed("arn:*:es:*:domain/*")],
     }
 }
 

@@ -31,6 +31,7 @@ declare_check! {
         ],
         asks: [Authorization],
         finding: "admin-policy-written",
+        closes: [Closes::Listed("arn:*:iam::*:policy/*")],
     }
 }
 

@@ -27,6 +27,7 @@ declare_check! {
         ],
         asks: [Authorization],
         finding: "admin-inline-policy",
+        closes: [Closes::Listed("arn:*:iam::*:* *")],
     }
 }
 

@@ -28,6 +28,7 @@ declare_check! {
         references: [doc(&["IAM user guide: The confused deputy problem"])],
         asks: [Authorization],
         finding: "role-trust-opened",
+        closes: [Closes::Listed("arn:*:iam::*:role/*")],
     }
 }
 

@@ -30,6 +30,7 @@ declare_check! {
         ],
         asks: [Authorization],
         finding: "iam-policy-on-user",
+        closes: [Closes::Listed("arn:*:iam::*:user/*")],
     }
 }
 

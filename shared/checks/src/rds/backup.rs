@@ -26,6 +26,7 @@ declare_check! {
         ],
         asks: [DbInstances, DbClusters],
         finding: "data-backup-deleted",
+        closes: [Closes::Listed("arn:*:rds:*:db:*"), Closes::Listed("arn:*:rds:*:cluster:*")],
     }
 }
 

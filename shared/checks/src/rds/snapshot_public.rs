@@ -26,6 +26,7 @@ declare_check! {
         ],
         asks: [DbSnapshots, DbSnapshotShares, DbClusterSnapshots, DbClusterSnapshotShares],
         finding: "exposure-snapshot-shared",
+        closes: [Closes::Listed("arn:*:rds:*:snapshot:*"), Closes::Listed("arn:*:rds:*:cluster-snapshot:*")],
     }
 }
 

@@ -27,6 +27,7 @@ declare_check! {
         ],
         asks: [AccountSummary, CredentialReport],
         finding: "root-access-key",
+        closes: [Closes::All("root-access-key")],
     }
 }
 

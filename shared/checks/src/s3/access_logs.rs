@@ -29,6 +29,7 @@ declare_check! {
         ],
         asks: [Buckets, BucketLogging, Trails],
         finding: "audit-s3-access-logging-off",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

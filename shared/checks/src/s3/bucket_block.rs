@@ -31,6 +31,7 @@ declare_check! {
         ],
         asks: [AccountPublicAccess, Buckets, BucketPublicAccess, BucketPolicy, BucketAcl, BucketOwnership],
         finding: "exposure-s3-block-public-access-off",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

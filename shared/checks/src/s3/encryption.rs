@@ -30,6 +30,7 @@ declare_check! {
         ],
         asks: [Buckets, BucketEncryption],
         finding: "data-bucket-protection-weakened",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

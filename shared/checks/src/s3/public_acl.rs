@@ -29,6 +29,7 @@ declare_check! {
         ],
         asks: [AccountPublicAccess, Buckets, BucketPublicAccess, BucketAcl, BucketOwnership],
         finding: "exposure-bucket-acl-public",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

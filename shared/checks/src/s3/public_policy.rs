@@ -30,6 +30,7 @@ declare_check! {
         ],
         asks: [AccountPublicAccess, Buckets, BucketPublicAccess, BucketPolicy],
         finding: "exposure-bucket-policy-open",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

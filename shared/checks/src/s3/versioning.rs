@@ -27,6 +27,7 @@ declare_check! {
         ],
         asks: [Buckets, BucketVersioning],
         finding: "data-bucket-protection-weakened",
+        closes: [Closes::Listed("arn:*:s3:::*")],
     }
 }
 

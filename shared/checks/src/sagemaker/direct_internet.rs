@@ -22,6 +22,7 @@ declare_check! {
         references: [security_hub(&["SageMaker.1"]), config(&["sagemaker-notebook-no-direct-internet-access"])],
         asks: [Notebooks, Notebook],
         finding: "exposure-notebook-internet",
+        closes: [Closes::Listed("arn:*:sagemaker:*:notebook-instance/*")],
     }
 }
 

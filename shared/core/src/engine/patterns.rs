@@ -142,6 +142,16 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     out
 }
 
+/// The EventBridge rules that bring a re-check the calls after which it looks again. A call that failed changed nothing.
+pub fn recheck_rules(calls: &BTreeSet<(String, &'static str)>) -> Vec<EventRule> {
+    let calls: BTreeSet<(&str, &str)> = calls.iter().map(|(source, name)| (source.as_str(), *name)).collect();
+    packed("recheck", "ENABLED", &calls, &[], |calls| {
+        let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
+        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+        json!({"eventSource": sources, "eventName": names, "errorCode": [{"exists": false}]})
+    })
+}
+
 /// A pattern of the parameters that hold something at this path.
 fn held(path: &str) -> Value {
     let there = json!([{"exists": true}]);

@@ -241,6 +241,12 @@ impl AlertLife {
         self.due = None;
     }
 
+    /// A report tells of it at this severity: only what is worse, or comes back, is due an alert of its own.
+    pub(super) fn reported(&mut self, severity: Severity, occurred_at: Timestamp) {
+        self.severity = self.severity.max(Some(severity));
+        self.occurred_at = self.occurred_at.max(Some(occurred_at));
+    }
+
     /// Nobody is to be told any more, if somebody was.
     pub(super) fn end(&mut self) {
         if self.state.waits() {

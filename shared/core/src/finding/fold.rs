@@ -8,7 +8,7 @@ use keepwatch_base::time::Timestamp;
 use super::told::{self, Standing};
 use super::witness::keep_if_not_outdone;
 use crate::finding::{AlertLife, AlertReason, Due, Finding, Passed, Reached, SeenEvent, Status, Witness};
-use crate::observation::{Burst, Observation, Verdict};
+use crate::observation::{Burst, Observation, REPORTED, Verdict};
 use crate::settings::Silence;
 use crate::severity::MAILED_FROM;
 use crate::severity::Severity;
@@ -140,6 +140,9 @@ impl Finding {
         } else if standing == Standing::OneTooMany && self.is_told(observation) {
             told::note(&mut self.alert.told, observation, standing);
         }
+        if observation.covered_by == Some(REPORTED) && self.status != Status::Suppressed {
+            self.alert.reported(self.severity, event.time);
+        }
         true
     }
 
@@ -184,7 +187,7 @@ impl Finding {
     pub(super) fn settle(&mut self) {
         let strongest = self.strongest();
         let (title, severity) = (strongest.title.clone(), strongest.severity);
-        self.who = strongest.actor.as_ref().map(|actor| actor.name.clone());
+        self.who = self.actor().map(|actor| actor.name.clone());
         self.title = title;
         let burst =
             self.bursts.iter().find(|reached| self.counts(reached.at)).map(|reached| reached.severity);

@@ -239,6 +239,16 @@ impl Finding {
         self.strongest.iter().filter(|witness| self.counts(witness.event.time))
     }
 
+    /// Who did it: whom the strongest witness names. A scan names nobody: then whom the latest event names.
+    pub fn actor(&self) -> Option<&Actor> {
+        let strongest = self.strongest();
+        if strongest.actor.is_some() || !strongest.event.is_scan() {
+            return strongest.actor.as_ref();
+        }
+        let named = self.current_witnesses().filter(|witness| witness.actor.is_some());
+        named.max_by_key(|witness| witness.age())?.actor.as_ref()
+    }
+
     /// What each rule and source saw, as far as it counts.
     pub fn current_witnesses(&self) -> impl Iterator<Item = &Witness> {
         self.witnesses.values().filter(|witness| self.counts(witness.event.time))

@@ -55,30 +55,33 @@ pub const CALLS: &[(&str, &[&str])] = &[
 
 /// One question to the event history, which takes one attribute a call (CloudTrail API reference, `LookupEvents`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub enum Lookup<'n> {
     /// Everything that root did.
     Root,
     /// Every call of this name, of whatever service.
-    Call(&'static str),
+    Call(&'n str),
+    /// Everything that was done to the resource of this name.
+    Resource(&'n str),
 }
 
-impl Lookup {
-    /// All questions, in the order in which they are asked first.
-    pub fn all() -> impl Iterator<Item = Lookup> {
+impl<'n> Lookup<'n> {
+    /// All questions of a run, in the order in which they are asked first.
+    pub fn all() -> impl Iterator<Item = Lookup<'static>> {
         let calls = CALLS.iter().flat_map(|(_, names)| names.iter().copied().map(Lookup::Call));
         calls.chain([Lookup::Root])
     }
 
     /// Key and value of the attribute. AWS's own example for the user name is `root`.
-    pub fn attribute(self) -> (&'static str, &'static str) {
+    pub fn attribute(self) -> (&'static str, &'n str) {
         match self {
             Lookup::Root => ("Username", "root"),
             Lookup::Call(name) => ("EventName", name),
+            Lookup::Resource(name) => ("ResourceName", name),
         }
     }
 
-    /// What people call it: `root`, or the name of the call.
-    pub fn name(self) -> &'static str {
+    /// What people call it: `root`, or the name of the call or resource.
+    pub fn name(self) -> &'n str {
         self.attribute().1
     }
 }

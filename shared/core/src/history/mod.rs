@@ -5,10 +5,11 @@
 //! changes it (CloudTrail user guide, "How CloudTrail works"). What is found there and was not heard becomes a message of
 //! the intake queue like any other, so that nothing here is believed more than an event.
 //!
-//! [`decisive`] says which events, [`heard`] remembers those that were judged, [`message`] makes the message, [`progress`]
-//! remembers what has been looked at, [`reconcile`] does one run. [`seed`] reads at first start who
-//! has made which calls before.
+//! [`author`] asks it who brought about what only a scan saw. [`decisive`] says which events, [`heard`] remembers those that
+//! were judged, [`message`] makes the message, [`progress`] remembers what has been looked at, [`reconcile`] does one run.
+//! [`seed`] reads at first start who has made which calls before.
 
+pub mod author;
 pub mod decisive;
 pub mod heard;
 pub mod message;

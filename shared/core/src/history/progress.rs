@@ -81,7 +81,7 @@ pub struct Progress {
 }
 
 /// The name of a question in a region: `PutRule in us-east-1`.
-pub(super) fn name(region: &str, lookup: Lookup) -> String {
+pub(super) fn name(region: &str, lookup: Lookup<'_>) -> String {
     format!("{} in {region}", lookup.name())
 }
 

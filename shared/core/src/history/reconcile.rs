@@ -32,7 +32,7 @@ pub trait EventHistory {
     fn page(
         &self,
         region: &str,
-        lookup: Lookup,
+        lookup: Lookup<'_>,
         span: Span,
         next: Option<&str>,
     ) -> impl Future<Output = Result<Page, Self::Error>> + Send;
@@ -78,7 +78,7 @@ pub struct Reconciled {
 /// One turn of a question.
 struct Turn<'a> {
     region: &'a str,
-    lookup: Lookup,
+    lookup: Lookup<'static>,
     name: String,
     /// How the question stands.
     looked: Looked,
@@ -94,7 +94,7 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
         // Region by region for each question, because each region has a rate of its own.
         let questions =
             Lookup::all().flat_map(|lookup| self.regions.iter().map(move |region| (lookup, region)));
-        let questions: Vec<(Lookup, &String)> = questions.collect();
+        let questions: Vec<(Lookup<'_>, &String)> = questions.collect();
         let names: Vec<String> =
             questions.iter().map(|(lookup, region)| progress::name(region, *lookup)).collect();
         let stands = match progress::begin(self.journal, &names, clock()).await {

@@ -165,7 +165,7 @@ mod tests {
     struct World {
         events: Vec<String>,
         refused: Mutex<Option<&'static str>>,
-        asked: Mutex<Vec<&'static str>>,
+        asked: Mutex<Vec<String>>,
         journal: Mutex<BTreeMap<String, (Value, u64)>>,
     }
 
@@ -176,8 +176,8 @@ mod tests {
     impl EventHistory for World {
         type Error = Refused;
 
-        async fn page(&self, _: &str, lookup: Lookup, _: Span, _: Option<&str>) -> Result<Page, Refused> {
-            self.asked.lock().unwrap().push(lookup.name());
+        async fn page(&self, _: &str, lookup: Lookup<'_>, _: Span, _: Option<&str>) -> Result<Page, Refused> {
+            self.asked.lock().unwrap().push(lookup.name().to_owned());
             if *self.refused.lock().unwrap() == Some(lookup.name()) {
                 return Err(Refused);
             }

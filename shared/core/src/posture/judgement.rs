@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Missing;
 use crate::about::About;
+use crate::finding::finding_id;
 use crate::observation::{MAX_DETAILS, Observation, Occurrence, Resolution, Step, Subject, Verdict};
 use crate::severity::Severity;
 
@@ -66,6 +67,8 @@ pub struct Judgement {
     pub steps: Vec<Step>,
     /// What could not be read, where the verdict is unknown.
     pub unknown_because: Vec<Missing>,
+    /// What this line stands for, where many are folded into one: each of them does not concern anybody now.
+    pub stands_for: Vec<Subject>,
 }
 
 impl Judgement {
@@ -101,6 +104,16 @@ impl Judgement {
         self
     }
 
+    /// Identity of the finding that it is about.
+    pub fn finding_id(&self) -> String {
+        finding_id(self.check.finding, &self.subject)
+    }
+
+    /// Whether it is about the account and no resource of it.
+    pub fn is_of_account(&self) -> bool {
+        is_root(&self.subject.resource)
+    }
+
     /// The same as an observation of this scan, which findings are folded from. What is informational, manual or not
     /// applicable is no problem that could be there or gone.
     pub fn observation(&self, scan: &Occurrence) -> Option<Observation> {
@@ -129,4 +142,9 @@ impl Judgement {
             confirm: None,
         })
     }
+}
+
+/// Whether this ARN is root's, which stands for the account.
+pub(super) fn is_root(arn: &str) -> bool {
+    arn.ends_with(":root") && arn.contains(":iam::")
 }

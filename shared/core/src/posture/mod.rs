@@ -4,15 +4,28 @@
 //! absent, refused or failed, and says which; nothing here takes a refusal for an empty list. [`State`] holds the answers of
 //! one scan. A check (crate `keepwatch-checks`) turns it into [`Judgement`]s; crate `keepwatch-collect` fills it.
 //!
+//! [`plan`] turns what was judged into what the findings are told, [`tell`] tells them, [`coverage`] counts what could not be judged
+//! and [`run`] remembers a run. [`changes`] says which calls change an answer, and
+//! [`touched`] what one such call touched.
+//!
 //! [`crate::state`] is the other half: what single rules ask about single events.
 
 mod answer;
+pub mod changes;
+pub mod coverage;
 pub mod facts;
 mod judgement;
+pub mod plan;
 mod question;
+pub mod run;
 mod snapshot;
+pub mod tell;
+pub mod touched;
 
 pub use answer::{Answer, Missing, Refusal};
 pub use judgement::{Judged, Judgement};
-pub use question::{Ask, Place, Question, Scope, State, ask};
+pub use question::{Ask, Place, Question, Scope, Standing, State, ask};
 pub use snapshot::SnapshotError;
+
+/// Hours that no finding of a state lives to see: a state that goes on is no news, and is told in the weekly report.
+pub const NEVER_AGAIN: u32 = u32::MAX;

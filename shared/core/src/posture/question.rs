@@ -149,6 +149,18 @@ macro_rules! questions {
                 gaps
             }
 
+            /// How a question stands at a place.
+            pub fn standing(&self, question: Question, place: &Place) -> Standing {
+                match question {
+                    $(Question::$name => match self.answers.$name.get(place) {
+                        None => Standing::NotAsked,
+                        Some(Answer::Known(_, as_of)) => Standing::Known(*as_of),
+                        Some(Answer::Absent) => Standing::Absent,
+                        Some(Answer::Refused(_) | Answer::Failed(_)) => Standing::Missing,
+                    },)+
+                }
+            }
+
             /// Takes an answer away and puts a refusal of this action in its place, wherever the question was asked: what a
             /// scan without the permission would have brought.
             pub fn refuse(&mut self, question: Question, action: &str) {
@@ -174,6 +186,19 @@ macro_rules! questions {
             }
         )+
     };
+}
+
+/// How a question stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is answered, as of this time.
+    Known(Timestamp),
+    /// There is no such thing.
+    Absent,
+    /// It was refused, or failed.
+    Missing,
+    /// It was not put.
+    NotAsked,
 }
 
 /// What is known of an account at one time.

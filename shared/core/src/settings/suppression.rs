@@ -207,7 +207,7 @@ impl Suppression {
 
     /// The rules whose findings it covers.
     fn rules(&self, catalogue: Catalogue) -> impl Iterator<Item = &'static About> {
-        catalogue.all().iter().copied().filter(|about| matches(&self.rule, about.finding))
+        catalogue.all().filter(|about| matches(&self.rule, about.finding))
     }
 
     /// A rule that it covers and that must not be silenced for long.

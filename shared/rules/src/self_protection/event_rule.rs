@@ -80,6 +80,9 @@ fn is_templates(
         Some("-key-touched" | "-own-stopped" | "-own-touched") => {
             (leads("OpsTopic", "sns"), given("inputTransformer") && deployed)
         }
+        Some(name) if name.starts_with("-recheck-") => {
+            (leads("RecheckQueue", "sqs"), whole && !given("input"))
+        }
         _ => (to_queue, whole && !given("input")),
     };
     // With a role, that role must have the right, and the queue's policy no longer counts.
@@ -93,7 +96,7 @@ const OPTIONAL: [&str; 2] = ["-own-rules", "-key-touched"];
 const WITH_INPUT: [&str; 4] = ["-heartbeat", "-key-touched", "-own-stopped", "-own-touched"];
 
 /// The ids of the template's targets. A target of one of these takes the place of the template's.
-const OWN_IDS: [&str; 5] = ["home", "intake", "notify", "ops", "scan"];
+const OWN_IDS: [&str; 6] = ["home", "intake", "notify", "ops", "recheck", "scan"];
 
 impl Rule for EventRule {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {

@@ -18,6 +18,7 @@ theme! {
     topic::Topic,
     storage::Storage,
     role::Role,
+    role_used::RoleUsed,
     operator::Operator,
     stack::Stack,
     alarms_and_logs::AlarmsAndLogs,

@@ -12,8 +12,8 @@ use super::common::denies;
 use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
-/// writes.
-pub(crate) const EVENT_RULES: [&str; 27] = [
+/// writes for the rules, and the template's tests with those that it writes for the checks.
+pub(crate) const EVENT_RULES: [&str; 30] = [
     "all-calls",
     "calls-1",
     "calls-10",
@@ -39,6 +39,9 @@ pub(crate) const EVENT_RULES: [&str; 27] = [
     "policies-1",
     "policies-2",
     "reads",
+    "recheck-1",
+    "recheck-2",
+    "recheck-3",
     "scan",
     "sweep",
 ];
@@ -64,7 +67,7 @@ const WRITE: [&str; 7] = [
 
 /// The tables, and whose roles write them.
 const WRITERS: [(&str, &[&str]); 3] = [
-    ("FindingsTable", &["DetectRole", "NotifyRole", "OperatorRole"]),
+    ("FindingsTable", &["DetectRole", "NotifyRole", "OperatorRole", "ScanRole"]),
     ("JournalTable", &["DetectRole", "NotifyRole", "ScanRole"]),
     ("SettingsTable", &["OperatorRole"]),
 ];
@@ -117,9 +120,9 @@ fn same(given: &[String], own: &[&str]) -> bool {
 
 /// In what a policy on this queue differs from the template's; `None` where it is the template's.
 pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, policy: &Value) -> Option<String> {
-    let (intake, dead) = (own_arn(cx, "IntakeQueue"), own_arn(cx, "DeadLetterQueue"));
-    let (Some(intake), Some(dead)) = (intake, dead) else { return Some(unknown()) };
-    if queue != intake && queue != dead {
+    let queues = ["IntakeQueue", "RecheckQueue", "DeadLetterQueue"].map(|id| own_arn(cx, id));
+    let [Some(intake), Some(recheck), Some(dead)] = queues else { return Some(unknown()) };
+    if ![intake, recheck, dead].contains(&queue) {
         // Of a stack that is only named after Keepwatch's.
         return Document::from_value(policy)
             .map_or_else(|error| Some(error.to_string()), |read| denies(&read));
@@ -141,7 +144,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Deny,
             service: None,
             actions: &["sqs:*"],
-            resources: vec![intake, dead],
+            resources: vec![intake, recheck, dead],
             operator: "Bool",
             keys: vec![("aws:SecureTransport", vec!["false"])],
         },
@@ -150,7 +153,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Allow,
             service: Some("events.amazonaws.com"),
             actions: send,
-            resources: vec![intake, dead],
+            resources: vec![intake, recheck, dead],
             operator: "ArnLike",
             keys: vec![("aws:SourceArn", vec![&any_rule])],
         },
@@ -168,7 +171,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Deny,
             service: None,
             actions: send,
-            resources: vec![intake, dead],
+            resources: vec![intake, recheck, dead],
             operator: "ArnNotEquals",
             keys: vec![("aws:PrincipalArn", roles.collect()), ("aws:SourceArn", senders)],
         },
@@ -180,6 +183,15 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             resources: vec![intake],
             operator: "ArnNotEquals",
             keys: vec![("aws:PrincipalArn", taken_by("DetectRole"))],
+        },
+        Own {
+            does: "keep everybody but scan from taking what is to be looked at again",
+            effect: Effect::Deny,
+            service: None,
+            actions: &TAKE,
+            resources: vec![recheck],
+            operator: "ArnNotEquals",
+            keys: vec![("aws:PrincipalArn", taken_by("ScanRole"))],
         },
         Own {
             does: "keep everybody but the operator from taking dead letters",

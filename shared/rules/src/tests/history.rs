@@ -31,6 +31,7 @@ const NOT_LOOKED_UP: &[(&str, &str)] = &[
     ("aws-health-risk", "the same"),
     ("exposed-access-key-trusted-advisor", "Trusted Advisor tells of it, which is no management event"),
     ("exposed-access-key-in-use", "any call may be one with such a key"),
+    ("self-role-used-elsewhere", "only calls that read tell of it, and there are thousands of those a day"),
     ("exposure-search-domain-open", "few accounts have a search domain, and its policy can be seen"),
 ];
 

@@ -37,7 +37,7 @@ struct World {
     /// Time, name and record of each event, the latest first.
     events: Vec<(i64, String, String)>,
     refused: Mutex<BTreeSet<&'static str>>,
-    asked: Mutex<Vec<(String, &'static str, Span)>>,
+    asked: Mutex<Vec<(String, String, Span)>>,
     clock: AtomicI64,
     sent: Mutex<Vec<String>>,
     journal: Mutex<BTreeMap<String, (Value, u64)>>,
@@ -99,12 +99,12 @@ impl EventHistory for World {
     async fn page(
         &self,
         region: &str,
-        lookup: Lookup,
+        lookup: Lookup<'_>,
         span: Span,
         next: Option<&str>,
     ) -> Result<Page, Refused> {
         self.pass(1_000);
-        self.asked.lock().unwrap().push((region.to_owned(), lookup.name(), span));
+        self.asked.lock().unwrap().push((region.to_owned(), lookup.name().to_owned(), span));
         if self.refused.lock().unwrap().contains(lookup.name()) {
             return Err(Refused);
         }
@@ -252,9 +252,9 @@ fn without_time_the_questions_that_waited_longest_come_first() {
     let world = World::of([]);
     let half = Lookup::all().count() / 2;
     assert_eq!(world.run_for(half as u64).left.len(), Lookup::all().count() - half);
-    let first: BTreeSet<&str> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    let first: BTreeSet<String> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
     world.run_for(half as u64);
-    let second: BTreeSet<&str> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    let second: BTreeSet<String> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
     assert!(first.is_disjoint(&second), "{first:?} {second:?}");
 }
 
@@ -308,7 +308,7 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
         async fn page(
             &self,
             at: &str,
-            lookup: Lookup,
+            lookup: Lookup<'_>,
             span: Span,
             next: Option<&str>,
         ) -> Result<Page, Refused> {

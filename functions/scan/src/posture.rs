@@ -1,0 +1,317 @@
+//! One run of a scan: the account as it is, judged, and told to the findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use keepwatch_alert::sweep::AllFindings as _;
+use keepwatch_aws::findings::FindingsTable;
+use keepwatch_aws::history::CloudTrailHistory;
+use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::runtime::now;
+use keepwatch_aws::settings::SettingsTable;
+use keepwatch_base::partition::Partition;
+use keepwatch_base::time::Timestamp;
+use keepwatch_checks::check::Check;
+use keepwatch_checks::parameters::{Parameters, Profile};
+use keepwatch_checks::registry::CHECKS;
+use keepwatch_checks::{plan, run as runner, whole};
+use keepwatch_collect::{Client, Fault, collect};
+use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::engine::Config;
+use keepwatch_core::finding::Finding;
+use keepwatch_core::history::author;
+use keepwatch_core::posture::coverage::Coverage;
+use keepwatch_core::posture::plan::{ALL, Emptied, Seen, Voice};
+use keepwatch_core::posture::run::{self, Found, Run};
+use keepwatch_core::posture::tell::{Teller, Told};
+use keepwatch_core::posture::touched::Touched;
+use keepwatch_core::posture::{Judged, Judgement, Question, Scope, State};
+use keepwatch_core::settings::Settings;
+use tracing::{error, info, warn};
+
+/// All rules and checks, without their documentation.
+pub(crate) const CATALOGUE: Catalogue =
+    keepwatch_rules::registry::CATALOGUE.and(&keepwatch_checks::registry::CATALOGUE);
+
+/// After so long no further group of checks is begun: half of what Lambda gives, so that what is under way comes to its end.
+const TIME: Duration = Duration::from_secs(450);
+
+/// How many findings of a re-check the event history is asked about: most are explained by the call that led to it.
+const MOST_AGAIN: usize = 3;
+
+/// Everything that a scan needs.
+pub(crate) struct Posture {
+    pub(crate) client: Client,
+    pub(crate) findings: FindingsTable,
+    pub(crate) journal: JournalTable,
+    pub(crate) settings: SettingsTable,
+    pub(crate) history: CloudTrailHistory,
+    /// Accounts that are trusted like the account itself.
+    pub(crate) trusted: Vec<String>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) run: Run,
+    /// Whether it did all checks; another run goes on otherwise.
+    pub(crate) finished: bool,
+}
+
+/// How the findings are told.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    emptied: &'a Emptied,
+    /// Whether one report tells of all of it.
+    first: bool,
+    /// The calls that are known to have changed something.
+    heard: &'a [Touched],
+}
+
+/// The account as the run sees it, and what its findings say.
+struct Sight {
+    client: Client,
+    state: State,
+    parameters: Parameters,
+    settings: std::sync::Arc<Settings>,
+    findings: BTreeMap<String, Finding>,
+}
+
+impl Posture {
+    /// Does a run, or goes on with the one that was cut; nothing where there is none. `began` is when the invocation began.
+    ///
+    /// # Errors
+    /// What no scan can do without: the regions, the tables.
+    pub(crate) async fn scan(
+        &self,
+        account: &str,
+        go_on: bool,
+        began: Timestamp,
+    ) -> anyhow::Result<Option<Done>> {
+        let begun = run::begin(&self.journal, go_on, began).await.map_err(|why| anyhow!("{why}"))?;
+        let Some((mut run, mut emptied)) = begun else { return Ok(None) };
+        let mut sight = self.look(account).await?;
+        run.regions = sight.state.regions.len();
+        let checks = chosen(&sight.settings);
+        // Whether a region says anything at all must be known of all groups.
+        let mut asked: BTreeSet<Question> = BTreeSet::new();
+        self.ask(&mut sight, whole::LISTS.to_vec(), &mut asked).await;
+        let silent = whole::silent(&sight.state);
+        emptied.retain(|what, _| what.strip_prefix(ALL).is_none_or(|region| silent.contains(region)));
+        let mut most = author::MOST;
+        for group in groups(&checks) {
+            let end = group.end;
+            if end <= run.done {
+                continue;
+            }
+            if now().since(began) >= TIME {
+                warn!(
+                    done = run.done,
+                    all = checks.len(),
+                    "there was no time for all checks; another run goes on"
+                );
+                self.note(&run, &emptied, false).await?;
+                return Ok(Some(Done { run, finished: false }));
+            }
+            let group = &checks[group];
+            self.ask(&mut sight, plan::questions(group), &mut asked).await;
+            let mut judgements = runner::run(group, &sight.state, &sight.parameters, sight.state.at);
+            run.coverage.add(Coverage::of(&judgements));
+            run.done = end;
+            let finished = end == checks.len();
+            if finished {
+                let root = sight.state.root_arn();
+                judgements.push(run.coverage.judgement(account, &root, sight.state.at));
+            }
+            let how = How { emptied: &emptied, first: run.first, heard: &[] };
+            let told = self.tell(&sight, group, &judgements, how, &mut most).await;
+            count(&mut run, &judgements, &told);
+            forget_those_of(group, &mut emptied);
+            emptied.extend(told.plan.emptied);
+            self.note(&run, &emptied, finished).await?;
+        }
+        info!(
+            checks = run.done,
+            known = run.coverage.known,
+            unknown = run.coverage.unknown,
+            refused = run.coverage.refused.len(),
+            told = ?run.told,
+            unwritten = run.unwritten,
+            "scan done"
+        );
+        Ok(Some(Done { run, finished: true }))
+    }
+
+    /// Looks again at what these calls touched. What else the answers show is told as well: it is as true. Questions about other
+    /// regions are not put, and whatever rests on them is unknown and stays as it is.
+    ///
+    /// # Errors
+    /// As [`Posture::scan`].
+    pub(crate) async fn recheck(&self, account: &str, heard: &[Touched]) -> anyhow::Result<Told> {
+        let changed: BTreeSet<Question> = heard.iter().flat_map(|one| &one.questions).copied().collect();
+        let regions: BTreeSet<&str> = heard.iter().map(|one| one.region.as_str()).collect();
+        let mut sight = self.look(account).await?;
+        let mut checks = chosen(&sight.settings);
+        checks.retain(|check| check.meta().asks.iter().any(|question| changed.contains(question)));
+        let mut questions = plan::questions(&checks);
+        // It is hours old: of the time after a call it tells nothing.
+        questions.retain(|question| *question != Question::CredentialReport);
+        let Sight { client, state, parameters, .. } = &mut sight;
+        let parameters = &*parameters;
+        let places = |question: Question, state: &State| {
+            let mut places = plan::places(question, state, parameters);
+            places.retain(|place| match question.scope() {
+                Scope::Account | Scope::Home => true,
+                // A trail of another region may record this one too.
+                Scope::Region => question == Question::Trails || regions.contains(place.region.as_str()),
+                Scope::Each(Question::Trails) => true,
+                Scope::Each(_) => heard.iter().any(|one| one.touches(&place.of)),
+            });
+            places
+        };
+        let begun = std::mem::replace(state, State::new("", "", &[], Timestamp::default()));
+        *state = collect(client, begun, &questions, plan::needs, &places, |_| {}).await;
+        let judgements = runner::run(&checks, &sight.state, &sight.parameters, sight.state.at);
+        let mut most = MOST_AGAIN;
+        let how = How { emptied: &Emptied::new(), first: false, heard };
+        let told = self.tell(&sight, &checks, &judgements, how, &mut most).await;
+        info!(calls = heard.len(), checks = checks.len(), told = ?told.told, "looked again");
+        match told.unwritten.first() {
+            None => Ok(told),
+            Some(reason) => Err(anyhow!("{reason}")),
+        }
+    }
+
+    async fn note(&self, run: &Run, emptied: &Emptied, finished: bool) -> anyhow::Result<()> {
+        run::note(&self.journal, run, emptied, finished, now()).await.map_err(|why| anyhow!("{why}"))
+    }
+
+    /// Reads what every run begins with.
+    async fn look(&self, account: &str) -> anyhow::Result<Sight> {
+        let client = self.client.clone().of(account);
+        let regions = client.regions().await.map_err(|fault| failed(&fault))?;
+        let settings = self.settings.read(now()).await?;
+        let mut parameters = Parameters::of(Profile::Default);
+        parameters.trusted_accounts.extend(self.trusted.iter().cloned());
+        parameters.trusted_accounts.extend(settings.lists.trusted_accounts.iter().cloned());
+        let mut findings = BTreeMap::new();
+        let keep = |finding: Finding| {
+            if finding.account == account {
+                findings.insert(finding.finding_id.clone(), finding);
+            }
+        };
+        let unreadable = self.findings.visit(keep).await.context("the findings table cannot be read")?;
+        if unreadable > 0 {
+            warn!(unreadable, "items of the findings table are no findings");
+        }
+        let state = State::new(account, client.partition().name, &regions, now());
+        Ok(Sight { client, state, parameters, settings, findings })
+    }
+
+    /// Asks what nobody has asked yet of these questions.
+    async fn ask(&self, sight: &mut Sight, mut questions: Vec<Question>, asked: &mut BTreeSet<Question>) {
+        questions.retain(|question| !asked.contains(question));
+        let Sight { client, state, parameters, .. } = sight;
+        let parameters = &*parameters;
+        let places = |question, state: &State| plan::places(question, state, parameters);
+        let begun = std::mem::replace(state, State::new("", "", &[], Timestamp::default()));
+        *state = collect(client, begun, &questions, plan::needs, &places, |_| {}).await;
+        asked.extend(questions);
+    }
+
+    async fn tell(
+        &self,
+        sight: &Sight,
+        checks: &[&'static dyn Check],
+        judgements: &[Judgement],
+        how: How<'_>,
+        most: &mut usize,
+    ) -> Told {
+        let voices: Vec<Voice> = checks.iter().map(|check| check.meta().voice()).collect();
+        let seen = Seen {
+            account: &sight.state.account,
+            voices: &voices,
+            judgements,
+            whole: &whole::parts(checks, &sight.state, judgements),
+            silent: &whole::silent(&sight.state),
+            emptied: how.emptied,
+            rules: CATALOGUE,
+            at: sight.state.at,
+            reported: how.first,
+        };
+        let teller = Teller {
+            store: &self.findings,
+            history: &self.history,
+            settings: &sight.settings,
+            asks: &asks,
+            home: Partition::of_region(self.client.region()).home_region,
+            heard: how.heard,
+        };
+        let told = teller.tell(&sight.findings, &seen, most, now()).await;
+        for reason in &told.unwritten {
+            error!(reason, "a finding was not written; the next scan tells it again");
+        }
+        for reason in &told.unnamed {
+            warn!(reason, "the event history was not asked who did it");
+        }
+        told
+    }
+}
+
+/// The checks that the owner has not switched off.
+fn chosen(settings: &Settings) -> Vec<&'static dyn Check> {
+    let config = Config::default().with(settings);
+    CHECKS.iter().copied().filter(|check| config.asks(&check.meta().about)).collect()
+}
+
+/// Runs of checks that ask alike: of one theme, which their ids begin with.
+fn groups(checks: &[&dyn Check]) -> Vec<std::ops::Range<usize>> {
+    let theme = |check: &&dyn Check| check.meta().about.id.split('.').next().unwrap_or_default();
+    let mut begin = 0;
+    let chunks = checks.chunk_by(|a, b| theme(a) == theme(b));
+    chunks
+        .map(|chunk| {
+            let range = begin..begin + chunk.len();
+            begin = range.end;
+            range
+        })
+        .collect()
+}
+
+/// The questions of a check.
+fn asks(id: &str) -> &'static [Question] {
+    let check = CHECKS.iter().find(|check| check.meta().about.id == id);
+    check.map_or(&[], |check| check.meta().asks)
+}
+
+/// What earlier scans noted of these checks is noted anew, or is over.
+fn forget_those_of(checks: &[&dyn Check], emptied: &mut Emptied) {
+    let of =
+        |what: &str| checks.iter().any(|check| what.starts_with(&format!("{} in ", check.meta().about.id)));
+    emptied.retain(|what, _| !of(what));
+}
+
+fn count(run: &mut Run, judgements: &[Judgement], told: &Told) {
+    run.tell(&told.told);
+    run.unwritten += told.unwritten.len();
+    for judgement in judgements.iter().filter(|one| one.verdict == Judged::Failing) {
+        run.found(Found {
+            severity: judgement.severity,
+            check: judgement.check.id.to_owned(),
+            title: judgement.title.clone(),
+            finding_id: judgement.finding_id(),
+        });
+    }
+}
+
+fn failed(fault: &Fault) -> anyhow::Error {
+    match fault {
+        Fault::Refused(refusals) => {
+            let each: Vec<String> =
+                refusals.iter().map(|one| format!("{}: {}", one.action, one.why)).collect();
+            anyhow!("AWS refused what no scan can do without: {}", each.join("; "))
+        }
+        Fault::Code { why, .. } | Fault::Failed(why) => anyhow!("{why}"),
+    }
+}

@@ -1,0 +1,123 @@
+//! What a call touched, for a re-check: which answers may be others now, of which resources, and who did it.
+
+use std::collections::BTreeSet;
+
+use keepwatch_base::time::Timestamp;
+use serde_json::Value;
+
+use super::question::Question;
+use crate::event::{Body, Event};
+use crate::observation::Actor;
+
+/// How many names of one event are looked at, and how long one may be.
+const MOST: usize = 200;
+const LONGEST: usize = 512;
+
+/// A call that changed something.
+#[derive(Clone, Debug)]
+pub struct Touched {
+    /// The account.
+    pub account: String,
+    /// Where.
+    pub region: String,
+    /// The questions that may have another answer now.
+    pub questions: BTreeSet<Question>,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// The call, its time and its id.
+    pub told: String,
+    names: BTreeSet<String>,
+}
+
+impl Touched {
+    /// Of a message that EventBridge made of a CloudTrail record; nothing for one that changed no answer.
+    pub fn of(event: &Event<'_>) -> Option<Touched> {
+        let Body::CloudTrail(record) = &event.body else { return None };
+        let (source, name) = (record.event_source.or_empty(), record.event_name.or_empty());
+        let questions: BTreeSet<Question> =
+            Question::ALL.iter().copied().filter(|question| question.is_changed_by(source, name)).collect();
+        let at = record.time()?;
+        if questions.is_empty() || record.failed() {
+            return None;
+        }
+        let mut names = BTreeSet::new();
+        collect(record.request(), &mut names);
+        collect(record.response(), &mut names);
+        Some(Touched {
+            account: record.account().to_owned(),
+            region: event.region().to_owned(),
+            questions,
+            at,
+            actor: Actor::of(record),
+            told: format!("{name} at {at}, event {}", event.occurrence_id()),
+            names,
+        })
+    }
+
+    /// Whether the call names this resource: by its ARN, or by the name or id that the ARN ends with.
+    pub fn touches(&self, resource: &str) -> bool {
+        let last = resource.rsplit([':', '/']).next().unwrap_or_default();
+        let is =
+            |name: &String| name == resource || name == last || name.rsplit([':', '/']).next() == Some(last);
+        !last.is_empty() && self.names.iter().any(is)
+    }
+}
+
+/// All texts of a call's parameters or answer.
+fn collect(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.len() <= LONGEST && names.len() < MOST => {
+            names.insert(text.clone());
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::Object(members) => members.values().for_each(|member| collect(member, names)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn touched(source: &str, name: &str, detail: Value) -> Option<Touched> {
+        let mut record = json!({"eventID": "e-1", "eventName": name, "eventSource": format!("{source}.amazonaws.com"),
+            "eventTime": "2026-03-01T12:00:00Z", "awsRegion": "eu-west-1", "recipientAccountId": "111122223333",
+            "userIdentity": {"type": "IAMUser", "userName": "alice"}});
+        record.as_object_mut().unwrap().extend(detail.as_object().unwrap().clone());
+        let message = json!({"source": format!("aws.{source}"), "detail-type": "AWS API Call via CloudTrail",
+            "region": "eu-west-1", "account": "111122223333", "detail": record})
+        .to_string();
+        Touched::of(&Event::parse(&message).unwrap())
+    }
+
+    #[test]
+    fn a_call_touches_what_it_names() {
+        let seen =
+            touched("s3", "PutBucketPolicy", json!({"requestParameters": {"bucketName": "files"}})).unwrap();
+        assert_eq!(seen.questions, BTreeSet::from([Question::BucketPolicy]));
+        assert_eq!((seen.actor.name.as_str(), seen.region.as_str()), ("alice", "eu-west-1"));
+        assert!(seen.touches("arn:aws:s3:::files") && seen.touches("files"));
+        assert!(!seen.touches("arn:aws:s3:::other-files"));
+        let arn = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/main";
+        assert!(
+            touched("cloudtrail", "StopLogging", json!({"requestParameters": {"name": arn}}))
+                .unwrap()
+                .touches(arn)
+        );
+        let answer = json!({"responseElements": {"volumeId": "vol-1"}});
+        let made = touched("ec2", "CreateVolume", answer).unwrap();
+        assert!(made.touches("arn:aws:ec2:eu-west-1:111122223333:volume/vol-1"));
+    }
+
+    #[test]
+    fn what_failed_or_changes_no_answer_touches_nothing() {
+        let request = json!({"requestParameters": {"bucketName": "files"}});
+        assert!(touched("s3", "PutBucketTagging", request.clone()).is_none());
+        assert!(touched("s3", "GetBucketPolicy", request).is_none());
+        assert!(touched("s3", "PutBucketPolicy", json!({"errorCode": "AccessDenied"})).is_none());
+    }
+}

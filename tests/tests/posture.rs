@@ -1,0 +1,254 @@
+//! The compiled `scan` looks at an account that runs in the test, beside the compiled `detect` and `notify`: one finding for event
+//! and state, what a refusal and a wrong answer do, and how many mails there are.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keepwatch_base::time::Timestamp;
+use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, QUEUE};
+use keepwatch_tests::events::{sqs_batch, user_call};
+use keepwatch_tests::function::{Function, binary};
+use keepwatch_tests::runtime_api::Outcome;
+use serde_json::{Value, json};
+
+/// What calls `scan` for somebody who wants a scan now.
+const NOW: &str = r#"{"keepwatch": "scan"}"#;
+
+fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
+    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
+    let tables = [("JOURNAL_TABLE", "journal"), ("FINDINGS_TABLE", FINDINGS), ("SETTINGS_TABLE", "settings")];
+    let all = [&[("AWS_ENDPOINT_URL", aws.endpoint())], &tables[..], settings].concat();
+    Function::start(&binary, &all, Stdio::inherit()).unwrap()
+}
+
+/// An AWS with a bucket that is closed and a security group that lets one port in, and the functions.
+struct World {
+    aws: AwsStub,
+    scan: Function,
+    detect: Function,
+    notify: Function,
+}
+
+impl World {
+    fn new() -> World {
+        let aws = AwsStub::http().unwrap();
+        aws.account(|account| {
+            account.buckets.insert("files".to_owned(), Bucket::default());
+            account.buckets.insert("other".to_owned(), Bucket::default());
+            let ssh = GroupRule { id: "sgr-1".to_owned(), port: 22, range: "0.0.0.0/0".to_owned() };
+            account.groups.insert("sg-1".to_owned(), vec![ssh]);
+            account.groups.insert("sg-2".to_owned(), Vec::new());
+        });
+        let queues =
+            [("INTAKE_QUEUE_URL", QUEUE), ("RECHECK_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
+        let scan = start("scan", &aws, &queues);
+        let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch")]);
+        let notify = start(
+            "notify",
+            &aws,
+            &[
+                ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+                ("REPORT_HOUR", "7"),
+                ("MAIL_WINDOW_MINUTES", "0"),
+            ],
+        );
+        World { aws, scan, detect, notify }
+    }
+
+    /// A scan on demand; its counts.
+    fn scan(&self) -> Value {
+        let reply = self.scan.invoke(NOW).expect("the function did not answer");
+        let Outcome::Response(text) = reply.outcome else { panic!("the scan failed: {:?}", reply.outcome) };
+        let counts: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(counts["finished"], true, "{counts}");
+        counts
+    }
+
+    /// `scan` takes a message from the delay queue.
+    fn recheck(&self, message: &str) {
+        taken(&self.scan, message);
+    }
+
+    /// The finding of this rule about this resource.
+    fn finding(&self, rule: &str, resource: &str) -> Option<Item> {
+        let of = |item: &Item| item["rule"]["S"] == rule && item["resource"]["S"] == resource;
+        self.aws.items().into_values().find(of)
+    }
+
+    fn status(&self, rule: &str, resource: &str) -> String {
+        let item =
+            self.finding(rule, resource).unwrap_or_else(|| panic!("{rule} has no finding on {resource}"));
+        item["status"]["S"].as_str().unwrap().to_owned()
+    }
+
+    fn open(&self) -> Vec<String> {
+        let open = |item: &Item| item["status"]["S"] == "NEW";
+        self.aws.items().into_iter().filter(|(_, item)| open(item)).map(|(id, _)| id).collect()
+    }
+
+    /// A sweep; the subjects of all mails so far, but for the reports of the calendar.
+    fn mails(&self) -> Vec<String> {
+        self.notify.invoke(r#"{"source": "aws.events"}"#).expect("the function did not answer");
+        let subjects = self.aws.published().into_iter().filter_map(|mut message| message.remove("Subject"));
+        subjects.filter(|subject| !subject.contains("Keepwatch ")).collect()
+    }
+}
+
+fn taken(function: &Function, message: &str) {
+    let reply = function.invoke(&sqs_batch(&[("m", message)])).expect("the function did not answer");
+    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
+    assert_eq!(text, r#"{"batchItemFailures":[]}"#);
+}
+
+/// The message of a call so many minutes ago.
+#[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
+fn ago(minutes: i64, source: &str, name: &str, event_id: &str, request: Value) -> String {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let time = Timestamp::from_millis(now / 1_000 * 1_000 - minutes * 60_000).to_string();
+    let mut message: Value = serde_json::from_str(&user_call(source, name, event_id, request)).unwrap();
+    message["detail"]["eventTime"] = json!(time);
+    message.to_string()
+}
+
+const ACL: &str = "exposure-bucket-acl-public";
+const FILES: &str = "arn:aws:s3:::files";
+const GROUP: &str = "network-security-group-open";
+const SG: &str = "arn:aws:ec2:us-east-1:111122223333:security-group/sg-1";
+
+fn opened() -> String {
+    ago(40, "s3", "PutBucketAcl", "opened", json!({"bucketName": "files", "x-amz-acl": "public-read"}))
+}
+
+#[test]
+fn a_bucket_opened_by_an_event_is_one_finding_that_the_scan_confirms_and_a_recheck_closes() {
+    let world = World::new();
+    world.scan();
+    taken(&world.detect, &opened());
+    world.aws.account(|account| account.buckets.get_mut("files").unwrap().public = true);
+    assert_eq!(world.scan()["told"]["confirmed"], 1);
+    let item = world.finding(ACL, FILES).unwrap();
+    assert_eq!((item["who"]["S"].as_str(), item["occurrences"]["N"].as_str()), (Some("alice"), Some("2")));
+    assert!(item["witnesses"]["M"].as_object().unwrap().contains_key("s3.public-acl"), "{item:?}");
+    // Somebody closes it by a call that no rule takes for its end.
+    world.aws.account(|account| account.buckets.get_mut("files").unwrap().public = false);
+    let closed = ago(2, "s3", "PutBucketOwnershipControls", "closed", json!({"bucketName": "files"}));
+    world.recheck(&closed);
+    assert_eq!(world.status(ACL, FILES), "RESOLVED");
+    let reason = world.finding(ACL, FILES).unwrap()["status_reason"]["S"].to_string();
+    assert!(reason.contains("PutBucketOwnershipControls") && reason.contains("alice"), "{reason}");
+}
+
+#[test]
+fn a_recheck_opens_what_a_change_left_open_and_names_who_did_it() {
+    let world = World::new();
+    world.scan();
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "arn:aws:s3:::files/*"}]});
+    world.aws.account(|account| account.buckets.get_mut("files").unwrap().policy = Some(policy.to_string()));
+    world.recheck(&ago(2, "s3", "PutBucketPolicy", "written", json!({"bucketName": "files"})));
+    let item = world.finding("exposure-bucket-policy-open", FILES).unwrap();
+    assert_eq!((item["status"]["S"].as_str(), item["who"]["S"].as_str()), (Some("NEW"), Some("alice")));
+    // What changed no answer, and what no function understands, is nothing and an error.
+    world.recheck(&ago(2, "s3", "PutBucketTagging", "tagged", json!({"bucketName": "files"})));
+    let reply = world.scan.invoke(&sqs_batch(&[("m", "{")])).unwrap();
+    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed") };
+    assert_eq!(text, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+}
+
+#[test]
+fn a_group_rule_that_is_removed_outside_is_resolved_by_the_next_scan() {
+    let world = World::new();
+    world.scan();
+    assert_eq!(world.status(GROUP, SG), "NEW");
+    world.aws.account(|account| account.groups.get_mut("sg-1").unwrap().clear());
+    assert_eq!(world.scan()["told"]["gone"], 1);
+    let item = world.finding(GROUP, SG).unwrap();
+    assert_eq!(item["status"]["S"], "RESOLVED");
+    assert!(item["status_reason"]["S"].as_str().unwrap().starts_with("deleted: sgr-1"), "{item:?}");
+    // And when it is back it is heard.
+    let again = GroupRule { id: "sgr-1".to_owned(), port: 22, range: "0.0.0.0/0".to_owned() };
+    world.aws.account(|account| account.groups.get_mut("sg-1").unwrap().push(again));
+    // Not at once: AWS's answers need not have caught up with the good news.
+    world.scan();
+    assert_eq!(world.status(GROUP, SG), "RESOLVED");
+}
+
+#[test]
+fn a_refused_permission_is_coverage_and_no_good_news() {
+    let world = World::new();
+    let before = world.scan();
+    let open = world.open();
+    for operation in ["DescribeSecurityGroupRules", "GetBucketAcl"] {
+        world.aws.account(|account| account.refused.extend([operation.to_owned()]));
+    }
+    world.aws.account(|account| account.groups.get_mut("sg-1").unwrap().clear());
+    let counts = world.scan();
+    assert_eq!(world.open(), open, "nothing is closed and nothing opened a finding of its own");
+    assert!(counts["unknown"].as_u64() > before["unknown"].as_u64(), "{counts}");
+    let item = world.finding("scan.coverage", "arn:aws:iam::111122223333:root").unwrap();
+    let coverage = json!(item["witnesses"]["M"]).to_string();
+    for action in ["ec2:DescribeSecurityGroupRules", "s3:GetBucketAcl"] {
+        assert!(counts["refused"].as_array().unwrap().contains(&json!(action)), "{counts}");
+        assert!(coverage.contains(&format!("\\\"{action}\\\"")), "the policy that grants it: {coverage}");
+    }
+}
+
+#[test]
+fn the_first_scan_is_one_mail_and_a_second_one_is_none() {
+    let world = World::new();
+    let counts = world.scan();
+    assert_eq!(counts["first"], true);
+    assert!(counts["told"]["opened"].as_u64() >= Some(2), "{counts}");
+    let mails = world.mails();
+    assert_eq!(mails.len(), 1, "{mails:?}");
+    assert!(mails[0].contains("first scan"), "{mails:?}");
+    let (items, writes) = (world.aws.items(), world.aws.calls("TransactWriteItems"));
+    let again = world.scan();
+    assert_eq!((again["told"].to_string().as_str(), &again["first"]), ("{}", &json!(false)));
+    assert_eq!((world.aws.items(), world.aws.calls("TransactWriteItems")), (items, writes));
+    assert_eq!(world.mails(), mails);
+    // Something new is a mail of its own.
+    world.aws.account(|account| account.buckets.get_mut("other").unwrap().public = true);
+    assert_eq!(world.scan()["told"]["opened"], 1);
+    let new = |item: &&Item| item["alert_state"]["S"] == "PENDING" && item["alert_reason"]["S"] == "new";
+    let items = world.aws.items();
+    let new: Vec<&str> =
+        items.values().filter(new).filter_map(|item| item["resource"]["S"].as_str()).collect();
+    assert_eq!(new, ["arn:aws:s3:::other"]);
+}
+
+#[test]
+fn a_region_and_lists_that_are_empty_all_at_once_close_nothing() {
+    let world = World::new();
+    world.aws.account(|account| account.buckets.get_mut("files").unwrap().public = true);
+    world.scan();
+    let open = world.open();
+    assert!(open.len() > 2, "{open:?}");
+    world.aws.account(|account| account.empty = true);
+    for _ in 0..2 {
+        let counts = world.scan();
+        assert_eq!(
+            (counts["told"]["gone"].as_u64(), counts["told"]["fixed"].as_u64()),
+            (None, None),
+            "{counts}"
+        );
+        assert_eq!(world.open(), open);
+    }
+    // It was a wrong answer: nothing is new.
+    world.aws.account(|account| account.empty = false);
+    assert_eq!(world.scan()["told"]["opened"].as_u64(), None);
+}
+
+#[test]
+fn what_only_a_scan_sees_names_who_did_it_if_the_event_history_knows() {
+    let world = World::new();
+    world.scan();
+    let message = opened();
+    world.aws.remember(&serde_json::from_str::<Value>(&message).unwrap()["detail"]);
+    world.aws.account(|account| account.buckets.get_mut("files").unwrap().public = true);
+    world.scan();
+    let item = world.finding(ACL, FILES).unwrap();
+    assert_eq!(item["who"]["S"], "alice");
+}
