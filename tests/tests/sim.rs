@@ -170,13 +170,16 @@ fn a_seed_is_always_the_same() {
 /// many alerts fit into a mail.
 #[test]
 fn a_replay_counts_the_mails_of_what_is_deployed() {
-    let (mut mails, mut floods) = (0, 0);
+    let (mut mails, mut floods, mut different) = (0, 0, 0);
     for seed in 0..400 {
         let (deployed, replayed) = calm(seed);
         assert_eq!(deployed.findings, replayed.findings, "seed {seed}");
         let counts = |told: &Told| (told.alerts, told.digests);
         if deployed.digests == 0 && replayed.digests == 0 {
-            assert_eq!(counts(&deployed), counts(&replayed), "seed {seed}");
+            // Two acts within the moment that a mail takes to go out are told by one mail or by two.
+            let apart = deployed.alerts.abs_diff(replayed.alerts);
+            assert!(apart <= 1, "seed {seed}: {:?} and {:?}", counts(&deployed), counts(&replayed));
+            different += apart;
             mails += replayed.alerts;
         } else {
             let apart =
@@ -186,4 +189,5 @@ fn a_replay_counts_the_mails_of_what_is_deployed() {
         }
     }
     assert!(mails > 1_000 && floods > 1, "{mails} mails, {floods} floods");
+    assert!(different * 200 < mails, "{different} of {mails} mails");
 }
