@@ -109,7 +109,11 @@ def dead_letters(cloud, stack):
 
     def read():
         answer = sqs.receive_message(
-            QueueUrl=stack.dead_letter_queue, MaxNumberOfMessages=10, WaitTimeSeconds=1, AttributeNames=["All"]
+            QueueUrl=stack.dead_letter_queue,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=1,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
         )
         messages = answer.get("Messages", [])
         for message in messages:

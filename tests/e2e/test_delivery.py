@@ -58,12 +58,28 @@ def test_an_event_waits_while_the_table_cannot_be_written(cloud, stack, mailbox,
 
 
 @pytest.mark.usefixtures("hasty_intake")
-def test_an_event_that_never_can_be_written_ends_in_the_dead_letter_queue(cloud, stack, without, dead_letters):
-    name = unique("hopeless")
+def test_an_event_that_cannot_be_written_waits_until_it_can(cloud, without, dead_letters, findings, log_lines):
+    name = unique("waiting")
+    before = len([line for line in log_lines("DetectLogs") if '"message failed"' in line])
+
+    def failed_twice():
+        return len([line for line in log_lines("DetectLogs") if '"message failed"' in line]) >= before + 2
+
     with without("DetectRole", "dynamodb:PutItem"):
         play(cloud, put_user_policy(name, ADMIN))
-        (letter,) = until(dead_letters, "the event in the dead-letter queue")
-    assert name in letter["Body"]
+        until(failed_twice, "detect to be refused twice")
+        assert findings.about(name) == []
+    until(lambda: findings.about(name), "the finding, once it can be written")
+    assert dead_letters() == []
+
+
+@pytest.mark.usefixtures("hasty_intake")
+def test_what_nobody_can_work_with_ends_in_the_dead_letter_queue_and_says_why(cloud, stack, dead_letters):
+    poison = unique("not json {")
+    cloud.operator(stack, "sqs").send_message(QueueUrl=stack.intake_queue, MessageBody=poison)
+    (letter,) = until(dead_letters, "the message in the dead-letter queue")
+    assert letter["Body"] == poison
+    assert "this is not an event" in letter["MessageAttributes"]["reason"]["StringValue"]
     assert queue_depth(cloud, stack.intake_queue) == 0
 
 
