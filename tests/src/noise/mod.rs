@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use keepwatch_alert::in_memory::{GROUP_WINDOW, InMemory};
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
 use keepwatch_base::time::Timestamp;
@@ -29,7 +30,7 @@ use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry;
 
-use self::store::Store;
+use self::store::{Account, Mailbox};
 
 /// A Monday at midnight, in milliseconds since 1970.
 const START: i64 = 1_772_409_600_000;
@@ -37,8 +38,6 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 /// How long the mix is.
 pub const WEEKS: usize = 4;
-/// How long what one principal does is gathered for one mail: the template's default.
-const GROUP_WINDOW: Duration = Duration::from_secs(600);
 /// How long after an event it is judged.
 const LATE: i64 = 20_000;
 
@@ -86,7 +85,8 @@ pub fn run() -> Outcome {
         patterns: event_rules(registry::RULES),
         config: Config { stack: "keepwatch".to_owned(), ..Config::default() },
         settings: Settings::default(),
-        store: Store::default(),
+        store: InMemory::default(),
+        mailbox: Mailbox::default(),
         outcome: Outcome::default(),
         swept: START,
     };
@@ -96,9 +96,12 @@ pub fn run() -> Outcome {
         played.event(at, &text);
     }
     played.sweep_until(START + 7 * DAY * WEEKS as i64);
-    played.outcome.findings = played.store.findings();
-    played.outcome.mails = played.store.mails();
-    played.outcome
+    let Played { mut outcome, store, mailbox, .. } = played;
+    for finding in store.into_parts().0.findings.into_values() {
+        *outcome.findings.entry((Reverse(finding.severity), finding.rule)).or_default() += 1;
+    }
+    outcome.mails = mailbox.into_mails();
+    outcome
 }
 
 struct Played {
@@ -106,7 +109,8 @@ struct Played {
     patterns: Vec<EventRule>,
     config: Config,
     settings: Settings,
-    store: Store,
+    store: InMemory,
+    mailbox: Mailbox,
     outcome: Outcome,
     /// When the last sweep was.
     swept: i64,
@@ -138,20 +142,21 @@ impl Played {
             Err(error) => return self.outcome.errors.push(error.to_string()),
         };
         let now = Timestamp::from_millis(at + LATE);
-        self.store.set_clock(now);
+        self.set_clock(now);
         let intake =
             Intake { rules: &self.rules, store: &self.store, settings: &self.settings, config: &self.config };
         // A message that is given back is delivered again.
         for minute in 0..5 {
             let later = now.plus(Duration::from_secs(180 * minute));
-            match intake.judge(&event, &self.store, later).now_or_never() {
+            let account = Account { journal: &self.store, now: later };
+            match intake.judge(&event, &account, later).now_or_never() {
                 Some(Ok(keepwatch_core::engine::intake::Judged::Later)) => {}
                 Some(Ok(_)) => break,
                 Some(Err(error)) => return self.outcome.errors.push(error.to_string()),
                 None => return self.outcome.errors.push("the engine waited for something".to_owned()),
             }
         }
-        for id in self.store.pending() {
+        for id in self.store.take_stream() {
             let delivered = self.notifier().deliver(&id, &format!("{at}-{id}"), now).now_or_never();
             if !matches!(delivered, Some(Ok(_))) {
                 self.outcome.errors.push(format!("{id} could not be delivered"));
@@ -159,11 +164,16 @@ impl Played {
         }
     }
 
-    fn notifier(&self) -> Notifier<'_, Store, Store, Store> {
+    fn set_clock(&self, now: Timestamp) {
+        self.store.set_clock(now);
+        self.mailbox.set_clock(now);
+    }
+
+    fn notifier(&self) -> Notifier<'_, InMemory, InMemory, Mailbox> {
         Notifier {
             findings: &self.store,
             journal: &self.store,
-            topic: &self.store,
+            topic: &self.mailbox,
             settings: &self.settings,
             catalogue: registry::DOCUMENTED,
             group_window: GROUP_WINDOW,
@@ -177,10 +187,10 @@ impl Played {
             self.swept += MINUTE;
             let now = Timestamp::from_millis(self.swept);
             let report = (self.swept - START) % DAY == 7 * 60 * MINUTE + MINUTE;
-            if !report && !self.store.anything_due(now) {
+            if !report && self.store.next_due().is_none_or(|due| due > now) {
                 continue;
             }
-            self.store.set_clock(now);
+            self.set_clock(now);
             let swept =
                 self.notifier().sweep(&format!("sweep-{}", self.swept), now, &calendar).now_or_never();
             if !matches!(swept, Some((_, Ok(())))) {
