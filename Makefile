@@ -27,7 +27,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p; s/^#@ \(.*\)/\n\1/p' $(MAKEFILE_LIST) \
-	  | awk -F '|' 'NF > 1 { printf "%-16s %s\n", $$1, $$2; next } { print }'
+	  | awk -F '|' 'NF > 1 { printf "%-19s %s\n", $$1, $$2; next } { print }'
 
 #@ Try it
 

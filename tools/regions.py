@@ -23,6 +23,9 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parents[1]
 INFRA = ROOT / "infra"
 
+# The rules of a forwarder have the home stack's name and up to 27 characters more; EventBridge takes 64.
+LONGEST_STACK = 37
+
 # Regions at a time. Each only waits for CloudFormation.
 AT_ONCE = 8
 
@@ -178,6 +181,8 @@ def main():
     home = given.home or last.get("home") or "us-east-1"
     forwarder, role = f"{stack}-forwarder", f"{stack}-forwarder-role"
 
+    if len(stack) > LONGEST_STACK:
+        raise RefusedError(f"the name {stack} is too long: forwarders take a home stack of {LONGEST_STACK} characters")
     account, parameters = home_of(stack, home)
     enabled = [region["RegionName"] for region in client("ec2", home).describe_regions()["Regions"]]
     regions, skipped = chosen(given.regions, enabled, home)

@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_core::settings::{KEY, LISTS, Settings};
-use keepwatch_rules::registry::{self, CATALOGUE};
+use keepwatch_rules::registry;
 use serde_json::{Value, json};
 
 use crate::Format;
 use crate::account::{Account, Home};
+use crate::catalogue::CATALOGUE;
 use crate::findings::shown;
 use crate::table::table;
 use crate::words::{did_you_mean, is_region};

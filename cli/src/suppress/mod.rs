@@ -27,7 +27,7 @@ enum Command {
     /// Lists what is silenced, what was, and rows of the settings that cannot be used.
     #[command(after_help = list::HELP)]
     List(list::List),
-    /// Takes a suppression away: what it silences alerts_as_witness, and is mailed.
+    /// Removes a suppression. Open findings of MEDIUM and above that it silenced are mailed.
     #[command(after_help = remove::HELP)]
     Remove(remove::Remove),
 }

@@ -241,7 +241,10 @@ impl Detect {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())
             .map_err(|error| Failure::poison(error.to_string()))?;
         if let Some(heartbeat) = Heartbeat::of(&event, own_account, &config.stack, now()) {
-            heartbeat.note(&self.journal, now()).await.map_err(Failure::dependency)?;
+            // The next one comes in a quarter of an hour: nobody waits for this one.
+            if let Err(reason) = heartbeat.note(&self.journal, now()).await {
+                warn!(reason, "a forwarder's heartbeat could not be noted");
+            }
             return Ok(Judged::Heartbeat);
         }
         let receipt_handle = message.receipt_handle.as_deref().unwrap_or_default();

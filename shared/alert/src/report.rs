@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan as _};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::finding::{Finding, Status};
+
+use keepwatch_core::finding::{Finding, Status, Told};
 use keepwatch_core::history::progress::Trouble;
 use keepwatch_core::memory::journal::counts_key_of;
 use keepwatch_core::posture::run::{Run, Scans, Silence};
@@ -109,7 +110,7 @@ pub struct Tally<'a> {
     new: Vec<Line>,
     fixed: Vec<Line>,
     open: Vec<Line>,
-    /// Whether something of the events is open that must not wait for the week.
+    /// Whether there is something that no other mail has told and that must not wait for the week.
     urgent: bool,
     suppressed: usize,
     proposals: Proposals,
@@ -118,6 +119,8 @@ pub struct Tally<'a> {
     pub unreadable: usize,
     /// What was not looked at of the event history.
     pub history: Vec<Trouble>,
+    /// Whether the account was watched all the time: only then is it news that nothing was heard.
+    pub whole: bool,
     /// What scans see.
     posture: Posture,
 }
@@ -153,6 +156,7 @@ impl<'a> Tally<'a> {
             counts: Counts::new(),
             unreadable: 0,
             history: Vec::new(),
+            whole: true,
             posture: Posture::default(),
         }
     }
@@ -176,11 +180,17 @@ impl<'a> Tally<'a> {
         // What the first scan found, and what only grew old, is no news of a day: one report has told of it, or the week's does.
         let reported = finding.alert.became_due == 0 && finding.alert.severity.is_some();
         let new = within(finding.created_at) && !(reported && self.period.kind == Kind::Daily);
+        // What was mailed is known, and what is LOW can wait for the week.
+        let matters = finding.severity >= Severity::Medium;
+        let counted_only = |told: &Told| told.counted_only && within(told.at);
+        self.urgent |=
+            matters && ((new && finding.alert.sent == 0) || finding.alert.told.iter().any(counted_only));
         if new {
             self.new.push(Line::of(finding));
         }
         let fixed = finding.resolved_at.is_some_and(within);
         if fixed {
+            self.urgent |= matters;
             self.fixed.push(Line::of(finding));
         }
         if finding.witnesses.values().any(|witness| witness.event.is_scan()) {
@@ -190,7 +200,7 @@ impl<'a> Tally<'a> {
             Status::New | Status::InProgress if !new => {
                 // A state that goes on is for the week: or every account would be mailed every day.
                 let state = finding.current_witnesses().all(|witness| witness.event.is_scan());
-                self.urgent |= finding.severity >= Severity::High && !state;
+                self.urgent |= finding.severity == Severity::Critical && !state;
                 self.open.push(Line::of(finding));
             }
             Status::New | Status::InProgress | Status::Resolved => {}
@@ -205,14 +215,10 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The mail; none for a day that leaves nothing to do.
+    /// The mail; none for a day of which all that matters was told already. The week's mail has the rest.
     pub fn alert(mut self, settings: &Settings, now: Timestamp) -> Option<Alert> {
-        let quiet = self.new.is_empty()
-            && self.fixed.is_empty()
-            && !self.urgent
-            && self.unreadable == 0
-            && self.history.is_empty()
-            && self.posture.silence.is_none();
+        let quiet =
+            !self.urgent && self.unreadable == 0 && self.history.is_empty() && self.posture.silence.is_none();
         if self.period.kind == Kind::Daily && quiet {
             return None;
         }
@@ -224,6 +230,7 @@ impl<'a> Tally<'a> {
         let judged = self.counts.get("judged").copied().unwrap_or(0);
         let mut out = String::new();
         let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
+        let deaf = judged == 0 && self.whole && self.period.kind == Kind::Weekly;
         let (headline, severity) = match self.period.kind {
             Kind::Daily if self.posture.silence.is_some() && !blind => {
                 (format!("{}: Keepwatch does not scan the account", self.account), Severity::High)
@@ -238,7 +245,7 @@ impl<'a> Tally<'a> {
                 Severity::Informational,
             ),
             // Silence is either a dead account or a deaf watch.
-            Kind::Weekly if judged == 0 => {
+            Kind::Weekly if deaf => {
                 (format!("{}: Keepwatch heard no event at all this week", self.account), Severity::High)
             }
             Kind::Weekly => (
@@ -259,7 +266,7 @@ impl<'a> Tally<'a> {
         line(&mut out, "Open before", &count(&self.open));
         out.push('\n');
         if self.period.kind == Kind::Weekly {
-            self.weekly(&mut out, judged, settings, now);
+            self.weekly(&mut out, deaf, judged, settings, now);
         }
         if self.period.kind == Kind::Weekly {
             self.proposals.write(&mut out, &settings.lists.automation);
@@ -291,7 +298,7 @@ impl<'a> Tally<'a> {
                 "aws lambda list-functions",
             );
         }
-        if judged == 0 && self.period.kind == Kind::Weekly {
+        if deaf {
             command(
                 &mut out,
                 "Is there a trail? It must log management events",
@@ -312,8 +319,8 @@ impl<'a> Tally<'a> {
         Some(Alert::new(severity, &headline, out, json))
     }
 
-    fn weekly(&self, out: &mut String, judged: u64, settings: &Settings, now: Timestamp) {
-        if judged == 0 {
+    fn weekly(&self, out: &mut String, deaf: bool, judged: u64, settings: &Settings, now: Timestamp) {
+        if deaf {
             paragraph(
                 out,
                 "An account in use makes events every hour. Look whether a CloudTrail trail logs management events, \

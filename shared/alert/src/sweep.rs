@@ -455,7 +455,13 @@ where
         calendar: &report::Calendar,
         now: Timestamp,
     ) -> Result<Option<Alert>, Failure<S, J, T>> {
+        // Before Keepwatch was there, nobody could hear anything.
+        let since = progress::since(self.journal, now).await.map_err(DeliverError::Journal)?;
+        if period.to <= since {
+            return Ok(None);
+        }
         let mut tally = report::Tally::new(period, &calendar.account);
+        tally.whole = since <= period.from;
         let unreadable =
             self.findings.visit(|finding| tally.add(&finding)).await.map_err(DeliverError::Findings)?;
         tally.unreadable = unreadable;

@@ -4,8 +4,24 @@ use std::convert::Infallible;
 
 use keepwatch_core::history::decisive::Lookup;
 use keepwatch_core::history::progress::Span;
-use keepwatch_core::history::reconcile::{EventHistory, Page};
+use keepwatch_core::history::reconcile::{EventHistory, MessageQueue, Page};
 use serde_json::Value;
+
+/// The intake queue of an account in which EventBridge brought everything: the history has nothing to send.
+pub(super) struct NothingMissed;
+
+impl MessageQueue for NothingMissed {
+    type Error = Unexpected;
+
+    async fn send(&self, message: &str) -> Result<(), Unexpected> {
+        Err(Unexpected(message.to_owned()))
+    }
+}
+
+/// A message that was heard already.
+#[derive(Debug, thiserror::Error)]
+#[error("sent again: {0}")]
+pub(super) struct Unexpected(String);
 
 /// Envelopes with their times.
 pub(super) struct History(pub(super) Vec<(i64, String)>);

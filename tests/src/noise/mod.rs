@@ -25,7 +25,9 @@ use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::intake::Intake;
 use keepwatch_core::engine::patterns::{EventRule, event_rules};
 use keepwatch_core::event::Event;
+use keepwatch_core::history::reconcile::Reconciler;
 use keepwatch_core::history::seed::Seeder;
+use keepwatch_core::posture::run as scans;
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry;
@@ -38,6 +40,8 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 /// How long the mix is.
 pub const WEEKS: usize = 4;
+/// The minute of the day at which the scan runs: the template's 04:23.
+const SCAN: i64 = 4 * 60 + 23;
 /// How long after an event it is judged.
 const LATE: i64 = 20_000;
 
@@ -164,6 +168,24 @@ impl Played {
         }
     }
 
+    /// The day's run of `scan`: it finds nothing that was not heard, and an account in which nothing fails.
+    fn scan(&mut self, now: Timestamp) {
+        let (history, queue) = (history::History(Vec::new()), history::NothingMissed);
+        let regions = [cast::REGION.to_owned()];
+        let reconciler =
+            Reconciler { history: &history, queue: &queue, journal: &self.store, regions: &regions };
+        let looked = reconciler.run(|| now, now.plus(GROUP_WINDOW)).now_or_never();
+        self.outcome.errors.extend(looked.map(|looked| looked.failures).into_iter().flatten());
+        let begun = scans::begin(&self.store, false, now).now_or_never();
+        let Some(Ok(Some((run, emptied)))) = begun else {
+            return self.outcome.errors.push("no scan could begin".to_owned());
+        };
+        let noted = scans::note(&self.store, &run, &emptied, true, now).now_or_never();
+        if !matches!(noted, Some(Ok(()))) {
+            self.outcome.errors.push("no scan could end".to_owned());
+        }
+    }
+
     fn set_clock(&self, now: Timestamp) {
         self.store.set_clock(now);
         self.mailbox.set_clock(now);
@@ -186,7 +208,11 @@ impl Played {
         while self.swept + MINUTE <= time {
             self.swept += MINUTE;
             let now = Timestamp::from_millis(self.swept);
-            let report = (self.swept - START) % DAY == 7 * 60 * MINUTE + MINUTE;
+            let minute = (self.swept - START) % DAY / MINUTE;
+            if minute == SCAN {
+                self.scan(now);
+            }
+            let report = minute == 7 * 60 + 1;
             if !report && self.store.next_due().is_none_or(|due| due > now) {
                 continue;
             }

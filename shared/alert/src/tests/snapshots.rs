@@ -378,6 +378,47 @@ fn a_state_that_goes_on_is_no_daily_mail() {
     assert!(daily(before, false, "AttachUserPolicy").is_some(), "what an event told of");
 }
 
+/// What was mailed is known, and what is LOW can wait for the week.
+#[test]
+fn a_day_of_which_all_was_told_is_no_mail() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Daily).unwrap();
+    let (today, before) = ("2026-03-09T04:30:00Z", "2026-03-01T04:30:00Z");
+    let daily = |severity: Severity, created: &str, sent: u64, fixed: bool| {
+        let mut finding = finding(&[seen("admin-managed-policy-attached")]);
+        if fixed {
+            finding.resolve(keepwatch_core::observation::Resolution::Fixed, "carol", "undone", at(today));
+        }
+        (finding.severity, finding.created_at, finding.alert.sent) = (severity, at(created), sent);
+        let mut tally = Tally::new(&period, "111122223333");
+        tally.add(&finding);
+        tally.alert(&Settings::default(), now).is_some()
+    };
+    assert!(daily(Severity::Medium, today, 0, false), "one that no mail told");
+    assert!(!daily(Severity::High, today, 1, false), "one that was mailed");
+    assert!(!daily(Severity::Low, today, 0, false), "one that can wait");
+    assert!(daily(Severity::High, before, 1, true), "good news");
+    assert!(!daily(Severity::Low, before, 0, true), "good news that can wait");
+    assert!(daily(Severity::Critical, before, 1, false), "still open, and critical");
+    assert!(!daily(Severity::High, before, 1, false), "still open");
+}
+
+/// A stack that was deployed within the week has not been deaf all week.
+#[test]
+fn a_week_that_was_not_watched_from_its_beginning_is_not_deaf() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Weekly).unwrap();
+    let weekly = |whole: bool| {
+        let mut tally = Tally::new(&period, "111122223333");
+        tally.whole = whole;
+        tally.alert(&Settings::default(), now).unwrap()
+    };
+    assert!(weekly(true).subject.starts_with("[HIGH]"));
+    assert!(weekly(false).subject.starts_with("[INFORMATIONAL]"), "{}", weekly(false).subject);
+}
+
 /// A week of findings: each recorded on its own day, the first resolved since.
 fn week() -> Vec<Finding> {
     let mut findings: Vec<Finding> = fixtures::all().iter().map(|f| finding(&[seen(f.name)])).collect();

@@ -40,8 +40,13 @@ impl Check for CrossAccount {
             cx.about(GLOBAL, &subject, |cx| {
                 let document = trust_policy(role)?;
                 let mut all = exposures(&document, cx.account(), &cx.parameters.trusted_accounts);
-                // Whose a named repository or certificate is, no state tells; the event that named it asked.
-                all.retain(|one| !matches!(one.kind, ExposureKind::Named | ExposureKind::Certificates));
+                // Whose a named repository or certificate is, no state tells; the event that named it asked. It is no failure
+                // here, and no good news to close that finding with.
+                let named = |one: &Exposure| {
+                    matches!(one.kind, ExposureKind::Named | ExposureKind::Certificates)
+                };
+                let names_somebody = all.iter().any(named);
+                all.retain(|one| !named(one));
                 // It decides how bad an opening is, and never whether it is one.
                 let admin =
                     power::of_role(authorization, role).is_ok_and(|grant| power::is_administrator(&grant));
@@ -60,6 +65,10 @@ impl Check for CrossAccount {
                         first.who()
                     ))
                     .because(first.why())
+                } else if names_somebody {
+                    cx.informational(format!(
+                        "{what} {name} may be assumed by identities of a shared provider that its trust policy names"
+                    ))
                 } else if admin && !told(&document, cx.account()).is_empty() {
                     cx.informational(format!(
                         "{what} {name} may be assumed by those whom its trust policy names"
@@ -161,7 +170,8 @@ mod tests {
             r#"{"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}}"#;
         assert_eq!(verdict(github, audience, action).0, Judged::Failing);
         let subject = r#"{"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:o/r:ref:refs/heads/main"}}"#;
-        assert_eq!(verdict(github, subject, action).0, Judged::Passing);
+        // Whose repository that is, no state tells: nothing that an event has told of it is closed.
+        assert_eq!(verdict(github, subject, action).0, Judged::Informational);
     }
 
     #[test]

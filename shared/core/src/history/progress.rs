@@ -169,6 +169,19 @@ pub(super) async fn note<J: Journal>(
 /// # Errors
 /// The journal's.
 pub async fn troubles<J: Journal>(journal: &J, now: Timestamp) -> Result<Vec<Trouble>, J::Error> {
+    Ok(begun(journal, now).await?.troubles(now))
+}
+
+/// Since when the account is watched: since this was asked for the first time.
+///
+/// # Errors
+/// The journal's.
+pub async fn since<J: Journal>(journal: &J, now: Timestamp) -> Result<Timestamp, J::Error> {
+    Ok(begun(journal, now).await?.since.unwrap_or(now))
+}
+
+/// What is known of runs, with a beginning.
+async fn begun<J: Journal>(journal: &J, now: Timestamp) -> Result<Progress, J::Error> {
     let entry = journal.read::<Progress>(ENTRY).await?;
     let expected = entry.as_ref().map(|entry| entry.version);
     let mut progress = entry.map(|entry| entry.value).unwrap_or_default();
@@ -179,7 +192,7 @@ pub async fn troubles<J: Journal>(journal: &J, now: Timestamp) -> Result<Vec<Tro
         // Refused when a run is writing, which knows it too.
         journal.write(ENTRY, &progress, expected, now.plus(RECEIPTS_KEPT)).await?;
     }
-    Ok(progress.troubles(now))
+    Ok(progress)
 }
 
 #[cfg(test)]

@@ -24,6 +24,28 @@ pub(super) enum Deployer<'d> {
     Anybody,
 }
 
+/// What follows the stack's name in the name of the stack that has the forwarders' role, and in that of the role.
+const FORWARDER_ROLE: [&str; 2] = ["-forwarder-role", "-forwarder"];
+
+/// Whether this is the name of the stack that has the forwarders' role.
+pub(super) fn is_forwarder_role_stack(cx: &Cx<'_>, name: &str) -> bool {
+    is_ours(cx, name) && name.strip_prefix(cx.config.stack.as_str()) == Some(FORWARDER_ROLE[0])
+}
+
+/// The part of Keepwatch that a call deploys or changes: the role of the forwarders is a stack of its own, which explains
+/// nothing else. Whoever makes a stack of that name at home has made no deployment of Keepwatch.
+fn part(record: &Record<'_>, cx: &Cx<'_>) -> String {
+    let request = record.request();
+    let stack = text_at(request, &["stackName"]).map(|name| {
+        let rest = name.split_once(":stack/").map_or(name, |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    });
+    let role = text_at(request, &["roleName"])
+        .is_some_and(|name| name.strip_prefix(cx.config.stack.as_str()) == Some(FORWARDER_ROLE[1]));
+    let own = role || stack.is_some_and(|name| is_forwarder_role_stack(cx, name));
+    if own { format!("{}{}", cx.config.stack, FORWARDER_ROLE[0]) } else { cx.config.stack.clone() }
+}
+
 /// The key of the window that counts these deployments, in the region of the event.
 pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deployer<'_>) -> String {
     let (kind, who) = match deployer {
@@ -31,7 +53,7 @@ pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deploy
         Deployer::Role(arn) => ("role", *arn),
         Deployer::Anybody => ("anybody", ""),
     };
-    format!("{} {} {kind} {who}", region(record), cx.config.stack)
+    format!("{} {} {kind} {who}", region(record), part(record, cx))
 }
 
 /// What a policy denies besides calls without TLS.

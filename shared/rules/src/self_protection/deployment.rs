@@ -163,9 +163,21 @@ pub(super) mod testing {
         (Query::FirstSeen(query), Fact::Known(Known::FirstSeen(FirstSeen::of_one(Timestamp::from_millis(0)))))
     }
 
+    /// What a rule makes of a call by CloudFormation where alice has just deployed the stack with the forwarders' role.
+    pub(in crate::self_protection) fn deploying_the_forwarders_role(
+        rule: &'static dyn Rule,
+        event: &str,
+    ) -> Vec<Observation> {
+        observe_with(rule, event, &[long_known(), by_alice_of("keepwatch-forwarder-role")])
+    }
+
     fn by_alice() -> (Query, Answer) {
-        let alice = "us-east-1 keepwatch caller arn:aws:iam::111122223333:user/alice";
-        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, alice]));
+        by_alice_of("keepwatch")
+    }
+
+    fn by_alice_of(stack: &str) -> (Query, Answer) {
+        let alice = format!("us-east-1 {stack} caller arn:aws:iam::111122223333:user/alice");
+        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, &alice]));
         (
             Query::Earlier(EarlierQuery { key, time: noon(), span: DEPLOYING }),
             Fact::Known(Known::Time(noon())),

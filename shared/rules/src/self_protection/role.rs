@@ -239,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn the_stack_of_the_forwarders_role_explains_that_role_and_nothing_else() {
+        let put = |role: &str| {
+            let statement = json!({"Effect": "Allow", "Action": "events:PutEvents", "Resource": "*"});
+            let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+            let request = json!({"roleName": role, "policyName": "forward", "policyDocument": document});
+            by_stack("iam", "PutRolePolicy", request)
+        };
+        let forwarder = put("keepwatch-forwarder");
+        let own = deploying_the_forwarders_role(&Role, &forwarder);
+        assert!(own.iter().all(|one| one.severity <= Severity::Low), "{own:?}");
+        foreign_at(&Role, Severity::High, &forwarder);
+        let scan = put("keepwatch-ScanRole-A1B2C3");
+        let other = deploying_the_forwarders_role(&Role, &scan);
+        assert!(other.iter().any(|one| one.severity >= Severity::High), "{other:?}");
+    }
+
+    #[test]
     fn fires() {
         let ours = json!("keepwatch-DetectRole-A1B2C3");
         for event in [
