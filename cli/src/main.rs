@@ -33,7 +33,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 #[command(
     name = "keepwatch",
     version,
-    after_help = "Exit codes: 0 done, 1 the command found what it looks for to be wrong, 2 wrong use or unreadable input, 3 AWS refused or cannot be reached."
+    after_help = "Exit codes: 0 done, 1 the command found a problem, 2 wrong use or unreadable input, 3 AWS refused or cannot be reached."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -42,11 +42,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What is wrong in the account, and what people say about it.
+    /// Lists findings, shows them, acknowledges and resolves them.
     Findings(findings::Findings),
     /// What is silenced: recorded all the same, and nobody is mailed about it.
     Suppress(suppress::Suppress),
-    /// What is set for single rules, and lists that rules read.
+    /// Changes the severity or threshold of a rule, and the lists that rules use.
     Tune(tune::Tune),
     /// What the rules are.
     #[command(subcommand)]
@@ -61,7 +61,7 @@ enum Command {
     #[command(subcommand)]
     Checks(checks::ChecksCommand),
     Replay(replay::Replay),
-    /// Prints what has a shell complete commands and options: keepwatch completions bash > /etc/bash_completion.d/keepwatch.
+    /// Prints a completion script for your shell: keepwatch completions bash > /etc/bash_completion.d/keepwatch.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,

@@ -87,7 +87,7 @@ pub(crate) struct Replay {
     /// separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "IDENTITY")]
     trusted_identity: Vec<String>,
-    /// Rules to switch on that are off until somebody does; may be repeated or separated by commas.
+    /// Switch on these rules, which are off by default; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "RULE", value_parser = rule_id)]
     pub(super) on: Vec<String>,
     /// ARN patterns of users and roles that are automation of yours, as in `tune values automation`; may be repeated or
