@@ -79,8 +79,10 @@ impl Scan {
             let done = match body.as_str() {
                 GO_ON => self.scan(account, true, began).await.map(drop),
                 body => Event::parse(body).map_err(Error::from).map(|event| {
-                    // Of another account nothing can be asked.
-                    if let Some(touched) = Touched::of(&event).filter(|touched| touched.account == account) {
+                    // Of another account nothing can be asked, and what is dated ahead is nobody's call.
+                    let own =
+                        |touched: &Touched| touched.account == account && !touched.at.is_ahead_of(began);
+                    if let Some(touched) = Touched::of(&event).filter(own) {
                         heard.push(touched);
                         ids.push(id.clone());
                     }
