@@ -111,7 +111,14 @@ impl Detect {
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
         let settings = match self.settings.recent(now()).await {
             Ok(settings) => settings,
-            Err(reason) => return Ok(self.all_given_back(&batch, &reason.to_string()).await),
+            Err(reason) => {
+                // Without the settings nothing can be judged; each message waits for its turn.
+                let failed = |message| (message, Failure::dependency(reason.to_string()));
+                let failed: Vec<_> = batch.records.iter().map(failed).collect();
+                let mut response = SqsBatchResponse::default();
+                self.settle(&failed, &mut response).await;
+                return Ok(response);
+            }
         };
         let rules_config = self.config.with(&settings);
         let judge = |message| self.guarded(message, own_account, &settings, &rules_config);
@@ -135,15 +142,8 @@ impl Detect {
                 Err(failure) => failed.push((message, failure)),
             }
         }
-        let fates = join_all(failed.iter().map(|(message, failure)| self.fate(message, failure))).await;
-        for ((message, _), given_up) in failed.iter().zip(fates) {
-            if given_up {
-                counts.given_up += 1;
-            } else {
-                counts.failed += 1;
-                response.add_failure(message.message_id.clone().unwrap_or_default());
-            }
-        }
+        counts.given_up = self.settle(&failed, &mut response).await;
+        counts.failed = failed.len() - counts.given_up;
         info!(
             received = counts.received,
             recorded = counts.recorded,
@@ -189,17 +189,19 @@ impl Detect {
         }
     }
 
-    /// Without the settings nothing can be judged; each message waits for its turn.
-    async fn all_given_back(&self, batch: &SqsEvent, reason: &str) -> SqsBatchResponse {
-        let failure = Failure { fault: Fault::Dependency, reason: reason.to_owned() };
-        let mut response = SqsBatchResponse::default();
-        let fates = join_all(batch.records.iter().map(|message| self.fate(message, &failure))).await;
-        for (message, given_up) in batch.records.iter().zip(fates) {
-            if !given_up {
+    /// Has each message that failed meet its fate; those that stay in the queue are named in the response. Returns how many
+    /// are given up.
+    async fn settle(&self, failed: &[(&SqsMessage, Failure)], response: &mut SqsBatchResponse) -> usize {
+        let fates = join_all(failed.iter().map(|(message, failure)| self.fate(message, failure))).await;
+        let mut given_up = 0;
+        for ((message, _), is_given_up) in failed.iter().zip(fates) {
+            if is_given_up {
+                given_up += 1;
+            } else {
                 response.add_failure(message.message_id.clone().unwrap_or_default());
             }
         }
-        response
+        given_up
     }
 
     /// For the weekly report. Nobody waits for it and nothing depends on it.

@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use keepwatch_base::arn::Arn;
 use keepwatch_core::engine::given_back::HIDDEN;
 use keepwatch_core::state::{Answer, Fact, Value};
 use serde_json::json;
 
-use crate::service::{Call, CallError, Service};
+use crate::queue::Queue;
+use crate::service::CallError;
 
 /// What SQS answers to a handle that it does not know, that is another queue's, or whose message is hidden no more (SQS
 /// developer guide, `ChangeMessageVisibility`).
@@ -21,19 +21,12 @@ const NOT_OURS: [&str; 4] =
 
 /// The queue.
 #[derive(Clone, Debug)]
-pub struct IntakeQueue {
-    service: Service,
-    region: String,
-    url: String,
-}
+pub struct IntakeQueue(Queue);
 
 impl IntakeQueue {
-    /// The queue of this ARN; `None` where the text is no queue's.
+    /// The queue of this ARN; `None` where the text is no queue's. It is asked once: a message that waits comes again.
     pub fn new(config: &SdkConfig, arn: &str) -> Option<IntakeQueue> {
-        let queue = Arn::parse(arn).filter(|queue| queue.service == "sqs")?;
-        let service = Service::new(config, "sqs", &[]);
-        let url = format!("{}/{}/{}", service.endpoint(queue.region), queue.account, queue.resource);
-        Some(IntakeQueue { service, region: queue.region.to_owned(), url })
+        Queue::with_pauses(config, arn, &[]).map(IntakeQueue)
     }
 
     /// Whether the queue has handed out a message under this receipt handle, and has it still.
@@ -64,16 +57,7 @@ impl IntakeQueue {
     }
 
     async fn hide_for(&self, receipt_handle: &str, pause: Duration) -> Result<(), CallError> {
-        let seconds = pause.as_secs();
-        let body =
-            json!({"QueueUrl": self.url, "ReceiptHandle": receipt_handle, "VisibilityTimeout": seconds});
-        let call = Call {
-            region: &self.region,
-            path: "/",
-            content_type: "application/x-amz-json-1.0",
-            target: Some("AmazonSQS.ChangeMessageVisibility"),
-            body: &body.to_string(),
-        };
-        self.service.call(call).await.map(drop)
+        let request = json!({"ReceiptHandle": receipt_handle, "VisibilityTimeout": pause.as_secs()});
+        self.0.call("AmazonSQS.ChangeMessageVisibility", request).await
     }
 }

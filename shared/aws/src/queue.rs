@@ -6,9 +6,9 @@ use aws_config::SdkConfig;
 use keepwatch_base::arn::Arn;
 use keepwatch_base::text::clean;
 use keepwatch_core::history::reconcile::MessageQueue;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::service::{Call, Service};
+use crate::service::{Call, CallError, Service};
 use crate::{AwsError, Cause};
 
 /// The pauses before the second and the third attempt.
@@ -34,8 +34,13 @@ impl Queue {
 
     /// The queue of this ARN; `None` where the text is no queue's.
     pub fn of_arn(config: &SdkConfig, arn: &str) -> Option<Queue> {
+        Queue::with_pauses(config, arn, PAUSES)
+    }
+
+    /// The same, with other pauses before a call is made again.
+    pub(crate) fn with_pauses(config: &SdkConfig, arn: &str, pauses: &'static [Duration]) -> Option<Queue> {
         let queue = Arn::parse(arn).filter(|queue| queue.service == "sqs")?;
-        let service = Service::new(config, "sqs", PAUSES);
+        let service = Service::new(config, "sqs", pauses);
         let url = format!("{}/{}/{}", service.endpoint(queue.region), queue.account, queue.resource);
         Some(Queue { service, region: queue.region.to_owned(), url })
     }
@@ -46,26 +51,31 @@ impl Queue {
     /// When the queue does not take it.
     pub async fn give_up(&self, message: &str, reason: &str) -> Result<(), AwsError> {
         let why = json!({"DataType": "String", "StringValue": clean(reason, MAX_REASON)});
-        self.post(&json!({
-            "QueueUrl": self.url, "MessageBody": message, "MessageAttributes": {"reason": why},
-        }))
-        .await
+        self.post(json!({"MessageBody": message, "MessageAttributes": {"reason": why}})).await
     }
 
-    async fn post(&self, message: &serde_json::Value) -> Result<(), AwsError> {
-        let body = message.to_string();
+    async fn post(&self, message: Value) -> Result<(), AwsError> {
+        let sent = self.call("AmazonSQS.SendMessage", message).await;
+        sent.map_err(|error| AwsError::Call {
+            operation: "sqs:SendMessage",
+            cause: Cause::Other(error.to_string()),
+        })
+    }
+
+    /// Makes a call about this queue.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(crate) async fn call(&self, target: &'static str, mut request: Value) -> Result<(), CallError> {
+        request["QueueUrl"] = json!(self.url);
         let call = Call {
             region: &self.region,
             path: "/",
             content_type: "application/x-amz-json-1.0",
-            target: Some("AmazonSQS.SendMessage"),
-            body: &body,
+            target: Some(target),
+            body: &request.to_string(),
         };
-        let sent = self.service.call(call).await;
-        sent.map(drop).map_err(|error| AwsError::Call {
-            operation: "sqs:SendMessage",
-            cause: Cause::Other(error.to_string()),
-        })
+        self.service.call(call).await.map(drop)
     }
 }
 
@@ -73,6 +83,6 @@ impl MessageQueue for Queue {
     type Error = AwsError;
 
     async fn send(&self, message: &str) -> Result<(), AwsError> {
-        self.post(&json!({"QueueUrl": self.url, "MessageBody": message})).await
+        self.post(json!({"MessageBody": message})).await
     }
 }

@@ -24,26 +24,26 @@ pub(super) enum Deployer<'d> {
     Anybody,
 }
 
-/// What follows the stack's name in the name of the stack that has the forwarders' role, and in that of the role.
-const FORWARDER_ROLE: [&str; 2] = ["-forwarder-role", "-forwarder"];
+/// What follows the stack's name in the names of a forwarder's stack and of the role of all forwarders.
+pub(super) const FORWARDER: &str = "-forwarder";
 
-/// Whether this is the name of the stack that has the forwarders' role.
-pub(super) fn is_forwarder_role_stack(cx: &Cx<'_>, name: &str) -> bool {
-    is_ours(cx, name) && name.strip_prefix(cx.config.stack.as_str()) == Some(FORWARDER_ROLE[0])
+/// The same in the name of the stack that has that role.
+pub(super) const FORWARDER_ROLE: &str = "-forwarder-role";
+
+/// The stack's own name, of a name or of `arn:…:stack/NAME/ID`.
+pub(super) fn name_of_stack(given: &str) -> &str {
+    let rest = given.split_once(":stack/").map_or(given, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 /// The part of Keepwatch that a call deploys or changes: the role of the forwarders is a stack of its own, which explains
 /// nothing else. Whoever makes a stack of that name at home has made no deployment of Keepwatch.
 fn part(record: &Record<'_>, cx: &Cx<'_>) -> String {
-    let request = record.request();
-    let stack = text_at(request, &["stackName"]).map(|name| {
-        let rest = name.split_once(":stack/").map_or(name, |(_, rest)| rest);
-        rest.split('/').next().unwrap_or(rest)
-    });
-    let role = text_at(request, &["roleName"])
-        .is_some_and(|name| name.strip_prefix(cx.config.stack.as_str()) == Some(FORWARDER_ROLE[1]));
-    let own = role || stack.is_some_and(|name| is_forwarder_role_stack(cx, name));
-    if own { format!("{}{}", cx.config.stack, FORWARDER_ROLE[0]) } else { cx.config.stack.clone() }
+    let (request, stack) = (record.request(), cx.config.stack.as_str());
+    let is = |name: Option<&str>, end: &str| name.and_then(|name| name.strip_prefix(stack)) == Some(end);
+    let of_role = is(text_at(request, &["roleName"]), FORWARDER)
+        || is(text_at(request, &["stackName"]).map(name_of_stack), FORWARDER_ROLE);
+    if of_role { format!("{stack}{FORWARDER_ROLE}") } else { stack.to_owned() }
 }
 
 /// The key of the window that counts these deployments, in the region of the event.

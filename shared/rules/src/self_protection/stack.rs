@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::common::{Deployer, deployments_by, is_ours};
+use super::common::{Deployer, FORWARDER, FORWARDER_ROLE, deployments_by, is_ours, name_of_stack};
 use super::own_policy::home_of_forwarder;
 use crate::kit::prelude::*;
 
@@ -107,9 +107,9 @@ impl Rule for Stack {
 /// Whether the stack is Keepwatch's own: the home stack, the forwarder of another region, or the role of all forwarders.
 fn is_part(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> bool {
     match name.strip_prefix(cx.config.stack.as_str()) {
-        Some("" | "-forwarder-role") => true,
+        Some("" | FORWARDER_ROLE) => true,
         // At home there is none: whoever makes one there may not explain changes by it.
-        Some("-forwarder") => home_of_forwarder(record, cx).is_some(),
+        Some(FORWARDER) => home_of_forwarder(record, cx).is_some(),
         _ => false,
     }
 }
@@ -142,12 +142,6 @@ fn remember(record: &Record<'_>, cx: &Cx<'_>) -> Outcome {
     Ok(())
 }
 
-/// The stack's own name.
-fn name_of(given: &str) -> &str {
-    let rest = given.split_once(":stack/").map_or(given, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
 /// The names of the stacks that the call is about, from names or `arn:…:stack/NAME/ID`; none where only a change set is
 /// named.
 fn stacks(request: &Value) -> Vec<&str> {
@@ -160,7 +154,7 @@ fn stacks(request: &Value) -> Vec<&str> {
     for moved in items_at(request, &["resourceMappings"]) {
         given.extend(["source", "destination"].iter().filter_map(|end| text_at(moved, &[end, "stackName"])));
     }
-    given.into_iter().map(name_of).collect()
+    given.into_iter().map(name_of_stack).collect()
 }
 
 #[cfg(test)]
