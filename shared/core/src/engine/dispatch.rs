@@ -24,8 +24,8 @@ pub struct Index {
     rules: &'static [&'static dyn Rule],
     /// The ids of all of them.
     ids: Vec<&'static str>,
-    /// By event source and name.
-    calls: HashMap<(&'static str, &'static str), Vec<usize>>,
+    /// By event name, each with its event source. Most names of an account's log are nobody's, and are looked up once.
+    calls: HashMap<&'static str, Vec<(&'static str, usize)>>,
     /// By event name in lower case, for rules that do not mind the case. These are asked one by one.
     names: HashMap<String, Vec<usize>>,
     /// On whatever root does.
@@ -128,7 +128,7 @@ impl Index {
     fn enter(&mut self, rule: usize, on: &'static On) {
         match on {
             On::Call(source, names) | On::Read(source, names) | On::Own(source, names) => {
-                names.iter().for_each(|name| enter(self.calls.entry((source, name)).or_default(), rule));
+                names.iter().for_each(|name| enter(self.calls.entry(name).or_default(), (*source, rule)));
             }
             On::Matching(_, names) if !names.is_empty() => {
                 let lower = names.iter().map(|name| name.to_ascii_lowercase());
@@ -158,7 +158,7 @@ impl Index {
         match found.iter().any(|rule| !self.exposed_keys.contains(rule)) {
             true => Interest::Somebody,
             false if found.is_empty() => Interest::Nobody,
-            false if self.calls.contains_key(&(header.source, header.name)) => Interest::Somebody,
+            false if self.on_name(header).next().is_some() => Interest::Somebody,
             false => Interest::ExposedKeysOnly,
         }
     }
@@ -189,7 +189,7 @@ impl Index {
     }
 
     fn on_call(&self, header: &RecordHeader<'_>) -> Vec<usize> {
-        let mut found = self.calls.get(&(header.source, header.name)).cloned().unwrap_or_default();
+        let mut found: Vec<usize> = self.on_name(header).collect();
         if header.by_root() {
             found.extend(&self.root);
         }
@@ -207,6 +207,12 @@ impl Index {
             found.extend(self.failures.get(header.error_code).into_iter().flatten());
         }
         found
+    }
+
+    fn on_name<'i>(&'i self, header: &RecordHeader<'i>) -> impl Iterator<Item = usize> {
+        let source = header.source;
+        let named = self.calls.get(header.name).into_iter().flatten();
+        named.filter(move |(of, _)| *of == source).map(|(_, rule)| *rule)
     }
 
     /// Evaluates the event where answers are at hand; `None` at the first question that has none. `received` stands in for
@@ -344,7 +350,7 @@ impl Round<'_> {
 }
 
 /// Enters a rule once. Rules are entered one after another, so that only the last can be the same.
-fn enter(bucket: &mut Vec<usize>, rule: usize) {
+fn enter<R: PartialEq>(bucket: &mut Vec<R>, rule: R) {
     if bucket.last() != Some(&rule) {
         bucket.push(rule);
     }

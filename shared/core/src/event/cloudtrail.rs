@@ -222,7 +222,7 @@ impl Record<'_> {
 
     /// What rules listen by.
     pub fn header(&self) -> RecordHeader<'_> {
-        header_of!(self)
+        header_of!(self, self.request_parameters.map_or("", RawValue::get))
     }
 
     /// [`RecordHeader::failed`].

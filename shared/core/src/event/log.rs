@@ -7,15 +7,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::lenient::{List, Text, lenient};
-use super::{Event, Outline, Unreadable};
+use super::{Event, Outline, Unreadable, skim};
 
 /// Something that a log file holds, in the order it stands there.
-#[derive(Debug)]
-// An outline is looked at once and gone: a box of its own would cost more than the moves it saves.
-#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy, Debug)]
 pub enum LogEntry<'a> {
     /// A CloudTrail record of which only the outline has been read.
-    Record(Outline<'a>, &'a str),
+    Record(&'a Outline<'a>, &'a str),
     /// Anything else: an envelope, or what is no event.
     Other(&'a str),
 }
@@ -70,17 +68,22 @@ fn value(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) -> 
         let inner = values.next().ok_or(Unreadable::Nothing)??;
         // Text in text is nobody's log.
         match inner.trim_start().starts_with('{') {
-            true => each(entry(&inner).map(|(entry, _)| entry)),
+            true => whole(&inner, each),
             false => each(Err(Unreadable::NoObject)),
         }
         return Ok(values.byte_offset());
     }
-    let (entry, end) = entry(text)?;
-    match entry {
+    entry(text, &mut |entry| match entry {
         LogEntry::Other(own) if inside(own, each) => {}
         entry => each(Ok(entry)),
+    })
+}
+
+/// Hands on the one value of this text, which holds no other.
+fn whole(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) {
+    if let Err(error) = entry(text, &mut |entry| each(Ok(entry))) {
+        each(Err(error));
     }
-    Ok(end)
 }
 
 /// What follows `{"Records":[`.
@@ -108,13 +111,12 @@ fn items(mut text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>))
     }
 }
 
-/// Reads one value, once: its outline, and where it ends.
-fn entry(text: &str) -> Result<(LogEntry<'_>, usize), Unreadable> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Outline<'_>>();
-    let outline = values.next().ok_or(Unreadable::Nothing)??;
-    let end = values.byte_offset();
+/// Reads one value, once: hands on its outline, and says where it ends.
+fn entry(text: &str, each: &mut dyn FnMut(LogEntry<'_>)) -> Result<usize, Unreadable> {
+    let (outline, end) = skim::outline(text)?;
     let own = &text[..end];
-    Ok((if outline.is_record() { LogEntry::Record(outline, own) } else { LogEntry::Other(own) }, end))
+    each(if outline.is_record() { LogEntry::Record(&outline, own) } else { LogEntry::Other(own) });
+    Ok(end)
 }
 
 /// The events in an object around them; `false` where it is none.
@@ -124,7 +126,7 @@ fn inside(text: &str, each: &mut dyn FnMut(Result<LogEntry<'_>, Unreadable>)) ->
     let texts: Vec<&str> = found.filter_map(Text::get).collect();
     let records: Vec<&str> = wrapper.records.0.iter().flatten().map(|raw| raw.get()).collect();
     for text in records.iter().chain(&texts) {
-        each(entry(text).map(|(entry, _)| entry));
+        whole(text, each);
     }
     !records.is_empty() || !texts.is_empty()
 }

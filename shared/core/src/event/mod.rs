@@ -12,6 +12,7 @@ pub mod json;
 pub mod lenient;
 pub mod log;
 pub mod security_services;
+pub(crate) mod skim;
 #[cfg(test)]
 mod tests;
 pub mod trusted_advisor;
@@ -158,7 +159,10 @@ impl<'a> Event<'a> {
                 return Ok(Event { envelope, body });
             }
         }
-        let outline: Outline<'a> = serde_json::from_str(text)?;
+        let (outline, end) = skim::outline(text)?;
+        if !text[end..].trim_start().is_empty() {
+            serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+        }
         if outline.detail_type.get().is_some() {
             let envelope: Envelope<'a> = serde_json::from_str(text)?;
             let body = Body::parse(&envelope)?;

@@ -26,11 +26,19 @@ declare_rule! {
     }
 }
 
+/// What the name of the operator's role holds, behind the stack's.
+const ROLE: &str = "-OperatorRole-";
+
 impl Rule for Operator {
+    /// Every account assumes roles all day long.
+    fn prefilter(&self, header: &RecordHeader<'_>) -> bool {
+        header.request.contains(ROLE)
+    }
+
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(role) = record.param(&["roleArn"]) else { return Ok(()) };
         let name = last_part(role);
-        if !is_ours(cx, name) || !name.contains("-OperatorRole-") {
+        if !is_ours(cx, name) || !name.contains(ROLE) {
             return Ok(());
         }
         let seen = cx
@@ -51,7 +59,7 @@ mod tests {
     use super::*;
     use crate::testing::*;
 
-    const ROLE: &str = "arn:aws:iam::111122223333:role/keepwatch-OperatorRole-A1B2C3";
+    const OPERATOR: &str = "arn:aws:iam::111122223333:role/keepwatch-OperatorRole-A1B2C3";
 
     fn taken(role: &str) -> String {
         let request = json!({"roleArn": role, "roleSessionName": "keepwatch"});
@@ -60,9 +68,9 @@ mod tests {
 
     #[test]
     fn fires() {
-        let seen = fires_at(&Operator, Severity::Medium, &taken(ROLE));
+        let seen = fires_at(&Operator, Severity::Medium, &taken(OPERATOR));
         assert_eq!(seen.title, "alice became Keepwatch's operator");
-        let other = json!({"requestParameters": {"roleArn": ROLE}, "userIdentity": {"type": "AssumedRole",
+        let other = json!({"requestParameters": {"roleArn": OPERATOR}, "userIdentity": {"type": "AssumedRole",
             "arn": "arn:aws:sts::111122223333:assumed-role/Admin/bob", "userName": null,
             "sessionContext": {"sessionIssuer": {"type": "Role", "userName": "Admin",
                 "arn": "arn:aws:iam::111122223333:role/Admin"}}}});
@@ -83,10 +91,10 @@ mod tests {
                     "sts",
                     "AssumeRole",
                     "AccessDenied",
-                    json!({"requestParameters": {"roleArn": ROLE}}),
+                    json!({"requestParameters": {"roleArn": OPERATOR}}),
                 ),
                 call("sts", "AssumeRole", json!({"requestParameters": null})),
-                call("sts", "AssumeRole", json!({"requestParameters": {"roleArn": [ROLE]}})),
+                call("sts", "AssumeRole", json!({"requestParameters": {"roleArn": [OPERATOR]}})),
             ],
         );
     }
