@@ -16,6 +16,7 @@ pub(crate) mod skim;
 #[cfg(test)]
 mod tests;
 pub mod trusted_advisor;
+mod unreadable;
 
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::hash::short_hash;
@@ -32,6 +33,7 @@ pub use security_services::{
     AccessAnalyzer, ConfigRule, CostAnomaly, HubFinding, Insight, Inspector, SecurityHub,
 };
 pub use trusted_advisor::TrustedAdvisor;
+pub use unreadable::Unreadable;
 
 lenient! {
     /// What tells the things apart that stand alone in files and are no records of a call.
@@ -105,38 +107,6 @@ pub enum Body<'a> {
     Aside(&'static str),
     /// JSON of a kind that no rule reads. Counted, never silent.
     Other,
-}
-
-/// The text is not an event: not JSON, or not a JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// It is no JSON, or not of the types that such events have: why, with line and column.
-    #[error("this is not an event: {0}")]
-    Json(String),
-    /// It is JSON, but no object.
-    #[error("this is not an event: a JSON object is expected")]
-    NoObject,
-    /// It is an object of no kind that AWS sends.
-    #[error("this is not an event: neither a CloudTrail record nor an EventBridge envelope")]
-    NoKind,
-    /// It is an envelope of a kind that Keepwatch knows, and what it holds is no object.
-    #[error("this is not an event: its detail is not a JSON object")]
-    NoDetail,
-    /// Something stands behind the event: its beginning.
-    #[error("this is not an event: something stands behind the event: {0}")]
-    Behind(String),
-    /// A list of events has no end.
-    #[error("this is not an event: the list of events breaks off")]
-    BreaksOff,
-    /// There is nothing.
-    #[error("this is not an event: there is no event")]
-    Nothing,
-}
-
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
-        Unreadable::Json(error.to_string())
-    }
 }
 
 impl<'a> Event<'a> {

@@ -7,9 +7,9 @@
 
 use serde_json::Value;
 
-use super::Unreadable;
 use super::header::{Caller, Outline};
 use super::lenient::Text;
+use super::unreadable::Unreadable;
 
 /// The outline of the object that begins the text, and where that ends.
 ///
