@@ -10,8 +10,10 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::dispatch::{Evaluation, Index};
 use keepwatch_core::engine::replay::{Memory, Player};
 use keepwatch_core::engine::{Config, Rule};
-use keepwatch_core::event::Event;
 use keepwatch_core::event::log::entries;
+use keepwatch_core::event::{Body, Event};
+use keepwatch_core::memory::doers;
+use keepwatch_core::memory::first_sight::FirstSeen;
 use keepwatch_core::memory::window::WindowCount;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::settings::Override;
@@ -396,6 +398,17 @@ pub fn among(rule: &dyn Rule, key: &str, member: &str, span: Duration, count: us
     let key = format!("{}#{}", rule.about().id, short_hash(&[ACCOUNT, key]));
     let query = Query::Window(WindowQuery { key, member: member.to_owned(), time, span });
     (query, Fact::Known(StateValue::WindowCount(WindowCount { count, since: time })))
+}
+
+/// The answer that who makes this call is known for ten days, and this caller since then, or not.
+pub fn known_caller(event: &str, before: bool) -> (Query, Answer) {
+    let parsed = Event::parse(event).unwrap();
+    let Body::CloudTrail(record) = &parsed.body else { panic!("no record: {event}") };
+    let time = parsed.time().unwrap();
+    let any = time.minus(Duration::from_secs(10 * 86_400));
+    let seen = FirstSeen { member: if before { any } else { time }, any };
+    let asked = doers::question(record, ACCOUNT, time).expect("the call counts");
+    (Query::FirstSeen(asked), Fact::Known(StateValue::FirstSeen(seen)))
 }
 
 /// Logs of several events, replayed in order, with windows that really count.

@@ -17,14 +17,17 @@ use crate::memory::journal::RECEIPTS_KEPT;
 use crate::observation::Actor;
 use crate::state::FirstSeenQuery;
 
-/// The calls, by source: those by which the code is replaced that runs with a role.
+/// The calls, by source: those by which the code is replaced that runs with a role, and those by which somebody gets onto a
+/// machine, with whatever role that has.
 pub const CALLS: &[(&str, &[&str])] = &[
     ("lambda.amazonaws.com", &["UpdateFunctionCode20150331v2", "UpdateFunctionConfiguration20150331v2"]),
     ("codebuild.amazonaws.com", &["StartBuild", "StartBuildBatch", "UpdateProject"]),
-    ("ecs.amazonaws.com", &["RunTask"]),
+    ("ecs.amazonaws.com", &["RunTask", "ExecuteCommand"]),
     ("glue.amazonaws.com", &["UpdateJob"]),
     ("states.amazonaws.com", &["UpdateStateMachine"]),
-    ("ec2.amazonaws.com", &["CreateLaunchTemplateVersion", "ModifyLaunchTemplate"]),
+    ("ec2.amazonaws.com", &["CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "GetPasswordData"]),
+    ("ssm.amazonaws.com", &["SendCommand", "StartSession"]),
+    ("ec2-instance-connect.amazonaws.com", &["SendSSHPublicKey"]),
 ];
 
 /// How long a set is remembered after its last member came.

@@ -1,6 +1,7 @@
 use keepwatch_policy::Level;
 use serde_json::Value;
 
+use super::common::at_the_first_time;
 use super::function_layer::{deletes, function};
 use crate::kit::prelude::*;
 
@@ -101,13 +102,7 @@ impl Rule for CodeReplaced {
             }
             Power::Unknown(why) => cx.unknown(&arn, title).because(as_sentence(why)),
         };
-        let seen = match first {
-            Some(since) if seen.severity < Severity::Medium => seen.severity(Severity::Medium).because(format!(
-                "Nobody by this name is known to have made this call before; who makes it is known since {since}."
-            )),
-            _ => seen,
-        };
-        let seen = seen.detail_if("Role", role.as_deref());
+        let seen = at_the_first_time(seen, first).detail_if("Role", role.as_deref());
         let seen = match short {
             Some(role) => seen.step(
                 "What does the role hold?",
@@ -238,15 +233,11 @@ fn template(record: &Record<'_>) -> Option<Replaced> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use serde_json::json;
 
     use super::*;
     use crate::testing::*;
-    use keepwatch_core::event::{Body, Event};
-    use keepwatch_core::memory::doers;
-    use keepwatch_core::memory::first_sight::FirstSeen;
     use keepwatch_core::state::{Answer, Query, Value as Answered};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/ops";
@@ -263,17 +254,6 @@ mod tests {
         call(source, name, json!({"requestParameters": request, "responseElements": answer}))
     }
 
-    /// That who makes this call is known for ten days, and this caller since then, or not.
-    fn known(event: &str, before: bool) -> (Query, Answer) {
-        let parsed = Event::parse(event).unwrap();
-        let Body::CloudTrail(record) = &parsed.body else { panic!("no record") };
-        let time = parsed.time().unwrap();
-        let any = time.minus(Duration::from_secs(10 * 86_400));
-        let seen = FirstSeen { member: if before { any } else { time }, any };
-        let asked = doers::question(record, ACCOUNT, time).expect("the call counts");
-        (Query::FirstSeen(asked), Fact::Known(Answered::FirstSeen(seen)))
-    }
-
     /// Where seeding knows somebody, what is low stays low, and nothing else becomes less.
     #[test]
     fn whoever_never_made_the_call_before_is_worth_a_look() {
@@ -284,7 +264,7 @@ mod tests {
                 (ADMIN, true, Severity::Medium),
                 (ADMIN, false, Severity::Medium),
             ] {
-                let facts = [&holds(policy)[..], &[known(&event, before)]].concat();
+                let facts = [&holds(policy)[..], &[known_caller(&event, before)]].concat();
                 let seen = observe_with(&CodeReplaced, &event, &facts);
                 assert_eq!(seen[0].severity, severity, "{policy} {before} {event}");
                 let told = seen[0].reason.contains("Nobody by this name");

@@ -32,3 +32,14 @@ pub(super) fn search(
     cx.report(cx.tempered(stop_caller(seen, record)));
     Ok(())
 }
+
+/// Whoever makes a call for the first time that the account's callers are known of ([`Cx::first_time_of_caller`]) is worth a
+/// look: what was seen is medium at least, and says since when it is known who makes the call.
+pub(super) fn at_the_first_time(seen: Observation, since: Option<Timestamp>) -> Observation {
+    match since {
+        Some(since) if seen.severity < Severity::Medium => seen.severity(Severity::Medium).because(format!(
+            "Nobody by this name is known to have made this call before; who makes it is known since {since}."
+        )),
+        _ => seen,
+    }
+}

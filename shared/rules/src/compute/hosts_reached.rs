@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::common::at_the_first_time;
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -8,7 +9,9 @@ declare_rule! {
     /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords; commands in
     /// ECS tasks count as well. Or it
     /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number. A single script, session,
-    /// key or password is low, one finding for each caller. Passwords count even where they were refused.
+    /// key or password is low, one finding for each caller, and medium where nobody has seen the caller make this call
+    /// before. Passwords count even where they were refused. Who has made such calls before is read from CloudTrail's event
+    /// history at first start, two weeks back.
     /// ## Why it matters
     /// A script through Systems Manager runs as the machine's administrator, needs no open port and no password, and
     /// leaves no sign-in. It is the shortest way from one stolen key to every machine.
@@ -17,7 +20,8 @@ declare_rule! {
     /// knows it.
     /// ## False positives
     /// Deployments and maintenance by script: name their roles as `automation`. AWS's own documents for patching and
-    /// inventory are not counted. Somebody who works on a machine is what the low findings mostly are; they are never mailed.
+    /// inventory are not counted. Somebody who works on a machine is what the low findings mostly are; they are not mailed. A new
+    /// colleague's first session is one mail.
     HostsReached {
         id: "compute-many-hosts-reached",
         title: "One caller ran commands on many instances",
@@ -85,7 +89,8 @@ impl Rule for HostsReached {
         let targets = targets(record);
         if count < threshold && targets.is_none() {
             if let Some(host) = hosts.first().filter(|_| by_a_person(record, cx)) {
-                cx.report(stop_caller(one(record, cx, by, host), record));
+                let seen = at_the_first_time(one(record, cx, by, host), cx.first_time_of_caller()?);
+                cx.report(stop_caller(seen, record));
             }
             return Ok(());
         }
@@ -242,6 +247,12 @@ mod tests {
             assert_eq!(seen.title, format!("alice reached 10 instances within ten minutes, now by {name}"));
             let few = fired_with(&HostsReached, &event, &window(9));
             assert_eq!((few.severity, few.subject.aspect.as_deref()), (Severity::Low, Some("one by one")));
+            for (before, severity) in [(true, Severity::Low), (false, Severity::Medium)] {
+                let facts = [&window(9)[..], &[known_caller(&event, before)]].concat();
+                let seen = observe_with(&HostsReached, &event, &facts);
+                assert_eq!((seen.len(), seen[0].severity), (1, severity), "{event}");
+                assert_eq!(seen[0].subject, few.subject);
+            }
             let listed =
                 event.replace("\"userIdentity\":{", "\"userIdentity\":{\"invokedBy\":\"ssm.amazonaws.com\",");
             assert!(observe_with(&HostsReached, &listed, &window(9)).is_empty());
