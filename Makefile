@@ -100,6 +100,10 @@ fmt: cargo tools ## format the code
 	@$(RUSTFMT) $(RUST_FILES)
 	$(TOOLS)/venv/bin/ruff format --config tools/ruff.toml tools tests
 
+.PHONY: picture
+picture: ## draw the README's mail anew, from the text that the tests hold it to
+	@$(PYTHON) tools/picture.py
+
 .PHONY: corpus
 corpus: cargo ## read every event of a folder of recorded events: make corpus CORPUS=dir
 	@test -n "$(CORPUS)" || { echo "say where the events are: make corpus CORPUS=dir"; exit 2; }
