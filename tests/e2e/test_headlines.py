@@ -38,7 +38,8 @@ def test_root_signs_in_without_mfa(cloud, mailbox, findings):
     assert alert.severity == "CRITICAL"
     assert alert.status == "NEW"
     assert alert.account == ACCOUNT
-    assert alert.subject.startswith(f"[CRITICAL] {ACCOUNT}: ")
+    assert alert.subject.startswith("[CRITICAL] ")
+    assert alert.subject.endswith(f" ({ACCOUNT})")
     assert "198.51.100.7" in alert.text
     assert findings.get(alert.finding_id)["resource"] == f"arn:aws:iam::{ACCOUNT}:root"
 

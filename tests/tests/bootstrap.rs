@@ -89,7 +89,10 @@ fn attribute(aws: &AwsStub, finding_id: &str, name: &str) -> Option<String> {
 
 /// The subjects of the mails about findings; reports and announcements left out.
 fn alerts(aws: &AwsStub) -> Vec<String> {
-    subjects(aws).into_iter().filter(|subject| subject.starts_with("[CRITICAL] 111122223333: ")).collect()
+    subjects(aws)
+        .into_iter()
+        .filter(|subject| subject.starts_with("[CRITICAL] ") && subject.ends_with(" (111122223333)"))
+        .collect()
 }
 
 fn subjects(aws: &AwsStub) -> Vec<String> {
@@ -227,7 +230,7 @@ fn an_alert_is_published_once() {
     assert!(failures(&notify, &batch).is_empty());
     let subjects = subjects(&aws);
     let [subject] = &subjects[..] else { panic!("one message is expected: {subjects:?}") };
-    assert!(subject.starts_with("[CRITICAL] 111122223333: "), "{subject}");
+    assert!(subject.starts_with("[CRITICAL] ") && subject.ends_with(" (111122223333)"), "{subject}");
     let message = &aws.published()[0];
     assert_eq!(message["TopicArn"], TOPIC);
     let body: Value = serde_json::from_str(&message["Message"]).unwrap();
@@ -348,7 +351,7 @@ fn what_one_principal_does_within_minutes_is_one_mail() {
     assert!(sweep(&notify));
     let told = told();
     let [subject] = &told[..] else { panic!("one mail is expected: {told:?}") };
-    assert!(subject.starts_with("[MEDIUM] 111122223333: 5 by alice: "), "{subject}");
+    assert!(subject.starts_with("[MEDIUM] 5 by alice: "), "{subject}");
     let text = aws.published().pop().unwrap().remove("Message").unwrap();
     assert!((0..5).all(|i| text.contains(&format!("ami-{i}"))), "{text}");
     assert!(

@@ -29,7 +29,7 @@ const DISPENSABLE: [(&str, &str); 2] = [("/unmapped/mail", "text"), ("", "eviden
 /// An alert, ready for `Publish`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
-    /// 1 to 99 printable ASCII characters: `[CRITICAL] 111122223333: …`.
+    /// 1 to 99 printable ASCII characters: `[CRITICAL] Root signed in ... (111122223333)`.
     pub subject: String,
     /// The mail.
     pub text: String,
@@ -67,7 +67,7 @@ impl Alert {
         json["message"] = json!(headline);
         json["severity_id"] = json!(severity_id);
         json["severity"] = json!(caption);
-        Alert::made(fit(&format!("[{}] {headline}", severity.as_str())), text, json)
+        Alert::made(fit(&format!("[{}] {headline}", severity.as_str()), ""), text, json)
     }
 
     /// Renders the alert that is due for this finding. The catalogue explains the rules.
@@ -144,12 +144,26 @@ fn subject(finding: &Finding, note: &str) -> String {
         _ => "",
     };
     let title = &finding.headline().title;
-    fit(&format!("[{}] {}: {note}{changed}{title}", finding.severity.as_str(), finding.account))
+    let line = format!("[{}] {note}{changed}{title}", finding.severity.as_str());
+    let account = clean(&finding.account, 20);
+    fit(&line, &if account.is_empty() { account } else { format!("({account})") })
 }
 
-/// A subject that SNS takes and no mail client turns into a link.
-fn fit(line: &str) -> String {
+/// A subject that SNS takes and no mail client turns into a link: the line, cut at a word where it is too long, and what
+/// stands at its end in any case.
+fn fit(line: &str, end: &str) -> String {
     // Defanged again: what is not ASCII may have kept two parts of a link together as one word.
-    let line = defang(&ascii(&defang(&clean(line, 1_000))));
-    if line.len() <= MAX_SUBJECT { line } else { format!("{}...", &line[..MAX_SUBJECT - 3]) }
+    let plain = |text: &str| defang(&ascii(&defang(&clean(text, 1_000))));
+    let end = match plain(end) {
+        end if end.is_empty() => end,
+        end => format!(" {end}"),
+    };
+    let (line, most) = (plain(line), MAX_SUBJECT - end.len());
+    if line.len() <= most {
+        return format!("{line}{end}");
+    }
+    let kept = &line[..most - 3];
+    // A word that is longer than the line is cut where it must be.
+    let word = kept.rfind(' ').filter(|at| *at > most / 2).unwrap_or(kept.len());
+    format!("{}...{end}", &kept[..word])
 }

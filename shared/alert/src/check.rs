@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::Alert;
 use crate::format::schema;
 
+/// How many lines are surely read, of a mail that wakes somebody.
+const FIRST_SCREEN: usize = 25;
+
 /// The finding that these observations make, recorded once, with its alert due.
 pub fn finding(observations: &[Observation]) -> Finding {
     let mut finding =
@@ -31,9 +34,14 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
     let finding = finding(std::slice::from_ref(observation));
     let alert = Alert::of(&finding, catalogue);
     let mut faults = faults(&alert);
-    let start = format!("[{}] {}: ", finding.severity.as_str(), finding.account);
-    if finding.account.bytes().all(|b| b.is_ascii_digit()) && !alert.subject.starts_with(&start) {
-        faults.push(format!("the subject does not start with {start:?}"));
+    let (start, end) = (format!("[{}] ", finding.severity.as_str()), format!(" ({})", finding.account));
+    let told = alert.subject.starts_with(&start) && alert.subject.ends_with(&end);
+    if finding.account.bytes().all(|b| b.is_ascii_digit()) && !told {
+        faults.push(format!("the subject is not {start:?}, what happened, {end:?}"));
+    }
+    let first_command = alert.text.lines().position(|line| line.starts_with("  aws "));
+    if first_command.is_none_or(|line| line >= FIRST_SCREEN) {
+        faults.push(format!("the first {FIRST_SCREEN} lines have no command"));
     }
     for heading in ["WHO", "WHAT AND WHERE", "WHEN", "WHAT TO DO NOW", "IF IT IS EXPECTED", "THIS FINDING"] {
         if alert.text.lines().filter(|line| *line == heading).count() != 1 {
@@ -41,7 +49,7 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
         }
     }
     let mut what_to_do = alert.text.split("WHAT TO DO NOW\n").nth(1).unwrap_or_default();
-    what_to_do = what_to_do.split("\nIF IT IS EXPECTED\n").next().unwrap_or_default();
+    what_to_do = what_to_do.split("\nWHO\n").next().unwrap_or_default();
     if what_to_do.trim().len() < 40 || !what_to_do.contains("\n  aws ") {
         faults.push("it does not say what to do".to_owned());
     }
@@ -228,7 +236,7 @@ fn the_detector_finds_what_mail_clients_link() {
 #[test]
 fn the_check_can_fail() {
     let good = Alert {
-        subject: "[HIGH] 111122223333: x".to_owned(),
+        subject: "[HIGH] x (111122223333)".to_owned(),
         text: "x\n".to_owned(),
         json: serde_json::json!({"severity_id": 4}),
     };

@@ -27,11 +27,28 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     if headline.verdict == Verdict::Unknown {
         paragraph(
             &mut out,
-            "Keepwatch could not find out whether this is a danger. Treat it as one until you know.",
+            "Keepwatch could not find out whether this is a danger; what it could not read is said above. Treat it as one \
+             until you know.",
         );
     }
     if let Some(note) = what_changed(finding) {
         paragraph(&mut out, &note);
+    }
+
+    // What it means and what stops it come before the rest: more than the first screen is not read at three in the morning.
+    let said = |heading: &str| docs?.section(heading);
+    if let Some(why) = said("Why it matters") {
+        heading(&mut out, "WHY IT MATTERS");
+        paragraph(&mut out, &why);
+    }
+    heading(&mut out, "WHAT TO DO NOW");
+    if let Some(what) = said("What to do") {
+        paragraph(&mut out, &what);
+    }
+    steps(&mut out, finding);
+    if let Some(page) = console::link(finding) {
+        gap(&mut out);
+        link(&mut out, "Console", &page);
     }
 
     heading(&mut out, "WHO");
@@ -47,21 +64,6 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
     what(&mut out, finding);
     heading(&mut out, "WHEN");
     when(&mut out, finding);
-
-    let said = |heading: &str| docs?.section(heading);
-    if let Some(why) = said("Why it matters") {
-        heading(&mut out, "WHY IT MATTERS");
-        paragraph(&mut out, &why);
-    }
-    heading(&mut out, "WHAT TO DO NOW");
-    if let Some(what) = said("What to do") {
-        paragraph(&mut out, &what);
-    }
-    steps(&mut out, finding);
-    if let Some(page) = console::link(finding) {
-        gap(&mut out);
-        link(&mut out, "Console", &page);
-    }
 
     // What a check explains besides.
     for (section, title) in

@@ -35,7 +35,7 @@ fn a_mail_says_who_what_where_when_why_and_what_to_do() {
     let alert = Alert::of(&finding, DOCUMENTED);
     assert_eq!(
         alert.subject,
-        "[CRITICAL] 111122223333: Root signed in to the console WITHOUT MFA, from 203.0.113.7"
+        "[CRITICAL] Root signed in to the console WITHOUT MFA, from 203.0.113.7 (111122223333)"
     );
     let first = alert.text.lines().next().unwrap();
     assert_eq!(first, "Root signed in to the console WITHOUT MFA, from 203.0.113.7.");
@@ -106,7 +106,11 @@ fn the_subject_fits_and_says_that_it_goes_on() {
     );
     let alert = Alert::of(&finding(&[seen]), DOCUMENTED);
     assert_eq!(alert.subject.len(), 99);
-    assert!(alert.subject.ends_with("..."), "{}", alert.subject);
+    assert!(alert.subject.ends_with("n... (111122223333)"), "{}", alert.subject);
+    let fitted = |title: &str| Alert::new(Severity::High, title, "x".to_owned(), json!({})).subject;
+    let words = fitted(&"many words ".repeat(20));
+    assert!(words.ends_with(" words...") || words.ends_with(" many..."), "it is cut at a word: {words}");
+    assert_eq!(fitted("few words"), "[HIGH] few words");
 }
 
 #[test]

@@ -207,6 +207,12 @@ impl Occurrence {
 /// Stands in [`Observation::covered_by`] for a report of a whole scan, or of the week, which tells of it.
 pub const REPORTED: &str = "report";
 
+/// The AWS CLI's call that looks into the event history.
+const LOOK_UP: &str = "cloudtrail lookup-events";
+
+/// What of each event a person reads (CloudTrail API reference, `Event`).
+const LOOKED_UP: &str = "Events[].[EventTime,EventName,Username,EventSource]";
+
 /// The most lines on what was granted or exposed that an observation carries.
 pub const MAX_DETAILS: usize = 30;
 
@@ -293,9 +299,13 @@ impl Observation {
         self
     }
 
-    /// Adds a thing to do: purpose, AWS CLI call, options.
+    /// Adds a thing to do: purpose, AWS CLI call, options. A look into the event history begins on the day of the event, and
+    /// comes as a table.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
-        self.steps.push(Step::aws(purpose, call, options));
+        let day = self.event.time.date();
+        let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
+        let more: &[_] = if call == LOOK_UP { &as_table } else { &[] };
+        self.steps.push(Step::aws(purpose, call, &[options, more].concat()));
         self
     }
 

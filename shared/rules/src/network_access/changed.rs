@@ -112,7 +112,7 @@ mod tests {
         let seen = fired(&Changed, &call("ec2", "ReplaceNetworkAclAssociation", nothing));
         assert_eq!(seen.subject.resource, "EC2 network");
         assert!(
-            seen.steps[0].command.ends_with("AttributeValue=ReplaceNetworkAclAssociation"),
+            seen.steps[0].command.contains("AttributeValue=ReplaceNetworkAclAssociation "),
             "{:?}",
             seen.steps
         );
