@@ -113,7 +113,7 @@ impl<'a> Skim<'a> {
     }
 
     /// Hands on the name of each member of an object; `each` reads its value.
-    #[inline]
+    #[inline(always)]
     fn members(&mut self, mut each: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         if self.token() == b'}' {
@@ -142,7 +142,7 @@ impl<'a> Skim<'a> {
     }
 
     /// Reads a value as [`Text`] does.
-    #[inline]
+    #[inline(always)]
     fn read(&mut self) -> Option<Text<'a>> {
         let quoted = self.token() == b'"';
         let begin = self.at;
@@ -209,7 +209,7 @@ impl<'a> Skim<'a> {
     }
 
     /// The name of a member, and the colon.
-    #[inline]
+    #[inline(always)]
     fn name(&mut self) -> Option<()> {
         self.token();
         self.string()?;
@@ -217,7 +217,7 @@ impl<'a> Skim<'a> {
     }
 
     /// A string; whether it stands there as it is meant, without an escape.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Option<bool> {
         let bytes = self.text.as_bytes();
         if bytes.get(self.at) != Some(&b'"') {
@@ -295,13 +295,13 @@ impl<'a> Skim<'a> {
         self.text.as_bytes().get(self.at..)?.starts_with(word.as_bytes()).then(|| self.at += word.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.token() == byte).then(|| self.at += 1)
     }
 
     /// The first byte that is no white space; zero, which JSON has nowhere, at the end of the text.
-    #[inline]
+    #[inline(always)]
     fn token(&mut self) -> u8 {
         while matches!(self.byte(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
@@ -309,7 +309,7 @@ impl<'a> Skim<'a> {
         self.byte()
     }
 
-    #[inline]
+    #[inline(always)]
     fn byte(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or_default()
     }
@@ -317,7 +317,7 @@ impl<'a> Skim<'a> {
 
 /// The high bit of each of eight bytes that is a quote, a backslash or a control character; of the first one surely, of
 /// those behind it perhaps of others too (Mycroft's test for a zero byte in a word).
-#[inline]
+#[inline(always)]
 fn ends_or_escapes(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 255;
     let less = |word: u64, than: u8| word.wrapping_sub(EACH * u64::from(than)) & !word;
