@@ -528,6 +528,37 @@ fn a_forwarders_heartbeat_is_remembered_for_its_region() {
     assert!(aws.items().is_empty(), "{:?}", aws.items());
 }
 
+/// detect knows no checks, to stay small: it tells nobody what cannot be used. notify knows them.
+#[test]
+fn settings_for_checks_can_be_used_and_an_unknown_id_is_told() {
+    let aws = AwsStub::http().unwrap();
+    let day = |days: i64| json!({"S": Timestamp::from_millis(now() + days * DAY).to_string()});
+    let suppression = json!({
+        "rule": {"S": "iam.user-mfa-all"}, "resource": {"S": "*bob"}, "owner": {"S": "bob"},
+        "reason": {"S": "a robot"}, "created_at": day(-1), "expires_at": day(1),
+    });
+    let off = json!({"enabled": {"BOOL": false}});
+    let rows =
+        [("suppression#robot", &suppression), ("rule#s3.encryption", &off), ("rule#s3.nonsense", &off)];
+    for (key, row) in rows {
+        let mut row = row.as_object().unwrap().clone();
+        row.insert("setting_id".to_owned(), json!({"S": key}));
+        aws.put("settings", key, row);
+    }
+    assert!(failures(&detect(&aws), &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
+    let noted: Vec<String> = aws.table("journal").into_keys().filter(|key| key.contains("setting")).collect();
+    assert!(noted.is_empty(), "{noted:?}");
+    assert!(sweep(&notify(&aws)));
+    let mut mails = aws.published();
+    mails.retain(|mail| mail["Subject"].contains("settings"));
+    let [mail] = &mails[..] else { panic!("one mail is expected: {mails:?}") };
+    assert!(mail["Subject"].contains("added 2, removed 0, unusable 1"), "{}", mail["Subject"]);
+    let (_, told) = mail["Message"].split_once("CANNOT BE USED").unwrap();
+    let (unusable, _) = told.split_once("WHAT TO DO NOW").unwrap();
+    assert!(unusable.contains("nonsense"), "{unusable}");
+    assert!(!unusable.contains("encryption") && !unusable.contains("robot"), "{unusable}");
+}
+
 /// Whoever may invoke the function can hand it anything, and no trail shows that by default.
 #[test]
 fn a_message_that_no_queue_held_writes_nothing() {
