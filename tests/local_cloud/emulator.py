@@ -21,6 +21,7 @@ if installed != VERSION:
     sys.exit(f"the local cloud needs ministack {VERSION} and found {installed}; run: make clean-tools, then try again")
 
 import ministack.app as app
+import ministack.core.iam_actions as actions
 import ministack.core.iam_evaluator as policies
 import ministack.core.responses as responses
 import ministack.services.cloudformation.provisioners as provisioners
@@ -34,6 +35,7 @@ RELIED_ON = {
         "_matches_pattern_view _now_ts _pattern_event_view _put_events _rules _targets"
     ),
     functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
+    actions: "extract_iam_action",
     app: "main pin_request_origin",
     dynamodb: "_put_resource_policy _resource_policies",
     responses: "set_request_region",
@@ -248,6 +250,16 @@ provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
     "update": update_bus_policy,
     "delete": delete_bus_policy,
 }
+
+
+# 9. Batches of SQS. The right to the action for one message is the right to the one for many (SQS API reference,
+#    `AddPermission`). The emulator asks for a right of its own, which IAM does not know.
+def iam_action(*request, emulator_iam_action=actions.extract_iam_action):
+    action = emulator_iam_action(*request)
+    return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+
+actions.extract_iam_action = iam_action
 
 
 def end_with(parent):

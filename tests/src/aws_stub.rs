@@ -45,6 +45,13 @@ pub const QUEUE: &str = "https://sqs.us-east-1.amazonaws.com/111122223333/intake
 /// ARN of the intake queue of a stack. Its address is the stub's own, so that [`QUEUE`] is not meant.
 pub const INTAKE: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3";
 
+/// ARNs of the queues of a stack, as the template tells them to detect.
+pub const OWN_ARNS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-IntakeQueue-A1B2C3,\
+arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
+
+/// The receipt handle of a message that no queue has handed out.
+pub const FORGED: &str = "forged";
+
 /// ARN of its dead-letter queue.
 pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
 
@@ -272,6 +279,7 @@ impl State {
                     },
                     "AmazonSQS" if operation == "SendMessage" => self.send_message(request),
                     "AmazonSQS" if operation == "ChangeMessageVisibility" => self.hide_message(request),
+                    "AmazonSQS" if operation == "ChangeMessageVisibilityBatch" => known_messages(request),
                     identity_center::TARGET => {
                         identity_center::answer(self.permission_set.as_ref(), operation, request)
                     }
@@ -305,6 +313,7 @@ impl State {
         Ok(serde_json::json!({"MessageId": format!("message-{}", self.queued.len())}))
     }
 
+    /// As the one for many, for one: it is called to have a message wait for longer.
     fn hide_message(&mut self, request: &Request) -> Result<Value, dynamodb::Refusal> {
         signature::signed(request, "sqs", &["content-type", "x-amz-target"])
             .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
@@ -344,6 +353,36 @@ impl State {
         };
         Response::new(status, "text/xml", body)
     }
+}
+
+/// Which messages a queue has handed out: all but those with the handle [`FORGED`].
+fn known_messages(request: &Request) -> Result<Value, dynamodb::Refusal> {
+    signature::signed(request, "sqs", &["content-type", "x-amz-target"])
+        .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
+    let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let url = call["QueueUrl"].as_str().unwrap_or_default();
+    // How long each queue of the template hides a message.
+    let hidden = match url {
+        QUEUE => 5_400,
+        url if is_queue(url, INTAKE) => 180,
+        _ => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
+    };
+    let entries = call["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.is_empty() || entries.len() > 10 {
+        return Err(dynamodb::Refusal::of("com.amazonaws.sqs#TooManyEntriesInBatchRequest", "by the stub"));
+    }
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let id = &entry["Id"];
+        if entry["VisibilityTimeout"] != hidden {
+            failed.push(serde_json::json!({"Id": id, "Code": "InvalidParameterValue", "SenderFault": true}));
+        } else if entry["ReceiptHandle"] == FORGED {
+            failed.push(serde_json::json!({"Id": id, "Code": "ReceiptHandleIsInvalid", "SenderFault": true}));
+        } else {
+            successful.push(serde_json::json!({"Id": id}));
+        }
+    }
+    Ok(serde_json::json!({"Successful": successful, "Failed": failed}))
 }
 
 /// Whether the address is that of the queue of this ARN, whatever the host.

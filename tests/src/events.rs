@@ -1,10 +1,12 @@
 //! Events as Lambda hands them to a function.
 
+use keepwatch_aws::runtime::now;
 use serde_json::{Value, json};
 
+use crate::aws_stub::FORGED;
 use crate::runtime_api::ACCOUNT;
 
-/// A batch of the intake queue: message id and body of each message.
+/// A batch of the intake queue, sent just now: message id and body of each message.
 pub fn sqs_batch(messages: &[(&str, &str)]) -> String {
     let records: Vec<Value> = messages
         .iter()
@@ -13,7 +15,7 @@ pub fn sqs_batch(messages: &[(&str, &str)]) -> String {
                 "messageId": id,
                 "receiptHandle": "handle",
                 "body": body,
-                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1772366400000"},
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": now().millis().to_string()},
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
                 "eventSourceARN": format!("arn:aws:sqs:us-east-1:{ACCOUNT}:intake"),
@@ -30,6 +32,14 @@ pub fn sqs_redelivery(id: &str, body: &str, deliveries: u32, sent: i64) -> Strin
     batch["Records"][0]["receiptHandle"] = json!(id);
     batch["Records"][0]["attributes"] =
         json!({"ApproximateReceiveCount": deliveries.to_string(), "SentTimestamp": sent.to_string()});
+    batch.to_string()
+}
+
+/// A batch of one message that whoever may invoke the function has made up: no queue has handed it out. It claims to have been
+/// delivered often and to be old, as what is given up.
+pub fn forged_batch(id: &str, body: &str) -> String {
+    let mut batch: Value = serde_json::from_str(&sqs_redelivery(id, body, 900, 0)).unwrap_or_default();
+    batch["Records"][0]["receiptHandle"] = json!(FORGED);
     batch.to_string()
 }
 

@@ -73,11 +73,17 @@ def test_a_message_stays_hidden_long_enough_for_detect_to_be_retried_by_lambda_i
     assert stack.properties("IntakeQueue")["VisibilityTimeout"] >= 6 * timeout + window
 
 
-def test_a_message_is_asked_about_without_being_hidden_for_longer(stack):
-    """Whether the queue has handed it out: shared/aws/src/intake.rs sets what the queue sets anyway."""
-    source = (ROOT / "shared/core/src/engine/given_back.rs").read_text()
-    hidden = int(re.search(r"HIDDEN: Duration = Duration::from_secs\((\d+)\)", source)[1])
-    assert stack.properties("IntakeQueue")["VisibilityTimeout"] == hidden
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("IntakeQueue", "shared/core/src/engine/given_back.rs"),
+        ("RecheckQueue", "functions/scan/src/main.rs"),
+    ],
+)
+def test_a_message_is_asked_about_without_being_hidden_for_longer(stack, name, path):
+    """Whether the queue has handed it out: shared/aws/src/source_queue.rs sets what the queue sets anyway."""
+    hidden = re.search(r"HIDDEN: Duration = Duration::from_secs\(([\d_]+)\)", (ROOT / path).read_text())
+    assert stack.properties(name)["VisibilityTimeout"] == int(hidden[1])
 
 
 def test_one_bad_event_does_not_fail_its_batch(stack):

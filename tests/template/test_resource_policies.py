@@ -379,7 +379,7 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
         *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
         # A run that was cut is gone on with. What rules send that is no change of an answer is left alone.
-        *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "ScanRole"}),
+        *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "OperatorRole", "ScanRole"}),
     }
 
 
@@ -415,9 +415,10 @@ def test_an_alarm_is_not_lost_where_a_request_does_not_say_that_it_is_a_services
     assert judge(requests=[asked])["requests"] == [["Allow", "Allow"]]
 
 
-def test_nobody_else_gives_up_messages_into_the_intake_queue(stack):
+def test_nobody_else_gives_up_messages_into_the_queues(stack):
     """SQS moves dead letters without asking the policy of the queue they go to."""
-    assert stack.properties("IntakeQueue")["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+    for queue in ("IntakeQueue", "RecheckQueue"):
+        assert stack.properties(queue)["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
 
 
 def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_long(deployed):

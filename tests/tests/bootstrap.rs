@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS, FINDINGS, INTAKE};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, OWN_ARNS};
 use keepwatch_tests::events::{
-    root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
+    forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -25,11 +25,12 @@ fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) ->
 }
 
 /// What the template tells the functions.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     ("FINDINGS_TABLE", FINDINGS),
     ("JOURNAL_TABLE", "journal"),
     ("SETTINGS_TABLE", "settings"),
     ("STACK_NAME", "keepwatch"),
+    ("OWN_ARNS", OWN_ARNS),
 ];
 
 /// What it tells notify besides.
@@ -207,6 +208,7 @@ fn a_missing_setting_is_named() {
         ("detect", "FINDINGS_TABLE"),
         ("detect", "JOURNAL_TABLE"),
         ("detect", "SETTINGS_TABLE"),
+        ("detect", "OWN_ARNS"),
         ("notify", "FINDINGS_TABLE"),
         ("notify", "ALERT_TOPIC_ARN"),
         ("notify", "REPORT_HOUR"),
@@ -529,11 +531,96 @@ fn a_forwarders_heartbeat_is_remembered_for_its_region() {
     assert!(aws.items().is_empty(), "{:?}", aws.items());
 }
 
-/// A detect that knows its stack's queues.
-fn detect_of_stack(aws: &AwsStub) -> Function {
-    let own = format!("{INTAKE},{DEAD_LETTERS}");
-    let settings = [&TABLES[..], &[("OWN_ARNS", own.as_str())]].concat();
-    start("detect", aws, &settings, Stdio::inherit())
+/// detect knows no checks, to stay small: it tells nobody what cannot be used. notify knows them.
+#[test]
+fn settings_for_checks_can_be_used_and_an_unknown_id_is_told() {
+    let aws = AwsStub::http().unwrap();
+    let day = |days: i64| json!({"S": Timestamp::from_millis(now() + days * DAY).to_string()});
+    let suppression = json!({
+        "rule": {"S": "iam.user-mfa-all"}, "resource": {"S": "*bob"}, "owner": {"S": "bob"},
+        "reason": {"S": "a robot"}, "created_at": day(-1), "expires_at": day(1),
+    });
+    let off = json!({"enabled": {"BOOL": false}});
+    let rows =
+        [("suppression#robot", &suppression), ("rule#s3.encryption", &off), ("rule#s3.nonsense", &off)];
+    for (key, row) in rows {
+        let mut row = row.as_object().unwrap().clone();
+        row.insert("setting_id".to_owned(), json!({"S": key}));
+        aws.put("settings", key, row);
+    }
+    assert!(failures(&detect(&aws), &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
+    let noted: Vec<String> = aws.table("journal").into_keys().filter(|key| key.contains("setting")).collect();
+    assert!(noted.is_empty(), "{noted:?}");
+    assert!(sweep(&notify(&aws)));
+    let mut mails = aws.published();
+    mails.retain(|mail| mail["Subject"].contains("settings"));
+    let [mail] = &mails[..] else { panic!("one mail is expected: {mails:?}") };
+    assert!(mail["Subject"].contains("added 2, removed 0, unusable 1"), "{}", mail["Subject"]);
+    let (_, told) = mail["Message"].split_once("CANNOT BE USED").unwrap();
+    let (unusable, _) = told.split_once("WHAT TO DO NOW").unwrap();
+    assert!(unusable.contains("nonsense"), "{unusable}");
+    assert!(!unusable.contains("encryption") && !unusable.contains("robot"), "{unusable}");
+}
+
+/// Whoever may invoke the function can hand it anything, and no trail shows that by default.
+#[test]
+fn a_message_that_no_queue_held_writes_nothing() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let heartbeat = json!({
+        "version": "0", "id": "b1", "detail-type": "Scheduled Event", "source": "aws.events", "account": ACCOUNT,
+        "time": Timestamp::from_millis(now()).to_string(), "region": "eu-west-1", "detail": {},
+        "resources": [format!("arn:aws:events:eu-west-1:{ACCOUNT}:rule/keepwatch-heartbeat-0123456789abcdef")],
+    });
+    let forged = [
+        // A finding and its receipt; a first sight; a forwarder's heartbeat; a dead letter, which the operator could
+        // move into the queue.
+        root_sign_in(ACCOUNT, "e1"),
+        user_call("lambda", "UpdateFunctionCode20150331v2", "e2", json!({"functionName": "shop"})),
+        heartbeat.to_string(),
+        r#"{"detail-type": "AWS API Call via CloudTrail", "detail": {"#.to_owned(),
+    ];
+    let written = |aws: &AwsStub| (aws.items(), aws.table("journal"), aws.given_up());
+    let before = written(&aws);
+    for event in &forged {
+        assert_eq!(failures(&detect, &forged_batch("m1", event)), ["m1"], "{event}");
+    }
+    assert_eq!(written(&aws), before);
+    // Nor while the settings cannot be read, or the queue cannot be asked.
+    for operation in ["Scan", "ChangeMessageVisibilityBatch"] {
+        aws.fail(operation);
+        for event in &forged {
+            assert_eq!(failures(&self::detect(&aws), &forged_batch("m1", event)), ["m1"], "{event}");
+        }
+        aws.heal(operation);
+    }
+    assert_eq!(written(&aws), before);
+    // The same from the queue is written, whatever came with it.
+    let mut batch: Value = serde_json::from_str(&sqs_batch(&[("own", &forged[1])])).unwrap();
+    let other: Value = serde_json::from_str(&forged_batch("m1", &forged[0])).unwrap();
+    batch["Records"].as_array_mut().unwrap().extend(other["Records"].as_array().unwrap().clone());
+    assert_eq!(failures(&detect, &batch.to_string()), ["m1"]);
+    for event in &forged[1..] {
+        failures(&detect, &sqs_batch(&[("own", event)]));
+    }
+    let journal = aws.table("journal");
+    assert!(journal.keys().any(|key| key.starts_with("seen#")), "{journal:?}");
+    assert!(journal.contains_key("forwarders"), "{journal:?}");
+    assert!(aws.items().keys().all(|id| !id.starts_with("root-console-sign-in")), "{:?}", aws.items());
+}
+
+/// A queue that is out of order costs time and no event.
+#[test]
+fn a_message_waits_while_the_queue_cannot_be_asked() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let batch = sqs_redelivery("m1", &root_sign_in(ACCOUNT, "e1"), 20, now());
+    aws.fail("ChangeMessageVisibilityBatch");
+    assert_eq!(failures(&detect, &batch), ["m1"]);
+    assert!(aws.given_up().is_empty() && aws.items().is_empty());
+    aws.heal("ChangeMessageVisibilityBatch");
+    assert!(failures(&detect, &batch).is_empty());
+    assert_eq!(aws.items().len(), 1);
 }
 
 const DAY: i64 = 86_400_000;
@@ -541,7 +628,7 @@ const DAY: i64 = 86_400_000;
 #[test]
 fn what_nobody_can_work_with_is_given_up_at_the_fifth_delivery_and_says_why() {
     let aws = AwsStub::http().unwrap();
-    let detect = detect_of_stack(&aws);
+    let detect = detect(&aws);
     let poison = r#"{"detail-type": "AWS API Call via CloudTrail", "detail": {"#;
     let deliver = |deliveries| failures(&detect, &sqs_redelivery("m1", poison, deliveries, now()));
     for deliveries in 1..5 {
@@ -563,7 +650,7 @@ fn what_nobody_can_work_with_is_given_up_at_the_fifth_delivery_and_says_why() {
 #[test]
 fn an_outage_gives_nothing_up_and_lets_messages_wait_longer() {
     let aws = AwsStub::http().unwrap();
-    let detect = detect_of_stack(&aws);
+    let detect = detect(&aws);
     let sign_in = root_sign_in(ACCOUNT, "e1");
     let deliver =
         |deliveries, age| failures(&detect, &sqs_redelivery("m1", &sign_in, deliveries, now() - age));
@@ -588,7 +675,7 @@ fn an_outage_gives_nothing_up_and_lets_messages_wait_longer() {
 fn without_the_settings_every_message_waits() {
     let aws = AwsStub::http().unwrap();
     aws.fail("Scan");
-    let detect = detect_of_stack(&aws);
+    let detect = detect(&aws);
     let batch = sqs_redelivery("m1", &root_sign_in(ACCOUNT, "e1"), 20, now());
     assert_eq!(failures(&detect, &batch), ["m1"]);
     assert!(aws.hidden("m1").is_some());

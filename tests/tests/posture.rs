@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, QUEUE};
-use keepwatch_tests::events::{sqs_batch, user_call};
+use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE};
+use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::Outcome;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ impl World {
         let queues =
             [("INTAKE_QUEUE_URL", QUEUE), ("RECHECK_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
         let scan = start("scan", &aws, &queues);
-        let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch")]);
+        let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch"), ("OWN_ARNS", OWN_ARNS)]);
         let notify = start(
             "notify",
             &aws,
@@ -151,6 +151,14 @@ fn a_recheck_opens_what_a_change_left_open_and_names_who_did_it() {
     let bucket = || json!({"bucketName": "files"});
     let ahead = ago(-60 * 24, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
     world.recheck(&ahead);
+    assert!(world.finding("exposure-bucket-policy-open", FILES).is_none());
+    // Nor is what no queue has handed out, which whoever may invoke the function can make up.
+    let forged = ago(2, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
+    for (event, why) in [(forged.as_str(), "a call"), (r#"{"keepwatch": "go on"}"#, "a cut run")] {
+        let reply = world.scan.invoke(&forged_batch("m", event)).unwrap();
+        let Outcome::Response(text) = reply.outcome else { panic!("the batch failed") };
+        assert_eq!(text, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#, "{why}");
+    }
     assert!(world.finding("exposure-bucket-policy-open", FILES).is_none());
     world.recheck(&ago(2, "s3", "PutBucketPolicy", "written", bucket()));
     let item = world.finding("exposure-bucket-policy-open", FILES).unwrap();

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, OWN_ARNS, QUEUE};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -37,7 +37,12 @@ fn detect(aws: &AwsStub) -> Function {
     start(
         "detect",
         aws,
-        &[("FINDINGS_TABLE", FINDINGS), ("SETTINGS_TABLE", "settings"), ("STACK_NAME", "keepwatch")],
+        &[
+            ("FINDINGS_TABLE", FINDINGS),
+            ("SETTINGS_TABLE", "settings"),
+            ("STACK_NAME", "keepwatch"),
+            ("OWN_ARNS", OWN_ARNS),
+        ],
     )
 }
 

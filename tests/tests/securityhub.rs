@@ -5,7 +5,7 @@
 
 use std::process::Stdio;
 
-use keepwatch_tests::aws_stub::{AwsStub, Item};
+use keepwatch_tests::aws_stub::{AwsStub, Item, OWN_ARNS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -30,6 +30,7 @@ fn finding() -> Item {
         ("JOURNAL_TABLE", "journal"),
         ("SETTINGS_TABLE", "settings"),
         ("STACK_NAME", "keepwatch"),
+        ("OWN_ARNS", OWN_ARNS),
     ];
     let detect = start("detect", &settings);
     assert!(failures(&detect, &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());

@@ -7,7 +7,7 @@
 
 use std::process::Stdio;
 
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, OWN_ARNS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -22,6 +22,7 @@ fn start(name: &str, aws: &AwsStub) -> Function {
         ("JOURNAL_TABLE", "journal"),
         ("SETTINGS_TABLE", "settings"),
         ("STACK_NAME", "keepwatch"),
+        ("OWN_ARNS", OWN_ARNS),
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
         ("REPORT_HOUR", "7"),
         ("MAIL_WINDOW_MINUTES", "10"),
@@ -102,7 +103,7 @@ fn what_is_written_now_has_all_that_it_wrote() {
     let findings = old["findings"].as_object().unwrap();
     assert_eq!(written.keys().collect::<Vec<_>>(), findings.keys().collect::<Vec<_>>(), "ids are for ever");
     for (id, item) in findings {
-        // Good news about these is asked of the intake queue now, and there is none here.
+        // Good news about these is asked of the account now, which says nothing here.
         let severity = item["severity"]["S"].as_str().unwrap();
         if item["status"]["S"] == "RESOLVED" && ["HIGH", "CRITICAL"].contains(&severity) {
             continue;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use keepwatch_aws::AwsError;
 use keepwatch_aws::account::{LiveAccount, StateOf};
 use keepwatch_aws::findings::FindingsTable;
-use keepwatch_aws::intake::IntakeQueue;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
+use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
@@ -29,6 +29,7 @@ use keepwatch_core::regions::Heartbeat;
 use keepwatch_core::settings::Settings;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
 /// Everything that a message meets on its way.
@@ -38,17 +39,18 @@ pub(crate) struct Detect {
     pub(crate) findings: FindingsTable,
     pub(crate) journal: JournalTable,
     pub(crate) settings: SettingsTable,
-    /// Where the messages come from, and where those go that nobody can work with. Not known outside a stack.
-    pub(crate) intake: Option<IntakeQueue>,
-    pub(crate) dead_letters: Option<Queue>,
+    /// Where the messages come from, and where those go that nobody can work with.
+    pub(crate) intake: SourceQueue,
+    pub(crate) dead_letters: Queue,
     pub(crate) config: Config,
 }
 
-/// How long one message may take. All messages of a batch are on their way at the same time, so that this bounds the
-/// batch as well, below the function's timeout: a slow answer costs its own message a retry and its neighbours nothing.
+/// How long one message may take from the batch's beginning. All messages of a batch are on their way at the same time, so that
+/// this bounds the batch as well, below the function's timeout: a slow answer costs its own message a retry and its neighbours
+/// nothing.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What became of the messages of one batch. `received` is the sum of the others but `changes`, so that no message can
+/// What became of the messages of one batch that are the queue's own. `received` is the sum of the others but `changes`, so that no message can
 /// vanish from the counts.
 #[derive(Debug, Default)]
 struct Counts {
@@ -97,6 +99,10 @@ impl Failure {
     }
 }
 
+fn receipt_handle(message: &SqsMessage) -> &str {
+    message.receipt_handle.as_deref().unwrap_or_default()
+}
+
 /// From 0 to 1, by the message's id: those that failed together come back apart.
 fn spread(message: &SqsMessage) -> f64 {
     let id = short_hash(&[message.message_id.as_deref().unwrap_or_default()]);
@@ -109,24 +115,34 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         // arn:aws:lambda:us-east-1:111122223333:function:name
         let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
-        let settings = match self.settings.recent(now()).await {
+        let deadline = Instant::now() + DEADLINE;
+        let known = self.intake.own(batch.records, receipt_handle);
+        let ((messages, others), settings) = join(known, self.settings.recent(now())).await;
+        let mut response = SqsBatchResponse::default();
+        for (message, reason) in others {
+            // It is not given up either: who moves dead letters back would make it the queue's own.
+            error!(message_id = message.message_id, reason, "message is not known to be the queue's own");
+            response.add_failure(message.message_id.unwrap_or_default());
+        }
+        if messages.is_empty() {
+            return Ok(response);
+        }
+        let settings = match settings {
             Ok(settings) => settings,
             Err(reason) => {
                 // Without the settings nothing can be judged; each message waits for its turn.
                 let failed = |message| (message, Failure::dependency(reason.to_string()));
-                let failed: Vec<_> = batch.records.iter().map(failed).collect();
-                let mut response = SqsBatchResponse::default();
+                let failed: Vec<_> = messages.iter().map(failed).collect();
                 self.settle(&failed, &mut response).await;
                 return Ok(response);
             }
         };
         let rules_config = self.config.with(&settings);
-        let judge = |message| self.guarded(message, own_account, &settings, &rules_config);
-        let outcomes = join_all(batch.records.iter().map(judge)).await;
-        let mut counts = Counts { received: batch.records.len(), ..Counts::default() };
-        let mut response = SqsBatchResponse::default();
+        let judge = |message| self.guarded(message, own_account, &settings, &rules_config, deadline);
+        let outcomes = join_all(messages.iter().map(judge)).await;
+        let mut counts = Counts { received: messages.len(), ..Counts::default() };
         let mut failed = Vec::new();
-        for (message, outcome) in batch.records.iter().zip(outcomes) {
+        for (message, outcome) in messages.iter().zip(outcomes) {
             match outcome {
                 Ok(Judged::Recorded(changes)) => {
                     counts.recorded += 1;
@@ -167,25 +183,25 @@ impl Detect {
         let number = |name: &str| message.attributes.get(name).and_then(|text| text.parse::<i64>().ok());
         let deliveries = number("ApproximateReceiveCount").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
         let sent = number("SentTimestamp").map_or_else(now, Timestamp::from_millis);
-        let handle = message.receipt_handle.as_deref().unwrap_or_default();
         let fate = Fate::of(*fault, deliveries, now().since(sent), spread(message));
         error!(message_id = message.message_id, deliveries, fate = ?fate, reason, "message failed");
-        match (fate, &self.dead_letters, &self.intake) {
-            (Fate::GivenUp, Some(dead_letters), _) => {
-                let given_up =
-                    dead_letters.give_up(message.body.as_deref().unwrap_or_default(), reason).await;
+        match fate {
+            Fate::GivenUp => {
+                let body = message.body.as_deref().unwrap_or_default();
+                let given_up = self.dead_letters.give_up(body, reason).await;
                 if let Err(why) = &given_up {
                     error!(message_id = message.message_id, reason = %why, "message could not be given up");
                 }
                 given_up.is_ok()
             }
-            (Fate::Again(pause), _, Some(intake)) if pause > HIDDEN => {
-                if let Err(why) = intake.hide(handle, pause).await {
+            Fate::Again(pause) => {
+                if pause > HIDDEN
+                    && let Err(why) = self.intake.hide(receipt_handle(message), pause).await
+                {
                     warn!(message_id = message.message_id, reason = why, "message comes back sooner");
                 }
                 false
             }
-            _ => false,
         }
     }
 
@@ -224,9 +240,10 @@ impl Detect {
         own_account: &str,
         settings: &Settings,
         config: &Config,
+        deadline: Instant,
     ) -> Result<Judged, Failure> {
         let judged = AssertUnwindSafe(self.message(message, own_account, settings, config)).catch_unwind();
-        match tokio::time::timeout(DEADLINE, judged).await {
+        match timeout_at(deadline, judged).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::poison("a rule panicked on it")),
             Err(_) => Err(Failure::dependency(format!("not judged within {} s", DEADLINE.as_secs()))),
@@ -249,8 +266,7 @@ impl Detect {
             }
             return Ok(Judged::Heartbeat);
         }
-        let receipt_handle = message.receipt_handle.as_deref().unwrap_or_default();
-        let state = StateOf { live: &self.account, own: own_account, asked: event.account(), receipt_handle };
+        let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await.map_err(|error| Failure::of(&error))?;
         if judged == Judged::Other {

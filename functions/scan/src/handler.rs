@@ -3,6 +3,7 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
+use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::history::reconcile::MessageQueue as _;
@@ -23,8 +24,10 @@ const GO_ON: &str = r#"{"keepwatch": "go on"}"#;
 pub(crate) struct Scan {
     pub(crate) history: History,
     pub(crate) posture: Posture,
-    /// The delay queue that this function takes its messages from.
+    /// The delay queue, to which the message goes that a cut run goes on with.
     pub(crate) queue: Queue,
+    /// The same, as what this function takes its messages from.
+    pub(crate) source: SourceQueue,
 }
 
 /// What calls the function.
@@ -46,6 +49,10 @@ pub(crate) enum Answer {
     Told(Value),
     /// The queue.
     Batch(SqsBatchResponse),
+}
+
+fn receipt_handle(message: &SqsMessage) -> &str {
+    message.receipt_handle.as_deref().unwrap_or_default()
 }
 
 impl Scan {
@@ -73,6 +80,11 @@ impl Scan {
     /// What came within some seconds is looked at once.
     async fn batch(&self, messages: Vec<SqsMessage>, account: &str, began: Timestamp) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
+        let (messages, others) = self.source.own(messages, receipt_handle).await;
+        for (message, reason) in others {
+            error!(message_id = message.message_id, reason, "message is not known to be the queue's own");
+            response.add_failure(message.message_id.unwrap_or_default());
+        }
         let (mut heard, mut ids) = (Vec::new(), Vec::new());
         for message in messages {
             let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());

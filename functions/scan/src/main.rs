@@ -6,6 +6,8 @@ mod history;
 mod posture;
 mod seed;
 
+use std::time::Duration;
+
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::history::CloudTrailHistory;
@@ -13,6 +15,7 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::{list, now, variable};
 use keepwatch_aws::settings::SettingsTable;
+use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_collect::Client;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
@@ -20,6 +23,9 @@ use serde_json::value::RawValue;
 use crate::handler::Scan;
 use crate::history::History;
 use crate::posture::{CATALOGUE, Posture};
+
+/// How long the delay queue hides a message by itself: `VisibilityTimeout` of template.yaml.
+const HIDDEN: Duration = Duration::from_secs(5_400);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -32,6 +38,7 @@ async fn main() -> Result<(), Error> {
     variable("WATCHED_REGIONS")?;
 
     let config = clients::config()?;
+    let recheck = Queue::new(&config, recheck);
     // No connection is opened ahead: nobody waits for this function as they do for an alert.
     let scan = Scan {
         history: History {
@@ -48,7 +55,8 @@ async fn main() -> Result<(), Error> {
             history: CloudTrailHistory::new(&config),
             trusted: list("TRUSTED_ACCOUNTS"),
         },
-        queue: Queue::new(&config, recheck),
+        source: SourceQueue::new(recheck.clone(), HIDDEN),
+        queue: recheck,
     };
     let scan = &scan;
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| scan.handle(event).await)).await

@@ -16,7 +16,6 @@ use keepwatch_core::state::{
 use crate::cause;
 use crate::findings::FindingsTable;
 use crate::identity_center::IdentityCenter;
-use crate::intake::IntakeQueue;
 use crate::journal::JournalTable;
 use crate::otherwise::{Otherwise, settled};
 use crate::runtime::now;
@@ -32,30 +31,16 @@ pub struct LiveAccount {
     iam: aws_sdk_iam::Client,
     findings: FindingsTable,
     journal: JournalTable,
-    intake: Option<IntakeQueue>,
 }
 
 impl LiveAccount {
-    /// The account of these credentials. Without a queue, nobody can say which messages are its own.
-    pub fn new(
-        config: &SdkConfig,
-        findings: FindingsTable,
-        journal: JournalTable,
-        intake: Option<IntakeQueue>,
-    ) -> LiveAccount {
+    /// The account of these credentials.
+    pub fn new(config: &SdkConfig, findings: FindingsTable, journal: JournalTable) -> LiveAccount {
         LiveAccount {
             identity_center: IdentityCenter::new(config),
             iam: aws_sdk_iam::Client::new(config),
             findings,
             journal,
-            intake,
-        }
-    }
-
-    async fn delivered(&self, receipt_handle: &str) -> Result<Answer, String> {
-        match &self.intake {
-            Some(intake) => intake.has(receipt_handle).await,
-            None => Ok(Fact::Unavailable("the intake queue is not known".to_owned())),
         }
     }
 
@@ -259,31 +244,26 @@ pub struct StateOf<'a> {
     pub own: &'a str,
     /// The event's account.
     pub asked: &'a str,
-    /// Under which the message that holds the event was received; empty where there is none.
-    pub receipt_handle: &'a str,
 }
 
 impl AccountState for StateOf<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         match query {
-            // Keepwatch's own queue and tables know, whatever the account.
-            Query::Delivered
-            | Query::ExposedKey { .. }
-            | Query::Window(_)
-            | Query::Earlier(_)
-            | Query::FirstSeen(_) => self.live.answer(query, self.receipt_handle).await,
+            // Keepwatch's own tables know, whatever the account.
+            Query::ExposedKey { .. } | Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => {
+                self.live.answer(query).await
+            }
             _ if self.own != self.asked => {
                 Ok(Fact::Unavailable(format!("account {} is not this one", self.asked)))
             }
-            _ => self.live.answer(query, self.receipt_handle).await,
+            _ => self.live.answer(query).await,
         }
     }
 }
 
 impl LiveAccount {
-    async fn answer(&self, query: &Query, receipt_handle: &str) -> Result<Answer, String> {
+    async fn answer(&self, query: &Query) -> Result<Answer, String> {
         let answer = match query {
-            Query::Delivered => return self.delivered(receipt_handle).await,
             Query::ManagedPolicy { arn, version } => self.managed_policy(arn, version.as_deref()).await,
             Query::Principal { kind, name } => self.principal(*kind, name).await,
             Query::InlinePolicy { kind, name, policy } => {

@@ -27,7 +27,9 @@ use crate::runtime::variable;
 /// Without a region, or without root certificates.
 pub fn config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
-    built(variable("AWS_REGION")?, credentials, variable("AWS_ENDPOINT_URL").ok())
+    let (region, http) = (variable("AWS_REGION")?, Http::new()?);
+    http.share();
+    Ok(built(region, credentials, variable("AWS_ENDPOINT_URL").ok(), http))
 }
 
 /// The same for an AWS that runs in a test and asks for no credentials.
@@ -37,15 +39,16 @@ pub fn config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
 pub fn local_config(endpoint: &str) -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "none", None, None, "test");
     let credentials = SharedCredentialsProvider::new(credentials);
-    built("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()))
+    Ok(built("us-east-1".to_owned(), credentials, Some(endpoint.to_owned()), Http::new()?))
 }
 
 fn built(
     region: String,
     credentials: SharedCredentialsProvider,
     endpoint: Option<String>,
-) -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
-    let connector = SharedHttpConnector::new(Http::new()?);
+    http: Http,
+) -> SdkConfig {
+    let connector = SharedHttpConnector::new(http);
     let http = http_client_fn(move |_, _| connector.clone());
     // A call that hangs must end well before the function's timeout, or the message takes its neighbours with it.
     let timeouts = TimeoutConfig::builder()
@@ -60,5 +63,5 @@ fn built(
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3));
     config.set_endpoint_url(endpoint);
-    Ok(config.build())
+    config.build()
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
@@ -18,6 +19,9 @@ use hyper_util::rt::TokioExecutor;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The function's own.
+static SHARED: OnceLock<Http> = OnceLock::new();
 
 /// Keeps its connections; a clone shares them.
 #[derive(Clone, Debug)]
@@ -40,6 +44,22 @@ impl Http {
             .enable_http1()
             .wrap_connector(tcp);
         Ok(Http(Client::builder(TokioExecutor::new()).build(https)))
+    }
+}
+
+impl Http {
+    /// The same client for whoever asks for it from now on.
+    pub(crate) fn share(&self) {
+        // The first one stays: a function has one configuration.
+        let _ = SHARED.set(self.clone());
+    }
+
+    /// The client that is shared, or else a new one.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub(crate) fn shared() -> io::Result<Http> {
+        SHARED.get().cloned().map_or_else(Http::new, Ok)
     }
 }
 

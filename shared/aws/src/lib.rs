@@ -13,7 +13,6 @@ pub mod function;
 pub mod history;
 mod http;
 mod identity_center;
-pub mod intake;
 pub mod journal;
 #[cfg(feature = "profiles")]
 pub mod operator;
@@ -27,6 +26,7 @@ pub mod securityhub;
 mod service;
 pub mod settings;
 mod signed;
+pub mod source_queue;
 pub mod tables;
 pub mod topic;
 

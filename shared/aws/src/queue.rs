@@ -34,13 +34,8 @@ impl Queue {
 
     /// The queue of this ARN; `None` where the text is no queue's.
     pub fn of_arn(config: &SdkConfig, arn: &str) -> Option<Queue> {
-        Queue::with_pauses(config, arn, PAUSES)
-    }
-
-    /// The same, with other pauses before a call is made again.
-    pub(crate) fn with_pauses(config: &SdkConfig, arn: &str, pauses: &'static [Duration]) -> Option<Queue> {
         let queue = Arn::parse(arn).filter(|queue| queue.service == "sqs")?;
-        let service = Service::new(config, "sqs", pauses);
+        let service = Service::new(config, "sqs", PAUSES);
         let url = format!("{}/{}/{}", service.endpoint(queue.region), queue.account, queue.resource);
         Some(Queue { service, region: queue.region.to_owned(), url })
     }
@@ -56,17 +51,17 @@ impl Queue {
 
     async fn post(&self, message: Value) -> Result<(), AwsError> {
         let sent = self.call("AmazonSQS.SendMessage", message).await;
-        sent.map_err(|error| AwsError::Call {
+        sent.map(drop).map_err(|error| AwsError::Call {
             operation: "sqs:SendMessage",
             cause: Cause::Other(error.to_string()),
         })
     }
 
-    /// Makes a call about this queue.
+    /// Makes a call about this queue; the body of the answer.
     ///
     /// # Errors
     /// [`CallError`].
-    pub(crate) async fn call(&self, target: &'static str, mut request: Value) -> Result<(), CallError> {
+    pub(crate) async fn call(&self, target: &'static str, mut request: Value) -> Result<Vec<u8>, CallError> {
         request["QueueUrl"] = json!(self.url);
         let call = Call {
             region: &self.region,
@@ -75,7 +70,7 @@ impl Queue {
             target: Some(target),
             body: &request.to_string(),
         };
-        self.service.call(call).await.map(drop)
+        self.service.call(call).await
     }
 }
 

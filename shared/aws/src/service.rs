@@ -94,7 +94,7 @@ impl Service {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
-        let http = Http::new()?;
+        let http = Http::shared()?;
         Ok(self.http.get_or_init(|| http))
     }
 

@@ -109,8 +109,6 @@ pub enum Query {
     Earlier(EarlierQuery),
     /// When a member of a set was first seen, and when any was; see [`crate::memory::first_sight`]. Asking adds the member.
     FirstSeen(FirstSeenQuery),
-    /// Whether the message that is judged is one that the intake queue has handed out.
-    Delivered,
     /// Whether this access key has an open finding as exposed.
     ExposedKey {
         /// The account that holds the key.
@@ -138,11 +136,7 @@ impl Query {
             | Query::AccessKeys { .. }
             | Query::PermissionSet { .. }
             | Query::Assigned { .. } => true,
-            Query::Window(_)
-            | Query::Earlier(_)
-            | Query::FirstSeen(_)
-            | Query::Delivered
-            | Query::ExposedKey { .. } => false,
+            Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) | Query::ExposedKey { .. } => false,
         }
     }
 }
@@ -295,7 +289,7 @@ pub enum Value {
     Principals(Vec<(PrincipalKind, String)>),
     /// To `KeyOwner`.
     Name(String),
-    /// To `ExposedKey`, `ActiveKey`, `Delivered`.
+    /// To `ExposedKey`, `ActiveKey`.
     Flag(bool),
     /// To `Window`.
     WindowCount(WindowCount),
@@ -437,8 +431,6 @@ questions! {
     access_keys(user: &str) -> Vec<String> = Query::AccessKeys { user: user.to_owned() }, Names;
     /// When something was last added to a window before a moment; missing when nothing was.
     earlier(query: EarlierQuery) -> Timestamp = Query::Earlier(query), Time;
-    /// Whether the message that is judged is one that the intake queue has handed out.
-    delivered() -> bool = Query::Delivered, Flag;
     /// What an Identity Center permission set holds.
     permission_set(instance: &str, arn: &str, region: &str) -> Holdings =
         Query::PermissionSet { instance: instance.to_owned(), arn: arn.to_owned(), region: region.to_owned() }, Holdings;

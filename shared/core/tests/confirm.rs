@@ -135,7 +135,6 @@ fn holds(managed: &[&str]) -> impl Fn(&Query) -> Result<Answer, String> + Sync {
                 Fact::Known(Value::Holdings(Holdings { managed: managed.clone(), ..Holdings::default() }))
             }
             Query::ExposedKey { .. } => Fact::Known(Value::Flag(false)),
-            Query::Delivered => Fact::Known(Value::Flag(true)),
             Query::ManagedPolicy { .. } => {
                 Fact::Known(Value::Policy(PolicyText { name: "p".to_owned(), text: "{}".to_owned() }))
             }
@@ -197,40 +196,6 @@ fn where_nobody_can_say_the_finding_stays_open_and_says_so() {
     };
     let (judged, _) = world.judge(&policy(2, "Detach", ADMIN), SOON, throttled);
     assert!(matches!(judged, Err(IntakeError::Unasked { .. })), "{judged:?}");
-}
-
-/// Whoever may invoke the function can hand it a message that no queue ever held.
-#[test]
-fn a_message_that_the_queue_does_not_know_closes_nothing() {
-    let world = World::new();
-    let trail = |minute: u32, event: &str| {
-        let time = format!("2026-03-01T12:{minute:02}:00Z");
-        let id = format!("6b2a5e0c-0000-4000-8000-0000000000{minute:02}");
-        let request = json!({"name": "arn:aws:cloudtrail:us-east-1:111122223333:trail/main"});
-        call("cloudtrail", event, json!({"eventTime": time, "eventID": id, "requestParameters": request}))
-    };
-    let delivered = |answer: Answer| {
-        move |query: &Query| match query {
-            Query::Delivered => Ok(answer.clone()),
-            other => holds(&[])(other),
-        }
-    };
-    world.judge(&trail(0, "StopLogging"), SOON, holds(&[])).0.unwrap();
-    assert_eq!(world.finding("audit-trail-stopped").status, Status::New);
-    let unknown = delivered(Fact::Known(Value::Flag(false)));
-    for after in [SOON, LAG] {
-        let (judged, _) = world.judge(&trail(1, "StartLogging"), after, &unknown);
-        assert!(matches!(judged, Err(IntakeError::Unconfirmed { .. })), "{judged:?}");
-    }
-    let refused = delivered(Fact::Unavailable("AccessDenied".to_owned()));
-    world.judge(&trail(2, "StartLogging"), SOON, refused).0.unwrap();
-    let finding = world.finding("audit-trail-stopped");
-    assert_eq!(finding.status, Status::New);
-    assert!(
-        finding.witnesses["audit-trail-stopped unconfirmed"].reason.contains("the queue could not be asked")
-    );
-    world.judge(&trail(3, "StartLogging"), SOON, holds(&[])).0.unwrap();
-    assert_eq!(world.finding("audit-trail-stopped").status, Status::Resolved);
 }
 
 #[test]

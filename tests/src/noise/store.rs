@@ -51,7 +51,6 @@ impl AccountState for Account<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         let Account { journal, now } = *self;
         match query {
-            Query::Delivered => Ok(Fact::Known(Known::Flag(true))),
             Query::ExposedKey { .. } => Ok(Fact::Known(Known::Flag(false))),
             Query::Window(asked) => {
                 let count =

@@ -397,7 +397,6 @@ pub(super) fn answer(query: &Query) -> Answer {
         })),
         // Who says that an exposed key is gone or switched off is right.
         Query::ExposedKey { .. } | Query::ActiveKey { .. } => Fact::Known(Known::Flag(false)),
-        Query::Delivered => Fact::Known(Known::Flag(true)),
         _ => Fact::Unavailable("AccessDenied".to_owned()),
     }
 }

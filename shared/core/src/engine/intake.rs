@@ -13,7 +13,7 @@ use crate::finding::record::{FindingStore, RecordError, Recorded, record};
 use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
 use crate::severity::Severity;
-use crate::state::{AccountState, Fact, Query, Value};
+use crate::state::AccountState;
 
 /// The source of the heartbeat that template.yaml sends through the intake queue.
 const HEARTBEAT: &str = "keepwatch";
@@ -65,12 +65,12 @@ pub enum IntakeError<E: std::error::Error> {
     /// A rule could not work with it.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// It says that a problem is gone, and the queue or the account says otherwise.
+    /// It says that a problem is gone, and the account says otherwise.
     #[error("good news about finding {finding_id} is not confirmed: {why}")]
     Unconfirmed {
         /// The finding that stays open.
         finding_id: String,
-        /// What they say.
+        /// What it says.
         why: String,
     },
     /// It says that a problem is gone, and what the account says of that is not to be had just now.
@@ -157,17 +157,16 @@ pub async fn keep<S: FindingStore>(
 }
 
 /// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
-/// close a finding of some weight is worth the questions: whether the queue knows the message, and whether the account
-/// shows that it is so.
+/// close a finding of some weight is worth the question whether the account shows that it is so.
 async fn weighed<S: FindingStore>(
     store: &S,
     news: &Observation,
     state: &impl AccountState,
     now: Timestamp,
 ) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
-    if news.verdict != Verdict::Passing {
+    let Some(confirm) = news.confirm.as_ref().filter(|_| news.verdict == Verdict::Passing) else {
         return Ok(None);
-    }
+    };
     let finding_id = news.finding_id();
     let known = store.get(&finding_id).await.map_err(RecordError::Store)?;
     let Some(mut finding) = known.filter(|finding| finding.is_open() && finding.severity >= CONFIRMED_FROM)
@@ -180,14 +179,6 @@ async fn weighed<S: FindingStore>(
     }
     let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
     let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
-    match state.answer(&Query::Delivered).await.map_err(unasked)? {
-        Fact::Known(Value::Flag(true)) => {}
-        Fact::Unavailable(why) => {
-            return Ok(Some(Box::new(claim(news, &format!("the queue could not be asked ({why})")))));
-        }
-        _ => return Err(unconfirmed("the queue has handed out no such message".to_owned())),
-    }
-    let Some(confirm) = &news.confirm else { return Ok(None) };
     let answer = state.answer(&confirm.query).await.map_err(unasked)?;
     let why = match confirm.read(&answer) {
         Confirmed::Yes => return Ok(None),

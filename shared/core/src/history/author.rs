@@ -1,32 +1,39 @@
 //! Who brought about what only a scan saw: the event history is asked for the latest call on the resource.
 //!
 //! It has ninety days of management events, and answers two questions a second; so only the worst of a run's new findings are
-//! asked about.
+//! asked about. A question has one attribute. Asked for a resource, the history tells of everybody who read it too; where reads
+//! fill the pages, it is asked for the calls that change the resource, one by one.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 
 use super::decisive::Lookup;
 use super::progress::Span;
-use super::reconcile::EventHistory;
-use crate::event::{Body, Event};
-use crate::observation::{Actor, Observation, Verdict};
+use super::reconcile::{EventHistory, Page};
+use crate::event::Event;
+use crate::observation::{Observation, Verdict};
 use crate::posture::Question;
+use crate::posture::changes;
 use crate::posture::plan::{Planned, Why};
+use crate::posture::touched::Touched;
 
 /// How far back the history goes (CloudTrail user guide, "Viewing events with Event history").
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
-/// How many findings of a run are asked about.
+/// How many findings of a run are asked about, where the resource is enough to ask for.
 pub const MOST: usize = 20;
 
-/// How many pages are read for one of them. A page has fifty events.
+/// How many pages about a resource are read. A page has fifty events.
 const PAGES: usize = 3;
+
+/// How many pages about calls are read besides the first one of each call.
+const MORE_PAGES: usize = 12;
 
 /// Names who acted on what the plan opens or reopens, where the history knows. `asks` has the questions of a check, whose
 /// calls are looked for; `home` is the region of what has none; `most` says how many are asked about. Returns how many were,
-/// and what went wrong: such a finding is told without a name.
+/// and what went wrong: such a finding is told without a name. One that took more than [`PAGES`] pages counts as several.
 pub async fn name<H: EventHistory>(
     history: &H,
     planned: &mut [Planned],
@@ -43,55 +50,111 @@ pub async fn name<H: EventHistory>(
     let mut new: Vec<&mut Planned> = planned.iter_mut().filter(is_new).collect();
     new.sort_by_key(|one| std::cmp::Reverse(one.observation.severity));
     let (mut asked, mut failures) = (0, Vec::new());
-    for one in new.into_iter().take(most) {
+    for one in new {
+        if asked >= most {
+            break;
+        }
         asked += 1;
-        match latest(history, &one.observation, asks(one.observation.rule.id), home, now).await {
-            Ok(found) => {
-                if let Some((actor, told)) = found {
-                    one.observation.details.insert(0, ("Changed last".to_owned(), told));
-                    one.observation.actor = Some(actor);
-                }
+        let seen = &mut one.observation;
+        let Some(name) = resource_name(seen) else { continue };
+        let region = match seen.subject.region.as_str() {
+            "global" => home,
+            region => region,
+        };
+        let span = Span { from: now.minus(KEPT), to: now };
+        let asks = asks(seen.rule.id);
+        let mut asking = Asking { history, region, span, name: &name, asks, pages: 0 };
+        let found = asking.latest().await;
+        asked += asking.pages.saturating_sub(1) / PAGES;
+        match found {
+            Ok(Some(call)) => {
+                seen.details.insert(0, ("Changed last".to_owned(), call.told));
+                seen.actor = Some(call.actor);
             }
-            Err(error) => failures.push(format!("{}: {error}", one.observation.subject.resource)),
+            Ok(None) => {}
+            Err(why) => failures.push(format!("{}: {why}", seen.subject.resource)),
         }
     }
     (asked, failures)
 }
 
-/// The latest call that changed what a check asks about this resource: who made it, and which it was.
-async fn latest<H: EventHistory>(
-    history: &H,
-    observation: &Observation,
-    asks: &[Question],
-    home: &str,
-    now: Timestamp,
-) -> Result<Option<(Actor, String)>, H::Error> {
-    let Some(name) = resource_name(observation) else { return Ok(None) };
-    let region = match observation.subject.region.as_str() {
-        "global" => home,
-        region => region,
-    };
-    let span = Span { from: now.minus(KEPT), to: now };
-    let mut next = None;
-    for _ in 0..PAGES {
-        let page = history.page(region, Lookup::Resource(&name), span, next.as_deref()).await?;
-        for text in &page.events {
-            let Ok(event) = Event::record(text) else { continue };
-            let Body::CloudTrail(record) = &event.body else { continue };
-            let (source, call) = (record.event_source.or_empty(), record.event_name.or_empty());
-            let changes = asks.iter().any(|question| question.is_changed_by(source, call));
-            if changes && !record.failed() {
-                let at = record.time().map_or_else(String::new, |time| format!(" at {time}"));
-                let told = format!("{call}{at}, event {}", event.occurrence_id());
-                return Ok(Some((Actor::of(record), told)));
+/// Who changed one resource.
+struct Asking<'a, H> {
+    history: &'a H,
+    region: &'a str,
+    span: Span,
+    /// What CloudTrail calls the resource.
+    name: &'a str,
+    /// The questions whose answers changed.
+    asks: &'a [Question],
+    /// How many pages were read.
+    pages: usize,
+}
+
+impl<H: EventHistory> Asking<'_, H> {
+    /// The latest call that changed what a check asks about the resource: who made it, and which it was.
+    async fn latest(&mut self) -> Result<Option<Touched>, String> {
+        let mut next = None;
+        for _ in 0..PAGES {
+            let page = self.page(Lookup::Resource(self.name), self.span, next.as_deref()).await?;
+            if let Some(call) = page.events.iter().find_map(|text| self.changes(text)) {
+                return Ok(Some(call));
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(None);
             }
         }
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
+        self.latest_of_calls().await
     }
-    Ok(None)
+
+    /// The same, asked by the calls that can be it, in turn: the history has the latest call of a name first.
+    async fn latest_of_calls(&mut self) -> Result<Option<Touched>, String> {
+        let calls = changes::calls(self.asks.iter().copied());
+        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+        let most = self.pages + names.len() + MORE_PAGES;
+        let mut open: VecDeque<_> = names.into_iter().map(|name| (name, None)).collect();
+        let mut latest: Option<Touched> = None;
+        while let Some((name, begun)) = open.pop_front() {
+            if self.pages >= most {
+                return Err(format!(
+                    "the event history has too many events on it and too many calls of {name} to tell who changed it"
+                ));
+            }
+            // What is older than the latest that is known matters no more. A token is good for its own question only.
+            let (span, token) = begun.unwrap_or_else(|| {
+                let from = latest.as_ref().map_or(self.span.from, |call| call.at);
+                (Span { from, to: self.span.to }, None)
+            });
+            let page = self.page(Lookup::Call(name), span, token.as_deref()).await?;
+            let found =
+                page.events.iter().find_map(|text| self.changes(text).filter(|call| call.touches(self.name)));
+            match found {
+                Some(call) if latest.as_ref().is_none_or(|latest| latest.at < call.at) => latest = Some(call),
+                Some(_) => {}
+                None if latest.as_ref().is_some_and(|latest| ends_before(&page, latest.at)) => {}
+                None => open.extend(page.next.map(|next| (name, Some((span, Some(next)))))),
+            }
+        }
+        Ok(latest)
+    }
+
+    async fn page(&mut self, lookup: Lookup<'_>, span: Span, next: Option<&str>) -> Result<Page, String> {
+        self.pages += 1;
+        self.history.page(self.region, lookup, span, next).await.map_err(|error| error.to_string())
+    }
+
+    /// The call that this record tells of, if it changed what is asked.
+    fn changes(&self, record: &str) -> Option<Touched> {
+        let event = Event::record(record).ok()?;
+        Touched::of(&event).filter(|call| self.asks.iter().any(|question| call.questions.contains(question)))
+    }
+}
+
+/// Whether all further pages are of an earlier time than this.
+fn ends_before(page: &Page, time: Timestamp) -> bool {
+    let last = page.events.last().and_then(|record| Event::record(record).ok()?.time());
+    last.is_some_and(|last| last < time)
 }
 
 /// What CloudTrail calls the resource: an access key by its id, a KMS key by its ARN, all others by name or id. The account
@@ -114,6 +177,7 @@ fn resource_name(observation: &Observation) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::convert::Infallible;
     use std::pin::pin;
     use std::sync::Mutex;
@@ -121,7 +185,6 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::reconcile::Page;
     use super::*;
     use crate::observation::{Occurrence, Resolution, Subject};
     use crate::posture::coverage;
@@ -167,13 +230,24 @@ mod tests {
 
     fn event(name: &str, who: &str, error: Option<&str>) -> Value {
         json!({"eventID": format!("e-{who}"), "eventName": name, "eventSource": "s3.amazonaws.com",
-            "eventTime": "2026-02-01T12:00:00Z", "errorCode": error,
+            "eventTime": "2026-02-01T12:00:00Z", "errorCode": error, "requestParameters": {"bucketName": "files"},
             "userIdentity": {"type": "IAMUser", "userName": who, "arn": format!("arn:aws:iam::111122223333:user/{who}")}})
+    }
+
+    /// The same at this hour, on this bucket.
+    fn at(hour: u32, bucket: &str, name: &str, who: &str) -> Value {
+        let mut event = event(name, who, None);
+        event["eventTime"] = json!(format!("2026-02-01T{hour:02}:00:00Z"));
+        event["requestParameters"]["bucketName"] = json!(bucket);
+        event
     }
 
     #[derive(Default)]
     struct History {
+        /// What is told of any resource.
         pages: Vec<Vec<Value>>,
+        /// What is told of each call.
+        calls: BTreeMap<&'static str, Vec<Vec<Value>>>,
         asked: Mutex<Vec<(String, String)>>,
     }
 
@@ -184,15 +258,29 @@ mod tests {
             &self,
             region: &str,
             lookup: Lookup<'_>,
-            _: Span,
+            span: Span,
             next: Option<&str>,
         ) -> Result<Page, Infallible> {
             self.asked.lock().unwrap().push((region.to_owned(), lookup.name().to_owned()));
+            let none = Vec::new();
+            let pages = match lookup {
+                Lookup::Call(name) => self.calls.get(name).unwrap_or(&none),
+                _ => &self.pages,
+            };
             let number: usize = next.map_or(0, |next| next.parse().unwrap());
-            let events = self.pages.get(number).into_iter().flatten().map(Value::to_string).collect();
-            let more = number + 1 < self.pages.len();
+            let fits = |event: &&Value| {
+                let time = Timestamp::parse(event["eventTime"].as_str().unwrap()).unwrap();
+                (span.from..=span.to).contains(&time)
+            };
+            let events = pages.get(number).into_iter().flatten().filter(fits).map(Value::to_string).collect();
+            let more = number + 1 < pages.len();
             Ok(Page { events, next: more.then(|| (number + 1).to_string()) })
         }
+    }
+
+    /// Pages that tell of reads alone.
+    fn reads(pages: usize) -> Vec<Vec<Value>> {
+        vec![vec![event("GetBucketPolicy", "reader", None); 50]; pages]
     }
 
     fn named(history: &History, planned: &mut [Planned]) -> Vec<String> {
@@ -230,5 +318,55 @@ mod tests {
         named(&history, &mut planned);
         let asked = history.asked.lock().unwrap();
         assert_eq!((asked.len(), asked[0].1.as_str()), (MOST - 1, "worst"));
+    }
+
+    #[test]
+    fn reads_hide_nobody() {
+        let history = History {
+            pages: reads(4),
+            calls: BTreeMap::from([
+                (
+                    "PutBucketPolicy",
+                    vec![
+                        vec![
+                            at(14, "other", "PutBucketPolicy", "alice"),
+                            at(13, "other", "PutBucketPolicy", "bob"),
+                        ],
+                        vec![at(11, "files", "PutBucketPolicy", "mallory")],
+                        vec![at(9, "files", "PutBucketPolicy", "earlier")],
+                    ],
+                ),
+                ("DeleteBucketPolicy", vec![vec![at(10, "files", "DeleteBucketPolicy", "carol")]]),
+            ]),
+            ..History::default()
+        };
+        let mut planned = [new("arn:aws:s3:::files", Severity::High)];
+        assert_eq!(named(&history, &mut planned), Vec::<String>::new());
+        let seen = &planned[0].observation;
+        assert_eq!(seen.actor.as_ref().unwrap().name, "mallory");
+        assert_eq!(seen.details[0].1, "PutBucketPolicy at 2026-02-01T11:00:00Z, event e-mallory");
+        let asked = history.asked.lock().unwrap();
+        let of_calls = asked.iter().filter(|(_, name)| name.ends_with("BucketPolicy")).count();
+        assert_eq!((asked.len(), of_calls), (PAGES + 3, 3), "{asked:?}");
+        assert!(asked.iter().all(|(region, _)| region == "eu-west-1"));
+    }
+
+    #[test]
+    fn who_cannot_be_told_from_the_crowd_is_said_and_costs_no_more_than_it_may() {
+        let crowd = vec![vec![at(14, "other", "PutBucketPolicy", "alice"); 50]; 100];
+        let history = History {
+            pages: reads(100),
+            calls: BTreeMap::from([("PutBucketPolicy", crowd)]),
+            ..History::default()
+        };
+        let mut planned: Vec<Planned> =
+            (0..30).map(|number| new(&format!("arn:aws:s3:::files-{number}"), Severity::High)).collect();
+        let failures = named(&history, &mut planned);
+        assert!(failures[0].contains("too many calls of PutBucketPolicy"), "{failures:?}");
+        assert!(planned.iter().all(|one| one.observation.actor.is_none()));
+        // As many pages as the findings of a run may take that are told by their resource, and one that was begun.
+        let one = PAGES + MORE_PAGES + 2;
+        assert!(history.asked.lock().unwrap().len() < MOST * PAGES + one);
+        assert!(failures.len() > 1 && failures.len() < MOST, "{failures:?}");
     }
 }

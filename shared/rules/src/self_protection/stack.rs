@@ -125,12 +125,8 @@ const DEPLOYS: [&str; 6] = [
 ];
 
 /// Counts a deployment of Keepwatch's own stack, so that what CloudFormation then changes can be told from what it does for
-/// another stack. A message that the intake queue never handed out, which whoever may invoke the function can make up, is
-/// none.
+/// another stack.
 fn remember(record: &Record<'_>, cx: &Cx<'_>) -> Outcome {
-    if cx.facts.delivered()? == Fact::Known(false) {
-        return Ok(());
-    }
     let mut deployers = Vec::new();
     if DEPLOYS.contains(&record.event_name.or_empty()) {
         deployers.extend([Deployer::Caller(acting_principal(record)), Deployer::Anybody]);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use keepwatch_tests::aws_stub::AwsStub;
+use keepwatch_tests::aws_stub::{AwsStub, OWN_ARNS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, uninteresting};
 use keepwatch_tests::function::{self, Function};
 use keepwatch_tests::runtime_api::Outcome;
@@ -183,6 +183,7 @@ impl Bench {
             ("JOURNAL_TABLE", "journal"),
             ("SETTINGS_TABLE", "settings"),
             ("STACK_NAME", "keepwatch"),
+            ("OWN_ARNS", OWN_ARNS),
         ];
         let function = Function::start(binary, &settings, Stdio::inherit())?;
         let took = function.started_in().with_context(|| format!("{} did not start", binary.display()))?;
