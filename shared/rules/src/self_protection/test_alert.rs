@@ -33,9 +33,9 @@ const MARK: &str = "-test-alert-";
 /// How many hexadecimal digits the number of a test has.
 const DIGITS: usize = 16;
 
-/// The name of the trail that the test with this number is about.
-pub fn trail_of_test(stack: &str, number: u64) -> String {
-    format!("{stack}{MARK}{number:016x}")
+/// The name of the trail that a test is about, whose number is sixteen hexadecimal digits.
+pub fn trail_of_test(stack: &str, number: &str) -> String {
+    format!("{stack}{MARK}{number}")
 }
 
 /// What all tests of a stack are about, in each region: one finding, which is opened and resolved by each of them.
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn fires_and_is_over_at_once() {
-        assert_eq!(trail_of_test("keepwatch", 0x0123_4567_89ab_cdef), NAME);
+        assert_eq!(trail_of_test("keepwatch", "0123456789abcdef"), NAME);
         let both = fired_and_over(&TestAlert, &started(NAME, MISSING));
         assert_eq!(both[0].subject, both[1].subject);
         assert_eq!(both[0].severity, Severity::Medium);
