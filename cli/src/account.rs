@@ -66,6 +66,16 @@ fn given(value: Option<&String>) -> Option<&str> {
 }
 
 impl Account {
+    /// The same stack, in this region.
+    pub(crate) fn in_region(&self, region: &str) -> Account {
+        Account { region: Some(region.to_owned()), ..self.clone() }
+    }
+
+    /// The stack's name.
+    pub(crate) fn stack(&self) -> &str {
+        if self.stack.is_empty() { STACK } else { &self.stack }
+    }
+
     /// Finds region and credentials.
     pub(crate) async fn open(&self) -> anyhow::Result<Home> {
         let bar = progress::spinner("looking for credentials");
@@ -87,6 +97,17 @@ impl Account {
 }
 
 impl Home {
+    /// Region and credentials.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The configuration with the credentials of the stack's operator.
+    pub(crate) async fn as_operator(&self) -> anyhow::Result<SdkConfig> {
+        let name = self.name("SettingsTable", self.account.settings_table.as_ref()).await?;
+        self.writing(&name).await.cloned()
+    }
+
     /// The region that is asked.
     pub(crate) fn region(&self) -> String {
         self.config.region().map(ToString::to_string).unwrap_or_default()
@@ -134,7 +155,7 @@ impl Home {
         if let Some(name) = given(named) {
             return Ok(name.to_owned());
         }
-        let stack = if self.account.stack.is_empty() { STACK } else { &self.account.stack };
+        let stack = self.account.stack();
         let list = async || tables::list(&self.config).await;
         let names = self.names.get_or_try_init(list).await;
         let names = names.map_err(|error| Failure::of(&error, "the region's tables", &self.region()))?;

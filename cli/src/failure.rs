@@ -4,6 +4,8 @@ use std::fmt;
 
 use keepwatch_aws::{AwsError, Cause};
 use keepwatch_base::text::clean;
+use keepwatch_collect::Fault;
+use keepwatch_core::posture::Refusal;
 
 /// What is in the tables is not right.
 const DATA: u8 = 1;
@@ -13,6 +15,18 @@ const AWS: u8 = 3;
 
 /// The most characters of what AWS said that are shown.
 const MAX_REASON: usize = 600;
+
+/// What AWS says of credentials that are not, or not any more, or not in a region that is switched off (STS API reference,
+/// common errors).
+const NOT_ACCEPTED: [&str; 7] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
 
 /// An error with an exit code of its own; all others are wrong use.
 #[derive(Debug)]
@@ -48,6 +62,30 @@ impl Failure {
             other => Failure::data(clean(&other.to_string(), MAX_REASON)),
         }
     }
+
+    /// Why nothing can be asked in this region.
+    pub(crate) fn unasked(fault: &Fault, region: &str) -> Failure {
+        match fault {
+            Fault::Refused(refusals) => {
+                Failure::aws(&format!("nothing can be asked without it: {}", told(refusals)))
+            }
+            Fault::Code { code, why } if NOT_ACCEPTED.contains(&code.as_str()) => Failure::aws(&format!(
+                "AWS does not accept your credentials in {region} ({why}): sign in again, and look at this computer's clock and \
+                 whether {region} is switched on for the account; `aws sts get-caller-identity` must work"
+            )),
+            Fault::Code { why, .. } => Failure::aws(&format!("AWS in {region} says: {why}")),
+            Fault::Failed(why) => Failure::aws(&format!(
+                "AWS in {region} cannot be asked: {why}. Look at the network, and at AWS_REGION, --region and AWS_ENDPOINT_URL"
+            )),
+        }
+    }
+}
+
+/// `AWS refused ec2:DescribeRegions: …`.
+pub(crate) fn told(refusals: &[Refusal]) -> String {
+    let all: Vec<String> =
+        refusals.iter().map(|one| format!("AWS refused {}: {}", one.action, one.why)).collect();
+    all.join("; ")
 }
 
 /// The reason, led or followed by what to do about it. The operation is named as IAM names the action.

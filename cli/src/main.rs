@@ -3,6 +3,7 @@
 mod account;
 mod catalogue;
 mod checks;
+mod doctor;
 mod failure;
 mod findings;
 mod input;
@@ -18,6 +19,7 @@ mod screen;
 mod sigma;
 mod suppress;
 mod table;
+mod test_alert;
 mod tune;
 mod words;
 
@@ -48,6 +50,12 @@ enum Command {
     Suppress(suppress::Suppress),
     /// Changes the severity or threshold of a rule, and the lists that rules use.
     Tune(tune::Tune),
+    /// Looks whether what is deployed hears, judges and tells: one line each, with the command that mends it.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Doctor),
+    /// Sends a harmless event through everything that is deployed, and waits until its mail is published.
+    #[command(after_help = test_alert::HELP)]
+    TestAlert(test_alert::TestAlert),
     /// What the rules are.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -87,6 +95,8 @@ fn main() -> ExitCode {
         Command::Findings(command) => wait(findings::run(&command)),
         Command::Suppress(command) => wait(suppress::run(&command)),
         Command::Tune(command) => wait(tune::run(&command)),
+        Command::Doctor(command) => wait(doctor::run(&command)),
+        Command::TestAlert(command) => wait(test_alert::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Scan(command) => wait(scan::run(&command)),

@@ -61,6 +61,7 @@ class Stack:
     detect_function: str
     notify_function: str
     scan_function: str
+    version: str
 
 
 class LocalCloud:

@@ -18,10 +18,10 @@ use keepwatch_checks::check::Check;
 use keepwatch_checks::parameters::{Parameters, Profile};
 use keepwatch_checks::{plan, run as runner};
 use keepwatch_collect::{Client, Fault, collect};
-use keepwatch_core::posture::{Judged, Judgement, Refusal, State};
+use keepwatch_core::posture::{Judged, Judgement, State};
 use keepwatch_core::severity::Severity;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, told};
 use crate::output::Output;
 use crate::progress;
 
@@ -201,7 +201,7 @@ impl Scan {
     async fn look(&self, checks: &[&dyn Check], parameters: &Parameters) -> anyhow::Result<State> {
         self.check_regions()?;
         let client = self.client().await?;
-        let caller = client.caller().await.map_err(|fault| failed(&fault, client.region()))?;
+        let caller = client.caller().await.map_err(|fault| Failure::unasked(&fault, client.region()))?;
         let client = client.of(&caller.account);
         let regions = self.regions(&client).await?;
         let state = State::new(&caller.account, client.partition().name, &regions, now());
@@ -229,7 +229,7 @@ impl Scan {
 
     async fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.config().await?, now)
-            .map_err(|fault| failed(&fault, "the region of the configuration").into())
+            .map_err(|fault| Failure::unasked(&fault, "the region of the configuration").into())
     }
 
     async fn config(&self) -> anyhow::Result<SdkConfig> {
@@ -267,7 +267,7 @@ impl Scan {
                     told(&refusals)
                 ))
                 .into(),
-                other => failed(&other, client.region()).into(),
+                other => Failure::unasked(&other, client.region()).into(),
             });
         }
         let named: BTreeSet<String> = self.region.iter().map(|region| region.trim().to_owned()).collect();
@@ -284,7 +284,7 @@ impl Scan {
                 }
             }
             Err(Fault::Refused(_)) => {}
-            Err(fault) => return Err(failed(&fault, client.region()).into()),
+            Err(fault) => return Err(Failure::unasked(&fault, client.region()).into()),
         }
         // In the order in which they were given, each once.
         let mut left = named;
@@ -295,38 +295,4 @@ impl Scan {
             .filter(|region| left.remove(region))
             .collect())
     }
-}
-
-/// What AWS says of credentials that are not, or not any more, or not in a region that is switched off (STS API reference,
-/// common errors).
-const NOT_ACCEPTED: [&str; 7] = [
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-];
-
-/// Why nothing can be asked in this region.
-fn failed(fault: &Fault, region: &str) -> Failure {
-    match fault {
-        Fault::Refused(refusals) => Failure::aws(&format!("no scan can do without it: {}", told(refusals))),
-        Fault::Code { code, why } if NOT_ACCEPTED.contains(&code.as_str()) => Failure::aws(&format!(
-            "AWS does not accept your credentials in {region} ({why}): sign in again, and look at this computer's clock and \
-             whether {region} is switched on for the account; `aws sts get-caller-identity` must work"
-        )),
-        Fault::Code { why, .. } => Failure::aws(&format!("AWS in {region} says: {why}")),
-        Fault::Failed(why) => Failure::aws(&format!(
-            "AWS in {region} cannot be asked: {why}. Look at the network, and at AWS_REGION, --region and AWS_ENDPOINT_URL"
-        )),
-    }
-}
-
-/// `AWS refused ec2:DescribeRegions: …`.
-fn told(refusals: &[Refusal]) -> String {
-    let all: Vec<String> =
-        refusals.iter().map(|one| format!("AWS refused {}: {}", one.action, one.why)).collect();
-    all.join("; ")
 }

@@ -63,6 +63,10 @@ pub mod parameters;
 pub mod plan;
 pub mod registry;
 pub mod run;
+/// What selectors of a trail keep, for others who judge trails.
+pub mod trails {
+    pub use crate::audit::Kept;
+}
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

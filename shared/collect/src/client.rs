@@ -107,6 +107,8 @@ pub struct Client {
     ceilings: Arc<Mutex<Ceilings>>,
     /// The region whose partition is the account's.
     region: String,
+    /// What the latest answer said of the time.
+    clocks: Arc<Mutex<Option<Clocks>>>,
     /// The account; empty until [`Client::of`].
     pub(crate) account: String,
     pub(crate) iam: aws_sdk_iam::Client,
@@ -117,6 +119,15 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("region", &self.region).finish_non_exhaustive()
     }
+}
+
+/// The time of an answer, by two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// By this computer's.
+    pub ours: Timestamp,
+    /// By AWS's: the header `Date`, which has whole seconds.
+    pub aws: Timestamp,
 }
 
 /// Who the credentials belong to.
@@ -143,6 +154,7 @@ impl Client {
         Ok(Client {
             identities: IdentityCache::lazy().build(),
             ceilings: Arc::default(),
+            clocks: Arc::default(),
             region,
             account: String::new(),
             iam: aws_sdk_iam::Client::new(&config),
@@ -156,6 +168,13 @@ impl Client {
         Client { account: account.to_owned(), ..self }
     }
 
+    /// The same client for somebody who waits for the answers: a call is given up sooner.
+    #[must_use]
+    pub fn hurried(self) -> Client {
+        let retries = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS);
+        Client { config: self.config.to_builder().retry_config(retries).build(), ..self }
+    }
+
     /// The account; empty until [`Client::of`].
     pub fn account(&self) -> &str {
         &self.account
@@ -164,6 +183,16 @@ impl Client {
     /// The region of the configuration.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The present, by this computer's clock.
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// The time of the latest answer, by both clocks: also of one that refused a call, which a wrong clock may cause.
+    pub fn clocks(&self) -> Option<Clocks> {
+        *self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account's partition.
@@ -339,6 +368,7 @@ impl Client {
             retries = retries.with_max_attempts(FIRST_ATTEMPTS);
         }
         let timeouts = self.config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let (clocks, now) = (Arc::clone(&self.clocks), self.now);
         Call::builder()
             // Names the bucket of retries: a service that is throttled in one region slows down no other.
             .service_name(format!("{}-{}", service.id, endpoint.signing_region))
@@ -352,7 +382,14 @@ impl Client {
                 StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components),
             )
             .serializer(move |request: Request| request.http())
-            .deserializer(move |response: &HttpResponse| read(service.protocol, response))
+            .deserializer(move |response: &HttpResponse| {
+                let date = response.headers().get("date").and_then(Timestamp::parse_rfc2822);
+                if let Some(aws) = date {
+                    let heard = Clocks { ours: now(), aws };
+                    *clocks.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
+                }
+                read(service.protocol, response)
+            })
             .build()
     }
 }

@@ -7,11 +7,13 @@
 //! * `service.rs` knows hosts, versions and how much each service is asked at once; `operation.rs` lists every call with the IAM action that it
 //!   needs. Both are compared with botocore's models (`models.json`).
 //! * `ask/` has one file a service: the fields of an answer that checks read.
+//! * `deployed/` looks at a deployment of Keepwatch itself, for the command line.
 //! * [`collect`] puts the questions, each once, those first that others need.
 
 mod ask;
 mod client;
 mod collect;
+pub mod deployed;
 mod deposit;
 mod fault;
 mod node;
@@ -20,6 +22,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Caller, Client};
+pub use client::{Caller, Client, Clocks};
 pub use collect::{Places, Progress, collect};
 pub use fault::Fault;

@@ -1,4 +1,4 @@
-//! Every call that a scan makes, with the IAM action that it needs. `tools/posture_operations.py` reads the table.
+//! Every call that a scan makes, and those by which the command line looks at a deployment, each with the IAM action that it needs. `tools/posture_operations.py` reads the table.
 
 use crate::service::{self, Service};
 
@@ -105,6 +105,22 @@ operations! {
     SSM DescribeInstanceInformation "ssm:DescribeInstanceInformation" POST "/" pages "NextToken" "NextToken" => DESCRIBE_INSTANCE_INFORMATION;
     SSO ListInstances "sso:ListInstances" POST "/" pages "NextToken" "NextToken" => LIST_SSO_INSTANCES;
     STS GetCallerIdentity "sts:GetCallerIdentity" POST "/" => GET_CALLER_IDENTITY;
+
+    // Those of `deployed/`. No scan makes them, and the scan's role has none of them.
+    CLOUDFORMATION DescribeStacks "cloudformation:DescribeStacks" POST "/" pages "NextToken" "DescribeStacksResult/NextToken" => DESCRIBE_STACKS;
+    CLOUDFORMATION ListStackResources "cloudformation:ListStackResources" POST "/" pages "NextToken" "ListStackResourcesResult/NextToken" => LIST_STACK_RESOURCES;
+    CLOUDTRAIL LookupEvents "cloudtrail:LookupEvents" POST "/" pages "NextToken" "NextToken" => LOOKUP_EVENTS;
+    CLOUDTRAIL StartLogging "cloudtrail:StartLogging" POST "/" => START_LOGGING;
+    DYNAMODB GetItem "dynamodb:GetItem" POST "/" => GET_ITEM;
+    HEALTH DescribeEvents "health:DescribeEvents" POST "/" pages "nextToken" "nextToken" => DESCRIBE_EVENTS;
+    LAMBDA GetFunctionConcurrency "lambda:GetFunctionConcurrency" GET "/2019-09-30/functions/{FunctionName}/concurrency" => GET_FUNCTION_CONCURRENCY;
+    LAMBDA ListEventSourceMappings "lambda:ListEventSourceMappings" GET "/2015-03-31/event-source-mappings" pages "Marker" "NextMarker" => LIST_EVENT_SOURCE_MAPPINGS;
+    SECURITYHUB DescribeHub "securityhub:DescribeHub" GET "/accounts" => DESCRIBE_HUB;
+    SNS GetSubscriptionAttributes "sns:GetSubscriptionAttributes" POST "/" => GET_SUBSCRIPTION_ATTRIBUTES;
+    SNS ListSubscriptionsByTopic "sns:ListSubscriptionsByTopic" POST "/" pages "NextToken" "ListSubscriptionsByTopicResult/NextToken" => LIST_SUBSCRIPTIONS;
+    SQS GetQueueAttributes "sqs:GetQueueAttributes" POST "/" => GET_QUEUE_ATTRIBUTES;
+    SQS ReceiveMessage "sqs:ReceiveMessage" POST "/" => RECEIVE_MESSAGE;
+    SUPPORT DescribeSeverityLevels "support:DescribeSeverityLevels" POST "/" => DESCRIBE_SEVERITY_LEVELS;
 }
 
 /// A call to be bent.

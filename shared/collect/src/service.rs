@@ -26,6 +26,8 @@ pub(crate) enum Hosts {
     Home,
     /// One in the partition, without a region in its name where the partition is `aws`.
     Partition,
+    /// One in the partition, led by `global` in `aws` and `aws-cn`, which have several behind it.
+    Global,
 }
 
 /// A service.
@@ -71,6 +73,8 @@ pub(crate) static BUDGETS: Service = at(
     Hosts::Partition,
     regional("budgets", Json("1.1", "AWSBudgetServiceGateway"), "2016-10-20", "budgets", "budgets", 2),
 );
+pub(crate) static CLOUDFORMATION: Service =
+    regional("cloudformation", Query, "2010-05-15", "cloudformation", "cloudformation", 2);
 pub(crate) static CLOUDFRONT: Service =
     at(Hosts::Partition, regional("cloudfront", RestXml, "2020-05-31", "cloudfront", "cloudfront", 4));
 pub(crate) static CLOUDTRAIL: Service = regional(
@@ -87,12 +91,18 @@ pub(crate) static CONFIG: Service =
     regional("config", Json("1.1", "StarlingDoveService"), "2014-11-12", "config", "config", 2);
 pub(crate) static DMS: Service =
     regional("dms", Json("1.1", "AmazonDMSv20160101"), "2016-01-01", "dms", "dms", 2);
+pub(crate) static DYNAMODB: Service =
+    regional("dynamodb", Json("1.0", "DynamoDB_20120810"), "2012-08-10", "dynamodb", "dynamodb", 2);
 pub(crate) static EC2: Service = regional("ec2", Ec2, "2016-11-15", "ec2", "ec2", 5);
 pub(crate) static ES: Service = regional("es", RestJson, "2021-01-01", "es", "es", 2);
 pub(crate) static EVENTS: Service =
     regional("events", Json("1.1", "AWSEvents"), "2015-10-07", "events", "events", 4);
 pub(crate) static GUARDDUTY: Service =
     regional("guardduty", RestJson, "2017-11-28", "guardduty", "guardduty", 2);
+pub(crate) static HEALTH: Service = at(
+    Hosts::Global,
+    regional("health", Json("1.1", "AWSHealth_20160804"), "2016-08-04", "health", "health", 1),
+);
 pub(crate) static KMS: Service = regional("kms", Json("1.1", "TrentService"), "2014-11-01", "kms", "kms", 8);
 pub(crate) static LAMBDA: Service = regional("lambda", RestJson, "2015-03-31", "lambda", "lambda", 2);
 pub(crate) static LOGS: Service =
@@ -113,6 +123,8 @@ pub(crate) static S3: Service = regional("s3", RestXml, "2006-03-01", "s3", "s3"
 pub(crate) static S3CONTROL: Service = regional("s3control", RestXml, "2018-08-20", "s3-control", "s3", 1);
 pub(crate) static SAGEMAKER: Service =
     regional("sagemaker", Json("1.1", "SageMaker"), "2017-07-24", "api.sagemaker", "sagemaker", 4);
+pub(crate) static SECURITYHUB: Service =
+    regional("securityhub", RestJson, "2018-10-26", "securityhub", "securityhub", 1);
 pub(crate) static SERVICEQUOTAS: Service = regional(
     "servicequotas",
     Json("1.1", "ServiceQuotasV20190624"),
@@ -121,10 +133,16 @@ pub(crate) static SERVICEQUOTAS: Service = regional(
     "servicequotas",
     2,
 );
+pub(crate) static SNS: Service = regional("sns", Query, "2010-03-31", "sns", "sns", 4);
+pub(crate) static SQS: Service = regional("sqs", Json("1.0", "AmazonSQS"), "2012-11-05", "sqs", "sqs", 4);
 pub(crate) static SSM: Service = regional("ssm", Json("1.1", "AmazonSSM"), "2014-11-06", "ssm", "ssm", 2);
 pub(crate) static SSO: Service =
     regional("sso", Json("1.1", "SWBExternalService"), "2020-07-20", "sso", "sso", 1);
 pub(crate) static STS: Service = regional("sts", Query, "2011-06-15", "sts", "sts", 1);
+
+/// Its endpoint is in the partition's home region alone (AWS Support user guide, "Endpoint").
+pub(crate) static SUPPORT: Service =
+    regional("support", Json("1.1", "AWSSupport_20130415"), "2013-04-15", "support", "support", 1);
 
 /// Where a call goes, and the region that its signature names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +169,11 @@ impl Service {
                 let url = format!("https://{}.{suffix}", self.host);
                 Endpoint { url, signing_region: home.to_owned() }
             }
-            Hosts::Partition => in_region(home),
+            Hosts::Global if matches!(partition.name, "aws" | "aws-cn") => Endpoint {
+                url: format!("https://global.{}.{suffix}", self.host),
+                signing_region: home.to_owned(),
+            },
+            Hosts::Partition | Hosts::Global => in_region(home),
         }
     }
 }

@@ -23,6 +23,10 @@ pub mod registry;
 mod root;
 mod self_protection;
 mod sign_in;
+/// What `keepwatch test-alert` and the rule that hears it agree on.
+pub mod test_alert {
+    pub use crate::self_protection::test_alert::{TEST, subject_of_tests, trail_of_test};
+}
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

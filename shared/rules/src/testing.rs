@@ -362,6 +362,15 @@ pub fn fired(rule: &'static dyn Rule, event: &str) -> Observation {
     fired_with(rule, event, &[])
 }
 
+/// The two observations of a rule that must fire and say in the same breath that it is over.
+pub fn fired_and_over(rule: &'static dyn Rule, event: &str) -> [Observation; 2] {
+    let observations = observe(rule, event);
+    let verdicts: Vec<Verdict> = observations.iter().map(|one| one.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Failing, Verdict::Passing], "{observations:?} of {event}");
+    assert_eq!(observations[0].subject, observations[1].subject);
+    observations.try_into().unwrap()
+}
+
 /// The one observation of a rule that must fire, given answers.
 pub fn fired_with(rule: &'static dyn Rule, event: &str, answers: &[(Query, Answer)]) -> Observation {
     let mut observations = observe_with(rule, event, answers);

@@ -80,17 +80,19 @@ pub(super) fn covered(cx: &mut Cx<'_>, trails: &[&Trail]) -> Result<bool, Stop> 
 /// The management events that selectors keep. What a filter lets through makes up for nothing; a filter that leaves out no
 /// more than the services of great volume is taken for none, and they are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) reads: bool,
-    pub(super) writes: bool,
+pub struct Kept {
+    /// Calls that only read.
+    pub reads: bool,
+    /// All others.
+    pub writes: bool,
     /// Services of great volume that a selector which keeps the rest leaves out.
-    pub(super) left_out: Vec<String>,
+    pub left_out: Vec<String>,
 }
 
 impl Kept {
     /// All selectors together. A trail to which nobody gave any records every management event (CloudTrail user guide,
     /// "Logging management events").
-    pub(super) fn of(selectors: &TrailSelectors) -> Kept {
+    pub fn of(selectors: &TrailSelectors) -> Kept {
         if selectors.basic.is_empty() && selectors.advanced.is_empty() {
             return Kept { reads: true, writes: true, left_out: Vec::new() };
         }

@@ -4,6 +4,8 @@ use crate::kit::declare::theme;
 
 mod common;
 
+pub use self::common::Kept;
+
 theme! {
     multi_region::MultiRegion,
     logging::Logging,

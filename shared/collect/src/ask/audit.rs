@@ -20,7 +20,11 @@ const NO_TRAIL: &[&str] = &["TrailNotFoundException"];
 /// What narrows a field of an advanced selector besides `Equals`.
 const OTHERS: [&str; 5] = ["NotEquals", "StartsWith", "NotStartsWith", "EndsWith", "NotEndsWith"];
 
-pub(super) async fn trails(client: &Client, region: &str) -> Result<Vec<Trail>, Fault> {
+/// The trails that a region lists, those of other regions and of the organization included.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn trails(client: &Client, region: &str) -> Result<Vec<Trail>, Fault> {
     let input = Input::none().member("includeShadowTrails", true);
     let answer = client.call(&DESCRIBE_TRAILS, region, input).await?;
     let read = |node: &Node| {
@@ -40,11 +44,11 @@ pub(super) async fn trails(client: &Client, region: &str) -> Result<Vec<Trail>, 
     answer.all("trailList").into_iter().map(read).collect()
 }
 
-pub(super) async fn trail_status(
-    client: &Client,
-    region: &str,
-    arn: &str,
-) -> Result<Option<TrailStatus>, Fault> {
+/// Whether a trail works; nothing where it is gone.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn trail_status(client: &Client, region: &str, arn: &str) -> Result<Option<TrailStatus>, Fault> {
     let found = client.call(&GET_TRAIL_STATUS, region, Input::none().member("Name", arn)).await;
     let read = |node: Node| {
         node.need("IsLogging")?;
@@ -53,7 +57,11 @@ pub(super) async fn trail_status(
     absent_if(found.and_then(read), NO_TRAIL)
 }
 
-pub(super) async fn trail_selectors(
+/// What a trail records; nothing where it is gone.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn trail_selectors(
     client: &Client,
     region: &str,
     arn: &str,
@@ -102,7 +110,11 @@ pub(super) async fn trail_insights(
     absent_if(found.or_if(&["InsightNotEnabledException"], Vec::new()), NO_TRAIL)
 }
 
-pub(super) async fn config_recorders(client: &Client, region: &str) -> Result<Vec<ConfigRecorder>, Fault> {
+/// The recorders of a region.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn config_recorders(client: &Client, region: &str) -> Result<Vec<ConfigRecorder>, Fault> {
     let answer = client.call(&DESCRIBE_RECORDERS, region, Input::none()).await?;
     let read = |node: &Node| {
         Ok(ConfigRecorder {
@@ -117,7 +129,11 @@ pub(super) async fn config_recorders(client: &Client, region: &str) -> Result<Ve
     answer.all("ConfigurationRecorders").into_iter().map(read).collect()
 }
 
-pub(super) async fn config_status(client: &Client, region: &str) -> Result<Vec<ConfigStatus>, Fault> {
+/// Whether its recorders record.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn config_status(client: &Client, region: &str) -> Result<Vec<ConfigStatus>, Fault> {
     let answer = client.call(&DESCRIBE_RECORDER_STATUS, region, Input::none()).await?;
     let read = |node: &Node| {
         Ok(ConfigStatus {
@@ -135,17 +151,29 @@ pub(super) async fn config_channels(client: &Client, region: &str) -> Result<Vec
     Ok(answer.all("DeliveryChannels").into_iter().map(name).collect())
 }
 
-pub(super) async fn detectors(client: &Client, region: &str) -> Result<Vec<String>, Fault> {
+/// The ids of a region's detectors of GuardDuty.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn detectors(client: &Client, region: &str) -> Result<Vec<String>, Fault> {
     let pages = client.pages(&LIST_DETECTORS, region, Input::none()).await?;
     Ok(pages.iter().flat_map(|page| page.texts("detectorIds")).collect())
 }
 
-pub(super) async fn detector(client: &Client, region: &str, id: &str) -> Result<Option<Detector>, Fault> {
+/// One of them.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn detector(client: &Client, region: &str, id: &str) -> Result<Option<Detector>, Fault> {
     let found = client.call(&GET_DETECTOR, region, Input::none().path("DetectorId", id)).await?;
     Ok(Some(Detector { status: found.need("status")? }))
 }
 
-pub(super) async fn analyzers(client: &Client, region: &str) -> Result<Vec<Analyzer>, Fault> {
+/// The analyzers of a region.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn analyzers(client: &Client, region: &str) -> Result<Vec<Analyzer>, Fault> {
     let pages = client.pages(&LIST_ANALYZERS, region, Input::none()).await?;
     let read = |node: &Node| {
         Ok(Analyzer { arn: node.need("arn")?, kind: node.need("type")?, status: node.need("status")? })

@@ -1,7 +1,7 @@
 //! How each question is answered: one file a service.
 
 mod account;
-mod audit;
+pub(crate) mod audit;
 mod cloudfront;
 mod compute;
 mod data;

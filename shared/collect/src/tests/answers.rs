@@ -369,4 +369,57 @@ pub(super) const ANSWERS: &[Canned] = &[
         400,
         "AccountNotManagementOrDelegatedAdministratorException",
     ),
+    says(
+        "cloudformation:DescribeStacks",
+        "<DescribeStacksResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><DescribeStacksResult><Stacks><member><StackName>keepwatch</StackName><StackStatus>UPDATE_COMPLETE</StackStatus><Parameters><member><ParameterKey>AlertEmail</ParameterKey><ParameterValue>a@example.com</ParameterValue></member><member><ParameterKey>KeyArn</ParameterKey></member></Parameters><Outputs><member><OutputKey>Version</OutputKey><OutputValue>0.1.0</OutputValue></member></Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+    ),
+    says(
+        "cloudformation:ListStackResources",
+        "<ListStackResourcesResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><ListStackResourcesResult>@TOKEN@<StackResourceSummaries><member><LogicalResourceId>AlertTopic</LogicalResourceId><PhysicalResourceId>arn:aws:sns:eu-west-1:111122223333:keepwatch-AlertTopic-1A</PhysicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType></member><member><LogicalResourceId>OpsMail</LogicalResourceId><ResourceType>AWS::SNS::Subscription</ResourceType></member></StackResourceSummaries></ListStackResourcesResult></ListStackResourcesResponse>",
+    ),
+    says(
+        "cloudtrail:LookupEvents",
+        r#"{"Events": [{"EventName": "StartLogging", "CloudTrailEvent": "{\"eventName\": \"StartLogging\"}"}]@TOKEN@}"#,
+    ),
+    or_gone("cloudtrail:StartLogging", "{}", 400, "TrailNotFoundException"),
+    says(
+        "dynamodb:GetItem",
+        r#"{"Item": {"entry": {"S": "forwarders"}, "version": {"N": "3"}, "kept": {"M": {"eu-central-1": {"M": {"version": {"S": "0123456789abcdef"}, "at": {"S": "2026-11-22T11:45:00Z"}}}}}}}"#,
+    ),
+    says("health:DescribeEvents", r#"{"events": []@TOKEN@}"#),
+    says("lambda:GetFunctionConcurrency", r#"{"ReservedConcurrentExecutions": 0}"#),
+    says(
+        "lambda:ListEventSourceMappings",
+        r#"{"EventSourceMappings": [{"UUID": "m-1", "EventSourceArn": "arn:aws:sqs:eu-west-1:111122223333:q", "State": "Disabled"}]@TOKEN@}"#,
+    ),
+    or_gone(
+        "securityhub:DescribeHub",
+        r#"{"HubArn": "arn:aws:securityhub:eu-west-1:111122223333:hub/default"}"#,
+        401,
+        "InvalidAccessException",
+    ),
+    says(
+        "sns:ListSubscriptionsByTopic",
+        "<ListSubscriptionsByTopicResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><ListSubscriptionsByTopicResult>@TOKEN@<Subscriptions><member><SubscriptionArn>arn:aws:sns:eu-west-1:111122223333:t:1</SubscriptionArn><Protocol>email</Protocol><Endpoint>a@example.com</Endpoint></member><member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>email</Protocol><Endpoint>b@example.com</Endpoint></member></Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>",
+    ),
+    or_gone(
+        "sns:GetSubscriptionAttributes",
+        "<GetSubscriptionAttributesResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><GetSubscriptionAttributesResult><Attributes><entry><key>PendingConfirmation</key><value>false</value></entry><entry><key>ConfirmationWasAuthenticated</key><value>true</value></entry></Attributes></GetSubscriptionAttributesResult></GetSubscriptionAttributesResponse>",
+        404,
+        "NotFound",
+    ),
+    says(
+        "sqs:GetQueueAttributes",
+        r#"{"Attributes": {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "0"}}"#,
+    ),
+    says(
+        "sqs:ReceiveMessage",
+        r#"{"Messages": [{"MessageId": "1", "Body": "{}", "MessageAttributes": {"reason": {"DataType": "String", "StringValue": "no event"}}}]}"#,
+    ),
+    or_gone(
+        "support:DescribeSeverityLevels",
+        r#"{"severityLevels": [{"code": "low", "name": "Low"}]}"#,
+        400,
+        "SubscriptionRequiredException",
+    ),
 ];

@@ -1,6 +1,7 @@
 //! Every question against hand-made answers: what it calls, all its pages, refusals, throttling, deletion, nonsense.
 
 mod answers;
+mod deployed;
 mod shapes;
 mod wire;
 

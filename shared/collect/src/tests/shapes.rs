@@ -71,7 +71,7 @@ fn xml(shape: &Value) -> String {
 }
 
 /// What was looked for since the last time and was not there, but for the token of a next page.
-fn missed() -> Vec<String> {
+pub(super) fn missed() -> Vec<String> {
     assert!(LOOKUPS.with_borrow(|lookups| !lookups.is_empty()), "nothing was read");
     let is_token =
         |path: &String| operation::ALL.iter().any(|one| one.pages.is_some_and(|(_, output)| output == path));

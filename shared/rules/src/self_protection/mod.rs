@@ -22,4 +22,5 @@ theme! {
     operator::Operator,
     stack::Stack,
     alarms_and_logs::AlarmsAndLogs,
+    test_alert::TestAlert,
 }

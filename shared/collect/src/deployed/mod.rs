@@ -1,0 +1,45 @@
+//! How a deployment of Keepwatch stands, for `keepwatch doctor` and `keepwatch test-alert`: its stack, event rules, queues,
+//! functions, alarms, subscriptions, and what of the account it lives by. One file a service; no judgement here.
+//!
+//! No scan asks any of this, and the scan's role may not.
+
+mod alarms;
+mod events;
+mod functions;
+mod history;
+mod mail;
+mod plan;
+mod queues;
+mod regions;
+mod stack;
+
+pub use self::alarms::{Alarm, alarms};
+pub use self::events::{FoundRule, event_rules};
+pub use self::functions::{Mapping, mappings, reserved_concurrency};
+pub use self::history::{heard_calls, start_nothing};
+pub use self::mail::{Subscription, subscriptions};
+pub use self::plan::{health_answers, support_answers};
+pub use self::queues::{DeadLetter, Depth, dead_letters, depth};
+pub use self::regions::{Heard, heard_regions};
+pub use self::stack::{Resource, Stack, stack};
+
+pub use crate::ask::audit::{
+    analyzers, config_recorders, config_status, detector, detectors, trail_selectors, trail_status, trails,
+};
+
+use crate::client::{Client, Input};
+use crate::fault::{Fault, Otherwise as _};
+use crate::operation::DESCRIBE_HUB;
+
+/// Whether Security Hub is enabled in a region.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn security_hub(client: &Client, region: &str) -> Result<bool, Fault> {
+    let found = client.call(&DESCRIBE_HUB, region, Input::none()).await;
+    // So it answers where it is off (Security Hub API reference, DescribeHub).
+    found
+        .and_then(|hub| hub.need("HubArn"))
+        .map(|_| true)
+        .or_if(&["InvalidAccessException", "ResourceNotFoundException"], false)
+}
