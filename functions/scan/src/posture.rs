@@ -172,7 +172,8 @@ impl Posture {
         };
         let begun = std::mem::replace(state, State::new("", "", &[], Timestamp::default()));
         *state = collect(client, begun, &questions, plan::needs, &places, |_| {}).await;
-        let judgements = runner::run(&checks, &sight.state, &sight.parameters, sight.state.at);
+        let mut judgements = runner::run(&checks, &sight.state, &sight.parameters, sight.state.at);
+        whole::leave_out_told(&mut judgements, &checks, Question::CredentialReport, &sight.findings);
         let mut most = MOST_AGAIN;
         let how = How { emptied: &Emptied::new(), first: false, heard };
         let told = self.tell(&sight, &checks, &judgements, how, &mut most).await;
@@ -239,6 +240,7 @@ impl Posture {
             rules: CATALOGUE,
             at: sight.state.at,
             reported: how.first,
+            heard: how.heard,
         };
         let teller = Teller {
             store: &self.findings,
@@ -246,7 +248,6 @@ impl Posture {
             settings: &sight.settings,
             asks: &asks,
             home: Partition::of_region(self.client.region()).home_region,
-            heard: how.heard,
         };
         let told = teller.tell(&sight.findings, &seen, most, now()).await;
         for reason in &told.unwritten {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::finding::Finding;
 use keepwatch_core::posture::plan::Part;
 use keepwatch_core::posture::{Judged, Judgement, Place, Question, Scope, Standing, State, ask};
 
@@ -42,6 +43,30 @@ pub fn parts(checks: &[&dyn Check], state: &State, judgements: &[Judgement]) -> 
         }
     }
     parts
+}
+
+/// Leaves out what a look without this question says of findings that a look with it has told of already: it would only say the
+/// same with fewer details.
+pub fn leave_out_told(
+    judgements: &mut Vec<Judgement>,
+    checks: &[&dyn Check],
+    unasked: Question,
+    findings: &BTreeMap<String, Finding>,
+) {
+    let rests: BTreeSet<&str> = checks
+        .iter()
+        .map(|check| check.meta())
+        .filter(|meta| meta.asks.contains(&unasked))
+        .map(|meta| meta.about.id)
+        .collect();
+    judgements.retain(|one| {
+        let told = |finding: &Finding| {
+            finding.is_open() && finding.current_witnesses().any(|witness| witness.rule == one.check.id)
+        };
+        one.verdict != Judged::Failing
+            || !rests.contains(one.check.id)
+            || !findings.get(&one.finding_id()).is_some_and(told)
+    });
 }
 
 macro_rules! silent {
@@ -88,7 +113,6 @@ mod tests {
     use std::time::Duration;
 
     use keepwatch_core::catalogue::Catalogue;
-    use keepwatch_core::finding::Finding;
     use keepwatch_core::posture::coverage::Coverage;
     use keepwatch_core::posture::plan::{Emptied, Plan, Seen, Voice, Why};
     use serde_json::{Value, json};
@@ -132,14 +156,19 @@ mod tests {
         fn scan(&mut self, state: &Value) -> (Plan, Coverage) {
             let state = State::from_json(&state.to_string()).unwrap();
             let judgements = run(CHECKS, &state, &Parameters::of(Profile::Default), state.at);
+            self.tell(&state, &judgements)
+        }
+
+        fn tell(&mut self, state: &State, judgements: &[Judgement]) -> (Plan, Coverage) {
             let voices: Vec<Voice> = CHECKS.iter().map(|check| check.meta().voice()).collect();
             let seen = Seen {
                 account: &state.account,
                 voices: &voices,
-                judgements: &judgements,
-                whole: &parts(CHECKS, &state, &judgements),
-                silent: &silent(&state),
+                judgements,
+                whole: &parts(CHECKS, state, judgements),
+                silent: &silent(state),
                 emptied: &self.emptied,
+                heard: &[],
                 rules: Catalogue::default(),
                 at: state.at,
                 reported: false,
@@ -155,7 +184,7 @@ mod tests {
                 }
             }
             self.emptied = plan.emptied.clone();
-            (plan, Coverage::of(&judgements))
+            (plan, Coverage::of(judgements))
         }
 
         fn open(&self) -> usize {
@@ -253,5 +282,27 @@ mod tests {
         assert!(account.open() < before);
         assert!(plan.planned.iter().all(|one| one.why == Why::Gone), "{:?}", told(&plan));
         assert!(plan.planned.iter().all(|one| one.observation.subject.resource.ends_with(&deleted)));
+    }
+
+    /// A re-check does not ask for the credential report, which is hours old.
+    #[test]
+    fn a_look_without_the_credential_report_tells_no_finding_less_than_a_scan_did() {
+        let mut account = Account::default();
+        let mut state = recorded();
+        let summary = &mut state["answers"]["AccountSummary"][0][1]["known"][0];
+        summary["root_access_keys"] = json!(1);
+        account.scan(&state);
+        let mut again = later(state, Duration::from_secs(3_600));
+        again["answers"].as_object_mut().unwrap().remove("CredentialReport");
+        let again = State::from_json(&again.to_string()).unwrap();
+        let mut judgements = run(CHECKS, &again, &Parameters::of(Profile::Default), again.at);
+        let all = judgements.len();
+        let open = account.open();
+        let mut bare = account.clone();
+        assert!(bare.tell(&again, &judgements).0.count(Why::Changed) > 0, "the case is none");
+        leave_out_told(&mut judgements, CHECKS, Question::CredentialReport, &account.findings);
+        assert!(judgements.len() < all);
+        let (plan, _) = account.tell(&again, &judgements);
+        assert_eq!((plan.count(Why::Changed), plan.count(Why::Gone), account.open()), (0, 0, open));
     }
 }

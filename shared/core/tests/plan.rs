@@ -7,12 +7,15 @@ use std::time::Duration;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::about::{About, Origin};
 use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::event::Event;
 use keepwatch_core::finding::{AlertReason, AlertState, Finding, Status};
 use keepwatch_core::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
 use keepwatch_core::posture::plan::{Closes, Emptied, Part, Plan, Seen, Voice, Why, plan};
+use keepwatch_core::posture::touched::Touched;
 use keepwatch_core::posture::{Judged, Judgement, Missing, NEVER_AGAIN};
 use keepwatch_core::severity::{Confidence, Severity};
 use proptest::prelude::*;
+use serde_json::json;
 
 const ACCOUNT: &str = "111122223333";
 const ROOT: &str = "arn:aws:iam::111122223333:root";
@@ -157,6 +160,7 @@ struct Scan {
     whole: BTreeMap<Part, Timestamp>,
     emptied: Emptied,
     reported: bool,
+    heard: Vec<Touched>,
 }
 
 fn scan(at: Timestamp, judgements: Vec<Judgement>) -> Scan {
@@ -164,7 +168,7 @@ fn scan(at: Timestamp, judgements: Vec<Judgement>) -> Scan {
         [REGION, "global"].map(|region| Part { check: voice.about.id.to_owned(), region: region.to_owned() })
     });
     let whole = parts.map(|part| (part, at)).collect();
-    Scan { at, judgements, whole, emptied: Emptied::new(), reported: false }
+    Scan { at, judgements, whole, emptied: Emptied::new(), reported: false, heard: Vec::new() }
 }
 
 impl Scan {
@@ -179,6 +183,7 @@ impl Scan {
             rules: Catalogue::new(&RULES),
             at: self.at,
             reported: self.reported,
+            heard: &self.heard,
         };
         plan(&table.0, &seen)
     }
@@ -330,6 +335,32 @@ fn a_list_that_is_empty_all_at_once_is_believed_the_next_day() {
     let mut next_day = scan(after(60).plus(DAY), vec![]);
     next_day.emptied = second.emptied;
     assert_eq!(whys(&table.scan(&next_day)), [Why::Gone]);
+}
+
+/// A call on a security group of this id.
+fn heard(call: &str, group: &str) -> Touched {
+    let message = json!({
+        "source": "aws.ec2", "detail-type": "AWS API Call via CloudTrail", "region": REGION, "account": ACCOUNT,
+        "detail": {"eventID": "e-1", "eventName": call, "eventSource": "ec2.amazonaws.com", "awsRegion": REGION,
+            "eventTime": "2026-03-01T12:00:00Z", "recipientAccountId": ACCOUNT,
+            "userIdentity": {"type": "IAMUser", "userName": "alice"}, "requestParameters": {"groupId": group}},
+    });
+    Touched::of(&Event::parse(&message.to_string()).unwrap()).unwrap()
+}
+
+#[test]
+fn a_list_that_somebody_was_heard_to_empty_is_believed_at_once() {
+    let mut table = Table::default();
+    table.scan(&scan(after(0), vec![judgement(&OWN, "lamp-1", Judged::Failing, after(0))]));
+    // Another one was taken away, or this one was changed.
+    for (call, group) in [("DeleteSecurityGroup", "lamp-2"), ("AuthorizeSecurityGroupIngress", "lamp-1")] {
+        let mut look = scan(after(60), vec![]);
+        look.heard = vec![heard(call, group)];
+        assert_eq!(whys(&table.clone().scan(&look)), [], "{call} {group}");
+    }
+    let mut look = scan(after(60), vec![]);
+    look.heard = vec![heard("DeleteSecurityGroup", "lamp-1")];
+    assert_eq!(whys(&table.scan(&look)), [Why::Gone]);
 }
 
 #[test]

@@ -168,8 +168,8 @@ pub(super) async fn scan(ports: &Ports, lamps: Lamps, settings: &Settings) -> Op
         rules: Catalogue::default(),
         at,
         reported: false,
+        heard: &[],
     };
-    let teller =
-        Teller { store: ports, history: &NoHistory, settings, asks: &|_| &[], home: "us-east-1", heard: &[] };
+    let teller = Teller { store: ports, history: &NoHistory, settings, asks: &|_| &[], home: "us-east-1" };
     Some(teller.tell(&findings, &seen, &mut 0, ports.now()).await)
 }

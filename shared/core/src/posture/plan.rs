@@ -2,7 +2,7 @@
 //!
 //! A finding is told of a change and of nothing else, but for a word a week that it is still so. What could not be read says
 //! nothing: it neither opens nor closes. A resource that is not listed any more is gone only where the whole list was read, and
-//! a list that is empty all at once is believed when a later scan sees it empty too.
+//! a list that is empty all at once is believed when a later scan sees it empty too, or somebody was heard to empty it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use keepwatch_base::wildcard;
 use serde::{Deserialize, Serialize};
 
 use super::judgement::{Judged, Judgement, is_root};
+use super::touched::Touched;
 use crate::about::About;
 use crate::catalogue::Catalogue;
 use crate::finding::{Finding, Witness, finding_id};
@@ -92,6 +93,8 @@ pub struct Seen<'a> {
     pub at: Timestamp,
     /// Whether one report tells of everything that it found: the account's first scan.
     pub reported: bool,
+    /// The calls that are known to have changed something: what led to a re-check. A scan has none.
+    pub heard: &'a [Touched],
 }
 
 /// Why a finding is told something.
@@ -388,7 +391,11 @@ impl Planner<'_> {
                     continue;
                 }
                 let of_account = is_root(&finding.resource);
+                // That a list is empty all at once is no wrong answer where somebody was heard to take the last one away.
+                let taken =
+                    || self.seen.heard.iter().any(|call| call.removes && call.touches(&finding.resource));
                 if !of_account
+                    && !taken()
                     && !listed.contains(finding.region.as_str())
                     && !self.is_empty_for_long(format!("{} in {}", part.check, part.region))
                 {

@@ -28,8 +28,6 @@ pub struct Teller<'a, S, H> {
     pub asks: &'a (dyn Fn(&str) -> &'static [Question] + Sync),
     /// The region in which AWS keeps what has none.
     pub home: &'a str,
-    /// What was heard of lately: who did it is known then, and nobody need be asked.
-    pub heard: &'a [Touched],
 }
 
 /// What came of it.
@@ -59,7 +57,7 @@ impl<S: FindingStore, H: EventHistory> Teller<'_, S, H> {
     ) -> Told {
         let mut plan = plan(findings, seen);
         for planned in &mut plan.planned {
-            self.name(&mut planned.observation);
+            self.name(&mut planned.observation, seen.heard);
         }
         let (asked, unnamed) =
             author::name(self.history, &mut plan.planned, self.asks, self.home, *most, now).await;
@@ -79,13 +77,13 @@ impl<S: FindingStore, H: EventHistory> Teller<'_, S, H> {
     }
 
     /// Says who did it, where that was heard: the latest call that names the resource.
-    fn name(&self, seen: &mut Observation) {
+    fn name(&self, seen: &mut Observation, heard: &[Touched]) {
         let asks = (self.asks)(seen.rule.id);
         let changes = |touched: &&Touched| {
             asks.iter().any(|question| touched.questions.contains(question))
                 && touched.touches(&seen.subject.resource)
         };
-        let Some(touched) = self.heard.iter().filter(changes).max_by_key(|touched| touched.at) else {
+        let Some(touched) = heard.iter().filter(changes).max_by_key(|touched| touched.at) else {
             return;
         };
         if seen.verdict == Verdict::Passing {

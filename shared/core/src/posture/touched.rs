@@ -13,6 +13,9 @@ use crate::observation::Actor;
 const MOST: usize = 200;
 const LONGEST: usize = 512;
 
+/// How the names of the calls begin that take something away.
+const REMOVE: [&str; 5] = ["Delete", "Detach", "Remove", "Revoke", "Terminate"];
+
 /// A call that changed something.
 #[derive(Clone, Debug)]
 pub struct Touched {
@@ -24,6 +27,8 @@ pub struct Touched {
     pub questions: BTreeSet<Question>,
     /// When.
     pub at: Timestamp,
+    /// Whether the call takes something away, by its name.
+    pub removes: bool,
     /// Who did it.
     pub actor: Actor,
     /// The call, its time and its id.
@@ -50,6 +55,7 @@ impl Touched {
             region: event.region().to_owned(),
             questions,
             at,
+            removes: REMOVE.iter().any(|verb| name.starts_with(verb)),
             actor: Actor::of(record),
             told: format!("{name} at {at}, event {}", event.occurrence_id()),
             names,
@@ -99,6 +105,9 @@ mod tests {
         let seen =
             touched("s3", "PutBucketPolicy", json!({"requestParameters": {"bucketName": "files"}})).unwrap();
         assert_eq!(seen.questions, BTreeSet::from([Question::BucketPolicy]));
+        assert!(!seen.removes);
+        let request = json!({"requestParameters": {"groupId": "sg-1"}});
+        assert!(touched("ec2", "RevokeSecurityGroupIngress", request).unwrap().removes);
         assert_eq!((seen.actor.name.as_str(), seen.region.as_str()), ("alice", "eu-west-1"));
         assert!(seen.touches("arn:aws:s3:::files") && seen.touches("files"));
         assert!(!seen.touches("arn:aws:s3:::other-files"));
