@@ -1,5 +1,6 @@
 """What the forwarders of other regions hear is what home hears, and it reaches home or a dead-letter queue."""
 
+import hashlib
 import json
 
 import pytest
@@ -25,6 +26,12 @@ HOME_ONLY = {
 }
 
 PARAMETERS = {"HomeStack": "keepwatch", "HomeRegion": "us-east-1", "HomeAccount": ACCOUNT, "SigmaRules": "all"}
+
+
+def fingerprint(text):
+    """As keepwatch_base::hash::short_hash."""
+    data = text.encode()
+    return hashlib.sha256(len(data).to_bytes(8, "big") + data).hexdigest()[:16]
 
 
 def read(name):
@@ -55,8 +62,8 @@ def test_it_is_plain_cloudformation_and_small_enough_for_one_call(forwarder):
 def test_it_hears_what_home_hears(stack, forwarder):
     home, there = stack.of_type("AWS::Events::Rule"), forwarder.of_type("AWS::Events::Rule")
     # What a check has judged in another region is looked at again by the daily scan.
-    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there)
-    for name in set(there) - {"HeartbeatRule", "OperatorRule"}:
+    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there) - {"GuardRule"}
+    for name in set(there) - {"GuardRule", "HeartbeatRule", "OperatorRule"}:
         for part in ("EventPattern", "State"):
             assert there[name]["Properties"][part] == home[name]["Properties"][part], name
         of_home = home[name]["Properties"]["Name"]["Fn::Sub"]
@@ -67,6 +74,31 @@ def test_the_operator_is_heard_by_any_region(forwarder, resolved):
     (role,) = resolved["OperatorRule"]["EventPattern"]["detail"]["requestParameters"]["roleArn"]
     assert role == {"wildcard": "*:role/keepwatch-OperatorRole-*"}
     assert resolved["OperatorRule"]["EventPattern"]["detail"]["eventName"] == ["AssumeRole"]
+
+
+def test_no_single_call_keeps_its_own_event_from_being_heard(resolved):
+    """What is done to one of the forwarder's rules comes by two of them, so that either can be the one that it is done to."""
+    guard = resolved["GuardRule"]["EventPattern"]["detail"]
+    assert guard["$or"] == [{"requestParameters": {name: [{"prefix": "keepwatch-"}]}} for name in ("name", "rule")]
+    assert {"DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"} <= set(guard["eventName"])
+    others = [rule for name, rule in resolved.items() if name not in ("GuardRule", "OwnRulesRule")]
+    details = [rule.get("EventPattern", {}).get("detail", {}) for rule in others]
+    listening = [detail for detail in details if "events.amazonaws.com" in detail.get("eventSource", [])]
+    for call in guard["eventName"]:
+        assert any(call in detail.get("eventName", []) for detail in listening), call
+
+
+def test_a_scan_expects_the_rules_that_are_deployed(resolved):
+    expected = json.loads((ROOT / "shared/core/src/regions/rules.json").read_text(encoding="utf-8"))
+    names = {rule["Name"].removeprefix("keepwatch-"): rule for rule in resolved.values()}
+    assert set(expected["rules"]) == {name for name in names if not name.startswith("heartbeat-")}
+    assert f"heartbeat-{expected['version']}" in names
+    for name, rule in expected["rules"].items():
+        if "reads" in rule:
+            assert rule["reads"] == (names[name]["State"] != "ENABLED"), name
+        text = json.dumps(names[name]["EventPattern"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        named = text.replace("keepwatch-", "${HomeStack}-")
+        assert rule["pattern"] in (fingerprint(text), fingerprint(named)), name
 
 
 def test_every_rule_sends_the_event_itself_to_the_home_bus(resolved):

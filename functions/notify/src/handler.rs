@@ -13,6 +13,7 @@ use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
+use keepwatch_core::posture::forwarders::{self, Home};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -112,8 +113,16 @@ impl Notify {
             catalogue: CATALOGUE,
             group_window: self.group_window,
         };
-        // arn:aws:lambda:us-east-1:111122223333:function:name
-        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
+        let arn = &event.context.invoked_function_arn;
+        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        // First of all: what it finds is a finding like any other, which the stream brings. It keeps no mail back.
+        let heard = match Home::of_function(arn, "-notify") {
+            Some(home) => {
+                forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await.map(drop)
+            }
+            None => Ok(()),
+        };
         let calendar = Calendar { account, hour: self.report_hour };
         let (swept, outcome) = notifier.sweep(&event.context.request_id, now(), &calendar).await;
         info!(
@@ -125,7 +134,8 @@ impl Notify {
             "sweep done"
         );
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
-        Ok(outcome?)
+        outcome?;
+        heard.map_err(|why| format!("the forwarders of other regions were not looked at: {why}").into())
     }
 
     /// For the weekly report. Nothing depends on it.
