@@ -77,7 +77,7 @@ def test_the_operator_is_heard_by_any_region(forwarder, resolved):
 
 
 def test_no_single_call_keeps_its_own_event_from_being_heard(resolved):
-    """What is done to one of the forwarder's rules comes by two of them, so that either can be the one that it is done to."""
+    """What is done to one of the forwarder's rules comes by two of them: either may be the one that it is done to."""
     guard = resolved["GuardRule"]["EventPattern"]["detail"]
     assert guard["$or"] == [{"requestParameters": {name: [{"prefix": "keepwatch-"}]}} for name in ("name", "rule")]
     assert {"DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"} <= set(guard["eventName"])
