@@ -40,6 +40,20 @@ def test_the_command_says_what_it_did_and_a_second_run_changes_nothing(cloud, de
     }
 
 
+def test_only_rules_of_regions_with_a_forwarder_may_have_the_role(cloud, deployed):
+    def trusted():
+        role = cloud.client("iam").get_role(RoleName="keepwatch-forwarder")["Role"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        sources = statement["Condition"]["StringLike"]["aws:SourceArn"]
+        return {source.split(":")[3] for source in ([sources] if isinstance(sources, str) else sources)}
+
+    assert trusted() == {ELSEWHERE}
+    assert cloud.regions("deploy", REMOVED)[1] == 0
+    assert trusted() == {ELSEWHERE, REMOVED}
+    assert cloud.regions("undeploy", REMOVED)[1] == 0
+    assert trusted() == {ELSEWHERE}
+
+
 def test_an_event_of_another_region_becomes_a_mail_at_home(cloud, deployed, mailbox, findings):
     trail = unique("trail")
     play(cloud, there("cloudtrail", "StopLogging", {"name": trail}), ELSEWHERE)

@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import sys
+from fnmatch import fnmatchcase
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 from test_resource_policies import ACCOUNT, Deployed
 
 from conftest import ROOT, Template
+
+sys.path.insert(0, str(ROOT / "tools"))
+import regions
 
 HOME_BUS = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/keepwatch-regions"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/keepwatch-forwarder"
@@ -149,5 +154,46 @@ def test_the_role_may_do_nothing_else_and_only_rules_of_the_forwarders_have_it()
     assert allowed["Resource"]["Fn::Sub"].endswith(":event-bus/${HomeStack}-regions")
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trusted["Principal"] == {"Service": "events.amazonaws.com"}
-    assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    assert trusted["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].endswith(":rule/${HomeStack}-*")
+    condition = trusted["Condition"]
+    assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    # Both hold for the same key: the region by its beginning, the name by the rest.
+    assert condition["StringLike"] == {"aws:SourceArn": {"Ref": "Sources"}}
+
+
+def trusted_names():
+    role = read("forwarder-role.yaml").properties("Role")
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    names = [name["Fn::Sub"] for name in trusted["Condition"]["ArnLike"]["aws:SourceArn"]]
+    prefix = "arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/${HomeStack}-"
+    assert all(name.startswith(prefix) for name in names)
+    return [name.removeprefix(prefix) for name in names]
+
+
+def test_every_rule_of_a_forwarder_may_have_the_role_and_each_name_is_one_of_them(resolved):
+    names, rules = trusted_names(), [rule["Name"].removeprefix("keepwatch-") for rule in resolved.values()]
+    for rule in rules:
+        assert any(fnmatchcase(rule, name) for name in names), rule
+    for name in names:
+        assert any(fnmatchcase(rule, name) for rule in rules), name
+    for other in ("", "regions", "scan", "anything", "guards", "calls"):
+        assert not any(fnmatchcase(other, name) for name in names), other
+
+
+def test_the_roles_trust_has_no_more_characters_than_iam_takes():
+    """2,048 (IAM user guide, "IAM and AWS STS quotas"), with the longest name of a stack that is likely."""
+    role = read("forwarder-role.yaml")
+    deployed = Deployed(role)
+    longest = ",".join(["ap-southeast-2"] * regions.MOST_NAMED)
+    deployed.known.update(
+        PARAMETERS, HomeStack="a-stack-of-a-long-name", Sources=regions.sources("aws", longest.split(",")).split(",")
+    )
+    trust = deployed.resolve(role.properties("Role")["AssumeRolePolicyDocument"])
+    assert len(json.dumps(trust, separators=(",", ":"))) <= 2_048
+
+
+def test_the_command_names_the_regions_that_have_a_forwarder():
+    assert (
+        regions.sources("aws", {"eu-west-1", "af-south-1"}) == "arn:aws:events:af-south-1:*,arn:aws:events:eu-west-1:*"
+    )
+    assert regions.sources("aws", set()) == regions.NOWHERE
+    assert regions.sources("aws", {f"eu-west-{n}" for n in range(regions.MOST_NAMED + 1)}) == "arn:aws:events:*"
