@@ -36,8 +36,8 @@ NEVER_CREATED = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
 # Regions").
 UNSUPPORTED = ("aws-cn", "aws-us-gov")
 
-# How many regions the role's trust names: it has 2,048 characters at most (IAM user guide, "IAM and AWS STS quotas"). Where there
-# are more, it trusts the forwarders' rules of every region.
+# How many regions the role's trust names: it has 2,048 characters at most (IAM user guide, "IAM and AWS STS quotas").
+# Where there are more, it trusts the forwarders' rules of every region.
 MOST_NAMED = 24
 
 # What the role's parameter says where no region is left.
