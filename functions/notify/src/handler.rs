@@ -11,6 +11,7 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
 use keepwatch_core::posture::forwarders::{self, Home};
@@ -68,6 +69,8 @@ impl Notify {
         };
         let mut response = DynamoDbEventResponse::default();
         let (mut sent, mut deferred) = (0, 0);
+        // From the event to its mail, of the slowest of those that were sent.
+        let mut slowest = Duration::ZERO;
         for (i, record) in batch.records.iter().enumerate() {
             let id = record.change.keys.get("finding_id");
             let Some(serde_dynamo::AttributeValue::S(finding_id)) = id else {
@@ -77,7 +80,15 @@ impl Notify {
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
             match notifier.deliver(finding_id, &token, now()).await {
-                Ok(Delivery::Sent) => sent += 1,
+                Ok(Delivery::Sent) => {
+                    sent += 1;
+                    let seen = record.change.new_image.get("last_seen");
+                    if let Some(serde_dynamo::AttributeValue::S(seen)) = seen
+                        && let Some(seen) = Timestamp::parse(seen)
+                    {
+                        slowest = slowest.max(now().since(seen));
+                    }
+                }
                 Ok(Delivery::Deferred) => deferred += 1,
                 // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
                 Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
@@ -96,7 +107,8 @@ impl Notify {
         }
         sent += u64::try_from(late.sent).unwrap_or(0);
         let failed = response.batch_item_failures.len();
-        info!(received = batch.records.len(), sent, deferred, failed, "batch done");
+        let slowest_seconds = slowest.as_secs();
+        info!(received = batch.records.len(), sent, deferred, failed, slowest_seconds, "batch done");
         self.count(&[("mailed", sent)]).await;
         Ok(response)
     }

@@ -30,6 +30,7 @@ use keepwatch_core::posture::touched::Touched;
 use keepwatch_core::posture::{Judged, Judgement, Question, Scope, State};
 use keepwatch_core::regions::Forwarders;
 use keepwatch_core::settings::Settings;
+use keepwatch_core::severity::Severity;
 use tracing::{error, info, warn};
 
 /// All rules and checks, without their documentation.
@@ -146,6 +147,17 @@ impl Posture {
                 outcome.map_err(|why| anyhow!("{why}"))?;
             }
         }
+        let open = |severity: Severity| {
+            sight.findings.values().filter(|one| one.is_open() && one.severity == severity).count()
+        };
+        info!(
+            critical = open(Severity::Critical),
+            high = open(Severity::High),
+            medium = open(Severity::Medium),
+            low = open(Severity::Low),
+            informational = open(Severity::Informational),
+            "findings that were open when the scan began"
+        );
         info!(
             checks = run.done,
             known = run.coverage.known,
