@@ -82,7 +82,7 @@ def test_each_question_to_the_logs_names_fields_that_the_function_logs(stack, wi
     assert len(asked) >= 4
     for widget in asked:
         groups = re.findall(r"SOURCE '\$\{(\w+)\}'", widget["query"])
-        assert groups
+        assert len(groups) == widget["query"].count("SOURCE")
         code = ""
         for group in groups:
             assert stack.resources[group]["Type"] == "AWS::Logs::LogGroup"
