@@ -36,6 +36,13 @@ NEVER_CREATED = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
 # Regions").
 UNSUPPORTED = ("aws-cn", "aws-us-gov")
 
+# How many regions the role's trust names: it has 2,048 characters at most (IAM user guide, "IAM and AWS STS quotas").
+# Where there are more, it trusts the forwarders' rules of every region.
+MOST_NAMED = 24
+
+# What the role's parameter says where no region is left.
+NOWHERE = "none"
+
 
 class RefusedError(Exception):
     """The command cannot be carried out; the message says what to do."""
@@ -132,7 +139,7 @@ def chosen(asked, enabled, home):
 
 
 def home_of(stack, home):
-    """Account and parameters of the home stack."""
+    """Account, partition and parameters of the home stack."""
     identity = client("sts", home).get_caller_identity()
     partition = identity["Arn"].split(":")[1]
     if partition in UNSUPPORTED:
@@ -150,7 +157,26 @@ def home_of(stack, home):
     except ClientError as error:
         raise RefusedError(f"stack {stack} is of a version without forwarders. Update it first: make deploy") from error
     given = {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
-    return identity["Account"], given
+    return identity["Account"], partition, given
+
+
+def named(home, role):
+    """The regions that the role trusts by name."""
+    found = described(client("cloudformation", home), role)
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in (found or {}).get("Parameters", [])}
+    parts = [source.split(":") for source in given.get("Sources", "").split(",")]
+    return {part[3] for part in parts if len(part) > 4}
+
+
+def sources(partition, regions):
+    """How the ARNs of the rules begin that may have the role: the parameter of its template."""
+    if len(regions) > MOST_NAMED:
+        return f"arn:{partition}:events:*"
+    return ",".join(f"arn:{partition}:events:{region}:*" for region in sorted(regions)) or NOWHERE
+
+
+def has_forwarder(region, stack):
+    return described(client("cloudformation", region), stack) is not None
 
 
 def each(regions, work, stack):
@@ -183,21 +209,36 @@ def main():
 
     if len(stack) > LONGEST_STACK:
         raise RefusedError(f"the name {stack} is too long: forwarders take a home stack of {LONGEST_STACK} characters")
-    account, parameters = home_of(stack, home)
+    account, partition, parameters = home_of(stack, home)
     enabled = [region["RegionName"] for region in client("ec2", home).describe_regions()["Regions"]]
     regions, skipped = chosen(given.regions, enabled, home)
     for region in skipped:
         print(f"{region:<16} skipped: not enabled in this account, or no region at all")
 
+    common = {"HomeStack": stack, "HomeRegion": home, "HomeAccount": account}
+
+    def trust(regions):
+        """Let the rules of these regions have the role, and no others."""
+        with_sources = {**common, "Sources": sources(partition, regions)}
+        said = deployed(home, role, "forwarder-role.yaml", with_sources, ["CAPABILITY_NAMED_IAM"])
+        print(f"{'role':<16} {said}", flush=True)
+
+    # The role may name more regions than those of this run. One of an earlier version names none.
+    trusted = named(home, role)
+    if not trusted:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(lambda region: has_forwarder(region, forwarder), others := sorted(set(enabled) - {home}))
+            trusted = {region for region, is_there in zip(others, found, strict=True) if is_there}
+
     if given.what == "undeploy":
         failures = each(regions, lambda region: removed(region, forwarder), forwarder)
         if given.regions == "all" and not failures:
             print(f"{'role':<16} {removed(home, role)}")
+        elif not failures and described(client("cloudformation", home), role):
+            trust(trusted - set(regions))
         return 1 if failures else 0
 
-    common = {"HomeStack": stack, "HomeRegion": home, "HomeAccount": account}
-    said = deployed(home, role, "forwarder-role.yaml", common, ["CAPABILITY_NAMED_IAM"])
-    print(f"{'role':<16} {said}", flush=True)
+    trust(trusted | set(regions))
     full = {**common, "SigmaRules": parameters.get("SigmaRules", "none")}
     return 1 if each(regions, lambda region: deployed(region, forwarder, "forwarder.yaml", full), forwarder) else 0
 

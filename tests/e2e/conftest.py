@@ -58,6 +58,21 @@ def sweep(cloud, stack):
     return call
 
 
+@pytest.fixture
+def scan(cloud, stack):
+    """What `keepwatch scan --remote` does; the run's counts."""
+
+    def run():
+        payload = json.dumps({"keepwatch": "scan"})
+        answer = cloud.client("lambda").invoke(FunctionName=stack.scan_function, Payload=payload)
+        counts = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, counts
+        assert counts["finished"], counts
+        return counts
+
+    return run
+
+
 # Rules that keep every change on record beside the finding that a test is about.
 RECORDS = ("iam-changed", "iam-policy-on-user")
 

@@ -4,29 +4,12 @@ The emulator answers part of what the checks ask; the rest is unknown here, as i
 not know the account's block on public access, so that versioning stands for all states of a bucket.
 """
 
-import json
-
 import pytest
 
 from events import call
 from local_cloud import play, until
 
 RULE = "data-bucket-protection-weakened"
-
-
-@pytest.fixture
-def scan(cloud, stack):
-    """What `keepwatch scan --remote` does; the run's counts."""
-
-    def run():
-        payload = json.dumps({"keepwatch": "scan"})
-        answer = cloud.client("lambda").invoke(FunctionName=stack.scan_function, Payload=payload)
-        counts = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, counts
-        assert counts["finished"], counts
-        return counts
-
-    return run
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 """Other regions are heard: the real forwarders, deployed by the real command, beside the real home stack."""
 
+import json
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from events import call, unique
-from local_cloud import play, until
+from local_cloud import ACCOUNT, play, until
 
 ELSEWHERE = "eu-west-1"
+
+# A region whose forwarder comes and goes.
+REMOVED = "eu-north-1"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,20 @@ def test_the_command_says_what_it_did_and_a_second_run_changes_nothing(cloud, de
         "role": "unchanged",
         ELSEWHERE: "unchanged",
     }
+
+
+def test_only_rules_of_regions_with_a_forwarder_may_have_the_role(cloud, deployed):
+    def trusted():
+        role = cloud.client("iam").get_role(RoleName="keepwatch-forwarder")["Role"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        sources = statement["Condition"]["StringLike"]["aws:SourceArn"]
+        return {source.split(":")[3] for source in ([sources] if isinstance(sources, str) else sources)}
+
+    assert trusted() == {ELSEWHERE}
+    assert cloud.regions("deploy", REMOVED)[1] == 0
+    assert trusted() == {ELSEWHERE, REMOVED}
+    assert cloud.regions("undeploy", REMOVED)[1] == 0
+    assert trusted() == {ELSEWHERE}
 
 
 def test_an_event_of_another_region_becomes_a_mail_at_home(cloud, deployed, mailbox, findings):
@@ -71,6 +91,146 @@ def test_what_is_done_to_a_forwarder_is_told(cloud, deployed, mailbox):
     alert = mailbox.wait_for(lambda a: a.rule == "self-event-rule-changed", "the rule that was disabled")
     assert alert.resource.startswith(f"arn:aws:events:{ELSEWHERE}:")
     assert alert.severity == "CRITICAL"
+
+
+@pytest.fixture
+def gap(findings):
+    """The status of the finding of this kind about the region, if there is one."""
+
+    def of(kind, region=ELSEWHERE):
+        found = [one for one in findings.all() if one["rule"] == f"forwarder.{kind}" and one["region"] == region]
+        assert len(found) <= 1, found
+        return found[0]["status"] if found else None
+
+    return of
+
+
+@pytest.fixture
+def rules(cloud, deployed):
+    """The forwarder's rules in the other region; the command mends them afterwards, whatever a test did to them."""
+    events = cloud.client("events", ELSEWHERE)
+    yield events
+    assert cloud.regions("undeploy", ELSEWHERE)[1] == 0
+    printed, code = cloud.regions("deploy", ELSEWHERE)
+    assert code == 0, printed
+
+
+def test_a_rule_that_is_disabled_narrowed_or_led_away_is_found_by_the_next_scan(rules, scan, gap, findings):
+    def told():
+        (one,) = [one for one in findings.all() if one["rule"] == "forwarder.changed" and one["region"] == ELSEWHERE]
+        return str(one["witnesses"])
+
+    scan()
+    assert gap("changed") is None
+    rules.disable_rule(Name="keepwatch-guard")
+    scan()
+    assert gap("changed") == "NEW"
+    assert "keepwatch-guard is disabled" in told()
+    pattern = rules.describe_rule(Name="keepwatch-calls-1")["EventPattern"]
+    rules.put_rule(Name="keepwatch-calls-1", EventPattern=json.dumps({"source": ["nobody"]}))
+    (target,) = rules.list_targets_by_rule(Rule="keepwatch-policies-1")["Targets"]
+    rules.remove_targets(Rule="keepwatch-policies-1", Ids=["home"])
+    scan()
+    assert "keepwatch-calls-1 has another pattern" in told()
+    assert "keepwatch-policies-1 does not send to the home stack" in told()
+    rules.enable_rule(Name="keepwatch-guard")
+    rules.put_rule(Name="keepwatch-calls-1", EventPattern=pattern)
+    rules.put_targets(Rule="keepwatch-policies-1", Targets=[target])
+    scan()
+    assert gap("changed") == "RESOLVED"
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_the_call_that_disables_the_rule_for_such_calls_is_heard(cloud, rules, findings, guarded):
+    """It comes by two rules; one of them is disabled when its event arrives."""
+    (hears,) = [
+        rule["Name"]
+        for rule in rules.list_rules(NamePrefix="keepwatch-calls-")["Rules"]
+        if '"events.amazonaws.com"' in rule["EventPattern"] and '"DisableRule"' in rule["EventPattern"]
+    ]
+    disabled = hears if guarded else "keepwatch-guard"
+    rules.disable_rule(Name=disabled)
+    play(cloud, there("events", "DisableRule", {"name": disabled}), ELSEWHERE)
+    until(
+        lambda: [
+            one
+            for one in findings.about(f"{ELSEWHERE}:{ACCOUNT}:rule/{disabled}")
+            if one["rule"] == "self-event-rule-changed" and one["status"] == "NEW"
+        ],
+        "the call",
+    )
+    rules.enable_rule(Name=disabled)
+
+
+def test_a_forwarder_of_another_version_is_found_by_the_next_scan(rules, scan, gap):
+    (beat,) = rules.list_rules(NamePrefix="keepwatch-heartbeat-")["Rules"]
+    rules.put_rule(Name="keepwatch-heartbeat-0123456789abcdef", ScheduleExpression="rate(15 minutes)")
+    rules.remove_targets(Rule=beat["Name"], Ids=["home"])
+    rules.delete_rule(Name=beat["Name"])
+    scan()
+    assert gap("outdated") == "NEW"
+    rules.delete_rule(Name="keepwatch-heartbeat-0123456789abcdef")
+    rules.put_rule(Name=beat["Name"], ScheduleExpression="rate(15 minutes)")
+    scan()
+    assert gap("outdated") == "RESOLVED"
+
+
+@pytest.fixture
+def beat(cloud, stack, deployed):
+    """A region's heartbeat as it reaches the intake queue, so many minutes ago; waits until it is noted."""
+    dynamodb = cloud.client("dynamodb")
+
+    def of(minutes, region=ELSEWHERE):
+        (rule,) = cloud.client("events", region).list_rules(NamePrefix="keepwatch-heartbeat-")["Rules"]
+        time = (datetime.now(timezone.utc) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        event = {
+            "version": "0",
+            "id": unique("beat"),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": ACCOUNT,
+            "time": time,
+            "region": region,
+            "resources": [rule["Arn"]],
+            "detail": {},
+        }
+        cloud.operator(stack, "sqs").send_message(QueueUrl=stack.intake_queue, MessageBody=json.dumps(event))
+        key = {"entry": {"S": "forwarders"}}
+        until(
+            lambda: time in str(dynamodb.get_item(TableName=stack.journal_table, Key=key, ConsistentRead=True)),
+            "the heartbeat",
+        )
+
+    return of
+
+
+def test_a_heartbeat_that_is_missing_for_an_hour_is_mailed_and_resolved_when_it_comes(beat, sweep, gap, mailbox):
+    beat(61)
+    sweep()
+    assert gap("silent") == "NEW"
+    alert = mailbox.wait_for(lambda a: a.rule == "forwarder.silent", "the region that is silent")
+    assert alert.severity == "HIGH"
+    beat(1)
+    sweep()
+    assert gap("silent") == "RESOLVED"
+
+
+def test_a_forwarder_that_was_removed_is_found(cloud, beat, scan, gap):
+    assert cloud.regions("deploy", REMOVED)[1] == 0
+    beat(0, REMOVED)
+    assert cloud.regions("undeploy", REMOVED)[1] == 0
+    scan()
+    assert gap("changed", REMOVED) == "NEW"
+    assert cloud.regions("deploy", REMOVED)[1] == 0
+    scan()
+    assert gap("changed", REMOVED) == "RESOLVED"
+
+
+def test_regions_that_never_had_a_forwarder_are_one_finding(scan, findings, deployed, gap):
+    scan()
+    missing = [one for one in findings.all() if one["rule"] == "forwarder.missing"]
+    assert gap("missing", "global") == "NEW"
+    assert len(missing) == 1
 
 
 def test_mistakes_are_named(cloud, stack):

@@ -176,6 +176,8 @@ def test_nothing_in_the_stack_costs_money_for_standing_still(stack):
         # One that only mails is free.
         "AWS::Budgets::Budget",
         "AWS::CloudWatch::Alarm",
+        # Three dashboards of 50 metrics are free (tests/template/test_dashboard.py).
+        "AWS::CloudWatch::Dashboard",
         "AWS::DynamoDB::Table",
         "AWS::Events::EventBus",
         "AWS::Events::EventBusPolicy",

@@ -1,12 +1,18 @@
 """What the forwarders of other regions hear is what home hears, and it reaches home or a dead-letter queue."""
 
+import hashlib
 import json
+import sys
+from fnmatch import fnmatchcase
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 from test_resource_policies import ACCOUNT, Deployed
 
 from conftest import ROOT, Template
+
+sys.path.insert(0, str(ROOT / "tools"))
+import regions
 
 HOME_BUS = f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/keepwatch-regions"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/keepwatch-forwarder"
@@ -25,6 +31,12 @@ HOME_ONLY = {
 }
 
 PARAMETERS = {"HomeStack": "keepwatch", "HomeRegion": "us-east-1", "HomeAccount": ACCOUNT, "SigmaRules": "all"}
+
+
+def fingerprint(text):
+    """As keepwatch_base::hash::short_hash."""
+    data = text.encode()
+    return hashlib.sha256(len(data).to_bytes(8, "big") + data).hexdigest()[:16]
 
 
 def read(name):
@@ -55,8 +67,8 @@ def test_it_is_plain_cloudformation_and_small_enough_for_one_call(forwarder):
 def test_it_hears_what_home_hears(stack, forwarder):
     home, there = stack.of_type("AWS::Events::Rule"), forwarder.of_type("AWS::Events::Rule")
     # What a check has judged in another region is looked at again by the daily scan.
-    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there)
-    for name in set(there) - {"HeartbeatRule", "OperatorRule"}:
+    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there) - {"GuardRule"}
+    for name in set(there) - {"GuardRule", "HeartbeatRule", "OperatorRule"}:
         for part in ("EventPattern", "State"):
             assert there[name]["Properties"][part] == home[name]["Properties"][part], name
         of_home = home[name]["Properties"]["Name"]["Fn::Sub"]
@@ -67,6 +79,31 @@ def test_the_operator_is_heard_by_any_region(forwarder, resolved):
     (role,) = resolved["OperatorRule"]["EventPattern"]["detail"]["requestParameters"]["roleArn"]
     assert role == {"wildcard": "*:role/keepwatch-OperatorRole-*"}
     assert resolved["OperatorRule"]["EventPattern"]["detail"]["eventName"] == ["AssumeRole"]
+
+
+def test_no_single_call_keeps_its_own_event_from_being_heard(resolved):
+    """What is done to one of the forwarder's rules comes by two of them: either may be the one that it is done to."""
+    guard = resolved["GuardRule"]["EventPattern"]["detail"]
+    assert guard["$or"] == [{"requestParameters": {name: [{"prefix": "keepwatch-"}]}} for name in ("name", "rule")]
+    assert {"DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"} <= set(guard["eventName"])
+    others = [rule for name, rule in resolved.items() if name not in ("GuardRule", "OwnRulesRule")]
+    details = [rule.get("EventPattern", {}).get("detail", {}) for rule in others]
+    listening = [detail for detail in details if "events.amazonaws.com" in detail.get("eventSource", [])]
+    for call in guard["eventName"]:
+        assert any(call in detail.get("eventName", []) for detail in listening), call
+
+
+def test_a_scan_expects_the_rules_that_are_deployed(resolved):
+    expected = json.loads((ROOT / "shared/core/src/regions/rules.json").read_text(encoding="utf-8"))
+    names = {rule["Name"].removeprefix("keepwatch-"): rule for rule in resolved.values()}
+    assert set(expected["rules"]) == {name for name in names if not name.startswith("heartbeat-")}
+    assert f"heartbeat-{expected['version']}" in names
+    for name, rule in expected["rules"].items():
+        if "reads" in rule:
+            assert rule["reads"] == (names[name]["State"] != "ENABLED"), name
+        text = json.dumps(names[name]["EventPattern"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        named = text.replace("keepwatch-", "${HomeStack}-")
+        assert rule["pattern"] in (fingerprint(text), fingerprint(named)), name
 
 
 def test_every_rule_sends_the_event_itself_to_the_home_bus(resolved):
@@ -117,5 +154,46 @@ def test_the_role_may_do_nothing_else_and_only_rules_of_the_forwarders_have_it()
     assert allowed["Resource"]["Fn::Sub"].endswith(":event-bus/${HomeStack}-regions")
     (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trusted["Principal"] == {"Service": "events.amazonaws.com"}
-    assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    assert trusted["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].endswith(":rule/${HomeStack}-*")
+    condition = trusted["Condition"]
+    assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    # Both hold for the same key: the region by its beginning, the name by the rest.
+    assert condition["StringLike"] == {"aws:SourceArn": {"Ref": "Sources"}}
+
+
+def trusted_names():
+    role = read("forwarder-role.yaml").properties("Role")
+    (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+    names = [name["Fn::Sub"] for name in trusted["Condition"]["ArnLike"]["aws:SourceArn"]]
+    prefix = "arn:${AWS::Partition}:events:*:${AWS::AccountId}:rule/${HomeStack}-"
+    assert all(name.startswith(prefix) for name in names)
+    return [name.removeprefix(prefix) for name in names]
+
+
+def test_every_rule_of_a_forwarder_may_have_the_role_and_each_name_is_one_of_them(resolved):
+    names, rules = trusted_names(), [rule["Name"].removeprefix("keepwatch-") for rule in resolved.values()]
+    for rule in rules:
+        assert any(fnmatchcase(rule, name) for name in names), rule
+    for name in names:
+        assert any(fnmatchcase(rule, name) for rule in rules), name
+    for other in ("", "regions", "scan", "anything", "guards", "calls"):
+        assert not any(fnmatchcase(other, name) for name in names), other
+
+
+def test_the_roles_trust_has_no_more_characters_than_iam_takes():
+    """2,048 (IAM user guide, "IAM and AWS STS quotas"), with the longest name of a stack that is likely."""
+    role = read("forwarder-role.yaml")
+    deployed = Deployed(role)
+    longest = ",".join(["ap-southeast-2"] * regions.MOST_NAMED)
+    deployed.known.update(
+        PARAMETERS, HomeStack="a-stack-of-a-long-name", Sources=regions.sources("aws", longest.split(",")).split(",")
+    )
+    trust = deployed.resolve(role.properties("Role")["AssumeRolePolicyDocument"])
+    assert len(json.dumps(trust, separators=(",", ":"))) <= 2_048
+
+
+def test_the_command_names_the_regions_that_have_a_forwarder():
+    assert (
+        regions.sources("aws", {"eu-west-1", "af-south-1"}) == "arn:aws:events:af-south-1:*,arn:aws:events:eu-west-1:*"
+    )
+    assert regions.sources("aws", set()) == regions.NOWHERE
+    assert regions.sources("aws", {f"eu-west-{n}" for n in range(regions.MOST_NAMED + 1)}) == "arn:aws:events:*"

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, OWN_ARNS};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -621,6 +621,76 @@ fn a_message_waits_while_the_queue_cannot_be_asked() {
     aws.heal("ChangeMessageVisibilityBatch");
     assert!(failures(&detect, &batch).is_empty());
     assert_eq!(aws.items().len(), 1);
+}
+
+/// The findings of a rule: account, region and how often it was seen.
+fn seen(aws: &AwsStub, rule: &str) -> Vec<(String, String, String)> {
+    let of = |item: &Item, name: &str, kind: &str| item[name][kind].as_str().unwrap().to_owned();
+    let items = aws.items().into_values().filter(|item| item["rule"]["S"] == rule);
+    items
+        .map(|item| (of(&item, "account", "S"), of(&item, "region", "S"), of(&item, "occurrences", "N")))
+        .collect()
+}
+
+/// One act reaches the queue more than once: by two rules of a forwarder, by the forwarders of two regions, by the event history.
+#[test]
+fn copies_of_one_event_are_one_finding_that_counts_it_once() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    let trail = user_call("cloudtrail", "StopLogging", "act-1", json!({"name": "audit"}));
+    let iam =
+        user_call("iam", "DeactivateMFADevice", "act-2", json!({"userName": "bob", "serialNumber": "arn"}));
+    for (number, (delivered, record)) in [
+        ("us-east-1", &trail),
+        ("eu-west-1", &trail),
+        ("us-east-1", &iam),
+        ("eu-west-1", &iam),
+        ("us-west-2", &iam),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut copy: Value = serde_json::from_str(record).unwrap();
+        copy["id"] = json!(format!("envelope-{number}"));
+        copy["region"] = json!(delivered);
+        // What belongs to no region is logged in one that says nothing of where it was done (CloudTrail user guide, "Global
+        // service events").
+        if record == &iam {
+            copy["detail"]["awsRegion"] = json!(delivered);
+        }
+        assert!(failures(&detect, &sqs_batch(&[(&format!("m{number}"), &copy.to_string())])).is_empty());
+    }
+    let once = |region: &str| vec![("111122223333".to_owned(), region.to_owned(), "1".to_owned())];
+    assert_eq!(seen(&aws, "audit-trail-stopped"), once("us-east-1"));
+    assert_eq!(seen(&aws, "iam-mfa-removed"), once("global"));
+}
+
+/// What is done across accounts CloudTrail tells each of them, as events of their own with one `sharedEventID` (CloudTrail user
+/// guide, "CloudTrail record contents"). Each account has its own finding of it, and neither counts the other's copy.
+#[test]
+fn the_copies_of_two_accounts_are_a_finding_of_each_and_count_once() {
+    let aws = AwsStub::http().unwrap();
+    let detect = detect(&aws);
+    for (number, (event_id, account)) in [
+        ("copy-1", "111122223333"),
+        ("copy-2", "999988887777"),
+        ("copy-1", "111122223333"),
+        ("copy-2", "999988887777"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let record = user_call("cloudtrail", "StopLogging", event_id, json!({"name": "audit"}));
+        let mut copy: Value = serde_json::from_str(&record).unwrap();
+        copy["account"] = json!(account);
+        copy["detail"]["recipientAccountId"] = json!(account);
+        copy["detail"]["sharedEventID"] = json!("act");
+        assert!(failures(&detect, &sqs_batch(&[(&format!("m{number}"), &copy.to_string())])).is_empty());
+    }
+    let mut all = seen(&aws, "audit-trail-stopped");
+    all.sort();
+    let once = |account: &str| (account.to_owned(), "us-east-1".to_owned(), "1".to_owned());
+    assert_eq!(all, [once("111122223333"), once("999988887777")]);
 }
 
 const DAY: i64 = 86_400_000;

@@ -11,10 +11,13 @@ use anyhow::{Context as _, ensure};
 use keepwatch_base::hash::short_hash;
 use keepwatch_checks::plan;
 use keepwatch_checks::registry::CHECKS;
-use keepwatch_core::engine::patterns::{EventRule, event_rules, recheck_rules};
+use keepwatch_core::engine::patterns::{
+    EventRule, event_rules, forwarder_rules, own_rules_pattern, recheck_rules,
+};
 use keepwatch_core::posture::changes::calls;
+use keepwatch_core::posture::forwarders::fingerprint;
 use keepwatch_rules::registry::RULES;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const BEGIN: &str = "  # begin generated event rules (make patterns); do not edit by hand\n";
 const END: &str = "  # end generated event rules\n";
@@ -87,7 +90,16 @@ const ORDER: [&str; 5] = ["source", "detail-type", "detail", "eventSource", "eve
 pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<ExitCode> {
     let rules = event_rules(RULES);
     write(&root.join("template.yaml"), check, |text| with_checks(&at_home(text, &rules)?))?;
-    write(&root.join("infra/forwarder.yaml"), check, |text| forwarding(text, &rules))?;
+    // CloudFormation puts the name of the home stack in.
+    let rules: Vec<EventRule> = rules.into_iter().chain(forwarder_rules("${HomeStack}")).collect();
+    let forwarder = root.join("infra/forwarder.yaml");
+    let mut version = String::new();
+    write(&forwarder, check, |text| {
+        let (text, made) = forwarding(text, &rules)?;
+        version = made;
+        Ok(text)
+    })?;
+    write(&root.join("shared/core/src/regions/rules.json"), check, |_| expected(&rules, &version))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,7 +114,7 @@ fn write(
     let after = rewritten(&before)?;
     let name = template.file_name().unwrap_or_default().to_string_lossy();
     if check {
-        ensure!(before == after, "{name} does not listen to what the rules ask for. Run: make patterns");
+        ensure!(before == after, "{name} is not what the rules ask for. Run: make patterns");
     } else if before != after {
         fs::write(template, &after).with_context(|| format!("cannot write {}", template.display()))?;
     }
@@ -139,11 +151,24 @@ fn arns(rules: &[EventRule]) -> String {
     arns
 }
 
-/// infra/forwarder.yaml with its generated blocks made anew.
-fn forwarding(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
+/// infra/forwarder.yaml with its generated blocks made anew, and its version.
+fn forwarding(template: &str, rules: &[EventRule]) -> anyhow::Result<(String, String)> {
     let block = block(rules, &FORWARDER)?;
-    let name = format!("      Name: !Sub '${{HomeStack}}-heartbeat-{}'\n", short_hash(&[&block]));
-    replaced(&replaced(template, BEGIN_VERSION, END_VERSION, &name)?, BEGIN, END, &block)
+    let version = short_hash(&[&block]);
+    let name = format!("      Name: !Sub '${{HomeStack}}-heartbeat-{version}'\n");
+    Ok((replaced(&replaced(template, BEGIN_VERSION, END_VERSION, &name)?, BEGIN, END, &block)?, version))
+}
+
+/// What a scan compares the forwarders with.
+fn expected(rules: &[EventRule], version: &str) -> anyhow::Result<String> {
+    let of =
+        |rule: &EventRule| json!({"pattern": fingerprint(&rule.pattern), "reads": rule.state != "ENABLED"});
+    let mut expected: serde_json::Map<String, Value> =
+        rules.iter().map(|rule| (rule.name.clone(), of(rule))).collect();
+    // A parameter of the stack decides whether it is there and whether it hears read-only calls.
+    let own = json!({"pattern": fingerprint(&own_rules_pattern()), "optional": true});
+    expected.insert("own-rules".to_owned(), own);
+    Ok(serde_json::to_string_pretty(&json!({"version": version, "rules": expected}))? + "\n")
 }
 
 fn block(rules: &[EventRule], home: &Home) -> anyhow::Result<String> {
@@ -251,6 +276,8 @@ fn flow(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::String(text) if is_plain(text) => text.clone(),
+        // The name of the home stack, which CloudFormation puts in.
+        Value::String(text) if text.contains("${") => format!("!Sub '{text}'"),
         other => other.to_string().chars().fold(String::new(), ascii),
     }
 }
@@ -313,13 +340,14 @@ mod tests {
             state: "ENABLED",
             pattern: json!({"source": [source]}),
         };
-        let out = forwarding(&template, &[rule("aws.iam")]).unwrap();
+        let (out, _) = forwarding(&template, &[rule("aws.iam")]).unwrap();
         assert!(out.contains("      Name: !Sub '${HomeStack}-all-calls'\n"), "{out}");
         assert!(out.contains("event-bus/${HomeStack}-regions'\n"), "{out}");
         let version = |text: &str| text.split("-heartbeat-").nth(1).unwrap()[..16].to_owned();
-        let other = forwarding(&template, &[rule("aws.kms")]).unwrap();
+        let (other, _) = forwarding(&template, &[rule("aws.kms")]).unwrap();
         assert_ne!(version(&out), version(&other));
-        assert_eq!(forwarding(&other, &[rule("aws.iam")]).unwrap(), out);
+        let again = (out.clone(), version(&out));
+        assert_eq!(forwarding(&other, &[rule("aws.iam")]).unwrap(), again);
     }
 
     #[test]

@@ -11,8 +11,10 @@ use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
+use keepwatch_core::posture::forwarders::{self, Home};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -67,6 +69,8 @@ impl Notify {
         };
         let mut response = DynamoDbEventResponse::default();
         let (mut sent, mut deferred) = (0, 0);
+        // From the event to its mail, of the slowest of those that were sent.
+        let mut slowest = Duration::ZERO;
         for (i, record) in batch.records.iter().enumerate() {
             let id = record.change.keys.get("finding_id");
             let Some(serde_dynamo::AttributeValue::S(finding_id)) = id else {
@@ -76,7 +80,15 @@ impl Notify {
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
             match notifier.deliver(finding_id, &token, now()).await {
-                Ok(Delivery::Sent) => sent += 1,
+                Ok(Delivery::Sent) => {
+                    sent += 1;
+                    let seen = record.change.new_image.get("last_seen");
+                    if let Some(serde_dynamo::AttributeValue::S(seen)) = seen
+                        && let Some(seen) = Timestamp::parse(seen)
+                    {
+                        slowest = slowest.max(now().since(seen));
+                    }
+                }
                 Ok(Delivery::Deferred) => deferred += 1,
                 // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
                 Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
@@ -95,7 +107,8 @@ impl Notify {
         }
         sent += u64::try_from(late.sent).unwrap_or(0);
         let failed = response.batch_item_failures.len();
-        info!(received = batch.records.len(), sent, deferred, failed, "batch done");
+        let slowest_seconds = slowest.as_secs();
+        info!(received = batch.records.len(), sent, deferred, failed, slowest_seconds, "batch done");
         self.count(&[("mailed", sent)]).await;
         Ok(response)
     }
@@ -112,8 +125,16 @@ impl Notify {
             catalogue: CATALOGUE,
             group_window: self.group_window,
         };
-        // arn:aws:lambda:us-east-1:111122223333:function:name
-        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
+        let arn = &event.context.invoked_function_arn;
+        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        // First of all: what it finds is a finding like any other, which the stream brings. It keeps no mail back.
+        let heard = match Home::of_function(arn, "-notify") {
+            Some(home) => {
+                forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await.map(drop)
+            }
+            None => Ok(()),
+        };
         let calendar = Calendar { account, hour: self.report_hour };
         let (swept, outcome) = notifier.sweep(&event.context.request_id, now(), &calendar).await;
         info!(
@@ -125,7 +146,8 @@ impl Notify {
             "sweep done"
         );
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
-        Ok(outcome?)
+        outcome?;
+        heard.map_err(|why| format!("the forwarders of other regions were not looked at: {why}").into())
     }
 
     /// For the weekly report. Nothing depends on it.

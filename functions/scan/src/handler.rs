@@ -7,6 +7,7 @@ use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::history::reconcile::MessageQueue as _;
+use keepwatch_core::posture::forwarders::Home;
 use keepwatch_core::posture::touched::Touched;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
@@ -60,17 +61,19 @@ impl Scan {
     /// What could not be done. Lambda tries a run by the clock again, and at last tells of it by the dead-letter queue.
     pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Error> {
         let began = now();
-        // arn:aws:lambda:us-east-1:111122223333:function:name
-        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default().to_owned();
+        // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-scan
+        let arn = event.context.invoked_function_arn.clone();
+        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let home = Home::of_function(&arn, "-scan");
         let call: Call = serde_json::from_str(event.payload.get())?;
         match (call.records, call.keepwatch.as_deref()) {
-            (Some(messages), _) => Ok(Answer::Batch(self.batch(messages, &account, began).await)),
-            (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, false, began).await?)),
+            (Some(messages), _) => Ok(Answer::Batch(self.batch(messages, &account, home, began).await)),
+            (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, home, false, began).await?)),
             (None, Some(other)) => Err(format!("{other} is nothing that this function does; scan is").into()),
             (None, None) => {
                 // The event history is another matter: neither keeps the other from its work.
                 let history = self.history.handle(&account).await;
-                let scanned = self.scan(&account, false, began).await;
+                let scanned = self.scan(&account, home, false, began).await;
                 history?;
                 Ok(Answer::Told(scanned?))
             }
@@ -78,7 +81,13 @@ impl Scan {
     }
 
     /// What came within some seconds is looked at once.
-    async fn batch(&self, messages: Vec<SqsMessage>, account: &str, began: Timestamp) -> SqsBatchResponse {
+    async fn batch(
+        &self,
+        messages: Vec<SqsMessage>,
+        account: &str,
+        home: Option<Home<'_>>,
+        began: Timestamp,
+    ) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         let (messages, others) = self.source.own(messages, receipt_handle).await;
         for (message, reason) in others {
@@ -89,7 +98,7 @@ impl Scan {
         for message in messages {
             let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
             let done = match body.as_str() {
-                GO_ON => self.scan(account, true, began).await.map(drop),
+                GO_ON => self.scan(account, home, true, began).await.map(drop),
                 body => Event::parse(body).map_err(Error::from).map(|event| {
                     // Of another account nothing can be asked, and what is dated ahead is nobody's call.
                     let own =
@@ -115,8 +124,14 @@ impl Scan {
     }
 
     /// A scan, and what it came to. One that is cut has itself called again.
-    async fn scan(&self, account: &str, go_on: bool, began: Timestamp) -> Result<Value, Error> {
-        let Some(Done { run, finished }) = self.posture.scan(account, go_on, began).await? else {
+    async fn scan(
+        &self,
+        account: &str,
+        home: Option<Home<'_>>,
+        go_on: bool,
+        began: Timestamp,
+    ) -> Result<Value, Error> {
+        let Some(Done { run, finished }) = self.posture.scan(account, home, go_on, began).await? else {
             return Ok(json!({"keepwatch_scan": 1, "finished": true}));
         };
         if !finished {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use keepwatch_aws::history::CloudTrailHistory;
 use keepwatch_aws::journal::JournalTable;
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
-use keepwatch_core::history::reconcile::Reconciler;
+use keepwatch_base::time::Timestamp;
+use keepwatch_core::history::reconcile::{Part, Reconciler};
 use keepwatch_core::history::seed::Seeder;
+use keepwatch_core::regions::Forwarders;
 use lambda_runtime::Error;
 use tracing::{error, info, warn};
 
@@ -34,7 +37,9 @@ impl History {
     pub(crate) async fn handle(&self, account: &str) -> Result<(), Error> {
         let History { history, queue, journal, regions } = self;
         let deadline = now().plus(TIME);
-        let done = Reconciler { history, queue, journal, regions }.run(now, deadline).await;
+        let watched = Reconciler { history, queue, journal, part: Part::Watched(regions) };
+        // All at once: each region has a rate of its own, and one that does not answer holds up no other.
+        let (done, ()) = join(watched.run(now, deadline), self.forwarders(deadline)).await;
         // After what may have been missed: who is known matters less than what nobody has heard.
         seed(Seeder { history, journal, regions, account }, deadline).await;
         for reason in &done.failures {
@@ -61,5 +66,29 @@ impl History {
         let more = done.failures.len() - named.len();
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         Err(format!("{}{more}", named.join("; ")).into())
+    }
+
+    /// Looks in each region that has a forwarder at what was done to event rules. A region that cannot be read, such as one that
+    /// an organization denies, fails no run: the daily mail tells of a question that nobody could ask for two days.
+    async fn forwarders(&self, deadline: Timestamp) {
+        let History { history, queue, journal, regions } = self;
+        let known = match Forwarders::read(journal).await {
+            Ok(known) => known,
+            Err(reason) => {
+                warn!(reason = %reason, "it is not known which regions have a forwarder");
+                return;
+            }
+        };
+        let others = known.0.keys().filter(|region| !regions.contains(region));
+        let runs = others.map(async |region| {
+            let part = Part::Forwarder(region);
+            (region, Reconciler { history, queue, journal, part }.run(now, deadline).await)
+        });
+        for (region, done) in join_all(runs).await {
+            for reason in done.failures.iter().take(NAMED) {
+                warn!(region, reason, "part of the region's event history was not looked at");
+            }
+            info!(region, pages = done.pages, sent = done.sent.len(), left = done.left.len(), "region done");
+        }
     }
 }

@@ -22,12 +22,15 @@ use keepwatch_core::engine::Config;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::history::author;
 use keepwatch_core::posture::coverage::Coverage;
+use keepwatch_core::posture::forwarders::{self, Home, Scanned};
 use keepwatch_core::posture::plan::{ALL, Emptied, Seen, Voice};
 use keepwatch_core::posture::run::{self, Found, Run};
 use keepwatch_core::posture::tell::{Teller, Told};
 use keepwatch_core::posture::touched::Touched;
 use keepwatch_core::posture::{Judged, Judgement, Question, Scope, State};
+use keepwatch_core::regions::Forwarders;
 use keepwatch_core::settings::Settings;
+use keepwatch_core::severity::Severity;
 use tracing::{error, info, warn};
 
 /// All rules and checks, without their documentation.
@@ -79,13 +82,15 @@ struct Sight {
 }
 
 impl Posture {
-    /// Does a run, or goes on with the one that was cut; nothing where there is none. `began` is when the invocation began.
+    /// Does a run, or goes on with the one that was cut; nothing where there is none. `home` is the stack that the forwarders of
+    /// other regions send to, and `began` is when the invocation began.
     ///
     /// # Errors
     /// What no scan can do without: the regions, the tables.
     pub(crate) async fn scan(
         &self,
         account: &str,
+        home: Option<Home<'_>>,
         go_on: bool,
         began: Timestamp,
     ) -> anyhow::Result<Option<Done>> {
@@ -120,9 +125,15 @@ impl Posture {
             run.coverage.add(Coverage::of(&judgements));
             run.done = end;
             let finished = end == checks.len();
+            let mut forgotten = Vec::new();
             if finished {
                 let root = sight.state.root_arn();
                 judgements.push(run.coverage.judgement(account, &root, sight.state.at));
+                if let Some(home) = home {
+                    let scanned = self.forwarders(&sight, &home).await;
+                    judgements.extend(scanned.judgements);
+                    forgotten = scanned.forgotten;
+                }
             }
             let how = How { emptied: &emptied, first: run.first, heard: &[] };
             let told = self.tell(&sight, group, &judgements, how, &mut most).await;
@@ -130,7 +141,23 @@ impl Posture {
             forget_those_of(group, &mut emptied);
             emptied.extend(told.plan.emptied);
             self.note(&run, &emptied, finished).await?;
+            // Not before their findings are closed, which nothing would close after it.
+            if !forgotten.is_empty() && told.unwritten.is_empty() {
+                let outcome = forwarders::forget(&self.journal, &forgotten, now()).await;
+                outcome.map_err(|why| anyhow!("{why}"))?;
+            }
         }
+        let open = |severity: Severity| {
+            sight.findings.values().filter(|one| one.is_open() && one.severity == severity).count()
+        };
+        info!(
+            critical = open(Severity::Critical),
+            high = open(Severity::High),
+            medium = open(Severity::Medium),
+            low = open(Severity::Low),
+            informational = open(Severity::Informational),
+            "findings that were open when the scan began"
+        );
         info!(
             checks = run.done,
             known = run.coverage.known,
@@ -182,6 +209,21 @@ impl Posture {
             None => Ok(told),
             Some(reason) => Err(anyhow!("{reason}")),
         }
+    }
+
+    /// What is to be told of the forwarders of other regions. Where it is not known which ones were heard, nothing is.
+    async fn forwarders(&self, sight: &Sight, home: &Home<'_>) -> Scanned {
+        let known = match Forwarders::read(&self.journal).await {
+            Ok(known) => known,
+            Err(reason) => {
+                warn!(reason = %reason, "the forwarders of other regions were not looked at");
+                return Scanned::default();
+            }
+        };
+        let mut scanned = forwarders::scanned(&sight.state, &known, home);
+        let config = Config::default().with(&sight.settings);
+        scanned.judgements.retain(|judgement| config.asks(judgement.check));
+        scanned
     }
 
     async fn note(&self, run: &Run, emptied: &Emptied, finished: bool) -> anyhow::Result<()> {

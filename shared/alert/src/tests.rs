@@ -1,6 +1,7 @@
 //! What a mail must hold, whatever the event held.
 
 mod fixtures;
+mod forwarders;
 mod properties;
 mod snapshots;
 

@@ -12,10 +12,10 @@ use crate::event::{Body, Event};
 use crate::memory::journal::{Journal, change};
 
 /// The journal's entry.
-const ENTRY: &str = "forwarders";
+pub(crate) const ENTRY: &str = "forwarders";
 
 /// How long a region that falls silent is remembered: as long as somebody may need to find out why.
-const KEPT: Duration = Duration::from_secs(400 * 86_400);
+pub(crate) const KEPT: Duration = Duration::from_secs(400 * 86_400);
 
 /// The most regions that are remembered. AWS has fewer than forty, and a forged region pushes out none of them.
 const MOST: usize = 64;

@@ -25,7 +25,7 @@ use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::intake::Intake;
 use keepwatch_core::engine::patterns::{EventRule, event_rules};
 use keepwatch_core::event::Event;
-use keepwatch_core::history::reconcile::Reconciler;
+use keepwatch_core::history::reconcile::{Part, Reconciler};
 use keepwatch_core::history::seed::Seeder;
 use keepwatch_core::posture::run as scans;
 use keepwatch_core::settings::Settings;
@@ -172,8 +172,12 @@ impl Played {
     fn scan(&mut self, now: Timestamp) {
         let (history, queue) = (history::History(Vec::new()), history::NothingMissed);
         let regions = [cast::REGION.to_owned()];
-        let reconciler =
-            Reconciler { history: &history, queue: &queue, journal: &self.store, regions: &regions };
+        let reconciler = Reconciler {
+            history: &history,
+            queue: &queue,
+            journal: &self.store,
+            part: Part::Watched(&regions),
+        };
         let looked = reconciler.run(|| now, now.plus(GROUP_WINDOW)).now_or_never();
         self.outcome.errors.extend(looked.map(|looked| looked.failures).into_iter().flatten());
         let begun = scans::begin(&self.store, false, now).now_or_never();

@@ -138,6 +138,7 @@ mod tests {
             enabled,
             pattern: Some(pattern.to_owned()),
             targets,
+            ..EventRule::default()
         }
     }
 

@@ -102,6 +102,7 @@ mod tests {
             enabled,
             pattern: Some(pattern.to_owned()),
             targets,
+            ..EventRule::default()
         };
         account().with(EventRules, region(), vec![rule])
     }

@@ -152,6 +152,42 @@ pub fn recheck_rules(calls: &BTreeSet<(String, &'static str)>) -> Vec<EventRule>
     })
 }
 
+/// What a forwarder listens to besides what the rules need: who becomes the operator of the home stack of this name, whichever
+/// region's STS is asked; and what is done to the forwarder's own event rules. The latter come a second way by another rule, so
+/// that no single call keeps its own event from being heard.
+pub fn forwarder_rules(stack: &str) -> [EventRule; 2] {
+    let rule = |name: &str, detail: Value| EventRule {
+        name: name.to_owned(),
+        state: "ENABLED",
+        pattern: json!({
+            "source": [{"prefix": "aws."}],
+            "detail-type": ["AWS API Call via CloudTrail"],
+            "detail": detail,
+        }),
+    };
+    let ours = json!([{"prefix": format!("{stack}-")}]);
+    let operator = json!({
+        "eventSource": ["sts.amazonaws.com"],
+        "eventName": ["AssumeRole"],
+        "requestParameters": {"roleArn": [{"wildcard": format!("*:role/{stack}-OperatorRole-*")}]},
+    });
+    let guard = json!({
+        "eventSource": ["events.amazonaws.com"],
+        "eventName": ["DeleteRule", "DisableRule", "EnableRule", "PutRule", "PutTargets", "RemoveTargets"],
+        // The calls about targets name the rule otherwise (EventBridge API reference, `PutTargets`).
+        "$or": [{"requestParameters": {"name": ours}}, {"requestParameters": {"rule": ours}}],
+    });
+    [rule("operator", operator), rule("guard", guard)]
+}
+
+/// What the rule for users' own rules listens to, which stands in the templates.
+pub fn own_rules_pattern() -> Value {
+    call_pattern(&json!({"$or": [
+        {"eventSource": [{"anything-but": ["kms.amazonaws.com"]}]},
+        {"eventSource": ["kms.amazonaws.com"], "readOnly": [false]},
+    ]}))
+}
+
 /// A pattern of the parameters that hold something at this path.
 fn held(path: &str) -> Value {
     let there = json!([{"exists": true}]);

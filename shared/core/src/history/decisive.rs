@@ -71,6 +71,13 @@ impl<'n> Lookup<'n> {
         calls.chain([Lookup::Root])
     }
 
+    /// The questions that are asked in a region that has a forwarder: what was done to event rules. Whoever makes a region deaf
+    /// does it by one of these calls, and they are rare.
+    pub fn of_event_rules() -> impl Iterator<Item = Lookup<'static>> {
+        let calls = CALLS.iter().filter(|(source, _)| *source == "events.amazonaws.com");
+        calls.flat_map(|(_, names)| names.iter().copied().map(Lookup::Call))
+    }
+
     /// Key and value of the attribute. AWS's own example for the user name is `root`.
     pub fn attribute(self) -> (&'static str, &'n str) {
         match self {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decisive::Lookup;
 use crate::memory::journal::{Journal, RECEIPTS_KEPT, change};
+use crate::regions::Forwarders;
 
 /// How much of what was looked at is looked at again. Events come into the history within some minutes, without a promise
 /// (CloudTrail user guide: about five on average); a long overlap costs a page, and what was heard is not sent.
@@ -23,8 +24,13 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// A question that was not asked for so long is told of: two daily runs are missing.
 const SILENT: Duration = Duration::from_secs(49 * 3_600);
 
-/// The journal's key.
-const ENTRY: &str = "event history";
+/// The journal's key of what the home stack watches.
+pub(super) const ENTRY: &str = "event history";
+
+/// The journal's key of a region that has a forwarder. One a region, because they are looked at one beside the other.
+pub(super) fn entry_of(region: &str) -> String {
+    format!("{ENTRY} in {region}")
+}
 
 /// Part of the history, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,10 +135,11 @@ pub enum Trouble {
 /// As [`change`].
 pub(super) async fn begin<J: Journal>(
     journal: &J,
+    entry: &str,
     names: &[String],
     now: Timestamp,
 ) -> Result<Vec<Looked>, String> {
-    change(journal, ENTRY, now, RECEIPTS_KEPT, |progress: &mut Progress| {
+    change(journal, entry, now, RECEIPTS_KEPT, |progress: &mut Progress| {
         let before = progress.clone();
         progress.distrust_future(now);
         progress.since.get_or_insert(now);
@@ -153,11 +160,12 @@ pub(super) async fn begin<J: Journal>(
 /// As [`change`].
 pub(super) async fn note<J: Journal>(
     journal: &J,
+    entry: &str,
     name: &str,
     looked: &Looked,
     now: Timestamp,
 ) -> Result<(), String> {
-    change(journal, ENTRY, now, RECEIPTS_KEPT, |progress: &mut Progress| {
+    change(journal, entry, now, RECEIPTS_KEPT, |progress: &mut Progress| {
         progress.looked.insert(name.to_owned(), looked.clone());
         ((), true)
     })
@@ -169,7 +177,16 @@ pub(super) async fn note<J: Journal>(
 /// # Errors
 /// The journal's.
 pub async fn troubles<J: Journal>(journal: &J, now: Timestamp) -> Result<Vec<Trouble>, J::Error> {
-    Ok(begun(journal, now).await?.troubles(now))
+    let mut troubles = begun(journal, now).await?.troubles(now);
+    for region in Forwarders::read(journal).await?.0.keys() {
+        // Where no run has begun yet, the next one will.
+        if let Some(entry) = journal.read::<Progress>(&entry_of(region)).await? {
+            let mut progress = entry.value;
+            progress.distrust_future(now);
+            troubles.extend(progress.troubles(now));
+        }
+    }
+    Ok(troubles)
 }
 
 /// Since when the account is watched: since this was asked for the first time.

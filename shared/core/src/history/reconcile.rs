@@ -56,8 +56,38 @@ pub struct Reconciler<'a, H, Q, J> {
     pub queue: &'a Q,
     /// What is remembered.
     pub journal: &'a J,
-    /// The regions that are watched.
-    pub regions: &'a [String],
+    /// What is looked at.
+    pub part: Part<'a>,
+}
+
+/// What of the account's history a run looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Every question, in the regions that the home stack listens in itself.
+    Watched(&'a [String]),
+    /// What was done to event rules in one region that has a forwarder, which can be made deaf.
+    Forwarder(&'a str),
+}
+
+impl<'a> Part<'a> {
+    /// Each question and where it is asked. Region by region for each question, because each region has a rate of its own.
+    fn questions(self) -> Vec<(Lookup<'static>, &'a str)> {
+        match self {
+            Part::Watched(regions) => {
+                let everywhere = |lookup| regions.iter().map(move |region| (lookup, region.as_str()));
+                Lookup::all().flat_map(everywhere).collect()
+            }
+            Part::Forwarder(region) => Lookup::of_event_rules().map(|lookup| (lookup, region)).collect(),
+        }
+    }
+
+    /// The journal's key of what was looked at.
+    fn entry(self) -> String {
+        match self {
+            Part::Watched(_) => progress::ENTRY.to_owned(),
+            Part::Forwarder(region) => progress::entry_of(region),
+        }
+    }
 }
 
 /// What a run did.
@@ -91,13 +121,10 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
     /// has come. A question that fails does not stop the others; what it had not finished is looked at by the next run.
     pub async fn run(&self, clock: impl Fn() -> Timestamp, deadline: Timestamp) -> Reconciled {
         let mut done = Reconciled::default();
-        // Region by region for each question, because each region has a rate of its own.
-        let questions =
-            Lookup::all().flat_map(|lookup| self.regions.iter().map(move |region| (lookup, region)));
-        let questions: Vec<(Lookup<'_>, &String)> = questions.collect();
+        let (questions, entry) = (self.part.questions(), self.part.entry());
         let names: Vec<String> =
             questions.iter().map(|(lookup, region)| progress::name(region, *lookup)).collect();
-        let stands = match progress::begin(self.journal, &names, clock()).await {
+        let stands = match progress::begin(self.journal, &entry, &names, clock()).await {
             Ok(stands) => stands,
             Err(reason) => {
                 done.failures.push(reason);
@@ -117,7 +144,7 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
                 done.left.push(turn.name);
                 continue;
             }
-            match self.take(&turn, &clock, deadline, &mut done).await {
+            match self.take(&entry, &turn, &clock, deadline, &mut done).await {
                 Ok(looked) if looked.left.is_some() => turns.push_back(Turn { looked, rest: true, ..turn }),
                 Ok(_) => {}
                 Err(reason) => done.failures.push(format!("{}: {reason}", turn.name)),
@@ -129,6 +156,7 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
     /// One turn: what is new, or what was left. How the question stands then, which is noted.
     async fn take(
         &self,
+        entry: &str,
         turn: &Turn<'_>,
         clock: &impl Fn() -> Timestamp,
         deadline: Timestamp,
@@ -148,7 +176,7 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
                 looked
             }
         };
-        progress::note(self.journal, &turn.name, &looked, now).await?;
+        progress::note(self.journal, entry, &turn.name, &looked, now).await?;
         Ok(looked)
     }
 

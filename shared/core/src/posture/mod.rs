@@ -4,6 +4,8 @@
 //! absent, refused or failed, and says which; nothing here takes a refusal for an empty list. [`State`] holds the answers of
 //! one scan. A check (crate `keepwatch-checks`) turns it into [`Judgement`]s; crate `keepwatch-collect` fills it.
 //!
+//! [`forwarders`] judges whether other regions are heard, for scans and sweeps.
+//!
 //! [`plan`] turns what was judged into what the findings are told, [`tell`] tells them, [`coverage`] counts what could not be judged
 //! and [`run`] remembers a run. [`changes`] says which calls change an answer, and
 //! [`touched`] what one such call touched.
@@ -14,6 +16,7 @@ mod answer;
 pub mod changes;
 pub mod coverage;
 pub mod facts;
+pub mod forwarders;
 mod judgement;
 pub mod plan;
 mod question;

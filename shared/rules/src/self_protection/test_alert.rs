@@ -107,7 +107,10 @@ mod tests {
         let both = fired_and_over(&TestAlert, &started(NAME, MISSING));
         assert_eq!(both[0].subject, both[1].subject);
         assert_eq!(both[0].severity, Severity::Medium);
-        assert!(both[0].rule.is_core(), "or the test waits for ten minutes, and what its caller does for longer");
+        assert!(
+            both[0].rule.is_core(),
+            "or the test waits for ten minutes, and what its caller does for longer"
+        );
         assert!(both[0].title.starts_with("TEST: "), "{}", both[0].title);
         assert_eq!(both[0].finding_id(), keepwatch_core::finding::finding_id("test-alert", &both[0].subject));
         assert_eq!(both[0].subject.resource, subject_of_tests("keepwatch"));
@@ -120,7 +123,8 @@ mod tests {
 
     #[test]
     fn each_test_is_mailed() {
-        let first = observe(&TestAlert, &started_with(NAME, MISSING, json!({"eventTime": "2026-03-01T12:00:00Z"})));
+        let first =
+            observe(&TestAlert, &started_with(NAME, MISSING, json!({"eventTime": "2026-03-01T12:00:00Z"})));
         let later = json!({"eventTime": "2026-03-01T12:05:00Z", "eventID": "another"});
         let second = observe(&TestAlert, &started_with(NAME, MISSING, later));
         let mut finding = Finding::open(&first[0], None, None).unwrap();
@@ -141,7 +145,12 @@ mod tests {
                 started("shop-test-alert-0123456789abcdef", MISSING),
                 started("main", MISSING),
                 call("cloudtrail", "StartLogging", json!({"requestParameters": {"name": NAME}})),
-                failed_call("cloudtrail", "StopLogging", MISSING, json!({"requestParameters": {"name": NAME}})),
+                failed_call(
+                    "cloudtrail",
+                    "StopLogging",
+                    MISSING,
+                    json!({"requestParameters": {"name": NAME}}),
+                ),
                 failed_call("cloudtrail", "StartLogging", MISSING, json!({"requestParameters": null})),
             ],
         );

@@ -73,7 +73,7 @@ impl World {
     /// A run that may read so many pages, one a second.
     fn run_for(&self, seconds: u64) -> Reconciled {
         let regions = ["us-east-1".to_owned()];
-        let run = Reconciler { history: self, queue: self, journal: self, regions: &regions };
+        let run = Reconciler { history: self, queue: self, journal: self, part: Part::Watched(&regions) };
         done(run.run(|| self.now(), self.now().plus(Duration::from_secs(seconds))))
     }
 
@@ -321,7 +321,7 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
     }
     let odd = Odd(World::of([(-60, "CreateUser", "a".to_owned())]));
     let regions = ["us-east-1".to_owned()];
-    let run = Reconciler { history: &odd, queue: &odd.0, journal: &odd.0, regions: &regions };
+    let run = Reconciler { history: &odd, queue: &odd.0, journal: &odd.0, part: Part::Watched(&regions) };
     let run = done(run.run(|| odd.0.now(), odd.0.now().plus(Duration::from_secs(600))));
     assert_eq!(run.failures.len(), 1);
     assert!(
@@ -336,11 +336,78 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
 fn each_region_is_asked() {
     let world = World::of([]);
     let regions = ["us-east-1".to_owned(), "eu-central-1".to_owned()];
-    let run = Reconciler { history: &world, queue: &world, journal: &world, regions: &regions };
+    let run = Reconciler { history: &world, queue: &world, journal: &world, part: Part::Watched(&regions) };
     let run = done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))));
     assert_eq!(run.pages, 2 * Lookup::all().count());
     let asked = world.asked.lock().unwrap();
     assert_eq!(asked.iter().filter(|(region, ..)| region == "eu-central-1").count(), Lookup::all().count());
+}
+
+#[test]
+fn a_region_with_a_forwarder_is_asked_what_was_done_to_event_rules_and_nothing_else() {
+    let world = World::of([(-60, "PutRule", "lost".to_owned()), (-60, "CreateUser", "elsewhere".to_owned())]);
+    let run = || {
+        let part = Part::Forwarder("eu-west-1");
+        let run = Reconciler { history: &world, queue: &world, journal: &world, part };
+        done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))))
+    };
+    assert_eq!(run().pages, 5);
+    assert_eq!(world.judge(), ["lost"]);
+    let asked: BTreeSet<(String, String)> =
+        world.asked.lock().unwrap().iter().map(|(region, name, _)| (region.clone(), name.clone())).collect();
+    let expected = ["DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"];
+    assert!(
+        asked
+            .iter()
+            .map(|(region, name)| (region.as_str(), name.as_str()))
+            .eq(expected.map(|name| ("eu-west-1", name)))
+    );
+    // Neither run forgets how far the other came.
+    world.run();
+    world.pass(DAY);
+    run();
+    world.run();
+    let from = |at: &str| {
+        let asked = world.asked.lock().unwrap();
+        asked.iter().rev().find(|(region, name, _)| region == at && name == "PutRule").unwrap().2.from
+    };
+    let six_hours = Duration::from_secs(6 * 3_600);
+    for region in ["eu-west-1", "us-east-1"] {
+        assert!(
+            world.now().since(from(region))
+                < Duration::from_secs(86_400) + six_hours + Duration::from_secs(300)
+        );
+    }
+}
+
+#[test]
+fn a_region_that_refuses_is_told_when_it_was_silent_for_two_days() {
+    let world = World::of([]);
+    let beat = crate::regions::Heartbeat {
+        region: "eu-west-1".to_owned(),
+        forwarder: crate::regions::Forwarder { version: "0123456789abcdef".to_owned(), at: world.now() },
+    };
+    done(beat.note(&world, world.now())).unwrap();
+    let run = || {
+        let part = Part::Forwarder("eu-west-1");
+        let run = Reconciler { history: &world, queue: &world, journal: &world, part };
+        done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))))
+    };
+    let troubles = || done(progress::troubles(&world, world.now())).unwrap();
+    run();
+    world.refused.lock().unwrap().insert("PutRule");
+    for _ in 0..3 {
+        world.run();
+        world.pass(DAY);
+        assert_eq!(run().failures.len(), 1);
+    }
+    world.refused.lock().unwrap().clear();
+    world.run();
+    let told = troubles();
+    let [progress::Trouble::Silent(name, _)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(name, "PutRule in eu-west-1");
+    run();
+    assert_eq!(troubles(), []);
 }
 
 proptest! {
