@@ -24,6 +24,7 @@ import ministack.app as app
 import ministack.core.iam_evaluator as policies
 import ministack.core.responses as responses
 import ministack.services.cloudformation.provisioners as provisioners
+import ministack.services.cloudwatch as alarms
 import ministack.services.dynamodb as dynamodb
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
@@ -33,6 +34,7 @@ RELIED_ON = {
         "_dispatch_event _dispatch_to_event_bus _dispatch_to_lambda _event_bus_policies _event_buses _invoke_target "
         "_matches_pattern_view _now_ts _pattern_event_view _put_events _rules _targets"
     ),
+    alarms: "_alarms _describe_alarms",
     functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
     app: "main pin_request_origin",
     dynamodb: "_put_resource_policy _resource_policies",
@@ -248,6 +250,26 @@ provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
     "update": update_bus_policy,
     "delete": delete_bus_policy,
 }
+
+
+# 9. What an alarm does. In XML the emulator leaves out whether an alarm acts, and whom it tells.
+emulator_describe_alarms = alarms._describe_alarms
+
+
+def describe_alarms(*arguments, **keywords):
+    status, headers, body = emulator_describe_alarms(*arguments, **keywords)
+    if b"<MetricAlarms>" not in body:
+        return status, headers, body
+    for name, alarm in alarms._alarms.items():
+        actions = "".join(f"<member>{arn}</member>" for arn in alarm.get("AlarmActions", []))
+        enabled = str(alarm.get("ActionsEnabled", True)).lower()
+        more = f"<ActionsEnabled>{enabled}</ActionsEnabled><AlarmActions>{actions}</AlarmActions>"
+        begin = f"<AlarmName>{name}</AlarmName>".encode()
+        body = body.replace(begin, begin + more.encode())
+    return status, headers, body
+
+
+alarms._describe_alarms = describe_alarms
 
 
 def end_with(parent):
