@@ -362,9 +362,9 @@ def test_a_test_goes_all_the_way_and_leaves_nothing_open(cloud, stack, well, no_
         assert [hop for hop in hops if hop in said] == hops
         assert re.search(r"^ +\d+ s  notify", said, re.M), "each hop has its time"
         alert = mailbox.wait_for(lambda a, trail=trail: trail in a.text, "the mail of the test")
-        assert alert.rule == "test-alert"
+        assert alert.rule == "self-test-alert"
         assert "TEST: " in alert.subject
-        (finding,) = [one for one in findings.all() if one["rule"] == "test-alert"]
+        (finding,) = [one for one in findings.all() if one["rule"] == "self-test-alert"]
         test_id = finding["finding_id"]
         until(lambda test_id=test_id: findings.get(test_id)["status"] == "RESOLVED", "the test to be over")
         time.sleep(1.1)  # events have whole seconds
