@@ -1,4 +1,6 @@
-"""The doctor and the test alert against the real template: every hop that is broken is named, and nothing else is."""
+"""Does it work? The doctor and the test alert against the real template: every hop that is broken is named, and no other.
+
+It comes after test_regions.py, which sees the first deployment of a forwarder."""
 
 import json
 import os
