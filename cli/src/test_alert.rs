@@ -2,7 +2,7 @@
 //!
 //! It calls `StartLogging` on a trail whose name it makes up. There is no such trail, so nothing happens; CloudTrail logs the call
 //! all the same, and it goes the way of every other: EventBridge, the intake queue, detect, the findings table, notify, the topic.
-//! The rule `test-alert` knows the name, and its mail says that it is a test.
+//! The rule `self-test-alert` knows the name, and its mail says that it is a test.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -41,7 +41,7 @@ Exit codes: 0 the mail is published and somebody is subscribed, 1 a hop is broke
 const CALL: &str = "StartLogging";
 
 /// The rule that hears it.
-const RULE: &str = "test-alert";
+const RULE: &str = "self-test-alert";
 
 /// How often the findings table is looked at.
 const PAUSE: Duration = Duration::from_secs(1);

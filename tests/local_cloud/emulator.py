@@ -25,6 +25,7 @@ import ministack.core.iam_actions as actions
 import ministack.core.iam_evaluator as policies
 import ministack.core.responses as responses
 import ministack.services.cloudformation.provisioners as provisioners
+import ministack.services.cloudwatch as alarms
 import ministack.services.dynamodb as dynamodb
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
@@ -34,6 +35,7 @@ RELIED_ON = {
         "_dispatch_event _dispatch_to_event_bus _dispatch_to_lambda _event_bus_policies _event_buses _invoke_target "
         "_matches_pattern_view _now_ts _pattern_event_view _put_events _rules _targets"
     ),
+    alarms: "_alarms _describe_alarms",
     functions: "_execute_function _execution_record_for_config _get_func_record_for_ref invoke_async_with_retry",
     actions: "extract_iam_action",
     app: "main pin_request_origin",
@@ -260,6 +262,26 @@ def iam_action(*request, emulator_iam_action=actions.extract_iam_action):
 
 
 actions.extract_iam_action = iam_action
+
+
+# 10. What an alarm does. In XML the emulator leaves out whether an alarm acts, and whom it tells.
+emulator_describe_alarms = alarms._describe_alarms
+
+
+def describe_alarms(*arguments, **keywords):
+    status, headers, body = emulator_describe_alarms(*arguments, **keywords)
+    if b"<MetricAlarms>" not in body:
+        return status, headers, body
+    for name, alarm in alarms._alarms.items():
+        told = "".join(f"<member>{arn}</member>" for arn in alarm.get("AlarmActions", []))
+        enabled = str(alarm.get("ActionsEnabled", True)).lower()
+        more = f"<ActionsEnabled>{enabled}</ActionsEnabled><AlarmActions>{told}</AlarmActions>"
+        begin = f"<AlarmName>{name}</AlarmName>".encode()
+        body = body.replace(begin, begin + more.encode())
+    return status, headers, body
+
+
+alarms._describe_alarms = describe_alarms
 
 
 def end_with(parent):

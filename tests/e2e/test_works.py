@@ -1,13 +1,17 @@
-"""The doctor and the test alert against the real template: every hop that is broken is named, and nothing else is."""
+"""The doctor and the test alert against the real template: every hop that is broken is named, and no other.
+
+It comes after test_regions.py, which sees the first deployment of a forwarder."""
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from botocore import xform_name
 
 from events import call, unique
 from local_cloud import REGION, play, until
@@ -49,16 +53,20 @@ def well(cloud, stack):
     cloudtrail.delete_trail(Name=trail)
 
 
+def drain(cloud, stack):
+    """Takes all dead letters away, as the operator may."""
+    sqs = cloud.operator(stack, "sqs")
+    while messages := sqs.receive_message(QueueUrl=stack.dead_letter_queue, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=stack.dead_letter_queue, ReceiptHandle=message["ReceiptHandle"])
+
+
 @pytest.fixture
 def no_dead_letters(cloud, stack):
     """What earlier tests have left is no concern of these."""
-
-    def purge():
-        cloud.operator(stack, "sqs").purge_queue(QueueUrl=stack.dead_letter_queue)
-
-    purge()
+    drain(cloud, stack)
     yield
-    purge()
+    drain(cloud, stack)
 
 
 @pytest.fixture
@@ -145,7 +153,7 @@ def dead_letter(cloud, stack):
     sqs.send_message(QueueUrl=stack.dead_letter_queue, MessageBody="{}", MessageAttributes=reason)
     sqs.set_queue_attributes(QueueUrl=stack.dead_letter_queue, Attributes={"Policy": before["Policy"]})
     yield "dead letters", ["1 lie in DeadLetterQueue"]
-    cloud.operator(stack, "sqs").purge_queue(QueueUrl=stack.dead_letter_queue)
+    drain(cloud, stack)
 
 
 @contextmanager
@@ -196,7 +204,8 @@ def test_what_is_well_fails_nowhere_and_each_question_has_a_line(doctor):
         "clock",
         *NOT_HERE,
     }
-    for check in ("trail", "iam", "rules", "queues", "dead letters", "functions", "mail", "stack", "version", "clock"):
+    # Calls of other tests may wait in the queue of re-checks, as they should.
+    for check in ("trail", "iam", "rules", "dead letters", "functions", "mail", "stack", "version", "clock"):
         of_it = [line["standing"] for line in lines if line["check"] == check]
         assert set(of_it) == {"OK"}, [line for line in lines if line["check"] == check]
 
@@ -223,6 +232,59 @@ def test_each_break_alone_is_the_only_failure(cloud, stack, doctor, breaks):
     assert len(found) == 1, found
     assert found[0]["check"] == check
     assert about(found[0], *words)
+    assert failing(doctor()) == []
+
+
+def aws(cloud, command):
+    """Does what the AWS CLI would: its options are the members of the call, by botocore's models, as they are here."""
+    for one in command.split(" && "):
+        _, service, operation, *words = shlex.split(one)
+        client = cloud.client({"configservice": "config"}.get(service, service))
+        name = operation.replace("-", "_")
+        members = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[name]).input_shape.members
+        options = {xform_name(member, "-"): member for member in members} | {"notification-endpoint": "Endpoint"}
+        given = {}
+        while words:
+            option = words.pop(0).removeprefix("--")
+            values = []
+            while words and not words[0].startswith("--"):
+                values.append(words.pop(0))
+            if option == "region":
+                assert values == [REGION]
+            elif option == "cli-input-json":
+                given |= json.loads(values[0])
+            else:
+                kind = members[options[option]].type_name
+                given[options[option]] = {
+                    "boolean": lambda values: not values,
+                    "list": lambda values: json.loads(values[0]) if values[0].startswith("[") else values,
+                    "string": lambda values: values[0],
+                }[kind](values) or kind == "boolean"
+        getattr(client, name)(**given)
+
+
+MENDED = [rule_off, target_gone, pattern_narrowed, nobody_subscribed, alarm_silent, trail_stopped, mapping_off]
+
+
+@pytest.mark.parametrize("breaks", MENDED, ids=lambda one: one.__name__)
+def test_the_command_of_a_line_mends_it(cloud, stack, doctor, breaks):
+    with breaks(cloud, stack):
+        (line,) = failing(doctor())
+        aws(cloud, line["mend"].replace("ADDRESS", "first@example.com"))
+        assert failing(doctor()) == []
+
+
+def test_what_was_deleted_is_made_again_by_its_command(cloud, stack, doctor):
+    events, cloudwatch, name = cloud.client("events"), cloud.client("cloudwatch"), f"{stack.name}-calls-7"
+    events.remove_targets(Rule=name, Ids=["intake"])
+    events.delete_rule(Name=name)
+    alarms = [alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]]
+    (alarm,) = [one for one in alarms if f"{stack.name}-IntakeDelayed" in one]
+    cloudwatch.delete_alarms(AlarmNames=[alarm])
+    lines = failing(doctor())
+    assert sorted(line["check"] for line in lines) == ["alarms", "rules"]
+    for line in lines:
+        aws(cloud, line["mend"])
     assert failing(doctor()) == []
 
 
@@ -260,7 +322,6 @@ def test_who_may_not_look_is_told_which_action_is_missing(cloud, stack, doctor):
         "cloudwatch:DescribeAlarms",
         "lambda:ListEventSourceMappings",
         "dynamodb:GetItem",
-        "ec2:DescribeRegions",
     ):
         assert f"your credentials need {action}" in done.stdout, (action, done.stdout)
     assert not re.search(r"^OK +(rules|alarms|mail|queues|trail)", done.stdout, re.M), done.stdout
@@ -304,9 +365,9 @@ def test_a_test_goes_all_the_way_and_leaves_nothing_open(cloud, stack, well, no_
         assert [hop for hop in hops if hop in said] == hops
         assert re.search(r"^ +\d+ s  notify", said, re.M), "each hop has its time"
         alert = mailbox.wait_for(lambda a, trail=trail: trail in a.text, "the mail of the test")
-        assert alert.rule == "test-alert"
+        assert alert.rule == "self-test-alert"
         assert "TEST: " in alert.subject
-        (finding,) = [one for one in findings.all() if one["rule"] == "test-alert"]
+        (finding,) = [one for one in findings.all() if one["rule"] == "self-test-alert"]
         test_id = finding["finding_id"]
         until(lambda test_id=test_id: findings.get(test_id)["status"] == "RESOLVED", "the test to be over")
         time.sleep(1.1)  # events have whole seconds
