@@ -398,12 +398,12 @@ def test_messages_are_taken_by_detect_and_scan_and_dead_letters_by_the_operator(
     }
 
 
-def test_notify_alone_publishes_alerts_and_services_alone_publish_to_operations(deployed):
+def test_notify_alone_publishes_alerts_and_it_and_services_alone_publish_to_operations(deployed):
     """Nobody forges a mail with rights of his own. An event rule of somebody's can: nothing tells it from ours."""
     rules = {who for who in callers(deployed) if who.startswith("EventBridge for")}
     assert allowed(deployed, ["sns:Publish"], TOPICS) == {
         ("NotifyRole", "sns:Publish", "AlertTopic"),
-        *((who, "sns:Publish", "OpsTopic") for who in {*rules, "CloudWatch"}),
+        *((who, "sns:Publish", "OpsTopic") for who in {*rules, "CloudWatch", "NotifyRole"}),
     }
 
 

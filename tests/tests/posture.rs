@@ -50,6 +50,7 @@ impl World {
             &aws,
             &[
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+                ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
                 ("REPORT_HOUR", "7"),
                 ("MAIL_WINDOW_MINUTES", "0"),
             ],

@@ -23,6 +23,7 @@ fn start(name: &str, aws: &AwsStub) -> Function {
         ("SETTINGS_TABLE", "settings"),
         ("STACK_NAME", "keepwatch"),
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+        ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
         ("REPORT_HOUR", "7"),
         ("MAIL_WINDOW_MINUTES", "10"),
     ];

@@ -28,6 +28,8 @@ pub(crate) struct Notify {
     pub(crate) journal: JournalTable,
     pub(crate) settings: SettingsTable,
     pub(crate) topic: AlertTopic,
+    /// Where alarms about Keepwatch itself go.
+    pub(crate) operations: AlertTopic,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -61,12 +63,13 @@ impl Notify {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
+            operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
             group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
-        let (mut sent, mut deferred) = (0, 0);
+        let (mut sent, mut deferred, mut unheard) = (0, 0, 0);
         for (i, record) in batch.records.iter().enumerate() {
             let id = record.change.keys.get("finding_id");
             let Some(serde_dynamo::AttributeValue::S(finding_id)) = id else {
@@ -78,6 +81,7 @@ impl Notify {
             match notifier.deliver(finding_id, &token, now()).await {
                 Ok(Delivery::Sent) => sent += 1,
                 Ok(Delivery::Deferred) => deferred += 1,
+                Ok(Delivery::Unheard) => unheard += 1,
                 // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
                 Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
                 Err(reason) => {
@@ -95,7 +99,7 @@ impl Notify {
         }
         sent += u64::try_from(late.sent).unwrap_or(0);
         let failed = response.batch_item_failures.len();
-        info!(received = batch.records.len(), sent, deferred, failed, "batch done");
+        info!(received = batch.records.len(), sent, deferred, unheard, failed, "batch done");
         self.count(&[("mailed", sent)]).await;
         Ok(response)
     }
@@ -108,6 +112,7 @@ impl Notify {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
+            operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
             group_window: self.group_window,
@@ -124,6 +129,9 @@ impl Notify {
             mails = swept.mails,
             "sweep done"
         );
+        if swept.unheard {
+            warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
+        }
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
         Ok(outcome?)
     }

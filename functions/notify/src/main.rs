@@ -22,6 +22,7 @@ async fn main() -> Result<(), Error> {
     let journal = variable("JOURNAL_TABLE")?;
     let settings = variable("SETTINGS_TABLE")?;
     let topic = variable("ALERT_TOPIC_ARN")?;
+    let operations = variable("OPS_TOPIC_ARN")?;
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
@@ -31,6 +32,7 @@ async fn main() -> Result<(), Error> {
         journal: JournalTable::new(&config, journal),
         settings: SettingsTable::new(&config, settings, CATALOGUE),
         topic: AlertTopic::new(&config, topic),
+        operations: AlertTopic::new(&config, operations),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
     };

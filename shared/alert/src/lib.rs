@@ -7,6 +7,7 @@
 
 mod alert;
 mod announce;
+mod audience;
 pub mod budget;
 #[cfg(any(test, feature = "testing"))]
 pub mod check;

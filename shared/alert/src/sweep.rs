@@ -64,6 +64,8 @@ pub struct Swept {
     pub settled: usize,
     /// Other mails: announcements, the daily digest, the weekly report.
     pub mails: usize,
+    /// Whether nobody is subscribed to anything, so that nobody could be told of that either.
+    pub unheard: bool,
 }
 
 /// What the journal remembers of the settings.
@@ -159,10 +161,17 @@ where
         calendar: &report::Calendar,
     ) -> (Swept, Result<(), Failure<S, J, T>>) {
         let mut swept = Swept::default();
+        let (heard, looked) = self.call_the_roll(&calendar.account, now, &mut swept.mails).await;
+        swept.unheard = heard.nothing;
         let settled = self.settle(now, &mut swept).await;
+        if !heard.alerts {
+            // Whatever is due stays due: a mail that nobody gets would count as sent.
+            return (swept, looked.and(settled));
+        }
         let alerts = self.alerts(token, now, &mut swept).await;
+        let back = self.catch_up_with(&calendar.account, now, &mut swept.mails).await;
         let mails = self.mails(now, calendar, &mut swept).await;
-        (swept, settled.and(alerts).and(mails))
+        (swept, looked.and(settled).and(alerts).and(back).and(mails))
     }
 
     /// Sends what a sweep should have sent minutes ago: whoever stops the sweep must not stop the mails with it.
@@ -172,9 +181,20 @@ where
     pub async fn catch_up(&self, token: &str, now: Timestamp) -> (Swept, Result<(), Failure<S, J, T>>) {
         let mut swept = Swept::default();
         let due = match self.findings.due(now).await {
-            Ok(due) => due.into_iter().filter(|alert| now.since(alert.since) > OVERDUE).collect(),
+            Ok(due) => {
+                let late = |alert: &DueAlert| now.since(alert.since) > OVERDUE;
+                due.into_iter().filter(late).collect::<Vec<_>>()
+            }
             Err(error) => return (swept, Err(DeliverError::Findings(error))),
         };
+        if due.is_empty() {
+            return (swept, Ok(()));
+        }
+        match self.is_heard().await {
+            Ok(true) => {}
+            Ok(false) => return (swept, Ok(())),
+            Err(error) => return (swept, Err(error)),
+        }
         let sent = self.send_all(due, token, now, &mut swept).await;
         (swept, sent)
     }

@@ -165,6 +165,7 @@ impl Pipeline {
             findings: &self.store,
             journal: &self.store,
             topic: &self.store,
+            operations: &self.store,
             settings: &self.settings,
             catalogue: self.catalogue,
             group_window: GROUP_WINDOW,
