@@ -71,6 +71,7 @@ ACTIONS = {
         "Journal": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "Settings": {"dynamodb:Scan"},
         "Alerts": {"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"},
+        "FirstLook": {"sqs:SendMessage"},
         "Operations": {"sns:ListSubscriptionsByTopic", "sns:Publish"},
         "GivenUp": {"sqs:SendMessage"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},

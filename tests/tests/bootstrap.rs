@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS, FINDINGS, INTAKE};
+use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS, FINDINGS, INTAKE, QUEUE};
 use keepwatch_tests::events::{
     root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -34,9 +34,10 @@ const TABLES: [(&str, &str); 4] = [
 ];
 
 /// What it tells notify besides.
-const NOTIFY: [(&str, &str); 4] = [
+const NOTIFY: [(&str, &str); 5] = [
     ("ALERT_TOPIC_ARN", TOPIC),
     ("OPS_TOPIC_ARN", OPERATIONS),
+    ("RECHECK_QUEUE_URL", QUEUE),
     ("REPORT_HOUR", "7"),
     ("MAIL_WINDOW_MINUTES", "10"),
 ];
@@ -212,6 +213,7 @@ fn a_missing_setting_is_named() {
         ("notify", "FINDINGS_TABLE"),
         ("notify", "ALERT_TOPIC_ARN"),
         ("notify", "OPS_TOPIC_ARN"),
+        ("notify", "RECHECK_QUEUE_URL"),
         ("notify", "REPORT_HOUR"),
         ("notify", "MAIL_WINDOW_MINUTES"),
     ] {

@@ -8,10 +8,13 @@ use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
 use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::history::first_look;
+use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
@@ -30,6 +33,8 @@ pub(crate) struct Notify {
     pub(crate) topic: AlertTopic,
     /// Where alarms about Keepwatch itself go.
     pub(crate) operations: AlertTopic,
+    /// The delay queue of `scan`.
+    pub(crate) recheck: Queue,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -129,6 +134,11 @@ impl Notify {
             mails = swept.mails,
             "sweep done"
         );
+        if swept.look_up
+            && let Err(reason) = self.recheck.send(first_look::MESSAGE).await
+        {
+            warn!(reason = %reason, "scan could not be asked for what the welcome mail tells; it comes without");
+        }
         if swept.unheard {
             warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
         }

@@ -5,6 +5,7 @@ use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
+use keepwatch_core::history::first_look;
 use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::posture::touched::Touched;
 use lambda_runtime::{Error, LambdaEvent};
@@ -77,6 +78,8 @@ impl Scan {
         for message in messages {
             let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
             let done = match body.as_str() {
+                // What the welcome mail tells of.
+                first_look::MESSAGE => self.posture.first_look(account).await.map_err(Error::from),
                 GO_ON => self.scan(account, true, began).await.map(drop),
                 body => Event::parse(body).map_err(Error::from).map(|event| {
                     // Of another account nothing can be asked, and what is dated ahead is nobody's call.

@@ -11,7 +11,9 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::text::{MAX_TEXT, clean};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::FindingStore;
+use keepwatch_core::history::first_look::FirstLook;
 use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
+use keepwatch_core::regions::Forwarders;
 use keepwatch_core::severity::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,6 +24,7 @@ use crate::layout::{command, heading, listed, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
 use crate::sweep::AllFindings;
+use crate::welcome;
 
 /// The journal's key.
 const ENTRY: &str = "audience";
@@ -40,6 +43,9 @@ const REMEMBERED: Duration = Duration::from_secs(40 * 86_400);
 
 /// The most that are remembered of each kind. A topic with more subscribers than that is not in danger of having none.
 const MOST: usize = 100;
+
+/// How long the welcome mail waits for what `scan` looks up; the delay queue alone takes a minute and a half.
+const LOOKED_UP: Duration = Duration::from_secs(900);
 
 /// How many findings the list for somebody who is back names.
 const MAX_LISTED: usize = 150;
@@ -89,6 +95,19 @@ pub(super) struct Audience {
     alerts: Circle,
     #[serde(default)]
     operations: Circle,
+    /// Since when the welcome mail waits for what `scan` looks up.
+    #[serde(default)]
+    greeting: Option<Timestamp>,
+    /// Whether the first who confirmed was welcomed.
+    #[serde(default)]
+    welcomed: bool,
+}
+
+impl Audience {
+    /// For who is not to be welcomed: whoever plays a log.
+    pub(super) fn greeted() -> (&'static str, Audience) {
+        (ENTRY, Audience { welcomed: true, ..Audience::default() })
+    }
 }
 
 impl Circle {
@@ -197,6 +216,8 @@ pub(super) struct Heard {
     pub(super) alerts: bool,
     /// Whether nobody gets anything, so that nobody can be told of it either.
     pub(super) nothing: bool,
+    /// Whether the look could be noted. What follows would be taken for an older version's work otherwise.
+    pub(super) noted: bool,
 }
 
 impl<S, J, T> Notifier<'_, S, J, T>
@@ -222,13 +243,22 @@ where
             Err(error) => {
                 // What SNS has just said goes before what nobody remembers.
                 let heard = alerts.as_ref().is_ok_and(|here| !here.is_empty());
-                return (Heard { alerts: heard, nothing: false }, Err(DeliverError::Journal(error)));
+                let heard = Heard { alerts: heard, nothing: false, noted: false };
+                return (heard, Err(DeliverError::Journal(error)));
             }
         };
         let expected = entry.as_ref().map(|entry| entry.version);
         let before = entry.map(|entry| entry.value);
         let mut audience = before.clone().unwrap_or_default();
         let mut failed = Ok(());
+        let mut noted = true;
+        if before.is_none() {
+            // Whoever updates an older version knows Keepwatch already.
+            match self.has_swept_before().await {
+                Ok(older) => audience.welcomed = older,
+                Err(error) => (noted, failed) = (false, Err(error)),
+            }
+        }
         for (circle, answer) in [(&mut audience.alerts, &alerts), (&mut audience.operations, &operations)] {
             match answer {
                 Ok(confirmed) => circle.look(confirmed, now),
@@ -241,9 +271,10 @@ where
         };
         let heard = known(&alerts, &audience.alerts);
         let watched = known(&operations, &audience.operations);
-        if before.as_ref() != Some(&audience) {
+        if noted && before.as_ref() != Some(&audience) {
             // Refused when another sweep writes the same.
             let written = self.journal.write(ENTRY, &audience, expected, now.plus(RECEIPTS_KEPT * 100)).await;
+            noted = written.is_ok();
             failed = failed.and(written.map(drop).map_err(DeliverError::Journal));
         }
         for (which, circle) in [(Which::Alerts, &audience.alerts), (Which::Operations, &audience.operations)]
@@ -254,7 +285,51 @@ where
         for answer in [alerts, operations] {
             failed = failed.and(answer.map(drop).map_err(DeliverError::Topic));
         }
-        (Heard { alerts: heard, nothing: !heard && !watched }, failed)
+        (Heard { alerts: heard, nothing: !heard && !watched, noted }, failed)
+    }
+
+    /// Welcomes the first who has confirmed, once ever. Returns whether `scan` is to look up what the mail tells.
+    pub(super) async fn welcome(
+        &self,
+        account: &str,
+        now: Timestamp,
+        sent: &mut usize,
+    ) -> Result<bool, Failure<S, J, T>> {
+        let read = async || self.journal.read::<Audience>(ENTRY).await.map_err(DeliverError::Journal);
+        let Some(entry) = read().await? else { return Ok(false) };
+        let Audience { alerts, welcomed, greeting, .. } = &entry.value;
+        if *welcomed || alerts.here.is_empty() {
+            return Ok(false);
+        }
+        let expires = now.plus(RECEIPTS_KEPT * 100);
+        let Some(since) = greeting.filter(|since| !since.is_ahead_of(now)) else {
+            let begun = Audience { greeting: Some(now), ..entry.value.clone() };
+            let begun = self.journal.write(ENTRY, &begun, Some(entry.version), expires).await;
+            return begun.map_err(DeliverError::Journal);
+        };
+        let look = FirstLook::read(self.journal).await.map_err(DeliverError::Journal)?;
+        if look.is_none() && now.since(since) < LOOKED_UP {
+            return Ok(true);
+        }
+        let forwarders = Forwarders::read(self.journal).await.map_err(DeliverError::Journal)?;
+        let subscribers = alerts.here.keys().cloned().collect();
+        let facts = welcome::Facts {
+            account,
+            catalogue: self.catalogue,
+            look: look.as_ref(),
+            forwarders: &forwarders,
+            subscribers: &subscribers,
+            listed: !self.settings.lists.automation.is_empty(),
+        };
+        match self.send_once("welcome", now, async || Ok(Some(welcome::alert(&facts)))).await? {
+            SentOnce::Busy => return Ok(false),
+            posted => *sent += usize::from(posted == SentOnce::Sent),
+        }
+        // The letter's own mark is forgotten some day, and this one is not. Refused when another sweep writes: the next one notes it.
+        let Some(mut entry) = read().await? else { return Ok(false) };
+        entry.value.welcomed = true;
+        let written = self.journal.write(ENTRY, &entry.value, Some(entry.version), expires).await;
+        written.map(|_| false).map_err(DeliverError::Journal)
     }
 
     /// Tells over the other topic, or over the same where only that one is heard, who is missing.

@@ -26,6 +26,7 @@ pub mod report;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+mod welcome;
 
 pub use alert::Alert;
 pub use proposal::list_as_automation;

@@ -64,6 +64,8 @@ pub struct Swept {
     pub settled: usize,
     /// Other mails: announcements, the daily digest, the weekly report.
     pub mails: usize,
+    /// Whether `scan` is to look up what the welcome mail tells.
+    pub look_up: bool,
     /// Whether nobody is subscribed to anything, so that nobody could be told of that either.
     pub unheard: bool,
 }
@@ -163,6 +165,9 @@ where
         let mut swept = Swept::default();
         let (heard, looked) = self.call_the_roll(&calendar.account, now, &mut swept.mails).await;
         swept.unheard = heard.nothing;
+        if !heard.noted {
+            return (swept, looked);
+        }
         let settled = self.settle(now, &mut swept).await;
         if !heard.alerts {
             // Whatever is due stays due: a mail that nobody gets would count as sent.
@@ -170,8 +175,16 @@ where
         }
         let alerts = self.alerts(token, now, &mut swept).await;
         let back = self.catch_up_with(&calendar.account, now, &mut swept.mails).await;
+        let welcomed = self.welcome(&calendar.account, now, &mut swept.mails).await;
+        let welcomed = welcomed.map(|wanted| swept.look_up = wanted);
         let mails = self.mails(now, calendar, &mut swept).await;
-        (swept, looked.and(settled).and(alerts).and(back).and(mails))
+        (swept, looked.and(settled).and(alerts).and(back).and(welcomed).and(mails))
+    }
+
+    /// Whether a sweep has come before, of whatever version.
+    pub(super) async fn has_swept_before(&self) -> Result<bool, Failure<S, J, T>> {
+        let applied = self.journal.read::<Applied>(APPLIED).await.map_err(DeliverError::Journal)?;
+        Ok(applied.is_some())
     }
 
     /// Sends what a sweep should have sent minutes ago: whoever stops the sweep must not stop the mails with it.

@@ -55,6 +55,7 @@ impl Pipeline {
     /// One with empty tables, these settings and reports by this calendar. The catalogue explains the rules in the mails.
     pub fn new(settings: Settings, catalogue: Catalogue, calendar: Calendar) -> Pipeline {
         let store = InMemory::default();
+        store.greet();
         Pipeline { store, settings, catalogue, calendar, now: None, sweeps: None, invocations: 0 }
     }
 
