@@ -79,6 +79,7 @@ struct State {
     hidden: HashMap<String, u64>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
+    unsubscribed: HashSet<String>,
 }
 
 impl AwsStub {
@@ -134,6 +135,16 @@ impl AwsStub {
     /// The operation works again.
     pub fn heal(&self, operation: &str) {
         lock(&self.state).failing.remove(operation);
+    }
+
+    /// From now on nobody is subscribed to the topic of this ARN; before, one address is.
+    pub fn unsubscribe(&self, topic: &str) {
+        lock(&self.state).unsubscribed.insert(topic.to_owned());
+    }
+
+    /// The address is subscribed to the topic again.
+    pub fn subscribe(&self, topic: &str) {
+        lock(&self.state).unsubscribed.remove(topic);
     }
 
     /// All findings, by id.
@@ -335,6 +346,16 @@ impl State {
         self.failing.contains(operation)
     }
 
+    /// As SNS lists them: one that is not confirmed has no ARN.
+    fn subscriptions(&self, topic: &str) -> String {
+        let nobody = self.unsubscribed.contains(topic);
+        let arn = if nobody { "PendingConfirmation".to_owned() } else { format!("{topic}:0f0f0f0f") };
+        format!(
+            "<Subscriptions><member><SubscriptionArn>{arn}</SubscriptionArn><Owner>111122223333</Owner>\
+             <Protocol>email</Protocol><Endpoint>ann@example.com</Endpoint><TopicArn>{topic}</TopicArn></member></Subscriptions>"
+        )
+    }
+
     fn query(&mut self, form: &Form) -> Response {
         let action = form.get("Action").map_or("", String::as_str);
         let (status, body) = match action {
@@ -343,6 +364,10 @@ impl State {
                 self.published.push(form.clone());
                 let id = format!("<MessageId>message-{}</MessageId>", self.published.len());
                 (200, query_result(action, &id))
+            }
+            "ListSubscriptionsByTopic" => {
+                let topic = form.get("TopicArn").map_or("", String::as_str);
+                (200, query_result(action, &self.subscriptions(topic)))
             }
             "GetTopicAttributes" => (200, query_result(action, "<Attributes/>")),
             "AssumeRole" | "GetCallerIdentity" => match self.guards.sts(form) {

@@ -147,6 +147,8 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "JOURNAL_TABLE": {"Ref": "JournalTable"},
         "SETTINGS_TABLE": {"Ref": "SettingsTable"},
         "ALERT_TOPIC_ARN": {"Ref": "AlertTopic"},
+        "OPS_TOPIC_ARN": {"Ref": "OpsTopic"},
+        "RECHECK_QUEUE_URL": {"Ref": "RecheckQueue"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
         "MAIL_WINDOW_MINUTES": {"Ref": "MailWindowMinutes"},
     }

@@ -378,8 +378,9 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
         *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
-        # A run that was cut is gone on with. What rules send that is no change of an answer is left alone.
-        *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "OperatorRole", "ScanRole"}),
+        # A run that was cut is gone on with, and notify asks once for what the welcome mail tells. What rules send that is
+        # no change of an answer is left alone.
+        *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "NotifyRole", "OperatorRole", "ScanRole"}),
     }
 
 
@@ -398,12 +399,12 @@ def test_messages_are_taken_by_detect_and_scan_and_dead_letters_by_the_operator(
     }
 
 
-def test_notify_alone_publishes_alerts_and_services_alone_publish_to_operations(deployed):
+def test_notify_alone_publishes_alerts_and_it_and_services_alone_publish_to_operations(deployed):
     """Nobody forges a mail with rights of his own. An event rule of somebody's can: nothing tells it from ours."""
     rules = {who for who in callers(deployed) if who.startswith("EventBridge for")}
     assert allowed(deployed, ["sns:Publish"], TOPICS) == {
         ("NotifyRole", "sns:Publish", "AlertTopic"),
-        *((who, "sns:Publish", "OpsTopic") for who in {*rules, "CloudWatch"}),
+        *((who, "sns:Publish", "OpsTopic") for who in {*rules, "CloudWatch", "NotifyRole"}),
     }
 
 

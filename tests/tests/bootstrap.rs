@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS, QUEUE};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -16,6 +16,7 @@ use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
 use serde_json::{Value, json};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
+const OPERATIONS: &str = "arn:aws:sns:us-east-1:111122223333:operations";
 
 fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) -> Function {
     let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
@@ -34,8 +35,13 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 /// What it tells notify besides.
-const NOTIFY: [(&str, &str); 3] =
-    [("ALERT_TOPIC_ARN", TOPIC), ("REPORT_HOUR", "7"), ("MAIL_WINDOW_MINUTES", "10")];
+const NOTIFY: [(&str, &str); 5] = [
+    ("ALERT_TOPIC_ARN", TOPIC),
+    ("OPS_TOPIC_ARN", OPERATIONS),
+    ("RECHECK_QUEUE_URL", QUEUE),
+    ("REPORT_HOUR", "7"),
+    ("MAIL_WINDOW_MINUTES", "10"),
+];
 
 fn detect(aws: &AwsStub) -> Function {
     start("detect", aws, &TABLES, Stdio::inherit())
@@ -211,6 +217,8 @@ fn a_missing_setting_is_named() {
         ("detect", "OWN_ARNS"),
         ("notify", "FINDINGS_TABLE"),
         ("notify", "ALERT_TOPIC_ARN"),
+        ("notify", "OPS_TOPIC_ARN"),
+        ("notify", "RECHECK_QUEUE_URL"),
         ("notify", "REPORT_HOUR"),
         ("notify", "MAIL_WINDOW_MINUTES"),
     ] {
@@ -220,6 +228,52 @@ fn a_missing_setting_is_named() {
         let wanted = format!("environment variable {missing} is not set");
         assert!(text.contains(&wanted), "{name} without {missing} says: {text}");
     }
+}
+
+#[test]
+fn an_alert_that_nobody_would_get_stays_due_and_the_other_topic_says_so() {
+    let (aws, id) = pending();
+    aws.unsubscribe(TOPIC);
+    let notify = notify(&aws);
+    let batch = stream_batch(&[("1", &id)]);
+    assert!(failures(&notify, &batch).is_empty());
+    assert!(sweep(&notify));
+    assert!(aws.published().is_empty(), "before anybody confirms there is an hour: {:?}", aws.published());
+    assert_eq!(aws.items()[&id]["alert_state"]["S"], "PENDING");
+
+    // Somebody confirms, and the next sweep after the stream's turn sends the alert.
+    aws.subscribe(TOPIC);
+    aws.change(&id, serde_json::from_value(json!({"due_at": {"N": "1000"}})).unwrap());
+    assert!(sweep(&notify));
+    let mails = aws.published();
+    assert!(mails.iter().all(|mail| mail["TopicArn"] == TOPIC), "{mails:?}");
+    assert!(mails.iter().any(|mail| mail["Subject"].starts_with("[CRITICAL]")), "{mails:?}");
+    assert_eq!(aws.items()[&id]["alert_state"]["S"], "SENT");
+}
+
+#[test]
+fn who_is_subscribed_no_more_is_told_over_the_other_topic() {
+    let (aws, _) = pending();
+    let notify = notify(&aws);
+    assert!(sweep(&notify));
+    aws.unsubscribe(TOPIC);
+    assert!(sweep(&notify));
+    let before = aws.published().len();
+    // It was so for two minutes already.
+    let earlier = json!({"S": Timestamp::from_millis(now() - 120_000).to_string()});
+    let gone = json!({"M": {"last": earlier, "missed": earlier}});
+    let alerts = json!({"M": {"gone": {"M": {"email ann@example.com": gone}}, "empty": earlier}});
+    let mut item = aws.table("journal")["audience"].clone();
+    item["kept"]["M"]["alerts"] = alerts;
+    aws.put("journal", "audience", item);
+    assert!(sweep(&notify));
+    let mails = aws.published().split_off(before);
+    let [mail] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!(mail["TopicArn"], OPERATIONS);
+    assert!(mail["Subject"].contains("nobody gets the alerts"), "{mail:?}");
+    // Once.
+    assert!(sweep(&notify));
+    assert_eq!(aws.published().len(), before + 1);
 }
 
 #[test]

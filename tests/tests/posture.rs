@@ -50,6 +50,8 @@ impl World {
             &aws,
             &[
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+                ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
+                ("RECHECK_QUEUE_URL", QUEUE),
                 ("REPORT_HOUR", "7"),
                 ("MAIL_WINDOW_MINUTES", "0"),
             ],
@@ -119,6 +121,34 @@ const SG: &str = "arn:aws:ec2:us-east-1:111122223333:security-group/sg-1";
 
 fn opened() -> String {
     ago(40, "s3", "PutBucketAcl", "opened", json!({"bucketName": "files", "x-amz-acl": "public-read"}))
+}
+
+#[test]
+fn whoever_confirms_first_is_welcomed_once_with_what_scan_has_looked_up() {
+    let world = World::new();
+    let sweep = || {
+        world.notify.invoke(r#"{"source": "aws.events"}"#).expect("the function did not answer");
+        let mails = world.aws.published().into_iter();
+        mails
+            .filter(|mail| mail["Subject"].contains("Keepwatch watches this account"))
+            .map(|mail| mail["Message"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sweep(), [""; 0], "scan is asked first");
+    let asked = world.aws.take_messages();
+    assert_eq!(asked, [r#"{"keepwatch": "first look"}"#]);
+    taken(&world.scan, &asked[0]);
+    let welcomes = sweep();
+    let [welcome] = &welcomes[..] else { panic!("{welcomes:?}") };
+    for part in
+        ["Regions heard", "us-east-1", "keepwatch doctor", "keepwatch test-alert", "ann@example[.]com"]
+    {
+        assert!(welcome.contains(part), "no {part:?} in\n{welcome}");
+    }
+    // Neither again nor asked for again, though the letter's own mark is forgotten after some months.
+    world.aws.put("journal", "letter#welcome", Item::new());
+    assert_eq!(sweep().len(), 1);
+    assert!(world.aws.take_messages().is_empty());
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn notify(aws: &AwsStub) -> Function {
         ("FINDINGS_TABLE", FINDINGS),
         ("SETTINGS_TABLE", "settings"),
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
+        ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
+        ("RECHECK_QUEUE_URL", QUEUE),
         ("REPORT_HOUR", "7"),
         ("MAIL_WINDOW_MINUTES", "10"),
     ];

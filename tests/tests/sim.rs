@@ -65,6 +65,9 @@ fn all_invariants_hold() {
         ("scans", "scans that died"),
         ("alerts", "with others of one principal"),
         ("attacks", "victim"),
+        ("subscribers", "told to the operators"),
+        ("subscribers", "back, and told what was missed"),
+        ("outages", "nobody was subscribed"),
         ("sweeps", "findings that the settings silenced or woke"),
     ] {
         assert!(tally.get(group, name) > 0, "{group}, {name}: never seen\n{tally}");
@@ -103,6 +106,11 @@ fn i2_catches_a_claim_without_a_lease() {
 #[test]
 fn i2_catches_a_suppression_whose_end_wakes_nobody() {
     caught(Sabotage::NoWaking, "suppressed", 400);
+}
+
+#[test]
+fn i2_catches_mails_that_nobody_gets() {
+    caught(Sabotage::AlwaysHeard, "I2", 200);
 }
 
 #[test]

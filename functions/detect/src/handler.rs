@@ -20,7 +20,7 @@ use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault, HIDDEN};
 use keepwatch_core::engine::intake::{Intake, IntakeError, Judged};
-use keepwatch_core::event::Event;
+use keepwatch_core::event::{Body, Event};
 use keepwatch_core::finding::record::RecordError;
 use keepwatch_core::history::heard;
 use keepwatch_core::memory::journal::counts_key;
@@ -50,8 +50,8 @@ pub(crate) struct Detect {
 /// nothing.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What became of the messages of one batch that are the queue's own. `received` is the sum of the others but `changes`, so that no message can
-/// vanish from the counts.
+/// What became of the messages of one batch that are the queue's own. `received` is the sum of the others but `changes` and
+/// `cloudtrail`, so that no message can vanish from the counts.
 #[derive(Debug, Default)]
 struct Counts {
     received: usize,
@@ -71,6 +71,8 @@ struct Counts {
     given_up: usize,
     /// Findings opened or changed.
     changes: usize,
+    /// Those that came from CloudTrail.
+    cloudtrail: usize,
 }
 
 /// Why a message was not judged.
@@ -143,6 +145,10 @@ impl Detect {
         let mut counts = Counts { received: messages.len(), ..Counts::default() };
         let mut failed = Vec::new();
         for (message, outcome) in messages.iter().zip(outcomes) {
+            let outcome = outcome.map(|(judged, cloudtrail)| {
+                counts.cloudtrail += usize::from(cloudtrail && judged != Judged::Later);
+                judged
+            });
             match outcome {
                 Ok(Judged::Recorded(changes)) => {
                     counts.recorded += 1;
@@ -226,14 +232,16 @@ impl Detect {
         // Heartbeats left out: a week without events must not look like one with.
         let failed = counts.failed + counts.given_up;
         let judged = counts.received - failed - counts.later - counts.heartbeats;
-        let counters = [("judged", judged as u64), ("failed", failed as u64)];
+        // Each time, so that a day without any differs from one of an older version, which did not count them.
+        let counters =
+            [("judged", judged as u64), ("failed", failed as u64), ("cloudtrail", counts.cloudtrail as u64)];
         let outcome = self.journal.count(&counts_key(now), &counters, now.plus(RECEIPTS_KEPT)).await;
         if let Err(reason) = outcome {
             warn!(reason = %reason, "the day's counters could not be written");
         }
     }
 
-    /// One message, by its deadline. A panic is a bug in one rule and fails this message alone.
+    /// One message, by its deadline, and whether it is CloudTrail's. A panic is a bug in one rule and fails this message alone.
     async fn guarded(
         &self,
         message: &SqsMessage,
@@ -241,7 +249,7 @@ impl Detect {
         settings: &Settings,
         config: &Config,
         deadline: Instant,
-    ) -> Result<Judged, Failure> {
+    ) -> Result<(Judged, bool), Failure> {
         let judged = AssertUnwindSafe(self.message(message, own_account, settings, config)).catch_unwind();
         match timeout_at(deadline, judged).await {
             Ok(Ok(outcome)) => outcome,
@@ -256,7 +264,7 @@ impl Detect {
         own_account: &str,
         settings: &Settings,
         config: &Config,
-    ) -> Result<Judged, Failure> {
+    ) -> Result<(Judged, bool), Failure> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())
             .map_err(|error| Failure::poison(error.to_string()))?;
         if let Some(heartbeat) = Heartbeat::of(&event, own_account, &config.stack, now()) {
@@ -264,7 +272,7 @@ impl Detect {
             if let Err(reason) = heartbeat.note(&self.journal, now()).await {
                 warn!(reason, "a forwarder's heartbeat could not be noted");
             }
-            return Ok(Judged::Heartbeat);
+            return Ok((Judged::Heartbeat, false));
         }
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
@@ -278,6 +286,6 @@ impl Detect {
             // Only the daily look at the event history asks for it, and would have the event judged once more.
             warn!(reason = %reason, "that an event was heard could not be noted");
         }
-        Ok(judged)
+        Ok((judged, matches!(event.body, Body::CloudTrail(_))))
     }
 }

@@ -8,11 +8,14 @@ use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::history::first_look;
+use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
 use keepwatch_core::posture::forwarders::{self, Home};
 use lambda_runtime::{Error, LambdaEvent};
@@ -30,6 +33,10 @@ pub(crate) struct Notify {
     pub(crate) journal: JournalTable,
     pub(crate) settings: SettingsTable,
     pub(crate) topic: AlertTopic,
+    /// Where alarms about Keepwatch itself go.
+    pub(crate) operations: AlertTopic,
+    /// The delay queue of `scan`.
+    pub(crate) recheck: Queue,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -63,12 +70,13 @@ impl Notify {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
+            operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
             group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
-        let (mut sent, mut deferred) = (0, 0);
+        let (mut sent, mut deferred, mut unheard) = (0, 0, 0);
         // From the event to its mail, of the slowest of those that were sent.
         let mut slowest = Duration::ZERO;
         for (i, record) in batch.records.iter().enumerate() {
@@ -90,6 +98,7 @@ impl Notify {
                     }
                 }
                 Ok(Delivery::Deferred) => deferred += 1,
+                Ok(Delivery::Unheard) => unheard += 1,
                 // Busy: whoever holds the claim sends it, or a sweep does when their lease has ended.
                 Ok(Delivery::Silenced | Delivery::Busy | Delivery::Done) => {}
                 Err(reason) => {
@@ -108,7 +117,7 @@ impl Notify {
         sent += u64::try_from(late.sent).unwrap_or(0);
         let failed = response.batch_item_failures.len();
         let slowest_seconds = slowest.as_secs();
-        info!(received = batch.records.len(), sent, deferred, failed, slowest_seconds, "batch done");
+        info!(received = batch.records.len(), sent, deferred, unheard, failed, slowest_seconds, "batch done");
         self.count(&[("mailed", sent)]).await;
         Ok(response)
     }
@@ -121,6 +130,7 @@ impl Notify {
             findings: &self.findings,
             journal: &self.journal,
             topic: &self.topic,
+            operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
             group_window: self.group_window,
@@ -145,6 +155,14 @@ impl Notify {
             mails = swept.mails,
             "sweep done"
         );
+        if swept.look_up
+            && let Err(reason) = self.recheck.send(first_look::MESSAGE).await
+        {
+            warn!(reason = %reason, "scan could not be asked for what the welcome mail tells; it comes without");
+        }
+        if swept.unheard {
+            warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
+        }
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
         outcome?;
         heard.map_err(|why| format!("the forwarders of other regions were not looked at: {why}").into())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
+use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::variable;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
@@ -22,6 +23,8 @@ async fn main() -> Result<(), Error> {
     let journal = variable("JOURNAL_TABLE")?;
     let settings = variable("SETTINGS_TABLE")?;
     let topic = variable("ALERT_TOPIC_ARN")?;
+    let operations = variable("OPS_TOPIC_ARN")?;
+    let recheck = variable("RECHECK_QUEUE_URL")?;
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
@@ -31,6 +34,8 @@ async fn main() -> Result<(), Error> {
         journal: JournalTable::new(&config, journal),
         settings: SettingsTable::new(&config, settings, CATALOGUE),
         topic: AlertTopic::new(&config, topic),
+        operations: AlertTopic::new(&config, operations),
+        recheck: Queue::new(&config, recheck),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
     };

@@ -6,6 +6,7 @@ use keepwatch_aws::runtime::now;
 use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
+use keepwatch_core::history::first_look;
 use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::posture::forwarders::Home;
 use keepwatch_core::posture::touched::Touched;
@@ -13,7 +14,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::history::History;
 use crate::posture::{Done, Posture};
@@ -98,6 +99,14 @@ impl Scan {
         for message in messages {
             let (id, body) = (message.message_id.unwrap_or_default(), message.body.unwrap_or_default());
             let done = match body.as_str() {
+                // What the welcome mail tells of.
+                first_look::MESSAGE => {
+                    if let Err(reason) = self.posture.first_look(account).await {
+                        // The next sweep asks again, and at last the mail comes without: no dead letter is needed.
+                        warn!(reason = %reason, "what the welcome mail tells could not be looked up");
+                    }
+                    Ok(())
+                }
                 GO_ON => self.scan(account, home, true, began).await.map(drop),
                 body => Event::parse(body).map_err(Error::from).map(|event| {
                     // Of another account nothing can be asked, and what is dated ahead is nobody's call.

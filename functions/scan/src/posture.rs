@@ -21,6 +21,7 @@ use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::engine::Config;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::history::author;
+use keepwatch_core::history::first_look::{self, FirstLook};
 use keepwatch_core::posture::coverage::Coverage;
 use keepwatch_core::posture::forwarders::{self, Home, Scanned};
 use keepwatch_core::posture::plan::{ALL, Emptied, Seen, Voice};
@@ -39,6 +40,12 @@ pub(crate) const CATALOGUE: Catalogue =
 
 /// After so long no further group of checks is begun: half of what Lambda gives, so that what is under way comes to its end.
 const TIME: Duration = Duration::from_secs(450);
+
+/// How long the event history is read for the welcome mail.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+
+/// The check that says whether a trail feeds EventBridge.
+const OF_TRAILS: &str = "trail.multi-region";
 
 /// How many findings of a re-check the event history is asked about: most are explained by the call that led to it.
 const MOST_AGAIN: usize = 3;
@@ -224,6 +231,42 @@ impl Posture {
         let config = Config::default().with(&sight.settings);
         scanned.judgements.retain(|judgement| config.asks(judgement.check));
         scanned
+    }
+
+    /// Looks up what the welcome mail tells, once: trails, regions, and who acts like a machine.
+    ///
+    /// # Errors
+    /// As [`Posture::scan`].
+    pub(crate) async fn first_look(&self, account: &str) -> anyhow::Result<()> {
+        if FirstLook::read(&self.journal).await.context("the journal cannot be read")?.is_some() {
+            return Ok(());
+        }
+        let mut sight = self.look(account).await?;
+        let of_trails: Vec<&dyn Check> =
+            CHECKS.iter().copied().filter(|check| check.meta().about.id == OF_TRAILS).collect();
+        self.ask(&mut sight, plan::questions(&of_trails), &mut BTreeSet::new()).await;
+        let judgements = runner::run(&of_trails, &sight.state, &sight.parameters, sight.state.at);
+        let trails = judgements.iter().map(|one| first_look::OfTrails {
+            check: one.check.id.to_owned(),
+            verdict: match one.verdict {
+                Judged::Failing => "failing",
+                Judged::Passing => "passing",
+                _ => "unknown",
+            }
+            .to_owned(),
+            title: one.title.clone(),
+        });
+        let home = self.client.region().to_owned();
+        let deadline = now().plus(FIRST_LOOK);
+        let found = FirstLook {
+            at: now(),
+            trails: trails.collect(),
+            callers: first_look::callers(&self.history, &home, now, deadline).await,
+            regions: sight.state.regions.iter().map(ToString::to_string).collect(),
+            home,
+        };
+        info!(trails = found.trails.len(), callers = found.callers.len(), "first look done");
+        found.note(&self.journal, now()).await.map_err(|why| anyhow!("{why}"))
     }
 
     async fn note(&self, run: &Run, emptied: &Emptied, finished: bool) -> anyhow::Result<()> {

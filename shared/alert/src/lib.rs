@@ -7,6 +7,7 @@
 
 mod alert;
 mod announce;
+mod audience;
 pub mod budget;
 #[cfg(any(test, feature = "testing"))]
 pub mod check;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
+mod welcome;
 
 pub use alert::Alert;
 pub use proposal::list_as_automation;

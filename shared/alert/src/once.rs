@@ -56,6 +56,20 @@ where
         now: Timestamp,
         write: impl AsyncFnOnce() -> Result<Option<Alert>, Failure<S, J, T>>,
     ) -> Result<SentOnce, Failure<S, J, T>> {
+        self.send_once_over(self.topic, key, now, write).await
+    }
+
+    /// The same over this topic.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn send_once_over(
+        &self,
+        topic: &T,
+        key: &str,
+        now: Timestamp,
+        write: impl AsyncFnOnce() -> Result<Option<Alert>, Failure<S, J, T>>,
+    ) -> Result<SentOnce, Failure<S, J, T>> {
         let key = format!("letter#{key}");
         let expires = now.plus(RECEIPTS_KEPT * 10);
         let entry = self.journal.read::<OneTimeMail>(&key).await.map_err(DeliverError::Journal)?;
@@ -72,7 +86,7 @@ where
         let version = expected.map_or(1, |version| version + 1);
         let sent = match write().await {
             Ok(Some(alert)) => {
-                self.topic.publish(None, &alert).await.map(|()| SentOnce::Sent).map_err(DeliverError::Topic)
+                topic.publish(None, &alert).await.map(|()| SentOnce::Sent).map_err(DeliverError::Topic)
             }
             Ok(None) => Ok(SentOnce::AlreadySent),
             Err(error) => Err(error),

@@ -4,6 +4,7 @@
 //! and mark. A claim that is never marked ends with its lease, and the next sweep finds the alert due again. What a step
 //! does to an alert is [`keepwatch_core::finding::AlertLife`]'s to say.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -73,6 +74,9 @@ pub trait Topic {
         finding: Option<&Finding>,
         alert: &Alert,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Those who have confirmed that they want what is published: protocol and endpoint, as people may read them.
+    fn confirmed(&self) -> impl Future<Output = Result<BTreeSet<String>, Self::Error>> + Send;
 }
 
 /// Everything that a notifier works with.
@@ -82,8 +86,10 @@ pub struct Notifier<'a, S, J, T> {
     pub findings: &'a S,
     /// The journal.
     pub journal: &'a J,
-    /// The topic.
+    /// The topic of the alerts.
     pub topic: &'a T,
+    /// The topic of the alarms about Keepwatch itself, which tells when nobody gets the alerts.
+    pub operations: &'a T,
     /// What the owner has set.
     pub settings: &'a Settings,
     /// The rules, with their documentation.
@@ -101,6 +107,8 @@ pub enum Delivery {
     Deferred,
     /// The finding is suppressed.
     Silenced,
+    /// Nobody has confirmed that he wants alerts; it stays due until somebody has.
+    Unheard,
     /// Another notifier is sending it. If that one has crashed, a sweep takes over when its lease ends.
     Busy,
     /// Nothing was due.
@@ -178,6 +186,9 @@ where
         token: &str,
         now: Timestamp,
     ) -> Result<Delivery, Failure<S, J, T>> {
+        if !self.is_heard().await? {
+            return Ok(Delivery::Unheard);
+        }
         let claimed = match self.claim(finding_id, token, now).await? {
             Claim::Taken(claimed) => claimed,
             Claim::Left(delivery) => return Ok(delivery),

@@ -209,7 +209,10 @@ impl<'a> Tally<'a> {
     }
 
     /// Adds the counters of a day.
-    pub fn add_counts(&mut self, counts: Counts) {
+    pub fn add_counts(&mut self, mut counts: Counts) {
+        // A version that did not tell sources apart counted them all.
+        let judged = counts.get("judged").copied().unwrap_or(0);
+        counts.entry("cloudtrail".to_owned()).or_insert(judged);
         for (name, count) in counts {
             *self.counts.entry(name).or_default() += count;
         }
@@ -230,7 +233,9 @@ impl<'a> Tally<'a> {
         let judged = self.counts.get("judged").copied().unwrap_or(0);
         let mut out = String::new();
         let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
-        let deaf = judged == 0 && self.whole && self.period.kind == Kind::Weekly;
+        // A finding of Config's now and then does not show that calls are heard.
+        let calls = self.counts.get("cloudtrail").copied().unwrap_or(0);
+        let deaf = calls == 0 && self.whole && self.period.kind == Kind::Weekly;
         let (headline, severity) = match self.period.kind {
             Kind::Daily if self.posture.silence.is_some() && !blind => {
                 (format!("{}: Keepwatch does not scan the account", self.account), Severity::High)
@@ -245,6 +250,9 @@ impl<'a> Tally<'a> {
                 Severity::Informational,
             ),
             // Silence is either a dead account or a deaf watch.
+            Kind::Weekly if deaf && judged > 0 => {
+                (format!("{}: Keepwatch heard no call at all this week", self.account), Severity::High)
+            }
             Kind::Weekly if deaf => {
                 (format!("{}: Keepwatch heard no event at all this week", self.account), Severity::High)
             }
@@ -330,6 +338,9 @@ impl<'a> Tally<'a> {
         }
         heading(out, "THIS WEEK");
         line(out, "Events judged", &judged.to_string());
+        if deaf && judged > 0 {
+            line(out, "From CloudTrail", "none; what was heard came from other services");
+        }
         for (name, label) in
             [("failed", "Tried again"), ("mailed", "Alerts mailed"), ("digested", "In digests")]
         {

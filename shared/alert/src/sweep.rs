@@ -64,6 +64,10 @@ pub struct Swept {
     pub settled: usize,
     /// Other mails: announcements, the daily digest, the weekly report.
     pub mails: usize,
+    /// Whether `scan` is to look up what the welcome mail tells.
+    pub look_up: bool,
+    /// Whether nobody is subscribed to anything, so that nobody could be told of that either.
+    pub unheard: bool,
 }
 
 /// What the journal remembers of the settings.
@@ -159,10 +163,28 @@ where
         calendar: &report::Calendar,
     ) -> (Swept, Result<(), Failure<S, J, T>>) {
         let mut swept = Swept::default();
+        let (heard, looked) = self.call_the_roll(&calendar.account, now, &mut swept.mails).await;
+        swept.unheard = heard.nothing;
+        if !heard.noted {
+            return (swept, looked);
+        }
         let settled = self.settle(now, &mut swept).await;
+        if !heard.alerts {
+            // Whatever is due stays due: a mail that nobody gets would count as sent.
+            return (swept, looked.and(settled));
+        }
         let alerts = self.alerts(token, now, &mut swept).await;
+        let back = self.catch_up_with(&calendar.account, now, &mut swept.mails).await;
+        let welcomed = self.welcome(&calendar.account, now, &mut swept.mails).await;
+        let welcomed = welcomed.map(|wanted| swept.look_up = wanted);
         let mails = self.mails(now, calendar, &mut swept).await;
-        (swept, settled.and(alerts).and(mails))
+        (swept, looked.and(settled).and(alerts).and(back).and(welcomed).and(mails))
+    }
+
+    /// Whether a sweep has come before, of whatever version.
+    pub(super) async fn has_swept_before(&self) -> Result<bool, Failure<S, J, T>> {
+        let applied = self.journal.read::<Applied>(APPLIED).await.map_err(DeliverError::Journal)?;
+        Ok(applied.is_some())
     }
 
     /// Sends what a sweep should have sent minutes ago: whoever stops the sweep must not stop the mails with it.
@@ -172,9 +194,20 @@ where
     pub async fn catch_up(&self, token: &str, now: Timestamp) -> (Swept, Result<(), Failure<S, J, T>>) {
         let mut swept = Swept::default();
         let due = match self.findings.due(now).await {
-            Ok(due) => due.into_iter().filter(|alert| now.since(alert.since) > OVERDUE).collect(),
+            Ok(due) => {
+                let late = |alert: &DueAlert| now.since(alert.since) > OVERDUE;
+                due.into_iter().filter(late).collect::<Vec<_>>()
+            }
             Err(error) => return (swept, Err(DeliverError::Findings(error))),
         };
+        if due.is_empty() {
+            return (swept, Ok(()));
+        }
+        match self.is_heard().await {
+            Ok(true) => {}
+            Ok(false) => return (swept, Ok(())),
+            Err(error) => return (swept, Err(error)),
+        }
         let sent = self.send_all(due, token, now, &mut swept).await;
         (swept, sent)
     }

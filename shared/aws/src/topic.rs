@@ -1,10 +1,14 @@
 //! The alert topic in SNS.
 
+use std::collections::BTreeSet;
+
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use keepwatch_alert::Alert;
 use keepwatch_alert::outbox::Topic;
+use keepwatch_base::hash::short_hash;
+use keepwatch_base::text::clean;
 use keepwatch_core::finding::Finding;
 
 use crate::{AwsError, Cause, failed};
@@ -26,6 +30,22 @@ impl AlertTopic {
     pub async fn warm(&self) {
         let _ = self.client.get_topic_attributes().topic_arn(&self.arn).send().await;
     }
+}
+
+/// The most pages of subscriptions that are read, of 100 each.
+const MOST_PAGES: usize = 10;
+
+/// A subscriber as people may read him. The path of a web address may hold a secret, and a telephone number is private.
+fn subscriber(protocol: &str, endpoint: &str) -> String {
+    let shown = match protocol {
+        "http" | "https" => {
+            let host = endpoint.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
+            format!("{} ({})", host.unwrap_or_default(), &short_hash(&[endpoint])[..8])
+        }
+        "sms" => format!("...{}", endpoint.get(endpoint.len().saturating_sub(3)..).unwrap_or_default()),
+        _ => endpoint.to_owned(),
+    };
+    clean(&format!("{protocol} {shown}"), 300)
 }
 
 impl Topic for AlertTopic {
@@ -55,5 +75,43 @@ impl Topic for AlertTopic {
             request = request.message_attributes(name, attribute);
         }
         request.send().await.map(drop).map_err(failed("sns:Publish"))
+    }
+
+    /// Who has not confirmed is listed with `PendingConfirmation` in place of an ARN, and who has left with `Deleted` (SNS
+    /// developer guide, "Deleting an Amazon SNS subscription and topic"; API reference, `ListSubscriptionsByTopic`).
+    async fn confirmed(&self) -> Result<BTreeSet<String>, AwsError> {
+        let mut found = BTreeSet::new();
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let request =
+                self.client.list_subscriptions_by_topic().topic_arn(&self.arn).set_next_token(token);
+            let page = request.send().await.map_err(failed("sns:ListSubscriptionsByTopic"))?;
+            let confirmed = page
+                .subscriptions()
+                .iter()
+                .filter(|one| one.subscription_arn().is_some_and(|arn| arn.starts_with("arn:")));
+            found.extend(confirmed.map(|one| {
+                subscriber(one.protocol().unwrap_or_default(), one.endpoint().unwrap_or_default())
+            }));
+            token = page.next_token().map(str::to_owned).filter(|token| !token.is_empty());
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_is_told_from_another_without_his_secrets() {
+        assert_eq!(subscriber("email", "alice@example.com"), "email alice@example.com");
+        assert_eq!(subscriber("sms", "+15550100123"), "sms ...123");
+        let hook = subscriber("https", "https://hooks.example.com/services/T0/SECRET");
+        assert!(hook.starts_with("https hooks.example.com (") && !hook.contains("SECRET"), "{hook}");
+        assert_ne!(hook, subscriber("https", "https://hooks.example.com/services/T0/OTHER"));
     }
 }

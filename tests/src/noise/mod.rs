@@ -200,6 +200,7 @@ impl Played {
             findings: &self.store,
             journal: &self.store,
             topic: &self.mailbox,
+            operations: &self.mailbox,
             settings: &self.settings,
             catalogue: registry::DOCUMENTED,
             group_window: GROUP_WINDOW,

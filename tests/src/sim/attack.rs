@@ -89,6 +89,7 @@ fn plant(world: &mut World, finding_id: &str, now: i64) {
     for (key, value) in [
         ("budget", json!({"tokens": 0, "filled_at": YEARS_AHEAD})),
         ("last digest", json!({"at": YEARS_AHEAD})),
+        ("audience", json!({"alerts": {"here": {}, "gone": {}, "empty": later}})),
     ] {
         let version = world.tables.journal.get(key).map_or(0, |(_, version)| *version);
         world.tables.journal.insert(key.to_owned(), (value, version + 1));

@@ -123,6 +123,8 @@ impl Engine {
             sweeps_down = (from, from + rng.i64(MINUTE..180 * MINUTE));
             until = until.max(sweeps_down.1);
         }
+        let deaf = Engine::deaf(&mut rng, story.ends_at);
+        until = deaf.iter().map(|(_, to)| *to).fold(until, i64::max);
         let faults = Faults::random(&mut rng, START, until);
         let mut tally = Tally::default();
         tally.count("seeds", if faults.calm() { "calm" } else { "with faults" });
@@ -137,10 +139,25 @@ impl Engine {
         }
         tally.add("outages", "one call always fails for a while", faults.windows.len());
         let mut engine = Engine::of(story, rng, faults, sabotage, trace);
+        tally.add("outages", "nobody was subscribed", deaf.len());
         lock(&engine.world).tally = tally;
+        lock(&engine.world).deaf = deaf;
         (engine.stream_down, engine.sweeps_down) = (stream_down, sweeps_down);
         engine.begin();
         engine
+    }
+
+    /// When nobody gets the alerts: before the first confirmation, and after a link was clicked.
+    fn deaf(rng: &mut Rng, ends_at: i64) -> Vec<(i64, i64)> {
+        let mut deaf = Vec::new();
+        if rng.u8(..6) == 0 {
+            deaf.push((START, START + rng.i64(MINUTE..6 * 60 * MINUTE)));
+        }
+        if rng.u8(..6) == 0 {
+            let from = START + rng.i64(0..ends_at - START + 1);
+            deaf.push((from, from + rng.i64(MINUTE..30 * 60 * MINUTE)));
+        }
+        deaf
     }
 
     /// A world where nothing goes wrong, before anything has happened.
@@ -160,6 +177,7 @@ impl Engine {
             queue: Queue::default(),
             stream: Stream::default(),
             settings: Vec::new(),
+            deaf: Vec::new(),
             attacked: false,
             faults,
             log: Log::default(),
@@ -229,7 +247,8 @@ impl Engine {
     /// From when on nothing goes wrong any more.
     pub(super) fn healthy_from(&self) -> i64 {
         let faults = if self.calm { START } else { lock(&self.world).faults.until };
-        faults.max(self.sweeps_down.1)
+        let heard = lock(&self.world).deaf.iter().map(|(_, to)| *to).fold(START, i64::max);
+        faults.max(self.sweeps_down.1).max(heard)
     }
 
     /// When the story is over and nothing goes wrong any more.
@@ -500,7 +519,7 @@ impl Engine {
             world.began.insert(by, known);
             world.say(|| format!("#{by} {what}"));
         }
-        let future = make(Ports { world: Arc::clone(&self.world), by });
+        let future = make(Ports { world: Arc::clone(&self.world), by, operations: false });
         self.runs.insert(by, Run { kind, future });
         self.at(now + timeout, What::Kill(by));
         self.advance(by);

@@ -18,6 +18,7 @@ pub(super) enum Call {
     Mark,
     Counts,
     Publish,
+    Subscribers,
     Answer,
 }
 
@@ -38,11 +39,12 @@ impl Call {
             Call::Mark => "write the journal",
             Call::Counts => "counters",
             Call::Publish => "publish",
+            Call::Subscribers => "read who is subscribed",
             Call::Answer => "ask the account",
         }
     }
 
-    const ALL: [Call; 14] = [
+    const ALL: [Call; 15] = [
         Call::Get,
         Call::Receipt,
         Call::Passed,
@@ -56,6 +58,7 @@ impl Call {
         Call::Mark,
         Call::Counts,
         Call::Publish,
+        Call::Subscribers,
         Call::Answer,
     ];
 }

@@ -78,6 +78,19 @@ pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, fo
     }
     told(&world, expected, found);
     mails(&world.log, found);
+    heard(&world, found);
+}
+
+/// What was mailed while nobody was subscribed is mailed again, or listed for who is back.
+fn heard(world: &World, found: &mut Found) {
+    let later = |id: &String, at: i64| {
+        let again = |life: &Life| life.publishes.iter().any(|note| note.at > at && !world.was_deaf(note.at));
+        world.log.lives.get(id).is_some_and(again) || world.log.told_again.contains(id)
+    };
+    for (at, id) in world.log.unheard.iter().filter(|(at, id)| !later(id, *at)) {
+        let at = Timestamp::from_millis(*at);
+        found.wrong("I2", format!("{id} was mailed at {at} to nobody and never again"));
+    }
 }
 
 /// Whoever silences the watch is told of, each time.

@@ -1,7 +1,7 @@
 //! What the simulation notes of every finding's alerts, from outside: when one became due, when one was published, and
 //! what happened between publish and mark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_core::finding::{AlertReason, Finding};
 use keepwatch_core::severity::Severity;
@@ -83,6 +83,12 @@ pub(super) struct Log {
     pub counted: BTreeMap<u64, (i64, usize)>,
     /// Time and name of each suppression that was announced.
     pub announced: Vec<(i64, String)>,
+    /// Time and finding of each mail that nobody got.
+    pub unheard: Vec<(i64, String)>,
+    /// The findings that somebody who was missing was told of when he was back.
+    pub told_again: BTreeSet<String>,
+    /// Since when somebody was missing, as it was told over the other topic.
+    pub absences: BTreeSet<i64>,
     /// What was wrong at once, and needs no end to be judged.
     pub wrong: Vec<(&'static str, String)>,
 }

@@ -1,7 +1,7 @@
 //! Core's ports over the world's tables. Every call takes time and may fail or crash its caller, before its effect or
 //! after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_alert::Alert;
 use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome, Topic};
@@ -29,6 +29,8 @@ pub(super) struct Ports {
     pub world: Shared,
     /// The invocation.
     pub by: u64,
+    /// Whether the topic is that of the alarms about Keepwatch itself.
+    pub operations: bool,
 }
 
 /// The service did not do it, or did not say so.
@@ -37,6 +39,11 @@ pub(super) struct Ports {
 pub(super) struct Failed(&'static str);
 
 impl Ports {
+    /// The same with the other topic.
+    pub(super) fn operations(&self) -> Ports {
+        Ports { operations: true, ..self.clone() }
+    }
+
     /// The clock.
     pub(super) fn now(&self) -> Timestamp {
         lock(&self.world).now()
@@ -313,7 +320,22 @@ impl Topic for Ports {
 
     async fn publish(&self, finding: Option<&Finding>, alert: &Alert) -> Result<(), Failed> {
         let by = self.by;
+        if self.operations {
+            return self
+                .call(Call::Publish, None, |world, _| {
+                    world.say(|| format!("  #{by} MAIL to the operators: {}", alert.subject));
+                    world.tally.count("subscribers", "told to the operators");
+                    let since = alert.json["audience"]["since"].as_str().and_then(Timestamp::parse);
+                    world.log.absences.extend(since.map(Timestamp::millis));
+                })
+                .await;
+        }
         self.call(Call::Publish, None, |world, fate| {
+            if let Some(ids) = alert.json["back"]["finding_ids"].as_array() {
+                world.tally.count("subscribers", "back, and told what was missed");
+                world.log.told_again.extend(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)));
+            }
+            let unheard = world.is_deaf();
             let (kind, told) = told(world, by, finding, alert);
             world.say(|| format!("  #{by} MAIL {}", alert.subject));
             let now = world.clock;
@@ -337,10 +359,30 @@ impl Topic for Ports {
             let lost = fate != Fate::Fine;
             for finding_id in told {
                 silent(world, by, &finding_id);
+                if unheard {
+                    world.tally.count("subscribers", "gone between the look and the mail");
+                    world.log.unheard.push((now, finding_id.clone()));
+                }
                 let life = world.log.lives.entry(finding_id).or_default();
                 let note = PublishNote { at: now, by, marked: false, superseded: false, excused: lost };
                 life.publishes.push(note);
             }
+        })
+        .await
+    }
+
+    async fn confirmed(&self) -> Result<BTreeSet<String>, Failed> {
+        self.subscribers().await
+    }
+}
+
+impl Ports {
+    /// One person is subscribed to both topics, and clicks what is under the alerts now and then.
+    async fn subscribers(&self) -> Result<BTreeSet<String>, Failed> {
+        let operations = self.operations;
+        self.call(Call::Subscribers, None, |world, _| {
+            let there = operations || !world.is_deaf() || world.is(Sabotage::AlwaysHeard);
+            there.then(|| "email ann@example.com".to_owned()).into_iter().collect()
         })
         .await
     }

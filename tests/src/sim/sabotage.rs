@@ -32,6 +32,8 @@ pub enum Sabotage {
     NoWaking,
     /// A restored table forgets what was sent.
     RestoreUnsent,
+    /// Whoever asks who is subscribed is told that somebody is.
+    AlwaysHeard,
     /// The attacker writes good news that is hardly ahead of the clock, each time before a finding is read.
     PlausibleRows,
 }
@@ -53,6 +55,7 @@ impl Sabotage {
         Sabotage::NoSuppressions,
         Sabotage::NoWaking,
         Sabotage::RestoreUnsent,
+        Sabotage::AlwaysHeard,
         Sabotage::PlausibleRows,
     ];
 
@@ -73,6 +76,7 @@ impl Sabotage {
             Sabotage::NoSuppressions => "no-suppressions",
             Sabotage::NoWaking => "no-waking",
             Sabotage::RestoreUnsent => "restore-unsent",
+            Sabotage::AlwaysHeard => "always-heard",
             Sabotage::PlausibleRows => "plausible-rows",
         }
     }

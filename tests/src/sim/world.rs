@@ -50,6 +50,8 @@ pub(super) struct World {
     pub log: Log,
     /// What was covered.
     pub tally: Tally,
+    /// When nobody is subscribed to the alerts.
+    pub deaf: Vec<(i64, i64)>,
     /// Whether an attacker is at work.
     pub attacked: bool,
     /// What is broken on purpose.
@@ -73,6 +75,16 @@ impl World {
     /// The clock, as core reads it.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock)
+    }
+
+    /// Whether nobody gets the alerts now.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.was_deaf(self.clock)
+    }
+
+    /// Whether nobody got the alerts at this time.
+    pub(super) fn was_deaf(&self, at: i64) -> bool {
+        self.deaf.iter().any(|(from, to)| (*from..*to).contains(&at))
     }
 
     /// Whether this is broken.

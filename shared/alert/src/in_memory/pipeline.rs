@@ -52,6 +52,7 @@ impl Pipeline {
     /// One with empty tables, these settings and reports by this calendar. The catalogue explains the rules in the mails.
     pub fn new(settings: Settings, catalogue: Catalogue, calendar: Calendar) -> Pipeline {
         let store = InMemory::default();
+        store.greet();
         Pipeline { store, settings, catalogue, calendar, now: None, sweeps: None, invocations: 0 }
     }
 
@@ -162,6 +163,7 @@ impl Pipeline {
             findings: &self.store,
             journal: &self.store,
             topic: &self.store,
+            operations: &self.store,
             settings: &self.settings,
             catalogue: self.catalogue,
             group_window: GROUP_WINDOW,

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Mail, Tables};
 use crate::Alert;
+use crate::audience::Audience;
 use crate::outbox::{DueAlert, Outbox, Outcome, Topic};
 use crate::sweep::AllFindings;
 
@@ -60,6 +61,12 @@ impl InMemory {
     /// The findings whose alert is to be told, as the table's stream brings them; each is handed out once.
     pub fn take_stream(&self) -> Vec<String> {
         std::mem::take(&mut self.held().stream)
+    }
+
+    /// No welcome is sent.
+    pub(super) fn greet(&self) {
+        let (key, greeted) = Audience::greeted();
+        self.held().tables.enter(key, serde_json::json!(greeted), None);
     }
 
     /// When a sweep next has something to do with a finding.
@@ -229,5 +236,10 @@ impl Topic for InMemory {
         let mail = Mail::of(held.now, finding, alert);
         held.mails.push(mail);
         Ok(())
+    }
+
+    /// Whoever plays a log reads the mails.
+    async fn confirmed(&self) -> Result<BTreeSet<String>, Infallible> {
+        Ok(BTreeSet::from(["whoever plays the log".to_owned()]))
     }
 }

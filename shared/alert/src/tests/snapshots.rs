@@ -419,6 +419,31 @@ fn a_week_that_was_not_watched_from_its_beginning_is_not_deaf() {
     assert!(weekly(false).subject.starts_with("[INFORMATIONAL]"), "{}", weekly(false).subject);
 }
 
+/// Silence is judged by source: what Config finds now and then does not show that calls are heard.
+#[test]
+fn a_week_without_a_call_is_deaf_whatever_else_was_heard() {
+    let now = at("2026-03-09T07:30:00Z");
+    let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Weekly).unwrap();
+    let weekly = |days: &[&[(&str, u64)]]| {
+        let mut tally = Tally::new(&period, "111122223333");
+        for day in days {
+            tally.add_counts(day.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect());
+        }
+        tally.alert(&Settings::default(), now).unwrap().subject
+    };
+    let config_alone = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 0), ("cloudtrail", 0)]]);
+    assert!(
+        config_alone.starts_with("[HIGH] 111122223333: Keepwatch heard no call at all"),
+        "{config_alone}"
+    );
+    let alive = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 9), ("cloudtrail", 8)]]);
+    assert!(alive.contains("Keepwatch is alive: 10 events judged"), "{alive}");
+    // An older version counted them all as one.
+    let updated = weekly(&[&[("judged", 5)], &[("judged", 0), ("cloudtrail", 0)]]);
+    assert!(updated.contains("Keepwatch is alive"), "{updated}");
+}
+
 /// A week of findings: each recorded on its own day, the first resolved since.
 fn week() -> Vec<Finding> {
     let mut findings: Vec<Finding> = fixtures::all().iter().map(|f| finding(&[seen(f.name)])).collect();

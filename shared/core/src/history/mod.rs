@@ -7,10 +7,11 @@
 //!
 //! [`author`] asks it who brought about what only a scan saw. [`decisive`] says which events, [`heard`] remembers those that
 //! were judged, [`message`] makes the message, [`progress`] remembers what has been looked at, [`reconcile`] does one run.
-//! [`seed`] reads at first start who has made which calls before.
+//! [`first_look`] is what the welcome mail tells, and [`seed`] reads at first start who has made which calls before.
 
 pub mod author;
 pub mod decisive;
+pub mod first_look;
 pub mod heard;
 pub mod message;
 pub mod progress;

@@ -72,6 +72,9 @@ const WRITERS: [(&str, &[&str]); 3] = [
     ("SettingsTable", &["OperatorRole"]),
 ];
 
+/// The key of who calls.
+const CALLER: &str = "aws:PrincipalArn";
+
 /// One statement of a policy of the template.
 struct Own<'o> {
     /// What it does, for a mail about a policy that lacks it.
@@ -81,7 +84,7 @@ struct Own<'o> {
     service: Option<&'static str>,
     actions: &'static [&'static str],
     resources: Vec<&'o str>,
-    /// The operator that all its keys have.
+    /// The operator of its keys; that of callers is always the same.
     operator: &'static str,
     /// The keys and their values.
     keys: Vec<(&'static str, Vec<&'o str>)>,
@@ -98,7 +101,8 @@ impl Own<'_> {
         let principal = matches!(&principals[..], [one] if one.kind == kind && one.value == name);
         let meets = |(key, values): &(&str, Vec<&str>)| {
             statement.conditions.iter().any(|Condition { operator, key: named, values: given }| {
-                operator.eq_ignore_ascii_case(self.operator)
+                let of_key = if *key == CALLER { "ArnNotEquals" } else { self.operator };
+                operator.eq_ignore_ascii_case(of_key)
                     && named.eq_ignore_ascii_case(key)
                     && same(given, values)
             })
@@ -173,7 +177,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             actions: send,
             resources: vec![intake, recheck, dead],
             operator: "ArnNotEquals",
-            keys: vec![("aws:PrincipalArn", roles.collect()), ("aws:SourceArn", senders)],
+            keys: vec![(CALLER, roles.collect()), ("aws:SourceArn", senders)],
         },
         Own {
             does: "keep everybody but detect from taking events",
@@ -182,7 +186,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             actions: &TAKE,
             resources: vec![intake],
             operator: "ArnNotEquals",
-            keys: vec![("aws:PrincipalArn", taken_by("DetectRole"))],
+            keys: vec![(CALLER, taken_by("DetectRole"))],
         },
         Own {
             does: "keep everybody but scan from taking what is to be looked at again",
@@ -191,7 +195,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             actions: &TAKE,
             resources: vec![recheck],
             operator: "ArnNotEquals",
-            keys: vec![("aws:PrincipalArn", taken_by("ScanRole"))],
+            keys: vec![(CALLER, taken_by("ScanRole"))],
         },
         Own {
             does: "keep everybody but the operator from taking dead letters",
@@ -200,7 +204,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             actions: &TAKE,
             resources: vec![dead],
             operator: "ArnNotEquals",
-            keys: vec![("aws:PrincipalArn", taken_by("OperatorRole"))],
+            keys: vec![(CALLER, taken_by("OperatorRole"))],
         },
     ];
     differs(policy, &own)
@@ -222,7 +226,7 @@ pub(super) fn table_differs(cx: &Cx<'_>, table: &str, policy: &Value) -> Option<
         actions: &WRITE,
         resources: vec!["*"],
         operator: "ArnNotEquals",
-        keys: vec![("aws:PrincipalArn", writers)],
+        keys: vec![(CALLER, writers)],
     };
     differs(policy, &[own])
 }
@@ -255,15 +259,16 @@ pub(super) fn topic_differs(
     let tls = deny("refuse calls without TLS", "Bool", "aws:SecureTransport", "false");
     if id == "AlertTopic" {
         let others = "keep everybody but notify from publishing";
-        return differs(policy, &[tls, deny(others, "ArnNotEquals", "aws:PrincipalArn", notify)]);
+        return differs(policy, &[tls, deny(others, "ArnNotEquals", CALLER, notify)]);
     }
     let own = [
         tls,
-        deny(
-            "keep everybody but AWS's services from publishing",
+        publish(
+            "keep everybody but AWS's services and notify from publishing",
+            Effect::Deny,
+            None,
             "Bool",
-            "aws:PrincipalIsAWSService",
-            "false",
+            vec![("aws:PrincipalIsAWSService", vec!["false"]), (CALLER, vec![notify])],
         ),
         publish(
             "let cloudwatch.amazonaws.com call sns:Publish for all that is the stack's",

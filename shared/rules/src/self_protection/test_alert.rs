@@ -112,7 +112,10 @@ mod tests {
             "or the test waits for ten minutes, and what its caller does for longer"
         );
         assert!(both[0].title.starts_with("TEST: "), "{}", both[0].title);
-        assert_eq!(both[0].finding_id(), keepwatch_core::finding::finding_id("self-test-alert", &both[0].subject));
+        assert_eq!(
+            both[0].finding_id(),
+            keepwatch_core::finding::finding_id("self-test-alert", &both[0].subject)
+        );
         assert_eq!(both[0].subject.resource, subject_of_tests("keepwatch"));
 
         let mut finding = Finding::open(&both[0], None, None).unwrap();
@@ -164,7 +167,8 @@ mod tests {
         let with = evaluate_all(&started_with(NAME, MISSING, root.clone()));
         let without = evaluate_all(&started_with("main", MISSING, root));
         let mailed = |all: &[Observation]| -> Vec<&str> {
-            let mailed = all.iter().filter(|one| one.covered_by.is_none() && one.rule.id != "self-test-alert");
+            let mailed =
+                all.iter().filter(|one| one.covered_by.is_none() && one.rule.id != "self-test-alert");
             mailed.map(|one| one.rule.id).collect()
         };
         assert!(!mailed(&without).is_empty(), "root is told of");

@@ -250,6 +250,19 @@ mod tests {
         assert_eq!(denied.reason, "The policy denies sns:Publish besides.");
         // Alarms that may not publish fail in silence.
         deploys_at(&Topic, Severity::High, &set(ops, &[tls(ops)]));
+        let publish = |service: &str, condition: Value| json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sns:Publish", "Resource": ops, "Condition": condition});
+        let alarms = publish(
+            "cloudwatch.amazonaws.com",
+            json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}),
+        );
+        let rules = publish("events.amazonaws.com", json!({}));
+        let spared = |who: &str| {
+            let condition = json!({"Bool": {"aws:PrincipalIsAWSService": "false"}, "ArnNotEquals": {"aws:PrincipalArn": who}});
+            set(ops, &[tls(ops), deny(ops, condition), alarms.clone(), rules.clone()])
+        };
+        let own = foreign(&Topic, &spared(notify));
+        assert!(own.iter().all(|one| one.verdict == Verdict::Passing), "{own:?}");
+        deploys_at(&Topic, Severity::High, &spared("arn:aws:iam::111122223333:user/mallory"));
         // A stack that is only named after Keepwatch's.
         let named = "arn:aws:sns:us-east-1:111122223333:keepwatch-forwarder-Topic-A1B2C3";
         deploys_at(&Topic, Severity::Low, &set(named, &[tls(named)]));

@@ -1,0 +1,242 @@
+//! What `scan` looks up for the welcome mail: the trails, the regions, and who in the event history acts like a machine.
+//!
+//! `notify` asks for it when the first subscription is confirmed, by a message of the delay queue; the answer is an entry of the
+//! journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use keepwatch_base::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::decisive::Lookup;
+use super::progress::Span;
+use super::reconcile::EventHistory;
+use crate::event::{Body, Event};
+use crate::memory::journal::{Journal, RECEIPTS_KEPT, change};
+use crate::observation::Actor;
+
+/// The message that asks for it.
+pub const MESSAGE: &str = r#"{"keepwatch": "first look"}"#;
+
+/// The journal's key.
+const ENTRY: &str = "first look";
+
+/// How far back the history is read.
+const BACK: Duration = Duration::from_secs(14 * 86_400);
+
+/// How many pages one call takes at most, the latest events first: 150 events.
+const PAGES: usize = 3;
+
+/// The most callers that are kept.
+const MOST: usize = 20;
+
+/// Calls that deployments make every few days, and that rules mail about.
+const CALLS: [&str; 8] = [
+    "AttachRolePolicy",
+    "AuthorizeSecurityGroupIngress",
+    "CreatePolicyVersion",
+    "CreateRole",
+    "PutBucketPolicy",
+    "PutRolePolicy",
+    "UpdateAssumeRolePolicy",
+    "UpdateFunctionCode20150331v2",
+];
+
+/// Somebody in the event history.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// Who, at his latest call.
+    pub actor: Actor,
+    /// How many of the calls were his.
+    pub calls: usize,
+    /// On how many days.
+    pub days: usize,
+    /// From how many networks.
+    pub networks: usize,
+}
+
+/// What a check says of the account's trails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfTrails {
+    /// The check.
+    pub check: String,
+    /// `passing`, `failing` or `unknown`.
+    pub verdict: String,
+    /// What is so.
+    pub title: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstLook {
+    /// When.
+    #[serde(default)]
+    pub at: Timestamp,
+    /// The region that Keepwatch is deployed in.
+    #[serde(default)]
+    pub home: String,
+    /// The regions that the account has enabled.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// The trails.
+    #[serde(default)]
+    pub trails: Vec<OfTrails>,
+    /// Who made calls in the last two weeks that deployments make, most first.
+    #[serde(default)]
+    pub callers: Vec<Caller>,
+}
+
+impl FirstLook {
+    /// What was found, if somebody has looked.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub async fn read<J: Journal>(journal: &J) -> Result<Option<FirstLook>, J::Error> {
+        Ok(journal.read(ENTRY).await?.map(|entry| entry.value))
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// As [`change`].
+    pub async fn note<J: Journal>(self, journal: &J, now: Timestamp) -> Result<(), String> {
+        change(journal, ENTRY, now, RECEIPTS_KEPT, |kept: &mut FirstLook| {
+            kept.clone_from(&self);
+            ((), true)
+        })
+        .await
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    latest: Timestamp,
+    actor: Actor,
+    calls: usize,
+    days: BTreeSet<String>,
+    networks: BTreeSet<String>,
+}
+
+/// Who has made such calls in this region, most first. Begins no page after the deadline. What fails is left out: the mail
+/// can do without.
+pub async fn callers<H: EventHistory>(
+    history: &H,
+    region: &str,
+    clock: impl Fn() -> Timestamp,
+    deadline: Timestamp,
+) -> Vec<Caller> {
+    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let to = clock();
+    let span = Span { from: to.minus(BACK), to };
+    for name in CALLS {
+        let mut next: Option<String> = None;
+        for _ in 0..PAGES {
+            if clock() >= deadline {
+                break;
+            }
+            let Ok(page) = history.page(region, Lookup::Call(name), span, next.as_deref()).await else {
+                break;
+            };
+            for text in &page.events {
+                see(&mut seen, text);
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    let mut callers: Vec<Caller> = seen
+        .into_values()
+        .map(|Seen { actor, calls, days, networks, .. }| Caller {
+            actor,
+            calls,
+            days: days.len(),
+            networks: networks.len(),
+        })
+        .collect();
+    callers.sort_by_key(|caller| std::cmp::Reverse(caller.calls));
+    callers.truncate(MOST);
+    callers
+}
+
+/// Adds a call. A refused one speaks for nobody.
+fn see(seen: &mut BTreeMap<String, Seen>, text: &str) {
+    let Ok(event) = Event::parse(text) else { return };
+    let Body::CloudTrail(record) = &event.body else { return };
+    let Some(time) = event.time().filter(|_| !record.header().failed()) else { return };
+    let actor = Actor::of(record);
+    let one = seen.entry(actor.identity()).or_default();
+    one.calls += 1;
+    one.days.insert(time.date());
+    one.networks.extend(actor.network());
+    if time >= one.latest {
+        (one.latest, one.actor) = (time, actor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use serde_json::json;
+
+    use super::super::reconcile::Page;
+    use super::*;
+
+    struct History;
+
+    fn at_once<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => unreachable!("nothing here waits"),
+        }
+    }
+
+    impl EventHistory for History {
+        type Error = Infallible;
+
+        async fn page(
+            &self,
+            _: &str,
+            lookup: Lookup<'_>,
+            _: Span,
+            _: Option<&str>,
+        ) -> Result<Page, Infallible> {
+            let call = |who: &str, day: u32, error: bool| {
+                let mut record = json!({
+                    "eventVersion": "1.10", "eventSource": "iam.amazonaws.com", "eventName": lookup.name(),
+                    "eventTime": format!("2026-03-{day:02}T12:00:00Z"), "eventID": format!("{who}-{day}"),
+                    "awsRegion": "us-east-1", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
+                    "userIdentity": {"type": "IAMUser", "userName": who, "principalId": format!("AIDA{who}"),
+                        "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333"},
+                });
+                if error {
+                    record["errorCode"] = json!("AccessDenied");
+                }
+                record.to_string()
+            };
+            let events = match lookup.name() {
+                "CreateRole" => vec![call("ci", 3, false), call("ci", 2, false), call("bob", 2, false)],
+                "PutRolePolicy" => vec![call("ci", 4, false), call("bob", 5, true)],
+                _ => Vec::new(),
+            };
+            Ok(Page { events, next: None })
+        }
+    }
+
+    #[test]
+    fn who_acts_is_counted_by_calls_days_and_networks() {
+        let now = Timestamp::parse("2026-03-06T00:00:00Z").unwrap();
+        let later = now.plus(Duration::from_secs(60));
+        let found = at_once(callers(&History, "us-east-1", || now, later));
+        let counts: Vec<_> =
+            found.iter().map(|one| (one.actor.name.as_str(), one.calls, one.days, one.networks)).collect();
+        // What was refused to bob is none of his routine.
+        assert_eq!(counts, [("ci", 3, 3, 1), ("bob", 1, 1, 1)]);
+        assert_eq!(at_once(callers(&History, "us-east-1", || now, now)), []);
+    }
+}
