@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
 use serde::de::{
-    Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
 };
 
 /// Visitor methods that read booleans, numbers and `null` as `$empty`.
@@ -145,6 +146,38 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+/// Which field of a model a name in JSON is.
+pub(crate) trait FieldName {
+    /// The field of this name, or the model's word for none.
+    fn of(name: &str) -> Self;
+}
+
+/// Reads names as the fields they are, so that none is kept.
+pub(crate) struct Keys<K>(PhantomData<K>);
+
+impl<K> Keys<K> {
+    pub(crate) fn new() -> Keys<K> {
+        Keys(PhantomData)
+    }
+}
+
+impl<'de, K: FieldName> DeserializeSeed<'de> for Keys<K> {
+    type Value = K;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<K: FieldName> Visitor<'_> for Keys<K> {
+    type Value = K;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+    fn visit_str<E>(self, name: &str) -> Result<K, E> {
+        Ok(K::of(name))
+    }
+}
+
 /// Declares a borrowed model of a JSON object: every field optional, unknown fields skipped, and any other JSON value
 /// read as the empty object. Field types are [`Text`], [`List`], `Option<&'a RawValue>` or another such model.
 macro_rules! lenient {
@@ -164,11 +197,24 @@ macro_rules! lenient {
                         f.write_str("any JSON value")
                     }
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        #[allow(non_camel_case_types)]
+                        enum Key {
+                            $( $field, )+
+                            OfNoField,
+                        }
+                        impl $crate::event::lenient::FieldName for Key {
+                            fn of(name: &str) -> Key {
+                                match name {
+                                    $( $($key)|+ => Key::$field, )+
+                                    _ => Key::OfNoField,
+                                }
+                            }
+                        }
                         let mut model = $name::default();
-                        while let Some(key) = map.next_key::<$crate::event::lenient::Text<'de>>()? {
-                            match key.or_empty() {
-                                $( $($key)|+ => model.$field = map.next_value()?, )+
-                                _ => {
+                        while let Some(key) = map.next_key_seed($crate::event::lenient::Keys::<Key>::new())? {
+                            match key {
+                                $( Key::$field => model.$field = map.next_value()?, )+
+                                Key::OfNoField => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }
                             }

@@ -142,7 +142,7 @@ impl<'a> Skim<'a> {
     }
 
     /// Reads a value as [`Text`] does.
-    #[inline(always)]
+    #[inline]
     fn read(&mut self) -> Option<Text<'a>> {
         let quoted = self.token() == b'"';
         let begin = self.at;
