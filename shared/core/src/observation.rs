@@ -299,12 +299,13 @@ impl Observation {
         self
     }
 
-    /// Adds a thing to do: purpose, AWS CLI call, options. A look into the event history begins on the day of the event, and
-    /// comes as a table.
+    /// Adds a thing to do: purpose, AWS CLI call, options. A look into the event history for more than one event begins on
+    /// the day of this one, and comes as a table.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
         let day = self.event.time.date();
         let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
-        let more: &[_] = if call == LOOK_UP { &as_table } else { &[] };
+        let of_one = options.iter().any(|(_, value)| value.starts_with("AttributeKey=EventId,"));
+        let more: &[_] = if call == LOOK_UP && !of_one { &as_table } else { &[] };
         self.steps.push(Step::aws(purpose, call, &[options, more].concat()));
         self
     }
