@@ -52,6 +52,9 @@ arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
 /// The receipt handle of a message that no queue has handed out.
 pub const FORGED: &str = "forged";
 
+/// The receipt handle of a message that may be handed out again already: somebody has set the queue to hide it for no time.
+pub const SEEN_AGAIN: &str = "seen again";
+
 /// ARN of its dead-letter queue.
 pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
 
@@ -403,6 +406,8 @@ fn known_messages(request: &Request) -> Result<Value, dynamodb::Refusal> {
             failed.push(serde_json::json!({"Id": id, "Code": "InvalidParameterValue", "SenderFault": true}));
         } else if entry["ReceiptHandle"] == FORGED {
             failed.push(serde_json::json!({"Id": id, "Code": "ReceiptHandleIsInvalid", "SenderFault": true}));
+        } else if entry["ReceiptHandle"] == SEEN_AGAIN {
+            failed.push(serde_json::json!({"Id": id, "Code": "AWS.SimpleQueueService.MessageNotInflight", "SenderFault": true}));
         } else {
             successful.push(serde_json::json!({"Id": id}));
         }

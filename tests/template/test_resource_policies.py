@@ -281,6 +281,9 @@ def test_the_operator_writes_no_finding_about_keepwatch_itself(deployed):
         return allowed_to_itself(deployed, "OperatorRole", "dynamodb:PutItem", "FindingsTable", **context)
 
     assert not writes("self-operator-taken-3f9a2c41d07be5a8")
+    for kind in ["changed", "outdated", "silent"]:
+        assert not writes(f"forwarder.{kind}-3f9a2c41d07be5a8")
+    assert writes("forwarder.missing-3f9a2c41d07be5a8")
     assert writes("admin-inline-policy-3f9a2c41d07be5a8")
     # Several keys of one request: one that is Keepwatch's is enough.
     mixed = {"dynamodb:LeadingKeys": ["admin-inline-policy-3f9a2c41d07be5a8", "self-topic-changed-3f9a2c41d07be5a8"]}

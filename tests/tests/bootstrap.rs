@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS, QUEUE, SEEN_AGAIN};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -661,6 +661,16 @@ fn a_message_that_no_queue_held_writes_nothing() {
     assert!(journal.keys().any(|key| key.starts_with("seen#")), "{journal:?}");
     assert!(journal.contains_key("forwarders"), "{journal:?}");
     assert!(aws.items().keys().all(|id| !id.starts_with("root-console-sign-in")), "{:?}", aws.items());
+}
+
+/// A queue that somebody has set to hide messages for no time does not make its messages look forged: the call that set it is
+/// one of them.
+#[test]
+fn a_message_that_is_not_hidden_any_more_is_judged() {
+    let aws = AwsStub::http().unwrap();
+    let batch = sqs_redelivery(SEEN_AGAIN, &root_sign_in(ACCOUNT, "e1"), 1, now());
+    assert!(failures(&detect(&aws), &batch).is_empty());
+    assert_eq!(aws.items().len(), 1);
 }
 
 /// A queue that is out of order costs time and no event.

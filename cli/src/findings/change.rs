@@ -175,7 +175,9 @@ const ABOUT_KEEPWATCH: &str = "a finding about Keepwatch itself cannot be change
 
 /// Whether this is a finding that the operator's role may not write.
 fn is_about_keepwatch(finding: &Finding) -> bool {
-    finding.finding_id.starts_with("self-")
+    ["self-", "forwarder.changed", "forwarder.outdated", "forwarder.silent"]
+        .iter()
+        .any(|about| finding.finding_id.starts_with(about))
 }
 
 fn reason(finding: &Finding) -> String {

@@ -33,7 +33,7 @@ impl SourceQueue {
         let _ = self.own(vec![()], |()| "warm-up").await;
     }
 
-    /// Tells the messages that the queue has handed out, and has still, from all others, each with the reason. A message that
+    /// Tells the messages that the queue has handed out from all others, each with the reason. A message that
     /// the queue cannot be asked about is one of the others: the function gives it back and does nothing else with it.
     pub async fn own<M>(&self, messages: Vec<M>, handle: impl Fn(&M) -> &str) -> (Vec<M>, Vec<(M, String)>) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
@@ -48,10 +48,13 @@ impl SourceQueue {
                     let entries = answer.as_ref().ok()?[list].as_array()?;
                     entries.iter().find(|entry| entry["Id"] == id)
                 };
+                let code = of("Failed").and_then(|entry| entry["Code"].as_str()).unwrap_or("nothing");
                 match (&answer, of("Successful")) {
                     (Ok(_), Some(_)) => own.push(message),
+                    // It was handed out, and may be handed out again by now: somebody has changed how long the queue hides a
+                    // message. A handle that the queue has never given is `ReceiptHandleIsInvalid`.
+                    (Ok(_), None) if code.ends_with("MessageNotInflight") => own.push(message),
                     (Ok(_), None) => {
-                        let code = of("Failed").and_then(|entry| entry["Code"].as_str()).unwrap_or("nothing");
                         others.push((message, format!("the queue was asked for it and answered {code}")));
                     }
                     (Err(reason), _) => {

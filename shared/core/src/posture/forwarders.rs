@@ -377,6 +377,8 @@ impl Scanned {
         } else if beats.iter().all(|rule| !rule.enabled) {
             wrong.push(format!("{} is disabled", beats[0].name));
         }
+        // Of rules of another version nobody knows here whether they are as they were deployed.
+        let unknown = outdated && wrong.is_empty();
         let changed = if wrong.is_empty() {
             let title = format!("The event rules of the forwarder in {region} are as they were deployed");
             home.judgement(&CHANGED, home.subject(region), Judged::Passing, at, title)
@@ -395,7 +397,7 @@ impl Scanned {
             judgement.steps = vec![home.rules_step(region), deploy(region)];
             judgement
         };
-        self.judgements.push(changed);
+        self.judgements.extend(Some(changed).filter(|_| !unknown));
         let outdated = if outdated {
             let title = format!("The forwarder in {region} has the rules of another version");
             let mut judgement = home

@@ -75,6 +75,11 @@ const WRITERS: [(&str, &[&str]); 3] = [
 /// The key of who calls.
 const CALLER: &str = "aws:PrincipalArn";
 
+/// The findings about Keepwatch itself, which the operator may not write. That a region has no forwarder is none: its owner may
+/// mean it so.
+const KEPT_FROM_OPERATOR: [&str; 4] =
+    ["self-*", "forwarder.changed*", "forwarder.outdated*", "forwarder.silent*"];
+
 /// One statement of a policy of the template.
 struct Own<'o> {
     /// What it does, for a mail about a policy that lacks it.
@@ -316,7 +321,7 @@ pub(super) fn is_own_denial(cx: &Cx<'_>, policy: &str, statement: &Statement) ->
                 same(&statement.actions, &WRITE)
                     && same(&statement.resources, &[&findings])
                     && statement.conditions.len() == 1
-                    && meets("ForAnyValue:StringLike", "dynamodb:LeadingKeys", &["self-*"])
+                    && meets("ForAnyValue:StringLike", "dynamodb:LeadingKeys", &KEPT_FROM_OPERATOR)
             }
             _ => false,
         }

@@ -201,7 +201,10 @@ fn odd_setting(attributes: &Value) -> Option<String> {
             number("MessageRetentionPeriod").is_some_and(|seconds| seconds < 1_209_600),
         ),
         ("DelaySeconds", number("DelaySeconds").is_some_and(|seconds| seconds > 0)),
-        ("VisibilityTimeout", number("VisibilityTimeout").is_some_and(|seconds| seconds > 900)),
+        (
+            "VisibilityTimeout",
+            number("VisibilityTimeout").is_some_and(|seconds| !(180..=900).contains(&seconds)),
+        ),
         ("MaximumMessageSize", number("MaximumMessageSize").is_some_and(|bytes| bytes < 262_144)),
         (
             "RedrivePolicy",
@@ -476,6 +479,7 @@ mod tests {
         for (name, value) in [
             ("MessageRetentionPeriod", "60"),
             ("DelaySeconds", "900"),
+            ("VisibilityTimeout", "0"),
             ("MaximumMessageSize", "1024"),
             ("RedriveAllowPolicy", "{\"redrivePermission\":\"allowAll\"}"),
         ] {
