@@ -194,6 +194,10 @@ before-deploy: right-region tools ## look at credentials, region, stack and perm
 undeploy: tools ## remove the stack and its forwarders; says what it keeps (EVERYTHING=yes removes that too, YES=yes does not ask)
 	@$(PY) tools/undeploy.py $(if $(filter yes,$(EVERYTHING)),--everything) $(if $(filter yes,$(YES)),--yes)
 
+.PHONY: first-hour
+first-hour: tools ## the first hour on a real account: deploy, look, test, a harmless grant, remove (DRY=yes only says; STEPS="doctor ...")
+	@$(PY) tools/first_hour.py $(if $(filter yes,$(DRY)),--dry-run) $(STEPS)
+
 # What samconfig.toml says would win over REGION, in silence.
 .PHONY: right-region
 right-region:

@@ -5,9 +5,12 @@ The stack is small: what is told apart are the kinds of what stays."""
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from events import unique
 from local_cloud import REGION
+
+ELSEWHERE = "eu-west-1"
 
 TEMPLATE = {
     "Resources": {
@@ -80,6 +83,24 @@ def test_undeploy_says_what_it_keeps_and_removes_that_when_asked(cloud, removabl
     assert code == 0, printed
     assert names(cloud, removable) == set()
     assert cloud.tool("undeploy.py", *stack, "--yes", "--everything")[0].endswith("nothing is left to remove\n")
+
+
+def test_undeploy_takes_the_forwarders_of_other_regions_first(cloud, removable):
+    topic = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    forwarders = [(f"{removable}-forwarder-role", REGION), (f"{removable}-forwarder", ELSEWHERE)]
+    for name, region in forwarders:
+        cloudformation = cloud.client("cloudformation", region)
+        cloudformation.create_stack(StackName=name, TemplateBody=topic)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    printed, code = cloud.tool("undeploy.py", "--stack", removable, "--region", REGION, "--yes", "--everything")
+    assert code == 0, printed
+    lines = [line.split() for line in printed.splitlines()]
+    done = [line[0] for line in lines if line[1:] == ["removed"]]
+    assert ELSEWHERE in done
+    assert done.index(ELSEWHERE) < done.index("role") < done.index("stack")
+    for name, region in forwarders:
+        with pytest.raises(ClientError, match="does not exist"):
+            cloud.client("cloudformation", region).describe_stacks(StackName=name)
 
 
 def test_before_a_deployment_it_is_said_who_deploys_where(cloud):
