@@ -175,7 +175,7 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 # Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.
 .PHONY: deploy
-deploy: right-region build tools ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
+deploy: right-region before-deploy build ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
 	@if [ ! -f samconfig.toml ]; then \
 	    $(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --stack-name keepwatch \
 	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH) $(if $(SIGMA),SigmaRules=changes); \
@@ -184,6 +184,19 @@ deploy: right-region build tools ## build and deploy to your AWS account; asks t
 	else \
 	    echo "samconfig.toml says Architecture=$(SAVED_ARCH) and the functions are built for $(ARCH): change one"; exit 2; \
 	fi
+
+# A build takes twenty minutes; what makes a deployment fail is known before.
+.PHONY: before-deploy
+before-deploy: right-region tools ## look at credentials, region, stack and permissions; changes nothing (LOOK=no leaves it out)
+	@$(if $(filter no,$(LOOK)),true,$(PY) tools/before_deploy.py --region $(REGION))
+
+.PHONY: undeploy
+undeploy: tools ## remove the stack and its forwarders; says what it keeps (EVERYTHING=yes removes that too, YES=yes does not ask)
+	@$(PY) tools/undeploy.py $(if $(filter yes,$(EVERYTHING)),--everything) $(if $(filter yes,$(YES)),--yes)
+
+.PHONY: first-hour
+first-hour: tools ## the first hour on a real account: deploy, look, test, a harmless grant, remove (DRY=yes only says; STEPS="doctor ...")
+	@$(PY) tools/first_hour.py $(if $(filter yes,$(DRY)),--dry-run) $(STEPS)
 
 # What samconfig.toml says would win over REGION, in silence.
 .PHONY: right-region

@@ -138,14 +138,19 @@ def chosen(asked, enabled, home):
     return sorted(set(names) & set(others)), sorted(set(names) - set(others))
 
 
-def home_of(stack, home):
-    """Account, partition and parameters of the home stack."""
+def account_of(home):
+    """Account and partition of the credentials."""
     identity = client("sts", home).get_caller_identity()
     partition = identity["Arn"].split(":")[1]
     if partition in UNSUPPORTED:
         raise RefusedError(
             f"EventBridge sends no events between regions of {partition}: deploy a home stack in each region"
         )
+    return identity["Account"], partition
+
+
+def parameters_of(stack, home):
+    """Parameters of the home stack, which must be there to be told anything."""
     found = described(client("cloudformation", home), stack)
     if found is None:
         raise RefusedError(
@@ -156,8 +161,7 @@ def home_of(stack, home):
         cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId="RegionsBus")
     except ClientError as error:
         raise RefusedError(f"stack {stack} is of a version without forwarders. Update it first: make deploy") from error
-    given = {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
-    return identity["Account"], partition, given
+    return {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
 
 
 def named(home, role):
@@ -205,13 +209,19 @@ def main():
     last = saved()
     stack = given.stack or last.get("stack") or "keepwatch"
     home = given.home or last.get("home") or "us-east-1"
-    forwarder, role = f"{stack}-forwarder", f"{stack}-forwarder-role"
+    return run(given.what, given.regions, stack, home)
 
+
+def run(what, asked, stack, home):
+    """Deploy or remove the forwarders of these regions; the exit code."""
+    forwarder, role = f"{stack}-forwarder", f"{stack}-forwarder-role"
     if len(stack) > LONGEST_STACK:
         raise RefusedError(f"the name {stack} is too long: forwarders take a home stack of {LONGEST_STACK} characters")
-    account, partition, parameters = home_of(stack, home)
+    account, partition = account_of(home)
+    # What is to go goes without a home stack as well.
+    parameters = parameters_of(stack, home) if what == "deploy" else {}
     enabled = [region["RegionName"] for region in client("ec2", home).describe_regions()["Regions"]]
-    regions, skipped = chosen(given.regions, enabled, home)
+    regions, skipped = chosen(asked, enabled, home)
     for region in skipped:
         print(f"{region:<16} skipped: not enabled in this account, or no region at all")
 
@@ -230,9 +240,9 @@ def main():
             found = pool.map(lambda region: has_forwarder(region, forwarder), others := sorted(set(enabled) - {home}))
             trusted = {region for region, is_there in zip(others, found, strict=True) if is_there}
 
-    if given.what == "undeploy":
+    if what == "undeploy":
         failures = each(regions, lambda region: removed(region, forwarder), forwarder)
-        if given.regions == "all" and not failures:
+        if asked == "all" and not failures:
             print(f"{'role':<16} {removed(home, role)}")
         elif not failures and described(client("cloudformation", home), role):
             trust(trusted - set(regions))

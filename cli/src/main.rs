@@ -15,6 +15,7 @@ mod replay;
 mod rules;
 mod scan;
 mod screen;
+mod settings;
 #[cfg(feature = "sigma")]
 mod sigma;
 mod suppress;
@@ -50,6 +51,8 @@ enum Command {
     Suppress(suppress::Suppress),
     /// Changes the severity or threshold of a rule, and the lists that rules use.
     Tune(tune::Tune),
+    /// Suppressions, tuning and lists as a file that can lie under version control.
+    Settings(settings::SettingsFile),
     /// Looks whether what is deployed hears, judges and tells: one line each, with the command that mends it.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Doctor),
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Findings(command) => wait(findings::run(&command)),
         Command::Suppress(command) => wait(suppress::run(&command)),
         Command::Tune(command) => wait(tune::run(&command)),
+        Command::Settings(command) => wait(settings::run(&command)),
         Command::Doctor(command) => wait(doctor::run(&command)),
         Command::TestAlert(command) => wait(test_alert::run(&command)),
         Command::Rules(command) => rules::run(&command),

@@ -158,9 +158,6 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
 
 async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
     let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
-    if let Some(odd) = given.values.iter().find(|value| given.list == EXPECTED_REGIONS && !is_region(value)) {
-        anyhow::bail!("this cannot be set: `{}` is no region, such as eu-central-1", clean(odd, 60));
-    }
     check(&row(&given.values))
         .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS).trim_matches(';')))?;
     if given.values.is_empty() {
@@ -178,12 +175,22 @@ async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode>
     write(&row, &before, &home).await
 }
 
-/// Refuses a row with which the code that will read it finds something wrong.
 fn check(row: &Value) -> anyhow::Result<()> {
-    match Settings::read([row], CATALOGUE).invalid.into_iter().next() {
-        Some(invalid) => Err(anyhow::anyhow!("this cannot be set: {}", invalid.reason)),
-        None => Ok(()),
+    refused(row).map_err(|reason| anyhow::anyhow!("this cannot be set: {reason}"))
+}
+
+/// Refuses a row with which the code that will read it finds something wrong, and a region that is none.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub(crate) fn refused(row: &Value) -> Result<(), String> {
+    if row[KEY] == format!("list#{EXPECTED_REGIONS}") {
+        let mut values = row["values"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        if let Some(odd) = values.find(|value| !is_region(value)) {
+            return Err(format!("`{}` is no region, such as eu-central-1", clean(odd, 60)));
+        }
     }
+    Settings::read([row], CATALOGUE).invalid.into_iter().next().map_or(Ok(()), |invalid| Err(invalid.reason))
 }
 
 async fn settings_now(home: &Home) -> anyhow::Result<Arc<Settings>> {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
@@ -103,6 +104,17 @@ fn told(code: i32, output: &Output) -> String {
     assert_eq!(output.status.code(), Some(code), "{text}");
     assert!(text.starts_with("error: "), "{text}");
     text
+}
+
+/// What is on standard error beside what a command prints.
+fn remarks(code: i32, output: &Output) -> String {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+fn tomorrow() -> Timestamp {
+    keepwatch_aws::runtime::now().plus(Duration::from_secs(86_400))
 }
 
 fn stdout(output: &Output) -> String {
@@ -463,6 +475,8 @@ fn every_command_has_an_example_and_tells_its_exit_codes() {
         "suppress add",
         "suppress list",
         "suppress remove",
+        "settings export",
+        "settings apply",
     ] {
         let arguments: Vec<&str> = path.split(' ').chain(["--help"]).collect();
         let help = world.done(&arguments);
@@ -506,6 +520,76 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
     );
     world.done(&["tune", "reset", "rule#network-changed"]);
     assert!(!world.done(&["tune", "list"]).contains("network-changed"));
+}
+
+#[test]
+fn settings_are_exported_and_a_changed_file_is_applied() {
+    let world = World::new("settings");
+    world.done(&["tune", "rule", "network-changed", "--off", "--note", "a test"]);
+    world.done(&["tune", "values", "automation", "arn:aws:iam::111122223333:role/ci-*"]);
+    let path = world.home.join("settings.yaml");
+    let file = path.to_str().unwrap();
+    let exported = world.keepwatch(&["settings", "export", "--output", file]);
+    assert_eq!(remarks(0, &exported), "suppression#old: left out, it silences nothing now\n");
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(world.done(&["settings", "export"]), text);
+    assert_eq!(world.done(&["settings", "apply", file]), "Nothing differs.\n");
+
+    let before = world.stub.table(SETTINGS);
+    fs::write(&path, text.replace("ci-*", "cd-*").replace("network-changed", "network-chnged")).unwrap();
+    let said = remarks(2, &world.keepwatch(&["settings", "apply", file, "--yes"]));
+    assert!(said.contains("settings.yaml:7: rule#network-chnged: no rule is called"), "{said}");
+    assert_eq!(world.stub.table(SETTINGS), before);
+
+    fs::write(&path, text.replace("ci-*", "cd-*").replace("network-changed", "compute-cloudshell-used"))
+        .unwrap();
+    let shown = world.keepwatch(&["settings", "apply", file]);
+    assert_eq!(remarks(1, &shown), "");
+    let lines = "+ rule#compute-cloudshell-used: enabled false, note a test\n\
+                 ~ list#automation: adds arn:aws:iam::111122223333:role/cd-*, drops arn:aws:iam::111122223333:role/ci-*\n\
+                 - rule#network-changed: enabled false, note a test\n";
+    assert_eq!(stdout(&shown), format!("{lines}3 rows would be written. Write it: --yes\n"));
+    assert_eq!(world.stub.table(SETTINGS), before);
+    let written = world.done(&["settings", "apply", file, "--yes"]);
+    assert!(written.starts_with(lines) && written.contains("3 rows written."), "{written}");
+    assert_eq!(world.stub.calls("TransactWriteItems"), 1);
+    assert_eq!(world.done(&["settings", "apply", file, "--yes"]), "Nothing differs.\n");
+    assert!(world.stub.table(SETTINGS).contains_key("suppression#old"));
+
+    let missing = world.told(2, &["settings", "apply", "none.yaml"]);
+    assert!(missing.contains("cannot read none.yaml"), "{missing}");
+}
+
+/// A row that cannot be used is no part of a file, and whoever compares exports learns of it by the exit code.
+#[test]
+fn an_export_names_what_cannot_be_used() {
+    let world = World::new("settings-unusable");
+    world.setting("odd", &json!({"rule": "no-such-rule"}));
+    let said = remarks(1, &world.keepwatch(&["settings", "export"]));
+    assert!(said.contains("suppression#odd: left out, it cannot be used: no rule is called"), "{said}");
+    let path = world.home.join("empty.yaml");
+    fs::write(&path, "# nothing\n").unwrap();
+    let applied = world.keepwatch(&["settings", "apply", path.to_str().unwrap()]);
+    assert!(remarks(0, &applied).contains("suppression#odd: left as it is"));
+}
+
+/// More than one transaction takes are written in parts, and all of them.
+#[test]
+fn a_long_file_is_written_in_several_transactions() {
+    let world = World::new("settings-long");
+    let path = world.home.join("long.yaml");
+    let row = |number: usize| {
+        format!(
+            "---\nsetting_id: suppression#s{number}\nrule: admin-*\nresource: '*'\nowner: alice\nreason: tests\n\
+             expires_at: {}\n",
+            tomorrow()
+        )
+    };
+    fs::write(&path, (0..150).map(row).collect::<String>()).unwrap();
+    let written = world.done(&["settings", "apply", path.to_str().unwrap(), "--yes"]);
+    assert!(written.contains("150 rows written."), "{written}");
+    assert_eq!(world.stub.calls("TransactWriteItems"), 2);
+    assert_eq!(world.stub.table(SETTINGS).len(), 151);
 }
 
 const OPERATOR: &str = "arn:aws:iam::111122223333:role/keepwatch-OperatorRole-1ABCDEF";

@@ -119,6 +119,26 @@ def test_what_is_suppressed_while_it_is_open_falls_silent(cloud, mailbox, findin
     keepwatch("suppress", "remove", row)
 
 
+def test_settings_go_through_a_file_and_come_back_the_same(cloud, mailbox, sweep, keepwatch, tmp_path):
+    """As the operator whom the tables' policies spare, in one transaction, and announced like any other change."""
+    name = unique("file")
+    _, row = silence(keepwatch, user(name))
+    kept, changed = tmp_path / "kept.yaml", tmp_path / "changed.yaml"
+    keepwatch("settings", "export", "--output", str(kept))
+    assert "Nothing differs." in keepwatch("settings", "apply", str(kept))
+
+    changed.write_text(kept.read_text().replace("reason: a test", f"reason: reviewed {name}"))
+    shown = keepwatch("settings", "apply", str(changed), code=1)
+    assert f"~ suppression#{row}: reason was a test, is now reviewed {name}" in shown
+    assert "Nothing differs." in keepwatch("settings", "apply", str(kept))
+    assert "written." in keepwatch("settings", "apply", str(changed), "--yes")
+    assert keepwatch("settings", "export") == changed.read_text()
+    assert sweep()
+    announced = mailbox.wait_for(lambda alert: f"reviewed {name}" in alert.text, "the announcement")
+    assert row in announced.text
+    keepwatch("suppress", "remove", row)
+
+
 def test_from_acknowledged_to_resolved_to_back_again(cloud, mailbox, findings, keepwatch):
     name, marker = unique("worked"), unique("marker")
     finding_id = play_until_recorded(cloud, findings, name)["finding_id"]

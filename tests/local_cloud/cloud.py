@@ -56,6 +56,7 @@ class Stack:
     alert_topic: str
     ops_topic: str
     intake_queue: str
+    recheck_queue: str
     dead_letter_queue: str
     operator_role: str
     detect_function: str
@@ -245,8 +246,12 @@ class LocalCloud:
 
     def regions(self, what, regions):
         """Run tools/regions.py as a user would; what it printed, and its exit code."""
+        return self.tool("regions.py", what, regions)
+
+    def tool(self, name, *arguments):
+        """Run a program of tools/ as a user would; what it printed, and its exit code."""
         done = subprocess.run(
-            [TOOLS / "venv" / "bin" / "python", ROOT / "tools" / "regions.py", what, regions],
+            [TOOLS / "venv" / "bin" / "python", ROOT / "tools" / name, *arguments],
             env=self._environment() | {"AWS_ENDPOINT_URL": self.endpoint, "AWS_CONFIG_FILE": os.devnull},
             cwd=self.run,
             stdin=subprocess.DEVNULL,

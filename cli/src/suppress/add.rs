@@ -101,19 +101,7 @@ impl Add {
             row["actor"] = json!(actor);
         }
         let read = Suppression::read(&name, &row, CATALOGUE).map_err(|unfit| as_options(&unfit, &name))?;
-        // Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
-        let (given, kept) = (self.actor.as_deref(), read.actor.as_deref());
-        for (option, given, kept) in [
-            ("--rule", self.rule.as_str(), read.rule.as_str()),
-            ("--resource", &self.resource, &read.resource),
-            ("--actor", given.unwrap_or_default(), kept.unwrap_or_default()),
-        ] {
-            if given.trim() != kept {
-                return Err(format!(
-                    "{option} is too long or has characters that no id has; use * for a part of it"
-                ));
-            }
-        }
+        whole(&row, &read, "--", "")?;
         Ok(read)
     }
 
@@ -128,6 +116,23 @@ impl Add {
         let hash = short_hash(&parts);
         format!("{words}-{}", hash.get(..8).unwrap_or(&hash))
     }
+}
+
+/// Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
+///
+/// # Errors
+/// Which pattern it is, named between `before` and `after`.
+pub(crate) fn whole(row: &Value, read: &Suppression, before: &str, after: &str) -> Result<(), String> {
+    let kept =
+        [("rule", Some(&read.rule)), ("resource", Some(&read.resource)), ("actor", read.actor.as_ref())];
+    for (name, kept) in kept {
+        if row[name].as_str().map(str::trim) != kept.map(String::as_str) {
+            return Err(format!(
+                "{before}{name}{after} is too long or has characters that no id has; use * for a part of it"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong, in the words of the command line instead of the table's.

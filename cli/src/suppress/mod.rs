@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::add::whole;
 use crate::account::Account;
 
 /// What is silenced: recorded all the same, and nobody is mailed about it.

@@ -2,9 +2,8 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write, passed_key};
@@ -13,9 +12,9 @@ use keepwatch_core::memory::journal::RECEIPTS_KEPT;
 use keepwatch_core::observation::Resolution;
 use tracing::error;
 
-use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item};
+use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item, transact, unbuilt};
 use crate::runtime::now;
-use crate::{AwsError, Cause, failed};
+use crate::{AwsError, failed};
 
 /// The tables, by name.
 #[derive(Clone, Debug)]
@@ -144,28 +143,6 @@ impl FindingsTable {
         Ok(passed)
     }
 
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, AwsError> {
-        let Err(error) = self.client.transact_write_items().set_transact_items(Some(items)).send().await
-        else {
-            return Ok(true);
-        };
-        match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                let raced =
-                    |code: &str| ["None", "ConditionalCheckFailed", "TransactionConflict"].contains(&code);
-                let reasons = canceled.cancellation_reasons();
-                if !reasons.is_empty() && reasons.iter().all(|reason| reason.code().is_none_or(raced)) {
-                    return Ok(false);
-                }
-                let codes = reasons.iter().filter_map(|reason| reason.code()).map(str::to_owned).collect();
-                let cause = Cause::Cancelled { codes };
-                Err(AwsError::Call { operation: "dynamodb:TransactWriteItems", cause })
-            }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(false),
-            _ => Err(failed("dynamodb:TransactWriteItems")(error)),
-        }
-    }
-
     /// A change of one item needs no transaction.
     async fn put_alone(&self, finding: &Finding, expected: u64) -> Result<bool, AwsError> {
         let put = self
@@ -190,10 +167,6 @@ fn raced<R>(error: &SdkError<PutItemError, R>) -> bool {
     error.as_service_error().is_some_and(|error| {
         error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
     })
-}
-
-fn unbuilt(error: BuildError) -> AwsError {
-    AwsError::Call { operation: "dynamodb:TransactWriteItems", cause: Cause::Other(error.to_string()) }
 }
 
 impl FindingStore for FindingsTable {
@@ -226,14 +199,14 @@ impl FindingStore for FindingsTable {
         match write {
             Write::Open { finding, receipt, passed } => {
                 let check = self.still(&finding.finding_id, passed)?;
-                self.transact(vec![put(finding, None)?, self.receipt(receipt, now)?, check]).await
+                transact(&self.client, vec![put(finding, None)?, self.receipt(receipt, now)?, check]).await
             }
             Write::Update { finding, expected, receipt: Some(receipt) } => {
-                self.transact(vec![put(finding, Some(expected))?, self.receipt(receipt, now)?]).await
+                transact(&self.client, vec![put(finding, Some(expected))?, self.receipt(receipt, now)?]).await
             }
             Write::Update { finding, expected, receipt: None } => self.put_alone(finding, expected).await,
             Write::Note { finding_id, passed, was } => {
-                self.transact(self.note(finding_id, passed, was, now)?).await
+                transact(&self.client, self.note(finding_id, passed, was, now)?).await
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::settings::{KEY, Settings, Suppression};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::dynamodb::{from_item, text, to_item};
+use crate::dynamodb::{from_item, text, to_item, transact, unbuilt};
 use crate::{AwsError, failed};
 
 /// How old the settings may be that an event is judged by: what is set takes effect within a minute.
@@ -21,6 +22,17 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// What the table said, and when.
 type Known = (Timestamp, Arc<Settings>);
+
+/// One change of several that are made together.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'r> {
+    /// Writes a row whose key is not there.
+    Add(&'r Value),
+    /// Writes a row, over one of the same key.
+    Put(&'r Value),
+    /// Removes the row of this key, if it is there.
+    Remove(&'r str),
+}
 
 /// The table, by name, and what it said last.
 #[derive(Clone, Debug)]
@@ -61,6 +73,16 @@ impl SettingsTable {
     /// # Errors
     /// When the table cannot be read.
     pub async fn read(&self, now: Timestamp) -> Result<Arc<Settings>, AwsError> {
+        let settings = Arc::new(Settings::read(&self.rows().await?, self.catalogue));
+        *self.last.lock().await = Some((now, Arc::clone(&settings)));
+        Ok(settings)
+    }
+
+    /// The rows as they stand now, in any order.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn rows(&self) -> Result<Vec<Value>, AwsError> {
         let mut rows: Vec<Value> = Vec::new();
         let mut from = None;
         loop {
@@ -73,12 +95,9 @@ impl SettingsTable {
             }
             from = page.last_evaluated_key;
             if from.is_none() {
-                break;
+                return Ok(rows);
             }
         }
-        let settings = Arc::new(Settings::read(&rows, self.catalogue));
-        *self.last.lock().await = Some((now, Arc::clone(&settings)));
-        Ok(settings)
     }
 
     /// Writes a row, over one of the same key. Whoever calls has validated it.
@@ -113,6 +132,35 @@ impl SettingsTable {
             }
             Err(error) => Err(failed("dynamodb:PutItem")(error)),
         }
+    }
+
+    /// Makes up to 100 changes in one transaction, all or none. Whoever calls has validated them. `false` when somebody else wrote
+    /// one of the rows in the same moment, or one that is to be added is there.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn change(&self, changes: &[Change<'_>]) -> Result<bool, AwsError> {
+        let items = changes.iter().map(|change| self.action(change)).collect::<Result<Vec<_>, _>>()?;
+        transact(&self.client, items).await
+    }
+
+    fn action(&self, change: &Change<'_>) -> Result<TransactWriteItem, AwsError> {
+        let item = TransactWriteItem::builder();
+        Ok(match change {
+            Change::Add(row) => {
+                let put = Put::builder().table_name(&self.table).set_item(Some(to_item(row)?));
+                let put = put.condition_expression("attribute_not_exists(setting_id)");
+                item.put(put.build().map_err(unbuilt)?).build()
+            }
+            Change::Put(row) => {
+                let put = Put::builder().table_name(&self.table).set_item(Some(to_item(row)?));
+                item.put(put.build().map_err(unbuilt)?).build()
+            }
+            Change::Remove(key) => {
+                let delete = Delete::builder().table_name(&self.table).key(KEY, text(key));
+                item.delete(delete.build().map_err(unbuilt)?).build()
+            }
+        })
     }
 
     /// Removes a row. `false` when there is none of this key.

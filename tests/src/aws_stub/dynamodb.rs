@@ -84,14 +84,14 @@ pub(super) fn answer(tables: &mut Tables, operation: &str, body: &str) -> Result
 
 /// All or nothing, as DynamoDB does it.
 fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
-    let actions: Vec<&Value> = request["TransactItems"]
+    let actions: Vec<(&String, &Value)> = request["TransactItems"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(|action| action.as_object()?.values().next())
+        .filter_map(|action| action.as_object()?.iter().next())
         .collect();
     let mut reasons = Vec::new();
-    for action in &actions {
+    for (_, action) in &actions {
         reasons.push(match check(tables, action) {
             Ok(()) => json!({"Code": "None"}),
             Err(refusal) if refusal.kind == "ConditionalCheckFailedException" => {
@@ -105,9 +105,8 @@ fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
         refusal.extra = Some(("CancellationReasons", Value::Array(reasons)));
         return Err(refusal);
     }
-    for action in actions {
-        // A condition check has a key and changes nothing.
-        if action["Item"].is_object() || action["UpdateExpression"].is_string() {
+    for (kind, action) in actions {
+        if kind != "ConditionCheck" {
             change(tables, action)?;
         }
     }
