@@ -9,6 +9,11 @@ ARCH ?= $(or $(SAVED_ARCH),x86_64)
 REGION ?= us-east-1
 # A folder of your own Sigma rules.
 SIGMA ?=
+# A folder that `make release` wrote: its functions are deployed, and nothing is compiled.
+FROM ?=
+# Where `make release` writes to, and for which architectures.
+RELEASE ?= target/release-files
+ARCHES ?= x86_64
 SEEDS ?= 100000
 SECONDS ?= 60
 CARGO := cargo
@@ -172,15 +177,37 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 	@rm -rf target/lambda/detect/sigma
 	@$(if $(SIGMA),cp -RL $(SIGMA) target/lambda/detect/sigma,true)
 
-# Always after a build: nothing but a fresh build may be shipped. The first time asks for everything and keeps the
+# A release is what its commit says: it is refused while something is not committed.
+define release-functions
+	@$(MAKE) build ARCH=$(1)
+	@$(PY) tools/release.py pack "$(RELEASE)" $(1)
+
+endef
+
+.PHONY: release
+release: cargo tools ## archives of command line and functions, checksums, SBOM and notes (RELEASE=folder, ARCHES="x86_64 arm64")
+	@test -z "$(SIGMA)" || { echo "rules of your own are no part of a release: leave SIGMA out"; exit 2; }
+	@$(PY) tools/release.py begin "$(RELEASE)"
+	$(foreach arch,$(ARCHES),$(call release-functions,$(arch)))
+	$(CARGO) build --locked --release -p keepwatch-cli --bin keepwatch
+	@$(PY) tools/release.py cli "$(RELEASE)" target/release/keepwatch
+	@$(PY) tools/release.py finish "$(RELEASE)"
+
+# The template stands beside samconfig.toml, because SAM looks for that file where the template is.
+.PHONY: released
+released: tools
+	@test -z "$(SIGMA)" || { echo "a release has no rules of your own: make deploy SIGMA=folder without FROM builds them in"; exit 2; }
+	@$(PY) tools/release.py use "$(FROM)" $(ARCH) .from-release.yaml
+
+# Always after a build, or from a release whose sums are right. The first time asks for everything and keeps the
 # answers in samconfig.toml; later times use those. Parameters are not given again then: they would replace them all.
 .PHONY: deploy
-deploy: right-region before-deploy build ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder)
+deploy: right-region before-deploy $(if $(FROM),released,build) ## build and deploy to your AWS account; asks the first time (REGION=us-east-1, SIGMA=folder, FROM=release)
 	@if [ ! -f samconfig.toml ]; then \
-	    $(TOOLS)/venv/bin/sam deploy --guided --template-file template.yaml --stack-name keepwatch \
+	    $(TOOLS)/venv/bin/sam deploy --guided --template-file $(if $(FROM),.from-release.yaml,template.yaml) --stack-name keepwatch \
 	        --region $(REGION) --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCH) $(if $(SIGMA),SigmaRules=changes); \
 	elif [ "$(ARCH)" = "$(SAVED_ARCH)" ]; then \
-	    $(TOOLS)/venv/bin/sam deploy --template-file template.yaml --no-fail-on-empty-changeset; \
+	    $(TOOLS)/venv/bin/sam deploy --template-file $(if $(FROM),.from-release.yaml,template.yaml) --no-fail-on-empty-changeset; \
 	else \
 	    echo "samconfig.toml says Architecture=$(SAVED_ARCH) and the functions are built for $(ARCH): change one"; exit 2; \
 	fi

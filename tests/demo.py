@@ -7,12 +7,12 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import sys
 import textwrap
 import time
 
 from local_cloud import ACCOUNT, CloudError, LocalCloud, Mailbox, play, until
+from local_cloud.endings import end_in_order
 from local_cloud.night import delivered, findings_of, furnish, judged, story_of, waiting
 
 COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2"}
@@ -67,9 +67,9 @@ def show_story(story, findings):
     """Each event, and the worst of the findings that it led to."""
     worst_first = list(COLOURS)
     led_to = {}
-    for finding in sorted(findings, key=lambda finding: worst_first.index(finding["severity"]), reverse=True):
+    for finding in findings:
         for seen in finding.get("events", []):
-            led_to[seen["id"]] = finding["severity"]
+            led_to.setdefault(seen["id"], []).append(finding["severity"])
     rows = []
     delivered = set()
     for envelope in story:
@@ -77,7 +77,7 @@ def show_story(story, findings):
         event = detail.get("eventID") or detail["eventArn"]
         again = event in delivered
         delivered.add(event)
-        results = [severity for seen, severity in led_to.items() if event in seen]
+        results = [severity for seen, severities in led_to.items() if event in seen for severity in severities]
         result = min(results, key=worst_first.index, default="-")
         note = "delivered twice, counted once" if again else result
         colour = "2" if again else COLOURS.get(result)
@@ -188,15 +188,9 @@ def main():
     print()
 
 
-def stop(_signal, _frame):
-    sys.exit("stopped")
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, stop)
+    end_in_order()
     try:
         main()
-    except KeyboardInterrupt:
-        sys.exit("\nstopped")
     except (AssertionError, CloudError) as error:
         sys.exit(f"\n\ndemo: {error}")

@@ -62,7 +62,7 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
             if found.is_empty() {
                 let ids = registry::CHECKS.iter().map(|check| check.meta().about.id);
                 let meant = did_you_mean(id, ids);
-                bail!("there is no check {id}{meant} `keepwatch checks list` shows all of them");
+                bail!("there is no check {id}{meant}: `keepwatch checks list` shows all of them");
             }
             for meta in found {
                 match format {

@@ -7,7 +7,8 @@ use std::io::{self, BufWriter, Write};
 use clap::ValueEnum;
 use keepwatch_alert::format::{asff, ocsf};
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::finding::Finding;
+use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
@@ -49,6 +50,11 @@ pub(crate) trait Listed {
 
     /// It as a result of SARIF.
     fn result(&self) -> SarifResult<'_>;
+
+    /// The region of the Security Hub that it is for, where the list's is `region`.
+    fn hub<'s>(&'s self, region: &'s str) -> &'s str {
+        region
+    }
 }
 
 /// What SARIF says of one result (SARIF 2.1.0, 3.27).
@@ -73,6 +79,27 @@ pub(crate) struct SarifResult<'r> {
     pub(crate) suppressed: bool,
 }
 
+impl SarifResult<'_> {
+    /// What it says of a finding.
+    pub(crate) fn of(one: &Finding) -> SarifResult<'_> {
+        SarifResult {
+            rule: &one.rule,
+            kind: match one.status {
+                Status::Resolved => "pass",
+                _ if one.strongest().verdict == Verdict::Unknown => "open",
+                Status::New | Status::InProgress | Status::Suppressed => "fail",
+            },
+            severity: one.severity,
+            text: one.title.clone(),
+            resource: &one.resource,
+            aspect: one.aspect.as_deref(),
+            region: &one.region,
+            id: one.finding_id.clone(),
+            suppressed: one.status == Status::Suppressed,
+        }
+    }
+}
+
 /// Prints a list. `people` prints it as a table; `catalogue` explains what SARIF and the formats of findings refer to;
 /// `region` is where Security Hub is.
 ///
@@ -91,7 +118,11 @@ pub(crate) fn print<T: Listed>(
     Ok(())
 }
 
-fn write<T: Listed>(
+/// Prints a list to somewhere else than standard output, as [`print`] does.
+///
+/// # Errors
+/// Output that cannot be written.
+pub(crate) fn write<T: Listed>(
     out: &mut dyn Write,
     format: Output,
     items: &[T],
@@ -124,8 +155,9 @@ fn write<T: Listed>(
             }
         }
         Output::Asff => {
-            for finding in items.iter().filter_map(Listed::finding) {
-                writeln!(out, "{}", asff::finding(&finding, region, catalogue))?;
+            for item in items {
+                let Some(finding) = item.finding() else { continue };
+                writeln!(out, "{}", asff::finding(&finding, item.hub(region), catalogue))?;
             }
         }
         Output::Sarif => writeln!(out, "{:#}", sarif(items, catalogue))?,

@@ -74,7 +74,7 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
             else {
                 let ids = registry::RULES.iter().map(|rule| rule.about().id);
                 let meant = did_you_mean(id, ids);
-                bail!("there is no rule {id}{meant} `keepwatch rules list` shows all of them");
+                bail!("there is no rule {id}{meant}: `keepwatch rules list` shows all of them");
             };
             match format {
                 Format::Ndjson => writeln!(out, "{}", machine(meta))?,

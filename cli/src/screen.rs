@@ -26,6 +26,17 @@ impl Screen {
         Screen { width: Some(width.max(20)), colours }
     }
 
+    /// One of this width and without colours.
+    #[cfg(test)]
+    pub(crate) fn of_width(width: Option<usize>) -> Screen {
+        Screen { width, colours: false }
+    }
+
+    /// Whether nobody looks at it: what is written goes into a file or a pipe, with tabs between cells.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.width.is_none()
+    }
+
     /// Whether a row of a table is told in two lines.
     pub(crate) fn is_narrow(&self) -> bool {
         self.width.is_some_and(|width| width < NARROW)
@@ -132,12 +143,6 @@ fn cut(text: &str, columns: usize) -> String {
     format!("{kept} ...")
 }
 
-/// Text that a spreadsheet would take for a formula is led by an apostrophe.
-pub(crate) fn cell(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if risky { format!("'{text}") } else { text.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,11 +172,5 @@ mod tests {
         assert!(printed(Some(NARROW)).lines().all(|line| line.len() <= NARROW));
         assert_eq!(wrapped("one two three", Some(8), 0), ["one two", "three"]);
         assert_eq!(cut("one two three", 11), "one two ...");
-    }
-
-    #[test]
-    fn what_a_spreadsheet_would_run_is_quoted() {
-        assert_eq!(cell("=HYPERLINK(1)"), "'=HYPERLINK(1)");
-        assert_eq!(cell("bob"), "bob");
     }
 }

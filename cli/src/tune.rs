@@ -33,9 +33,8 @@ Examples:
   keepwatch tune list
   keepwatch tune reset rule#network-changed
 
-It takes effect within a minute, without a deployment, and a mail announces it. The lists are trusted-accounts,
-trusted-identities, automation and expected-regions; setting one replaces it, and --add adds to it. Rules on root, exposed keys
-and Keepwatch itself cannot be switched off or made silent; suppress them for a time.
+A change takes effect within a minute, without a deployment, and a mail announces it. Rules on root, exposed keys and Keepwatch
+itself cannot be switched off or lowered; `keepwatch suppress add` silences them for a time.
 
 Exit codes: 0 done, 1 some rows cannot be used, 2 not valid or no such row, 3 AWS refused or cannot be reached.";
 
@@ -51,16 +50,18 @@ pub(crate) struct Tune {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sets a rule's severity or threshold, or switches it off or on. What is not given is the rule's own; without any of them
-    /// nothing is changed, and what is set is shown.
+    /// Changes a rule's severity or threshold, or switches the rule off or on.
+    ///
+    /// What you do not name goes back to the rule's own value. Without any option nothing is changed, and the command shows
+    /// what is set.
     Rule(Rule),
-    /// Sets a list: trusted-accounts, trusted-identities, automation or expected-regions.
+    /// Changes a list that rules use: trusted-accounts, trusted-identities, automation or expected-regions.
     Values(Values),
     /// Shows what is set.
     List(List),
-    /// Takes a setting away.
+    /// Removes a setting, so that the rule's own value or an empty list holds again.
     Reset {
-        /// Its key, as `tune list` shows it.
+        /// The key of the setting, as `tune list` shows it.
         key: String,
     },
 }
@@ -70,19 +71,19 @@ enum Command {
 struct Rule {
     /// The rule's id.
     id: String,
-    /// The rule is not asked at all.
+    /// Switch the rule off: it finds nothing any more.
     #[arg(long, conflicts_with = "on")]
     off: bool,
-    /// The rule is asked: some are off until they are switched on, `keepwatch rules list` says which.
+    /// Switch the rule on. Some rules are off at first; `keepwatch rules show RULE` says so.
     #[arg(long)]
     on: bool,
-    /// The severity of everything it reports: INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL.
+    /// The severity of all that the rule finds: INFORMATIONAL, LOW, MEDIUM, HIGH or CRITICAL.
     #[arg(long, value_name = "SEVERITY")]
     severity: Option<String>,
-    /// How many events are too many, where the rule counts.
+    /// From how many events on the rule speaks, for rules that count events.
     #[arg(long, value_name = "N")]
     threshold: Option<u64>,
-    /// Why.
+    /// Why you change it, for whoever reads the settings later.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
 }
@@ -92,9 +93,9 @@ struct Rule {
 struct Values {
     /// The list.
     list: String,
-    /// Its values: account ids, ARN patterns, regions.
+    /// The values: account ids, patterns of identities or ARNs, or regions.
     values: Vec<String>,
-    /// Adds the values to those that are set, in place of replacing them.
+    /// Add the values to those that are set. Without it they replace them.
     #[arg(long)]
     add: bool,
 }
@@ -141,7 +142,7 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
     let row = rule.row();
     check(&row).map_err(|error| {
         let ids = registry::RULES.iter().map(|rule| rule.about().id);
-        anyhow::anyhow!("{error}{}", did_you_mean(&rule.id, ids).trim_matches(';'))
+        anyhow::anyhow!("{error}{}", did_you_mean(&rule.id, ids))
     })?;
     let home = account.open().await?;
     let before = set_now(&home, &row).await?;
@@ -159,7 +160,7 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
 async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
     let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
     check(&row(&given.values))
-        .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS).trim_matches(';')))?;
+        .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
     if given.values.is_empty() {
         anyhow::bail!(
             "no value is given, and nothing is changed: `keepwatch tune reset list#{}` empties the list",
@@ -279,7 +280,11 @@ async fn reset(key: &str, account: &Account) -> anyhow::Result<ExitCode> {
     let home = account.open().await?;
     let settings = home.settings_to_change().await?;
     if !settings.table.remove(key).await.map_err(|error| settings.failed(&error))? {
-        anyhow::bail!("there is no row {}: `keepwatch tune list` shows all", shown(key));
+        let read = settings_now(&home).await?;
+        let rules = read.overrides.keys().map(|rule| format!("rule#{rule}"));
+        let keys: Vec<String> = rules.chain(LISTS.iter().map(|list| format!("list#{list}"))).collect();
+        let meant = did_you_mean(key, keys.iter().map(String::as_str));
+        anyhow::bail!("there is no row {}{meant}: `keepwatch tune list` shows all", shown(key));
     }
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
     writeln!(out, "{} is taken away.", shown(key))?;

@@ -445,3 +445,79 @@ fn what_cannot_be_explained_is_told_and_ends_with_two() {
         assert!(stderr(&refused).contains(hint), "{hint}: {}", stderr(&refused));
     }
 }
+
+/// What goes into a pipe is cut at tabs by other programs: nothing is padded, and each row is one line.
+#[test]
+fn a_pipe_gets_rows_with_tabs_and_nothing_is_padded() {
+    let text = stdout(&keepwatch(&["replay", "--all", EVENTS]));
+    let header = "SEVERITY\tSTATE\tFIRST (UTC)\tTIMES\tMAILS\tID\tWHAT";
+    let mut rows = text.lines().skip_while(|line| *line != header);
+    assert_eq!(rows.next(), Some(header), "{text}");
+    let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).collect();
+    assert!(rows.len() >= 4, "{text}");
+    for row in rows {
+        assert_eq!(row.split('\t').count(), 7, "{row}");
+    }
+    assert!(!text.contains("  "), "{text}");
+}
+
+/// The findings of a log in the form of code-scanning pages, by the writer that all commands share.
+#[test]
+fn a_replay_knows_every_format_of_the_other_commands() {
+    let sarif: Value =
+        serde_json::from_str(&stdout(&keepwatch(&["replay", "--format", "sarif", EVENTS]))).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let findings = stdout(&keepwatch(&["replay", "--format", "ndjson", EVENTS])).lines().count();
+    assert_eq!(results.len(), findings);
+    assert!(results.iter().any(|one| one["ruleId"] == "root-console-sign-in" && one["level"] == "error"));
+}
+
+#[test]
+fn what_is_nearly_right_is_proposed() {
+    let id = {
+        let text = stdout(&keepwatch(&["replay", "--format", "csv", EVENTS]));
+        let id = text.lines().nth(1).unwrap().rsplit(',').next().unwrap().to_owned();
+        id[id.len() - 8..].to_owned()
+    };
+    let wrong = format!("{}{}", &id[..7], if id.ends_with('0') { '1' } else { '0' });
+    for (arguments, hint) in [
+        (&["replay", "--finding", wrong.as_str(), EVENTS][..], format!("(did you mean {id}?)")),
+        (
+            &["replay", "--rule", "root-consol-sign-in", EVENTS],
+            "(did you mean root-console-sign-in?)".to_owned(),
+        ),
+        (
+            &["replay", "--on", "access-key-new-adress", EVENTS],
+            "(did you mean access-key-new-address?)".to_owned(),
+        ),
+        (
+            &["findings", "list", "--rule", "root-consol-sign-in"],
+            "(did you mean root-console-sign-in?)".to_owned(),
+        ),
+        (&["rules", "show", "root-consol-sign-in"], "(did you mean root-console-sign-in?)".to_owned()),
+        (&["checks", "show", "root.mfaa"], "(did you mean root.mfa?)".to_owned()),
+        (&["scan", "--check", "root.mfaa"], "(did you mean root.mfa?)".to_owned()),
+        (
+            &[
+                "suppress",
+                "add",
+                "--rule",
+                "network-chnged",
+                "--resource",
+                "x",
+                "--owner",
+                "me",
+                "--reason",
+                "r",
+                "--days",
+                "1",
+            ],
+            "(did you mean network-changed?)".to_owned(),
+        ),
+        (&["docter"], "'doctor'".to_owned()),
+    ] {
+        let output = keepwatch(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(&hint), "{arguments:?}: {}", stderr(&output));
+    }
+}

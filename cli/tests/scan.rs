@@ -101,6 +101,29 @@ fn people_see_the_worst_first_and_no_long_lists_of_the_same() {
     assert!(!all.contains("all of one kind"), "{all}");
 }
 
+/// What is only worth knowing is counted, and listed for whoever asks; machines get all of it.
+#[test]
+fn what_is_informational_is_listed_when_somebody_asks() {
+    let ids: Vec<String> = stdout(&scan(&["--format", "ndjson"]))
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["verdict"] == "informational" || line["severity"] == "INFORMATIONAL")
+        .map(|line| line["check"].as_str().unwrap().to_owned())
+        .collect();
+    let id = ids.first().expect("the recorded account has something to know");
+    let table = stdout(&scan(&[]));
+    assert!(table.contains(" INFORMATIONAL (--all lists them)"), "{table}");
+    assert!(
+        !table.lines().any(|line| line.starts_with("informational\t") || line.starts_with("INFORMATIONAL\t")),
+        "{table}"
+    );
+    for asked in [&["--all"][..], &["--min-severity", "informational"], &["--check", id]] {
+        let table = stdout(&scan(asked));
+        assert!(table.to_lowercase().contains(&format!("informational\t{id}\t")), "{asked:?}: {table}");
+        assert!(!table.contains("left out"), "{table}");
+    }
+}
+
 #[test]
 fn the_exit_code_tells_what_was_found() {
     let code = |arguments: &[&str]| scan(arguments).status.code();
@@ -118,7 +141,7 @@ fn the_exit_code_tells_what_was_found() {
     let output = keepwatch(&["scan", "--state", path.to_str().unwrap(), "--check", "P02,P69"], &[]);
     assert_eq!(output.status.code(), Some(3), "whatever else was found, it is not the whole");
     let table = stdout(&output);
-    assert!(table.contains("not allowed: iam:GetAccountSummary, so 1 verdict is unknown"), "{table}");
+    assert!(table.contains("not allowed: iam:GetAccountSummary, so 1 verdict is UNSURE"), "{table}");
     assert!(table.contains("keepwatch scan --print-policy"), "{table}");
 }
 

@@ -10,13 +10,14 @@ What it does not prove: real IAM evaluation, resource and key policies, AL2023 i
 dead-letter behaviour of EventBridge and of streams. tests/template asserts on the template what runs here cannot.
 """
 
-from .cloud import ACCOUNT, REGION, CloudError, LocalCloud, Stack, until
+from .cloud import ACCOUNT, REGION, ROOT, CloudError, LocalCloud, Stack, until
 from .mailbox import Alert, Mailbox
 from .stories import at, play, read_story
 
 __all__ = [
     "ACCOUNT",
     "REGION",
+    "ROOT",
     "Alert",
     "CloudError",
     "LocalCloud",

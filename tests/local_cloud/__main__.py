@@ -5,6 +5,7 @@ import sys
 
 from . import LocalCloud, Mailbox, play, until
 from .cloud import ACCOUNT, REGION, CloudError
+from .endings import end_in_order
 from .night import delivered, furnish, judged, once_more, story_of
 
 TRY = f"""
@@ -53,16 +54,8 @@ def main():
             print("Enter plays it once more; Ctrl-C ends all of it.", flush=True)
 
 
-def stop(_signal, _frame):
-    sys.exit("stopped")
-
-
-# Whoever ends this process, or closes its terminal, ends the cloud with it.
-for ending in (signal.SIGTERM, signal.SIGHUP):
-    signal.signal(ending, stop)
+end_in_order()
 try:
     main()
-except KeyboardInterrupt:
-    sys.exit("\nstopped")
 except (AssertionError, CloudError) as error:
     sys.exit(f"local cloud: {error}")

@@ -10,6 +10,7 @@ use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::output::{Listed, SarifResult};
+use crate::screen::{Screen, wrapped};
 
 /// The most characters of AWS's own words in a line.
 const MAX_TEXT: usize = 500;
@@ -97,11 +98,28 @@ pub(crate) use known;
 /// # Errors
 /// Output that cannot be written.
 pub(crate) fn people(lines: &[Line], out: &mut dyn Write) -> anyhow::Result<()> {
-    let width = lines.iter().map(|line| line.check.len()).max().unwrap_or_default();
+    on(&Screen::of_output(), lines, out)
+}
+
+fn on(screen: &Screen, lines: &[Line], out: &mut dyn Write) -> anyhow::Result<()> {
+    let columns = lines.iter().map(|line| line.check.len()).max().unwrap_or_default();
+    let indent = if screen.is_narrow() { 2 } else { columns + 8 };
     for line in lines {
-        writeln!(out, "{:<4}  {:<width$}  {}", line.standing.as_str(), line.check, line.text)?;
+        let standing = line.standing.as_str();
+        if screen.is_pipe() {
+            let mend = line.mend.as_ref().map(|command| format!("\t{command}")).unwrap_or_default();
+            writeln!(out, "{standing}\t{}\t{}{mend}", line.check, line.text)?;
+            continue;
+        }
+        let text = wrapped(&line.text, screen.width, indent);
+        if screen.is_narrow() {
+            writeln!(out, "{standing:<4}  {}\n{}", line.check, text.join("\n"))?;
+        } else {
+            writeln!(out, "{standing:<4}  {:<columns$}  {}", line.check, text.join("\n").trim_start())?;
+        }
+        // It is to be copied, and so is never broken.
         if let Some(command) = &line.mend {
-            writeln!(out, "      {:<width$}  {command}", "")?;
+            writeln!(out, "{:indent$}{command}", "")?;
         }
     }
     let count = |standing| lines.iter().filter(|line| line.standing == standing).count();
@@ -182,11 +200,37 @@ pub(crate) mod tests {
     fn people_see_the_command_under_the_line_and_the_counts_at_the_end() {
         let lines =
             [Line::ok("clock", "right"), Line::fail("rules", "off").mend("aws events enable-rule --name a")];
-        let mut out = Vec::new();
-        people(&lines, &mut out).unwrap();
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            printed(Some(120), &lines),
             "OK    clock  right\nFAIL  rules  off\n             aws events enable-rule --name a\n1 FAIL, 0 WARN, 1 OK\n"
         );
+        assert_eq!(
+            printed(None, &lines),
+            "OK\tclock\tright\nFAIL\trules\toff\taws events enable-rule --name a\n1 FAIL, 0 WARN, 1 OK\n"
+        );
+    }
+
+    fn printed(width: Option<usize>, lines: &[Line]) -> String {
+        let mut out = Vec::new();
+        on(&Screen::of_width(width), lines, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_broken_at_words_and_a_command_never() {
+        let command = "aws events enable-rule --name keepwatch-calls-1 --region eu-central-1";
+        let text = "one of the rules that bring events is switched off, and nothing that it would bring is heard by \
+                    anybody";
+        let lines = [Line::fail("rules", text).mend(command)];
+        let narrow = printed(Some(40), &lines);
+        assert!(
+            narrow.starts_with("FAIL  rules\n  one of the rules that bring events is\n  switched "),
+            "{narrow}"
+        );
+        for (width, all) in [(40, narrow), (100, printed(Some(100), &lines))] {
+            assert!(all.contains(command), "{all}");
+            let others = all.lines().filter(|line| !line.contains(command));
+            assert!(others.into_iter().all(|line| line.len() <= width), "{all}");
+        }
     }
 }

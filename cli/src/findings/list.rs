@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use clap::Args;
 use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::{Finding, Status};
-use keepwatch_core::observation::Verdict;
 use keepwatch_core::severity::Severity;
 use serde_json::Value;
 
@@ -18,6 +17,7 @@ use crate::account::Account;
 use crate::catalogue::CATALOGUE;
 use crate::output::{self, Listed, Output, SarifResult};
 use crate::table::table;
+use crate::words::did_you_mean;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -59,8 +59,10 @@ impl List {
     fn check(&self) -> anyhow::Result<()> {
         let Some(pattern) = &self.rule else { return Ok(()) };
         if !CATALOGUE.all().any(|about| matches(pattern, about.finding)) {
+            let meant = did_you_mean(pattern, CATALOGUE.all().map(|about| about.finding));
             anyhow::bail!(
-                "no rule's and no check's findings match {}: `keepwatch rules list` and `keepwatch checks list` name all",
+                "no rule's and no check's findings match {}{meant}: `keepwatch rules list` and `keepwatch checks list` name \
+                 all",
                 keepwatch_base::text::clean(pattern, 100)
             );
         }
@@ -170,22 +172,7 @@ impl Listed for Row<'_> {
     }
 
     fn result(&self) -> SarifResult<'_> {
-        let one = self.0;
-        SarifResult {
-            rule: &one.rule,
-            kind: match one.status {
-                Status::Resolved => "pass",
-                _ if one.strongest().verdict == Verdict::Unknown => "open",
-                Status::New | Status::InProgress | Status::Suppressed => "fail",
-            },
-            severity: one.severity,
-            text: one.title.clone(),
-            resource: &one.resource,
-            aspect: one.aspect.as_deref(),
-            region: &one.region,
-            id: one.finding_id.clone(),
-            suppressed: one.status == Status::Suppressed,
-        }
+        SarifResult::of(self.0)
     }
 }
 

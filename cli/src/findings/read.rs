@@ -12,6 +12,7 @@ use keepwatch_core::finding::record::FindingStore;
 use crate::account::OpenTable;
 use crate::failure::Failure;
 use crate::progress;
+use crate::words::Likest;
 
 /// The most characters of one text in a table.
 const MAX_SHOWN: usize = 400;
@@ -64,8 +65,10 @@ pub(super) async fn find(table: &OpenTable<FindingsTable>, id: &str) -> anyhow::
     }
     let mut meant: Vec<Finding> = Vec::new();
     let mut others = 0_usize;
+    let mut like = Likest::new(id);
     let unreadable = visit(table, |finding| {
         if !finding.finding_id.starts_with(id) && !finding.finding_id.ends_with(id) {
+            like.look(&finding.finding_id);
             return;
         }
         if meant.len() < NAMED { meant.push(finding) } else { others += 1 }
@@ -80,8 +83,9 @@ pub(super) async fn find(table: &OpenTable<FindingsTable>, id: &str) -> anyhow::
         ))
         .into()),
         0 => anyhow::bail!(
-            "no finding's id begins or ends with {}: `keepwatch findings list --all` shows all",
-            clean(id, 128)
+            "no finding's id begins or ends with {}{}: `keepwatch findings list --all` shows all",
+            clean(id, 128),
+            like.meant()
         ),
         count => {
             let lines: Vec<String> = meant

@@ -10,7 +10,8 @@ use keepwatch_core::observation::{Observation, Verdict};
 use serde::Serialize;
 
 use super::log::About;
-use super::options::{Output, Replay};
+use super::options::Replay;
+use crate::output::Output;
 use crate::table::{Table, table};
 
 #[derive(Serialize)]

@@ -28,6 +28,7 @@ pub(crate) use self::options::Replay;
 use self::span::Only;
 use self::told::Told;
 use crate::input;
+use crate::words::Likest;
 
 /// No line of a mail is longer.
 const MAX_LINE: usize = 4_000;
@@ -109,7 +110,15 @@ fn show(all: &BTreeMap<String, Finding>, id: &str, out: &mut impl Write) -> anyh
         let lines: String =
             lines.map(|one| format!("\n  {}  {}", one.finding_id, defang(&one.title))).collect();
         match meant.len() {
-            0 => bail!("no finding's id begins or ends with {}: --all lists all of them", clean(id, 128)),
+            0 => {
+                let mut like = Likest::new(id);
+                all.keys().for_each(|id| like.look(id));
+                let meant = like.meant();
+                bail!(
+                    "no finding's id begins or ends with {}{meant}: --all lists all of them",
+                    clean(id, 128)
+                )
+            }
             count => bail!("{} may mean {count} findings; write more of it:{lines}", clean(id, 128)),
         }
     };

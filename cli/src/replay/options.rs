@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::lookup::Lookup;
 use crate::findings::severity;
+use crate::output::Output;
 use crate::words::did_you_mean;
 
 const HELP: &str = "\
@@ -53,7 +54,8 @@ pub(crate) struct Replay {
     /// List every finding, one a line.
     #[arg(long)]
     pub(super) all: bool,
-    /// How to print. ndjson, json, csv, ocsf and asff are the findings; with --detections there are table and ndjson.
+    /// How to print: the table is a summary in about twenty lines, json is the summary and the findings as one object, and all
+    /// others are the findings. --detections knows table and ndjson.
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: Output,
     /// Only events from this time on: 2026-03-31, which is midnight UTC, or 2026-03-31T18:00:00Z.
@@ -103,23 +105,6 @@ pub(crate) struct Replay {
     sigma: Option<PathBuf>,
 }
 
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people: what it comes to in about twenty lines.
-    Table,
-    /// The findings as they would stand in the table: one JSON object a line.
-    Ndjson,
-    /// One JSON object: what it comes to, and the findings.
-    Json,
-    /// The findings as comma-separated values with a header, for spreadsheets.
-    Csv,
-    /// OCSF 1.x, for SIEMs and data lakes: one JSON object a line.
-    Ocsf,
-    /// AWS Security Finding Format, for Security Hub: one JSON object a line.
-    Asff,
-}
-
 impl Replay {
     /// The rules to play, and whether all that were asked for are there.
     pub(super) fn rules(&self) -> anyhow::Result<(&'static [&'static dyn Rule], bool)> {
@@ -164,7 +149,11 @@ impl Replay {
         if let Some(pattern) = &self.rule
             && !rules.iter().any(|rule| matches(pattern, rule.about().id))
         {
-            bail!("no rule's id matches {}: `keepwatch rules list` names all rules", clean(pattern, 100));
+            let meant = did_you_mean(pattern, rules.iter().map(|rule| rule.about().id));
+            bail!(
+                "no rule's id matches {}{meant}: `keepwatch rules list` names all rules",
+                clean(pattern, 100)
+            );
         }
         if self.detections && !matches!(self.format, Output::Table | Output::Ndjson) {
             bail!(
@@ -190,7 +179,7 @@ fn rule_id(text: &str) -> Result<String, String> {
         false => {
             let ids = registry::RULES.iter().map(|rule| rule.about().id);
             Err(format!(
-                "no rule is called so{} `keepwatch rules list` names them all",
+                "no rule is called so{}: `keepwatch rules list` names them all",
                 did_you_mean(text, ids)
             ))
         }

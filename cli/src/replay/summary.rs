@@ -1,5 +1,6 @@
 //! What a log comes to: for people in about twenty lines, and its findings for machines.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::HumanCount;
-use keepwatch_alert::format::{asff, ocsf};
 use keepwatch_alert::list_as_automation;
 use keepwatch_base::text::{defang, shell_word};
 use keepwatch_base::time::Timestamp;
@@ -19,9 +19,10 @@ use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::{Value, json};
 
 use super::log::About;
-use super::options::{Output, Replay};
+use super::options::Replay;
 use super::told::{Mails, Outcome, Sightings};
-use crate::screen::{Screen, cell};
+use crate::output::{self, Listed, Output, SarifResult};
+use crate::screen::Screen;
 
 /// How many lines of problems are printed.
 const LISTED: usize = 12;
@@ -42,7 +43,7 @@ pub(super) fn print(
     rules: &[&dyn Rule],
     about: &About,
     outcome: &Outcome,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut findings: Vec<&Finding> =
         outcome.findings.values().filter(|finding| replay.lists(finding)).collect();
@@ -51,27 +52,73 @@ pub(super) fn print(
         findings.retain(|finding| replay.min_severity.is_none_or(|least| finding.severity >= least));
     }
     let summary = Summary { replay, rules, about, outcome, findings: &findings };
-    match replay.format {
-        Output::Table => summary.people(out)?,
-        Output::Json => writeln!(out, "{:#}", summary.json()?)?,
-        Output::Csv => csv(&findings, out)?,
-        Output::Ndjson => {
-            for finding in findings {
-                writeln!(out, "{}", serde_json::to_value(finding)?)?;
-            }
-        }
-        Output::Ocsf => {
-            for finding in findings {
-                writeln!(out, "{}", ocsf::finding(finding, DOCUMENTED))?;
-            }
-        }
-        Output::Asff => {
-            for finding in findings {
-                writeln!(out, "{}", asff::finding(finding, &finding.region, DOCUMENTED))?;
-            }
-        }
+    if replay.format == Output::Json {
+        writeln!(out, "{:#}", summary.json()?)?;
+        return Ok(());
     }
-    Ok(())
+    let rows: Vec<Row<'_>> = findings.iter().map(|finding| Row(finding)).collect();
+    output::write(out, replay.format, &rows, DOCUMENTED, "", |mut out| summary.people(&mut out))
+}
+
+/// A finding that a log leads to.
+struct Row<'r>(&'r Finding);
+
+impl Listed for Row<'_> {
+    const HEADER: &'static [&'static str] = &[
+        "severity",
+        "state",
+        "first_seen",
+        "last_seen",
+        "times",
+        "mails",
+        "rule",
+        "account",
+        "region",
+        "resource",
+        "aspect",
+        "who",
+        "title",
+        "reason",
+        "finding_id",
+    ];
+
+    fn json(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::to_value(self.0)?)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let one = self.0;
+        vec![
+            one.severity.as_str().to_owned(),
+            word(one).to_owned(),
+            one.first_seen.to_string(),
+            one.last_seen.to_string(),
+            one.occurrences.to_string(),
+            one.alert.sent.to_string(),
+            one.rule.clone(),
+            one.account.clone(),
+            one.region.clone(),
+            one.resource.clone(),
+            one.aspect.clone().unwrap_or_default(),
+            one.who.clone().unwrap_or_default(),
+            one.title.clone(),
+            one.strongest().reason.clone(),
+            one.finding_id.clone(),
+        ]
+    }
+
+    fn finding(&self) -> Option<Cow<'_, Finding>> {
+        Some(Cow::Borrowed(self.0))
+    }
+
+    fn result(&self) -> SarifResult<'_> {
+        SarifResult::of(self.0)
+    }
+
+    // A log has many regions, and each finding belongs to the Security Hub of its own.
+    fn hub<'s>(&'s self, _: &'s str) -> &'s str {
+        &self.0.region
+    }
 }
 
 struct Summary<'a> {
@@ -203,24 +250,32 @@ impl Summary<'_> {
         let lines = if all || shown.len() <= LISTED { each(&shown) } else { alike(&shown) };
         let most = if all { lines.len() } else { LISTED };
         writeln!(out)?;
-        let what = if screen.is_narrow() { "" } else { "        WHAT" };
-        screen.strong(out, &format!("SEVERITY  STATE    FIRST (UTC)  TIMES  MAILS  ID{what}"))?;
+        if screen.is_pipe() {
+            writeln!(out, "SEVERITY\tSTATE\tFIRST (UTC)\tTIMES\tMAILS\tID\tWHAT")?;
+        } else {
+            let what = if screen.is_narrow() { "" } else { "        WHAT" };
+            screen.strong(out, &format!("SEVERITY  STATE    FIRST (UTC)  TIMES  MAILS  ID{what}"))?;
+        }
         for line in lines.iter().take(most) {
             let finding = line.first;
             let more = match line.more {
                 0 => String::new(),
                 more => format!(" (and {} like it)", HumanCount(more as u64)),
             };
-            let head = format!(
-                "{}  {:<7}  {}  {:>5}  {:>5}  {}",
-                screen.severity(finding.severity, 8),
-                word(finding),
-                day_and_minute(finding.first_seen),
-                HumanCount(line.times).to_string(),
-                line.mails,
-                short_id(&finding.finding_id),
-            );
-            screen.headed(out, &head, 52, &format!("{}{more}", defang(&finding.title)))?;
+            let (state, first) = (word(finding), day_and_minute(finding.first_seen));
+            let times = HumanCount(line.times).to_string();
+            let (mails, id) = (line.mails, short_id(&finding.finding_id));
+            let title = format!("{}{more}", defang(&finding.title));
+            if screen.is_pipe() {
+                let severity = finding.severity.as_str();
+                writeln!(out, "{severity}\t{state}\t{first}\t{times}\t{mails}\t{id}\t{title}")?;
+                continue;
+            }
+            let severity = screen.severity(finding.severity, 8);
+            let head = format!("{severity}  {state:<7}  {first}  {times:>5}  {mails:>5}  {id}");
+            // The head's own columns: colours take none.
+            let columns = 46 + finding.severity.as_str().len().max(8);
+            screen.headed(out, &head, columns, &title)?;
         }
         if lines.len() > most {
             let rest = lines.iter().skip(most).map(|line| 1 + line.more).sum::<usize>();
@@ -245,8 +300,12 @@ impl Summary<'_> {
             screen
                 .strong(out, "NOISIEST RULES, and a line for each if what it tells of is meant to be so")?;
             for (id, seen) in rules.into_iter().take(NOISY) {
-                let head = format!("{:>7}  {id}", HumanCount(seen.times as u64).to_string());
-                screen.command(out, &head, &quieter(id, seen))?;
+                let times = HumanCount(seen.times as u64).to_string();
+                if screen.is_pipe() {
+                    writeln!(out, "{times}\t{id}\t{}", quieter(id, seen))?;
+                } else {
+                    screen.command(out, &format!("{times:>7}  {id}"), &quieter(id, seen))?;
+                }
             }
         }
         let mut active: Vec<&(usize, String)> = self.outcome.sightings.principals.values().collect();
@@ -370,49 +429,6 @@ fn quieter(rule: &str, seen: &Sightings) -> String {
         );
     }
     format!("keepwatch tune rule {} --severity LOW --note TEXT", shell_word(rule))
-}
-
-fn csv(findings: &[&Finding], out: &mut impl Write) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record([
-        "severity",
-        "state",
-        "first_seen",
-        "last_seen",
-        "times",
-        "mails",
-        "rule",
-        "account",
-        "region",
-        "resource",
-        "aspect",
-        "who",
-        "title",
-        "reason",
-        "finding_id",
-    ])?;
-    for finding in findings {
-        let cells = [
-            finding.severity.as_str(),
-            word(finding),
-            &finding.first_seen.to_string(),
-            &finding.last_seen.to_string(),
-            &finding.occurrences.to_string(),
-            &finding.alert.sent.to_string(),
-            &finding.rule,
-            &finding.account,
-            &finding.region,
-            &finding.resource,
-            finding.aspect.as_deref().unwrap_or_default(),
-            finding.who.as_deref().unwrap_or_default(),
-            &finding.title,
-            &finding.strongest().reason,
-            &finding.finding_id,
-        ];
-        writer.write_record(cells.map(cell))?;
-    }
-    writer.flush()?;
-    Ok(())
 }
 
 /// `, account 111122223333`, or how many and the largest of them.

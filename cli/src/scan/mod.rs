@@ -35,9 +35,10 @@ Examples:
   keepwatch scan --remote
   keepwatch scan --save-state today.json && keepwatch scan --state today.json --fail-on high
 
-It only reads, and writes nothing to the account. What AWS refuses is told as unknown, with the action that is missing.
+It only reads, and writes nothing to the account. What AWS refuses is UNSURE, with the action that is missing; formats for machines
+say unknown.
 
-Exit codes: 0 nothing fails, 1 something fails, 2 wrong use, 3 incomplete: something is unknown, or AWS could not be asked.";
+Exit codes: 0 nothing fails, 1 something fails, 2 wrong use, 3 incomplete: something is UNSURE, or AWS could not be asked.";
 
 /// Which thresholds.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,7 +67,7 @@ pub(crate) struct Scan {
     /// The profile of ~/.aws to take credentials from.
     #[arg(long)]
     profile: Option<String>,
-    /// Which thresholds to judge by.
+    /// Which thresholds to judge by, such as the age at which a key is too old.
     #[arg(long, value_enum, default_value = "default")]
     thresholds: Thresholds,
     /// Sets a threshold, such as key-age-days=60; several times for several.
@@ -75,7 +76,8 @@ pub(crate) struct Scan {
     /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     trusted_account: Vec<String>,
-    /// What is well, not applicable and for a person to look at as well.
+    /// List what passes, what does not apply and what a person must look at, too. The table then has what is INFORMATIONAL as
+    /// well, which it leaves out unless you ask for it by --all, --min-severity or --check.
     #[arg(long)]
     all: bool,
     /// Only from this severity on: informational, low, medium, high, critical.
@@ -90,7 +92,7 @@ pub(crate) struct Scan {
     /// Print the IAM policy that the scan needs, and nothing else.
     #[arg(long)]
     print_policy: bool,
-    /// Have the deployed function scan now, tell the findings what it sees, and show its counts.
+    /// Start a scan by the deployed function, which updates the findings, and show its counts.
     #[arg(long, conflicts_with_all = [
         "checks", "service", "resource", "thresholds", "settings", "trusted_account", "all", "min_severity", "fail_on",
         "print_policy", "save_state", "state",
@@ -105,10 +107,10 @@ pub(crate) struct Scan {
         requires = "remote"
     )]
     stack: String,
-    /// Keep what was read in this file, to judge it again.
+    /// Write what was read from AWS into this file, so that --state can judge it again.
     #[arg(long, value_name = "FILE")]
     save_state: Option<PathBuf>,
-    /// Judge what such a file holds, and ask AWS nothing.
+    /// Judge what --save-state wrote into this file, and ask AWS nothing.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["save_state", "print_policy", "region", "profile"])]
     state: Option<PathBuf>,
 }
@@ -154,7 +156,9 @@ pub(crate) async fn run(scan: &Scan) -> anyhow::Result<ExitCode> {
     }
     // Whoever names a check wants all of it.
     let fold = scan.checks.is_empty();
-    output::print(scan.format, scan.all, fold, judgements, &state)?;
+    let quiet = fold && !scan.all && scan.min_severity.is_none();
+    let listing = output::Listing { format: scan.format, all: scan.all, fold, quiet };
+    output::print(&listing, judgements, &state)?;
     Ok(code)
 }
 

@@ -14,6 +14,7 @@ use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::output::{self, Listed, Output, SarifResult};
+use crate::screen::Screen;
 use crate::table::table;
 
 /// The IAM policy that a scan needs.
@@ -34,22 +35,39 @@ fn policy_of(actions: &BTreeSet<&'static str>) -> Value {
     })
 }
 
-/// Prints the judgements, worst first; what is well only with `all`. With `fold` people see a few of many that are alike.
+/// What is listed, and how.
+pub(super) struct Listing {
+    pub(super) format: Output,
+    /// What is well, too.
+    pub(super) all: bool,
+    /// People see a few of many that are alike.
+    pub(super) fold: bool,
+    /// People see nothing that is INFORMATIONAL.
+    pub(super) quiet: bool,
+}
+
+/// Prints the judgements, worst first.
 ///
 /// # Errors
 /// Output that cannot be written.
-pub(super) fn print(
-    format: Output,
-    all: bool,
-    fold: bool,
-    mut judgements: Vec<Judgement>,
-    state: &State,
-) -> anyhow::Result<()> {
-    let quiet =
+pub(super) fn print(listing: &Listing, mut judgements: Vec<Judgement>, state: &State) -> anyhow::Result<()> {
+    let Listing { format, all, fold, .. } = *listing;
+    let is_well =
         |one: &Judgement| matches!(one.verdict, Judged::Passing | Judged::NotApplicable | Judged::Manual);
-    let summary = Summary::of(&judgements);
+    let is_informational = |one: &Judgement| match one.verdict {
+        Judged::Informational => true,
+        Judged::Failing => one.severity == Severity::Informational,
+        _ => false,
+    };
+    let mut summary = Summary::of(&judgements);
     if !all {
-        judgements.retain(|one| !quiet(one));
+        judgements.retain(|one| !is_well(one));
+    }
+    if listing.quiet && format == Output::Table {
+        let before = judgements.len();
+        judgements.retain(|one| !is_informational(one));
+        summary.left_out = before - judgements.len();
+        summary.failing.retain(|(severity, _), _| severity.0 > Severity::Informational);
     }
     judgements.sort_by_key(|one| {
         let subject = &one.subject;
@@ -161,10 +179,14 @@ impl Listed for Line<'_> {
 /// How many lines of one check and severity people see before the rest is one line.
 const FOLDED: usize = 5;
 
+/// What people read where machines read `unknown`; a replay says the same.
+const UNSURE: &str = "UNSURE";
+
 /// How bad it is; of what does not fail, what it is.
 fn word(one: &Judgement) -> String {
     match one.verdict {
         Judged::Failing => one.severity.as_str().to_owned(),
+        Judged::Unknown => UNSURE.to_owned(),
         other => other.as_str().replace('-', " "),
     }
 }
@@ -196,12 +218,18 @@ struct Summary {
     verdicts: BTreeMap<Judged, usize>,
     /// What could not be read, and how much is unknown for it.
     missing: BTreeMap<Missing, usize>,
+    /// How much is INFORMATIONAL and not listed.
+    left_out: usize,
 }
 
 impl Summary {
     fn of(judgements: &[Judgement]) -> Summary {
-        let mut summary =
-            Summary { failing: BTreeMap::new(), verdicts: BTreeMap::new(), missing: BTreeMap::new() };
+        let mut summary = Summary {
+            failing: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            left_out: 0,
+        };
         for one in judgements {
             *summary.verdicts.entry(one.verdict).or_default() += 1;
             if one.verdict == Judged::Failing {
@@ -226,8 +254,9 @@ fn people(
     summary: &Summary,
     state: &State,
     fold: bool,
-    out: &mut dyn Write,
+    mut out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let screen = Screen::of_output();
     let mut cut = false;
     if !judgements.is_empty() {
         let mut table = table(["SEVERITY", "CHECK", "WHAT", "REGION", "RESOURCE"]);
@@ -259,16 +288,20 @@ fn people(
     }
     for (missing, count) in &summary.missing {
         match &missing.action {
-            Some(action) => writeln!(out, "not allowed: {action}, so {} unknown", are(*count))?,
-            None => writeln!(out, "{}, so {} unknown", clean(&missing.why, 300), are(*count))?,
+            Some(action) => {
+                screen.line(&mut out, &format!("not allowed: {action}, so {} {UNSURE}", are(*count)))?;
+            }
+            None => {
+                let why = clean(&missing.why, 300);
+                screen.line(&mut out, &format!("{why}, so {} {UNSURE}", are(*count)))?;
+            }
         }
     }
     if summary.missing.keys().any(|missing| missing.action.is_some()) {
         writeln!(out, "what a scan needs: keepwatch scan --print-policy")?;
     }
-    writeln!(
-        out,
-        "account {}, {}: {} failing, {} unknown, {} to know, {} passing, {} not applicable, {} to look at by hand",
+    let counts = format!(
+        "account {}, {}: {} failing, {} {UNSURE}, {} to know, {} passing, {} not applicable, {} to look at by hand",
         state.account,
         if state.regions.len() == 1 {
             "1 region".to_owned()
@@ -281,7 +314,11 @@ fn people(
         summary.count(Judged::Passing),
         summary.count(Judged::NotApplicable),
         summary.count(Judged::Manual),
-    )?;
+    );
+    screen.line(&mut out, &counts)?;
+    if summary.left_out > 0 {
+        writeln!(out, "left out: {} INFORMATIONAL (--all lists them)", summary.left_out)?;
+    }
     if cut {
         writeln!(out, "all of one kind: keepwatch scan --check CHECK")?;
     }

@@ -8,6 +8,7 @@ use keepwatch_checks::{page, registry};
 use keepwatch_core::severity::Severity;
 
 use crate::checks::is_named;
+use crate::words::did_you_mean;
 
 /// The checks that are named, and those that ask the services; all where nothing is.
 ///
@@ -16,7 +17,9 @@ use crate::checks::is_named;
 pub(super) fn checks(named: &[String], services: &[String]) -> anyhow::Result<Vec<&'static dyn Check>> {
     for name in named {
         if !registry::CHECKS.iter().any(|check| fits(*check, name)) {
-            bail!("there is no check {}; `keepwatch checks list` shows all of them", clean(name, 100));
+            let ids = registry::CHECKS.iter().map(|check| check.meta().about.id);
+            let meant = did_you_mean(name, ids);
+            bail!("there is no check {}{meant}: `keepwatch checks list` shows all of them", clean(name, 100));
         }
     }
     for service in services {
@@ -69,6 +72,9 @@ mod tests {
         assert_eq!(chosen(&["root.m*"], &["iam"]).unwrap(), ["root.mfa"]);
         assert_eq!(chosen(&[], &[]).unwrap().len(), registry::CHECKS.len());
         assert!(chosen(&["P99"], &[]).unwrap_err().contains("no check P99"));
+        assert!(
+            chosen(&["root.mfaa"], &[]).unwrap_err().contains("no check root.mfaa (did you mean root.mfa?)")
+        );
         assert!(chosen(&[], &["s4"]).unwrap_err().contains("no check asks s4"));
         assert!(chosen(&["root.mfa"], &["organizations"]).unwrap_err().contains("both"));
     }

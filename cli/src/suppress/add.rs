@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::account::{Account, Home};
 use crate::catalogue::CATALOGUE;
 use crate::findings::{shown, visit};
-use crate::words::time;
+use crate::words::{did_you_mean, time};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -149,7 +149,10 @@ fn as_options(unfit: &Unfit, name: &str) -> String {
             )
         }
         // What the command line writes by itself has its names, and times that are times.
-        Unfit::Attribute { .. } | Unfit::Time { .. } | Unfit::NoRule { .. } => unfit.to_string(),
+        Unfit::NoRule { rule } => {
+            format!("{unfit}{}", did_you_mean(rule, CATALOGUE.all().map(|about| about.finding)))
+        }
+        Unfit::Attribute { .. } | Unfit::Time { .. } => unfit.to_string(),
     }
 }
 
