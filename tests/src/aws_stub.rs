@@ -239,6 +239,16 @@ impl AwsStub {
         lock(&self.state).history.refused.clear();
     }
 
+    /// The names of the trails whose logging was to be started, none of which is there.
+    pub fn started(&self) -> Vec<String> {
+        lock(&self.state).history.started.clone()
+    }
+
+    /// Whether nobody may start the logging of a trail.
+    pub fn refuse_start(&self, refuse: bool) {
+        lock(&self.state).history.start_refused = refuse;
+    }
+
     /// Changes the account that scans look at.
     pub fn account(&self, change: impl FnOnce(&mut Account)) {
         change(&mut lock(&self.state).account);
@@ -298,6 +308,7 @@ impl State {
                         identity_center::answer(self.permission_set.as_ref(), operation, request)
                     }
                     cloudtrail::TARGET if operation == "LookupEvents" => self.history.answer(request),
+                    cloudtrail::TARGET if operation == "StartLogging" => self.history.start_logging(request),
                     _ => Err(dynamodb::Refusal::denied()),
                 };
                 let (status, body) = answer.map_or_else(dynamodb::Refusal::into_parts, |body| (200, body));

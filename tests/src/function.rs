@@ -27,12 +27,15 @@ impl Function {
     /// # Errors
     /// When there is no such binary, or no free port.
     pub fn start(binary: &Path, settings: &[(&str, &str)], errors: Stdio) -> io::Result<Function> {
-        let api = RuntimeApi::start()?;
+        const NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+        let name =
+            settings.iter().find(|(setting, _)| *setting == NAME).map_or("keepwatch", |(_, name)| name);
+        let api = RuntimeApi::start(name)?;
         let mut command = Command::new(binary);
         command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", api.address())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "keepwatch")
+            .env(NAME, name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_REGION", "us-east-1")

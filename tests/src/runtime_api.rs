@@ -54,15 +54,18 @@ struct State {
     replies: HashMap<String, Reply>,
     init_error: Option<String>,
     closed: bool,
+    /// The function's name.
+    name: String,
 }
 
 impl RuntimeApi {
-    /// Listens on a free port of loopback.
+    /// Listens on a free port of loopback, for a function of this name.
     ///
     /// # Errors
     /// When there is none.
-    pub fn start() -> io::Result<RuntimeApi> {
+    pub fn start(name: &str) -> io::Result<RuntimeApi> {
         let shared = Arc::new(Shared::default());
+        name.clone_into(&mut lock(&shared.state).name);
         let serving = Arc::clone(&shared);
         let server = Server::start(move |stream| serving.converse(stream))?;
         Ok(RuntimeApi { server, shared })
@@ -170,7 +173,7 @@ impl Shared {
             ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
             (
                 "lambda-runtime-invoked-function-arn",
-                format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:keepwatch"),
+                format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{}", lock(&self.state).name),
             ),
             ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0".to_owned()),
         ]);

@@ -50,6 +50,18 @@ def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
         assert rules[rule["name"]]["EventPattern"] == rule["pattern"]
 
 
+def test_the_daily_call_is_brought_although_it_fails(stack):
+    """StartLogging on a trail that does not exist, which counts as a write: a trail that keeps no others is enough."""
+    hears = []
+    for name, rule in stack.heard().items():
+        pattern = rule["Properties"]["EventPattern"]
+        detail = pattern.get("detail", {})
+        if "StartLogging" in detail.get("eventName", []) and "cloudtrail.amazonaws.com" in detail["eventSource"]:
+            assert set(detail) == {"eventSource", "eventName"}, "nothing else decides"
+            hears.append(rule["Properties"]["State"])
+    assert "ENABLED" in hears
+
+
 def test_root_is_heard_even_when_it_only_reads(stack):
     assert stack.properties("ReadsRule")["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 

@@ -91,6 +91,7 @@ ACTIONS = {
     },
     "ScanRole": {
         "EventHistory": {"cloudtrail:LookupEvents"},
+        "Canary": {"cloudtrail:StartLogging"},
         "Intake": {"sqs:SendMessage"},
         "Recheck": {
             "sqs:ChangeMessageVisibility",
@@ -194,6 +195,14 @@ def test_a_scan_only_reads():
 def allowing(stack, role):
     """The statements that let the role do something."""
     return [s for s in stack.statements(role) if s["Effect"] == "Allow"]
+
+
+def test_the_daily_call_can_start_no_trail_of_anybody(stack):
+    (canary,) = [s for s in allowing(stack, "ScanRole") if s["Sid"] == "Canary"]
+    trail = "arn:${AWS::Partition}:cloudtrail:${AWS::Region}:${AWS::AccountId}:trail/${AWS::StackName}-canary-*"
+    assert canary["Resource"] == {"Fn::Sub": trail}
+    # So does scan name it.
+    assert 'const MARK: &str = "-canary-";' in (ROOT / "shared" / "core" / "src" / "canary.rs").read_text()
 
 
 def test_each_function_has_a_role_of_its_own_and_sam_adds_none(stack):

@@ -4,6 +4,7 @@
 //! and to be well. To add a group: a file with `judge`, and a line in [`judged`]. It only reads.
 
 mod alarms;
+mod canary;
 mod clock;
 pub(crate) mod deployment;
 mod detectors;
@@ -21,7 +22,9 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Args;
-use keepwatch_collect::deployed::{alarms, health_answers, heard_regions, subscriptions, support_answers};
+use keepwatch_collect::deployed::{
+    alarms, daily_calls, health_answers, heard_regions, subscriptions, support_answers,
+};
 use keepwatch_collect::{Client, Fault};
 use keepwatch_rules::registry::DOCUMENTED;
 
@@ -131,7 +134,7 @@ async fn of_stack(
     let wanted_rules = rules::wanted(template, names)?;
     let wanted_alarms = alarms::wanted(template, names)?;
     let prefix = format!("{}-", names.name);
-    let (found_rules, found_alarms, functions, queues, mail, enabled, heard) = tokio::join!(
+    let (found_rules, found_alarms, functions, queues, mail, enabled, heard, daily) = tokio::join!(
         rules::found(client, names, &wanted_rules, &prefix),
         alarms(client, region, &prefix),
         functions::read(client, template, names),
@@ -139,6 +142,7 @@ async fn of_stack(
         of_mail(client, deployment),
         client.regions(),
         heard(client, deployment),
+        daily(client, deployment),
     );
     let of_regions = regions::Facts {
         home: region,
@@ -149,6 +153,13 @@ async fn of_stack(
     };
     let mut lines = regions::judge(&of_regions);
     lines.extend(rules::judge(&wanted_rules, found_rules.as_deref(), region, version::is_same(&names.stack)));
+    lines.extend(canary::judge(&canary::Facts {
+        found: daily.as_ref(),
+        stack: &names.name,
+        region,
+        logs: names.physical("ScanLogs").unwrap_or("SCAN_LOGS"),
+        now: client.now(),
+    }));
     lines.extend(queues::judge(&queues?, names));
     lines.extend(functions::judge(&functions?, region));
     lines.extend(mail);
@@ -165,6 +176,18 @@ async fn heard(
     let names = &deployment.names;
     match names.physical("JournalTable") {
         Some(journal) => heard_regions(client, &names.region, journal).await,
+        None => Err(Fault::Failed("the stack has no journal".to_owned())),
+    }
+}
+
+/// The daily calls.
+async fn daily(
+    client: &Client,
+    deployment: &Deployment,
+) -> Result<Option<keepwatch_core::canary::Canary>, Fault> {
+    let names = &deployment.names;
+    match names.physical("JournalTable") {
+        Some(journal) => daily_calls(client, &names.region, journal).await,
         None => Err(Fault::Failed("the stack has no journal".to_owned())),
     }
 }

@@ -16,6 +16,7 @@ use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::canary;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault, HIDDEN};
@@ -274,6 +275,9 @@ impl Detect {
             }
             return Ok((Judged::Heartbeat, false));
         }
+        // It stays an event like any other: no rule makes an exception for it.
+        let noted = canary::note(&self.journal, &event, own_account, config, now()).await;
+        noted.map_err(|reason| Failure::dependency(reason.to_string()))?;
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await.map_err(|error| Failure::of(&error))?;

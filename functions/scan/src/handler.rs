@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 
+use crate::canary;
 use crate::history::History;
 use crate::posture::{Done, Posture};
 
@@ -72,6 +73,9 @@ impl Scan {
             (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, home, false, began).await?)),
             (None, Some(other)) => Err(format!("{other} is nothing that this function does; scan is").into()),
             (None, None) => {
+                if let Some(home) = home {
+                    canary::call(&self.posture.client, &self.posture.journal, &home, began).await;
+                }
                 // The event history is another matter: neither keeps the other from its work.
                 let history = self.history.handle(&account).await;
                 let scanned = self.scan(&account, home, false, began).await;
@@ -124,7 +128,7 @@ impl Scan {
             }
         }
         if !heard.is_empty()
-            && let Err(reason) = self.posture.recheck(account, &heard).await
+            && let Err(reason) = self.posture.recheck(account, home, &heard).await
         {
             error!(calls = heard.len(), reason = %reason, "what was touched was not looked at again");
             ids.into_iter().for_each(|id| response.add_failure(id));

@@ -1,6 +1,7 @@
 //! `scan`: once a day CloudTrail's event history -> intake queue, and the account as it is -> findings. This file wires ports to
 //! core; `handler.rs` tells what calls it apart, `history.rs` and `posture.rs` have the logic.
 
+mod canary;
 mod handler;
 mod history;
 mod posture;

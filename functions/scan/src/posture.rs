@@ -17,11 +17,13 @@ use keepwatch_checks::parameters::{Parameters, Profile};
 use keepwatch_checks::registry::CHECKS;
 use keepwatch_checks::{plan, run as runner, whole};
 use keepwatch_collect::{Client, Fault, collect};
+use keepwatch_core::canary::{self, Canary};
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::engine::Config;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::history::author;
 use keepwatch_core::history::first_look::{self, FirstLook};
+use keepwatch_core::posture::canary::{Recorded, join, judgement};
 use keepwatch_core::posture::coverage::Coverage;
 use keepwatch_core::posture::forwarders::{self, Home, Scanned};
 use keepwatch_core::posture::plan::{ALL, Emptied, Seen, Voice};
@@ -34,6 +36,8 @@ use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use tracing::{error, info, warn};
 
+use crate::canary::{OF_TRAILS, read, recorded};
+
 /// All rules and checks, without their documentation.
 pub(crate) const CATALOGUE: Catalogue =
     keepwatch_rules::registry::CATALOGUE.and(&keepwatch_checks::registry::CATALOGUE);
@@ -43,9 +47,6 @@ const TIME: Duration = Duration::from_secs(450);
 
 /// How long the event history is read for the welcome mail.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
-
-/// The check that says whether a trail feeds EventBridge.
-const OF_TRAILS: &str = "trail.multi-region";
 
 /// How many findings of a re-check the event history is asked about: most are explained by the call that led to it.
 const MOST_AGAIN: usize = 3;
@@ -111,6 +112,7 @@ impl Posture {
         self.ask(&mut sight, whole::LISTS.to_vec(), &mut asked).await;
         let silent = whole::silent(&sight.state);
         emptied.retain(|what, _| what.strip_prefix(ALL).is_none_or(|region| silent.contains(region)));
+        let daily = read(&self.journal, now()).await.zip(home);
         let mut most = author::MOST;
         for group in groups(&checks) {
             let end = group.end;
@@ -130,12 +132,20 @@ impl Posture {
             self.ask(&mut sight, plan::questions(group), &mut asked).await;
             let mut judgements = runner::run(group, &sight.state, &sight.parameters, sight.state.at);
             run.coverage.add(Coverage::of(&judgements));
+            join_daily(&sight, &mut judgements, daily.as_ref());
             run.done = end;
             let finished = end == checks.len();
-            let mut forgotten = Vec::new();
+            let (mut forgotten, mut explained) = (Vec::new(), false);
             if finished {
                 let root = sight.state.root_arn();
                 judgements.push(run.coverage.judgement(account, &root, sight.state.at));
+                if let Some((canary, home)) = &daily {
+                    // A run that goes on has not asked it.
+                    self.ask(&mut sight, of_trails(), &mut asked).await;
+                    let recorded = of(&sight, home);
+                    explained = recorded == Recorded::Told && canary.misses > 0;
+                    judgements.extend(judgement(canary, recorded, home, sight.state.at));
+                }
                 if let Some(home) = home {
                     let scanned = self.forwarders(&sight, &home).await;
                     judgements.extend(scanned.judgements);
@@ -148,6 +158,9 @@ impl Posture {
             forget_those_of(group, &mut emptied);
             emptied.extend(told.plan.emptied);
             self.note(&run, &emptied, finished).await?;
+            if explained {
+                canary::explain(&self.journal, now()).await.map_err(|why| anyhow!("{why}"))?;
+            }
             // Not before their findings are closed, which nothing would close after it.
             if !forgotten.is_empty() && told.unwritten.is_empty() {
                 let outcome = forwarders::forget(&self.journal, &forgotten, now()).await;
@@ -182,7 +195,12 @@ impl Posture {
     ///
     /// # Errors
     /// As [`Posture::scan`].
-    pub(crate) async fn recheck(&self, account: &str, heard: &[Touched]) -> anyhow::Result<Told> {
+    pub(crate) async fn recheck(
+        &self,
+        account: &str,
+        home: Option<Home<'_>>,
+        heard: &[Touched],
+    ) -> anyhow::Result<Told> {
         let changed: BTreeSet<Question> = heard.iter().flat_map(|one| &one.questions).copied().collect();
         let regions: BTreeSet<&str> = heard.iter().map(|one| one.region.as_str()).collect();
         let mut sight = self.look(account).await?;
@@ -207,6 +225,10 @@ impl Posture {
         let begun = std::mem::replace(state, State::new("", "", &[], Timestamp::default()));
         *state = collect(client, begun, &questions, plan::needs, &places, |_| {}).await;
         let mut judgements = runner::run(&checks, &sight.state, &sight.parameters, sight.state.at);
+        if judgements.iter().any(|one| one.check.id == OF_TRAILS) {
+            let daily = read(&self.journal, now()).await.zip(home);
+            join_daily(&sight, &mut judgements, daily.as_ref());
+        }
         whole::leave_out_told(&mut judgements, &checks, Question::CredentialReport, &sight.findings);
         let mut most = MOST_AGAIN;
         let how = How { emptied: &Emptied::new(), first: false, heard };
@@ -242,10 +264,8 @@ impl Posture {
             return Ok(());
         }
         let mut sight = self.look(account).await?;
-        let of_trails: Vec<&dyn Check> =
-            CHECKS.iter().copied().filter(|check| check.meta().about.id == OF_TRAILS).collect();
-        self.ask(&mut sight, plan::questions(&of_trails), &mut BTreeSet::new()).await;
-        let judgements = runner::run(&of_trails, &sight.state, &sight.parameters, sight.state.at);
+        self.ask(&mut sight, of_trails(), &mut BTreeSet::new()).await;
+        let judgements = runner::run(&checks_on_trails(), &sight.state, &sight.parameters, sight.state.at);
         let trails = judgements.iter().map(|one| first_look::OfTrails {
             check: one.check.id.to_owned(),
             verdict: match one.verdict {
@@ -343,6 +363,33 @@ impl Posture {
         }
         told
     }
+}
+
+/// The check on trails, alone.
+fn checks_on_trails() -> Vec<&'static dyn Check> {
+    CHECKS.iter().copied().filter(|check| check.meta().about.id == OF_TRAILS).collect()
+}
+
+/// What it asks.
+fn of_trails() -> Vec<Question> {
+    plan::questions(&checks_on_trails())
+}
+
+/// Has the finding of the check on trails say that the daily call does not come back, where that is why.
+fn join_daily(sight: &Sight, judgements: &mut [Judgement], daily: Option<&(Canary, Home<'_>)>) {
+    let Some((canary, home)) = daily else { return };
+    let of_trails =
+        judgements.iter_mut().find(|one| one.check.id == OF_TRAILS && one.verdict == Judged::Failing);
+    if let Some(of_trails) = of_trails
+        && of(sight, home) == Recorded::Told
+    {
+        *of_trails = join(of_trails.clone(), canary);
+    }
+}
+
+/// Whether a trail records the daily call.
+fn of(sight: &Sight, home: &Home<'_>) -> Recorded {
+    recorded(&sight.state, &sight.findings, &sight.settings, home)
 }
 
 /// The checks that the owner has not switched off.

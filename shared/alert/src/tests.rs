@@ -1,5 +1,6 @@
 //! What a mail must hold, whatever the event held.
 
+mod canary;
 mod fixtures;
 mod forwarders;
 mod properties;

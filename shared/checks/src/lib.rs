@@ -65,7 +65,7 @@ pub mod registry;
 pub mod run;
 /// What selectors of a trail keep, for others who judge trails.
 pub mod trails {
-    pub use crate::audit::Kept;
+    pub use crate::audit::{Kept, records_writes};
 }
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 
 use keepwatch_core::about::{About, Docs};
 use keepwatch_core::catalogue::{Catalogue, count, joined};
-use keepwatch_core::posture::{coverage, forwarders};
+use keepwatch_core::posture::{canary, coverage, forwarders};
 
 use crate::check::Check;
 use crate::{
@@ -45,12 +45,15 @@ pub static CHECKS: &[&dyn Check] = &{
     ALL
 };
 
-/// With what a scan tells of itself and of the forwarders.
-const ALL: usize = COUNT + 1 + forwarders::COUNT;
+/// With what a scan tells of itself, of the canary and of the forwarders.
+const ALL: usize = COUNT + 2 + forwarders::COUNT;
 
-/// What describes them, and what a scan tells of itself and of the forwarders.
-static ABOUT: [&About; ALL] =
-    joined(&[&joined::<_, COUNT>(of_all_themes!(ABOUT)), &[&coverage::ABOUT], &forwarders::ABOUT]);
+/// What describes them, and what a scan tells of itself, of the canary and of the forwarders.
+static ABOUT: [&About; ALL] = joined(&[
+    &joined::<_, COUNT>(of_all_themes!(ABOUT)),
+    &[&coverage::ABOUT, &canary::ABOUT],
+    &forwarders::ABOUT,
+]);
 
 /// The checks without their documentation.
 pub const CATALOGUE: Catalogue = Catalogue::new(&ABOUT);
@@ -60,8 +63,11 @@ pub const DOCUMENTED: Catalogue = Catalogue::documented(&ABOUT, docs);
 
 /// What explains a check, by its id.
 fn docs(id: &str) -> Option<&'static Docs> {
-    static DOCS: [&Docs; ALL] =
-        joined(&[&joined::<_, COUNT>(of_all_themes!(DOCS)), &[&coverage::DOCS], &forwarders::DOCS]);
+    static DOCS: [&Docs; ALL] = joined(&[
+        &joined::<_, COUNT>(of_all_themes!(DOCS)),
+        &[&coverage::DOCS, &canary::DOCS],
+        &forwarders::DOCS,
+    ]);
     let place = ABOUT.iter().position(|about| about.id == id)?;
     DOCS.get(place).copied()
 }

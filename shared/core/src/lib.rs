@@ -4,12 +4,13 @@
 //! folds them. What a rule must know of the account is asked through [`state`], what it must know of earlier events stands
 //! in [`memory`]; what the owner has set is in [`settings`]. [`about`] describes a rule or a check, the [`catalogue`] lists
 //! them. [`history`] finds the events that nobody brought;
-//! [`regions`] knows which other regions are heard.
+//! [`regions`] knows which other regions are heard, and the [`canary`] whether home is.
 //!
 //! What lives here: pure logic, and the traits that the outside implements. What may never be here: a rule or a check, a
 //! mail, an AWS SDK, an async runtime, I/O. Of the other crates it may use `keepwatch-base` alone.
 
 pub mod about;
+pub mod canary;
 pub mod catalogue;
 pub mod confirm;
 pub mod engine;

@@ -20,9 +20,27 @@ pub(super) struct History {
     pub(super) throttled: usize,
     /// Values that nobody may look up.
     pub(super) refused: Vec<String>,
+    /// The names of the trails whose logging was to be started.
+    pub(super) started: Vec<String>,
+    /// Whether nobody may do that.
+    pub(super) start_refused: bool,
 }
 
 impl History {
+    /// There is no trail.
+    pub(super) fn start_logging(&mut self, request: &Request) -> Result<Value, Refusal> {
+        signed(request, "cloudtrail", &["content-type", "x-amz-target"])
+            .map_err(|complaint| Refusal::of("InvalidSignatureException", complaint))?;
+        if self.start_refused {
+            return Err(Refusal::denied());
+        }
+        let call: Value = serde_json::from_str(&request.body)
+            .map_err(|error| Refusal::of("SerializationException", error.to_string()))?;
+        let name = call["Name"].as_str().unwrap_or_default();
+        self.started.push(name.to_owned());
+        Err(Refusal::of("TrailNotFoundException", format!("Unknown trail: {name}")))
+    }
+
     pub(super) fn answer(&mut self, request: &Request) -> Result<Value, Refusal> {
         signed(request, "cloudtrail", &["content-type", "x-amz-target"])
             .map_err(|complaint| Refusal::of("InvalidSignatureException", complaint))?;

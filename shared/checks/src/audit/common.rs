@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keepwatch_core::posture::facts::audit::{AdvancedSelector, BasicSelector, Trail, TrailSelectors};
+use keepwatch_core::posture::{Answer, Place, State};
 
 use crate::kit::prelude::*;
 
@@ -75,6 +76,39 @@ pub(super) fn covered(cx: &mut Cx<'_>, trails: &[&Trail]) -> Result<bool, Stop> 
         writes.push(all(&[wide, works, of_writes]));
     }
     all(&[any(&reads), any(&writes)])
+}
+
+/// Whether some trail records the calls of a region that write, which EventBridge gets only then; nothing where what decides could
+/// not be read. Whether its log files arrive is another matter.
+pub fn records_writes(state: &State, region: &str) -> Option<bool> {
+    let mut unread = false;
+    for listed in &state.regions {
+        let answer = state.answer(Trails, &Place::region(listed));
+        let Some(trails) = answer.value() else {
+            unread |= !matches!(answer, Answer::Absent);
+            continue;
+        };
+        for trail in trails.iter().filter(|trail| trail.multi_region || trail.home_region == region) {
+            let place = Place::of(&trail.home_region, &trail.arn);
+            let logs = known(state.answer(TrailStatus, &place), |status| status.logging);
+            let keeps = known(state.answer(TrailSelectors, &place), |selectors| Kept::of(selectors).writes);
+            match (logs, keeps) {
+                (Some(true), Some(true)) => return Some(true),
+                (Some(false), _) | (_, Some(false)) => {}
+                _ => unread = true,
+            }
+        }
+    }
+    (!unread).then_some(false)
+}
+
+/// What is known; `false` of what is gone.
+fn known<T>(answer: Answer<&T>, holds: impl Fn(&T) -> bool) -> Option<bool> {
+    match answer {
+        Answer::Known(value, _) => Some(holds(value)),
+        Answer::Absent => Some(false),
+        _ => None,
+    }
 }
 
 /// The management events that selectors keep. What a filter lets through makes up for nothing; a filter that leaves out no
@@ -246,6 +280,30 @@ mod tests {
         assert_eq!(Kept::of(&excluded).left_out, ["kms.amazonaws.com"]);
         excluded.basic[0].excluded.push("iam.amazonaws.com".to_owned());
         assert_eq!(kept(&excluded), (false, false));
+    }
+
+    /// The daily call (`keepwatch_core::canary`) is a write at home.
+    #[test]
+    fn a_trail_records_the_writes_of_a_region() {
+        use super::fixtures::{state, trail};
+        use crate::testing::*;
+        let main = |logs, keeps| records_writes(&state(vec![(trail("main"), logs, basic(keeps))]), REGION);
+        assert_eq!(main(true, "All"), Some(true));
+        assert_eq!(main(true, "WriteOnly"), Some(true));
+        assert_eq!(main(true, "ReadOnly"), Some(false));
+        assert_eq!(main(false, "All"), Some(false));
+        assert_eq!(records_writes(&state(vec![]), REGION), Some(false));
+        let one_region = |region: &str| {
+            let one = Trail { multi_region: false, home_region: region.to_owned(), ..trail("one") };
+            records_writes(&state(vec![(one, true, basic("All"))]), REGION)
+        };
+        assert_eq!((one_region(REGION), one_region("sa-east-1")), (Some(true), Some(false)));
+        // What cannot be read is neither.
+        let unread = refused(account(), Trails, region());
+        assert_eq!(records_writes(&unread, REGION), None);
+        let at = Place::of(REGION, &trail("main").arn);
+        let hidden = refused(state(vec![(trail("main"), true, basic("All"))]), TrailStatus, at);
+        assert_eq!(records_writes(&hidden, REGION), None);
     }
 
     #[test]

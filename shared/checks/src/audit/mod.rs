@@ -4,7 +4,7 @@ use crate::kit::declare::theme;
 
 mod common;
 
-pub use self::common::Kept;
+pub use self::common::{Kept, records_writes};
 
 theme! {
     multi_region::MultiRegion,

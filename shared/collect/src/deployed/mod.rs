@@ -4,6 +4,7 @@
 //! No scan asks any of this, and the scan's role may not.
 
 mod alarms;
+mod canary;
 mod events;
 mod functions;
 mod history;
@@ -14,6 +15,7 @@ mod regions;
 mod stack;
 
 pub use self::alarms::{Alarm, alarms};
+pub use self::canary::daily_calls;
 pub use self::events::{FoundRule, event_rules};
 pub use self::functions::{Mapping, mappings, reserved_concurrency};
 pub use self::history::{heard_calls, start_nothing};

@@ -45,12 +45,13 @@ async fn put(question: &str, client: Client) -> Result<(), Fault> {
         "health" => health_answers(c).await.map(drop),
         "hub" => security_hub(c, REGION).await.map(drop),
         "heard" => heard_regions(c, REGION, "keepwatch-JournalTable-1A").await.map(drop),
+        "daily calls" => daily_calls(c, REGION, "keepwatch-JournalTable-1A").await.map(drop),
         "history" => heard_calls(c, REGION, "StartLogging", at()).await.map(drop),
         other => panic!("{other}"),
     }
 }
 
-const QUESTIONS: [&str; 13] = [
+const QUESTIONS: [&str; 14] = [
     "stack",
     "event rules",
     "depth",
@@ -63,6 +64,7 @@ const QUESTIONS: [&str; 13] = [
     "health",
     "hub",
     "heard",
+    "daily calls",
     "history",
 ];
 
@@ -101,8 +103,9 @@ fn nonsense_is_no_answer() {
 #[test]
 fn only_fields_of_the_models_are_read() {
     // Messages and patterns are texts of somebody's own; the parts of an item are DynamoDB's; of Health no field is read.
-    for question in
-        QUESTIONS.into_iter().filter(|one| !["event rules", "depth", "heard", "health"].contains(one))
+    for question in QUESTIONS
+        .into_iter()
+        .filter(|one| !["event rules", "depth", "heard", "daily calls", "health"].contains(one))
     {
         LOOKUPS.take();
         let wire = Wire::new(Mood { full: true, ..Mood::default() });

@@ -4,7 +4,7 @@
 //! absent, refused or failed, and says which; nothing here takes a refusal for an empty list. [`State`] holds the answers of
 //! one scan. A check (crate `keepwatch-checks`) turns it into [`Judgement`]s; crate `keepwatch-collect` fills it.
 //!
-//! [`forwarders`] judges whether other regions are heard, for scans and sweeps.
+//! [`forwarders`] judges whether other regions are heard, for scans and sweeps; [`canary`] whether home is.
 //!
 //! [`plan`] turns what was judged into what the findings are told, [`tell`] tells them, [`coverage`] counts what could not be judged
 //! and [`run`] remembers a run. [`changes`] says which calls change an answer, and
@@ -13,6 +13,7 @@
 //! [`crate::state`] is the other half: what single rules ask about single events.
 
 mod answer;
+pub mod canary;
 pub mod changes;
 pub mod coverage;
 pub mod facts;

@@ -159,6 +159,21 @@ mod tests {
         );
     }
 
+    /// The daily call of `scan` (`keepwatch_core::canary`), as CloudTrail tells of it, and as it would if AWS refused it.
+    #[test]
+    fn no_rule_says_anything_of_the_daily_call() {
+        let name = keepwatch_core::canary::trail("keepwatch", "00112233445566778899aabbccddeeff");
+        let role = "arn:aws:iam::111122223333:role/keepwatch-ScanRole-A1B2C3";
+        let session = "arn:aws:sts::111122223333:assumed-role/keepwatch-ScanRole-A1B2C3/keepwatch-scan";
+        let by_scan = json!({"userIdentity": {"type": "AssumedRole", "userName": null, "arn": session,
+            "principalId": "AROAEXAMPLE:keepwatch-scan", "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role,
+            "userName": "keepwatch-ScanRole-A1B2C3", "accountId": "111122223333"}}}});
+        for error in [MISSING, "AccessDenied", "AccessDeniedException"] {
+            let said = evaluate_all(&started_with(&name, error, by_scan.clone()));
+            assert!(said.is_empty(), "{error}: {said:?}");
+        }
+    }
+
     /// Whoever marks a call as a test must not keep another mail back by it.
     #[test]
     fn a_test_hides_no_mail_of_another_rule() {
