@@ -56,6 +56,7 @@ class Stack:
     alert_topic: str
     ops_topic: str
     intake_queue: str
+    recheck_queue: str
     dead_letter_queue: str
     operator_role: str
     detect_function: str

@@ -21,6 +21,7 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Args;
+use keepwatch_aws::profiles::SdkConfig;
 use keepwatch_collect::deployed::{alarms, health_answers, heard_regions, subscriptions, support_answers};
 use keepwatch_collect::{Client, Fault};
 use keepwatch_rules::registry::DOCUMENTED;
@@ -74,7 +75,7 @@ pub(crate) async fn run(doctor: &Doctor) -> anyhow::Result<ExitCode> {
             }
         };
         let operator = match doctor.as_operator {
-            true => Some(deployment::client(&home.as_operator().await?).await?),
+            true => Some(home.as_operator().await?),
             false => None,
         };
         judged(&client, operator.as_ref(), doctor.account.stack()).await
@@ -86,7 +87,7 @@ pub(crate) async fn run(doctor: &Doctor) -> anyhow::Result<ExitCode> {
 }
 
 /// All lines, in the order in which an event goes through what they are about.
-async fn judged(client: &Client, operator: Option<&Client>, name: &str) -> anyhow::Result<Vec<Line>> {
+async fn judged(client: &Client, operator: Option<&SdkConfig>, name: &str) -> anyhow::Result<Vec<Line>> {
     let region = client.region();
     let deployed = async {
         let found = Deployment::home(client, region, name).await?;
@@ -123,7 +124,7 @@ async fn judged(client: &Client, operator: Option<&Client>, name: &str) -> anyho
 /// The lines about a home stack.
 async fn of_stack(
     client: &Client,
-    operator: Option<&Client>,
+    operator: Option<&SdkConfig>,
     deployment: &Deployment,
 ) -> anyhow::Result<Vec<Line>> {
     let Deployment { names, template } = deployment;
