@@ -11,6 +11,7 @@ mod operator;
 mod output;
 mod policy;
 mod progress;
+mod redrive;
 mod replay;
 mod rules;
 mod scan;
@@ -59,6 +60,9 @@ enum Command {
     /// Sends a harmless event through everything that is deployed, and waits until its mail is published.
     #[command(after_help = test_alert::HELP)]
     TestAlert(test_alert::TestAlert),
+    /// Shows what was given up and could not be judged, followed or told, and returns it.
+    #[command(after_help = redrive::HELP)]
+    Redrive(redrive::Redrive),
     /// What the rules are.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Command::Settings(command) => wait(settings::run(&command)),
         Command::Doctor(command) => wait(doctor::run(&command)),
         Command::TestAlert(command) => wait(test_alert::run(&command)),
+        Command::Redrive(command) => wait(redrive::run(&command)),
         Command::Rules(command) => rules::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Scan(command) => wait(scan::run(&command)),

@@ -291,7 +291,7 @@ def test_what_was_deleted_is_made_again_by_its_command(cloud, stack, doctor):
 def test_the_operator_tells_dead_letters_apart(cloud, stack, doctor):
     with dead_letter(cloud, stack):
         (line,) = failing(doctor("--as-operator"))
-        assert "1 events that could not be judged" in line["text"]
+        assert "1 events that were not judged" in line["text"]
         # It was looked at, and lies where it lay.
         (line,) = failing(doctor())
         assert "1 lie in DeadLetterQueue" in line["text"]

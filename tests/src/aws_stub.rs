@@ -58,6 +58,10 @@ pub const SEEN_AGAIN: &str = "seen again";
 /// ARN of its dead-letter queue.
 pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
 
+/// The address of the same.
+pub const DEAD_LETTERS_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-DeadLetterQueue-A1B2C3";
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -264,6 +268,11 @@ impl AwsStub {
         lock(&self.state).given_up.clone()
     }
 
+    /// Takes them.
+    pub fn take_given_up(&self) -> Vec<Value> {
+        std::mem::take(&mut lock(&self.state).given_up)
+    }
+
     /// For how many seconds a message of the intake queue was hidden last, by receipt handle.
     pub fn hidden(&self, receipt_handle: &str) -> Option<u64> {
         lock(&self.state).hidden.get(receipt_handle).copied()
@@ -302,6 +311,7 @@ impl State {
                         None => dynamodb::answer(&mut self.tables, operation, &request.body),
                     },
                     "AmazonSQS" if operation == "SendMessage" => self.send_message(request),
+                    "AmazonSQS" if operation == "GetQueueAttributes" => self.queue_attributes(request),
                     "AmazonSQS" if operation == "ChangeMessageVisibility" => self.hide_message(request),
                     "AmazonSQS" if operation == "ChangeMessageVisibilityBatch" => known_messages(request),
                     identity_center::TARGET => {
@@ -336,6 +346,23 @@ impl State {
             _ => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
         }
         Ok(serde_json::json!({"MessageId": format!("message-{}", self.queued.len())}))
+    }
+
+    /// How many messages were given up.
+    fn queue_attributes(&self, request: &Request) -> Result<Value, dynamodb::Refusal> {
+        signature::signed(request, "sqs", &["content-type", "x-amz-target"])
+            .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
+        let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        if !is_queue(call["QueueUrl"].as_str().unwrap_or_default(), DEAD_LETTERS) {
+            return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub"));
+        }
+        let names = call["AttributeNames"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let count = |name: &str| if name == "ApproximateNumberOfMessages" { self.given_up.len() } else { 0 };
+        let attributes: serde_json::Map<String, Value> = names
+            .iter()
+            .filter_map(|name| Some((name.as_str()?.to_owned(), count(name.as_str()?).to_string().into())))
+            .collect();
+        Ok(serde_json::json!({"Attributes": attributes}))
     }
 
     /// As the one for many, for one: it is called to have a message wait for longer.

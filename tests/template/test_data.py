@@ -150,6 +150,7 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "ALERT_TOPIC_ARN": {"Ref": "AlertTopic"},
         "OPS_TOPIC_ARN": {"Ref": "OpsTopic"},
         "RECHECK_QUEUE_URL": {"Ref": "RecheckQueue"},
+        "DEAD_LETTER_QUEUE_URL": {"Ref": "DeadLetterQueue"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
         "MAIL_WINDOW_MINUTES": {"Ref": "MailWindowMinutes"},
     }

@@ -84,7 +84,7 @@ ACTIONS = {
         "Alerts": {"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"},
         "FirstLook": {"sqs:SendMessage"},
         "Operations": {"sns:ListSubscriptionsByTopic", "sns:Publish"},
-        "GivenUp": {"sqs:SendMessage"},
+        "GivenUp": {"sqs:GetQueueAttributes", "sqs:SendMessage"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
         "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},

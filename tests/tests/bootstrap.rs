@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS, QUEUE, SEEN_AGAIN};
+use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS_URL, FINDINGS, Item, OWN_ARNS, QUEUE, SEEN_AGAIN};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -35,10 +35,11 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 /// What it tells notify besides.
-const NOTIFY: [(&str, &str); 5] = [
+const NOTIFY: [(&str, &str); 6] = [
     ("ALERT_TOPIC_ARN", TOPIC),
     ("OPS_TOPIC_ARN", OPERATIONS),
     ("RECHECK_QUEUE_URL", QUEUE),
+    ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
     ("REPORT_HOUR", "7"),
     ("MAIL_WINDOW_MINUTES", "10"),
 ];
@@ -219,6 +220,7 @@ fn a_missing_setting_is_named() {
         ("notify", "ALERT_TOPIC_ARN"),
         ("notify", "OPS_TOPIC_ARN"),
         ("notify", "RECHECK_QUEUE_URL"),
+        ("notify", "DEAD_LETTER_QUEUE_URL"),
         ("notify", "REPORT_HOUR"),
         ("notify", "MAIL_WINDOW_MINUTES"),
     ] {
@@ -758,6 +760,50 @@ fn the_copies_of_two_accounts_are_a_finding_of_each_and_count_once() {
 }
 
 const DAY: i64 = 86_400_000;
+
+/// The alarm tells of the first dead letter, stays on, and says nothing of the next.
+#[test]
+fn an_old_dead_letter_does_not_hide_a_new_one_and_is_told_of_each_day() {
+    let aws = AwsStub::http().unwrap();
+    let (detect, notify) = (detect(&aws), notify(&aws));
+    let give_up = |id| assert!(failures(&detect, &sqs_redelivery(id, "no event", 5, now())).is_empty());
+    let told = || -> Vec<String> {
+        let mails = aws.published().into_iter().filter(|mail| mail["TopicArn"] == OPERATIONS);
+        mails.map(|mail| mail["Subject"].clone()).filter(|subject| subject.contains("dead letter")).collect()
+    };
+    // What the journal knows, as if it were so long ago that people were told.
+    let earlier = |millis: i64| {
+        let mut item = aws.table("journal")["dead letters"].clone();
+        let at = json!({"S": Timestamp::from_millis(now() - millis).to_string()});
+        item["kept"]["M"]["lying"]["M"]["since"] = at.clone();
+        item["kept"]["M"]["lying"]["M"]["told"] = at;
+        aws.put("journal", "dead letters", item);
+    };
+    assert!(sweep(&notify));
+    give_up("m1");
+    assert!(sweep(&notify) && sweep(&notify));
+    assert!(told().is_empty(), "the alarm tells of it: {:?}", told());
+    earlier(DAY / 12);
+    give_up("m2");
+    assert!(sweep(&notify) && sweep(&notify));
+    let [more] = &told()[..] else { panic!("one mail is expected: {:?}", told()) };
+    assert!(more.contains("2 dead letters, 1 before"), "{more}");
+    earlier(DAY);
+    assert!(sweep(&notify) && sweep(&notify));
+    let [_, still] = &told()[..] else { panic!("two mails are expected: {:?}", told()) };
+    assert!(still.contains("2 dead letters since"), "{still}");
+    // A queue that does not answer is an error, for the function's alarm, and keeps nothing else back.
+    aws.fail("GetQueueAttributes");
+    assert!(!sweep(&notify));
+    aws.heal("GetQueueAttributes");
+    assert!(sweep(&notify));
+    // The queue is emptied, and the next one is the first again.
+    aws.take_given_up();
+    assert!(sweep(&notify));
+    give_up("m3");
+    assert!(sweep(&notify));
+    assert_eq!(told().len(), 2);
+}
 
 #[test]
 fn what_nobody_can_work_with_is_given_up_at_the_fifth_delivery_and_says_why() {

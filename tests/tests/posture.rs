@@ -7,7 +7,9 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{
+    AwsStub, Bucket, DEAD_LETTERS_URL, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE,
+};
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::Outcome;
@@ -52,6 +54,7 @@ impl World {
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
                 ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
                 ("RECHECK_QUEUE_URL", QUEUE),
+                ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
                 ("REPORT_HOUR", "7"),
                 ("MAIL_WINDOW_MINUTES", "0"),
             ],

@@ -1,8 +1,11 @@
 //! A deployed stack, found by its name, and what reads it.
 
+use std::time::Duration;
+
+use keepwatch_aws::dead_letters::DeadLetters;
 use keepwatch_aws::profiles::SdkConfig;
 use keepwatch_aws::runtime::now;
-use keepwatch_collect::deployed::{dead_letters, depth, stack};
+use keepwatch_collect::deployed::{depth, stack};
 use keepwatch_collect::{Client, Fault};
 
 use super::queues::{Queue, is_dead_letters};
@@ -83,7 +86,7 @@ impl Deployment {
     pub(crate) async fn queues(
         &self,
         client: &Client,
-        operator: Option<&Client>,
+        operator: Option<&SdkConfig>,
     ) -> anyhow::Result<Vec<Queue>> {
         let region = &self.names.region;
         let mut queues = Vec::new();
@@ -93,7 +96,11 @@ impl Deployment {
             let depth = depth(client, region, &url).await;
             let holds = is_dead_letters(&wanted.id) && depth.as_ref().is_ok_and(|depth| depth.messages > 0);
             let letters = match operator.filter(|_| holds) {
-                Some(operator) => Some(dead_letters(operator, region, &url).await),
+                // They are hidden for no time.
+                Some(operator) => {
+                    let taken = DeadLetters::new(operator, &url).take(Duration::ZERO).await;
+                    Some(taken.map_err(|error| Failure::of(&error, &wanted.id, region).to_string()))
+                }
                 None => None,
             };
             queues.push(Queue { id: wanted.id, url, depth, letters });

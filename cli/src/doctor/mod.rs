@@ -22,6 +22,7 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Args;
+use keepwatch_aws::profiles::SdkConfig;
 use keepwatch_collect::deployed::{
     alarms, daily_calls, health_answers, heard_regions, subscriptions, support_answers,
 };
@@ -77,7 +78,7 @@ pub(crate) async fn run(doctor: &Doctor) -> anyhow::Result<ExitCode> {
             }
         };
         let operator = match doctor.as_operator {
-            true => Some(deployment::client(&home.as_operator().await?).await?),
+            true => Some(home.as_operator().await?),
             false => None,
         };
         judged(&client, operator.as_ref(), doctor.account.stack()).await
@@ -89,7 +90,7 @@ pub(crate) async fn run(doctor: &Doctor) -> anyhow::Result<ExitCode> {
 }
 
 /// All lines, in the order in which an event goes through what they are about.
-async fn judged(client: &Client, operator: Option<&Client>, name: &str) -> anyhow::Result<Vec<Line>> {
+async fn judged(client: &Client, operator: Option<&SdkConfig>, name: &str) -> anyhow::Result<Vec<Line>> {
     let region = client.region();
     let deployed = async {
         let found = Deployment::home(client, region, name).await?;
@@ -126,7 +127,7 @@ async fn judged(client: &Client, operator: Option<&Client>, name: &str) -> anyho
 /// The lines about a home stack.
 async fn of_stack(
     client: &Client,
-    operator: Option<&Client>,
+    operator: Option<&SdkConfig>,
     deployment: &Deployment,
 ) -> anyhow::Result<Vec<Line>> {
     let Deployment { names, template } = deployment;

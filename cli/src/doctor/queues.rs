@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keepwatch_aws::dead_letters::DeadLetter;
 use keepwatch_collect::Fault;
-use keepwatch_collect::deployed::{DeadLetter, Depth};
+use keepwatch_collect::deployed::Depth;
 
 use super::line::{Line, known};
 use super::template::Names;
+use crate::redrive::{Kind, tell};
 
 /// How long a message may wait: what the alarm `IntakeDelayed` has, and for re-checks, which wait on purpose, a scan's time.
 const PATIENCE: Duration = Duration::from_secs(400);
@@ -20,8 +22,8 @@ pub(crate) struct Queue {
     /// Its address.
     pub(crate) url: String,
     pub(crate) depth: Result<Depth, Fault>,
-    /// Some of its messages, where somebody asked for the kinds of dead letters.
-    pub(crate) letters: Option<Result<Vec<DeadLetter>, Fault>>,
+    /// Some of its messages, where somebody asked for the kinds of dead letters; or why they could not be had.
+    pub(crate) letters: Option<Result<Vec<DeadLetter>, String>>,
 }
 
 /// Whether it holds what was given up.
@@ -78,42 +80,20 @@ fn given_up(queue: &Queue, names: &Names) -> Vec<Line> {
     let since =
         oldest.map(|age| format!(", the oldest {} hours old", age.as_secs() / 3_600)).unwrap_or_default();
     let kinds = match &queue.letters {
-        None => "; keepwatch doctor --as-operator tells their kinds".to_owned(),
-        Some(Err(fault)) => format!("; {}", Line::unread(CHECK, "their kinds", fault).text),
+        None => "; keepwatch redrive tells their kinds and returns them".to_owned(),
+        Some(Err(why)) => format!("; their kinds could not be read: {why}"),
         Some(Ok(letters)) => {
-            let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+            let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
             for letter in letters {
-                *kinds.entry(kind_of(letter)).or_default() += 1;
+                *kinds.entry(tell(letter, names).kind).or_default() += 1;
             }
-            let told: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let told: Vec<String> =
+                kinds.iter().map(|(kind, count)| format!("{count} {}", kind.named())).collect();
             format!("; of {} looked at: {}", letters.len(), told.join(", "))
         }
     };
-    let command = format!(
-        "aws sqs receive-message --profile keepwatch-operator --region {} --queue-url {} --visibility-timeout 0 \
-         --message-attribute-names All",
-        names.region, queue.url
-    );
+    let command = format!("keepwatch redrive --region {} --stack {}", names.region, names.name);
     vec![Line::fail(CHECK, format!("{messages} lie in {id}{since}{kinds}")).mend(command)]
-}
-
-/// What was given up: whoever gives it up gives it another form.
-fn kind_of(letter: &DeadLetter) -> &'static str {
-    let has = |name: &str| letter.attributes.iter().any(|own| own == name);
-    let body: serde_json::Value = serde_json::from_str(&letter.body).unwrap_or_default();
-    if has("reason") {
-        "events that could not be judged"
-    } else if has("RULE_ARN") {
-        "events that an event rule could not deliver"
-    } else if body.get("DDBStreamBatchInfo").is_some() {
-        "stream records that were not followed"
-    } else if body.get("requestContext").is_some() {
-        "runs of a function that failed"
-    } else if body["Type"] == "Notification" {
-        "mails that were not delivered"
-    } else {
-        "others"
-    }
 }
 
 #[cfg(test)]
@@ -122,11 +102,12 @@ mod tests {
     use crate::doctor::line::Standing::{self, Fail, Ok as Well, Warn};
     use crate::doctor::line::tests::{only, refused};
     use crate::doctor::template::{HOME, names_for_tests};
+    use crate::redrive::letter::tests::letter;
 
     fn judged(
         id: &str,
         depth: Result<Depth, Fault>,
-        letters: Option<Result<Vec<DeadLetter>, Fault>>,
+        letters: Option<Result<Vec<DeadLetter>, String>>,
     ) -> Line {
         let names = names_for_tests(HOME, &[]);
         let url = names.physical(id).unwrap().to_owned();
@@ -157,27 +138,20 @@ mod tests {
 
     #[test]
     fn dead_letters_are_told_apart() {
-        let letter = |body: &str, attribute: &str| DeadLetter {
-            body: body.to_owned(),
-            attributes: if attribute.is_empty() { Vec::new() } else { vec![attribute.to_owned()] },
-        };
         let letters = vec![
-            letter("{}", "reason"),
-            letter("no json", "reason"),
-            letter("{}", "RULE_ARN"),
-            letter(r#"{"requestContext": {}, "DDBStreamBatchInfo": {}}"#, ""),
-            letter(r#"{"requestContext": {}, "requestPayload": {}}"#, ""),
-            letter(r#"{"Type": "Notification"}"#, ""),
-            letter("?", ""),
+            letter("{}", &[("reason", "why")]),
+            letter("no json", &[("reason", "why")]),
+            letter(r#"{"Type": "Notification"}"#, &[]),
+            letter("?", &[]),
         ];
-        let seven = Ok(Depth { messages: 7, oldest: Some(Duration::from_secs(7_200)) });
-        let line = judged("DeadLetterQueue", seven, Some(Ok(letters)));
+        let four = Ok(Depth { messages: 4, oldest: Some(Duration::from_secs(7_200)) });
+        let line = judged("DeadLetterQueue", four, Some(Ok(letters)));
         assert_eq!(
             line.text,
-            "7 lie in DeadLetterQueue, the oldest 2 hours old; of 7 looked at: 1 events that an event rule could not deliver, \
-             2 events that could not be judged, 1 mails that were not delivered, 1 others, 1 runs of a function that failed, \
-             1 stream records that were not followed"
+            "4 lie in DeadLetterQueue, the oldest 2 hours old; of 4 looked at: 2 events that were not judged, \
+             1 mails that were not delivered, 1 others"
         );
+        assert_eq!(line.mend.as_deref(), Some("keepwatch redrive --region us-east-1 --stack keepwatch"));
     }
 
     #[test]
@@ -185,7 +159,7 @@ mod tests {
         let line = judged("IntakeQueue", Err(refused("sqs:GetQueueAttributes")), None);
         assert!(only(&[line], Warn).text.contains("sqs:GetQueueAttributes"));
         let one = Ok(Depth { messages: 1, oldest: None });
-        let line = judged("DeadLetterQueue", one, Some(Err(refused("sqs:ReceiveMessage"))));
-        assert!(only(&[line], Fail).text.contains("need sqs:ReceiveMessage"));
+        let line = judged("DeadLetterQueue", one, Some(Err("AWS refused sqs:ReceiveMessage".to_owned())));
+        assert!(only(&[line], Fail).text.contains("AWS refused sqs:ReceiveMessage"));
     }
 }

@@ -147,7 +147,20 @@ async fn change(
     apply: impl Fn(&mut Finding, Timestamp) -> anyhow::Result<bool>,
 ) -> anyhow::Result<(Finding, bool)> {
     let findings = home.findings().await?;
-    let mut finding = find(&findings, id).await?;
+    let finding = find(&findings, id).await?;
+    change_found(home, finding, apply).await
+}
+
+/// As [`change`], of a finding that was read.
+///
+/// # Errors
+/// What AWS refused, and a finding that others keep writing.
+pub(crate) async fn change_found(
+    home: &Home,
+    mut finding: Finding,
+    apply: impl Fn(&mut Finding, Timestamp) -> anyhow::Result<bool>,
+) -> anyhow::Result<(Finding, bool)> {
+    let findings = home.findings().await?;
     for attempt in 1..=ATTEMPTS {
         let (expected, now) = (finding.version, now());
         if !apply(&mut finding, now)? {

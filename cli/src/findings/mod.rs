@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::change::change_found;
 pub(crate) use self::list::severity;
 pub(crate) use self::read::{shown, visit};
 use crate::account::Account;

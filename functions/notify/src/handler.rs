@@ -37,6 +37,8 @@ pub(crate) struct Notify {
     pub(crate) operations: AlertTopic,
     /// The delay queue of `scan`.
     pub(crate) recheck: Queue,
+    /// What was given up.
+    pub(crate) dead_letters: Queue,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -160,11 +162,20 @@ impl Notify {
         {
             warn!(reason = %reason, "scan could not be asked for what the welcome mail tells; it comes without");
         }
+        let reminded = async {
+            let count = self.dead_letters.count().await.map_err(|why| why.to_string())?;
+            let reminded = notifier.remind_of_dead_letters(count, &calendar.account, now()).await;
+            reminded.map_err(|why| why.to_string())
+        };
+        let reminded = reminded.await;
         if swept.unheard {
             warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
         }
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
         outcome?;
+        if let Err(why) = reminded {
+            return Err(format!("the dead letters were not looked at: {why}").into());
+        }
         heard.map_err(|why| format!("the forwarders of other regions were not looked at: {why}").into())
     }
 

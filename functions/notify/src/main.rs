@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
     let topic = variable("ALERT_TOPIC_ARN")?;
     let operations = variable("OPS_TOPIC_ARN")?;
     let recheck = variable("RECHECK_QUEUE_URL")?;
+    let dead_letters = variable("DEAD_LETTER_QUEUE_URL")?;
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
@@ -36,6 +37,7 @@ async fn main() -> Result<(), Error> {
         topic: AlertTopic::new(&config, topic),
         operations: AlertTopic::new(&config, operations),
         recheck: Queue::new(&config, recheck),
+        dead_letters: Queue::new(&config, dead_letters),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
     };

@@ -6,6 +6,8 @@
 
 pub mod account;
 pub mod clients;
+#[cfg(feature = "profiles")]
+pub mod dead_letters;
 mod dynamodb;
 pub mod findings;
 #[cfg(feature = "profiles")]

@@ -49,6 +49,29 @@ impl Queue {
         self.post(json!({"MessageBody": message, "MessageAttributes": {"reason": why}})).await
     }
 
+    /// How many messages lie there, those included that are being worked on or delayed.
+    ///
+    /// # Errors
+    /// When the queue does not say.
+    pub async fn count(&self) -> Result<u64, AwsError> {
+        let failed =
+            |why: String| AwsError::Call { operation: "sqs:GetQueueAttributes", cause: Cause::Other(why) };
+        let names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ];
+        let answer = self.call("AmazonSQS.GetQueueAttributes", json!({"AttributeNames": names})).await;
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
+        let answer: Value = serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))?;
+        let mut all = 0_u64;
+        for name in names {
+            let count = answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
+            all += count.ok_or_else(|| failed(format!("the answer has no {name}")))?;
+        }
+        Ok(all)
+    }
+
     async fn post(&self, message: Value) -> Result<(), AwsError> {
         let sent = self.call("AmazonSQS.SendMessage", message).await;
         sent.map(drop).map_err(|error| AwsError::Call {

@@ -119,7 +119,6 @@ operations! {
     SNS GetSubscriptionAttributes "sns:GetSubscriptionAttributes" POST "/" => GET_SUBSCRIPTION_ATTRIBUTES;
     SNS ListSubscriptionsByTopic "sns:ListSubscriptionsByTopic" POST "/" pages "NextToken" "ListSubscriptionsByTopicResult/NextToken" => LIST_SUBSCRIPTIONS;
     SQS GetQueueAttributes "sqs:GetQueueAttributes" POST "/" => GET_QUEUE_ATTRIBUTES;
-    SQS ReceiveMessage "sqs:ReceiveMessage" POST "/" => RECEIVE_MESSAGE;
     SUPPORT DescribeSeverityLevels "support:DescribeSeverityLevels" POST "/" => DESCRIBE_SEVERITY_LEVELS;
 }
 

@@ -423,6 +423,27 @@ fn somebody_else_is_news_on_a_finding_that_is_taken_on() {
 }
 
 #[test]
+fn a_mail_that_did_not_arrive_is_due_once_more_and_only_if_there_is_something_to_tell() {
+    use keepwatch_base::time::Timestamp;
+    let now = Timestamp::parse("2026-03-01T12:30:00Z").unwrap();
+    let mut finding = fold(&[granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"))]);
+    assert!(!finding.tell_again(now), "it is due already");
+    finding.alert.state = AlertState::Sent;
+    (finding.alert.due, finding.alert.due_at) = (None, None);
+    let (due, version) = (finding.alert.became_due, finding.version);
+    let mut taken_on = finding.clone();
+    taken_on.acknowledge("bob", "it is ours", now);
+    assert!(!taken_on.tell_again(now), "somebody knows of it");
+    let mut over = finding.clone();
+    over.resolve(keepwatch_core::observation::Resolution::Fixed, "bob", "done", now);
+    assert!(!over.tell_again(now));
+    assert!(finding.tell_again(now));
+    assert_eq!((finding.alert.state, finding.alert.became_due), (AlertState::Pending, due + 1));
+    assert_eq!((finding.version, finding.alert.reason), (version + 1, Some(AlertReason::New)));
+    assert!(finding.alert.due_at.is_some(), "a sweep finds it should the stream not bring it");
+}
+
+#[test]
 fn the_alert_about_somebody_else_tells_him_even_if_his_event_comes_late() {
     let alice = granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"));
     let bob = granted_by("b", "2026-03-01T12:02:00Z", role("deploy", "two"));

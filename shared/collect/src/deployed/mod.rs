@@ -21,7 +21,7 @@ pub use self::functions::{Mapping, mappings, reserved_concurrency};
 pub use self::history::{heard_calls, start_nothing};
 pub use self::mail::{Subscription, subscriptions};
 pub use self::plan::{health_answers, support_answers};
-pub use self::queues::{DeadLetter, Depth, dead_letters, depth};
+pub use self::queues::{Depth, depth};
 pub use self::regions::{Heard, heard_regions};
 pub use self::stack::{Resource, Stack, stack};
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::client::{Client, Input};
 use crate::fault::Fault;
-use crate::node::Node;
-use crate::operation::{GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, RECEIVE_MESSAGE};
+use crate::operation::{GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES};
 
 /// How far back is looked for the age: the metric comes each minute, some minutes late.
 const LOOKED_BACK: Duration = Duration::from_secs(900);
@@ -66,34 +65,4 @@ fn age_of(client: &Client, queue: &str) -> Input {
         .field(&format!("{metric}.Metric.Dimensions.member.1.Value"), queue)
         .field(&format!("{metric}.Period"), 60)
         .field(&format!("{metric}.Stat"), "Maximum")
-}
-
-/// A dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The message.
-    pub body: String,
-    /// The names of its attributes.
-    pub attributes: Vec<String>,
-}
-
-/// Up to ten messages of the queue, which stay where they are: they are hidden for no time.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn dead_letters(client: &Client, region: &str, url: &str) -> Result<Vec<DeadLetter>, Fault> {
-    let input = Input::none()
-        .member("QueueUrl", url)
-        .member("MaxNumberOfMessages", 10)
-        .member("VisibilityTimeout", 0)
-        .member("MessageAttributeNames", vec!["All"]);
-    let answer = client.call(&RECEIVE_MESSAGE, region, input).await?;
-    let read = |message: &Node| {
-        let attributes = message.at("MessageAttributes").into_iter().flat_map(Node::entries);
-        Ok(DeadLetter {
-            body: message.need("Body")?,
-            attributes: attributes.map(|(name, _)| name.to_owned()).collect(),
-        })
-    };
-    answer.all("Messages").into_iter().map(read).collect()
 }

@@ -412,10 +412,6 @@ pub(super) const ANSWERS: &[Canned] = &[
         "sqs:GetQueueAttributes",
         r#"{"Attributes": {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1", "ApproximateNumberOfMessagesDelayed": "0"}}"#,
     ),
-    says(
-        "sqs:ReceiveMessage",
-        r#"{"Messages": [{"MessageId": "1", "Body": "{}", "MessageAttributes": {"reason": {"DataType": "String", "StringValue": "no event"}}}]}"#,
-    ),
     or_gone(
         "support:DescribeSeverityLevels",
         r#"{"severityLevels": [{"code": "low", "name": "Low"}]}"#,

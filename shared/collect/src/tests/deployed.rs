@@ -36,7 +36,6 @@ async fn put(question: &str, client: Client) -> Result<(), Fault> {
         "stack" => stack(c, REGION, "keepwatch").await.map(drop),
         "event rules" => event_rules(c, REGION, Some("keepwatch-regions"), "keepwatch-").await.map(drop),
         "depth" => depth(c, REGION, QUEUE).await.map(drop),
-        "dead letters" => dead_letters(c, REGION, QUEUE).await.map(drop),
         "mappings" => mappings(c, REGION, "keepwatch-detect").await.map(drop),
         "concurrency" => reserved_concurrency(c, REGION, "keepwatch-detect").await.map(drop),
         "alarms" => alarms(c, REGION, "keepwatch-").await.map(drop),
@@ -51,11 +50,10 @@ async fn put(question: &str, client: Client) -> Result<(), Fault> {
     }
 }
 
-const QUESTIONS: [&str; 14] = [
+const QUESTIONS: [&str; 13] = [
     "stack",
     "event rules",
     "depth",
-    "dead letters",
     "mappings",
     "concurrency",
     "alarms",
@@ -138,18 +136,12 @@ fn rules_queues_functions_and_alarms_are_read() {
     assert!(rules.iter().all(|rule| !rule.state.is_empty() && !rule.targets.is_empty()), "{rules:?}");
     let found = ask(&calm(), |client| async move { depth(&client, REGION, QUEUE).await }).unwrap();
     assert_eq!(found, Depth { messages: 3, oldest: Some(Duration::from_secs(3)) });
-    let letters = ask(&calm(), |client| async move { dead_letters(&client, REGION, QUEUE).await }).unwrap();
-    assert_eq!(letters, [DeadLetter { body: "{}".to_owned(), attributes: vec!["reason".to_owned()] }]);
     let found = ask(&calm(), |client| async move { mappings(&client, REGION, "f").await }).unwrap();
     assert_eq!((found[0].id.as_str(), found[0].state.as_str()), ("m-1", "Disabled"));
     let reserved = ask(&calm(), |client| async move { reserved_concurrency(&client, REGION, "f").await });
     assert_eq!(reserved, Ok(Some(0)));
     let alarms = ask(&calm(), |client| async move { alarms(&client, REGION, "k").await }).unwrap();
     assert_eq!((alarms[0].name.as_str(), alarms[0].enabled, alarms[0].actions.len()), ("bill", true, 1));
-    // The letters stay where they are.
-    let wire = calm();
-    ask(&wire, |client| async move { dead_letters(&client, REGION, QUEUE).await }).unwrap();
-    assert!(wire.requests("sqs:ReceiveMessage")[0].contains("\"VisibilityTimeout\":0"));
 }
 
 #[test]

@@ -241,6 +241,17 @@ impl AlertLife {
         self.due = None;
     }
 
+    /// The mail that told of it has not arrived: it is due once more, for the same reason. Returns whether there was such a mail.
+    pub(super) fn again(&mut self) -> bool {
+        if self.state != AlertState::Sent {
+            return false;
+        }
+        self.state = AlertState::Pending;
+        self.became_due += 1;
+        self.due = None;
+        true
+    }
+
     /// A report tells of it at this severity: only what is worse, or comes back, is due an alert of its own.
     pub(super) fn reported(&mut self, severity: Severity, occurred_at: Timestamp) {
         self.severity = self.severity.max(Some(severity));

@@ -27,6 +27,17 @@ impl Finding {
         self.stamp(now);
     }
 
+    /// Somebody says that its mail has not arrived: it is due once more, if there is still something to tell. Returns whether that
+    /// changed anything.
+    pub fn tell_again(&mut self, now: Timestamp) -> bool {
+        let wanted = self.is_open() && self.silence.is_none() && self.acknowledged.is_none();
+        let again = wanted && self.alert.again();
+        if again {
+            self.stamp(now);
+        }
+        again
+    }
+
     /// Obeys what silences it now, or nothing. Returns whether that changed anything. An alert that is due is not sent
     /// once the finding is silenced; one whose suppression has ended is told anew if the problem is still there.
     pub fn obey(&mut self, silence: Option<Silence>) -> bool {
