@@ -53,7 +53,7 @@ def test_the_patterns_arrive_in_the_stack_as_they_were_asked_for(stack, wanted):
 def test_the_daily_call_is_brought_although_it_fails(stack):
     """StartLogging on a trail that does not exist, which counts as a write: a trail that keeps no others is enough."""
     hears = []
-    for name, rule in stack.heard().items():
+    for rule in stack.heard().values():
         pattern = rule["Properties"]["EventPattern"]
         detail = pattern.get("detail", {})
         if "StartLogging" in detail.get("eventName", []) and "cloudtrail.amazonaws.com" in detail["eventSource"]:

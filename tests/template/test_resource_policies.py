@@ -381,8 +381,8 @@ def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
         *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
-        # A run that was cut is gone on with, and notify asks once for what the welcome mail tells. What rules send that is
-        # no change of an answer is left alone.
+        # A run that was cut is gone on with, and notify asks once for what the welcome mail tells. What rules send that
+        # is no change of an answer is left alone.
         *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "NotifyRole", "OperatorRole", "ScanRole"}),
     }
 

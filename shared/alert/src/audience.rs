@@ -131,9 +131,7 @@ impl Circle {
         let forgotten = |gone: &Gone| gone.missed.is_ahead_of(now) || now.since(gone.missed) >= REMEMBERED;
         self.gone.retain(|_, gone| !forgotten(gone));
         while self.gone.len() > MOST {
-            // The latest go first: a crowd that comes and leaves pushes out nobody who was there before.
-            let latest = self.gone.iter().max_by_key(|(_, gone)| gone.missed).map(|(who, _)| who.clone());
-            latest.map(|who| self.gone.remove(&who));
+            self.gone.pop_first();
         }
         let known = |since: &Timestamp| !since.is_ahead_of(now);
         let empty = self.empty.filter(known).unwrap_or(now);
