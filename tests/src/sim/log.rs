@@ -85,6 +85,8 @@ pub(super) struct Log {
     pub announced: Vec<(i64, String)>,
     /// Time and finding of each mail that nobody got.
     pub unheard: Vec<(i64, String)>,
+    /// When it was asked who is subscribed to the alerts, while nobody was.
+    pub looked_deaf: Vec<i64>,
     /// The findings that somebody who was missing was told of when he was back.
     pub told_again: BTreeSet<String>,
     /// Since when somebody was missing, as it was told over the other topic.

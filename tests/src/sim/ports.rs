@@ -381,6 +381,9 @@ impl Ports {
     async fn subscribers(&self) -> Result<BTreeSet<String>, Failed> {
         let operations = self.operations;
         self.call(Call::Subscribers, None, |world, _| {
+            if !operations && world.is_deaf() {
+                world.log.looked_deaf.push(world.clock);
+            }
             let there = operations || !world.is_deaf() || world.is(Sabotage::AlwaysHeard);
             there.then(|| "email ann@example.com".to_owned()).into_iter().collect()
         })
