@@ -157,10 +157,10 @@ impl Circle {
         }
     }
 
-    /// Whether mails go out though SNS does not say to whom.
+    /// Whether mails go out though SNS does not say to whom: where it has never said, or said last that somebody is there.
     fn is_open(&self, now: Timestamp) -> bool {
         let long = |since: Timestamp| !since.is_ahead_of(now) && now.since(since) >= PATIENCE;
-        !self.here.is_empty() || self.unanswered.is_some_and(long)
+        !self.here.is_empty() || self.empty.is_none() && self.unanswered.is_some_and(long)
     }
 
     /// Those whose absence is to be told by now.
