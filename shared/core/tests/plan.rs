@@ -75,24 +75,16 @@ fn subject(resource: &str) -> Subject {
 }
 
 fn judgement(check: &'static About, resource: &str, verdict: Judged, as_of: Timestamp) -> Judgement {
+    let title = format!("{resource} is {}", verdict.as_str());
     Judgement {
-        check,
         practices: check.catalogue,
-        subject: subject(resource),
-        verdict,
-        severity: check.severity,
-        as_of: Some(as_of),
-        title: format!("{resource} is {}", verdict.as_str()),
-        reason: String::new(),
-        details: Vec::new(),
-        steps: Vec::new(),
         unknown_because: match verdict {
             Judged::Unknown => {
                 vec![Missing { action: Some("door:Look".to_owned()), why: "refused".to_owned() }]
             }
             _ => Vec::new(),
         },
-        stands_for: Vec::new(),
+        ..Judgement::new(check, subject(resource), verdict, Some(as_of), title)
     }
 }
 

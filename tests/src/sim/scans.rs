@@ -114,24 +114,17 @@ fn name(lamp: usize) -> String {
 
 fn judgement(resource: &str, verdict: Judged, at: Timestamp) -> Judgement {
     let missing = Missing { action: Some("lamp:Look".to_owned()), why: "refused".to_owned() };
+    let subject = Subject {
+        account: ACCOUNTS[0].to_owned(),
+        region: "eu-west-1".to_owned(),
+        resource: resource.to_owned(),
+        aspect: None,
+    };
+    let title = format!("{resource} is {}", verdict.as_str());
     Judgement {
-        check: &LAMP,
         practices: LAMP.catalogue,
-        subject: Subject {
-            account: ACCOUNTS[0].to_owned(),
-            region: "eu-west-1".to_owned(),
-            resource: resource.to_owned(),
-            aspect: None,
-        },
-        verdict,
-        severity: LAMP.severity,
-        as_of: Some(at),
-        title: format!("{resource} is {}", verdict.as_str()),
-        reason: String::new(),
-        details: Vec::new(),
-        steps: Vec::new(),
         unknown_because: if verdict == Judged::Unknown { vec![missing] } else { Vec::new() },
-        stands_for: Vec::new(),
+        ..Judgement::new(&LAMP, subject, verdict, Some(at), title)
     }
 }
 

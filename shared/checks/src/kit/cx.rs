@@ -329,20 +329,9 @@ impl<'s> Cx<'s> {
     }
 
     fn judgement(&self, verdict: Judged, title: impl AsRef<str>) -> Judgement {
-        Judgement {
-            check: &self.meta.about,
-            practices: self.meta.practices,
-            subject: self.subject.clone(),
-            verdict,
-            severity: self.meta.about.severity,
-            as_of: self.as_of,
-            title: clean(title.as_ref(), 512),
-            reason: String::new(),
-            details: Vec::new(),
-            steps: Vec::new(),
-            unknown_because: Vec::new(),
-            stands_for: Vec::new(),
-        }
+        let (subject, title) = (self.subject.clone(), clean(title.as_ref(), 512));
+        let judgement = Judgement::new(&self.meta.about, subject, verdict, self.as_of, title);
+        Judgement { practices: self.meta.practices, ..judgement }
     }
 }
 

@@ -7,25 +7,19 @@ use keepwatch_base::time::Timestamp;
 
 use super::forwarders::Home;
 use super::judgement::{Judged, Judgement};
-use crate::about::{About, Docs, Origin, Reference, Standard};
+use super::of_state;
+use crate::about::{About, Docs, Reference, Standard};
 use crate::canary::{Canary, MISSES};
 use crate::observation::{Step, Subject};
-use crate::severity::{Confidence, Severity};
+use crate::severity::Severity;
 
 /// What describes the finding.
-pub static ABOUT: About = About {
-    id: "canary.missed",
-    title: "Keepwatch's daily call comes back through CloudTrail and EventBridge",
-    severity: Severity::High,
-    confidence: Confidence::High,
-    catalogue: &["SELF-01"],
-    origin: Origin::State,
-    finding: "canary.missed",
-    general: false,
-    repeat_hours: super::NEVER_AGAIN,
-    alerts_as_witness: false,
-    opt_in: false,
-};
+pub static ABOUT: About = of_state(
+    "canary.missed",
+    "Keepwatch's daily call comes back through CloudTrail and EventBridge",
+    Severity::High,
+    &["SELF-01"],
+);
 
 /// What explains it.
 pub static DOCS: Docs = Docs {
@@ -76,25 +70,13 @@ pub fn judgement(canary: &Canary, recorded: Recorded, home: &Home<'_>, at: Times
     } else {
         return None;
     };
-    let mut judgement = Judgement {
-        check: &ABOUT,
-        practices: &[],
-        subject: Subject {
-            account: (*account).to_owned(),
-            region: (*region).to_owned(),
-            resource: format!("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}"),
-            aspect: None,
-        },
-        verdict,
-        severity: ABOUT.severity,
-        as_of: Some(at),
-        title,
-        reason: String::new(),
-        details: Vec::new(),
-        steps: Vec::new(),
-        unknown_because: Vec::new(),
-        stands_for: Vec::new(),
+    let subject = Subject {
+        account: (*account).to_owned(),
+        region: (*region).to_owned(),
+        resource: format!("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}"),
+        aspect: None,
     };
+    let mut judgement = Judgement::new(&ABOUT, subject, verdict, Some(at), title);
     if verdict != Judged::Failing {
         return Some(judgement);
     }

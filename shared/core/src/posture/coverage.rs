@@ -8,24 +8,14 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::judgement::{Judged, Judgement};
-use crate::about::{About, Docs, Origin, Reference, Standard};
+use super::of_state;
+use crate::about::{About, Docs, Reference, Standard};
 use crate::observation::{Step, Subject};
-use crate::severity::{Confidence, Severity};
+use crate::severity::Severity;
 
 /// What describes the finding.
-pub static ABOUT: About = About {
-    id: "scan.coverage",
-    title: "Scans may read everything that checks ask",
-    severity: Severity::Low,
-    confidence: Confidence::High,
-    catalogue: &["P35"],
-    origin: Origin::State,
-    finding: "scan.coverage",
-    general: false,
-    repeat_hours: super::NEVER_AGAIN,
-    alerts_as_witness: false,
-    opt_in: false,
-};
+pub static ABOUT: About =
+    of_state("scan.coverage", "Scans may read everything that checks ask", Severity::Low, &["P35"]);
 
 /// What explains it.
 pub static DOCS: Docs = Docs {
@@ -129,25 +119,14 @@ impl Coverage {
         };
         // Review this week what may hide something to act on.
         let severity = if self.worst >= Some(Severity::High) { Severity::Medium } else { Severity::Low };
-        let mut judgement = Judgement {
-            check: &ABOUT,
-            practices: ABOUT.catalogue,
-            subject: Subject {
-                account: account.to_owned(),
-                region: "global".to_owned(),
-                resource: root_arn.to_owned(),
-                aspect: None,
-            },
-            verdict,
-            severity,
-            as_of: Some(at),
-            title,
-            reason: String::new(),
-            details: Vec::new(),
-            steps: Vec::new(),
-            unknown_because: Vec::new(),
-            stands_for: Vec::new(),
+        let subject = Subject {
+            account: account.to_owned(),
+            region: "global".to_owned(),
+            resource: root_arn.to_owned(),
+            aspect: None,
         };
+        let judgement = Judgement::new(&ABOUT, subject, verdict, Some(at), title);
+        let mut judgement = Judgement { practices: ABOUT.catalogue, severity, ..judgement };
         if verdict != Judged::Failing {
             return judgement;
         }

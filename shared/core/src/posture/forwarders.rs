@@ -15,29 +15,18 @@ use serde_json::Value;
 
 use super::facts::events::EventRule;
 use super::judgement::{Judged, Judgement};
+use super::of_state;
 use super::question::{Place, State, ask};
-use crate::about::{About, Docs, Origin, Reference, Standard};
+use crate::about::{About, Docs, Reference, Standard};
 use crate::finding::record::{FindingStore, record};
 use crate::memory::journal::{Journal, change};
 use crate::observation::{Occurrence, SCAN, Step, Subject};
 use crate::regions::{Forwarder, Forwarders, KEPT};
 use crate::settings::Settings;
-use crate::severity::{Confidence, Severity};
+use crate::severity::Severity;
 
 const fn about(id: &'static str, title: &'static str, severity: Severity) -> About {
-    About {
-        id,
-        title,
-        severity,
-        confidence: Confidence::High,
-        catalogue: &["SELF-01"],
-        origin: Origin::State,
-        finding: id,
-        general: false,
-        repeat_hours: super::NEVER_AGAIN,
-        alerts_as_witness: false,
-        opt_in: false,
-    }
+    of_state(id, title, severity, &["SELF-01"])
 }
 
 /// What all of them follow from.
@@ -240,30 +229,6 @@ impl<'a> Home<'a> {
         }
     }
 
-    fn judgement(
-        &self,
-        check: &'static About,
-        subject: Subject,
-        verdict: Judged,
-        at: Timestamp,
-        title: String,
-    ) -> Judgement {
-        Judgement {
-            check,
-            practices: &[],
-            subject,
-            verdict,
-            severity: check.severity,
-            as_of: Some(at),
-            title,
-            reason: String::new(),
-            details: Vec::new(),
-            steps: Vec::new(),
-            unknown_because: Vec::new(),
-            stands_for: Vec::new(),
-        }
-    }
-
     fn rules_step(&self, region: &str) -> Step {
         let prefix = format!("{}-", self.stack);
         Step::aws(
@@ -381,7 +346,7 @@ impl Scanned {
         let unknown = outdated && wrong.is_empty();
         let changed = if wrong.is_empty() {
             let title = format!("The event rules of the forwarder in {region} are as they were deployed");
-            home.judgement(&CHANGED, home.subject(region), Judged::Passing, at, title)
+            Judgement::new(&CHANGED, home.subject(region), Judged::Passing, Some(at), title)
         } else {
             let title = match &wrong[..] {
                 [one] => format!("The forwarder in {region} does not hear everything: {one}"),
@@ -390,26 +355,26 @@ impl Scanned {
                     all.len()
                 ),
             };
-            let mut judgement = home
-                .judgement(&CHANGED, home.subject(region), Judged::Failing, at, title)
-                .because("what these rules do not bring is not heard")
-                .detail("Rules", wrong.join("; "));
+            let mut judgement =
+                Judgement::new(&CHANGED, home.subject(region), Judged::Failing, Some(at), title)
+                    .because("what these rules do not bring is not heard")
+                    .detail("Rules", wrong.join("; "));
             judgement.steps = vec![home.rules_step(region), deploy(region)];
             judgement
         };
         self.judgements.extend(Some(changed).filter(|_| !unknown));
         let outdated = if outdated {
             let title = format!("The forwarder in {region} has the rules of another version");
-            let mut judgement = home
-                .judgement(&OUTDATED, home.subject(region), Judged::Failing, at, title)
-                .because("what only the rules of this version listen to is not heard there")
-                .detail("Version there", versions.into_iter().collect::<Vec<_>>().join(", "))
-                .detail("Version of the home stack", &expected.version);
+            let mut judgement =
+                Judgement::new(&OUTDATED, home.subject(region), Judged::Failing, Some(at), title)
+                    .because("what only the rules of this version listen to is not heard there")
+                    .detail("Version there", versions.into_iter().collect::<Vec<_>>().join(", "))
+                    .detail("Version of the home stack", &expected.version);
             judgement.steps = vec![deploy(region)];
             judgement
         } else if current {
             let title = format!("The forwarder in {region} has the rules of this version");
-            home.judgement(&OUTDATED, home.subject(region), Judged::Passing, at, title)
+            Judgement::new(&OUTDATED, home.subject(region), Judged::Passing, Some(at), title)
         } else {
             return;
         };
@@ -421,7 +386,7 @@ impl Scanned {
         for check in [&CHANGED, &OUTDATED, &SILENT] {
             let title = format!("{region} {why}");
             let subject = home.subject(region);
-            self.judgements.push(home.judgement(check, subject, Judged::NotApplicable, at, title));
+            self.judgements.push(Judgement::new(check, subject, Judged::NotApplicable, Some(at), title));
         }
         self.forgotten.push(region.to_owned());
     }
@@ -440,7 +405,7 @@ impl Scanned {
                 false => (Judged::Passing, format!("Region {region} has a forwarder")),
             };
             let subject = home.subject(region);
-            let mut judgement = home.judgement(&MISSING, subject, verdict, state.at, title);
+            let mut judgement = Judgement::new(&MISSING, subject, verdict, Some(state.at), title);
             if verdict == Judged::Failing {
                 judgement = judgement
                     .severity(Severity::Medium)
@@ -464,14 +429,13 @@ impl Scanned {
                 [] => (Judged::Passing, "Every enabled region has a forwarder"),
                 _ => (Judged::NotApplicable, "The regions without a forwarder are told one by one"),
             };
-            home.judgement(&MISSING, subject, verdict, state.at, title.to_owned())
+            Judgement::new(&MISSING, subject, verdict, Some(state.at), title.to_owned())
         } else {
             let title = match without {
                 [one] => format!("Region {one} is enabled and has no forwarder"),
                 all => format!("{} enabled regions have no forwarder", all.len()),
             };
-            let mut judgement = home
-                .judgement(&MISSING, subject, Judged::Failing, state.at, title)
+            let mut judgement = Judgement::new(&MISSING, subject, Judged::Failing, Some(state.at), title)
                 .because("what is done there is heard by nobody; scans look once a day at what is there")
                 .detail("Regions", without.join(", "));
             judgement.steps = vec![deploy(&without.join(","))];
@@ -553,13 +517,12 @@ fn heartbeat(
     let subject = home.subject(region);
     if !is_silent {
         let title = format!("The forwarder in {region} is heard again");
-        return home.judgement(&SILENT, subject, Judged::Passing, now, title);
+        return Judgement::new(&SILENT, subject, Judged::Passing, Some(now), title);
     }
     // The same for every sweep that tells of it.
     let since = forwarder.at.plus(SILENT_AFTER);
     let title = format!("The forwarder in {region} has sent no heartbeat for an hour");
-    let mut judgement = home
-        .judgement(&SILENT, subject, Judged::Failing, since, title)
+    let mut judgement = Judgement::new(&SILENT, subject, Judged::Failing, Some(since), title)
         .because("what happens there may not be heard")
         .detail("Last heartbeat", forwarder.at.to_string())
         .detail("Version", &forwarder.version);

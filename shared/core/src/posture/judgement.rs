@@ -72,6 +72,30 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// A judgement with nothing but a title, of the check's own severity. It rests on no practice.
+    pub fn new(
+        check: &'static About,
+        subject: Subject,
+        verdict: Judged,
+        as_of: Option<Timestamp>,
+        title: String,
+    ) -> Judgement {
+        Judgement {
+            check,
+            practices: &[],
+            subject,
+            verdict,
+            severity: check.severity,
+            as_of,
+            title,
+            reason: String::new(),
+            details: Vec::new(),
+            steps: Vec::new(),
+            unknown_because: Vec::new(),
+            stands_for: Vec::new(),
+        }
+    }
+
     /// Sets the severity.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;

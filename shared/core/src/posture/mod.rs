@@ -26,10 +26,35 @@ mod snapshot;
 pub mod tell;
 pub mod touched;
 
+use crate::about::{About, Origin};
+use crate::severity::{Confidence, Severity};
+
 pub use answer::{Answer, Missing, Refusal};
 pub use judgement::{Judged, Judgement};
 pub use question::{Ask, Place, Question, Scope, Standing, State, ask};
 pub use snapshot::SnapshotError;
+
+/// What describes a finding of Keepwatch's own that state alone tells, under its own name.
+const fn of_state(
+    id: &'static str,
+    title: &'static str,
+    severity: Severity,
+    catalogue: &'static [&'static str],
+) -> About {
+    About {
+        id,
+        title,
+        severity,
+        confidence: Confidence::High,
+        catalogue,
+        origin: Origin::State,
+        finding: id,
+        general: false,
+        repeat_hours: NEVER_AGAIN,
+        alerts_as_witness: false,
+        opt_in: false,
+    }
+}
 
 /// Hours that no finding of a state lives to see: a state that goes on is no news, and is told in the weekly report.
 pub const NEVER_AGAIN: u32 = u32::MAX;
