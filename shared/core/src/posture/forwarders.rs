@@ -342,12 +342,7 @@ impl Scanned {
         } else if beats.iter().all(|rule| !rule.enabled) {
             wrong.push(format!("{} is disabled", beats[0].name));
         }
-        // Of rules of another version nobody knows here whether they are as they were deployed.
-        let unknown = outdated && wrong.is_empty();
-        let changed = if wrong.is_empty() {
-            let title = format!("The event rules of the forwarder in {region} are as they were deployed");
-            Judgement::new(&CHANGED, home.subject(region), Judged::Passing, Some(at), title)
-        } else {
+        if !wrong.is_empty() {
             let title = match &wrong[..] {
                 [one] => format!("The forwarder in {region} does not hear everything: {one}"),
                 all => format!(
@@ -360,9 +355,13 @@ impl Scanned {
                     .because("what these rules do not bring is not heard")
                     .detail("Rules", wrong.join("; "));
             judgement.steps = vec![home.rules_step(region), deploy(region)];
-            judgement
-        };
-        self.judgements.extend(Some(changed).filter(|_| !unknown));
+            self.judgements.push(judgement);
+        } else if !outdated {
+            // Of rules of another version nobody knows here whether they are as they were deployed.
+            let title = format!("The event rules of the forwarder in {region} are as they were deployed");
+            let subject = home.subject(region);
+            self.judgements.push(Judgement::new(&CHANGED, subject, Judged::Passing, Some(at), title));
+        }
         let outdated = if outdated {
             let title = format!("The forwarder in {region} has the rules of another version");
             let mut judgement =
