@@ -194,17 +194,24 @@ async fn daily(
 }
 
 /// The lines about both topics.
-pub(crate) async fn of_mail(client: &Client, deployment: &Deployment) -> Vec<Line> {
-    let names = &deployment.names;
-    let mut lines = Vec::new();
-    for (id, what) in [("AlertTopic", "alerts"), ("OpsTopic", "operational alarms")] {
-        match names.physical(id) {
-            Some(topic) => {
-                let found = subscriptions(client, &names.region, topic).await;
-                lines.extend(mail::judge(what, topic, &names.region, found.as_deref()));
-            }
-            None => lines.push(Line::fail("mail", format!("the stack has no {id}")).mend("make deploy")),
-        }
-    }
+async fn of_mail(client: &Client, deployment: &Deployment) -> Vec<Line> {
+    let mut lines = of_alerts(client, deployment).await;
+    lines.extend(of_topic(client, deployment, "OpsTopic", "operational alarms").await);
     lines
+}
+
+/// The same of the alerts alone.
+pub(crate) async fn of_alerts(client: &Client, deployment: &Deployment) -> Vec<Line> {
+    of_topic(client, deployment, "AlertTopic", "alerts").await
+}
+
+async fn of_topic(client: &Client, deployment: &Deployment, id: &str, what: &str) -> Vec<Line> {
+    let names = &deployment.names;
+    match names.physical(id) {
+        Some(topic) => {
+            let found = subscriptions(client, &names.region, topic).await;
+            mail::judge(what, topic, &names.region, found.as_deref())
+        }
+        None => vec![Line::fail("mail", format!("the stack has no {id}")).mend("make deploy")],
+    }
 }
