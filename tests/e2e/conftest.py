@@ -139,14 +139,16 @@ def dead_letters(cloud, stack):
 
 
 @pytest.fixture
-def without(cloud):
+def without(cloud, stack):
     """Takes an action away from a function's role for the length of a block, and gives it back after."""
     iam = cloud.client("iam")
 
     class Without:
         def __init__(self, logical_id, action):
             roles = iam.list_roles()["Roles"]
-            (self.role,) = [role["RoleName"] for role in roles if f"-{logical_id}-" in role["RoleName"]]
+            (self.role,) = [
+                role["RoleName"] for role in roles if role["RoleName"].startswith(f"{stack.name}-{logical_id}-")
+            ]
             (self.policy,) = iam.list_role_policies(RoleName=self.role)["PolicyNames"]
             self.action = action
 

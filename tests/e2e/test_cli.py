@@ -2,14 +2,14 @@
 
 import itertools
 import json
-import os
 import re
 import subprocess
 
 import pytest
+from people import environment
 
 from events import ADMIN, put_user_policy, unique
-from local_cloud import ACCOUNT, REGION, play, until
+from local_cloud import ACCOUNT, play, until
 
 # Formats of `findings list`, and what each object must have.
 FORMATS = {"ndjson": "finding_id", "ocsf": "class_uid", "asff": "ProductArn"}
@@ -20,18 +20,10 @@ def keepwatch(cloud, stack):
     """Runs the command line as a user of the account; what it prints."""
 
     def run(*arguments, code=0):
-        environment = {
-            "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "KEEPWATCH_STACK": stack.name,
-        }
         command = [cloud.binaries / "keepwatch", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=environment(cloud, stack), capture_output=True, text=True, timeout=60, check=False
+        )
         assert done.returncode == code, done.stderr
         return done.stdout
 

@@ -6,12 +6,12 @@ judged in tests/template/test_resource_policies.py.
 """
 
 import json
-import os
 import subprocess
 
 import boto3
 import botocore.exceptions
 import pytest
+from people import environment, key_of_user
 
 from events import ADMIN, call, put_user_policy, unique
 from local_cloud import ACCOUNT, REGION, play, until
@@ -25,29 +25,16 @@ class Person:
 
     def __init__(self, cloud, stack, name, statement):
         self._cloud, self._stack = cloud, stack
-        iam = cloud.client("iam")
-        iam.create_user(UserName=name)
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
-        key = iam.create_access_key(UserName=name)["AccessKey"]
-        self._key = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        self._key = key_of_user(cloud, name, statement)
 
     def client(self, service):
         session = boto3.Session(*self._key.values(), region_name=REGION)
         return session.client(service, endpoint_url=self._cloud.endpoint)
 
     def keepwatch(self, *arguments):
-        environment = {
-            "AWS_ENDPOINT_URL": self._cloud.endpoint,
-            "AWS_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "KEEPWATCH_STACK": self._stack.name,
-            **self._key,
-        }
+        person = environment(self._cloud, self._stack) | self._key
         command = [self._cloud.binaries / "keepwatch", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=person, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ The test stands for CloudTrail."""
 import json
 import subprocess
 
-from test_works import environment
+from people import environment
 
 from events import ADMIN, call, unique
 from local_cloud import ACCOUNT, REGION, play, until

@@ -17,6 +17,8 @@ EVENTS = ROOT / "cli" / "tests" / "fixtures" / "events.jsonl"
 STATE = ROOT / "shared" / "checks" / "src" / "testing" / "state.json"
 SCAN = ("scan", "--state", STATE)
 DETECTIONS = ("replay", "--detections", EVENTS)
+# What else decides about colours and width: with CI set, a dumb terminal has colours.
+SAY_MORE = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "COLUMNS")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -24,7 +26,7 @@ def on_terminal(*arguments, columns=120, **environment):
     """What a command prints on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CLICOLOR", "COLUMNS")}
+    plain = {name: value for name, value in os.environ.items() if name not in SAY_MORE}
     run = subprocess.Popen(
         [KEEPWATCH, *arguments],
         stdin=subprocess.DEVNULL,
