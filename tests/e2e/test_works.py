@@ -413,8 +413,9 @@ def test_a_mail_that_is_not_published_is_notifys(cloud, stack, well, no_dead_let
     assert "BROKEN  notify: " in said
 
 
-def test_a_mail_that_waits_for_somebody_who_is_subscribed_is_named(cloud, stack, well, no_dead_letters):
+def test_a_mail_that_waits_for_somebody_who_is_subscribed_is_named(cloud, stack, well, no_dead_letters, sweep):
     with nobody_subscribed(cloud, stack):
+        assert sweep(), "notify knows only since its last sweep who is subscribed"
         test = Alerting(cloud, stack, "--wait", "40")
         trail = test.called()
         test.heard(trail)
