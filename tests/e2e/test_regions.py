@@ -118,7 +118,7 @@ def rules(cloud, deployed):
 def test_a_rule_that_is_disabled_narrowed_or_led_away_is_found_by_the_next_scan(rules, scan, gap, findings):
     def told():
         (one,) = [one for one in findings.all() if one["rule"] == "forwarder.changed" and one["region"] == ELSEWHERE]
-        return str(one["witnesses"])
+        return str(one["strongest"])
 
     scan()
     assert gap("changed") is None

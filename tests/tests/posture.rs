@@ -234,7 +234,7 @@ fn a_refused_permission_is_coverage_and_no_good_news() {
     assert_eq!(world.open(), open, "nothing is closed and nothing opened a finding of its own");
     assert!(counts["unknown"].as_u64() > before["unknown"].as_u64(), "{counts}");
     let item = world.finding("scan.coverage", "arn:aws:iam::111122223333:root").unwrap();
-    let coverage = json!(item["witnesses"]["M"]).to_string();
+    let coverage = json!(item["strongest"]["L"]).to_string();
     for action in ["ec2:DescribeSecurityGroupRules", "s3:GetBucketAcl"] {
         assert!(counts["refused"].as_array().unwrap().contains(&json!(action)), "{counts}");
         assert!(coverage.contains(&format!("\\\"{action}\\\"")), "the policy that grants it: {coverage}");

@@ -120,5 +120,14 @@ fn what_is_written_now_has_all_that_it_wrote() {
             let now = written[id].get(name).and_then(kind);
             assert_eq!(now, kind(value), "{name} of {id}");
         }
+        // These are optional there; nothing else of a witness is.
+        for (rule, witness) in item["witnesses"]["M"].as_object().unwrap() {
+            let now = written[id]["witnesses"]["M"][rule]["M"].as_object().unwrap();
+            let missing = |name: &&String| {
+                !now.contains_key(*name) && !["actor", "details", "steps"].contains(&name.as_str())
+            };
+            let missing: Vec<_> = witness["M"].as_object().unwrap().keys().filter(missing).collect();
+            assert!(missing.is_empty(), "{missing:?} of {rule} of {id}");
+        }
     }
 }

@@ -51,7 +51,10 @@ impl Finding {
             severity: Severity::Informational,
             confidence: observation.rule.confidence,
             title: String::new(),
+            reason: None,
+            next_step: None,
             who: None,
+            source_ip: None,
             account: observation.subject.account.clone(),
             region: observation.subject.region.clone(),
             resource: observation.subject.resource.clone(),
@@ -187,8 +190,14 @@ impl Finding {
     pub(super) fn settle(&mut self) {
         let strongest = self.strongest();
         let (title, severity) = (strongest.title.clone(), strongest.severity);
-        self.who = self.actor().map(|actor| actor.name.clone());
+        let reason = strongest.reason.clone();
+        self.next_step = strongest.steps.first().map(|step| format!("{}: {}", step.purpose, step.command));
+        let actor = self.actor();
+        let (who, source_ip) =
+            (actor.map(|actor| actor.name.clone()), actor.and_then(|actor| actor.source_ip.clone()));
+        (self.who, self.source_ip) = (who, source_ip);
         self.title = title;
+        self.reason = Some(reason);
         let burst =
             self.bursts.iter().find(|reached| self.counts(reached.at)).map(|reached| reached.severity);
         self.severity = burst.map_or(severity, |burst| burst.max(severity));
