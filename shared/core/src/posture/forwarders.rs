@@ -70,6 +70,11 @@ static SILENT: About = about(
 /// How many findings of this module there are.
 pub const COUNT: usize = 4;
 
+/// Whether this is the rule of findings about forwarders: one for each region.
+pub fn is_of_forwarders(rule: &str) -> bool {
+    ABOUT.iter().any(|about| about.id == rule)
+}
+
 /// What describes them.
 pub static ABOUT: [&About; COUNT] = [&MISSING, &CHANGED, &OUTDATED, &SILENT];
 
@@ -139,6 +144,10 @@ Nothing.
 
 /// After so long without a heartbeat a region is silent: four of them are missing.
 const SILENT_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Regions that fall silent together are told together. Their heartbeats come at different minutes of a quarter of an hour, so
+/// when one has been silent for its hour, those go with it that have missed two.
+const SILENT_WITH_OTHERS: Duration = Duration::from_secs(2_700);
 
 /// After so long a region whose forwarder is silent and has no rule left is one without a forwarder.
 const GONE_AFTER: Duration = Duration::from_secs(30 * 86_400);
@@ -464,8 +473,8 @@ const TOLD: &str = "forwarders silent";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Told(BTreeMap<String, Timestamp>);
 
-/// What a sweep tells: of each region that has fallen silent since the last one, and of each that is heard again. How many
-/// findings it told something.
+/// What a sweep tells: of each region that has fallen silent since the last one, and of each that is heard again. The findings that
+/// it told something.
 ///
 /// # Errors
 /// The tables'. What was not told is told by the next sweep.
@@ -475,19 +484,25 @@ pub async fn sweep<S: FindingStore, J: Journal>(
     settings: &Settings,
     home: &Home<'_>,
     now: Timestamp,
-) -> Result<usize, String> {
+) -> Result<Vec<String>, String> {
     let known = Forwarders::read(journal).await.map_err(|error| error.to_string())?;
     // The forwarders of an account are all there is to it: most have none.
     if known.0.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let entry = journal.read::<Told>(TOLD).await.map_err(|error| error.to_string())?;
     let expected = entry.as_ref().map(|entry| entry.version);
     let before = entry.map(|entry| entry.value).unwrap_or_default();
     let mut told = Told::default();
-    let mut count = 0;
-    for (region, forwarder) in known.0.iter().filter(|(region, _)| *region != home.region) {
-        let is_silent = now.since(forwarder.at) >= SILENT_AFTER;
+    let mut findings = Vec::new();
+    let others = || known.0.iter().filter(|(region, _)| *region != home.region);
+    let silent_for = |forwarder: &Forwarder, least: Duration| now.since(forwarder.at) >= least;
+    let falls = others()
+        .any(|(region, forwarder)| silent_for(forwarder, SILENT_AFTER) && !before.0.contains_key(region));
+    for (region, forwarder) in others() {
+        let is_silent = silent_for(forwarder, SILENT_AFTER)
+            || before.0.get(region) == Some(&forwarder.at)
+            || (falls && silent_for(forwarder, SILENT_WITH_OTHERS));
         if is_silent {
             told.0.insert(region.clone(), forwarder.at);
         }
@@ -495,15 +510,15 @@ pub async fn sweep<S: FindingStore, J: Journal>(
             continue;
         }
         let seen = heartbeat(region, forwarder, is_silent, home, now);
-        let Some(observation) = seen.observation(&occurrence(&seen, now)) else { continue };
+        let Some(observation) = seen.observation(&occurrence(&seen, forwarder, now)) else { continue };
         record(store, settings, &observation, now).await.map_err(|error| error.to_string())?;
-        count += 1;
+        findings.push(observation.finding_id());
     }
     if told != before {
         // Refused when another sweep has written, which has told the same.
         journal.write(TOLD, &told, expected, now.plus(KEPT)).await.map_err(|error| error.to_string())?;
     }
-    Ok(count)
+    Ok(findings)
 }
 
 fn heartbeat(
@@ -518,9 +533,9 @@ fn heartbeat(
         let title = format!("The forwarder in {region} is heard again");
         return Judgement::new(&SILENT, subject, Judged::Passing, Some(now), title);
     }
-    // The same for every sweep that tells of it.
-    let since = forwarder.at.plus(SILENT_AFTER);
-    let title = format!("The forwarder in {region} has sent no heartbeat for an hour");
+    let since = forwarder.at.plus(SILENT_AFTER).min(now);
+    let how_long = if now.since(forwarder.at) >= SILENT_AFTER { "an hour" } else { "most of an hour" };
+    let title = format!("The forwarder in {region} has sent no heartbeat for {how_long}");
     let mut judgement = Judgement::new(&SILENT, subject, Judged::Failing, Some(since), title)
         .because("what happens there may not be heard")
         .detail("Last heartbeat", forwarder.at.to_string())
@@ -530,7 +545,8 @@ fn heartbeat(
 }
 
 /// A sweep's occurrence, the same however often it is told.
-fn occurrence(seen: &Judgement, now: Timestamp) -> Occurrence {
-    let time = seen.as_of.unwrap_or(now);
-    Occurrence::new(&format!("heartbeat {} {time}", seen.subject.region), SCAN, time)
+fn occurrence(seen: &Judgement, last: &Forwarder, now: Timestamp) -> Occurrence {
+    let said = if seen.verdict == Judged::Failing { "silent since" } else { "heard at" };
+    let id = format!("heartbeat {} {said} {}", seen.subject.region, last.at);
+    Occurrence::new(&id, SCAN, seen.as_of.unwrap_or(now))
 }
