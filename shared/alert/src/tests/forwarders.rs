@@ -5,11 +5,15 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
+use keepwatch_core::finding::record::record;
 use keepwatch_core::finding::{Finding, Status};
+use keepwatch_core::observation::Observation;
 use keepwatch_core::posture::forwarders::{Home, sweep};
 use keepwatch_core::regions::{Forwarder, Heartbeat};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
+use keepwatch_rules::testing::{call, observe, rule};
+use serde_json::json;
 
 use crate::in_memory::{GROUP_WINDOW, InMemory, Mail};
 use crate::outbox::Notifier;
@@ -169,6 +173,49 @@ fn ten_regions_that_fall_silent_together_are_one_mail_with_one_list() {
         ids.dedup();
         assert_eq!(ids.len(), 10);
     }
+}
+
+/// The call that deletes the forwarder of a region, as `detect` tells it.
+fn deletes(region: &str, minute: i64, name: &str) -> Observation {
+    let request = json!({"requestParameters": {"stackName": "keepwatch-forwarder"}, "awsRegion": region});
+    let event = call("cloudformation", name, request);
+    let mut seen = observe(rule("self-stack-changed"), &event);
+    let mut seen = seen.swap_remove(0);
+    seen.event.time = at(minute);
+    seen.event.id = format!("{name} {region} {minute}");
+    seen
+}
+
+#[test]
+fn the_silence_of_a_region_that_was_told_to_be_taken_away_is_not_told() {
+    let hear = |world: &World, seen: &Observation, minute| {
+        let settings = Settings::default();
+        record(&world.0, &settings, seen, at(minute)).now_or_never().unwrap().unwrap();
+    };
+    // Its last heartbeat may come after the call.
+    for last in [0, 14, 20] {
+        let world = World::default();
+        world.beat("eu-west-1", last);
+        hear(&world, &deletes("eu-west-1", 3, "DeleteStack"), 4);
+        assert!((4..400).all(|minute| world.sweep(minute) == 0), "{last}");
+    }
+    // One that goes on is silent for another reason, and so is one that was deployed again or is not the one that was deleted.
+    for (last, region, again) in [(45, "eu-west-1", false), (14, "eu-west-1", true), (14, "eu-west-2", false)]
+    {
+        let world = World::default();
+        world.beat("eu-west-1", last);
+        hear(&world, &deletes(region, 3, "DeleteStack"), 4);
+        if again {
+            hear(&world, &deletes("eu-west-1", 5, "CreateStack"), 6);
+        }
+        assert_eq!(world.sweep(last + 60), 1, "{last} {region} {again}");
+    }
+    // Nor does it take others with it.
+    let world = World::default();
+    world.beat("eu-west-1", 0);
+    world.beat("sa-east-1", 14);
+    hear(&world, &deletes("eu-west-1", 3, "DeleteStack"), 4);
+    assert_eq!((world.sweep(60), world.sweep(74)), (0, 1));
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(super) enum Deployer<'d> {
     Role(&'d str),
     /// Whoever it is.
     Anybody,
+    /// Who has CloudFormation remove the forwarder of a region.
+    Remover(&'d str),
 }
 
 /// What follows the stack's name in the names of a forwarder's stack and of the role of all forwarders.
@@ -52,6 +54,7 @@ pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deploy
         Deployer::Caller(arn) => ("caller", *arn),
         Deployer::Role(arn) => ("role", *arn),
         Deployer::Anybody => ("anybody", ""),
+        Deployer::Remover(arn) => ("remover", *arn),
     };
     format!("{} {} {kind} {who}", region(record), part(record, cx))
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::common::{DEPLOYMENTS, Deployer, deployments_by};
+use super::own_policy::home_of_forwarder;
 use super::stack::Stack;
 use crate::kit::prelude::*;
 
@@ -49,6 +50,23 @@ pub(super) fn deployed(record: &Record<'_>, cx: &mut Cx<'_>) -> Result<bool, Int
         cx.report(unannounced(record, cx));
     }
     Ok(first)
+}
+
+/// Whether CloudFormation makes the call because it removes the forwarder of this region, which is told by itself, for whoever
+/// called `DeleteStack`. To be asked only of what it does then.
+///
+/// # Errors
+/// As [`deployed`].
+pub(super) fn removed(record: &Record<'_>, cx: &Cx<'_>) -> Result<bool, Interrupt> {
+    if !by_cloudformation(record) || home_of_forwarder(record, cx).is_none() {
+        return Ok(false);
+    }
+    let remover = deployments_by(record, cx, &Deployer::Remover(acting_principal(record)));
+    if cx.counted_before(DEPLOYMENTS, &remover, DEPLOYING)? {
+        return Ok(true);
+    }
+    cx.let_earlier_events_come()?;
+    Ok(false)
 }
 
 /// CloudFormation changes resources of ours, and no deployment was ever heard.
@@ -125,7 +143,7 @@ pub(super) mod testing {
 
     /// The same where nobody has deployed Keepwatch's stack.
     pub(in crate::self_protection) fn foreign(rule: &'static dyn Rule, event: &str) -> Vec<Observation> {
-        observe_with(rule, event, &[long_known()])
+        observe_with(rule, event, &[long_known(), long_known_in("eu-west-1")])
     }
 
     /// Asserts that the rule fires with this severity where alice deploys Keepwatch's stack.
@@ -157,7 +175,11 @@ pub(super) mod testing {
     }
 
     fn long_known() -> (Query, Answer) {
-        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, "us-east-1 keepwatch changes"]));
+        long_known_in("us-east-1")
+    }
+
+    fn long_known_in(region: &str) -> (Query, Answer) {
+        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, &format!("{region} keepwatch changes")]));
         let (member, time, kept) = ("change".to_owned(), noon(), CHANGES_KNOWN);
         let query = FirstSeenQuery { key, member, time, kept };
         (Query::FirstSeen(query), Fact::Known(Known::FirstSeen(FirstSeen::of_one(Timestamp::from_millis(0)))))
@@ -171,12 +193,25 @@ pub(super) mod testing {
         observe_with(rule, event, &[long_known(), by_alice_of("keepwatch-forwarder-role")])
     }
 
+    /// What a rule makes of a call by CloudFormation where alice has just deleted the forwarder of eu-west-1.
+    pub(in crate::self_protection) fn removing_the_forwarder(
+        rule: &'static dyn Rule,
+        event: &str,
+    ) -> Vec<Observation> {
+        let known = ["us-east-1", "eu-west-1", "eu-west-2"].map(long_known_in);
+        observe_with(rule, event, &[&known[..], &[earlier("eu-west-1 keepwatch remover")]].concat())
+    }
+
     fn by_alice() -> (Query, Answer) {
         by_alice_of("keepwatch")
     }
 
     fn by_alice_of(stack: &str) -> (Query, Answer) {
-        let alice = format!("us-east-1 {stack} caller arn:aws:iam::111122223333:user/alice");
+        earlier(&format!("us-east-1 {stack} caller"))
+    }
+
+    fn earlier(by: &str) -> (Query, Answer) {
+        let alice = format!("{by} arn:aws:iam::111122223333:user/alice");
         let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, &alice]));
         (
             Query::Earlier(EarlierQuery { key, time: noon(), span: DEPLOYING }),
