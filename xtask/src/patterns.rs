@@ -38,8 +38,6 @@ const END_RECHECK_ARNS: &str = "                  # end generated re-check rule 
 const BEGIN_FORWARDED: &str =
     "  # begin generated re-check rules of other regions (make patterns); do not edit by hand\n";
 const END_FORWARDED: &str = "  # end generated re-check rules of other regions\n";
-const BEGIN_FORWARDED_ARNS: &str = "                  # begin generated re-check rule ARNs of other regions (make patterns); do not edit by hand\n";
-const END_FORWARDED_ARNS: &str = "                  # end generated re-check rule ARNs of other regions\n";
 
 /// What the scan's role may do.
 const BEGIN_ACTIONS: &str =
@@ -144,30 +142,28 @@ fn write(
 
 /// template.yaml with the blocks of the rules made anew.
 fn at_home(template: &str, rules: &[EventRule]) -> anyhow::Result<String> {
-    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns(rules, ""))?, BEGIN, END, &block(rules, &HOME)?)
+    replaced(&replaced(template, BEGIN_ARNS, END_ARNS, &arns(rules))?, BEGIN, END, &block(rules, &HOME)?)
 }
 
 /// template.yaml with the blocks of the checks made anew.
 fn with_checks(template: &str) -> anyhow::Result<String> {
     let rechecks = recheck_rules(&calls(plan::questions(CHECKS)));
-    let after = replaced(template, BEGIN_RECHECK_ARNS, END_RECHECK_ARNS, &arns(&rechecks, ""))?;
+    let after = replaced(template, BEGIN_RECHECK_ARNS, END_RECHECK_ARNS, &arns(&rechecks))?;
     let after = replaced(&after, BEGIN_RECHECK, END_RECHECK, &block(&rechecks, &RECHECK)?)?;
-    let forwarded = arns(&rechecks, "${AWS::StackName}-regions/");
-    let after = replaced(&after, BEGIN_FORWARDED_ARNS, END_FORWARDED_ARNS, &forwarded)?;
     let after = replaced(&after, BEGIN_FORWARDED, END_FORWARDED, &block(&rechecks, &FORWARDED)?)?;
     let actions = plan::deployed_actions(CHECKS);
     let actions: String = actions.iter().map(|action| format!("                  - {action}\n")).collect();
     replaced(&after, BEGIN_ACTIONS, END_ACTIONS, &actions)
 }
 
-/// The ARNs of these event rules, as the policy of the queues names them, on this bus.
-fn arns(rules: &[EventRule], bus: &str) -> String {
+/// The ARNs of these event rules, as the policy of the queues names them.
+fn arns(rules: &[EventRule]) -> String {
     let mut arns = String::new();
     for EventRule { name, .. } in rules {
         let _ = writeln!(
             arns,
             "                  - !Sub 'arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:rule/\
-             {bus}${{AWS::StackName}}-{name}'"
+             ${{AWS::StackName}}-{name}'"
         );
     }
     arns

@@ -114,11 +114,11 @@ impl Rule for EventRule {
         }
         let event = record.event_name.or_empty();
         let disabled = text_at(request, &["state"]) == Some("DISABLED");
-        // A rule of that name on another bus is not Keepwatch's, but for those on the bus of the forwarders.
+        // A rule of that name on another bus is not Keepwatch's, but for those on the bus of the forwarders, which the queues'
+        // policy lets send.
         let bus = text_at(request, &["eventBusName"]).map_or("default", last_part);
         let forwarded = bus.strip_prefix(cx.config.stack.as_str()) == Some(REGIONS);
-        let for_bus = name.ends_with(REGIONS) || name.contains("-recheck-");
-        if if forwarded { !for_bus } else { bus != "default" || name.ends_with(REGIONS) } {
+        if !forwarded && (bus != "default" || name.ends_with(REGIONS)) {
             return Ok(());
         }
         let on = if forwarded { format!("{bus}/") } else { String::new() };
@@ -443,6 +443,10 @@ mod tests {
         assert!(home.subject.resource.ends_with(":rule/keepwatch-recheck-1"), "{home:?}");
         assert!(regions.subject.resource.ends_with(":rule/keepwatch-regions/keepwatch-recheck-1"), "{regions:?}");
         quiet(&EventRule, &[events("DisableRule", on("shop-regions"))]);
+        // What is new there may send into the queues.
+        let pattern = "{\"source\":[\"x\"]}";
+        let new = json!({"name": "keepwatch-reports", "eventBusName": "keepwatch-regions", "eventPattern": pattern});
+        fires_at(&EventRule, Severity::High, &events("PutRule", new));
     }
 
     #[test]

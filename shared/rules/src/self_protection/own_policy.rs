@@ -138,8 +138,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
     }
     let stack = &cx.config.stack;
     let mut rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}"))).to_vec();
-    let on_bus = EVENT_RULES.into_iter().filter(|rule| rule.starts_with("recheck-")).chain([&REGIONS[1..]]);
-    rules.extend(on_bus.map(|rule| record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}-{rule}"))));
+    rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}-re*")));
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
     let roles = ["DetectRole", "NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"]
@@ -182,7 +181,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             service: None,
             actions: send,
             resources: vec![intake, recheck, dead],
-            operator: "ArnNotEquals",
+            operator: "ArnNotLike",
             keys: vec![(CALLER, roles.collect()), ("aws:SourceArn", senders)],
         },
         Own {
