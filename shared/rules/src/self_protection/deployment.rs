@@ -190,7 +190,7 @@ pub(super) mod testing {
         rule: &'static dyn Rule,
         event: &str,
     ) -> Vec<Observation> {
-        observe_with(rule, event, &[long_known(), by_alice_of("keepwatch-forwarder-role")])
+        observe_with(rule, event, &[long_known(), earlier("keepwatch-forwarder-role caller")])
     }
 
     /// What a rule makes of a call by CloudFormation where alice has just deleted the forwarder of eu-west-1.
@@ -203,11 +203,7 @@ pub(super) mod testing {
     }
 
     fn by_alice() -> (Query, Answer) {
-        by_alice_of("keepwatch")
-    }
-
-    fn by_alice_of(stack: &str) -> (Query, Answer) {
-        earlier(&format!("us-east-1 {stack} caller"))
+        earlier("us-east-1 keepwatch caller")
     }
 
     fn earlier(by: &str) -> (Query, Answer) {
@@ -325,6 +321,67 @@ mod tests {
             mailed(&seen).into_iter().map(Observation::finding_id).collect();
         assert_eq!(findings.len(), 1, "{:?}", mailed(&seen));
         assert!(mailed(&seen).iter().all(|one| one.rule.id == "self-stack-changed"));
+    }
+
+    /// The event, in this region.
+    fn there(region: &str, event: &str) -> String {
+        let mut record: Value = serde_json::from_str(event).expect("an event");
+        record["awsRegion"] = json!(region);
+        record.to_string()
+    }
+
+    #[test]
+    fn a_region_whose_forwarder_is_removed_is_one_mail_whoever_removes_it() {
+        let name = |n: usize| format!("keepwatch-calls-{n}");
+        let gone = |n: usize| {
+            [
+                by_stack("events", "RemoveTargets", json!({"rule": name(n), "ids": ["home"]})),
+                by_stack("events", "DeleteRule", json!({"name": name(n)})),
+            ]
+        };
+        let mut events = vec![cloudformation("DeleteStack", json!({"stackName": "keepwatch-forwarder"}))];
+        events.extend((1..9).flat_map(gone));
+        for who in [ALICE, MALLORY] {
+            let events: Vec<String> =
+                events.iter().map(|event| by(who, &there("eu-west-1", event))).collect();
+            let mails: Vec<(&str, Severity)> =
+                mailed(&played(&events)).iter().map(|one| (one.rule.id, one.severity)).collect();
+            assert_eq!(mails, [("self-stack-changed", Severity::High)], "{who}");
+        }
+        // Somebody else's stack that holds the rules of that name, and a call that AWS refused.
+        let refused = call(
+            "cloudformation",
+            "DeleteStack",
+            json!({"errorCode": "ValidationError", "requestParameters": {"stackName": "keepwatch-forwarder"}}),
+        );
+        let other = cloudformation("DeleteStack", json!({"stackName": "shop"}));
+        for first in [refused, other] {
+            let events: Vec<String> =
+                std::iter::once(first).chain(gone(1)).map(|event| there("eu-west-1", &event)).collect();
+            let seen = played(&events);
+            assert!(mailed(&seen).iter().any(|one| one.severity == Severity::Critical), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_forwarders_role_is_told_of_in_another_region_than_its_stack() {
+        let request = json!({"stackName": "keepwatch-forwarder-role"});
+        let deploy = there("eu-central-1", &cloudformation("UpdateStack", request));
+        let trust = json!({"roleName": "keepwatch-forwarder", "policyDocument": "{\"Statement\": []}"});
+        let set = by_stack("iam", "UpdateAssumeRolePolicy", trust);
+        let told = |events: &[&String]| {
+            let seen = played(&events.iter().map(|event| by(ALICE, event)).collect::<Vec<_>>());
+            let of_role = |one: &&Observation| one.rule.id == "self-role-changed";
+            mailed(&seen).into_iter().find(of_role).map(|one| one.severity)
+        };
+        assert_eq!(told(&[&deploy, &set]), None);
+        assert_eq!(told(&[&set]), Some(Severity::High));
+        let by_hand = call(
+            "iam",
+            "UpdateAssumeRolePolicy",
+            json!({"requestParameters": {"roleName": "keepwatch-forwarder"}}),
+        );
+        assert_eq!(told(&[&deploy, &by_hand]), Some(Severity::High));
     }
 
     #[test]

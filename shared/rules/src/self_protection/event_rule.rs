@@ -206,6 +206,10 @@ fn bus(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let (aspect, severity, did) = match event {
         "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
         "UpdateEventBus" if key.is_some() => ("key", Severity::Critical, "set a key for"),
+        // Where events go that a key keeps from being delivered.
+        "UpdateEventBus" if value_at(request, &["deadLetterConfig"]).is_some_and(|set| !set.is_null()) => {
+            ("dead letters", Severity::High, "set a dead-letter queue for")
+        }
         "UpdateEventBus" => ("settings", Severity::Medium, "changed the settings of"),
         "PutPermission" => ("policy", Severity::High, "changed who may send events to"),
         // The template's policy keeps everybody but the forwarders from sending.
@@ -338,6 +342,10 @@ mod tests {
         let seen = fires_at(&EventRule, Severity::Critical, &events("UpdateEventBus", keyed));
         assert_eq!(seen.title, "alice set a key for event bus default, which Keepwatch listens to");
         assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:event-bus/default");
+        let queue = json!({"name": "default", "deadLetterConfig": {"arn": "arn:aws:sqs:eu-west-1:111122223333:q"}});
+        let there = json!({"awsRegion": "eu-west-1", "requestParameters": queue});
+        let seen = fires_at(&EventRule, Severity::High, &call("events", "UpdateEventBus", there));
+        assert_eq!(seen.subject.resource, "arn:aws:events:eu-west-1:111122223333:event-bus/default");
         let described = json!({"name": "default", "description": "x"});
         fires_at(&EventRule, Severity::Medium, &events("UpdateEventBus", described));
         // A permission without a bus is one on the default bus.
