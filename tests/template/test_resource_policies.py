@@ -111,9 +111,9 @@ class Deployed:
         found = set()
         for rule in rules:
             name = self.resolve(rule["Properties"]["Name"])
-            # A rule on a bus of its own has the bus in its ARN.
-            on_own_bus = "EventBusName" in rule["Properties"]
-            found.add(events + (f"{name}/{name}" if on_own_bus else name))
+            # A rule on another bus than the default one has the bus in its ARN. The template has one bus.
+            on_bus = "keepwatch-regions/" if "EventBusName" in rule["Properties"] else ""
+            found.add(f"{events}{on_bus}{name}")
         return found
 
     def own_arns(self):
@@ -178,6 +178,12 @@ def callers(deployed):
         "EventBridge for a rule named like ours": service(
             "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-evil"
         ),
+        "EventBridge for a rule on the forwarders' bus that is named otherwise": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-regions/keepwatch-evil"
+        ),
+        "EventBridge for a rule on a foreign bus that is named like ours": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-evil/keepwatch-recheck-1"
+        ),
         "EventBridge for a rule of another account": service(
             "events.amazonaws.com", f"arn:aws:events:us-east-1:{OTHER_ACCOUNT}:rule/keepwatch-calls-1"
         ),
@@ -197,7 +203,7 @@ def callers(deployed):
         "SNS for OpsTopic": service("sns.amazonaws.com", arn("OpsTopic")),
     }
     for rule in deployed.rules():
-        found[f"EventBridge for {rule.rsplit('/', 1)[1]}"] = service("events.amazonaws.com", rule)
+        found[f"EventBridge for {rule.split('/', 1)[1]}"] = service("events.amazonaws.com", rule)
     for name in ROLES:
         found[name] = role(deployed.name(name), *deployed.policies_of_role(name))
     return found
@@ -373,7 +379,7 @@ def test_the_owner_is_never_locked_out(deployed):
 
 
 def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else(deployed):
-    rules = {f"EventBridge for {rule.rsplit('/', 1)[1]}" for rule in deployed.rules()}
+    rules = {f"EventBridge for {rule.split('/', 1)[1]}" for rule in deployed.rules()}
     assert len(rules) > 12
     into_intake = {*rules, "OperatorRole", "ScanRole"}
     functions = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole"]

@@ -140,15 +140,18 @@ impl Notify {
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
-        // First of all: what it finds is a finding like any other, which the stream brings. It keeps no mail back.
+        // First of all: what it finds is written whatever else fails.
         let heard = match Home::of_function(arn, "-notify") {
-            Some(home) => {
-                forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await.map(drop)
-            }
-            None => Ok(()),
+            Some(home) => forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await,
+            None => Ok(Vec::new()),
         };
         let calendar = Calendar { account, hour: self.report_hour };
-        let (swept, outcome) = notifier.sweep(&event.context.request_id, now(), &calendar).await;
+        let token = &event.context.request_id;
+        let (mut swept, outcome) = notifier.sweep(token, now(), &calendar).await;
+        let (silent, heard) = heard.map_or_else(|why| (Vec::new(), Err(why)), |ids| (ids, Ok(())));
+        let (together, told) = notifier.tell(silent, token, now()).await;
+        swept.sent += together.sent;
+        swept.digested += together.digested;
         info!(
             due = swept.due,
             sent = swept.sent,
@@ -173,6 +176,7 @@ impl Notify {
         }
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
         outcome?;
+        told?;
         if let Err(why) = reminded {
             return Err(format!("the dead letters were not looked at: {why}").into());
         }

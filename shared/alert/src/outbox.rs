@@ -189,6 +189,9 @@ where
         if !self.is_heard().await? {
             return Ok(Delivery::Unheard);
         }
+        if group::is_left_to_sweeps(finding_id, self.group_window) {
+            return Ok(Delivery::Deferred);
+        }
         let claimed = match self.claim(finding_id, token, now).await? {
             Claim::Taken(claimed) => claimed,
             Claim::Left(delivery) => return Ok(delivery),

@@ -90,7 +90,7 @@ const APPLIED: &str = "settings applied";
 const LAST_DIGEST: &str = "last digest";
 const ANNOUNCED: &str = "settings announced";
 
-/// The alerts that one mail tells: one, or those of one principal. Not none.
+/// The alerts that one mail tells: one, or those that are told together. Not none.
 struct Letter(Vec<Claimed>);
 
 impl Letter {
@@ -109,8 +109,7 @@ impl Letter {
         match &findings[..] {
             [worst, ..] if self.0.len() > 1 => {
                 let worst = findings.iter().copied().max_by_key(|finding| finding.severity).unwrap_or(worst);
-                let actor = worst.headline().actor.as_ref()?;
-                Some((Some(worst), group::alert(&findings, actor, catalogue)?))
+                Some((Some(worst), group::alert(&findings, catalogue)?))
             }
             _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue))),
         }
@@ -128,14 +127,14 @@ impl Claimed {
     }
 }
 
-/// One mail for each principal, and one for each alert of nobody's; worst first and then oldest first.
+/// One mail for those that are told together, and one for each other alert; worst first and then oldest first.
 fn letters(claimed: Vec<Claimed>) -> Vec<Letter> {
-    let mut letters: Vec<(Option<(String, String)>, Letter)> = Vec::new();
+    let mut letters: Vec<(Option<group::Together>, Letter)> = Vec::new();
     for one in claimed {
-        let by = one.readable().and_then(group::principal).map(|(account, who)| (account.to_owned(), who));
-        match letters.iter_mut().find(|(other, _)| by.is_some() && *other == by) {
+        let with = one.readable().and_then(group::together);
+        match letters.iter_mut().find(|(other, _)| with.is_some() && *other == with) {
             Some((_, letter)) => letter.0.push(one),
-            None => letters.push((by, Letter(vec![one]))),
+            None => letters.push((with, Letter(vec![one]))),
         }
     }
     let mut letters: Vec<Letter> = letters.into_iter().map(|(_, letter)| letter).collect();
@@ -209,6 +208,35 @@ where
             Err(error) => return (swept, Err(error)),
         }
         let sent = self.send_all(due, token, now, &mut swept).await;
+        (swept, sent)
+    }
+
+    /// Tells of findings that this invocation has written itself, all of them at once: the stream brings them one by one, and
+    /// leaves them to this.
+    ///
+    /// # Errors
+    /// [`DeliverError`]; what is left undone stays due.
+    pub async fn tell(
+        &self,
+        finding_ids: Vec<String>,
+        token: &str,
+        now: Timestamp,
+    ) -> (Swept, Result<(), Failure<S, J, T>>) {
+        let mut swept = Swept::default();
+        if finding_ids.is_empty() || self.group_window.is_zero() {
+            return (swept, Ok(()));
+        }
+        match self.is_heard().await {
+            Ok(true) => {}
+            Ok(false) => return (swept, Ok(())),
+            Err(error) => return (swept, Err(error)),
+        }
+        let due = finding_ids.into_iter().map(|finding_id| DueAlert {
+            finding_id,
+            severity: Severity::High,
+            since: now,
+        });
+        let sent = self.send_all(due.collect(), token, now, &mut swept).await;
         (swept, sent)
     }
 

@@ -64,7 +64,7 @@ impl InMemory {
     }
 
     /// No welcome is sent.
-    pub(super) fn greet(&self) {
+    pub(crate) fn greet(&self) {
         let (key, greeted) = Audience::greeted();
         self.held().tables.enter(key, serde_json::json!(greeted), None);
     }

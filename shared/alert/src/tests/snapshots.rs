@@ -168,8 +168,7 @@ fn of_what_one_principal_did() {
             .collect();
     findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
     let all: Vec<&Finding> = findings.iter().collect();
-    let actor = findings[0].headline().actor.clone().unwrap();
-    let mail = group::alert(&all, &actor, DOCUMENTED).unwrap();
+    let mail = group::alert(&all, DOCUMENTED).unwrap();
     assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
     assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
     snapshot("group", &mail);

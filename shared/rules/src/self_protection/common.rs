@@ -22,6 +22,8 @@ pub(super) enum Deployer<'d> {
     Role(&'d str),
     /// Whoever it is.
     Anybody,
+    /// Who has CloudFormation remove the forwarder of a region.
+    Remover(&'d str),
 }
 
 /// What follows the stack's name in the names of a forwarder's stack and of the role of all forwarders.
@@ -36,24 +38,29 @@ pub(super) fn name_of_stack(given: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// The part of Keepwatch that a call deploys or changes: the role of the forwarders is a stack of its own, which explains
-/// nothing else. Whoever makes a stack of that name at home has made no deployment of Keepwatch.
-fn part(record: &Record<'_>, cx: &Cx<'_>) -> String {
+/// Whether a call deploys or changes the role of the forwarders: a stack of its own, which explains nothing else. Whoever makes a
+/// stack of that name at home has made no deployment of Keepwatch.
+fn is_of_forwarders_role(record: &Record<'_>, cx: &Cx<'_>) -> bool {
     let (request, stack) = (record.request(), cx.config.stack.as_str());
     let is = |name: Option<&str>, end: &str| name.and_then(|name| name.strip_prefix(stack)) == Some(end);
-    let of_role = is(text_at(request, &["roleName"]), FORWARDER)
-        || is(text_at(request, &["stackName"]).map(name_of_stack), FORWARDER_ROLE);
-    if of_role { format!("{stack}{FORWARDER_ROLE}") } else { stack.to_owned() }
+    is(text_at(request, &["roleName"]), FORWARDER)
+        || is(text_at(request, &["stackName"]).map(name_of_stack), FORWARDER_ROLE)
 }
 
-/// The key of the window that counts these deployments, in the region of the event.
+/// The key of the window that counts these deployments, in the region of the event: of the forwarders' role in none, for its stack
+/// is in the home stack's region, and AWS tells of IAM in another.
 pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deployer<'_>) -> String {
     let (kind, who) = match deployer {
         Deployer::Caller(arn) => ("caller", *arn),
         Deployer::Role(arn) => ("role", *arn),
         Deployer::Anybody => ("anybody", ""),
+        Deployer::Remover(arn) => ("remover", *arn),
     };
-    format!("{} {} {kind} {who}", region(record), part(record, cx))
+    let stack = cx.config.stack.as_str();
+    if is_of_forwarders_role(record, cx) {
+        return format!("{stack}{FORWARDER_ROLE} {kind} {who}");
+    }
+    format!("{} {stack} {kind} {who}", region(record))
 }
 
 /// What a policy denies besides calls without TLS.

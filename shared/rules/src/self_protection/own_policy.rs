@@ -46,7 +46,7 @@ pub(crate) const EVENT_RULES: [&str; 30] = [
     "sweep",
 ];
 
-/// The bus of the forwarders of other regions and the rule on it, by what follows the stack's name.
+/// The bus of the forwarders of other regions and the rule on it for the intake queue, by what follows the stack's name.
 pub(super) const REGIONS: &str = "-regions";
 
 /// What takes messages out of a queue, for good or for hours.
@@ -138,7 +138,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
     }
     let stack = &cx.config.stack;
     let mut rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}"))).to_vec();
-    rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}{REGIONS}")));
+    rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}-re*")));
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
     let roles = ["DetectRole", "NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"]
@@ -181,7 +181,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             service: None,
             actions: send,
             resources: vec![intake, recheck, dead],
-            operator: "ArnNotEquals",
+            operator: "ArnNotLike",
             keys: vec![(CALLER, roles.collect()), ("aws:SourceArn", senders)],
         },
         Own {

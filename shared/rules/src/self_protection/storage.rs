@@ -362,6 +362,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_on_the_queue_of_a_forwarder_is_heard_in_its_region() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/keepwatch-forwarder-DeadLetters-A1B2C3";
+        let key = json!({"queueUrl": url, "attributes": {"KmsMasterKeyId": "alias/theirs"}});
+        let there = json!({"awsRegion": "eu-west-1", "requestParameters": key});
+        let seen = fires_at(&Storage, Severity::High, &call("sqs", "SetQueueAttributes", there));
+        let queue = "arn:aws:sqs:eu-west-1:111122223333:keepwatch-forwarder-DeadLetters-A1B2C3";
+        assert_eq!(seen.subject.resource, queue);
+        let gone = json!({"awsRegion": "eu-west-1", "requestParameters": {"queueUrl": url}});
+        fires_at(&Storage, Severity::Critical, &call("sqs", "DeleteQueue", gone));
+    }
+
+    #[test]
     fn fires() {
         let seen = fires_at(&Storage, Severity::Critical, &table("DeleteTable", json!({})));
         assert_eq!(seen.subject.resource, format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"));
