@@ -16,6 +16,7 @@ use crate::Alert;
 use crate::layout::{command, heading, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
+use crate::runbook::Runbook;
 
 /// The journal's key.
 const ENTRY: &str = "dead letters";
@@ -147,6 +148,7 @@ fn mail(news: News, count: u64, since: Timestamp, account: &str) -> Alert {
          are more, until the queue is empty.",
     );
     heading(&mut out, "WHAT TO DO NOW");
+    Runbook::DeadLetters.point(&mut out);
     command(&mut out, "See what lies there, since when and why", "keepwatch redrive");
     command(&mut out, "Return what can be returned", "keepwatch redrive --apply");
     let json = json!({"dead_letters": {"count": count, "since": since}});

@@ -24,6 +24,7 @@ mod once;
 pub mod outbox;
 mod proposal;
 pub mod report;
+mod runbook;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
