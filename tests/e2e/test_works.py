@@ -43,9 +43,10 @@ def well(cloud, stack):
 def drain(cloud, stack):
     """Takes all dead letters away, as the operator may."""
     sqs = cloud.operator(stack, "sqs")
-    while messages := sqs.receive_message(QueueUrl=stack.dead_letter_queue, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            sqs.delete_message(QueueUrl=stack.dead_letter_queue, ReceiptHandle=message["ReceiptHandle"])
+    for queue in stack.dead_letter_queues:
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 
 @pytest.fixture

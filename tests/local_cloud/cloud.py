@@ -58,11 +58,18 @@ class Stack:
     intake_queue: str
     recheck_queue: str
     dead_letter_queue: str
+    invocation_dead_letter_queue: str
+    mail_dead_letter_queue: str
     operator_role: str
     detect_function: str
     notify_function: str
     scan_function: str
     version: str
+
+    @property
+    def dead_letter_queues(self):
+        """Of events, of records and runs, and of mails."""
+        return (self.dead_letter_queue, self.invocation_dead_letter_queue, self.mail_dead_letter_queue)
 
 
 class LocalCloud:

@@ -24,8 +24,8 @@ MAILS = sections("Mails about Keepwatch itself")
 
 def named(text):
     """The only section that a text names."""
-    (section,) = re.findall(r"docs/operations\.md, section '([^']+)'\.", text)
-    return section
+    (section,) = re.findall(r"docs/operations\.md, section (\w+|'[^']+')\.", text)
+    return section.strip("'")
 
 
 def test_each_alarm_names_its_section_and_each_section_is_an_alarms(stack):

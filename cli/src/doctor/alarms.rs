@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn an_alarm_that_rings_is_worth_a_look() {
         let line = broken(|found| dead_letters(found).state = "ALARM".to_owned(), Standing::Warn);
-        assert!(line.text.contains("could not be judged"), "{}", line.text);
+        assert!(line.text.contains("was given up and is not judged"), "{}", line.text);
     }
 
     #[test]
