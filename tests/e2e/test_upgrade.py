@@ -1,7 +1,7 @@
 """A stack of version 0.1.0 is updated to today's template and goes back: what it holds stays where it is.
 
-The template is 0.1.0's own (tests/fixtures), and the items are what its functions wrote; the functions are today's, since
-those of 0.1.0 take too long to build here. tests/tests/upgrade.rs has what today's functions make of its tables, and
+The template is 0.1.0's own (tests/fixtures), and the items are what its functions wrote. The functions are today's,
+since those of 0.1.0 take too long to build here. tests/tests/upgrade.rs has what they make of its tables, and
 tests/template/test_upgrade.py what AWS would replace."""
 
 import json

@@ -213,7 +213,7 @@ class LocalCloud:
         return self.stack(name)
 
     def deploy_template(self, template, name, sigma=None, **parameters):
-        """`sam deploy` this template, an earlier version's as well, with today's functions. A stack that is there is updated."""
+        """`sam deploy` this template, or an earlier one, with today's functions. A stack that is there is updated."""
         site = self.run / name
         site.mkdir(exist_ok=True)
         shutil.copy2(template, site / "template.yaml")
