@@ -70,7 +70,7 @@ def test_an_administrator_plants_changes_and_deletes_no_item(administrator, stac
 def test_an_administrator_forges_and_takes_no_message(administrator, stack):
     """A forged message resolved a CRITICAL until 2099."""
     sqs = administrator.client("sqs")
-    for queue in (stack.intake_queue, stack.dead_letter_queue):
+    for queue in (stack.intake_queue, *stack.dead_letter_queues):
         refused(sqs.send_message, QueueUrl=queue, MessageBody="{}")
         refused(sqs.receive_message, QueueUrl=queue)
         refused(sqs.purge_queue, QueueUrl=queue)

@@ -62,6 +62,25 @@ pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-Dea
 pub const DEAD_LETTERS_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-DeadLetterQueue-A1B2C3";
 
+/// ARNs of the queues of records and runs, and of mails, that were given up. Nobody sends there but AWS.
+pub const OTHER_DEAD_LETTERS: [&str; 2] = [
+    "arn:aws:sqs:us-east-1:111122223333:keepwatch-InvocationDeadLetterQueue-A1B2C3",
+    "arn:aws:sqs:us-east-1:111122223333:keepwatch-MailDeadLetterQueue-A1B2C3",
+];
+
+/// The addresses of the queues of dead letters, as the template tells them to notify.
+pub const DEAD_LETTER_QUEUES: [(&str, &str); 3] = [
+    ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+    (
+        "INVOCATION_DEAD_LETTER_QUEUE_URL",
+        "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-InvocationDeadLetterQueue-A1B2C3",
+    ),
+    (
+        "MAIL_DEAD_LETTER_QUEUE_URL",
+        "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-MailDeadLetterQueue-A1B2C3",
+    ),
+];
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -83,6 +102,7 @@ struct State {
     queued: Vec<String>,
     account: Account,
     given_up: Vec<Value>,
+    given_up_by_aws: [usize; 2],
     hidden: HashMap<String, u64>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
@@ -273,6 +293,11 @@ impl AwsStub {
         std::mem::take(&mut lock(&self.state).given_up)
     }
 
+    /// Lays so many messages into each of [`OTHER_DEAD_LETTERS`].
+    pub fn give_up_by_aws(&self, counts: [usize; 2]) {
+        lock(&self.state).given_up_by_aws = counts;
+    }
+
     /// For how many seconds a message of the intake queue was hidden last, by receipt handle.
     pub fn hidden(&self, receipt_handle: &str) -> Option<u64> {
         lock(&self.state).hidden.get(receipt_handle).copied()
@@ -353,11 +378,15 @@ impl State {
         signature::signed(request, "sqs", &["content-type", "x-amz-target"])
             .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
         let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
-        if !is_queue(call["QueueUrl"].as_str().unwrap_or_default(), DEAD_LETTERS) {
-            return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub"));
-        }
+        let url = call["QueueUrl"].as_str().unwrap_or_default();
+        let other = OTHER_DEAD_LETTERS.iter().position(|arn| is_queue(url, arn));
+        let lying = match other.and_then(|place| self.given_up_by_aws.get(place)) {
+            Some(count) => *count,
+            None if is_queue(url, DEAD_LETTERS) => self.given_up.len(),
+            None => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
+        };
         let names = call["AttributeNames"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let count = |name: &str| if name == "ApproximateNumberOfMessages" { self.given_up.len() } else { 0 };
+        let count = |name: &str| if name == "ApproximateNumberOfMessages" { lying } else { 0 };
         let attributes: serde_json::Map<String, Value> = names
             .iter()
             .filter_map(|name| Some((name.as_str()?.to_owned(), count(name.as_str()?).to_string().into())))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use keepwatch_alert::dead_letters::Kinds;
 use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
@@ -38,7 +39,7 @@ pub(crate) struct Notify {
     /// The delay queue of `scan`.
     pub(crate) recheck: Queue,
     /// What was given up.
-    pub(crate) dead_letters: Queue,
+    pub(crate) dead_letters: Kinds<Queue>,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -165,12 +166,16 @@ impl Notify {
         {
             warn!(reason = %reason, "scan could not be asked for what the welcome mail tells; it comes without");
         }
-        let reminded = async {
-            let count = self.dead_letters.count().await.map_err(|why| why.to_string())?;
-            let reminded = notifier.remind_of_dead_letters(count, &calendar.account, now()).await;
-            reminded.map_err(|why| why.to_string())
-        };
-        let reminded = reminded.await;
+        let Kinds { events, invocations, mails } = &self.dead_letters;
+        let (events, invocations, mails) = tokio::join!(events.count(), invocations.count(), mails.count());
+        let counts = Kinds { events, invocations, mails };
+        // What one queue does not say keeps the others' news from nobody.
+        let known = counts.as_ref().map(|count| count.as_ref().ok().copied());
+        let reminded = notifier.remind_of_dead_letters(known, &calendar.account, now()).await;
+        let mut reminded = reminded.map(drop).map_err(|why| why.to_string());
+        for count in counts.into_array() {
+            reminded = reminded.and(count.map(drop).map_err(|why| why.to_string()));
+        }
         if swept.unheard {
             warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
         }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::format::ocsf;
 use crate::layout::{cut, heading, line, paragraph};
 use crate::mail;
+use crate::runbook::Runbook;
 
 /// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
 const MAX_SUBJECT: usize = 99;
@@ -55,6 +56,7 @@ impl Alert {
             &mut out,
             "Open the item in the findings table and look what changed it: nothing but Keepwatch should write there.",
         );
+        Runbook::Unreadable.point(&mut out);
         let about = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
         Alert::new(Severity::High, &format!("Keepwatch: finding {id} cannot be read"), out, about)
     }

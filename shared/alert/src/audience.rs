@@ -23,6 +23,7 @@ use crate::digest::{Line, by_severity};
 use crate::layout::{command, heading, listed, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
+use crate::runbook::Runbook;
 use crate::sweep::AllFindings;
 use crate::welcome;
 
@@ -436,6 +437,7 @@ where
 
 fn what_to_do(out: &mut String, which: Which) {
     heading(out, "WHAT TO DO NOW");
+    Runbook::Subscribers.point(out);
     paragraph(
         out,
         "Subscribe again, and confirm so that nobody can unsubscribe by a link: docs/operator.md of Keepwatch, \"Who gets the \

@@ -12,7 +12,7 @@ pub mod budget;
 #[cfg(any(test, feature = "testing"))]
 pub mod check;
 mod console;
-mod dead_letters;
+pub mod dead_letters;
 mod digest;
 mod first_scan;
 pub mod format;
@@ -24,6 +24,7 @@ mod once;
 pub mod outbox;
 mod proposal;
 pub mod report;
+mod runbook;
 pub mod sweep;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use keepwatch_core::observation::{Actor, Verdict};
 
 use crate::console;
 use crate::layout::{command, gap, heading, line, link, paragraph, shown};
+use crate::runbook::Runbook;
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
@@ -46,6 +47,10 @@ pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
         paragraph(&mut out, &what);
     }
     steps(&mut out, finding);
+    if let Some(runbook) = Runbook::of_rule(&finding.rule) {
+        gap(&mut out);
+        runbook.point(&mut out);
+    }
     if let Some(page) = console::link(finding) {
         gap(&mut out);
         link(&mut out, "Console", &page);

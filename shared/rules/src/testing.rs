@@ -146,7 +146,16 @@ fn own_arns() -> Vec<String> {
         ids.iter().map(arn).collect::<Vec<_>>()
     };
     [
-        named("sqs:us-east-1:111122223333:", &["IntakeQueue", "RecheckQueue", "DeadLetterQueue"]),
+        named(
+            "sqs:us-east-1:111122223333:",
+            &[
+                "IntakeQueue",
+                "RecheckQueue",
+                "DeadLetterQueue",
+                "InvocationDeadLetterQueue",
+                "MailDeadLetterQueue",
+            ],
+        ),
         named("sns:us-east-1:111122223333:", &["AlertTopic", "OpsTopic"]),
         named("iam::111122223333:role/", &["DetectRole", "NotifyRole", "ScanRole", "OperatorRole"]),
     ]

@@ -559,6 +559,38 @@ mod tests {
     }
 
     #[test]
+    fn an_attack_on_any_queue_of_dead_letters_is_heard() {
+        let blackhole = "arn:aws:sqs:us-east-1:111122223333:blackhole";
+        let open = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+        ]});
+        for id in ["DeadLetterQueue", "InvocationDeadLetterQueue", "MailDeadLetterQueue"] {
+            let arn = format!("arn:aws:sqs:us-east-1:111122223333:keepwatch-{id}-A1B2C3");
+            let url = format!("https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-{id}-A1B2C3");
+            let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+            let shop = json!({"queueName": "shop", "attributes": {"RedrivePolicy": redrive}});
+            for (name, request, severity) in [
+                ("DeleteQueue", json!({"queueUrl": url}), Severity::Critical),
+                ("PurgeQueue", json!({"queueUrl": url}), Severity::Critical),
+                (
+                    "SetQueueAttributes",
+                    json!({"queueUrl": url, "attributes": {"Policy": open.to_string()}}),
+                    Severity::Critical,
+                ),
+                (
+                    "StartMessageMoveTask",
+                    json!({"sourceArn": arn, "destinationArn": blackhole}),
+                    Severity::Critical,
+                ),
+                ("CreateQueue", shop, Severity::High),
+            ] {
+                let seen = fires_at(&Storage, severity, &call("sqs", name, json!({"requestParameters": request})));
+                assert_eq!(seen.subject.resource, arn, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_queue_whose_dead_letters_come_to_ours_is_heard() {
         let arn = "arn:aws:sqs:us-east-1:111122223333:keepwatch-DeadLetterQueue-A1B2C3";
         let redrive = |arn: &str| json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
