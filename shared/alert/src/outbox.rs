@@ -4,7 +4,7 @@
 //! and mark. A claim that is never marked ends with its lease, and the next sweep finds the alert due again. What a step
 //! does to an alert is [`keepwatch_core::finding::AlertLife`]'s to say.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -75,9 +75,13 @@ pub trait Topic {
         alert: &Alert,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Those who have confirmed that they want what is published: protocol and endpoint, as people may read them.
-    fn confirmed(&self) -> impl Future<Output = Result<BTreeSet<String>, Self::Error>> + Send;
+    /// Those who have confirmed that they want what is published.
+    fn confirmed(&self) -> impl Future<Output = Result<Subscribers, Self::Error>> + Send;
 }
+
+/// Who is subscribed: protocol and endpoint, as people may read them, and what tells the subscription from an earlier one of
+/// the same endpoint.
+pub type Subscribers = BTreeMap<String, String>;
 
 /// Everything that a notifier works with.
 #[derive(Debug)]
