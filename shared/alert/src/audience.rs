@@ -24,6 +24,7 @@ use crate::digest::{Line, by_severity};
 use crate::layout::{command, gap, heading, listed, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Subscribers, Topic};
+use crate::proposal::Suspects;
 use crate::sweep::{AllFindings, DIGEST_PAUSE};
 use crate::welcome;
 
@@ -381,7 +382,11 @@ where
         }
         let forwarders = Forwarders::read(self.journal).await.map_err(DeliverError::Journal)?;
         let subscribers = alerts.here.keys().cloned().collect();
+        let mut suspects = Suspects::default();
+        let noted = self.findings.visit(|finding| suspects.add(&finding)).await;
+        noted.map_err(DeliverError::Findings)?;
         let facts = welcome::Facts {
+            suspects: &suspects,
             account,
             catalogue: self.catalogue,
             look: look.as_ref(),
