@@ -267,7 +267,7 @@ proptest! {
     fn what_is_written_is_read_again(all in observations(), sources in proptest::collection::vec(0..3_u8, 100)) {
         let told: Vec<Observation> = all.iter().zip(sources).map(|(told, source)| match source {
             0 => told.clone(),
-            source => told.clone().witnessed_by(&source.to_string()).detail("Source", &source.to_string()),
+            source => told.clone().witnessed_by(&source.to_string()).detail("Source", source.to_string()),
         }).collect();
         if let Some(finding) = life(&told) {
             let item = serde_json::to_value(&finding).unwrap();
