@@ -5,6 +5,7 @@
 //! is given back is hidden as long as in the template; nobody waits for that here.
 
 use std::collections::{HashSet, VecDeque};
+use std::fs;
 use std::io;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -54,6 +55,8 @@ pub struct Tally {
     pub notified: usize,
     /// How long the functions worked in all.
     pub worked: Duration,
+    /// How long `detect` worked.
+    pub judging: Duration,
 }
 
 /// A message of the queue.
@@ -92,6 +95,8 @@ pub struct Pipeline {
     pub aws: Arc<AwsStub>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// The process ids of the functions.
+    functions: Vec<u32>,
 }
 
 impl Pipeline {
@@ -122,12 +127,13 @@ impl Pipeline {
             function.started_in().ok_or_else(|| io::Error::other(format!("{name} did not start")))?;
             Ok(function)
         };
-        let mut pipeline = Pipeline { aws: Arc::clone(&aws), shared: Arc::clone(&shared), threads: Vec::new() };
+        let mut pipeline = Pipeline { aws: Arc::clone(&aws), shared: Arc::clone(&shared), threads: Vec::new(), functions: Vec::new() };
         // The first sweep writes to whoever is subscribed; no alert waits for it later.
         let notify = start("notify")?;
         let sweep = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).to_string();
         notify.invoke(&sweep).ok_or_else(|| io::Error::other("notify did not answer"))?;
         let detect = (0..COPIES).map(|_| start("detect")).collect::<io::Result<Vec<_>>>()?;
+        pipeline.functions = detect.iter().chain([&notify]).map(Function::pid).collect();
         aws.take_time(latency);
         for function in detect {
             let shared = Arc::clone(&shared);
@@ -163,6 +169,11 @@ impl Pipeline {
             quiet = if idle && self.shared.telling.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
         }
         true
+    }
+
+    /// The CPU time of the functions so far, and that of this process, which is the queue and AWS.
+    pub fn cpu(&self) -> (Duration, Duration) {
+        (self.functions.iter().copied().map(cpu).sum(), cpu(std::process::id()))
     }
 
     /// How many messages wait for a function.
@@ -207,6 +218,7 @@ impl Shared {
             queue.in_flight -= messages.len();
             queue.tally.batches += 1;
             queue.tally.worked += took;
+            queue.tally.judging += took;
             queue.tally.errors += usize::from(failed.is_none());
             for message in messages {
                 if failed.as_ref().is_some_and(|failed| !failed.contains(&message.id.to_string())) {
@@ -260,6 +272,14 @@ impl Shared {
 fn next(number: &mut usize) -> String {
     *number += 1;
     number.to_string()
+}
+
+/// CPU time of all threads so far, those that have ended left out. `schedstat` counts nanoseconds.
+fn cpu(process: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let text = |task: fs::DirEntry| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+    let nanos = |text: String| text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_nanos(tasks.map(text).map(nanos).sum())
 }
 
 /// The ids of the messages that are given back; none is known where the invocation failed, and all are.

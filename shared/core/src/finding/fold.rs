@@ -20,6 +20,9 @@ const KEPT_WITNESSES: usize = 12;
 /// recognise duplicates.
 const REMEMBERED_EVENTS: usize = 64;
 
+/// So many events of one rule within a minute before another one say all that it could say.
+const FLOOD: usize = 16;
+
 /// How long a resolved finding is kept: through a yearly audit.
 const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
 
@@ -105,6 +108,20 @@ impl Finding {
     /// Whether an event is remembered, told by this rule or by any.
     pub(super) fn remembers(&self, event_id: &str, rule: Option<&str>) -> bool {
         self.events.iter().any(|seen| seen.id == event_id && rule.is_none_or(|rule| seen.rule == rule))
+    }
+
+    /// Whether bad news is one of a flood: enough of its rule lie within the minute before it, one of them at its own time, and
+    /// nobody new acted. A thousand a second that each wrote the one item would all wait for one another.
+    pub(super) fn is_flooded_with(&self, observation: &Observation) -> bool {
+        let (rule, time) = (observation.rule.id, observation.event.time);
+        let near = |seen: &&SeenEvent| {
+            seen.rule == rule && seen.time <= time && time.since(seen.time) < Duration::from_secs(60)
+        };
+        observation.verdict != Verdict::Passing
+            && self.is_open()
+            && self.last_seen >= time
+            && self.events.iter().filter(near).count() >= observation.burst.map_or(0, |burst| burst.count).max(FLOOD)
+            && told::standing(&self.alert.told, observation) == Standing::Known
     }
 
     fn fail(&mut self, observation: &Observation, new_event: bool) -> bool {

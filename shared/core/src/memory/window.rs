@@ -19,6 +19,9 @@ pub const REMEMBERED: usize = 200;
 /// minute is written once.
 const SAME: Duration = Duration::from_secs(60);
 
+/// A full window takes nothing that lies closer than so many milliseconds to all that it holds.
+const CROWD: u64 = 10_000;
+
 /// A set of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -51,6 +54,8 @@ impl Window {
         let before = self.members.get(&member).copied();
         let same = u64::try_from(SAME.as_millis()).unwrap_or(u64::MAX);
         let known = before.is_some_and(|before| before >= at || before.abs_diff(at) < same);
+        // No threshold is higher than what a full window holds.
+        let known = known || self.is_crowded(at);
         if !known {
             self.members.insert(member.clone(), at);
         }
@@ -61,6 +66,12 @@ impl Window {
             }
         }
         (self.count(&member, time, span), !known)
+    }
+
+    /// Whether the window is full of what happened at about this time: one more makes no difference, and each would be a write
+    /// that all others wait for.
+    fn is_crowded(&self, at: i64) -> bool {
+        self.members.len() >= REMEMBERED && self.members.values().all(|time| at.abs_diff(*time) < CROWD)
     }
 
     /// The latest member of those that lie before this time, or at it, and not longer before than `span`.

@@ -44,6 +44,9 @@ pub(crate) struct Measured {
     hottest: (String, f64),
     conflicts: usize,
     cost: f64,
+    /// How long a batch of detect took, and how many cores the functions and the rest used.
+    batch: Duration,
+    cores: (f64, f64),
 }
 
 /// Runs a load for so long, and until the queue is empty.
@@ -57,7 +60,7 @@ pub(crate) fn run(mix: &Mix, load: Load, period: Duration) -> Result<Measured> {
     if !pipeline.drained(PATIENCE) {
         bail!("the pipeline does not become warm");
     }
-    let before = (pipeline.tally(), aws.units(), aws.published().len(), pipeline.failed());
+    let before = (pipeline.tally(), aws.units(), pipeline.cpu(), pipeline.failed());
     let began = Instant::now();
     let (mut events, mut sent) = (0, Vec::new());
     // One clock for both: what is due next is sent next.
@@ -81,6 +84,9 @@ pub(crate) fn run(mix: &Mix, load: Load, period: Duration) -> Result<Measured> {
     }
     let drained = pipeline.drained(PATIENCE);
     let took = began.elapsed();
+    let cpu = pipeline.cpu();
+    let cores = |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64() / took.as_secs_f64();
+    let cores = (cores(cpu.0, before.2.0), cores(cpu.1, before.2.1));
     let tally = pipeline.tally();
     let units = aws.units();
     let alerts = told(&pipeline, &sent);
@@ -107,6 +113,8 @@ pub(crate) fn run(mix: &Mix, load: Load, period: Duration) -> Result<Measured> {
         hottest: hottest.map(|((table, key), units)| (format!("{table} {key}"), *units)).unwrap_or_default(),
         conflicts: units.conflicts,
         cost: cost::of(all, &during, &spent, aws, worked),
+        batch: (tally.judging - before.0.judging) / u32::try_from(during.batches.max(1)).unwrap_or(1),
+        cores,
     };
     if !drained {
         measured.errors += pipeline.waiting().max(1);
@@ -170,8 +178,8 @@ impl Measured {
     /// What a line does not say.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut all = vec![format!(
-            "{} write units of {}; {} writes met a transaction",
-            self.hottest.1, self.hottest.0, self.conflicts
+            "{:.0} write units of {}; {} writes met a transaction; {:?} a batch; {:.2} cores for the functions, {:.2} for the rest",
+            self.hottest.1, self.hottest.0, self.conflicts, self.batch, self.cores.0, self.cores.1
         )];
         if self.reached < 0.9 * f64::from(self.load.rate) {
             all.push(format!("this machine reached {:.0} events a second, not {}", self.reached, self.load.rate));
