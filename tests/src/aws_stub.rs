@@ -74,6 +74,8 @@ pub struct Units {
     pub written: f64,
     /// The write units of each item, by table and key.
     pub of_items: HashMap<(String, String), f64>,
+    /// How often each was to be written, whatever came of it.
+    pub writes_of_items: HashMap<(String, String), usize>,
     /// How many transactions and writes met another one on the same item.
     pub conflicts: usize,
 }
