@@ -10,7 +10,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::record::{FindingStore, RecordError, Recorded, Write, record, receipt_key};
+use keepwatch_core::finding::record::{FindingStore, RecordError, Recorded, Write, receipt_key, record};
 use keepwatch_core::finding::{AlertState, Finding, LONGEST_WAIT, Passed, Step, Stepped};
 use keepwatch_core::observation::{Observation, Verdict};
 use keepwatch_core::settings::Settings;

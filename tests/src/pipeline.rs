@@ -34,13 +34,15 @@ pub const ALERTS: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
 /// The journal's table.
 pub const JOURNAL: &str = "journal";
 
-/// How often the stream is asked for records (DynamoDB developer guide, "Change data capture for DynamoDB Streams": four times a
-/// second).
+/// How often Lambda asks a stream for records: four times a second (Lambda developer guide, "Using AWS Lambda with Amazon
+/// DynamoDB").
 const POLL: Duration = Duration::from_millis(250);
 
 /// What became of the messages so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
+    /// When the last batch of `detect` came back.
+    pub last: Option<Instant>,
     /// Messages that were judged and deleted.
     pub done: usize,
     /// Deliveries that were given back to the queue.
@@ -127,10 +129,16 @@ impl Pipeline {
             function.started_in().ok_or_else(|| io::Error::other(format!("{name} did not start")))?;
             Ok(function)
         };
-        let mut pipeline = Pipeline { aws: Arc::clone(&aws), shared: Arc::clone(&shared), threads: Vec::new(), functions: Vec::new() };
+        let mut pipeline = Pipeline {
+            aws: Arc::clone(&aws),
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+            functions: Vec::new(),
+        };
         // The first sweep writes to whoever is subscribed; no alert waits for it later.
         let notify = start("notify")?;
-        let sweep = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).to_string();
+        let sweep =
+            json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}).to_string();
         notify.invoke(&sweep).ok_or_else(|| io::Error::other("notify did not answer"))?;
         let detect = (0..COPIES).map(|_| start("detect")).collect::<io::Result<Vec<_>>>()?;
         pipeline.functions = detect.iter().chain([&notify]).map(Function::pid).collect();
@@ -166,6 +174,7 @@ impl Pipeline {
             thread::sleep(POLL / 2);
             let queue = lock(&self.shared.queue);
             let idle = queue.ready.is_empty() && queue.in_flight == 0;
+            drop(queue);
             quiet = if idle && self.shared.telling.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
         }
         true
@@ -217,6 +226,7 @@ impl Shared {
             let mut queue = lock(&self.queue);
             queue.in_flight -= messages.len();
             queue.tally.batches += 1;
+            queue.tally.last = Some(Instant::now());
             queue.tally.worked += took;
             queue.tally.judging += took;
             queue.tally.errors += usize::from(failed.is_none());
@@ -278,7 +288,8 @@ fn next(number: &mut usize) -> String {
 fn cpu(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let text = |task: fs::DirEntry| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-    let nanos = |text: String| text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+    let nanos =
+        |text: String| text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
     Duration::from_nanos(tasks.map(text).map(nanos).sum())
 }
 
@@ -287,7 +298,9 @@ fn given_back(outcome: &Outcome) -> Option<HashSet<String>> {
     let Outcome::Response(text) = outcome else { return None };
     let response: Value = serde_json::from_str(text).ok()?;
     let failures = response["batchItemFailures"].as_array()?;
-    Some(failures.iter().filter_map(|failure| failure["itemIdentifier"].as_str().map(str::to_owned)).collect())
+    Some(
+        failures.iter().filter_map(|failure| failure["itemIdentifier"].as_str().map(str::to_owned)).collect(),
+    )
 }
 
 /// The batch as Lambda hands it to the function.

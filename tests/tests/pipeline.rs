@@ -23,7 +23,12 @@ fn just_now(event: &str, fields: Value) -> String {
 
 /// A read of the one secret by the one role.
 fn read(number: usize) -> String {
-    let event = user_call("secretsmanager", "GetSecretValue", &format!("read-{number}"), json!({"secretId": "shop/database"}));
+    let event = user_call(
+        "secretsmanager",
+        "GetSecretValue",
+        &format!("read-{number}"),
+        json!({"secretId": "shop/database"}),
+    );
     let role = json!({"type": "AssumedRole", "principalId": "AROAEXAMPLE:batch",
         "arn": "arn:aws:sts::111122223333:assumed-role/batch/batch", "sessionContext": {"sessionIssuer": {
         "type": "Role", "userName": "batch", "arn": "arn:aws:iam::111122223333:role/batch"}}});
@@ -44,14 +49,19 @@ fn administrator() -> String {
 /// When the mail about the administrator was published.
 fn told(pipeline: &Pipeline) -> Option<Instant> {
     let mails = pipeline.aws.published().into_iter().zip(pipeline.aws.published_at());
-    let mut mails = mails.filter(|(mail, _)| mail["TopicArn"] == ALERTS && mail["Subject"].starts_with("[CRITICAL] "));
+    let mut mails =
+        mails.filter(|(mail, _)| mail["TopicArn"] == ALERTS && mail["Subject"].starts_with("[CRITICAL] "));
     mails.next().map(|(_, at)| at)
 }
 
 /// How often the items were written whose key begins so.
 fn writes(pipeline: &Pipeline, table: &str, beginning: &str) -> usize {
     let items = pipeline.aws.units().writes_of_items;
-    items.into_iter().filter(|((of, key), _)| of == table && key.starts_with(beginning)).map(|(_, count)| count).sum()
+    items
+        .into_iter()
+        .filter(|((of, key), _)| of == table && key.starts_with(beginning))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 /// Once they wrote one entry of the journal four hundred times: 79 failed, and the administrator's mail came after 39 seconds.
@@ -74,7 +84,8 @@ fn four_hundred_reads_of_one_secret_fail_none_and_hold_up_no_alert() {
     assert!(waited < Duration::from_secs(10), "{waited:?}");
     // At first up to as many try as there are messages on their way; all but one of them are refused.
     let window = "window#data-secrets-read-in-bulk";
-    let stored: Vec<_> = pipeline.aws.table(JOURNAL).into_iter().filter(|(key, _)| key.starts_with(window)).collect();
+    let stored: Vec<_> =
+        pipeline.aws.table(JOURNAL).into_iter().filter(|(key, _)| key.starts_with(window)).collect();
     let [(_, entry)] = &stored[..] else { panic!("one window is expected: {stored:?}") };
     let version: usize = entry["version"]["N"].as_str().unwrap().parse().unwrap();
     assert!(version <= 2, "written {version} times within a minute");
@@ -95,7 +106,8 @@ fn hundreds_of_refused_calls_of_one_principal_fail_none_and_are_one_finding() {
     assert_eq!(pipeline.failed(), 0);
     let waited = told(&pipeline).expect("the administrator is told of").duration_since(sent);
     assert!(waited < Duration::from_secs(20), "{waited:?}");
-    let findings = pipeline.aws.items().into_values().filter(|item| item["rule"]["S"] == "iam-access-denied-burst");
+    let findings =
+        pipeline.aws.items().into_values().filter(|item| item["rule"]["S"] == "iam-access-denied-burst");
     let [finding] = &findings.collect::<Vec<_>>()[..] else { panic!("one finding is expected") };
     let occurrences: usize = finding["occurrences"]["N"].as_str().unwrap().parse().unwrap();
     assert!((16..200).contains(&occurrences), "{occurrences}");

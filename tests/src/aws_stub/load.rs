@@ -59,7 +59,8 @@ impl Load {
             self.units.written += units;
             *self.units.writes_of_items.entry(item.clone()).or_default() += 1;
             *self.units.of_items.entry(item.clone()).or_default() += units;
-            let is_due = stored.is_some_and(|stored| stored.get("alert_state") == Some(&json!({"S": "PENDING"})));
+            let is_due =
+                stored.is_some_and(|stored| stored.get("alert_state") == Some(&json!({"S": "PENDING"})));
             if succeeded && table == FINDINGS && is_due {
                 self.changes.push_back(key.clone());
             }
@@ -72,7 +73,8 @@ impl Load {
 
 /// What the call read: whole units of an item that was asked for consistently, half of that otherwise.
 fn read_units(tables: &Tables, request: &Request) -> f64 {
-    let Some((_, operation)) = request.header("x-amz-target").and_then(|target| target.rsplit_once('.')) else {
+    let Some((_, operation)) = request.header("x-amz-target").and_then(|target| target.rsplit_once('.'))
+    else {
         return 0.0;
     };
     let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
@@ -101,7 +103,9 @@ fn value_size(value: &Value) -> usize {
     match (kind.as_str(), value) {
         ("S", Value::String(text)) => text.len(),
         ("N", Value::String(digits)) => digits.len().div_ceil(2) + 1,
-        ("M", Value::Object(fields)) => 3 + fields.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>(),
+        ("M", Value::Object(fields)) => {
+            3 + fields.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>()
+        }
         ("L", Value::Array(values)) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
         ("SS", Value::Array(texts)) => texts.iter().filter_map(Value::as_str).map(str::len).sum(),
         _ => 1,

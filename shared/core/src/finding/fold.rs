@@ -120,7 +120,8 @@ impl Finding {
         observation.verdict != Verdict::Passing
             && self.is_open()
             && self.last_seen >= time
-            && self.events.iter().filter(near).count() >= observation.burst.map_or(0, |burst| burst.count).max(FLOOD)
+            && self.events.iter().filter(near).count()
+                >= observation.burst.map_or(0, |burst| burst.count).max(FLOOD)
             && told::standing(&self.alert.told, observation) == Standing::Known
     }
 

@@ -53,7 +53,13 @@ impl WindowCount {
 impl Window {
     /// Adds a member and says in what company it is. `false` when there is nothing to write: the window knew it already. The
     /// latest time of a member counts. One that lies among `enough` others is not kept, and is told that it does.
-    pub fn add(&mut self, member: &str, time: Timestamp, span: Duration, enough: usize) -> (WindowCount, bool) {
+    pub fn add(
+        &mut self,
+        member: &str,
+        time: Timestamp,
+        span: Duration,
+        enough: usize,
+    ) -> (WindowCount, bool) {
         let member = short_hash(&[member]);
         let at = time.millis();
         let before = self.members.get(&member).copied();
@@ -161,7 +167,10 @@ mod tests {
         assert_eq!(written, 4, "once a minute for 200 seconds");
         assert_eq!(window.add("secret", at(201), SPAN, ENOUGH).0.count, 2);
         // One that comes late changes nothing: the latest counts.
-        assert_eq!(window.add("secret", at(10), SPAN, ENOUGH), (WindowCount { count: 2, since: at(0) }, false));
+        assert_eq!(
+            window.add("secret", at(10), SPAN, ENOUGH),
+            (WindowCount { count: 2, since: at(0) }, false)
+        );
     }
 
     #[test]

