@@ -111,3 +111,48 @@ fn value_size(value: &Value) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn write(is_transaction: bool, keys: &[&str]) -> Write {
+        let items = keys.iter().map(|key| (FINDINGS.to_owned(), (*key).to_owned())).collect();
+        Write { is_transaction, items }
+    }
+
+    fn nothing() -> Request {
+        Request::read(&mut &b"POST / HTTP/1.1\r\n\r\n"[..]).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_meets_a_transaction_on_its_way_is_refused() {
+        let (mut load, tables) = (Load::default(), Tables::default());
+        let first = write(true, &["a", "b"]);
+        assert!(load.begin(&first).is_ok());
+        let (_, refused) = load.begin(&write(false, &["a"])).unwrap_err().into_parts();
+        assert!(refused["__type"].as_str().unwrap().ends_with("TransactionConflictException"), "{refused}");
+        let (_, refused) = load.begin(&write(true, &["b", "c"])).unwrap_err().into_parts();
+        assert_eq!(
+            refused["CancellationReasons"],
+            json!([{"Code": "TransactionConflict"}, {"Code": "None"}])
+        );
+        assert!(load.begin(&write(true, &["c"])).is_ok(), "what was cancelled holds nothing");
+        load.end(&tables, &nothing(), Some(&first), true);
+        assert!(load.begin(&write(true, &["b"])).is_ok());
+        assert_eq!((load.units.conflicts, load.units.written), (2, 4.0));
+    }
+
+    #[test]
+    fn a_write_is_charged_by_the_size_of_its_item() {
+        let item = json!({"entry": {"S": "k"}, "kept": {"M": {"x": {"S": "y".repeat(1_500)}}}, "version": {"N": "12"}});
+        let item = item.as_object().unwrap().clone();
+        assert_eq!(size(&item).div_ceil(WRITE_UNIT), 2);
+        let tables = Tables::from([("journal".to_owned(), [("k".to_owned(), item)].into())]);
+        let mut load = Load::default();
+        let put = Write { is_transaction: false, items: vec![("journal".to_owned(), "k".to_owned())] };
+        load.end(&tables, &nothing(), Some(&put), true);
+        assert_eq!(load.units.written, 2.0);
+    }
+}

@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let seconds = Duration::from_secs(seconds);
     let unloaded = measure::run(&mix, Load { name: "nothing else", rate: 0, hot: false }, seconds)?;
     writeln!(out, "{}", unloaded.line(&unloaded))?;
-    let mut met = unloaded.nothing_failed();
+    let (mut met, mut unjudged) = (unloaded.nothing_failed(), Vec::new());
     for rate in rates {
         for (name, hot) in [("ordinary", false), ("one hot principal", true)] {
             // What is slower than that shows as well in half the time.
@@ -69,8 +69,12 @@ fn main() -> anyhow::Result<ExitCode> {
             for complaint in measured.complaints() {
                 writeln!(out, "      {complaint}")?;
             }
-            let quick = measured.ratio(&unloaded) <= SLOWER || measured.machine_is_the_limit();
-            met &= measured.nothing_failed() && quick;
+            met &= measured.nothing_failed();
+            if measured.machine_is_the_limit() {
+                unjudged.push(format!("{rate} ({name})"));
+            } else {
+                met &= measured.ratio(&unloaded) <= SLOWER;
+            }
         }
     }
     let word = if met { "met" } else { "missed" };
@@ -78,5 +82,8 @@ fn main() -> anyhow::Result<ExitCode> {
         out,
         "\nNo message fails, and p99 of a CRITICAL is at most {SLOWER}x its unloaded value: {word}"
     )?;
+    if !unjudged.is_empty() {
+        writeln!(out, "Too much for this machine to judge p99 by: {} events a second", unjudged.join(", "))?;
+    }
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
