@@ -20,8 +20,8 @@ const KEPT_WITNESSES: usize = 12;
 /// recognise duplicates.
 const REMEMBERED_EVENTS: usize = 64;
 
-/// So many events of one rule within a minute before another one say all that it could say.
-const FLOOD: usize = 16;
+/// So many events of one rule within ten seconds before another one say all that it could say.
+const FLOOD: usize = 32;
 
 /// How long a resolved finding is kept: through a yearly audit.
 const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
@@ -30,7 +30,7 @@ const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
 const KEPT_MINOR: Duration = Duration::from_secs(90 * 86_400);
 
 /// How long a sweep leaves a fresh alert to the stream.
-const STREAM_HEADSTART: Duration = Duration::from_secs(60);
+const STREAM_HEADSTART: Duration = Duration::from_secs(10);
 
 /// How long after a finding was silenced a sweep looks whether the settings still say so. Longer than anybody goes by
 /// settings that he has read.
@@ -110,7 +110,7 @@ impl Finding {
         self.events.iter().any(|seen| seen.id == event_id && rule.is_none_or(|rule| seen.rule == rule))
     }
 
-    /// Whether bad news is one of a flood: enough of its rule lie within the minute before it, one of them at its own time, and
+    /// Whether bad news is one of a flood: enough of its rule lie within ten seconds before it, one of them at its own time, and
     /// nobody new acted. A thousand a second that each wrote the one item would all wait for one another.
     pub(super) fn is_flooded_with(&self, observation: &Observation) -> bool {
         let (rule, time) = (observation.rule.id, observation.event.time);
