@@ -137,6 +137,11 @@ bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios 
 	$(FIXED) $(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
 	target/deploy/bench-cold
 
+.PHONY: bench-pipeline
+bench-pipeline: cargo ## event to alert through the compiled functions at 10, 100 and 1,000 events a second (RATES=10,100 LASTING=30)
+	$(CARGO) build --locked --release -p keepwatch-detect -p keepwatch-notify -p keepwatch-tests --bin detect --bin notify --bin bench-pipeline
+	target/release/bench-pipeline $(if $(RATES),--rates $(RATES)) $(if $(LASTING),--seconds $(LASTING))
+
 .PHONY: bench-rules
 bench-rules: cargo ## what an event costs, beside other engines, as ratios in one run (EVENTS=dir of recorded *.jsonl)
 	$(CARGO) build --locked --release -p keepwatch-tests --bin bench-rules

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
+use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use keepwatch_alert::dead_letters::Kinds;
 use keepwatch_alert::outbox::{Delivery, Notifier};
@@ -88,6 +88,11 @@ impl Notify {
                 error!(event_id = record.event_id, "a stream record without a finding id");
                 continue;
             };
+            // Of a finding that is written again and again the last record is as good as all of them.
+            let again = |later: &EventRecord| later.change.keys.get("finding_id") == id;
+            if batch.records.iter().skip(i + 1).any(again) {
+                continue;
+            }
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
             match notifier.deliver(finding_id, &token, now()).await {

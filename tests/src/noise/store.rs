@@ -57,8 +57,7 @@ impl AccountState for Account<'_> {
         match query {
             Query::ExposedKey { .. } => Ok(Fact::Known(Known::Flag(false))),
             Query::Window(asked) => {
-                let count =
-                    window::note(journal, &asked.key, &asked.member, asked.time, asked.span, now).await;
+                let count = window::note(journal, asked, now).await;
                 count.map(|count| Fact::Known(Known::WindowCount(count)))
             }
             Query::Earlier(asked) => {
