@@ -471,7 +471,9 @@ where
             let since = last.minus(STEP);
             let mut lines = Vec::new();
             let mailed = |finding: keepwatch_core::finding::Finding| {
-                let told = finding.alert.occurred_at.max(Some(finding.updated_at));
+                // An alert may have waited long after what it tells of.
+                let told =
+                    finding.alert.claimed_at.max(finding.alert.occurred_at).max(Some(finding.updated_at));
                 if finding.alert.sent > 0 && told >= Some(since) {
                     lines.push(Line::of(&finding));
                 }

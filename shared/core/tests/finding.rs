@@ -595,6 +595,7 @@ fn the_words_in_the_table_are_those_of_serde() {
         occurred_at: Some(keepwatch_base::time::Timestamp::default()),
         told: fold(&[sign_in(1, 0, "No")]).alert.told,
         claim: Some("x".to_owned()),
+        claimed_at: Some(keepwatch_base::time::Timestamp::default()),
         due: Some(Due::Alert),
         due_at: Some(1),
         ..AlertLife::default()

@@ -143,6 +143,10 @@ impl Engine {
         tally.add("outages", "somebody else was subscribed", replaced.len());
         {
             let mut world = lock(&engine.world);
+            for (from, to) in &deaf {
+                let (from, to) = (Timestamp::from_millis(*from), Timestamp::from_millis(*to));
+                world.say(|| format!("the owner will not get the alerts from {from} to {to}"));
+            }
             (world.tally, world.deaf, world.replaced) = (tally, deaf, replaced);
         }
         (engine.stream_down, engine.sweeps_down) = (stream_down, sweeps_down);

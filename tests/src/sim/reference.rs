@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::finding::{AlertLife, Finding, Passed};
-use keepwatch_core::observation::{Observation, Verdict};
+use keepwatch_core::observation::{Actor, Observation, Verdict};
 use keepwatch_core::severity::MAILED_FROM;
 use keepwatch_core::severity::Severity;
 use serde_json::Value;
@@ -20,6 +20,8 @@ use super::queue::Message;
 pub(super) struct Expected {
     /// The same by core's fold, in order and without faults.
     pub folded: Finding,
+    /// All who acted: what was outdone by something later and worse is forgotten by the finding.
+    pub actors: BTreeSet<String>,
     /// Distinct events that saw the problem.
     pub occurrences: u64,
     /// First and last of these.
@@ -85,7 +87,9 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
     // With nothing that ends it, the worst observation is worth a mail in any order.
     let told = failing.iter().any(|o| o.covered_by.is_none() && o.severity >= MAILED_FROM)
         && (gone.is_none() || failing.iter().all(|o| o.severity >= MAILED_FROM && o.covered_by.is_none()));
-    Some(Expected { folded, occurrences: u64::try_from(events.len()).ok()?, seen, open, severity, told })
+    let actors = failing.iter().filter_map(|o| o.actor.as_ref()).map(Actor::identity).collect();
+    let occurrences = u64::try_from(events.len()).ok()?;
+    Some(Expected { folded, actors, occurrences, seen, open, severity, told })
 }
 
 /// The severity of the worst burst that counts: so many events within the window that ends with one of them.

@@ -153,6 +153,9 @@ pub struct AlertLife {
     /// Who has claimed it.
     #[serde(rename = "alert_claim", default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
+    /// When it was last claimed: a mail was published then, or not before. An older version noted none.
+    #[serde(rename = "alert_claimed_at", default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
     /// Alerts that became due so far.
     #[serde(rename = "alerts_due", default)]
     pub became_due: u64,
@@ -208,7 +211,7 @@ pub enum Stepped {
 
 impl AlertLife {
     /// The attributes of the item that are this part.
-    pub const ATTRIBUTES: [&str; 12] = [
+    pub const ATTRIBUTES: [&str; 13] = [
         "alert_state",
         "alert_reason",
         "alerted_severity",
@@ -217,6 +220,7 @@ impl AlertLife {
         "alerted_actors",
         "alert_waits_until",
         "alert_claim",
+        "alert_claimed_at",
         "alerts_due",
         "alerts_sent",
         "due",
@@ -299,6 +303,7 @@ impl AlertLife {
         }
         self.state = AlertState::Claimed;
         self.claim = Some(token.to_owned());
+        self.claimed_at = Some(now);
         (self.due, self.due_at) = (Some(Due::Alert), Some(lease.millis()));
         Stepped::Changed
     }
