@@ -147,7 +147,8 @@ class Hour:
             raise FailedError(f"there is no stack {self.stack} in {self.region}")
         topics = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
         print(
-            "  Look into the mailbox: AWS asks twice to confirm. docs/operator.md says how, so that no link can end it."
+            "  Look into the mailbox: AWS asks twice to confirm. Do not click: docs/operations.md says how to confirm "
+            "so that no link can end it."
         )
 
         def confirmed():

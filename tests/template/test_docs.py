@@ -72,7 +72,7 @@ def test_each_page_of_docs_is_reached_from_the_readme():
 
 
 def months():
-    """USD of a month of a quiet account, with the free quotas and without: the sums of the first two tables of docs/cost.md."""
+    """USD of a quiet month, with the free quotas and without: the sums of the first two tables of docs/cost.md."""
     sums = []
     for table in COST.split("\n## ")[:2]:
         rows, total = re.search(r"(?s)\|---.*?\n(.*)\n\| \*\*sum\*\* \| \| \*\*(\d+\.\d\d)\*\* \|", table).groups()
