@@ -94,6 +94,15 @@ def test_a_month_costs_the_same_on_every_page():
         assert without in (ROOT / name).read_text(encoding="utf-8"), name
 
 
+def test_the_pages_say_how_many_calls_are_read_from_the_event_history():
+    source = (ROOT / "shared/core/src/history/decisive.rs").read_text(encoding="utf-8")
+    calls = source.split("pub const CALLS")[1].split("\n];")[0]
+    count = len(re.findall(r'"[A-Za-z0-9]+"', calls))
+    assert count > 30
+    for name in ("SECURITY.md", "CHANGELOG.md", "docs/architecture.md", "docs/glossary.md"):
+        assert re.search(rf"\b{count}\s+calls\b", (ROOT / name).read_text(encoding="utf-8")), name
+
+
 def block(page, command):
     """The block of text that stands below a command, without what is left out of it."""
     after = page.split(command, 1)[1]
