@@ -52,7 +52,7 @@ STEPS = [
     Step(
         "deploy",
         "builds the functions and deploys the stack (make deploy); the first time it asks for the mail address",
-        "20 minutes; 0.01 USD, and 0.25 USD a month for as long as the stack stays",
+        "20 minutes; 0.01 USD, and 0.29 USD a month for as long as the stack stays",
     ),
     Step("build", "builds the command line (cargo build)", "a few minutes"),
     Step("confirm", "waits until somebody has confirmed the subscription to the alerts", "nothing"),
@@ -147,7 +147,8 @@ class Hour:
             raise FailedError(f"there is no stack {self.stack} in {self.region}")
         topics = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
         print(
-            "  Look into the mailbox: AWS asks twice to confirm. docs/operator.md says how, so that no link can end it."
+            "  Look into the mailbox: AWS asks twice to confirm. Do not click: docs/operations.md says how to confirm "
+            "so that no link can end it."
         )
 
         def confirmed():
