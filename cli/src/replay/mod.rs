@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use keepwatch_alert::Alert;
+use keepwatch_alert::{Alert, Sender};
 use keepwatch_base::text::{clean, defang};
 use keepwatch_core::engine::replay::{Memory, Player};
 use keepwatch_core::finding::Finding;
@@ -122,7 +122,7 @@ fn show(all: &BTreeMap<String, Finding>, id: &str, out: &mut impl Write) -> anyh
             count => bail!("{} may mean {count} findings; write more of it:{lines}", clean(id, 128)),
         }
     };
-    for line in Alert::of(finding, DOCUMENTED).text.lines() {
+    for line in Alert::of(finding, DOCUMENTED, &Sender::none()).text.lines() {
         writeln!(out, "{}", clean(line, MAX_LINE))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use keepwatch_alert::Sender;
 use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
@@ -26,6 +27,9 @@ use tracing::{error, info, warn};
 /// All rules and checks: findings come of both.
 pub(crate) const CATALOGUE: Catalogue =
     keepwatch_rules::registry::DOCUMENTED.and(&keepwatch_checks::registry::DOCUMENTED);
+
+/// How the function's name ends; the stack's is before it.
+const SUFFIX: &str = "-notify";
 
 /// Everything that a stream record meets on its way.
 pub(crate) struct Notify {
@@ -68,6 +72,7 @@ impl Notify {
     async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<DynamoDbEventResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
+        let sender = Sender::of_function(&event.context.invoked_function_arn, SUFFIX);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -75,6 +80,7 @@ impl Notify {
             operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
+            sender: &sender,
             group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
@@ -128,6 +134,7 @@ impl Notify {
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
         let settings = self.settings.read(now()).await?;
+        let sender = Sender::of_function(&event.context.invoked_function_arn, SUFFIX);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -135,13 +142,14 @@ impl Notify {
             operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
+            sender: &sender,
             group_window: self.group_window,
         };
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
         // First of all: what it finds is a finding like any other, which the stream brings. It keeps no mail back.
-        let heard = match Home::of_function(arn, "-notify") {
+        let heard = match Home::of_function(arn, SUFFIX) {
             Some(home) => {
                 forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await.map(drop)
             }

@@ -20,9 +20,10 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::digest::{Line, by_severity};
-use crate::layout::{command, heading, listed, paragraph};
+use crate::layout::{Page, command, heading, keepwatch, listed, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
+use crate::sender::Sender;
 use crate::sweep::AllFindings;
 use crate::welcome;
 
@@ -321,7 +322,7 @@ where
             subscribers: &subscribers,
             listed: !self.settings.lists.automation.is_empty(),
         };
-        match self.send_once("welcome", now, async || Ok(Some(welcome::alert(&facts)))).await? {
+        match self.send_once("welcome", now, async || Ok(Some(welcome::alert(&facts, self.sender)))).await? {
             SentOnce::Busy => return Ok(false),
             posted => *sent += usize::from(posted == SentOnce::Sent),
         }
@@ -355,12 +356,12 @@ where
         };
         if let Some((since, day)) = circle.day_of_silence(now) {
             let key = format!("nobody#{}#{}#{day}", which.key(), since.millis());
-            let alert = async || Ok(Some(nobody(which, since, circle, account)));
+            let alert = async || Ok(Some(nobody(which, since, circle, account, self.sender)));
             note(self.send_once_over(topic, &key, now, alert).await);
         } else {
             for (who, gone) in circle.missed(now).take(MAX_LISTED) {
                 let key = format!("missing#{}#{}#{}", which.key(), short_hash(&[who]), gone.missed.millis());
-                let alert = async || Ok(Some(missing(which, who, *gone, circle, account)));
+                let alert = async || Ok(Some(missing(which, who, *gone, circle, account, self.sender)));
                 note(self.send_once_over(topic, &key, now, alert).await);
             }
         }
@@ -393,7 +394,7 @@ where
                     }
                 };
                 self.findings.visit(mailed).await.map_err(DeliverError::Findings)?;
-                Ok((!lines.is_empty()).then(|| returned(who, since, &mut lines, account)))
+                Ok((!lines.is_empty()).then(|| returned(who, since, &mut lines, account, self.sender)))
             };
             match self.send_once(&key, now, alert).await? {
                 SentOnce::Busy => return Ok(()),
@@ -434,7 +435,7 @@ where
     }
 }
 
-fn what_to_do(out: &mut String, which: Which) {
+fn what_to_do(out: &mut Page<'_>, which: Which) {
     heading(out, "WHAT TO DO NOW");
     paragraph(
         out,
@@ -458,7 +459,7 @@ fn what_to_do(out: &mut String, which: Which) {
     );
 }
 
-fn those_gone(out: &mut String, circle: &Circle) {
+fn those_gone(out: &mut Page<'_>, circle: &Circle) {
     if !circle.gone.is_empty() {
         heading(out, "NO MORE SUBSCRIBED");
     }
@@ -468,8 +469,8 @@ fn those_gone(out: &mut String, circle: &Circle) {
 }
 
 /// Nobody gets what is published to this topic.
-fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str) -> Alert {
-    let mut out = String::new();
+fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str, sender: &Sender) -> Alert {
+    let mut out = Page::new(sender);
     let why = if circle.gone.is_empty() {
         "Nobody has confirmed a subscription yet: AWS sends a mail that asks for it, and the link in it is good for some days."
     } else {
@@ -488,12 +489,12 @@ fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str) -> Ale
     what_to_do(&mut out, which);
     let severity = if circle.gone.is_empty() { Severity::Medium } else { Severity::Critical };
     let json = json!({"audience": {"topic": which.key(), "subscribers": 0, "since": since}});
-    Alert::new(severity, &format!("{account}: nobody gets {}", which.lost()), out, json)
+    Alert::new(severity, &format!("Nobody gets {}", which.lost()), account, out, json)
 }
 
 /// Somebody does not get any more what others still get.
-fn missing(which: Which, who: &str, gone: Gone, circle: &Circle, account: &str) -> Alert {
-    let mut out = String::new();
+fn missing(which: Which, who: &str, gone: Gone, circle: &Circle, account: &str, sender: &Sender) -> Alert {
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -518,14 +519,14 @@ fn missing(which: Which, who: &str, gone: Gone, circle: &Circle, account: &str) 
     let json = json!({"audience": {
         "topic": which.key(), "subscribers": circle.here.len(), "missing": clean(who, MAX_TEXT), "since": gone.missed,
     }});
-    Alert::new(Severity::High, &format!("{account}: one less gets {}: {who}", which.lost()), out, json)
+    Alert::new(Severity::High, &format!("One less gets {}: {who}", which.lost()), account, out, json)
 }
 
 /// What somebody has missed who is subscribed again.
-fn returned(who: &str, since: Timestamp, lines: &mut [Line], account: &str) -> Alert {
+fn returned(who: &str, since: Timestamp, lines: &mut [Line], account: &str, sender: &Sender) -> Alert {
     lines.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.last_seen));
     let counts = by_severity(lines.iter().map(|line| line.severity));
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -539,14 +540,15 @@ fn returned(who: &str, since: Timestamp, lines: &mut [Line], account: &str) -> A
         listed(&mut out, &title, &[&line.when(), &line.finding_id]);
     }
     if lines.len() > MAX_LISTED {
-        listed(&mut out, &format!("and {} more", lines.len() - MAX_LISTED), &["keepwatch findings list"]);
+        listed(&mut out, &format!("and {} more", lines.len() - MAX_LISTED), &[]);
     }
     heading(&mut out, "WHAT TO DO NOW");
-    command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
+    keepwatch(&mut out, "All that is open", "findings list");
+    keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     let worst = lines.first().map_or(Severity::Informational, |line| line.severity);
     let ids: Vec<&str> = lines.iter().map(|line| line.finding_id.as_str()).collect();
     let json = json!({"back": {"since": since, "findings": ids.len(), "finding_ids": ids}});
-    Alert::new(worst, &format!("{account}: mailed while a subscriber was missing: {counts}"), out, json)
+    Alert::new(worst, &format!("Mailed while a subscriber was missing: {counts}"), account, out, json)
 }
 
 #[cfg(test)]
@@ -637,10 +639,17 @@ mod tests {
         circle.look(&named(&["email bob@example.com"]), at(10));
         let gone = circle.gone["email alice@example.com"];
         for which in [Which::Alerts, Which::Operations] {
-            let one = missing(which, "email alice@example.com", gone, &circle, "111122223333");
+            let one = missing(
+                which,
+                "email alice@example.com",
+                gone,
+                &circle,
+                "111122223333",
+                crate::check::sender(),
+            );
             assert_eq!(crate::check::faults(&one), [""; 0], "{}", one.text);
             for circle in [&circle, &Circle::default()] {
-                let none = nobody(which, at(10), circle, "111122223333");
+                let none = nobody(which, at(10), circle, "111122223333", crate::check::sender());
                 assert_eq!(crate::check::faults(&none), [""; 0], "{}", none.text);
             }
         }

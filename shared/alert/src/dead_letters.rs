@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, heading, paragraph};
+use crate::layout::{Page, heading, keepwatch, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
+use crate::sender::Sender;
 
 /// The journal's key.
 const ENTRY: &str = "dead letters";
@@ -100,7 +101,7 @@ where
         if let (Some(news), Some(before)) = (news, before) {
             // As long as what is known stays the same, so does the mail.
             let key = format!("dead letters#{}#{}", before.since.millis(), before.told.millis());
-            let alert = async || Ok(Some(mail(news, count, before.since, account)));
+            let alert = async || Ok(Some(mail(news, count, before.since, account, self.sender)));
             match self.send_once_over(self.operations, &key, now, alert).await? {
                 SentOnce::Busy => return Ok(false),
                 SentOnce::Sent => sent = true,
@@ -119,21 +120,21 @@ where
     }
 }
 
-fn mail(news: News, count: u64, since: Timestamp, account: &str) -> Alert {
+fn mail(news: News, count: u64, since: Timestamp, account: &str, sender: &Sender) -> Alert {
     let letters = if count == 1 { "dead letter".to_owned() } else { "dead letters".to_owned() };
     let (headline, first) = match news {
         News::Still => (
-            format!("{account}: {count} {letters} since {}", since.date()),
+            format!("{count} {letters} since {}", since.date()),
             format!("Since {since} something lies in the queue of dead letters, {count} now."),
         ),
         News::More(before) => (
-            format!("{account}: {count} {letters}, {before} before"),
+            format!("{count} {letters}, {before} before"),
             format!(
                 "In the queue of dead letters lie {count}, where {before} were before. The first came at {since}."
             ),
         ),
     };
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -147,10 +148,10 @@ fn mail(news: News, count: u64, since: Timestamp, account: &str) -> Alert {
          are more, until the queue is empty.",
     );
     heading(&mut out, "WHAT TO DO NOW");
-    command(&mut out, "See what lies there, since when and why", "keepwatch redrive");
-    command(&mut out, "Return what can be returned", "keepwatch redrive --apply");
+    keepwatch(&mut out, "See what lies there, since when and why", "redrive");
+    keepwatch(&mut out, "Return what can be returned", "redrive --apply");
     let json = json!({"dead_letters": {"count": count, "since": since}});
-    Alert::new(Severity::High, &headline, out, json)
+    Alert::new(Severity::High, &headline, account, out, json)
 }
 
 #[cfg(test)]
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn the_mails_are_what_mails_should_be() {
         for (news, count) in [(News::Still, 1), (News::More(3), 12)] {
-            let mail = mail(news, count, at(0), "111122223333");
+            let mail = mail(news, count, at(0), "111122223333", &Sender::default());
             assert_eq!(crate::check::faults(&mail), [""; 0], "{}", mail.text);
             assert!(mail.text.contains("keepwatch redrive --apply"));
         }

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::digest::Line;
-use crate::layout::{command, heading, listed, paragraph};
+use crate::layout::{Page, heading, keepwatch, listed, paragraph};
+use crate::sender::Sender;
 use crate::{Alert, mail, proposal};
 
 /// From which severity on the first of a window is told at once.
@@ -107,11 +108,16 @@ impl Window {
 }
 
 /// The mail about several findings of one principal, worst first; they are not none.
-pub(super) fn alert(findings: &[&Finding], actor: &Actor, catalogue: Catalogue) -> Option<Alert> {
+pub(super) fn alert(
+    findings: &[&Finding],
+    actor: &Actor,
+    catalogue: Catalogue,
+    sender: &Sender,
+) -> Option<Alert> {
     let worst = findings.iter().copied().max_by_key(|finding| finding.severity)?;
     let mut sorted = findings.to_vec();
     sorted.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.last_seen));
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -134,10 +140,10 @@ pub(super) fn alert(findings: &[&Finding], actor: &Actor, catalogue: Catalogue) 
             "List it, and what it does is low: recorded, and told in the daily digest. Do so only if nobody but the pipeline \
              can act as it: whoever can, acts unheard. Removed logs and changes of Keepwatch are told all the same.",
         );
-        command(&mut out, "List it as automation", &proposal::tune(actor));
+        keepwatch(&mut out, "List it as automation", &proposal::tune(actor));
     }
     heading(&mut out, "THE WORST OF THEM");
-    out.push_str(&mail::text(worst, catalogue));
+    mail::write(&mut out, worst, catalogue);
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
     Some(Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue))

@@ -24,6 +24,7 @@ mod once;
 pub mod outbox;
 mod proposal;
 pub mod report;
+mod sender;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
@@ -31,3 +32,4 @@ mod welcome;
 
 pub use alert::Alert;
 pub use proposal::list_as_automation;
+pub use sender::{Sender, Stack};

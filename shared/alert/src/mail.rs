@@ -7,84 +7,82 @@ use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
 
 use crate::console;
-use crate::layout::{command, gap, heading, line, link, paragraph, shown};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, link, paragraph, shown};
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
 
-/// The whole text.
-pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
-    let mut out = String::new();
+/// Writes the whole of it.
+pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue) {
     let headline = finding.headline();
     // A finding may have several rules as witnesses; the one that speaks explains itself.
     let rule = catalogue.find(&headline.rule);
     let docs = catalogue.docs(&headline.rule);
 
-    paragraph(&mut out, &format!("{}.", headline.title.trim_end_matches('.')));
+    paragraph(out, &format!("{}.", headline.title.trim_end_matches('.')));
     if !headline.reason.is_empty() {
-        paragraph(&mut out, &headline.reason);
+        paragraph(out, &headline.reason);
     }
     if headline.verdict == Verdict::Unknown {
         paragraph(
-            &mut out,
+            out,
             "Keepwatch could not find out whether this is a danger; what it could not read is said above. Treat it as one \
              until you know.",
         );
     }
     if let Some(note) = what_changed(finding) {
-        paragraph(&mut out, &note);
+        paragraph(out, &note);
     }
 
     // What it means and what stops it come before the rest: more than the first screen is not read at three in the morning.
     let said = |heading: &str| docs?.section(heading);
     if let Some(why) = said("Why it matters") {
-        heading(&mut out, "WHY IT MATTERS");
-        paragraph(&mut out, &why);
+        heading(out, "WHY IT MATTERS");
+        paragraph(out, &why);
     }
-    heading(&mut out, "WHAT TO DO NOW");
+    heading(out, "WHAT TO DO NOW");
     if let Some(what) = said("What to do") {
-        paragraph(&mut out, &what);
+        paragraph(out, &what);
     }
-    steps(&mut out, finding);
+    steps(out, finding);
     if let Some(page) = console::link(finding) {
-        gap(&mut out);
-        link(&mut out, "Console", &page);
+        gap(out);
+        link(out, "Console", &page);
     }
 
-    heading(&mut out, "WHO");
+    heading(out, "WHO");
     match headline.actor.as_ref().or_else(|| finding.actor().filter(|_| headline.event.is_scan())) {
-        Some(actor) => who(&mut out, actor),
+        Some(actor) => who(out, actor),
         None if headline.event.is_scan() => {
-            line(&mut out, "By", "a scan saw it; the event history of the last 90 days names nobody");
+            line(out, "By", "a scan saw it; the event history of the last 90 days names nobody");
         }
-        None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
+        None => line(out, "By", "AWS tells of this itself; no caller is named"),
     }
-    others(&mut out, finding);
-    heading(&mut out, "WHAT AND WHERE");
-    what(&mut out, finding);
-    heading(&mut out, "WHEN");
-    when(&mut out, finding);
+    others(out, finding);
+    heading(out, "WHAT AND WHERE");
+    what(out, finding);
+    heading(out, "WHEN");
+    when(out, finding);
 
     // What a check explains besides.
     for (section, title) in
         [("What it costs", "WHAT PUTTING IT RIGHT COSTS"), ("What may break", "WHAT MAY BREAK")]
     {
         if let Some(text) = said(section) {
-            heading(&mut out, title);
-            paragraph(&mut out, &text);
+            heading(out, title);
+            paragraph(out, &text);
         }
     }
 
-    heading(&mut out, "IF IT IS EXPECTED");
+    heading(out, "IF IT IS EXPECTED");
     if let Some(harmless) = said("False positives") {
-        paragraph(&mut out, &harmless);
+        paragraph(out, &harmless);
     }
     for (purpose, call) in silencing(finding) {
-        command(&mut out, purpose, &call);
+        keepwatch(out, purpose, &call);
     }
-    heading(&mut out, "THIS FINDING");
-    about(&mut out, finding, rule);
-    out
+    heading(out, "THIS FINDING");
+    about(out, finding, rule);
 }
 
 /// What a reader who knows this finding already has to be told: that it is back, or goes on, or is over.
@@ -116,7 +114,7 @@ fn what_changed(finding: &Finding) -> Option<String> {
     })
 }
 
-fn who(out: &mut String, actor: &Actor) {
+fn who(out: &mut Page<'_>, actor: &Actor) {
     line(out, "By", &actor.name);
     let optional = [
         ("Type", actor.kind.as_deref()),
@@ -141,7 +139,7 @@ fn who(out: &mut String, actor: &Actor) {
 }
 
 /// Everybody who acted on a finding, where that was not one alone.
-fn others(out: &mut String, finding: &Finding) {
+fn others(out: &mut Page<'_>, finding: &Finding) {
     if finding.alert.told.len() < 2 {
         return;
     }
@@ -150,7 +148,7 @@ fn others(out: &mut String, finding: &Finding) {
     }
 }
 
-fn what(out: &mut String, finding: &Finding) {
+fn what(out: &mut Page<'_>, finding: &Finding) {
     let details = details(finding);
     // An access key, say, is a detail under its own label.
     if !details.iter().any(|(_, value)| *value == finding.resource) && finding.resource != finding.account {
@@ -170,7 +168,7 @@ fn what(out: &mut String, finding: &Finding) {
     }
 }
 
-fn when(out: &mut String, finding: &Finding) {
+fn when(out: &mut Page<'_>, finding: &Finding) {
     let headline = finding.headline();
     line(out, "Event", &format!("{} at {}", headline.event.name, headline.event.time));
     if headline.actor.is_some() {
@@ -198,14 +196,14 @@ fn when(out: &mut String, finding: &Finding) {
     }
 }
 
-fn steps(out: &mut String, finding: &Finding) {
+fn steps(out: &mut Page<'_>, finding: &Finding) {
     let steps = merged_steps(finding);
     for (purpose, call) in fitting(&steps, |(purpose, call)| purpose.len() + call.len()) {
         command(out, purpose, call);
     }
 }
 
-fn about(out: &mut String, finding: &Finding, rule: Option<&About>) {
+fn about(out: &mut Page<'_>, finding: &Finding, rule: Option<&About>) {
     line(out, "Finding id", &finding.finding_id);
     let status = match &finding.status_reason {
         Some(reason) => format!("{} ({reason})", finding.status.as_str()),
@@ -238,7 +236,7 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
     };
     let mut ways = vec![(
         "You are working on it: repetitions are counted without a mail",
-        format!("keepwatch findings ack {id} --by NAME --note TEXT"),
+        format!("findings ack {id} --by NAME --note TEXT"),
     )];
     // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
     if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
@@ -249,7 +247,7 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
                 "It is meant to be so: recorded without a mail, for 30 days, until somebody else acts"
             },
             format!(
-                "keepwatch suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
+                "suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
             ),
         ));
     }

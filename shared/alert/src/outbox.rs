@@ -18,6 +18,7 @@ use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 
 use crate::group::{self, Turn};
+use crate::sender::Sender;
 use crate::{Alert, budget};
 
 /// How long a claim holds. Longer than the notifier's timeout, so that no two of them publish the same alert.
@@ -94,6 +95,8 @@ pub struct Notifier<'a, S, J, T> {
     pub settings: &'a Settings,
     /// The rules, with their documentation.
     pub catalogue: Catalogue,
+    /// The stack that sends.
+    pub sender: &'a Sender,
     /// How long what one principal does is gathered for one mail; zero for a mail each.
     pub group_window: Duration,
 }
@@ -158,10 +161,10 @@ impl Claimed {
     }
 
     /// The mail that tells of this one alone.
-    pub(super) fn alert(&self, catalogue: Catalogue) -> Alert {
+    pub(super) fn alert(&self, catalogue: Catalogue, sender: &Sender) -> Alert {
         match &self.finding {
-            Ok(finding) => Alert::of(finding, catalogue),
-            Err(reason) => Alert::unreadable(&self.finding_id, reason),
+            Ok(finding) => Alert::of(finding, catalogue, sender),
+            Err(reason) => Alert::unreadable(&self.finding_id, reason, sender),
         }
     }
 
@@ -206,7 +209,8 @@ where
         }
         let sent = match budget::take(self.journal, claimed.severity(), now).await {
             Ok(true) => {
-                let sent = self.topic.publish(claimed.readable(), &claimed.alert(self.catalogue)).await;
+                let alert = claimed.alert(self.catalogue, self.sender);
+                let sent = self.topic.publish(claimed.readable(), &alert).await;
                 sent.map(|()| true).map_err(DeliverError::Topic)
             }
             Ok(false) => Ok(false),

@@ -22,6 +22,7 @@ use crate::announce::{self, Announced};
 use crate::digest::{self, Line};
 use crate::once::SentOnce;
 use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
+use crate::sender::Sender;
 use crate::{Alert, budget, first_scan, group, report};
 
 /// How many findings are written at the same time.
@@ -104,15 +105,15 @@ impl Letter {
     }
 
     /// The mail, and the finding that subscribers filter it by.
-    fn alert(&self, catalogue: Catalogue) -> Option<(Option<&Finding>, Alert)> {
+    fn alert(&self, catalogue: Catalogue, sender: &Sender) -> Option<(Option<&Finding>, Alert)> {
         let findings: Vec<&Finding> = self.0.iter().filter_map(Claimed::readable).collect();
         match &findings[..] {
             [worst, ..] if self.0.len() > 1 => {
                 let worst = findings.iter().copied().max_by_key(|finding| finding.severity).unwrap_or(worst);
                 let actor = worst.headline().actor.as_ref()?;
-                Some((Some(worst), group::alert(&findings, actor, catalogue)?))
+                Some((Some(worst), group::alert(&findings, actor, catalogue, sender)?))
             }
-            _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue))),
+            _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue, sender))),
         }
     }
 }
@@ -287,7 +288,7 @@ where
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), Failure<S, J, T>> {
-        let Some((finding, alert)) = letter.alert(self.catalogue) else { return Ok(()) };
+        let Some((finding, alert)) = letter.alert(self.catalogue, self.sender) else { return Ok(()) };
         let published = self.topic.publish(finding, &alert).await.map_err(DeliverError::Topic);
         let again = published.is_err().then_some(now);
         let ended = self.end_all(letter, token, again).await;
@@ -342,7 +343,8 @@ where
             return failed;
         }
         let lines: Vec<Line> = claimed.0.iter().map(Claimed::line).collect();
-        let published = self.topic.publish(None, &digest::alert(&lines)).await.map_err(DeliverError::Topic);
+        let digest = digest::alert(&lines, self.sender);
+        let published = self.topic.publish(None, &digest).await.map_err(DeliverError::Topic);
         let again = published.is_err().then_some(now);
         let ended = self.end_all(&claimed, token, again).await;
         if published.is_ok() {
@@ -445,7 +447,7 @@ where
         let expected = known.as_ref().map(|entry| entry.version);
         let known = known.map(|entry| entry.value).unwrap_or_default();
         let own_rules = own_rules::unusable(self.journal).await.map_err(DeliverError::Journal)?;
-        let changes = announce::changes(self.settings, &own_rules, &known, self.catalogue);
+        let changes = announce::changes(self.settings, &own_rules, &known, self.catalogue, self.sender);
         let Some(changes) = changes else { return Ok(()) };
         // The same row may come, go and come again: each change of what was announced is announced on its own.
         let key = format!("{}#{}", changes.key, expected.unwrap_or(0));
@@ -473,7 +475,8 @@ where
         let scans = run::read(self.journal, now).await.map_err(DeliverError::Journal)?;
         let Some(run) = scans.first else { return Ok(()) };
         let key = format!("first scan#{}", run.begun);
-        let alert = async || Ok(Some(first_scan::alert(&calendar.account, &run, self.catalogue)));
+        let alert =
+            async || Ok(Some(first_scan::alert(&calendar.account, &run, self.catalogue, self.sender)));
         let posted = self.send_once(&key, now, alert).await?;
         swept.mails += usize::from(posted == SentOnce::Sent);
         if posted == SentOnce::Busy {
@@ -507,6 +510,6 @@ where
             let counts = self.journal.counts(&key).await.map_err(DeliverError::Journal)?;
             tally.add_counts(counts);
         }
-        Ok(tally.alert(self.settings, now))
+        Ok(tally.alert(self.settings, now, self.sender))
     }
 }

@@ -10,8 +10,9 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, gap, heading, line, listed, paragraph};
-use crate::proposal::list_as_automation;
+use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
+use crate::proposal::{may_be_a_machine, tune};
+use crate::sender::Sender;
 
 /// From how many calls on, on how many days and from how many networks at most somebody is proposed as automation.
 const CALLS: usize = 5;
@@ -47,15 +48,16 @@ impl Facts<'_> {
         callers
             .iter()
             .filter(|one| one.calls >= CALLS && one.days >= DAYS && one.networks <= NETWORKS)
-            .filter_map(|one| Some((one, list_as_automation(&one.actor)?)))
+            .filter(|one| may_be_a_machine(&one.actor))
+            .map(|one| (one, tune(&one.actor)))
             .take(MOST)
             .collect()
     }
 }
 
 /// The mail.
-pub(super) fn alert(facts: &Facts<'_>) -> Alert {
-    let mut out = String::new();
+pub(super) fn alert(facts: &Facts<'_>, sender: &Sender) -> Alert {
+    let mut out = Page::new(sender);
     let all: Vec<&str> = facts.catalogue.all().map(|about| about.id).collect();
     // A check has its theme before a dot.
     let checks = all.iter().filter(|id| id.contains('.')).count();
@@ -113,12 +115,12 @@ pub(super) fn alert(facts: &Facts<'_>) -> Alert {
         paragraph(&mut out, "Nothing that Keepwatch knows of.");
     }
     heading(&mut out, "SEE THAT IT WORKS");
-    command(&mut out, "Every part of it, each with what mends it", "keepwatch doctor");
-    command(&mut out, "A harmless event through all of it, to this mailbox", "keepwatch test-alert");
-    command(
+    keepwatch(&mut out, "Every part of it, each with what mends it", "doctor");
+    keepwatch(&mut out, "A harmless event through all of it, to this mailbox", "test-alert");
+    keepwatch(
         &mut out,
         "Look at the whole account now instead of tonight; one mail tells of all",
-        "keepwatch scan --remote",
+        "scan --remote",
     );
     gap(&mut out);
     paragraph(
@@ -127,26 +129,26 @@ pub(super) fn alert(facts: &Facts<'_>) -> Alert {
     );
     let severity = if missing.contains(&"trail") { Severity::High } else { Severity::Informational };
     let headline = if missing.contains(&"trail") {
-        format!("{}: Keepwatch watches this account, and no trail feeds it", facts.account)
+        "No trail feeds Keepwatch, which watches this account"
     } else {
-        format!("{}: Keepwatch watches this account", facts.account)
+        "Keepwatch watches this account"
     };
     let json = json!({"welcome": {
         "account": facts.account, "rules": rules, "checks": checks, "regions": regions, "regions_not_heard": deaf,
         "missing": missing,
     }});
-    Alert::new(severity, &headline, out, json)
+    Alert::new(severity, headline, facts.account, out, json)
 }
 
 /// An entry of what is missing, set off from the command before it.
-fn lacks(out: &mut String, what: &str, why: &[&str]) {
-    if !out.ends_with("MISSING\n") {
+fn lacks(out: &mut Page<'_>, what: &str, why: &[&str]) {
+    if !out.text.ends_with("MISSING\n") {
         gap(out);
     }
     listed(out, what, why);
 }
 
-fn trails(out: &mut String, facts: &Facts<'_>) -> Option<&'static str> {
+fn trails(out: &mut Page<'_>, facts: &Facts<'_>) -> Option<&'static str> {
     let said = |verdict: &'static str| {
         facts.look.into_iter().flat_map(|look| &look.trails).filter(move |one| one.verdict == verdict)
     };
@@ -176,7 +178,7 @@ fn trails(out: &mut String, facts: &Facts<'_>) -> Option<&'static str> {
     None
 }
 
-fn automation(out: &mut String, facts: &Facts<'_>) {
+fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
     let machines = facts.machines();
     lacks(
         out,
@@ -192,7 +194,7 @@ fn automation(out: &mut String, facts: &Facts<'_>) {
             one.calls, one.days
         );
         lacks(out, &one.actor.identity(), &[]);
-        command(out, &evidence, &tune);
+        keepwatch(out, &evidence, &tune);
     }
 }
 
@@ -250,7 +252,7 @@ mod tests {
             subscribers: &subscribers,
             listed,
         };
-        let alert = alert(&facts);
+        let alert = alert(&facts, &Sender::default());
         assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
         alert
     }
@@ -258,7 +260,13 @@ mod tests {
     #[test]
     fn it_says_what_is_missing_with_the_command_that_mends_it() {
         let alert = mail(Some(&look("failing")), &["email ann@example.com"], false);
-        assert!(alert.subject.starts_with("[HIGH] 111122223333: Keepwatch watches"), "{}", alert.subject);
+        assert!(
+            alert
+                .subject
+                .starts_with("[HIGH] No trail feeds Keepwatch, which watches this account (111122223333)"),
+            "{}",
+            alert.subject
+        );
         assert_eq!(
             alert.json["welcome"]["missing"],
             json!(["trail", "regions", "subscribers", "automation"]),

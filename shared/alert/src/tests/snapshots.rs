@@ -17,7 +17,7 @@ use serde_json::json;
 use super::fixtures::{self, Fixture};
 use crate::Alert;
 use crate::announce::{self, Announced};
-use crate::check::{faults, finding};
+use crate::check::{faults, finding, sender};
 use crate::digest::{self, Line};
 use crate::report::{Calendar, Kind, Tally};
 use crate::{first_scan, group};
@@ -56,7 +56,7 @@ fn again(mut seen: Observation, id: &str, time: &str) -> Observation {
 #[test]
 fn of_every_headline_rule() {
     for fixture in fixtures::all() {
-        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED));
+        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED, sender()));
     }
 }
 
@@ -98,7 +98,7 @@ fn of_a_key_with_three_witnesses() {
     let witnesses =
         ["exposed-access-key-quarantine", "exposed-access-key", "exposed-access-key-trusted-advisor"]
             .map(seen);
-    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses), DOCUMENTED));
+    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses), DOCUMENTED, sender()));
 }
 
 /// The finding after its first alert was sent.
@@ -115,7 +115,7 @@ fn of_findings_that_were_told_before() {
     repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
     repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
     assert_eq!(repeated.alert.reason, Some(AlertReason::Again));
-    snapshot("again", &Alert::of(&repeated, DOCUMENTED));
+    snapshot("again", &Alert::of(&repeated, DOCUMENTED, sender()));
 
     let attached = || seen("admin-managed-policy-attached");
     let mut gone = attached();
@@ -124,19 +124,19 @@ fn of_findings_that_were_told_before() {
     let gone = again(gone, "e-2", "2026-03-01T12:10:00Z");
     let mut over = finding(&[attached()]);
     over.apply(&gone);
-    snapshot("over-already", &Alert::of(&over, DOCUMENTED));
+    snapshot("over-already", &Alert::of(&over, DOCUMENTED, sender()));
 
     let mut back = told(attached());
     back.apply(&gone);
     back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
     assert_eq!(back.alert.reason, Some(AlertReason::Reopened));
-    snapshot("reopened", &Alert::of(&back, DOCUMENTED));
+    snapshot("reopened", &Alert::of(&back, DOCUMENTED, sender()));
 
     let mut woken = told(attached());
     woken.obey(settings().silence(&woken.rule, &woken.subject(), &[], at("2026-03-01T12:01:00Z")));
     assert!(woken.silence.is_some());
     woken.obey(None);
-    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED));
+    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED, sender()));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn of_somebody_else_on_a_finding_that_was_told() {
     actor.arn = Some("arn:aws:sts::111122223333:assumed-role/deploy/mallory".to_owned());
     finding.apply(&other);
     assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
-    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED));
+    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED, sender()));
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn of_what_one_principal_did() {
     findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
     let all: Vec<&Finding> = findings.iter().collect();
     let actor = findings[0].headline().actor.clone().unwrap();
-    let mail = group::alert(&all, &actor, DOCUMENTED).unwrap();
+    let mail = group::alert(&all, &actor, DOCUMENTED, sender()).unwrap();
     assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
     assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
     snapshot("group", &mail);
@@ -195,7 +195,7 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
         }
         let mut settings = Settings::default();
         settings.lists.automation = listed.to_vec();
-        tally.alert(&settings, now).unwrap().text
+        tally.alert(&settings, now, sender()).unwrap().text
     };
     let one = |_: usize| "203.0.113.7".to_owned();
     let proposed = weekly(4, "ci-deploy", one, &[]);
@@ -245,8 +245,9 @@ fn of_what_the_settings_say() {
         settings.invalid.retain(|invalid| invalid.setting_id.ends_with(id));
         settings
     };
-    let changes =
-        |settings: &Settings, known: &Announced| announce::changes(settings, &[], known, DOCUMENTED).unwrap();
+    let changes = |settings: &Settings, known: &Announced| {
+        announce::changes(settings, &[], known, DOCUMENTED, sender()).unwrap()
+    };
     let added = changes(&only("bootstrap"), &Announced::new());
     snapshot("settings-added", &added.alert);
     snapshot("settings-invalid", &changes(&only("ci"), &Announced::new()).alert);
@@ -255,7 +256,8 @@ fn of_what_the_settings_say() {
         reason: "it counts over time, which is not done here".to_owned(),
     };
     let nothing = Settings::default();
-    let own_rules = announce::changes(&nothing, &[own_rule], &Announced::new(), DOCUMENTED).unwrap();
+    let own_rules =
+        announce::changes(&nothing, &[own_rule], &Announced::new(), DOCUMENTED, sender()).unwrap();
     snapshot("settings-own-rule", &own_rules.alert);
     let mut changed = settings.clone();
     changed.suppressions.retain(|suppression| suppression.id == "root");
@@ -269,7 +271,7 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
     let mut settings = settings();
     settings.invalid.clear();
     settings.lists.trusted_accounts = vec!["444455556666".to_owned()];
-    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().alert.text;
     for command in [
         "keepwatch suppress remove bootstrap",
         "keepwatch suppress remove root",
@@ -278,7 +280,7 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
         assert!(text.contains(command), "{command}: {text}");
     }
     settings.suppressions.clear();
-    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().alert.text;
     assert!(!text.contains("suppress remove"), "{text}");
 }
 
@@ -286,20 +288,20 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
 #[test]
 fn what_was_announced_before_is_not_announced_again() {
     let settings = settings();
-    let all = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().all;
+    let all = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().all;
     let mut kinds: Vec<&str> =
         all.keys().map(|key| key.split_once('-').map_or("", |(kind, _)| kind)).collect();
     kinds.dedup();
     assert_eq!(kinds, ["", "invalid"]);
-    assert!(announce::changes(&settings, &[], &all, DOCUMENTED).is_none());
+    assert!(announce::changes(&settings, &[], &all, DOCUMENTED, sender()).is_none());
     let gone: Announced =
         [("invalid-0123456789abcdef".to_owned(), "suppression#ci: it is wrong".to_owned())].into();
-    assert!(announce::changes(&Settings::default(), &[], &gone, DOCUMENTED).is_none());
+    assert!(announce::changes(&Settings::default(), &[], &gone, DOCUMENTED, sender()).is_none());
 }
 
 #[test]
 fn of_an_item_that_cannot_be_read() {
-    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");
+    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`", sender());
     snapshot("unreadable", &alert);
 }
 
@@ -321,7 +323,7 @@ fn of_the_first_scan() {
             finding_id: format!("exposure-bucket-acl-public-{number:016x}"),
         });
     }
-    let alert = first_scan::alert("111122223333", &run, DOCUMENTED);
+    let alert = first_scan::alert("111122223333", &run, DOCUMENTED, sender());
     assert_eq!(alert.json["first_scan"]["coverage_percent"], 98);
     snapshot("first-scan", &alert);
 }
@@ -342,7 +344,7 @@ fn the_weekly_mail_shows_the_account_as_it_is_and_the_daily_one_that_scans_are_m
         let mut scans = Scans::default();
         scans.last = Some(last.clone());
         tally.scans(scans, now, DOCUMENTED);
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     let weekly = mail(Kind::Weekly, &last).unwrap();
     for told in ["97 % of what the checks ask", "1 open: ", "2026-03-09T04:24:00Z", "Oldest"] {
@@ -369,7 +371,7 @@ fn a_state_that_goes_on_is_no_daily_mail() {
         finding.created_at = at(created);
         let mut tally = Tally::new(&period, "111122223333");
         tally.add(&finding);
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     let (today, before) = ("2026-03-09T04:30:00Z", "2026-03-01T04:30:00Z");
     assert_eq!(daily(today, true, "scan"), None, "the first scan");
@@ -393,7 +395,7 @@ fn a_day_of_which_all_was_told_is_no_mail() {
         (finding.severity, finding.created_at, finding.alert.sent) = (severity, at(created), sent);
         let mut tally = Tally::new(&period, "111122223333");
         tally.add(&finding);
-        tally.alert(&Settings::default(), now).is_some()
+        tally.alert(&Settings::default(), now, sender()).is_some()
     };
     assert!(daily(Severity::Medium, today, 0, false), "one that no mail told");
     assert!(!daily(Severity::High, today, 1, false), "one that was mailed");
@@ -413,7 +415,7 @@ fn a_week_that_was_not_watched_from_its_beginning_is_not_deaf() {
     let weekly = |whole: bool| {
         let mut tally = Tally::new(&period, "111122223333");
         tally.whole = whole;
-        tally.alert(&Settings::default(), now).unwrap()
+        tally.alert(&Settings::default(), now, sender()).unwrap()
     };
     assert!(weekly(true).subject.starts_with("[HIGH]"));
     assert!(weekly(false).subject.starts_with("[INFORMATIONAL]"), "{}", weekly(false).subject);
@@ -430,13 +432,10 @@ fn a_week_without_a_call_is_deaf_whatever_else_was_heard() {
         for day in days {
             tally.add_counts(day.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect());
         }
-        tally.alert(&Settings::default(), now).unwrap().subject
+        tally.alert(&Settings::default(), now, sender()).unwrap().subject
     };
     let config_alone = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 0), ("cloudtrail", 0)]]);
-    assert!(
-        config_alone.starts_with("[HIGH] 111122223333: Keepwatch heard no call at all"),
-        "{config_alone}"
-    );
+    assert!(config_alone.starts_with("[HIGH] Keepwatch heard no call at all"), "{config_alone}");
     let alive = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 9), ("cloudtrail", 8)]]);
     assert!(alive.contains("Keepwatch is alive: 10 events judged"), "{alive}");
     // An older version counted them all as one.
@@ -467,7 +466,7 @@ fn week() -> Vec<Finding> {
 #[test]
 fn of_a_digest() {
     let lines: Vec<Line> = week().iter().map(Line::of).chain([Line::unreadable("x-1")]).collect();
-    snapshot("digest", &digest::alert(&lines));
+    snapshot("digest", &digest::alert(&lines, sender()));
 }
 
 #[test]
@@ -486,7 +485,7 @@ fn of_the_calendar() {
         tally.add_counts(
             counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
         );
-        snapshot(name, &tally.alert(&settings(), now).unwrap());
+        snapshot(name, &tally.alert(&settings(), now, sender()).unwrap());
     }
 }
 
@@ -499,7 +498,7 @@ fn of_a_day_on_which_the_event_history_was_not_looked_through() {
     let told = |history: Vec<Trouble>| {
         let mut tally = Tally::new(&due[0], &calendar.account);
         tally.history = history;
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     assert!(told(Vec::new()).is_none());
     let left = Trouble::Left(
