@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use keepwatch_alert::format::{asff, ocsf};
-use keepwatch_alert::{Alert, Sender, Stack};
+use keepwatch_alert::{Alert, RelatedActs, Sender, Stack};
 use keepwatch_base::text::clean;
 
 use super::read::find;
@@ -64,7 +64,7 @@ pub(super) async fn run(show: &Show, account: &Account) -> anyhow::Result<ExitCo
         None => {
             let name = account.stack().to_owned();
             let sender = Sender { stack: Some(Stack { name, region, account: finding.account.clone() }) };
-            for line in Alert::of(&finding, CATALOGUE, &sender).text.lines() {
+            for line in Alert::of(&finding, CATALOGUE, &sender, &RelatedActs::default()).text.lines() {
                 writeln!(out, "{}", clean(line, MAX_LINE))?;
             }
         }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::format::ocsf;
 use crate::layout::{Page, cut, heading, line, paragraph};
 use crate::mail;
+use crate::related::RelatedActs;
 use crate::sender::Sender;
 
 /// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
@@ -78,11 +79,12 @@ impl Alert {
         Alert::made(addressed(severity, headline, account), page, json)
     }
 
-    /// Renders the alert that is due for this finding. The catalogue explains the rules.
-    pub fn of(finding: &Finding, catalogue: Catalogue, sender: &Sender) -> Alert {
+    /// Renders the alert that is due for this finding. The catalogue explains the rules; `related` is what else the same hand
+    /// did.
+    pub fn of(finding: &Finding, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
         let mut page = Page::new(sender);
-        mail::write(&mut page, finding, catalogue);
-        Alert::made(subject(finding, ""), page, Alert::twin(finding, catalogue))
+        mail::write(&mut page, finding, catalogue, related);
+        Alert::made(subject(finding, ""), page, Alert::twin(finding, catalogue, related))
     }
 
     /// An alert about several findings of one principal, of which this one is the worst. `note` comes before its title.
@@ -92,16 +94,24 @@ impl Alert {
         page: Page<'_>,
         group: Value,
         catalogue: Catalogue,
+        related: &RelatedActs,
     ) -> Alert {
-        let mut json = Alert::twin(worst, catalogue);
+        let mut json = Alert::twin(worst, catalogue, related);
         json["unmapped"]["group"] = group;
         Alert::made(subject(worst, note), page, json)
     }
 
     /// The machine's copy of a finding's alert.
-    fn twin(finding: &Finding, catalogue: Catalogue) -> Value {
+    fn twin(finding: &Finding, catalogue: Catalogue, related: &RelatedActs) -> Value {
         let mut json = ocsf::finding(finding, catalogue);
         json["unmapped"]["alert_reason"] = json!(finding.alert.reason.map(AlertReason::as_str));
+        if !related.acts.is_empty() {
+            let acts = related.acts.iter();
+            let acts = acts.map(
+                |act| json!({"finding_id": act.finding_id, "same": act.same.as_str(), "when": act.when}),
+            );
+            json["unmapped"]["related"] = acts.collect();
+        }
         json
     }
 

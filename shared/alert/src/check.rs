@@ -12,7 +12,7 @@ use keepwatch_core::observation::{Observation, Verdict};
 use serde_json::Value;
 
 use crate::format::schema;
-use crate::{Alert, Sender, Stack};
+use crate::{Alert, RelatedActs, Sender, Stack};
 
 /// How many lines are surely read, of a mail that wakes somebody.
 const FIRST_SCREEN: usize = 25;
@@ -43,7 +43,7 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
         return;
     }
     let finding = finding(std::slice::from_ref(observation));
-    let alert = Alert::of(&finding, catalogue, sender());
+    let alert = Alert::of(&finding, catalogue, sender(), &RelatedActs::default());
     let mut faults = faults(&alert);
     let (start, end) = (format!("[{}] ", finding.severity.as_str()), format!(" ({})", finding.account));
     let told = alert.subject.starts_with(&start) && alert.subject.ends_with(&end);

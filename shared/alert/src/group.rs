@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::digest::Line;
 use crate::layout::{Page, heading, keepwatch, listed, paragraph};
+use crate::related::RelatedActs;
 use crate::sender::Sender;
 use crate::{Alert, mail, proposal};
 
@@ -113,6 +114,7 @@ pub(super) fn alert(
     actor: &Actor,
     catalogue: Catalogue,
     sender: &Sender,
+    related: &RelatedActs,
 ) -> Option<Alert> {
     let worst = findings.iter().copied().max_by_key(|finding| finding.severity)?;
     let mut sorted = findings.to_vec();
@@ -143,10 +145,17 @@ pub(super) fn alert(
         keepwatch(&mut out, "List it as automation", &proposal::tune(actor));
     }
     heading(&mut out, "THE WORST OF THEM");
-    mail::write(&mut out, worst, catalogue);
+    mail::write(&mut out, worst, catalogue, related);
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
-    Some(Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue))
+    Some(Alert::of_group(
+        worst,
+        &format!("{} by {}: ", findings.len(), actor.name),
+        out,
+        group,
+        catalogue,
+        related,
+    ))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod mail;
 mod once;
 pub mod outbox;
 mod proposal;
+mod related;
 pub mod report;
 mod sender;
 pub mod sweep;
@@ -32,4 +33,5 @@ mod welcome;
 
 pub use alert::Alert;
 pub use proposal::list_as_automation;
+pub use related::RelatedActs;
 pub use sender::{Sender, Stack};

@@ -7,13 +7,14 @@ use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
 
 use crate::console;
-use crate::layout::{Page, command, gap, heading, keepwatch, line, link, paragraph, shown};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, link, listed, paragraph, shown};
+use crate::related::RelatedActs;
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
 
 /// Writes the whole of it.
-pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue) {
+pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue, related: &RelatedActs) {
     let headline = finding.headline();
     // A finding may have several rules as witnesses; the one that speaks explains itself.
     let rule = catalogue.find(&headline.rule);
@@ -49,6 +50,8 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue)
         gap(out);
         link(out, "Console", &page);
     }
+
+    besides(out, related);
 
     heading(out, "WHO");
     match headline.actor.as_ref().or_else(|| finding.actor().filter(|_| headline.event.is_scan())) {
@@ -136,6 +139,23 @@ fn who(out: &mut Page<'_>, actor: &Actor) {
         None => "",
     };
     line(out, "MFA", mfa);
+}
+
+/// What else the same hand did.
+fn besides(out: &mut Page<'_>, related: &RelatedActs) {
+    if related.acts.is_empty() && related.unread.is_none() {
+        return;
+    }
+    heading(out, "RELATED, WITHIN 24 HOURS");
+    for act in &related.acts {
+        let title = format!("{}: {}", act.severity.as_str(), act.title);
+        let same = format!("by the same {}, {}", act.same.as_str(), act.when);
+        listed(out, &title, &[&same, &act.finding_id]);
+    }
+    if let Some(why) = &related.unread {
+        let what = "What else this key, principal or address did in the last 24 hours could not be looked up";
+        listed(out, what, &[why]);
+    }
 }
 
 /// Everybody who acted on a finding, where that was not one alone.

@@ -18,6 +18,7 @@ use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 
 use crate::group::{self, Turn};
+use crate::related::{self, RelatedActs};
 use crate::sender::Sender;
 use crate::{Alert, budget};
 
@@ -161,9 +162,9 @@ impl Claimed {
     }
 
     /// The mail that tells of this one alone.
-    pub(super) fn alert(&self, catalogue: Catalogue, sender: &Sender) -> Alert {
+    pub(super) fn alert(&self, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
         match &self.finding {
-            Ok(finding) => Alert::of(finding, catalogue, sender),
+            Ok(finding) => Alert::of(finding, catalogue, sender, related),
             Err(reason) => Alert::unreadable(&self.finding_id, reason, sender),
         }
     }
@@ -196,6 +197,8 @@ where
             Claim::Taken(claimed) => claimed,
             Claim::Left(delivery) => return Ok(delivery),
         };
+        // Also of what waits for its turn: what comes meanwhile is told with it.
+        let related = self.related(claimed.readable(), &[], now).await;
         match self.turn(&claimed, now).await {
             Ok(Turn::Now) => {}
             Ok(Turn::At(until)) => {
@@ -209,7 +212,7 @@ where
         }
         let sent = match budget::take(self.journal, claimed.severity(), now).await {
             Ok(true) => {
-                let alert = claimed.alert(self.catalogue, self.sender);
+                let alert = claimed.alert(self.catalogue, self.sender, &related);
                 let sent = self.topic.publish(claimed.readable(), &alert).await;
                 sent.map(|()| true).map_err(DeliverError::Topic)
             }
@@ -223,6 +226,17 @@ where
         };
         let sent = sent?;
         ended.map(|()| if sent { Delivery::Sent } else { Delivery::Deferred })
+    }
+
+    /// What else was done by whoever caused this finding, which is noted as well. `told` are findings that the same mail tells.
+    pub(super) async fn related(
+        &self,
+        finding: Option<&Finding>,
+        told: &[&str],
+        now: Timestamp,
+    ) -> RelatedActs {
+        let Some(finding) = finding else { return RelatedActs::default() };
+        related::note(self.journal, finding, &self.settings.lists.automation, told, now).await
     }
 
     /// Whether the alert is told now, or with what else its principal does.

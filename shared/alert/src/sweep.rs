@@ -22,6 +22,7 @@ use crate::announce::{self, Announced};
 use crate::digest::{self, Line};
 use crate::once::SentOnce;
 use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
+use crate::related::RelatedActs;
 use crate::sender::Sender;
 use crate::{Alert, budget, first_scan, group, report};
 
@@ -104,16 +105,28 @@ impl Letter {
         self.0.iter().filter_map(Claimed::readable).map(|finding| finding.last_seen).min()
     }
 
+    /// The finding that the mail tells in full, and that subscribers filter it by.
+    fn worst(&self) -> Option<&Finding> {
+        self.0.iter().filter_map(Claimed::readable).max_by_key(|finding| finding.severity)
+    }
+
     /// The mail, and the finding that subscribers filter it by.
-    fn alert(&self, catalogue: Catalogue, sender: &Sender) -> Option<(Option<&Finding>, Alert)> {
+    fn alert(
+        &self,
+        catalogue: Catalogue,
+        sender: &Sender,
+        related: &RelatedActs,
+    ) -> Option<(Option<&Finding>, Alert)> {
         let findings: Vec<&Finding> = self.0.iter().filter_map(Claimed::readable).collect();
         match &findings[..] {
-            [worst, ..] if self.0.len() > 1 => {
-                let worst = findings.iter().copied().max_by_key(|finding| finding.severity).unwrap_or(worst);
+            [_, ..] if self.0.len() > 1 => {
+                let worst = self.worst()?;
                 let actor = worst.headline().actor.as_ref()?;
-                Some((Some(worst), group::alert(&findings, actor, catalogue, sender)?))
+                Some((Some(worst), group::alert(&findings, actor, catalogue, sender, related)?))
             }
-            _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue, sender))),
+            _ => {
+                self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue, sender, related)))
+            }
         }
     }
 }
@@ -288,7 +301,11 @@ where
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), Failure<S, J, T>> {
-        let Some((finding, alert)) = letter.alert(self.catalogue, self.sender) else { return Ok(()) };
+        let told: Vec<&str> = letter.0.iter().map(|claimed| claimed.finding_id.as_str()).collect();
+        let related = self.related(letter.worst(), &told, now).await;
+        let Some((finding, alert)) = letter.alert(self.catalogue, self.sender, &related) else {
+            return Ok(());
+        };
         let published = self.topic.publish(finding, &alert).await.map_err(DeliverError::Topic);
         let again = published.is_err().then_some(now);
         let ended = self.end_all(letter, token, again).await;

@@ -35,7 +35,7 @@ fn root_sign_in_without_mfa() -> Observation {
 fn a_mail_says_who_what_where_when_why_and_what_to_do() {
     let finding = finding(&[root_sign_in_without_mfa()]);
     assert_eq!((finding.severity, finding.alert.state), (Severity::Critical, AlertState::Pending));
-    let alert = Alert::of(&finding, DOCUMENTED, sender());
+    let alert = Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default());
     assert_eq!(
         alert.subject,
         "[CRITICAL] Root signed in to the console WITHOUT MFA, from 203.0.113.7 (111122223333)"
@@ -86,7 +86,7 @@ fn an_exposed_key_tells_all_its_witnesses() {
     let quarantine =
         fired_with(rule("exposed-access-key-quarantine"), &call("iam", "AttachUserPolicy", attach), &answers);
     assert_eq!(health.finding_id(), quarantine.finding_id());
-    let text = Alert::of(&finding(&[health, quarantine]), DOCUMENTED, sender()).text;
+    let text = Alert::of(&finding(&[health, quarantine]), DOCUMENTED, sender(), &RelatedActs::default()).text;
     for part in [
         "--access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive",
         "Found at        https[:]//github[.]com/example/repo",
@@ -107,7 +107,7 @@ fn the_subject_fits_and_says_that_it_goes_on() {
         rule("admin-inline-policy"),
         &call("iam", "PutUserPolicy", json!({"requestParameters": request})),
     );
-    let alert = Alert::of(&finding(&[seen]), DOCUMENTED, sender());
+    let alert = Alert::of(&finding(&[seen]), DOCUMENTED, sender(), &RelatedActs::default());
     assert_eq!(alert.subject.len(), 99);
     assert!(alert.subject.ends_with("n... (111122223333)"), "{}", alert.subject);
     let fitted = |title: &str| Alert::new(Severity::High, title, "", Page::new(sender()), json!({})).subject;
@@ -129,7 +129,8 @@ fn an_item_that_cannot_be_read_is_still_told() {
 
 #[test]
 fn the_message_is_one_json_object_with_a_mail_and_its_twin() {
-    let alert = Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, sender());
+    let alert =
+        Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, sender(), &RelatedActs::default());
     let message: Value = serde_json::from_str(&alert.message()).unwrap();
     assert_eq!(message["email"].as_str(), Some(alert.text.as_str()));
     let twin: Value = serde_json::from_str(message["default"].as_str().unwrap()).unwrap();
@@ -153,7 +154,8 @@ fn every_subject_begins_with_what_happened_and_ends_with_the_account() {
 fn a_stack_is_known_by_its_functions_arn_and_named_in_every_command() {
     let arn = "arn:aws:lambda:eu-west-1:111122223333:function:watch-test-notify";
     let of = Sender::of_function(arn, "-notify");
-    let text = Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, &of).text;
+    let text =
+        Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, &of, &RelatedActs::default()).text;
     let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("  keepwatch ")).collect();
     assert!(commands.len() == 2, "{text}");
     for command in commands {
@@ -166,6 +168,12 @@ fn a_stack_is_known_by_its_functions_arn_and_named_in_every_command() {
     );
     assert_eq!(Sender::of_function("arn:aws:iam::111122223333:role/x", "-notify"), Sender::none());
     // A replay has no stack, and says nothing of one.
-    let text = Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, &Sender::none()).text;
+    let text = Alert::of(
+        &finding(&[root_sign_in_without_mfa()]),
+        DOCUMENTED,
+        &Sender::none(),
+        &RelatedActs::default(),
+    )
+    .text;
     assert!(!text.contains("--stack") && text.contains("STACK-SettingsTable-*"), "{text}");
 }

@@ -15,11 +15,11 @@ use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::json;
 
 use super::fixtures::{self, Fixture};
-use crate::Alert;
 use crate::announce::{self, Announced};
 use crate::check::{faults, finding, sender};
 use crate::digest::{self, Line};
 use crate::report::{Calendar, Kind, Tally};
+use crate::{Alert, RelatedActs};
 use crate::{first_scan, group};
 
 /// Compares with the file of this name.
@@ -56,7 +56,10 @@ fn again(mut seen: Observation, id: &str, time: &str) -> Observation {
 #[test]
 fn of_every_headline_rule() {
     for fixture in fixtures::all() {
-        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED, sender()));
+        snapshot(
+            fixture.name,
+            &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED, sender(), &RelatedActs::default()),
+        );
     }
 }
 
@@ -67,6 +70,7 @@ fn no_snapshot_is_left_behind() {
         "first-scan",
         "group",
         "somebody-else",
+        "related",
         "report-daily",
         "report-daily-history",
         "report-weekly",
@@ -98,7 +102,10 @@ fn of_a_key_with_three_witnesses() {
     let witnesses =
         ["exposed-access-key-quarantine", "exposed-access-key", "exposed-access-key-trusted-advisor"]
             .map(seen);
-    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses), DOCUMENTED, sender()));
+    snapshot(
+        "exposed-access-key-three-witnesses",
+        &Alert::of(&finding(&witnesses), DOCUMENTED, sender(), &RelatedActs::default()),
+    );
 }
 
 /// The finding after its first alert was sent.
@@ -115,7 +122,7 @@ fn of_findings_that_were_told_before() {
     repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
     repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
     assert_eq!(repeated.alert.reason, Some(AlertReason::Again));
-    snapshot("again", &Alert::of(&repeated, DOCUMENTED, sender()));
+    snapshot("again", &Alert::of(&repeated, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let attached = || seen("admin-managed-policy-attached");
     let mut gone = attached();
@@ -124,19 +131,19 @@ fn of_findings_that_were_told_before() {
     let gone = again(gone, "e-2", "2026-03-01T12:10:00Z");
     let mut over = finding(&[attached()]);
     over.apply(&gone);
-    snapshot("over-already", &Alert::of(&over, DOCUMENTED, sender()));
+    snapshot("over-already", &Alert::of(&over, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let mut back = told(attached());
     back.apply(&gone);
     back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
     assert_eq!(back.alert.reason, Some(AlertReason::Reopened));
-    snapshot("reopened", &Alert::of(&back, DOCUMENTED, sender()));
+    snapshot("reopened", &Alert::of(&back, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let mut woken = told(attached());
     woken.obey(settings().silence(&woken.rule, &woken.subject(), &[], at("2026-03-01T12:01:00Z")));
     assert!(woken.silence.is_some());
     woken.obey(None);
-    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED, sender()));
+    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED, sender(), &RelatedActs::default()));
 }
 
 #[test]
@@ -149,7 +156,22 @@ fn of_somebody_else_on_a_finding_that_was_told() {
     actor.arn = Some("arn:aws:sts::111122223333:assumed-role/deploy/mallory".to_owned());
     finding.apply(&other);
     assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
-    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED, sender()));
+    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default()));
+}
+
+/// The root of the account signs in, and minutes later the same address makes an administrator.
+#[test]
+fn of_what_an_address_did_that_had_signed_in_as_root() {
+    let root = again(seen("root-console-sign-in"), "e-0", "2026-03-01T11:51:00Z");
+    let key = again(seen("root-access-key"), "e-1", "2026-03-01T11:59:40Z");
+    let yesterday = again(seen("root-mfa-removed"), "e-2", "2026-02-28T11:59:59Z");
+    let all: Vec<Finding> =
+        [seen("admin-managed-policy-attached"), root, key, yesterday].map(|seen| finding(&[seen])).into();
+    let related = RelatedActs::among(&all[0], &all, &[]);
+    let mail = Alert::of(&all[0], DOCUMENTED, sender(), &related);
+    assert_eq!(mail.json["unmapped"]["related"][0]["finding_id"], json!(all[2].finding_id));
+    assert_eq!(mail.json["unmapped"]["related"].as_array().unwrap().len(), 2);
+    snapshot("related", &mail);
 }
 
 #[test]
@@ -169,7 +191,7 @@ fn of_what_one_principal_did() {
     findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
     let all: Vec<&Finding> = findings.iter().collect();
     let actor = findings[0].headline().actor.clone().unwrap();
-    let mail = group::alert(&all, &actor, DOCUMENTED, sender()).unwrap();
+    let mail = group::alert(&all, &actor, DOCUMENTED, sender(), &RelatedActs::default()).unwrap();
     assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
     assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
     snapshot("group", &mail);
