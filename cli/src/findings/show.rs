@@ -63,7 +63,8 @@ pub(super) async fn run(show: &Show, account: &Account) -> anyhow::Result<ExitCo
         Some(json) => writeln!(out, "{json:#}")?,
         None => {
             let name = account.stack().to_owned();
-            let sender = Sender { stack: Some(Stack { name, region, account: finding.account.clone() }) };
+            let sender =
+                Sender { stack: Some(Stack { name, region, account: finding.account.clone() }), zone: None };
             for line in Alert::of(&finding, CATALOGUE, &sender, &RelatedActs::default()).text.lines() {
                 writeln!(out, "{}", clean(line, MAX_LINE))?;
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use jiff::tz::TimeZone;
 use keepwatch_alert::Sender;
 use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
@@ -47,6 +48,8 @@ pub(crate) struct Notify {
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
     pub(crate) group_window: Duration,
+    /// The readers' time zone, where it is another than UTC.
+    pub(crate) zone: Option<TimeZone>,
 }
 
 /// What calls the function: the stream, with records, or the clock.
@@ -57,6 +60,11 @@ struct Call<'a> {
 }
 
 impl Notify {
+    /// The stack that this function belongs to, and who reads its mails.
+    fn sender(&self, event: &LambdaEvent<Box<RawValue>>) -> Sender {
+        Sender::of_function(&event.context.invoked_function_arn, SUFFIX).read_in(self.zone.clone())
+    }
+
     pub(crate) async fn handle(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -72,7 +80,7 @@ impl Notify {
     async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<DynamoDbEventResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
-        let sender = Sender::of_function(&event.context.invoked_function_arn, SUFFIX);
+        let sender = self.sender(&event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -134,7 +142,7 @@ impl Notify {
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
         let settings = self.settings.read(now()).await?;
-        let sender = Sender::of_function(&event.context.invoked_function_arn, SUFFIX);
+        let sender = self.sender(&event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,

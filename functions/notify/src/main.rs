@@ -1,6 +1,7 @@
 //! `notify`: findings stream and sweep schedule -> SNS. This file wires ports to core; `handler.rs` has the logic.
 
 mod handler;
+mod zone;
 
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ async fn main() -> Result<(), Error> {
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
+    let zone = zone::named(&variable("TIME_ZONE")?);
+
     let config = clients::config()?;
     let notify = Notify {
         findings: FindingsTable::new(&config, findings, &journal),
@@ -40,6 +43,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: Queue::new(&config, dead_letters),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
+        zone,
     };
     notify.findings.warm().await;
     notify.topic.warm().await;

@@ -21,7 +21,7 @@ const FIRST_SCREEN: usize = 25;
 pub fn sender() -> &'static Sender {
     static SENDER: LazyLock<Sender> = LazyLock::new(|| {
         let [name, region, account] = ["keepwatch", "us-east-1", "111122223333"].map(str::to_owned);
-        Sender { stack: Some(Stack { name, region, account }) }
+        Sender { stack: Some(Stack { name, region, account }), zone: None }
     });
     &SENDER
 }

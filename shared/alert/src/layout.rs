@@ -32,6 +32,11 @@ impl<'s> Page<'s> {
         Page { text: String::new(), sender, commands: false, silences: false }
     }
 
+    /// Text as it may stand in this mail, with the readers' time beside each in UTC.
+    fn said(&self, text: &str) -> String {
+        self.sender.with_local_times(shown(text))
+    }
+
     /// The whole text. A mail with commands of Keepwatch's own ends with where they come from, and how it is done without.
     pub(super) fn finish(mut self) -> String {
         if self.commands {
@@ -82,7 +87,8 @@ pub(super) fn heading(out: &mut Page<'_>, title: &str) {
 
 /// A labelled line, or nothing where there is nothing to say.
 pub(super) fn line(out: &mut Page<'_>, label: &str, value: &str) {
-    labelled(out, label, &shown(value));
+    let value = out.said(value);
+    labelled(out, label, &value);
 }
 
 /// A link that was built from checked parts.
@@ -127,17 +133,17 @@ pub(super) fn keepwatch(out: &mut Page<'_>, purpose: &str, call: &str) {
 
 /// An entry of a list, and notes under it, each on a line of its own.
 pub(super) fn listed(out: &mut Page<'_>, text: &str, notes: &[&str]) {
-    for (i, row) in wrap(&shown(text), 74).iter().enumerate() {
+    for (i, row) in wrap(&out.said(text), 74).iter().enumerate() {
         let _ = writeln!(out, "{}{row}", if i == 0 { "  " } else { "    " });
     }
-    for row in notes.iter().flat_map(|note| wrap(&shown(note), 74)) {
+    for row in notes.iter().flat_map(|note| wrap(&out.said(note), 74)).collect::<Vec<_>>() {
         let _ = writeln!(out, "    {row}");
     }
 }
 
 /// A paragraph, and an empty line after it; nothing for no words.
 pub(super) fn paragraph(out: &mut Page<'_>, text: &str) {
-    let rows = wrap(&shown(text), 76);
+    let rows = wrap(&out.said(text), 76);
     for row in &rows {
         let _ = writeln!(out, "{row}");
     }

