@@ -80,7 +80,7 @@ impl Notify {
     async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<DynamoDbEventResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
-        let sender = self.sender(&event);
+        let sender = self.sender(event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -142,7 +142,7 @@ impl Notify {
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
         let settings = self.settings.read(now()).await?;
-        let sender = self.sender(&event);
+        let sender = self.sender(event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,

@@ -69,6 +69,10 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
             faults.push(format!("the command finds no stack: {line}"));
         }
     }
+    let unsure = alert.text.split_whitespace().collect::<Vec<_>>().join(" ").contains("To be sure, ");
+    if unsure != (finding.headline().verdict == Verdict::Unknown) {
+        faults.push("it does not say what would make it sure, or says so of what is sure".to_owned());
+    }
     for step in &observation.steps {
         if !alert.text.contains(&step.command) {
             faults.push(format!("the command is changed or missing: {}", step.command));

@@ -27,9 +27,9 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
     if headline.verdict == Verdict::Unknown {
         paragraph(
             out,
-            "Keepwatch could not find out whether this is a danger; what it could not read is said above. Treat it as one \
-             until you know.",
+            "Keepwatch could not find out whether this is a danger. Treat it as one until you know.",
         );
+        paragraph(out, &what_would_settle_it(finding));
     }
     if let Some(note) = what_changed(finding) {
         paragraph(out, &note);
@@ -86,6 +86,49 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
     }
     heading(out, "THIS FINDING");
     about(out, finding, rule);
+}
+
+/// What makes sure of what Keepwatch could not find out: a permission that it was refused, and what a person looks at.
+fn what_would_settle_it(finding: &Finding) -> String {
+    let headline = finding.headline();
+    let look = merged_steps(finding).first().map_or_else(
+        || "To be sure, ask whoever did it.".to_owned(),
+        |(purpose, _)| {
+            format!("To be sure, run the first command below: {}.", purpose.trim_end_matches(['.', '?']))
+        },
+    );
+    let details = headline.details.iter().map(|(_, value)| value.as_str());
+    let said = std::iter::once(headline.reason.as_str()).chain(details);
+    let refused = said.filter_map(refused).next();
+    match refused {
+        Some((action, Some(role))) => format!(
+            "What is missing is a permission: the role {role} of Keepwatch may not call {action}. Once it may, Keepwatch finds out \
+             by itself the next time. {look}"
+        ),
+        Some((action, None)) => {
+            format!(
+                "What is missing is a permission: Keepwatch may not call {action}. Once it may, it finds out by itself the next \
+                 time. {look}"
+            )
+        }
+        None => look,
+    }
+}
+
+/// The action that AWS refused, and the role that it refused it, by the words of the refusal: `User:
+/// arn:aws:sts::111122223333:assumed-role/NAME/SESSION is not authorized to perform: iam:GetRole on resource: ...` (IAM user
+/// guide, "Troubleshoot access denied error messages").
+fn refused(text: &str) -> Option<(&str, Option<&str>)> {
+    let (before, after) = text.split_once("is not authorized to perform: ")?;
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    let action = after.split_whitespace().next()?.trim_end_matches(['.', ',', ';', ')']);
+    let (service, call) = action.split_once(':')?;
+    let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !named(service) || !named(call) {
+        return None;
+    }
+    let role = before.rsplit_once(":assumed-role/").and_then(|(_, role)| role.split('/').next());
+    Some((action, role.filter(|role| !role.is_empty() && role.chars().all(of_a_name))))
 }
 
 /// What a reader who knows this finding already has to be told: that it is back, or goes on, or is over.

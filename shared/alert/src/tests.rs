@@ -177,3 +177,33 @@ fn a_stack_is_known_by_its_functions_arn_and_named_in_every_command() {
     .text;
     assert!(!text.contains("--stack") && text.contains("STACK-SettingsTable-*"), "{text}");
 }
+
+/// Of what Keepwatch could not find out, the mail says what would make it sure: the permission, and what to look at.
+#[test]
+fn what_is_unsure_says_what_would_make_it_sure() {
+    use keepwatch_core::observation::Verdict;
+    let words = |reason: &str| {
+        let mut seen = root_sign_in_without_mfa();
+        seen.verdict = Verdict::Unknown;
+        seen.reason = reason.to_owned();
+        let alert = Alert::of(&finding(&[seen]), DOCUMENTED, sender(), &RelatedActs::default());
+        assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
+        alert.text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let look = "To be sure, run the first command below: What has root done since";
+    let denied = words(
+        "The policy could not be read (AccessDenied: User: arn:aws:sts::111122223333:assumed-role/keepwatch-DetectRole-A1/keepwatch-detect \
+         is not authorized to perform: iam:GetPolicyVersion on resource: policy x because no identity-based policy allows it).",
+    );
+    for part in
+        ["the role keepwatch-DetectRole-A1 of Keepwatch may not call iam:GetPolicyVersion. Once", look]
+    {
+        assert!(denied.contains(part), "{part}: {denied}");
+    }
+    let nameless = words("It is not authorized to perform: iam:GetRole.");
+    assert!(nameless.contains("Keepwatch may not call iam:GetRole. Once"), "{nameless}");
+    for other in ["The request was padded.", "is not authorized to perform: http://evil.example/x now", ""] {
+        let text = words(other);
+        assert!(text.contains(look) && !text.contains("What is missing"), "{text}");
+    }
+}
