@@ -46,8 +46,8 @@ impl Alert {
         let mut out = Page::new(sender);
         paragraph(
             &mut out,
-            "A finding is due an alert, and its item in the findings table cannot be read. What it is about still stands \
-             in the item.",
+            "There is a finding to tell you of, and Keepwatch cannot read it: something has changed its item in the findings \
+             table. What it is about still stands there.",
         );
         heading(&mut out, "WHAT AND WHERE");
         line(&mut out, "Finding id", &id);
@@ -55,7 +55,8 @@ impl Alert {
         heading(&mut out, "WHAT TO DO NOW");
         paragraph(
             &mut out,
-            "Open the item in the findings table and look what changed it: nothing but Keepwatch should write there.",
+            "Open the item in the findings table, read what it is about, and find out who changed it: nobody but Keepwatch \
+             should write there.",
         );
         let about = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
         Alert::new(Severity::High, &format!("Finding {id} cannot be read"), sender.account(), out, about)

@@ -160,7 +160,7 @@ fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool,
     if added.len() + removed.len() > 0 {
         paragraph(
             &mut out,
-            "If none of you did this, somebody is hiding: take it away, and look who may write the settings table.",
+            "If none of you did this, somebody wants to act unseen: take it back, and find out who took the operator role.",
         );
     }
     keepwatch(&mut out, "What is suppressed", "suppress list");

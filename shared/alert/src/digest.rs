@@ -110,7 +110,7 @@ pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
     paragraph(
         &mut out,
         &format!(
-            "{} findings became due at once, too many for a mail each: {counts}. Each of them is in the findings table.",
+            "{} findings came at once, too many for a mail each: {counts}. Each of them is in the findings table.",
             lines.len()
         ),
     );

@@ -22,14 +22,16 @@ pub(super) struct Page<'s> {
     sender: &'s Sender,
     /// Whether it has a command of Keepwatch's own.
     commands: bool,
-    /// Whether one of them silences something.
-    silences: bool,
+    /// Whether one of them changes the settings.
+    settings: bool,
+    /// Whether one of them shows findings.
+    findings: bool,
 }
 
 impl<'s> Page<'s> {
     /// An empty one of this sender's.
     pub(super) fn new(sender: &'s Sender) -> Page<'s> {
-        Page { text: String::new(), sender, commands: false, silences: false }
+        Page { text: String::new(), sender, commands: false, settings: false, findings: false }
     }
 
     /// Text as it may stand in this mail, with the readers' time beside each in UTC.
@@ -41,19 +43,24 @@ impl<'s> Page<'s> {
     pub(super) fn finish(mut self) -> String {
         if self.commands {
             let (role, settings) = (self.sender.named("OperatorRole"), self.sender.named("SettingsTable"));
-            let without = if self.silences {
+            let without = if self.settings {
                 format!(
-                    "in the AWS console switch to the role {role} and add an item to the DynamoDB table {settings}; \
+                    "in the AWS console switch to the role {role} and add or delete an item in the DynamoDB table {settings}; \
                      the page \"The operator\" of Keepwatch's docs shows one"
                 )
+            } else if self.findings {
+                format!(
+                    "each finding is an item of the DynamoDB table {}",
+                    self.sender.named("FindingsTable")
+                )
             } else {
-                format!("all of it is in the DynamoDB table {}", self.sender.named("FindingsTable"))
+                "the page \"The operator\" of Keepwatch's docs says how".to_owned()
             };
             heading(&mut self, "THE KEEPWATCH COMMAND");
             paragraph(
                 &mut self,
                 &format!(
-                    "It comes from Keepwatch's source folder: cargo install --path cli. Without it: {without}."
+                    "Install it from Keepwatch's source folder: cargo install --path cli. Without it: {without}."
                 ),
             );
         }
@@ -126,7 +133,8 @@ pub(super) fn command(out: &mut Page<'_>, purpose: &str, command: &str) {
 /// What for, and a command of Keepwatch's own about the stack that sends: `findings list`, with the stack and its region.
 pub(super) fn keepwatch(out: &mut Page<'_>, purpose: &str, call: &str) {
     out.commands = true;
-    out.silences |= call.starts_with("suppress add");
+    out.settings |= ["suppress add", "suppress remove", "tune "].iter().any(|start| call.starts_with(start));
+    out.findings |= call.starts_with("findings ");
     let options = out.sender.options();
     command(out, purpose, &format!("keepwatch {call}{options}"));
 }

@@ -59,7 +59,7 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
         None if headline.event.is_scan() => {
             line(out, "By", "a scan saw it; the event history of the last 90 days names nobody");
         }
-        None => line(out, "By", "AWS tells of this itself; no caller is named"),
+        None => line(out, "By", "AWS itself reports this and names no caller"),
     }
     others(out, finding);
     heading(out, "WHAT AND WHERE");
@@ -298,16 +298,16 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         _ => String::new(),
     };
     let mut ways = vec![(
-        "You are working on it: repetitions are counted without a mail",
+        "You know of it and work on it: no mail when it repeats",
         format!("findings ack {id} --by NAME --note TEXT"),
     )];
     // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
     if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
         ways.push((
             if actor.is_empty() {
-                "It is meant to be so: recorded without a mail, for 30 days"
+                "It is meant to be so: no mail of it for 30 days"
             } else {
-                "It is meant to be so: recorded without a mail, for 30 days, until somebody else acts"
+                "It is meant to be so: no mail of it for 30 days, unless somebody else does it"
             },
             format!(
                 "suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::digest::{Line, by_severity};
-use crate::layout::{Page, command, heading, keepwatch, line, listed, paragraph};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
 use crate::proposal::Proposals;
 use crate::sender::Sender;
 
@@ -269,6 +269,7 @@ impl<'a> Tally<'a> {
         line(&mut out, "New", &count(&self.new));
         line(&mut out, "Fixed", &count(&self.fixed));
         line(&mut out, "Open before", &count(&self.open));
+        gap(&mut out);
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, deaf, judged, settings, now);
         }
