@@ -30,7 +30,8 @@ async fn main() -> Result<(), Error> {
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
-    let zone = zone::named(&variable("TIME_ZONE")?);
+    // An update of the stack changes code and variables one after the other: until both are there, times are in UTC.
+    let zone = zone::named(&std::env::var("TIME_ZONE").unwrap_or_default());
 
     let config = clients::config()?;
     let notify = Notify {
