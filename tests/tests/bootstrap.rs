@@ -371,7 +371,7 @@ fn a_suppression_silences_is_announced_and_its_end_is_told() {
     assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty());
     assert!(sweep(&notify));
     assert!(alerts(&aws).is_empty());
-    assert!(subjects(&aws).iter().any(|s| s.contains("added: suppression test")), "{:?}", subjects(&aws));
+    assert!(subjects(&aws).iter().any(|s| s.contains("Added to the settings: suppression test")), "{:?}", subjects(&aws));
     // It ends.
     let mut row = row;
     row["expires_at"] = json!({"S": keepwatch_base::time::Timestamp::from_millis(now() - 1).to_string()});
