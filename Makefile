@@ -20,6 +20,9 @@ CARGO := cargo
 # `cargo fmt` follows `mod` lines and does not see the rules, which a macro names.
 RUSTFMT := rustfmt --edition 2024
 RUST_FILES = $(shell git ls-files --cached --others --exclude-standard '*.rs')
+# Of the functions for Lambda. At a fixed address they need no relocations, which are half a megabyte of detect that each
+# cold start would read and work through. Stack, heap and libraries are still placed at random.
+FIXED := RUSTFLAGS="-C relocation-model=static"
 TOOLS := .tools
 PY := $(TOOLS)/venv/bin/python
 PYTEST := $(PY) -m pytest
@@ -131,8 +134,13 @@ fuzz: cargo ## any text as event, as policy and explained, SECONDS=60 each; need
 
 .PHONY: bench-cold
 bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios in one run
-	$(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
+	$(FIXED) $(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
 	target/deploy/bench-cold
+
+.PHONY: bench-pipeline
+bench-pipeline: cargo ## event to alert through the compiled functions at 10, 100 and 1,000 events a second (RATES=10,100 LASTING=30)
+	$(CARGO) build --locked --release -p keepwatch-detect -p keepwatch-notify -p keepwatch-tests --bin detect --bin notify --bin bench-pipeline
+	target/release/bench-pipeline $(if $(RATES),--rates $(RATES)) $(if $(LASTING),--seconds $(LASTING))
 
 .PHONY: bench-rules
 bench-rules: cargo ## what an event costs, beside other engines, as ratios in one run (EVENTS=dir of recorded *.jsonl)
@@ -171,7 +179,7 @@ build: cargo ## the functions for Lambda, into target/lambda/ (ARCH=x86_64 or ar
 	@case "$(ARCH)" in x86_64|arm64) ;; *) echo "ARCH is x86_64 or arm64, not $(ARCH)"; exit 2 ;; esac
 	@$(INSTALL) build
 	$(if $(SIGMA),$(CARGO) run -q --locked -p keepwatch-cli -- rules check $(SIGMA))
-	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(CARGO) lambda build --locked --profile deploy \
+	PATH="$(CURDIR)/$(TOOLS)/build/bin:$$PATH" $(FIXED) $(CARGO) lambda build --locked --profile deploy \
 	    -p keepwatch-detect -p keepwatch-notify -p keepwatch-scan -p keepwatch-securityhub \
 	    $(if $(filter arm64,$(ARCH)),--arm64,--x86-64) $(if $(SIGMA),--features keepwatch-detect/sigma)
 	@rm -rf target/lambda/detect/sigma

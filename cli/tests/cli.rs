@@ -288,7 +288,7 @@ fn a_missing_file_says_what_to_do() {
     let output = keepwatch(&["replay", "no-such-file.jsonl"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("no-such-file.jsonl is not there; name files of JSON, folders, or -"),
+        stderr(&output).contains("no-such-file.jsonl is not there; name files of JSON, folders, s3://"),
         "{}",
         stderr(&output)
     );

@@ -373,8 +373,26 @@ fn what_cannot_be_read_is_one_line() {
     }
     let (_, code, told) = found("empty.json", b"");
     assert_eq!((code, told.as_str()), (Some(0), "there is no event in what was read\n"));
-    let nothing = keepwatch(&["s3://my-trail/AWSLogs"]);
-    assert!(stderr(&nothing).contains("aws s3 sync s3://my-trail/AWSLogs logs"), "{}", stderr(&nothing));
+}
+
+/// Names are looked at before anything is fetched, and who has no credentials is told so.
+#[test]
+fn a_bucket_needs_credentials_and_a_name() {
+    let told = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
+        command.arg("replay").args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
+        let output = command.env("AWS_REGION", "us-east-1").output().expect("the binary runs");
+        (output.status.code(), stderr(&output))
+    };
+    let (code, said) = told(&["s3://my-trail/AWSLogs/"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("no AWS credentials") && said.contains("--profile"), "{said}");
+    let (code, said) = told(&["s3:///AWSLogs"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("s3://BUCKET/PREFIX"), "{said}");
+    let (code, said) = told(&["s3://my-trail/AWSLogs/", "no-such-file"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("no-such-file is not there"), "{said}");
 }
 
 /// A line of many megabytes, bytes that are no text, and a file of many small gzip members.

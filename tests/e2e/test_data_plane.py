@@ -70,7 +70,7 @@ def test_an_administrator_plants_changes_and_deletes_no_item(administrator, stac
 def test_an_administrator_forges_and_takes_no_message(administrator, stack):
     """A forged message resolved a CRITICAL until 2099."""
     sqs = administrator.client("sqs")
-    for queue in (stack.intake_queue, stack.dead_letter_queue):
+    for queue in (stack.intake_queue, *stack.dead_letter_queues):
         refused(sqs.send_message, QueueUrl=queue, MessageBody="{}")
         refused(sqs.receive_message, QueueUrl=queue)
         refused(sqs.purge_queue, QueueUrl=queue)
@@ -102,7 +102,12 @@ def test_a_message_that_no_queue_held_closes_and_says_nothing(cloud, stack, find
         for function in (stack.detect_function, stack.scan_function):
             answer = administrator.client("lambda").invoke(FunctionName=function, Payload=payload)
             said = json.loads(answer["Payload"].read())
-            assert said["batchItemFailures"] == [{"itemIdentifier": "forged"}]
+            if function == stack.detect_function:
+                # The alarm on its errors rings.
+                assert answer["FunctionError"]
+                assert "known to be the queue's own" in said["errorMessage"]
+            else:
+                assert said["batchItemFailures"] == [{"itemIdentifier": "forged"}]
     assert findings.get(finding["finding_id"])["status"] == "NEW"
     assert not findings.about(other)
     # The same by the event bus is good news.

@@ -10,8 +10,9 @@ from local_cloud import ACCOUNT, play, until
 
 ELSEWHERE = "eu-west-1"
 
-# A region whose forwarder comes and goes.
+# A region whose forwarder comes and goes, and one whose forwarder goes with a call that is heard.
 REMOVED = "eu-north-1"
+TAKEN = "eu-central-1"
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,8 @@ def deployed(cloud, stack):
     return printed
 
 
-def there(service, name, parameters):
-    event = call(service, name, parameters, awsRegion=ELSEWHERE)
-    return event | {"region": ELSEWHERE}
+def there(service, name, parameters, region=ELSEWHERE):
+    return call(service, name, parameters, awsRegion=region) | {"region": region}
 
 
 def test_the_command_says_what_it_did_and_a_second_run_changes_nothing(cloud, deployed):
@@ -115,10 +115,10 @@ def rules(cloud, deployed):
     assert code == 0, printed
 
 
-def test_a_rule_that_is_disabled_narrowed_or_led_away_is_found_by_the_next_scan(rules, scan, gap, findings):
+def test_a_rule_that_is_disabled_narrowed_led_away_or_changed_in_what_it_sends_is_found_by_the_next_scan(rules, scan, gap, findings):
     def told():
         (one,) = [one for one in findings.all() if one["rule"] == "forwarder.changed" and one["region"] == ELSEWHERE]
-        return str(one["witnesses"])
+        return str(one["strongest"])
 
     scan()
     assert gap("changed") is None
@@ -134,6 +134,16 @@ def test_a_rule_that_is_disabled_narrowed_or_led_away_is_found_by_the_next_scan(
     assert "keepwatch-calls-1 has another pattern" in told()
     assert "keepwatch-policies-1 does not send to the home stack" in told()
     rules.enable_rule(Name="keepwatch-guard")
+    (right,) = rules.list_targets_by_rule(Rule="keepwatch-guard")["Targets"]
+    for wrong, does in [
+        ({"Input": "{}"}, "sends something else than the events"),
+        ({"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/powerless"}, "sends with another role"),
+        ({"RetryPolicy": {"MaximumRetryAttempts": 0}}, "tries for a shorter time to send"),
+    ]:
+        rules.put_targets(Rule="keepwatch-guard", Targets=[right | wrong])
+        scan()
+        assert f"keepwatch-guard {does}" in told()
+    rules.put_targets(Rule="keepwatch-guard", Targets=[right])
     rules.put_rule(Name="keepwatch-calls-1", EventPattern=pattern)
     rules.put_targets(Rule="keepwatch-policies-1", Targets=[target])
     scan()
@@ -224,6 +234,40 @@ def test_a_forwarder_that_was_removed_is_found(cloud, beat, scan, gap):
     assert cloud.regions("deploy", REMOVED)[1] == 0
     scan()
     assert gap("changed", REMOVED) == "RESOLVED"
+
+
+def test_a_forwarder_that_was_taken_away_is_told_at_once_and_its_silence_is_not(cloud, beat, sweep, scan, gap, mailbox):
+    assert cloud.regions("deploy", TAKEN)[1] == 0
+    beat(70, TAKEN)
+    play(cloud, there("cloudformation", "DeleteStack", {"stackName": "keepwatch-forwarder"}, TAKEN), TAKEN)
+    alert = mailbox.wait_for(lambda a: a.rule == "self-stack-changed", "the forwarder that was taken away")
+    assert alert.severity == "HIGH"
+    assert TAKEN in alert.resource
+    assert "make undeploy-regions, nothing is to do" in " ".join(alert.text.split())
+    assert cloud.regions("undeploy", TAKEN)[1] == 0
+    sweep()
+    assert gap("silent", TAKEN) is None
+    scan()
+    assert gap("changed", TAKEN) is None
+    sweep()
+    assert gap("silent", TAKEN) is None
+
+
+def test_a_change_in_another_region_is_looked_at_again_without_a_scan(cloud, deployed, scan, findings):
+    bucket, rule = unique("elsewhere"), "data-bucket-protection-weakened"
+    s3 = cloud.client("s3", ELSEWHERE)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": ELSEWHERE})
+
+    def versioning():
+        (one,) = [one for one in findings.about(bucket) if (one["rule"], one["aspect"]) == (rule, "versioning")]
+        return one
+
+    scan()
+    assert (versioning()["status"], versioning()["region"]) == ("NEW", ELSEWHERE)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    play(cloud, there("s3", "PutBucketVersioning", {"bucketName": bucket}), ELSEWHERE)
+    until(lambda: versioning()["status"] == "RESOLVED", "the second look", 120)
+    assert "PutBucketVersioning" in versioning()["status_reason"]
 
 
 def test_regions_that_never_had_a_forwarder_are_one_finding(scan, findings, deployed, gap):

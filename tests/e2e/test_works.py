@@ -43,9 +43,10 @@ def well(cloud, stack):
 def drain(cloud, stack):
     """Takes all dead letters away, as the operator may."""
     sqs = cloud.operator(stack, "sqs")
-    while messages := sqs.receive_message(QueueUrl=stack.dead_letter_queue, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            sqs.delete_message(QueueUrl=stack.dead_letter_queue, ReceiptHandle=message["ReceiptHandle"])
+    for queue in stack.dead_letter_queues:
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 
 @pytest.fixture
@@ -222,6 +223,15 @@ def test_each_break_alone_is_the_only_failure(cloud, stack, doctor, breaks):
     assert failing(doctor()) == []
 
 
+def listed(values):
+    """A list as the AWS CLI takes it: JSON, words, or Key=Value,Key=Value for each of its structures."""
+    if values[0].startswith("["):
+        return json.loads(values[0])
+    if "=" in values[0]:
+        return [dict(pair.split("=", 1) for pair in value.split(",")) for value in values]
+    return values
+
+
 def aws(cloud, command):
     """Does what the AWS CLI would: its options are the members of the call, by botocore's models, as they are here."""
     for one in command.split(" && "):
@@ -244,7 +254,8 @@ def aws(cloud, command):
                 kind = members[options[option]].type_name
                 given[options[option]] = {
                     "boolean": lambda values: not values,
-                    "list": lambda values: json.loads(values[0]) if values[0].startswith("[") else values,
+                    "list": listed,
+                    "map": lambda values: json.loads(values[0]),
                     "string": lambda values: values[0],
                 }[kind](values) or kind == "boolean"
         getattr(client, name)(**given)
@@ -413,8 +424,9 @@ def test_a_mail_that_is_not_published_is_notifys(cloud, stack, well, no_dead_let
     assert "BROKEN  notify: " in said
 
 
-def test_a_mail_that_waits_for_somebody_who_is_subscribed_is_named(cloud, stack, well, no_dead_letters):
+def test_a_mail_that_waits_for_somebody_who_is_subscribed_is_named(cloud, stack, well, no_dead_letters, sweep):
     with nobody_subscribed(cloud, stack):
+        assert sweep(), "notify knows only since its last sweep who is subscribed"
         test = Alerting(cloud, stack, "--wait", "40")
         trail = test.called()
         test.heard(trail)

@@ -58,11 +58,18 @@ class Stack:
     intake_queue: str
     recheck_queue: str
     dead_letter_queue: str
+    invocation_dead_letter_queue: str
+    mail_dead_letter_queue: str
     operator_role: str
     detect_function: str
     notify_function: str
     scan_function: str
     version: str
+
+    @property
+    def dead_letter_queues(self):
+        """Of events, of records and runs, and of mails."""
+        return (self.dead_letter_queue, self.invocation_dead_letter_queue, self.mail_dead_letter_queue)
 
 
 class LocalCloud:
@@ -200,9 +207,16 @@ class LocalCloud:
         own unless `MailWindowMinutes` is given: nobody here waits for ten minutes.
         """
         parameters.setdefault("MailWindowMinutes", 0)
+        self.deploy_template(ROOT / "template.yaml", name, sigma, **parameters)
+        if self.faults:
+            self.faults.wait_until_warm()
+        return self.stack(name)
+
+    def deploy_template(self, template, name, sigma=None, **parameters):
+        """`sam deploy` this template, or an earlier one, with today's functions. A stack that is there is updated."""
         site = self.run / name
-        site.mkdir()
-        shutil.copy2(ROOT / "template.yaml", site)
+        site.mkdir(exist_ok=True)
+        shutil.copy2(template, site / "template.yaml")
         for uri in re.findall(r"CodeUri: *(\S+)", (site / "template.yaml").read_text()):
             function = Path(uri).name
             binary = self.binaries / function
@@ -216,7 +230,8 @@ class LocalCloud:
         command = [TOOLS / "venv" / "bin" / "sam", "deploy", "--stack-name", name, "--s3-bucket", "deployment"]
         command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"]
         command += ["--no-progressbar", "--template-file", "template.yaml"]
-        command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
+        if parameters:
+            command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
         (self.run / ".aws-sam").mkdir(exist_ok=True)
         # Else it asks the package index for its newest version at the end of every deployment.
         settings = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
@@ -240,9 +255,6 @@ class LocalCloud:
         if done.returncode != 0:
             raise CloudError(f"sam deploy failed. {self.logs(f'deploy-{name}.log')}")
         shutil.rmtree(site / "target")
-        if self.faults:
-            self.faults.wait_until_warm()
-        return self.stack(name)
 
     def regions(self, what, regions):
         """Run tools/regions.py as a user would; what it printed, and its exit code."""

@@ -11,6 +11,7 @@ mod cloudtrail;
 mod dynamodb;
 mod expression;
 pub mod identity_center;
+mod load;
 mod policy;
 mod posture;
 mod securityhub;
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Map, Value};
@@ -62,6 +65,40 @@ pub const DEAD_LETTERS: &str = "arn:aws:sqs:us-east-1:111122223333:keepwatch-Dea
 pub const DEAD_LETTERS_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-DeadLetterQueue-A1B2C3";
 
+/// ARNs of the queues of records and runs, and of mails, that were given up. Nobody sends there but AWS.
+pub const OTHER_DEAD_LETTERS: [&str; 2] = [
+    "arn:aws:sqs:us-east-1:111122223333:keepwatch-InvocationDeadLetterQueue-A1B2C3",
+    "arn:aws:sqs:us-east-1:111122223333:keepwatch-MailDeadLetterQueue-A1B2C3",
+];
+
+/// The addresses of the queues of dead letters, as the template tells them to notify.
+pub const DEAD_LETTER_QUEUES: [(&str, &str); 3] = [
+    ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+    (
+        "INVOCATION_DEAD_LETTER_QUEUE_URL",
+        "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-InvocationDeadLetterQueue-A1B2C3",
+    ),
+    (
+        "MAIL_DEAD_LETTER_QUEUE_URL",
+        "https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-MailDeadLetterQueue-A1B2C3",
+    ),
+];
+
+/// What calls of DynamoDB were charged for, as on-demand tables are (DynamoDB developer guide, "Read and write capacity").
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Units {
+    /// Read units.
+    pub read: f64,
+    /// Write units.
+    pub written: f64,
+    /// The write units of each item, by table and key.
+    pub of_items: HashMap<(String, String), f64>,
+    /// How often each was to be written, whatever came of it.
+    pub writes_of_items: HashMap<(String, String), usize>,
+    /// How many transactions and writes met another one on the same item.
+    pub conflicts: usize,
+}
+
 /// A running stub; stopped on drop.
 #[derive(Debug)]
 pub struct AwsStub {
@@ -75,6 +112,8 @@ pub struct AwsStub {
 struct State {
     tables: dynamodb::Tables,
     published: Vec<Form>,
+    published_at: Vec<Instant>,
+    load: load::Load,
     imported: Vec<Value>,
     hub: securityhub::Faults,
     guards: policy::Guards,
@@ -83,6 +122,7 @@ struct State {
     queued: Vec<String>,
     account: Account,
     given_up: Vec<Value>,
+    given_up_by_aws: [usize; 2],
     hidden: HashMap<String, u64>,
     calls: HashMap<String, usize>,
     failing: HashSet<String>,
@@ -152,6 +192,37 @@ impl AwsStub {
     /// The address is subscribed to the topic again.
     pub fn subscribe(&self, topic: &str) {
         lock(&self.state).unsubscribed.remove(topic);
+    }
+
+    /// From now on each answer takes so long. Writes that meet a transaction on its way are refused, as DynamoDB does it, what is
+    /// written counts as charged, and changes of findings are kept for [`AwsStub::take_changes`].
+    pub fn take_time(&self, latency: Duration) {
+        lock(&self.state).load.latency = Some(latency);
+    }
+
+    /// What was charged since [`AwsStub::take_time`].
+    pub fn units(&self) -> Units {
+        lock(&self.state).load.units.clone()
+    }
+
+    /// The records of the findings table's stream that notify is called with, as template.yaml filters them: the ids of findings
+    /// that were written while their alert was due. At most so many, the oldest first.
+    pub fn take_changes(&self, most: usize) -> Vec<String> {
+        let mut state = lock(&self.state);
+        let most = most.min(state.load.changes.len());
+        state.load.changes.drain(..most).collect()
+    }
+
+    /// When each message of [`AwsStub::published`] was.
+    pub fn published_at(&self) -> Vec<Instant> {
+        lock(&self.state).published_at.clone()
+    }
+
+    /// Takes an item away behind the functions' back.
+    pub fn remove(&self, table: &str, key: &str) {
+        if let Some(items) = lock(&self.state).tables.get_mut(table) {
+            items.remove(key);
+        }
     }
 
     /// All findings, by id.
@@ -273,6 +344,11 @@ impl AwsStub {
         std::mem::take(&mut lock(&self.state).given_up)
     }
 
+    /// Lays so many messages into each of [`OTHER_DEAD_LETTERS`].
+    pub fn give_up_by_aws(&self, counts: [usize; 2]) {
+        lock(&self.state).given_up_by_aws = counts;
+    }
+
     /// For how many seconds a message of the intake queue was hidden last, by receipt handle.
     pub fn hidden(&self, receipt_handle: &str) -> Option<u64> {
         lock(&self.state).hidden.get(receipt_handle).copied()
@@ -287,10 +363,30 @@ impl AwsStub {
 fn converse(stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = Request::read(&mut stream)? {
-        let response = lock(state).answer(&request);
-        response.write(stream.get_mut())?;
+        answer(state, &request).write(stream.get_mut())?;
     }
     Ok(())
+}
+
+/// Answers, where answers take time after that time. What a transaction writes is its own as long.
+fn answer(state: &Mutex<State>, request: &Request) -> Response {
+    let Some(latency) = lock(state).load.latency else { return lock(state).answer(request) };
+    let write = dynamodb::Write::of(request);
+    let begun = write.as_ref().map_or(Ok(()), |write| lock(state).load.begin(write));
+    thread::sleep(latency);
+    let mut state = lock(state);
+    match begun {
+        Err(refusal) => {
+            let (status, body) = refusal.into_parts();
+            Response::new(status, "application/x-amz-json-1.0", body.to_string())
+        }
+        Ok(()) => {
+            let response = state.answer(request);
+            let State { load, tables, .. } = &mut *state;
+            load.end(tables, request, write.as_ref(), response.status == 200);
+            response
+        }
+    }
 }
 
 impl State {
@@ -353,11 +449,15 @@ impl State {
         signature::signed(request, "sqs", &["content-type", "x-amz-target"])
             .map_err(|complaint| dynamodb::Refusal::of("InvalidSignatureException", complaint))?;
         let call: Value = serde_json::from_str(&request.body).unwrap_or_default();
-        if !is_queue(call["QueueUrl"].as_str().unwrap_or_default(), DEAD_LETTERS) {
-            return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub"));
-        }
+        let url = call["QueueUrl"].as_str().unwrap_or_default();
+        let other = OTHER_DEAD_LETTERS.iter().position(|arn| is_queue(url, arn));
+        let lying = match other.and_then(|place| self.given_up_by_aws.get(place)) {
+            Some(count) => *count,
+            None if is_queue(url, DEAD_LETTERS) => self.given_up.len(),
+            None => return Err(dynamodb::Refusal::of("com.amazonaws.sqs#QueueDoesNotExist", "by the stub")),
+        };
         let names = call["AttributeNames"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let count = |name: &str| if name == "ApproximateNumberOfMessages" { self.given_up.len() } else { 0 };
+        let count = |name: &str| if name == "ApproximateNumberOfMessages" { lying } else { 0 };
         let attributes: serde_json::Map<String, Value> = names
             .iter()
             .filter_map(|name| Some((name.as_str()?.to_owned(), count(name.as_str()?).to_string().into())))
@@ -403,6 +503,7 @@ impl State {
             _ if self.called(action) => (500, query_error("Receiver", "InternalFailure")),
             "Publish" => {
                 self.published.push(form.clone());
+                self.published_at.push(Instant::now());
                 let id = format!("<MessageId>message-{}</MessageId>", self.published.len());
                 (200, query_result(action, &id))
             }

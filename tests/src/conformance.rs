@@ -2,6 +2,7 @@
 //! suite: what the simulation proves holds for what is deployed only as far as the two agree.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures_util::future::join;
 use keepwatch_alert::outbox::{LEASE, Outbox};
@@ -9,9 +10,10 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::event::Event;
-use keepwatch_core::finding::record::{FindingStore, Write, receipt_key};
+use keepwatch_core::finding::record::{FindingStore, RecordError, Recorded, Write, receipt_key, record};
 use keepwatch_core::finding::{AlertState, Finding, LONGEST_WAIT, Passed, Step, Stepped};
-use keepwatch_core::observation::Observation;
+use keepwatch_core::observation::{Observation, Verdict};
+use keepwatch_core::settings::Settings;
 use keepwatch_core::state::Fact;
 use keepwatch_rules::registry;
 
@@ -68,7 +70,16 @@ where
         self.a_new_alert_takes_the_claim_away().await?;
         self.of_two_who_claim_at_once_one_gets_it().await?;
         self.nobody_writes_over_what_he_has_not_read().await?;
-        self.good_news_is_kept_for_a_finding_that_is_not_there().await
+        self.good_news_is_kept_for_a_finding_that_is_not_there().await?;
+        self.a_flood_writes_little_and_hides_nothing().await
+    }
+
+    async fn record(&self, seen: &Observation, now: Timestamp) -> Result<Recorded, E> {
+        match record(self.0, &Settings::default(), seen, now).await {
+            Ok(recorded) => Ok(recorded),
+            Err(RecordError::Store(error)) => Err(error),
+            Err(RecordError::Contended(id)) => unreachable!("nobody else writes {id}"),
+        }
     }
 
     async fn stored(&self, id: &str) -> Result<Finding, E> {
@@ -198,6 +209,38 @@ where
         assert!(!FindingStore::write(self.0, told, at(1)).await?, "the rule has told of the event");
         let write = Write::Update { finding: &fresh, expected, receipt: None };
         assert!(FindingStore::write(self.0, write, at(1)).await?);
+        Ok(())
+    }
+
+    async fn a_flood_writes_little_and_hides_nothing(&self) -> Result<(), E> {
+        let id = seen(9, "e1").finding_id();
+        for event in 0..200 {
+            self.record(&seen(9, &format!("e{event}")), at(1)).await?;
+        }
+        let flooded = self.stored(&id).await?;
+        assert!((20..=40).contains(&flooded.version), "{} writes of 200 events", flooded.version);
+        assert_eq!(flooded.occurrences, flooded.version, "what is not counted is not written either");
+        // The next second is heard, as is somebody else in the midst of it, and what is worse, and that it is gone.
+        let mut next = seen(9, "next");
+        next.event.time = next.event.time.plus(Duration::from_secs(1));
+        assert_eq!(self.record(&next, at(2)).await?, Recorded::Updated);
+        assert_eq!(self.stored(&id).await?.last_seen, next.event.time);
+        let mut other = seen(9, "other");
+        if let Some(actor) = &mut other.actor {
+            actor.source_ip = Some("198.51.100.7".to_owned());
+        }
+        assert_eq!(self.record(&other, at(2)).await?, Recorded::Updated);
+        assert_eq!(self.stored(&id).await?.alert.became_due, flooded.alert.became_due + 1);
+        let mut gone = next.clone();
+        (gone.verdict, gone.event.id) = (Verdict::Passing, "gone".to_owned());
+        gone.event.time = gone.event.time.plus(Duration::from_secs(1));
+        assert_eq!(self.record(&gone, at(3)).await?, Recorded::Updated);
+        assert!(!self.stored(&id).await?.is_open());
+        let mut back = gone.clone();
+        (back.verdict, back.event.id) = (next.verdict, "back".to_owned());
+        back.event.time = back.event.time.plus(Duration::from_secs(1));
+        assert_eq!(self.record(&back, at(4)).await?, Recorded::Updated);
+        assert!(self.stored(&id).await?.is_open());
         Ok(())
     }
 

@@ -7,6 +7,7 @@ pub mod events;
 pub mod function;
 mod http;
 pub mod noise;
+pub mod pipeline;
 pub mod runtime_api;
 pub mod sim;
 

@@ -30,12 +30,12 @@ class Template:
         """The rules that hear events for detect; the others are clocks, re-checks, and for the operations topic."""
         rules = self.of_type("AWS::Events::Rule")
         heard = {name: rule for name, rule in rules.items() if "EventPattern" in rule["Properties"]}
-        heard = {name: rule for name, rule in heard.items() if not name.startswith("Recheck")}
+        heard = {name: rule for name, rule in heard.items() if name not in self.rechecked()}
         return {name: rule for name, rule in heard.items() if not name.endswith(("TouchedRule", "StoppedRule"))}
 
     def rechecked(self):
-        """The rules that hear what may have changed a check's answer."""
-        return {name: rule for name, rule in self.of_type("AWS::Events::Rule").items() if name.startswith("Recheck")}
+        """The rules that hear what may have changed a check's answer, here and in other regions."""
+        return {name: rule for name, rule in self.of_type("AWS::Events::Rule").items() if "Recheck" in name}
 
     def of_type(self, kind):
         """Resources of a type, by logical id."""

@@ -49,7 +49,29 @@ def test_every_alarm_tells_the_operators_and_says_what_is_wrong(stack):
         # These metrics exist only while something happens. Their absence is no news, neither good nor bad.
         assert properties["TreatMissingData"] == "notBreaching", name
         assert properties["ComparisonOperator"] == "GreaterThanThreshold", name
-        assert properties["Period"] * properties["EvaluationPeriods"] <= 300, name
+        assert properties["Period"] * properties.get("DatapointsToAlarm", properties["EvaluationPeriods"]) <= 300, name
+
+
+def counted(alarm, waiting):
+    """The breaching minutes of a message that fails: SQS counts it until its third delivery is over, and `waiting` is
+    its visibility timeout (SQS developer guide, "Available CloudWatch metrics for Amazon SQS")."""
+    return [minute for minute in range(60) if alarm["Threshold"] < minute * 60 < 3 * waiting]
+
+
+def test_a_delay_is_not_over_while_detect_cannot_work(stack):
+    """Each heartbeat fails as well, and is old for a few minutes: between two of them the alarm must not say OK."""
+    alarm = stack.properties("IntakeDelayed")
+    assert alarm["DatapointsToAlarm"] == 1
+    old = counted(alarm, stack.properties("IntakeQueue")["VisibilityTimeout"])
+    assert old
+    assert stack.properties("HeartbeatRule")["ScheduleExpression"] == "rate(15 minutes)"
+    breaching = {beat + minute for beat in range(0, 120, 15) for minute in old}
+    rings = [
+        any(minute - back in breaching for back in range(alarm["EvaluationPeriods"])) for minute in range(old[0], 120)
+    ]
+    assert all(rings)
+    # Whoever reads OK has to know what it does not say.
+    assert "keepwatch doctor says whether older ones wait" in alarm["AlarmDescription"]
 
 
 @pytest.mark.parametrize(("name", "clock", "within"), SILENCE.values(), ids=SILENCE)

@@ -51,6 +51,13 @@ def of(widgets, kind):
     return [widget["properties"] for widget in widgets if widget["type"] == kind]
 
 
+def metrics(widget):
+    """The metrics of a widget, without what is worked out from them, and how each is shown."""
+    for metric in widget["metrics"]:
+        if isinstance(metric[0], str):
+            yield [part for part in metric if isinstance(part, str)]
+
+
 def test_it_is_one_dashboard_within_the_free_quota(stack, widgets):
     assert len(stack.of_type("AWS::CloudWatch::Dashboard")) == 1
     assert sum(len(widget["metrics"]) for widget in of(widgets, "metric")) <= MOST_METRICS
@@ -62,7 +69,7 @@ def test_it_is_one_dashboard_within_the_free_quota(stack, widgets):
 
 def test_each_metric_is_written_by_a_resource_of_the_stack(stack, widgets):
     for widget in of(widgets, "metric"):
-        for namespace, name, *dimensions in widget["metrics"]:
+        for namespace, name, *dimensions in metrics(widget):
             names, values = tuple(dimensions[::2]), dimensions[1::2]
             assert name in WRITTEN[namespace, names], (widget["title"], name)
             for dimension, value in zip(names, values, strict=True):
@@ -74,6 +81,21 @@ def test_each_metric_is_written_by_a_resource_of_the_stack(stack, widgets):
                     continue
                 logical = re.fullmatch(r"\$\{(\w+)(\.\w+)?\}", value)[1]
                 assert stack.resources[logical]["Type"] == TYPES[dimension], value
+
+
+def test_the_home_region_is_shown_beside_the_others(widgets):
+    """No metric counts what home's own rules bring: it is what comes into the queue without what comes from the forwarders."""
+    (widget,) = [one for one in of(widgets, "metric") if "other regions" in one["title"]]
+    shown = {one[-1]["id"]: one for one in widget["metrics"]}
+    (home,) = shown["home"]
+    assert home["label"] == "this region: ${AWS::Region}"
+    assert home["expression"] == "all - FILL(others, 0)"
+    assert shown["all"][:4] == ["AWS/SQS", "NumberOfMessagesSent", "QueueName", "${IntakeQueue.QueueName}"]
+    assert shown["others"][1] == "Invocations"
+    assert "${AWS::StackName}-regions" in shown["others"]
+    assert shown["all"][-1]["visible"] is False
+    # Both are counts of the same moments.
+    assert widget["stat"] == "Sum"
 
 
 def test_each_question_to_the_logs_names_fields_that_the_function_logs(stack, widgets):

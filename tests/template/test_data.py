@@ -153,6 +153,8 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "OPS_TOPIC_ARN": {"Ref": "OpsTopic"},
         "RECHECK_QUEUE_URL": {"Ref": "RecheckQueue"},
         "DEAD_LETTER_QUEUE_URL": {"Ref": "DeadLetterQueue"},
+        "INVOCATION_DEAD_LETTER_QUEUE_URL": {"Ref": "InvocationDeadLetterQueue"},
+        "MAIL_DEAD_LETTER_QUEUE_URL": {"Ref": "MailDeadLetterQueue"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
         "MAIL_WINDOW_MINUTES": {"Ref": "MailWindowMinutes"},
         "TIME_ZONE": {"Ref": "TimeZone"},

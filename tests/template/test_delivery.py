@@ -8,6 +8,8 @@ import pytest
 from conftest import ROOT
 
 DLQ = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+INVOCATION_DLQ = {"Fn::GetAtt": ["InvocationDeadLetterQueue", "Arn"]}
+MAIL_DLQ = {"Fn::GetAtt": ["MailDeadLetterQueue", "Arn"]}
 INTAKE = {"Fn::GetAtt": ["IntakeQueue", "Arn"]}
 FORTNIGHT = 14 * 24 * 3600
 
@@ -103,7 +105,7 @@ def test_the_stream_is_read_from_its_beginning_and_given_up_before_it_forgets(st
     mapping = stack.properties(reader)
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["BisectBatchOnFunctionError"] is True
-    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": INVOCATION_DLQ}}
     assert 0 < mapping["MaximumRetryAttempts"] <= 1000
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86400
 
@@ -144,10 +146,28 @@ def test_without_security_hub_nothing_of_it_is_deployed(stack):
         assert "SecurityHub" not in json.dumps(stack.resources[name]).replace(json.dumps(role), ""), name
 
 
-def test_every_rule_can_fail_into_the_dead_letter_queue(stack):
+def test_every_rule_can_fail_into_the_dead_letter_queue_of_its_kind(stack):
+    kinds = {"Queue": DLQ, "Function": INVOCATION_DLQ, "Topic": MAIL_DLQ}
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         (target,) = rule["Properties"]["Targets"]
-        assert target["DeadLetterConfig"] == {"Arn": DLQ}, name
+        to = target["Arn"].get("Ref") or target["Arn"]["Fn::GetAtt"][0]
+        (kind,) = [kind for kind in kinds if to.endswith(kind)]
+        assert target["DeadLetterConfig"] == {"Arn": kinds[kind]}, name
+
+
+def test_the_dead_letters_of_each_kind_are_kept_alike_and_somebody_is_told_of_all(stack):
+    """One has an alarm; of all of them a sweep of notify tells, which no alarm's price hinders."""
+    queues = {name: queue for name, queue in stack.of_type("AWS::SQS::Queue").items() if "DeadLetter" in name}
+    assert set(queues) == {"DeadLetterQueue", "InvocationDeadLetterQueue", "MailDeadLetterQueue"}
+    for name, queue in queues.items():
+        same = {part: value for part, value in queue.items() if part != "Metadata"}
+        assert same == {part: queues["DeadLetterQueue"][part] for part in same}, name
+    variables = stack.properties("NotifyFunction")["Environment"]["Variables"]
+    told = {value["Ref"] for name, value in variables.items() if name.endswith("DEAD_LETTER_QUEUE_URL")}
+    assert told == set(queues)
+    (counted,) = [s for s in stack.statements("NotifyRole") if s["Sid"] == "DeadLetters"]
+    assert counted["Resource"] == [{"Fn::GetAtt": [name, "Arn"]} for name in queues]
+    assert {name: stack.body["Outputs"][name]["Value"] for name in queues} == {name: {"Ref": name} for name in queues}
 
 
 CLOCKS = {"SweepPermission": ("SweepRule", "NotifyFunction"), "ScanPermission": ("ScanRule", "ScanFunction")}
@@ -180,7 +200,7 @@ def test_the_event_history_is_looked_through_every_day_and_a_run_that_fails_tell
     invocations = stack.properties("ScanInvocations")
     assert invocations["FunctionName"] == {"Ref": "ScanFunction"}
     assert invocations["MaximumRetryAttempts"] == 2
-    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": DLQ}}
+    assert invocations["DestinationConfig"] == {"OnFailure": {"Destination": INVOCATION_DLQ}}
     # Three attempts and their pauses, and the record is out long before the next day.
     assert invocations["MaximumEventAgeInSeconds"] <= 12 * 3600
 
@@ -229,7 +249,7 @@ def test_notify_hears_exactly_of_findings_that_are_due_an_alert(stack):
 def test_mail_that_cannot_be_delivered_is_kept(stack, name, topic):
     subscription = stack.properties(name)
     assert subscription["TopicArn"] == {"Ref": topic}
-    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": DLQ}
+    assert subscription["RedrivePolicy"] == {"deadLetterTargetArn": MAIL_DLQ}
 
 
 def test_without_an_address_there_is_no_mail_subscription(stack):

@@ -12,6 +12,7 @@ OWN_RULES = "OwnRulesRule"
 
 # What names a resource of the stack, and so is written by hand.
 OPERATOR = "OperatorRule"
+OPERATOR_ARN = {"Fn::GetAtt": ["OperatorRole", "Arn"]}
 
 # What other regions have heard, on a bus of its own.
 REGIONS = "RegionsRule"
@@ -97,7 +98,7 @@ def test_whoever_becomes_the_operator_is_heard_and_no_other_role(stack):
     assert detail == {
         "eventSource": ["sts.amazonaws.com"],
         "eventName": ["AssumeRole"],
-        "requestParameters": {"roleArn": [{"Fn::GetAtt": ["OperatorRole", "Arn"]}]},
+        "requestParameters": {"roleArn": [OPERATOR_ARN, {"equals-ignore-case": OPERATOR_ARN}]},
     }
 
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+from test_own_touched import event, matches
 from test_resource_policies import ACCOUNT, Deployed
 
 from conftest import ROOT, Template
@@ -66,13 +67,90 @@ def test_it_is_plain_cloudformation_and_small_enough_for_one_call(forwarder):
 
 def test_it_hears_what_home_hears(stack, forwarder):
     home, there = stack.of_type("AWS::Events::Rule"), forwarder.of_type("AWS::Events::Rule")
-    # What a check has judged in another region is looked at again by the daily scan.
-    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there) - {"GuardRule"}
-    for name in set(there) - {"GuardRule", "HeartbeatRule", "OperatorRule"}:
+    assert set(home) - HOME_ONLY - set(stack.rechecked()) == set(there) - {"GuardRule", "RecheckRule"}
+    for name in set(there) - {"GuardRule", "HeartbeatRule", "OperatorRule", "RecheckRule"}:
         for part in ("EventPattern", "State"):
             assert there[name]["Properties"][part] == home[name]["Properties"][part], name
         of_home = home[name]["Properties"]["Name"]["Fn::Sub"]
         assert there[name]["Properties"]["Name"]["Fn::Sub"].replace("HomeStack", "AWS::StackName") == of_home
+
+
+def calls_of(patterns):
+    """Each source with each call that these patterns bring of it."""
+    details = [pattern["detail"] for pattern in patterns if "eventName" in pattern.get("detail", {})]
+    return {(source, name) for detail in details for source in detail["eventSource"] for name in detail["eventName"]}
+
+
+def test_what_home_looks_at_again_comes_from_other_regions_too(stack, resolved):
+    """Home's rules for re-checks stand on the forwarders' bus a second time, and a forwarder brings whatever they hear."""
+    rules = {name: rule["Properties"] for name, rule in stack.rechecked().items()}
+    here = {name: rule for name, rule in rules.items() if "EventBusName" not in rule}
+    assert here
+    assert {f"Regions{name}" for name in here} | set(here) == set(rules)
+    for name, rule in here.items():
+        forwarded = rules[f"Regions{name}"]
+        assert forwarded["EventBusName"] == {"Ref": "RegionsBus"}
+        assert forwarded == rule | {"EventBusName": {"Ref": "RegionsBus"}}
+    of_checks = json.loads((ROOT / "shared/core/src/regions/rules.json").read_text(encoding="utf-8"))
+    assert "recheck" in of_checks["rules"]
+    # A pattern pairs each of its sources with each of its names, so that it lists more than is ever called.
+    brought = calls_of([rule["EventPattern"] for rule in resolved.values() if "EventPattern" in rule])
+    for source, name in [
+        ("s3.amazonaws.com", "PutBucketAcl"),
+        ("s3.amazonaws.com", "PutBucketOwnershipControls"),
+        ("ec2.amazonaws.com", "AuthorizeSecurityGroupIngress"),
+        ("ec2.amazonaws.com", "RevokeSecurityGroupIngress"),
+        ("ec2.amazonaws.com", "CreateFlowLogs"),
+        ("rds.amazonaws.com", "CopyDBSnapshot"),
+        ("kms.amazonaws.com", "CancelKeyDeletion"),
+    ]:
+        assert any((source, name) in calls_of([rule["EventPattern"]]) for rule in here.values()), name
+        assert (source, name) in brought, name
+    # Nothing comes by two rules for that.
+    own = calls_of([resolved["RecheckRule"]["EventPattern"]])
+    ordinary = calls_of([rule["EventPattern"] for name, rule in resolved.items() if name.startswith("Calls")])
+    names = {name for _, name in own} - {name for source, name in ordinary if (source, name) in own}
+    assert names, "each of its names is brought by no other rule"
+
+
+def test_the_rule_that_hears_the_stack_go_is_there_first_and_goes_last(forwarder, resolved):
+    """CloudFormation deletes what depends on something before it (user guide, "DependsOn attribute")."""
+    for name, rule in forwarder.of_type("AWS::Events::Rule").items():
+        assert rule["DependsOn"] == ("DeadLettersPolicy" if name == "GuardRule" else "GuardRule"), name
+    guard = resolved["GuardRule"]["EventPattern"]
+    arn = f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}:stack/keepwatch-forwarder/14e0db71-0000-4000-8000-000000000001"
+    for stack_name in ("keepwatch-forwarder", arn):
+        for name in ("DeleteStack", "UpdateStack", "UpdateTerminationProtection"):
+            assert matches(guard, event("cloudformation", name, {"stackName": stack_name})), (name, stack_name)
+    # Whoever makes the call, and CloudFormation's own calls about the rules.
+    gone = {"stackName": "keepwatch-forwarder"}
+    assert matches(guard, event("cloudformation", "DeleteStack", gone, invoked_by="ssm.amazonaws.com"))
+    removed = {"rule": "keepwatch-calls-1", "ids": ["home"]}
+    assert matches(guard, event("events", "RemoveTargets", removed, invoked_by="cloudformation.amazonaws.com"))
+    for other in ("shop", "keepwatch-forwarders", arn.replace("keepwatch-forwarder", "shop")):
+        assert not matches(guard, event("cloudformation", "DeleteStack", {"stackName": other})), other
+
+
+def test_what_blinds_a_region_is_heard_there(resolved):
+    """A key or dead-letter queue on its default bus, its queue's key, and the forwarders' role: IAM tells of that in us-east-1,
+    whose forwarder hears it where home is elsewhere."""
+    patterns = [rule["EventPattern"] for rule in resolved.values() if "EventPattern" in rule]
+    heard = [
+        event("events", "UpdateEventBus", {"name": "default", "kmsKeyIdentifier": "alias/theirs"}),
+        event("events", "UpdateEventBus", {"name": "default", "deadLetterConfig": {"arn": "arn:aws:sqs:x"}}),
+        event("sqs", "SetQueueAttributes", {"queueUrl": "q", "attributes": {"KmsMasterKeyId": "alias/theirs"}}),
+        event("sqs", "DeleteQueue", {"queueUrl": "q"}),
+        event("iam", "UpdateAssumeRolePolicy", {"roleName": "keepwatch-forwarder"}),
+        event("iam", "PutRolePolicy", {"roleName": "keepwatch-forwarder"}),
+        event("iam", "DeleteRolePolicy", {"roleName": "keepwatch-forwarder"}),
+        event("iam", "DetachRolePolicy", {"roleName": "keepwatch-forwarder"}),
+        event("iam", "PutRolePermissionsBoundary", {"roleName": "keepwatch-forwarder"}),
+        event("iam", "DeleteRole", {"roleName": "keepwatch-forwarder"}),
+    ]
+    for one in heard:
+        detail = one["detail"]
+        by = [pattern for pattern in patterns if (detail["eventSource"], detail["eventName"]) in calls_of([pattern])]
+        assert any(matches(pattern, one) for pattern in by), detail
 
 
 def test_the_operator_is_heard_by_any_region(forwarder, resolved):
@@ -84,12 +162,19 @@ def test_the_operator_is_heard_by_any_region(forwarder, resolved):
 def test_no_single_call_keeps_its_own_event_from_being_heard(resolved):
     """What is done to one of the forwarder's rules comes by two of them: either may be the one that it is done to."""
     guard = resolved["GuardRule"]["EventPattern"]["detail"]
-    assert guard["$or"] == [{"requestParameters": {name: [{"prefix": "keepwatch-"}]}} for name in ("name", "rule")]
-    assert {"DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"} <= set(guard["eventName"])
+    of_rules = guard["$or"][:2]
+    assert [one["requestParameters"] for one in of_rules] == [
+        {name: [{"prefix": "keepwatch-"}]} for name in ("name", "rule")
+    ]
+    for one in of_rules:
+        assert {"DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"} <= set(one["eventName"])
     others = [rule for name, rule in resolved.items() if name not in ("GuardRule", "OwnRulesRule")]
     details = [rule.get("EventPattern", {}).get("detail", {}) for rule in others]
     listening = [detail for detail in details if "events.amazonaws.com" in detail.get("eventSource", [])]
-    for call in guard["eventName"]:
+    for call in of_rules[0]["eventName"]:
+        assert any(call in detail.get("eventName", []) for detail in listening), call
+    listening = [detail for detail in details if "cloudformation.amazonaws.com" in detail.get("eventSource", [])]
+    for call in guard["$or"][2]["eventName"]:
         assert any(call in detail.get("eventName", []) for detail in listening), call
 
 

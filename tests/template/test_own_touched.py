@@ -9,6 +9,8 @@ from test_resource_policies import ACCOUNT, Deployed
 LAMBDA = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function"
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table"
 STACK_ARN = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/keepwatch/14e0db71-0000-4000-8000-000000000001"
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:keepwatch-AlertTopic-A1B2C3"
+QUEUE = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/keepwatch-IntakeQueue-A1B2C3"
 MAPPING = "14e0db71-0000-4000-8000-000000000002"
 
 
@@ -99,6 +101,18 @@ DEPLOYMENTS_TOO = [
     ("monitoring", "PutMetricAlarm", {"alarmName": "keepwatch-NotifySilent-A1B2C3", "actionsEnabled": False}, None),
     ("monitoring", "SetAlarmState", {"alarmName": "keepwatch-NotifySilent-A1B2C3"}, None),
     ("dynamodb", "UpdateTable", {"tableName": "keepwatch-FindingsTable-A1B2C3"}, None),
+    ("sns", "Subscribe", {"topicArn": TOPIC, "protocol": "email", "endpoint": "thief@example.com"}, None),
+    ("sns", "Unsubscribe", {"subscriptionArn": f"{TOPIC}:{MAPPING}"}, None),
+    ("sns", "SetSubscriptionAttributes", {"subscriptionArn": f"{TOPIC}:{MAPPING}"}, None),
+    ("sns", "DeleteTopic", {"topicArn": TOPIC}, None),
+    ("sns", "SetTopicAttributes", {"topicArn": TOPIC, "attributeName": "Policy"}, None),
+    ("sns", "AddPermission", {"topicArn": TOPIC, "label": "all"}, None),
+    ("sns", "RemovePermission", {"topicArn": TOPIC, "label": "all"}, None),
+    ("sqs", "SetQueueAttributes", {"queueUrl": QUEUE, "attributes": {"Policy": ""}}, None),
+    ("sqs", "PurgeQueue", {"queueUrl": QUEUE}, None),
+    ("sqs", "DeleteQueue", {"queueUrl": QUEUE}, None),
+    ("sqs", "AddPermission", {"queueUrl": QUEUE, "label": "all"}, None),
+    ("sqs", "RemovePermission", {"queueUrl": QUEUE, "label": "all"}, None),
 ]
 
 
@@ -121,6 +135,19 @@ def test_a_deployment_is_told_where_it_does_what_none_does(told):
 def test_what_is_somebody_elses_is_not_told(told, call):
     text = json.dumps(call).replace("keepwatch", "shop")
     assert not told(event(*json.loads(text)))
+
+
+def test_the_first_deployment_is_not_told_of_and_neither_is_who_confirms(told):
+    subscribe = ("sns", "Subscribe", {"topicArn": TOPIC, "protocol": "email", "endpoint": "ann@example.com"})
+    assert not told(event(*subscribe, invoked_by="cloudformation.amazonaws.com"))
+    assert not told(event("sns", "ConfirmSubscription", {"topicArn": TOPIC, "authenticateOnUnsubscribe": "true"}))
+
+
+def test_a_name_that_only_contains_the_stacks_is_somebody_elses(told):
+    other = TOPIC.replace(":keepwatch-", ":my-keepwatch-")
+    assert not told(event("sns", "DeleteTopic", {"topicArn": other}))
+    assert not told(event("sns", "Unsubscribe", {"subscriptionArn": f"{other}:{MAPPING}"}))
+    assert not told(event("sqs", "PurgeQueue", {"queueUrl": QUEUE.replace("/keepwatch-", "/my-keepwatch-")}))
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -84,7 +84,8 @@ ACTIONS = {
         "Alerts": {"sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish"},
         "FirstLook": {"sqs:SendMessage"},
         "Operations": {"sns:ListSubscriptionsByTopic", "sns:Publish"},
-        "GivenUp": {"sqs:GetQueueAttributes", "sqs:SendMessage"},
+        "GivenUp": {"sqs:SendMessage"},
+        "DeadLetters": {"sqs:GetQueueAttributes"},
         "Encryption": {"kms:Decrypt", "kms:GenerateDataKey"},
         "ItemsOfAnEarlierKey": {"kms:Decrypt"},
         "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -262,7 +263,7 @@ def test_securityhub_reads_the_stream_alone_and_imports_into_this_accounts_own_p
             "Fn::Sub": "arn:${AWS::Partition}:securityhub:${AWS::Region}:${AWS::AccountId}"
             ":product/${AWS::AccountId}/default"
         },
-        "GivenUp": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]},
+        "GivenUp": {"Fn::GetAtt": ["InvocationDeadLetterQueue", "Arn"]},
         "Encryption": {"Ref": "KeyArn"},
         "ItemsOfAnEarlierKey": {"Fn::Sub": "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"},
         "Logs": {"Fn::GetAtt": ["SecurityHubLogs", "Arn"]},
@@ -284,7 +285,7 @@ def test_every_rule_has_a_name_the_queue_policy_admits(stack):
         assert rule["Properties"]["Name"]["Fn::Sub"].startswith("${AWS::StackName}-"), name
 
 
-@pytest.mark.parametrize("policy", ["QueuePolicy", "AlertTopicPolicy", "OpsTopicPolicy"])
+@pytest.mark.parametrize("policy", ["QueuePolicy", "DeadLetterPolicy", "AlertTopicPolicy", "OpsTopicPolicy"])
 def test_nobody_is_served_without_tls_and_everybody_is_only_denied(stack, policy):
     everybody = [s for s in stack.statements(policy) if s["Principal"] == "*"]
     assert {s["Effect"] for s in everybody} == {"Deny"}
@@ -292,7 +293,9 @@ def test_nobody_is_served_without_tls_and_everybody_is_only_denied(stack, policy
 
 
 def test_all_queues_and_topics_have_those_policies(stack):
-    assert stack.properties("QueuePolicy")["Queues"] == [{"Ref": n} for n in stack.of_type("AWS::SQS::Queue")]
+    of_queues = stack.of_type("AWS::SQS::QueuePolicy").values()
+    queues = [queue for written in of_queues for queue in written["Properties"]["Queues"]]
+    assert queues == [{"Ref": n} for n in stack.of_type("AWS::SQS::Queue")]
     for topic in stack.of_type("AWS::SNS::Topic"):
         assert stack.properties(f"{topic}Policy")["Topics"] == [{"Ref": topic}]
 

@@ -18,8 +18,10 @@ ACCOUNT = "111122223333"
 OTHER_ACCOUNT = "444455556666"
 STACK = "keepwatch"
 TABLES = ["FindingsTable", "JournalTable", "SettingsTable"]
-QUEUES = ["IntakeQueue", "RecheckQueue", "DeadLetterQueue"]
+DEAD_LETTERS = ["DeadLetterQueue", "InvocationDeadLetterQueue", "MailDeadLetterQueue"]
+QUEUES = ["IntakeQueue", "RecheckQueue", *DEAD_LETTERS]
 TOPICS = ["AlertTopic", "OpsTopic"]
+CALLING_RULES = ["key-touched", "own-stopped", "own-touched", "scan", "sweep"]
 ROLES = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole", "OperatorRole"]
 
 
@@ -94,7 +96,9 @@ class Deployed:
         """The policy on a table, a queue or a topic; none where the template writes none."""
         properties = self.resources[logical_id]["Properties"]
         if logical_id in QUEUES:
-            return self.resolve(self.resources["QueuePolicy"]["Properties"]["PolicyDocument"])
+            of_queues = [r for r in self.resources.values() if r["Type"] == "AWS::SQS::QueuePolicy"]
+            (written,) = [r for r in of_queues if {"Ref": logical_id} in r["Properties"]["Queues"]]
+            return self.resolve(written["Properties"]["PolicyDocument"])
         if logical_id in TOPICS:
             return self.resolve(self.resources[f"{logical_id}Policy"]["Properties"]["PolicyDocument"])
         policy = properties.get("ResourcePolicy", {}).get("PolicyDocument")
@@ -111,9 +115,9 @@ class Deployed:
         found = set()
         for rule in rules:
             name = self.resolve(rule["Properties"]["Name"])
-            # A rule on a bus of its own has the bus in its ARN.
-            on_own_bus = "EventBusName" in rule["Properties"]
-            found.add(events + (f"{name}/{name}" if on_own_bus else name))
+            # A rule on another bus than the default one has the bus in its ARN. The template has one bus.
+            on_bus = "keepwatch-regions/" if "EventBusName" in rule["Properties"] else ""
+            found.add(f"{events}{on_bus}{name}")
         return found
 
     def own_arns(self):
@@ -178,6 +182,12 @@ def callers(deployed):
         "EventBridge for a rule named like ours": service(
             "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-evil"
         ),
+        "EventBridge for a rule on the forwarders' bus that is named otherwise": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-regions/keepwatch-evil"
+        ),
+        "EventBridge for a rule on a foreign bus that is named like ours": service(
+            "events.amazonaws.com", f"arn:aws:events:us-east-1:{ACCOUNT}:rule/keepwatch-evil/keepwatch-recheck-1"
+        ),
         "EventBridge for a rule of another account": service(
             "events.amazonaws.com", f"arn:aws:events:us-east-1:{OTHER_ACCOUNT}:rule/keepwatch-calls-1"
         ),
@@ -197,7 +207,7 @@ def callers(deployed):
         "SNS for OpsTopic": service("sns.amazonaws.com", arn("OpsTopic")),
     }
     for rule in deployed.rules():
-        found[f"EventBridge for {rule.rsplit('/', 1)[1]}"] = service("events.amazonaws.com", rule)
+        found[f"EventBridge for {rule.split('/', 1)[1]}"] = service("events.amazonaws.com", rule)
     for name in ROLES:
         found[name] = role(deployed.name(name), *deployed.policies_of_role(name))
     return found
@@ -300,11 +310,11 @@ OWN_CALLS = [
     ("DetectRole", "sqs:DeleteMessage", "IntakeQueue"),
     ("NotifyRole", "dynamodb:UpdateItem", "FindingsTable"),
     ("NotifyRole", "sns:Publish", "AlertTopic"),
-    ("NotifyRole", "sqs:SendMessage", "DeadLetterQueue"),
+    ("NotifyRole", "sqs:SendMessage", "InvocationDeadLetterQueue"),
     ("ScanRole", "dynamodb:PutItem", "FindingsTable"),
     ("ScanRole", "iam:GetAccountAuthorizationDetails", "DetectRole"),
     ("ScanRole", "sqs:ReceiveMessage", "RecheckQueue"),
-    ("SecurityHubRole", "sqs:SendMessage", "DeadLetterQueue"),
+    ("SecurityHubRole", "sqs:SendMessage", "InvocationDeadLetterQueue"),
 ]
 
 
@@ -373,14 +383,20 @@ def test_the_owner_is_never_locked_out(deployed):
 
 
 def test_messages_are_sent_by_what_the_template_has_send_them_and_by_nobody_else(deployed):
-    rules = {f"EventBridge for {rule.rsplit('/', 1)[1]}" for rule in deployed.rules()}
+    rules = {f"EventBridge for {rule.split('/', 1)[1]}" for rule in deployed.rules()}
     assert len(rules) > 12
     into_intake = {*rules, "OperatorRole", "ScanRole"}
-    functions = ["DetectRole", "NotifyRole", "ScanRole", "SecurityHubRole"]
-    into_dead_letters = {*rules, "SNS for AlertTopic", "SNS for OpsTopic", *functions}
+    topics = {"SNS for AlertTopic", "SNS for OpsTopic"}
+    # The rules that call a function, and those that publish.
+    calling = {f"EventBridge for {STACK}-{rule}" for rule in CALLING_RULES}
+    into_dead_letters = {
+        "DeadLetterQueue": {*rules, *topics, "DetectRole"},
+        "InvocationDeadLetterQueue": {*calling, "NotifyRole", "ScanRole", "SecurityHubRole"},
+        "MailDeadLetterQueue": {*calling, *topics},
+    }
     assert allowed(deployed, ["sqs:SendMessage"], QUEUES) == {
         *((who, "sqs:SendMessage", "IntakeQueue") for who in into_intake),
-        *((who, "sqs:SendMessage", "DeadLetterQueue") for who in into_dead_letters),
+        *((who, "sqs:SendMessage", queue) for queue, senders in into_dead_letters.items() for who in senders),
         # A run that was cut is gone on with, and notify asks once for what the welcome mail tells. What rules send that
         # is no change of an answer is left alone.
         *((who, "sqs:SendMessage", "RecheckQueue") for who in {*rules, "NotifyRole", "OperatorRole", "ScanRole"}),
@@ -396,9 +412,7 @@ def test_messages_are_taken_by_detect_and_scan_and_dead_letters_by_the_operator(
         ("ScanRole", "sqs:ChangeMessageVisibility", "RecheckQueue"),
         ("ScanRole", "sqs:DeleteMessage", "RecheckQueue"),
         ("ScanRole", "sqs:ReceiveMessage", "RecheckQueue"),
-        ("OperatorRole", "sqs:ChangeMessageVisibility", "DeadLetterQueue"),
-        ("OperatorRole", "sqs:DeleteMessage", "DeadLetterQueue"),
-        ("OperatorRole", "sqs:ReceiveMessage", "DeadLetterQueue"),
+        *(("OperatorRole", what, queue) for what in take if what != "sqs:PurgeQueue" for queue in DEAD_LETTERS),
     }
 
 
@@ -440,10 +454,11 @@ def test_the_operator_is_taken_by_the_accounts_own_callers_alone_and_not_for_lon
 
 def test_a_rule_is_there_only_after_the_policy_that_lets_it_send(stack):
     """And the policy only after the function that is told what is in it, or it would be mailed as tampering."""
-    for name in ["QueuePolicy", "AlertTopicPolicy", "OpsTopicPolicy"]:
+    for name in ["QueuePolicy", "DeadLetterPolicy", "AlertTopicPolicy", "OpsTopicPolicy"]:
         assert stack.resources[name]["DependsOn"] == "DetectFunction", name
     for name, rule in stack.of_type("AWS::Events::Rule").items():
-        assert rule["DependsOn"] == "QueuePolicy", name
+        calls = rule["Properties"]["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}-") in CALLING_RULES
+        assert rule["DependsOn"] == (["QueuePolicy", "DeadLetterPolicy"] if calls else "QueuePolicy"), name
 
 
 # Names that DynamoDB takes in a table's policy, of which it refuses one with any other name ("DynamoDB API operations
@@ -461,6 +476,7 @@ def test_aws_takes_the_policies(stack):
         for statement in document["Statement"]:
             assert set(listed(statement["Action"])) <= TAKEN_BY_DYNAMODB
     # SQS developer guide, "Quotas related to policies".
+    assert len(json.dumps(large.policy_of("MailDeadLetterQueue"))) <= 8192
     document = large.policy_of("IntakeQueue")
     assert len(json.dumps(document)) <= 8192
     assert len(document["Statement"]) <= 20

@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS_URL, FINDINGS, Item, OWN_ARNS, QUEUE, SEEN_AGAIN};
+use keepwatch_tests::aws_stub::{
+    AwsStub, DEAD_LETTER_QUEUES, FINDINGS, Form, Item, OWN_ARNS, QUEUE, SEEN_AGAIN,
+};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -35,11 +37,13 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 /// What it tells notify besides.
-const NOTIFY: [(&str, &str); 6] = [
+const NOTIFY: [(&str, &str); 8] = [
     ("ALERT_TOPIC_ARN", TOPIC),
     ("OPS_TOPIC_ARN", OPERATIONS),
     ("RECHECK_QUEUE_URL", QUEUE),
-    ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+    DEAD_LETTER_QUEUES[0],
+    DEAD_LETTER_QUEUES[1],
+    DEAD_LETTER_QUEUES[2],
     ("REPORT_HOUR", "7"),
     ("MAIL_WINDOW_MINUTES", "10"),
 ];
@@ -77,6 +81,13 @@ fn failures(function: &Function, batch: &str) -> Vec<String> {
     let response: Value = serde_json::from_str(&text).unwrap();
     let failures = response["batchItemFailures"].as_array().expect("a partial batch response");
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Asserts that the invocation fails, which rings the alarm on detect's errors, and says why.
+fn rings(function: &Function, batch: &str) {
+    let reply = function.invoke(batch).expect("the function did not answer");
+    let Outcome::Error(why) = reply.outcome else { panic!("no alarm rings: {:?}", reply.outcome) };
+    assert!(why.contains("no message of the batch is known to be the queue's own"), "{why}");
 }
 
 /// An AWS whose table holds one finding that is due an alert, written by detect itself; and the finding's id.
@@ -221,6 +232,8 @@ fn a_missing_setting_is_named() {
         ("notify", "OPS_TOPIC_ARN"),
         ("notify", "RECHECK_QUEUE_URL"),
         ("notify", "DEAD_LETTER_QUEUE_URL"),
+        ("notify", "INVOCATION_DEAD_LETTER_QUEUE_URL"),
+        ("notify", "MAIL_DEAD_LETTER_QUEUE_URL"),
         ("notify", "REPORT_HOUR"),
         ("notify", "MAIL_WINDOW_MINUTES"),
     ] {
@@ -371,7 +384,11 @@ fn a_suppression_silences_is_announced_and_its_end_is_told() {
     assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty());
     assert!(sweep(&notify));
     assert!(alerts(&aws).is_empty());
-    assert!(subjects(&aws).iter().any(|s| s.contains("Added to the settings: suppression test")), "{:?}", subjects(&aws));
+    assert!(
+        subjects(&aws).iter().any(|s| s.contains("Added to the settings: suppression test")),
+        "{:?}",
+        subjects(&aws)
+    );
     // It ends.
     let mut row = row;
     row["expires_at"] = json!({"S": keepwatch_base::time::Timestamp::from_millis(now() - 1).to_string()});
@@ -639,14 +656,14 @@ fn a_message_that_no_queue_held_writes_nothing() {
     let written = |aws: &AwsStub| (aws.items(), aws.table("journal"), aws.given_up());
     let before = written(&aws);
     for event in &forged {
-        assert_eq!(failures(&detect, &forged_batch("m1", event)), ["m1"], "{event}");
+        rings(&detect, &forged_batch("m1", event));
     }
     assert_eq!(written(&aws), before);
     // Nor while the settings cannot be read, or the queue cannot be asked.
     for operation in ["Scan", "ChangeMessageVisibilityBatch"] {
         aws.fail(operation);
         for event in &forged {
-            assert_eq!(failures(&self::detect(&aws), &forged_batch("m1", event)), ["m1"], "{event}");
+            rings(&self::detect(&aws), &forged_batch("m1", event));
         }
         aws.heal(operation);
     }
@@ -682,7 +699,8 @@ fn a_message_waits_while_the_queue_cannot_be_asked() {
     let detect = detect(&aws);
     let batch = sqs_redelivery("m1", &root_sign_in(ACCOUNT, "e1"), 20, now());
     aws.fail("ChangeMessageVisibilityBatch");
-    assert_eq!(failures(&detect, &batch), ["m1"]);
+    // Lambda leaves the batch of a failed invocation in the queue.
+    rings(&detect, &batch);
     assert!(aws.given_up().is_empty() && aws.items().is_empty());
     aws.heal("ChangeMessageVisibilityBatch");
     assert!(failures(&detect, &batch).is_empty());
@@ -803,6 +821,38 @@ fn an_old_dead_letter_does_not_hide_a_new_one_and_is_told_of_each_day() {
     give_up("m3");
     assert!(sweep(&notify));
     assert_eq!(told().len(), 2);
+}
+
+/// No alarm looks at the queues of records and runs, and of mails: a sweep tells of the first, whatever lies elsewhere.
+#[test]
+fn a_dead_letter_in_a_queue_that_no_alarm_looks_at_is_told_by_a_sweep() {
+    for (counts, label) in [([1, 0], "  Invocations "), ([0, 1], "  Mails ")] {
+        let aws = AwsStub::http().unwrap();
+        let (detect, notify) = (detect(&aws), notify(&aws));
+        let told = || -> Vec<Form> {
+            let mails = aws.published().into_iter().filter(|mail| mail["TopicArn"] == OPERATIONS);
+            mails.filter(|mail| mail["Subject"].contains("dead letter")).collect()
+        };
+        // An old one of another kind hides it from nobody.
+        assert!(failures(&detect, &sqs_redelivery("m1", "no event", 5, now())).is_empty());
+        assert!(sweep(&notify) && sweep(&notify));
+        assert_eq!(told().len(), 0, "the alarm tells of the event");
+        aws.give_up_by_aws(counts);
+        assert!(sweep(&notify) && sweep(&notify) && sweep(&notify));
+        let [mail] = &told()[..] else { panic!("one mail is expected: {:?}", told()) };
+        assert!(mail["Subject"].contains("2 dead letters, 1 before"), "{}", mail["Subject"]);
+        assert!(
+            mail["Message"].contains(label) && mail["Message"].contains("  Events "),
+            "{}",
+            mail["Message"]
+        );
+        // Emptied and filled again, it is the first again.
+        aws.give_up_by_aws([0, 0]);
+        assert!(sweep(&notify));
+        aws.give_up_by_aws(counts);
+        assert!(sweep(&notify) && sweep(&notify));
+        assert_eq!(told().len(), 2);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::{
-    AwsStub, Bucket, DEAD_LETTERS_URL, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE,
+    AwsStub, Bucket, DEAD_LETTER_QUEUES, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE,
 };
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
@@ -54,7 +54,9 @@ impl World {
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
                 ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
                 ("RECHECK_QUEUE_URL", QUEUE),
-                ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+                DEAD_LETTER_QUEUES[0],
+                DEAD_LETTER_QUEUES[1],
+                DEAD_LETTER_QUEUES[2],
                 ("REPORT_HOUR", "7"),
                 ("MAIL_WINDOW_MINUTES", "0"),
             ],
@@ -234,7 +236,7 @@ fn a_refused_permission_is_coverage_and_no_good_news() {
     assert_eq!(world.open(), open, "nothing is closed and nothing opened a finding of its own");
     assert!(counts["unknown"].as_u64() > before["unknown"].as_u64(), "{counts}");
     let item = world.finding("scan.coverage", "arn:aws:iam::111122223333:root").unwrap();
-    let coverage = json!(item["witnesses"]["M"]).to_string();
+    let coverage = json!(item["strongest"]["L"]).to_string();
     for action in ["ec2:DescribeSecurityGroupRules", "s3:GetBucketAcl"] {
         assert!(counts["refused"].as_array().unwrap().contains(&json!(action)), "{counts}");
         assert!(coverage.contains(&format!("\\\"{action}\\\"")), "the policy that grants it: {coverage}");

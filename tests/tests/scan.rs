@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS_URL, FINDINGS, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -53,7 +53,9 @@ fn notify(aws: &AwsStub) -> Function {
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
         ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
         ("RECHECK_QUEUE_URL", QUEUE),
-        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+        DEAD_LETTER_QUEUES[0],
+        DEAD_LETTER_QUEUES[1],
+        DEAD_LETTER_QUEUES[2],
         ("REPORT_HOUR", "7"),
         ("MAIL_WINDOW_MINUTES", "10"),
     ];

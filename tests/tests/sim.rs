@@ -68,6 +68,8 @@ fn all_invariants_hold() {
         ("subscribers", "told to the operators"),
         ("subscribers", "back, and told what was missed"),
         ("outages", "nobody was subscribed"),
+        ("outages", "somebody else was subscribed"),
+        ("subscribers", "replaced by another"),
         ("sweeps", "findings that the settings silenced or woke"),
     ] {
         assert!(tally.get(group, name) > 0, "{group}, {name}: never seen\n{tally}");
@@ -111,6 +113,11 @@ fn i2_catches_a_suppression_whose_end_wakes_nobody() {
 #[test]
 fn i2_catches_mails_that_nobody_gets() {
     caught(Sabotage::AlwaysHeard, "I2", 200);
+}
+
+#[test]
+fn i2_catches_a_subscription_that_is_taken_for_an_earlier_one() {
+    caught(Sabotage::SameSubscription, "I2", 300);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::process::Stdio;
 
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTERS_URL, FINDINGS, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -26,7 +26,9 @@ fn start(name: &str, aws: &AwsStub) -> Function {
         ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
         ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
         ("RECHECK_QUEUE_URL", QUEUE),
-        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+        DEAD_LETTER_QUEUES[0],
+        DEAD_LETTER_QUEUES[1],
+        DEAD_LETTER_QUEUES[2],
         ("REPORT_HOUR", "7"),
         ("MAIL_WINDOW_MINUTES", "10"),
     ];
@@ -119,6 +121,15 @@ fn what_is_written_now_has_all_that_it_wrote() {
             let kind = |value: &Value| value.as_object().and_then(|value| value.keys().next().cloned());
             let now = written[id].get(name).and_then(kind);
             assert_eq!(now, kind(value), "{name} of {id}");
+        }
+        // These are optional there; nothing else of a witness is.
+        for (rule, witness) in item["witnesses"]["M"].as_object().unwrap() {
+            let now = written[id]["witnesses"]["M"][rule]["M"].as_object().unwrap();
+            let missing = |name: &&String| {
+                !now.contains_key(*name) && !["actor", "details", "steps"].contains(&name.as_str())
+            };
+            let missing: Vec<_> = witness["M"].as_object().unwrap().keys().filter(missing).collect();
+            assert!(missing.is_empty(), "{missing:?} of {rule} of {id}");
         }
     }
 }

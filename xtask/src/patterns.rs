@@ -12,7 +12,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_checks::plan;
 use keepwatch_checks::registry::CHECKS;
 use keepwatch_core::engine::patterns::{
-    EventRule, event_rules, forwarder_rules, own_rules_pattern, recheck_rules,
+    EventRule, event_rules, forwarder_rules, not_brought, own_rules_pattern, recheck_rules,
 };
 use keepwatch_core::posture::changes::calls;
 use keepwatch_core::posture::forwarders::fingerprint;
@@ -34,6 +34,11 @@ const BEGIN_RECHECK_ARNS: &str =
     "                  # begin generated re-check rule ARNs (make patterns); do not edit by hand\n";
 const END_RECHECK_ARNS: &str = "                  # end generated re-check rule ARNs\n";
 
+/// The same on the bus of the forwarders.
+const BEGIN_FORWARDED: &str =
+    "  # begin generated re-check rules of other regions (make patterns); do not edit by hand\n";
+const END_FORWARDED: &str = "  # end generated re-check rules of other regions\n";
+
 /// What the scan's role may do.
 const BEGIN_ACTIONS: &str =
     "                  # begin generated scan actions (make patterns); do not edit by hand\n";
@@ -53,6 +58,8 @@ struct Home {
     target: &'static str,
     /// Who gets what cannot be sent.
     dead_letters: &'static str,
+    /// The bus that the rules listen to, where it is not the default one, and what their logical ids begin with.
+    bus: Option<(&'static str, &'static str)>,
 }
 
 /// The stack with the intake queue.
@@ -61,20 +68,28 @@ const HOME: Home = Home {
     after: "QueuePolicy",
     target: "        - Id: intake\n          Arn: !GetAtt IntakeQueue.Arn\n",
     dead_letters: "DeadLetterQueue",
+    bus: None,
 };
 
 /// A region beside it.
 const FORWARDER: Home = Home {
     stack: "HomeStack",
-    after: "DeadLettersPolicy",
+    after: GUARD,
     target: "        - Id: home\n          Arn: !Sub 'arn:${AWS::Partition}:events:${HomeRegion}:${HomeAccount}:event-bus/${HomeStack}-regions'\n          \
              RoleArn: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${HomeStack}-forwarder'\n",
     dead_letters: "DeadLetters",
+    bus: None,
 };
+
+/// The rule that a forwarder makes first and removes last: it hears that the others go, and that the stack does.
+const GUARD: &str = "GuardRule";
 
 /// What a re-check listens to.
 const RECHECK: Home =
     Home { target: "        - Id: recheck\n          Arn: !GetAtt RecheckQueue.Arn\n", ..HOME };
+
+/// And what it listens to of what the forwarders send.
+const FORWARDED: Home = Home { bus: Some(("RegionsBus", "Regions")), ..RECHECK };
 
 /// EventBridge refuses a longer pattern (quota "event pattern size"). The limit counts the JSON as it is sent.
 const LONGEST_PATTERN: usize = 2_048;
@@ -91,7 +106,9 @@ pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<ExitCode> {
     let rules = event_rules(RULES);
     write(&root.join("template.yaml"), check, |text| with_checks(&at_home(text, &rules)?))?;
     // CloudFormation puts the name of the home stack in.
-    let rules: Vec<EventRule> = rules.into_iter().chain(forwarder_rules("${HomeStack}")).collect();
+    let beside = recheck_rules(&not_brought(calls(plan::questions(CHECKS)), &rules));
+    let rules: Vec<EventRule> =
+        rules.into_iter().chain(beside).chain(forwarder_rules("${HomeStack}")).collect();
     let forwarder = root.join("infra/forwarder.yaml");
     let mut version = String::new();
     write(&forwarder, check, |text| {
@@ -133,6 +150,7 @@ fn with_checks(template: &str) -> anyhow::Result<String> {
     let rechecks = recheck_rules(&calls(plan::questions(CHECKS)));
     let after = replaced(template, BEGIN_RECHECK_ARNS, END_RECHECK_ARNS, &arns(&rechecks))?;
     let after = replaced(&after, BEGIN_RECHECK, END_RECHECK, &block(&rechecks, &RECHECK)?)?;
+    let after = replaced(&after, BEGIN_FORWARDED, END_FORWARDED, &block(&rechecks, &FORWARDED)?)?;
     let actions = plan::deployed_actions(CHECKS);
     let actions: String = actions.iter().map(|action| format!("                  - {action}\n")).collect();
     replaced(&after, BEGIN_ACTIONS, END_ACTIONS, &actions)
@@ -200,12 +218,14 @@ fn write_rule(
     );
     // In the plain state EventBridge withholds every call whose name begins with Get, List or Describe.
     let why = if *state == "ENABLED" { "" } else { " # read-only calls too" };
-    let Home { stack, after, target, dead_letters } = home;
+    let Home { stack, after, target, dead_letters, bus } = home;
+    let id = format!("{}{}", bus.map_or("", |(_, prefix)| prefix), logical_id(name));
+    let after = if id == *after { "DeadLettersPolicy" } else { after };
+    let bus = bus.map(|(bus, _)| format!("      EventBusName: !Ref {bus}\n")).unwrap_or_default();
     let _ = write!(
         out,
-        "  {}:\n    Type: AWS::Events::Rule\n    DependsOn: {after}\n    Properties:\n      Name: !Sub '${{{stack}}}-{name}'\n      \
-         State: {state}{why}\n      EventPattern:\n",
-        logical_id(name)
+        "  {id}:\n    Type: AWS::Events::Rule\n    DependsOn: {after}\n    Properties:\n      Name: !Sub '${{{stack}}}-{name}'\n{bus}      \
+         State: {state}{why}\n      EventPattern:\n"
     );
     write_members(out, pattern, 8);
     let _ = write!(

@@ -131,9 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn dead_letters_are_a_failure_however_young() {
-        assert_eq!(stands("DeadLetterQueue", 0, None), Well);
-        assert_eq!(stands("DeadLetterQueue", 1, Some(1)), Fail);
+    fn dead_letters_are_a_failure_however_young_in_whichever_queue() {
+        for id in ["DeadLetterQueue", "InvocationDeadLetterQueue", "MailDeadLetterQueue"] {
+            assert_eq!(stands(id, 0, None), Well);
+            assert_eq!(stands(id, 1, Some(1)), Fail);
+            let one = judged(id, Ok(Depth { messages: 1, oldest: None }), None);
+            assert!(one.text.starts_with(&format!("1 lie in {id};")), "{}", one.text);
+        }
     }
 
     #[test]

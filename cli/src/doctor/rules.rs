@@ -1,10 +1,11 @@
 //! The stack's event rules: are they there, on, and do they hear what they should and send it where they should?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_base::text::shell_word;
 use keepwatch_collect::deployed::{FoundRule, event_rules};
 use keepwatch_collect::{Client, Fault};
+use keepwatch_core::posture::facts::events::Target;
 use serde_json::{Value, json};
 
 use super::line::{Line, known};
@@ -104,13 +105,8 @@ pub(crate) fn judge(
                 other_version += 1;
             }
         }
-        let missing = rule
-            .targets
-            .iter()
-            .any(|target| !there.targets.iter().any(|arn| target["Arn"].as_str() == Some(arn.as_str())));
-        if missing {
-            let line =
-                Line::fail(CHECK, format!("{name} in {region} sends to nobody, or not to whom it should"));
+        if let Some(wrong) = rule.targets.iter().find_map(|wanted| misled(wanted, &there.targets)) {
+            let line = Line::fail(CHECK, format!("{name} in {region} {wrong}"));
             lines.push(line.mend(rule.put_targets(region)));
         }
     }
@@ -124,6 +120,45 @@ pub(crate) fn judge(
         lines.push(Line::ok(CHECK, text));
     }
     lines
+}
+
+/// In what the targets of a rule differ from one that it should have, as the template has it.
+fn misled(wanted: &Value, targets: &[Target]) -> Option<&'static str> {
+    let text = |name: &str| wanted[name].as_str();
+    let Some(there) = targets.iter().find(|target| text("Arn") == Some(target.arn.as_str())) else {
+        return Some("sends to nobody, or not to whom it should");
+    };
+    let transformer = &wanted["InputTransformer"];
+    let mut instead: BTreeMap<String, &str> = BTreeMap::new();
+    for name in ["Input", "InputPath"] {
+        instead.extend(text(name).map(|value| (name.to_owned(), value)));
+    }
+    let template = transformer["InputTemplate"].as_str();
+    instead.extend(template.map(|value| ("InputTransformer/InputTemplate".to_owned(), value)));
+    for (name, path) in transformer["InputPathsMap"].as_object().into_iter().flatten() {
+        instead.extend(path.as_str().map(|path| (format!("InputTransformer/InputPathsMap/{name}"), path)));
+    }
+    let number = |name: &str, default: u32| {
+        wanted["RetryPolicy"][name].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(default)
+    };
+    let (max_age, retries) = Target::RETRIES;
+    let tries = (number("MaximumEventAgeInSeconds", max_age), number("MaximumRetryAttempts", retries));
+    if !there
+        .instead
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .eq(instead.iter().map(|(name, value)| (name.as_str(), *value)))
+    {
+        Some("sends something else than it should")
+    } else if there.role.as_deref() != text("RoleArn") {
+        Some("sends with another role than it should")
+    } else if there.dead_letters.as_deref() != wanted["DeadLetterConfig"]["Arn"].as_str() {
+        Some("gives up what it cannot send to another queue than it should, or to none")
+    } else if (there.max_age, there.retries) != tries {
+        Some("does not try to send for as long as it should")
+    } else {
+        None
+    }
 }
 
 impl WantedRule {
@@ -168,6 +203,30 @@ mod tests {
         wanted(&Template::read(HOME).unwrap(), &names_for_tests(HOME, &[])).unwrap()
     }
 
+    /// As `ListTargetsByRule` tells of it.
+    fn sent(target: &Value) -> Target {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let (name, transformer) = (|name: &str| name.to_owned(), &target["InputTransformer"]);
+        let mut instead = BTreeMap::new();
+        instead.extend(text(&target["Input"]).map(|value| (name("Input"), value)));
+        instead.extend(
+            text(&transformer["InputTemplate"]).map(|it| (name("InputTransformer/InputTemplate"), it)),
+        );
+        for (key, path) in transformer["InputPathsMap"].as_object().into_iter().flatten() {
+            instead.insert(format!("InputTransformer/InputPathsMap/{key}"), text(path).unwrap());
+        }
+        let number = |key: &str| target["RetryPolicy"][key].as_u64().map(|n| u32::try_from(n).unwrap());
+        let plain = Target::plain(text(&target["Arn"]).unwrap());
+        Target {
+            role: text(&target["RoleArn"]),
+            instead,
+            dead_letters: text(&target["DeadLetterConfig"]["Arn"]),
+            max_age: number("MaximumEventAgeInSeconds").unwrap_or(plain.max_age),
+            retries: number("MaximumRetryAttempts").unwrap_or(plain.retries),
+            ..plain
+        }
+    }
+
     /// As CloudFormation would have made them.
     fn made(wanted: &[WantedRule]) -> Vec<FoundRule> {
         let made = |rule: &WantedRule| FoundRule {
@@ -175,7 +234,7 @@ mod tests {
             state: rule.state.clone(),
             pattern: rule.pattern.clone(),
             schedule: rule.schedule.clone(),
-            targets: rule.targets.iter().filter_map(|one| one["Arn"].as_str()).map(str::to_owned).collect(),
+            targets: rule.targets.iter().map(sent).collect(),
         };
         wanted.iter().map(made).collect()
     }
@@ -197,6 +256,45 @@ mod tests {
         let names = names_for_tests(FORWARDER, &[("HomeAccount", "111122223333")]);
         let there = wanted(&Template::read(FORWARDER).unwrap(), &names).unwrap();
         only(&judge(&there, Ok(&made(&there)), "eu-west-1", true), Standing::Ok);
+    }
+
+    #[test]
+    fn a_target_that_gets_something_else_or_loses_it_is_told() {
+        type Change<'c> = &'c dyn Fn(&mut Target);
+        let cases: [(&str, Change<'_>, &str); 7] = [
+            (
+                "keepwatch-calls-3",
+                &|target| target.instead.extend([("Input".to_owned(), "{}".to_owned())]),
+                "sends something else than it should",
+            ),
+            (
+                "keepwatch-calls-3",
+                &|target| target.instead.extend([("InputPath".to_owned(), "$.id".to_owned())]),
+                "sends something else than it should",
+            ),
+            ("keepwatch-heartbeat", &|target| target.instead.clear(), "sends something else than it should"),
+            (
+                "keepwatch-own-stopped",
+                &|target| {
+                    target
+                        .instead
+                        .insert("InputTransformer/InputTemplate".to_owned(), "\"all is well\"".to_owned());
+                },
+                "sends something else than it should",
+            ),
+            (
+                "keepwatch-calls-3",
+                &|target| target.role = Some("arn:aws:iam::111122223333:role/powerless".to_owned()),
+                "sends with another role",
+            ),
+            ("keepwatch-regions", &|target| target.dead_letters = None, "gives up what it cannot send"),
+            ("keepwatch-calls-3", &|target| target.max_age = 60, "does not try to send for as long"),
+        ];
+        for (name, change, told) in cases {
+            let line = broken(name, |rule| change(&mut rule.targets[0]));
+            assert!(line.text.contains(told), "{}", line.text);
+            assert!(line.mend.unwrap().contains("put-targets"));
+        }
     }
 
     #[test]
@@ -227,7 +325,7 @@ mod tests {
             "{command}"
         );
         broken("keepwatch-calls-3", |rule| {
-            rule.targets = vec!["arn:aws:sqs:us-east-1:111122223333:other".to_owned()]
+            rule.targets = vec![Target::plain("arn:aws:sqs:us-east-1:111122223333:other")]
         });
         let elsewhere = broken("keepwatch-regions", |rule| rule.targets.clear()).mend.unwrap();
         assert!(elsewhere.contains("--event-bus-name keepwatch-RegionsBus-1A"), "{elsewhere}");

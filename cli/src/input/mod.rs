@@ -1,5 +1,6 @@
 //! Files, folders and standard input, in parts that can be worked on at the same time.
 
+mod bucket;
 mod exports;
 mod long;
 mod size;
@@ -15,6 +16,8 @@ use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressStyle};
 use keepwatch_core::event::log::goes_on;
 
+pub(crate) use self::bucket::Between;
+use self::bucket::Fetched;
 pub(crate) use self::exports::converted;
 use self::size::PART;
 
@@ -31,8 +34,10 @@ const UNPACKED: u64 = 1 << 30;
 const ENDINGS: [&str; 8] =
     [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".csv", ".csv.gz"];
 
-/// The folder of CloudTrail's digest files, which say that log files are whole and hold no events.
-const DIGESTS: &str = "cloudtrail-digest";
+/// Whether this is the folder of CloudTrail's digest files, which say that log files are whole and hold no events.
+fn is_digest(folder: &str) -> bool {
+    folder.eq_ignore_ascii_case("cloudtrail-digest")
+}
 
 /// Whole lines of a file, or whole events.
 pub(crate) struct Part {
@@ -79,16 +84,24 @@ pub(crate) struct Files {
     pub(crate) paths: Vec<PathBuf>,
     /// CloudTrail's digest files, which are passed over.
     pub(crate) digests: usize,
+    /// What was fetched of those whose names begin with `s3://`.
+    fetched: Option<Fetched>,
 }
 
-/// The files that are meant by these names.
+/// The files that are meant by these names, those of buckets fetched with the credentials of this profile.
 ///
 /// # Errors
-/// A name that is no file and no folder, or a folder without log files. All names are looked at before any file is read:
-/// a typo in the last costs no work.
-pub(crate) fn files(named: &[PathBuf]) -> anyhow::Result<Files> {
+/// A name that is no file and no folder, a folder without log files, or a bucket that cannot be read. All other names are
+/// looked at before anything is fetched or read: a typo in the last costs no work.
+pub(crate) async fn files(
+    named: &[PathBuf],
+    profile: Option<&str>,
+    between: Between,
+) -> anyhow::Result<Files> {
     let mut files = Files::default();
-    for path in named {
+    let (buckets, here): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        named.iter().partition(|path| bucket::is_meant(path));
+    for path in here {
         if path.as_os_str() == "-" || path.is_file() {
             files.paths.push(path.clone());
         } else if path.is_dir() {
@@ -101,19 +114,27 @@ pub(crate) fn files(named: &[PathBuf]) -> anyhow::Result<Files> {
         } else if path.exists() {
             // A pipe, such as the shell makes of <(command).
             files.paths.push(path.clone());
-        } else if path.to_string_lossy().starts_with("s3://") {
-            let bucket = path.display();
-            bail!("a bucket is copied first: aws s3 sync {bucket} logs && keepwatch replay logs");
         } else {
-            bail!("{} is not there; name files of JSON, folders, or - for standard input", path.display());
+            let path = path.display();
+            bail!(
+                "{path} is not there; name files of JSON, folders, s3://BUCKET/PREFIX, or - for standard input"
+            );
         }
+    }
+    for path in buckets {
+        bucket::fetch(path, profile, between, &mut files).await?;
     }
     Ok(files)
 }
 
 impl Files {
+    /// Whether all that was read once is there a second time, which is not so with a pipe.
+    pub(crate) fn can_be_read_twice(&self) -> bool {
+        self.paths.iter().all(|path| bucket::is_meant(path) || path.is_file())
+    }
+
     fn walk(&mut self, folder: &Path) -> io::Result<()> {
-        let digests = folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case(DIGESTS));
+        let digests = folder.file_name().is_some_and(|name| is_digest(&name.to_string_lossy()));
         self.list(folder, digests)
     }
 
@@ -123,7 +144,7 @@ impl Files {
             let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
             // Links to folders are not followed: they may lead back here.
             if entry.file_type()?.is_dir() {
-                self.list(&entry.path(), digests || name == DIGESTS)?;
+                self.list(&entry.path(), digests || is_digest(&name))?;
             } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 match digests {
                     true => self.digests += 1,
@@ -139,12 +160,15 @@ impl Files {
 ///
 /// # Errors
 /// A file that cannot be read, named.
-pub(crate) fn parts(files: &[PathBuf], mut take: impl FnMut(Part) -> bool) -> anyhow::Result<()> {
-    for path in files {
+pub(crate) fn parts(files: &Files, mut take: impl FnMut(Part) -> bool) -> anyhow::Result<()> {
+    for path in &files.paths {
+        let fetched = files.fetched.as_ref().map(|fetched| fetched.open(path)).transpose();
         let file: Arc<Path> = path.as_path().into();
         let named = || format!("cannot read {}", path.display());
         let (mut reader, size): (Box<dyn BufRead>, u64) = if path.as_os_str() == "-" {
             (Box::new(io::stdin().lock()), u64::MAX)
+        } else if let Some((bytes, size)) = fetched.with_context(named)?.flatten() {
+            (Box::new(BufReader::new(bytes)), size)
         } else {
             let opened = File::open(path).with_context(named)?;
             let size = opened.metadata().with_context(named)?;

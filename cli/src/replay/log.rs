@@ -9,7 +9,7 @@ use keepwatch_core::engine::replay::Player;
 use super::order::{self, Ordered};
 use super::parallel::{self, Batch, KeyUses, Reading};
 use super::span::{Only, Span};
-use crate::input;
+use crate::input::{self, Files};
 
 /// A log that has been read: what rules have something to say of, and what is known of the rest.
 pub(super) struct Log {
@@ -40,13 +40,13 @@ impl About {
 
 impl Log {
     /// Reads all files; a second time for what was done with a key that turns out to be exposed.
-    pub(super) fn read(files: &[PathBuf], player: &Player, only: &Only) -> anyhow::Result<Log> {
+    pub(super) fn read(files: &Files, player: &Player, only: &Only) -> anyhow::Result<Log> {
         let mut log = Log { about: About::default(), ordered: Ordered::new(order::KEPT) };
         let progress = input::progress();
-        let again = files.iter().all(|file| file.is_file());
+        let again = files.can_be_read_twice();
         let key_uses = if again { KeyUses::Noted } else { KeyUses::Kept };
         let (mut used, mut exposed) = (HashSet::new(), HashSet::new());
-        let places = Places::new(files);
+        let places = Places::new(&files.paths);
         parallel::each(files, Reading { player, only, key_uses }, |mut batch| {
             progress.inc(batch.counts.values().sum::<usize>() as u64);
             used.extend(std::mem::take(&mut batch.used));

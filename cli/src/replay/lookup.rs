@@ -48,8 +48,9 @@ pub(super) struct Lookup {
     /// How many days of it, today included; at most 90.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=MOST_DAYS), requires = "lookup")]
     days: u64,
-    /// The profile of ~/.aws to take credentials from; --region says which regions (without it the profile's, and us-east-1).
-    #[arg(long, requires = "lookup")]
+    /// The profile of ~/.aws to take credentials from, for --lookup and for buckets. --region says which regions are looked up
+    /// (without it the profile's, and us-east-1).
+    #[arg(long)]
     profile: Option<String>,
 }
 
@@ -61,14 +62,18 @@ struct Day<'a> {
 }
 
 impl Lookup {
+    /// The profile that is named.
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref().filter(|profile| !profile.is_empty())
+    }
+
     /// Fetches what is asked for and not there, and returns the folder.
     ///
     /// # Errors
     /// No credentials, what AWS refused, or a file that cannot be written.
     pub(super) async fn fetch(&self, regions: &[String]) -> anyhow::Result<Option<PathBuf>> {
         let Some(folder) = &self.lookup else { return Ok(None) };
-        let profile = self.profile.as_deref().filter(|profile| !profile.is_empty());
-        let config = profiles::config(profile, regions.first().map(String::as_str)).await;
+        let config = profiles::config(self.profile(), regions.first().map(String::as_str)).await;
         let config = config
             .map_err(|error| Failure::aws(&format!("{error}: --profile and --region say where to look")))?;
         let history = CloudTrailHistory::new(&config);

@@ -27,7 +27,7 @@ use self::log::Log;
 pub(crate) use self::options::Replay;
 use self::span::Only;
 use self::told::Told;
-use crate::input;
+use crate::input::{self, Between};
 use crate::words::Likest;
 
 /// No line of a mail is longer.
@@ -41,7 +41,8 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let settings = replay.settings()?;
     let mut named = replay.files.clone();
     named.extend(replay.lookup.fetch(&replay.region).await?);
-    let input::Files { paths: files, digests } = input::files(&named)?;
+    let between = Between { since: replay.since, until: replay.until };
+    let files = input::files(&named, replay.lookup.profile(), between).await?;
     let player = Player::new(rules, replay.config(&settings));
     let only = Only {
         since: replay.since,
@@ -51,7 +52,7 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     };
     let log = Log::read(&files, &player, &only)?;
     let place = |place: order::Place| {
-        let file = files.get(place.0 as usize).map_or(Path::new("?"), PathBuf::as_path);
+        let file = files.paths.get(place.0 as usize).map_or(Path::new("?"), PathBuf::as_path);
         format!("{}:{}", file.display(), place.1)
     };
     let mut memory = Memory::default();
@@ -64,7 +65,7 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     };
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let Log { mut about, ordered } = log;
-    about.digests = digests;
+    about.digests = files.digests;
     if about.events() == 0 && about.unreadable == 0 {
         let but = if about.left_out > 0 {
             ": none is of the time, account or region that is asked for"

@@ -23,6 +23,7 @@ use crate::words::did_you_mean;
 
 const HELP: &str = "\
 Examples:
+  keepwatch replay s3://my-trail/AWSLogs/111122223333/CloudTrail/ --since 2026-03-01
   aws s3 sync s3://my-trail/AWSLogs/111122223333/CloudTrail logs && keepwatch replay logs
   keepwatch replay logs --finding 41d07be5
   keepwatch replay --lookup history --days 7
@@ -30,7 +31,7 @@ Examples:
   keepwatch replay --detections --format ndjson events.jsonl | jq 'select(.verdict==\"failing\")'
 
 Exit codes: 0 all was read, 1 some of it was no event or some of your own rules are invalid (named on standard error), or
---fail-on found something, 2 wrong use or unreadable files, 3 AWS refused or cannot be reached (--lookup).";
+--fail-on found something, 2 wrong use or unreadable files, 3 AWS refused or cannot be reached (--lookup, s3://).";
 
 /// Tells what Keepwatch would have told you of recorded events, and in how many mails; without an account.
 ///
@@ -40,7 +41,8 @@ Exit codes: 0 all was read, 1 some of it was no event or some of your own rules 
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Replay {
-    /// Files, folders of *.json, *.jsonl, *.ndjson and *.csv, compressed or not; - is standard input.
+    /// Files, folders of *.json, *.jsonl, *.ndjson and *.csv, compressed or not; s3://BUCKET/PREFIX for such files in a bucket, of
+    /// which only the days of --since and --until are fetched; - is standard input.
     #[arg(required_unless_present = "lookup")]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -15,7 +15,7 @@ use keepwatch_core::event::Unreadable;
 use keepwatch_core::event::log::{LogEntry, entries, goes_on};
 
 use super::span::{Only, Span};
-use crate::input::{Part, converted, parts};
+use crate::input::{Files, Part, converted, parts};
 
 /// What becomes of records that matter only if their key is known to be exposed. They can be most of a log.
 #[derive(Clone, Copy)]
@@ -58,7 +58,7 @@ pub(super) struct Batch {
 /// # Errors
 /// A file that cannot be read, and what `take` returns.
 pub(super) fn each(
-    files: &[PathBuf],
+    files: &Files,
     reading: Reading<'_>,
     mut take: impl FnMut(Batch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {

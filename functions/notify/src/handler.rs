@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::dynamodb::Event as StreamEvent;
+use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use jiff::tz::TimeZone;
 use keepwatch_alert::Sender;
+use keepwatch_alert::dead_letters::Kinds;
 use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
 use keepwatch_aws::findings::FindingsTable;
@@ -43,7 +44,7 @@ pub(crate) struct Notify {
     /// The delay queue of `scan`.
     pub(crate) recheck: Queue,
     /// What was given up.
-    pub(crate) dead_letters: Queue,
+    pub(crate) dead_letters: Kinds<Queue>,
     /// Hour of the day, UTC, from which on reports are sent.
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
@@ -101,6 +102,11 @@ impl Notify {
                 error!(event_id = record.event_id, "a stream record without a finding id");
                 continue;
             };
+            // Of a finding that is written again and again the last record is as good as all of them.
+            let again = |later: &EventRecord| later.change.keys.get("finding_id") == id;
+            if batch.records.iter().skip(i + 1).any(again) {
+                continue;
+            }
             // The invocation and the place in it: no other notifier has this token.
             let token = format!("{}-{i}", event.context.request_id);
             match notifier.deliver(finding_id, &token, now()).await {
@@ -156,15 +162,18 @@ impl Notify {
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
-        // First of all: what it finds is a finding like any other, which the stream brings. It keeps no mail back.
+        // First of all: what it finds is written whatever else fails. It keeps no mail back.
         let heard = match Home::of_function(arn, SUFFIX) {
-            Some(home) => {
-                forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await.map(drop)
-            }
-            None => Ok(()),
+            Some(home) => forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await,
+            None => Ok(Vec::new()),
         };
         let calendar = Calendar { account, hour: self.report_hour };
-        let (swept, outcome) = notifier.sweep(&event.context.request_id, now(), &calendar).await;
+        let token = &event.context.request_id;
+        let (mut swept, outcome) = notifier.sweep(token, now(), &calendar).await;
+        let (silent, heard) = heard.map_or_else(|why| (Vec::new(), Err(why)), |ids| (ids, Ok(())));
+        let (together, told) = notifier.tell(silent, token, now()).await;
+        swept.sent += together.sent;
+        swept.digested += together.digested;
         info!(
             due = swept.due,
             sent = swept.sent,
@@ -178,17 +187,22 @@ impl Notify {
         {
             warn!(reason = %reason, "scan could not be asked for what the welcome mail tells; it comes without");
         }
-        let reminded = async {
-            let count = self.dead_letters.count().await.map_err(|why| why.to_string())?;
-            let reminded = notifier.remind_of_dead_letters(count, &calendar.account, now()).await;
-            reminded.map_err(|why| why.to_string())
-        };
-        let reminded = reminded.await;
+        let Kinds { events, invocations, mails } = &self.dead_letters;
+        let (events, invocations, mails) = tokio::join!(events.count(), invocations.count(), mails.count());
+        let counts = Kinds { events, invocations, mails };
+        // What one queue does not say keeps the others' news from nobody.
+        let known = counts.as_ref().map(|count| count.as_ref().ok().copied());
+        let reminded = notifier.remind_of_dead_letters(known, &calendar.account, now()).await;
+        let mut reminded = reminded.map(drop).map_err(|why| why.to_string());
+        for count in counts.into_array() {
+            reminded = reminded.and(count.map(drop).map_err(|why| why.to_string()));
+        }
         if swept.unheard {
             warn!("nobody has confirmed a subscription to alerts or alarms: nobody can be told of anything");
         }
         self.count(&[("mailed", swept.sent as u64), ("digested", swept.digested as u64)]).await;
         outcome?;
+        told?;
         if let Err(why) = reminded {
             return Err(format!("the dead letters were not looked at: {why}").into());
         }

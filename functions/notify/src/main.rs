@@ -5,6 +5,7 @@ mod zone;
 
 use std::time::Duration;
 
+use keepwatch_alert::dead_letters::Kinds;
 use keepwatch_aws::clients;
 use keepwatch_aws::findings::FindingsTable;
 use keepwatch_aws::journal::JournalTable;
@@ -26,7 +27,9 @@ async fn main() -> Result<(), Error> {
     let topic = variable("ALERT_TOPIC_ARN")?;
     let operations = variable("OPS_TOPIC_ARN")?;
     let recheck = variable("RECHECK_QUEUE_URL")?;
-    let dead_letters = variable("DEAD_LETTER_QUEUE_URL")?;
+    let events = variable("DEAD_LETTER_QUEUE_URL")?;
+    let invocations = variable("INVOCATION_DEAD_LETTER_QUEUE_URL")?;
+    let mails = variable("MAIL_DEAD_LETTER_QUEUE_URL")?;
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
@@ -41,7 +44,7 @@ async fn main() -> Result<(), Error> {
         topic: AlertTopic::new(&config, topic),
         operations: AlertTopic::new(&config, operations),
         recheck: Queue::new(&config, recheck),
-        dead_letters: Queue::new(&config, dead_letters),
+        dead_letters: Kinds { events, invocations, mails }.map(|url| Queue::new(&config, url)),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
         zone,

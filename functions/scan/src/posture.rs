@@ -249,7 +249,7 @@ impl Posture {
                 return Scanned::default();
             }
         };
-        let mut scanned = forwarders::scanned(&sight.state, &known, home);
+        let mut scanned = forwarders::scanned(&sight.state, &known, &sight.findings, home);
         let config = Config::default().with(&sight.settings);
         scanned.judgements.retain(|judgement| config.asks(judgement.check));
         scanned

@@ -13,6 +13,7 @@ use crate::format::ocsf;
 use crate::layout::{Page, cut, heading, line, paragraph};
 use crate::mail;
 use crate::related::RelatedActs;
+use crate::runbook::Runbook;
 use crate::sender::Sender;
 
 /// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
@@ -58,6 +59,7 @@ impl Alert {
             "Open the item in the findings table, read what it is about, and find out who changed it: nobody but Keepwatch \
              should write there.",
         );
+        Runbook::Unreadable.point(&mut out);
         let about = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
         Alert::new(Severity::High, &format!("Finding {id} cannot be read"), sender.account(), out, about)
     }

@@ -2,9 +2,10 @@
 //!
 //! Everybody who has a mail of SNS can end its subscription by the link under it, without signing in, and programs that scan
 //! mails follow links. No event tells of that. So every sweep reads who is subscribed. As long as nobody is, alerts stay due.
-//! Who was and is no more is told of over the other topic; once he is back, he gets the list of what he has missed.
+//! Who was and is no more is told of over the other topic. Whoever subscribes anew meanwhile may be the one who is missing, at
+//! another address, or somebody who wanted the mails for himself: he gets the list of what was mailed, and so does who is back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keepwatch_base::hash::short_hash;
@@ -20,11 +21,13 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::digest::{Line, by_severity};
-use crate::layout::{Page, command, heading, keepwatch, listed, paragraph};
+use crate::layout::{Page, command, gap, heading, keepwatch, listed, paragraph};
 use crate::once::SentOnce;
-use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
+use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Subscribers, Topic};
+use crate::proposal::Suspects;
+use crate::runbook::Runbook;
 use crate::sender::Sender;
-use crate::sweep::AllFindings;
+use crate::sweep::{AllFindings, DIGEST_PAUSE};
 use crate::welcome;
 
 /// The journal's key.
@@ -48,8 +51,11 @@ const MOST: usize = 100;
 /// How long the welcome mail waits for what `scan` looks up; the delay queue alone takes a minute and a half.
 const LOOKED_UP: Duration = Duration::from_secs(900);
 
-/// How many findings the list for somebody who is back names.
+/// How many findings the list of what was missed names.
 const MAX_LISTED: usize = 150;
+
+/// How many subscribers a mail names of each kind.
+const MAX_NAMED: usize = 20;
 
 /// After so long without an answer mails go out unless it is known that nobody would get them: a right that is missing must
 /// not silence Keepwatch.
@@ -60,15 +66,22 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Who is subscribed to one topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Circle {
-    /// Who was there at the last look, and when he was last noted.
+    /// Who was there at the last look, and when he was last noted. Where it is full, newcomers are left out: whoever
+    /// subscribes a hundred addresses must not have the others forgotten.
     #[serde(default)]
     here: BTreeMap<String, Timestamp>,
+    /// The subscriptions of those who are there. An older version's entry has none.
+    #[serde(default)]
+    subscriptions: BTreeMap<String, Subscription>,
     /// Who is not there any more.
     #[serde(default)]
     gone: BTreeMap<String, Gone>,
-    /// Who is here again and has not been told what he has missed.
+    /// Who is here again, or came while somebody was missing, and has not been told what was missed.
     #[serde(default)]
     back: BTreeMap<String, Gone>,
+    /// When that was last told to anybody.
+    #[serde(default)]
+    listed: Option<Timestamp>,
     /// Since when nobody is there.
     #[serde(default)]
     empty: Option<Timestamp>,
@@ -87,6 +100,15 @@ struct Gone {
     last: Timestamp,
     /// When he was missed first.
     missed: Timestamp,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Subscription {
+    /// What tells it from an earlier one of the same endpoint.
+    mark: String,
+    /// When a look found it first.
+    since: Timestamp,
 }
 
 /// What the journal remembers.
@@ -113,26 +135,50 @@ impl Audience {
 
 impl Circle {
     /// Takes note of a look.
-    fn look(&mut self, confirmed: &BTreeSet<String>, now: Timestamp) {
+    fn look(&mut self, confirmed: &Subscribers, now: Timestamp) {
         let stale = |noted: Timestamp| noted.is_ahead_of(now) || now.since(noted) >= STEP;
-        let left: Vec<String> = self.here.keys().filter(|who| !confirmed.contains(*who)).cloned().collect();
+        let forgotten = |gone: &Gone| gone.missed.is_ahead_of(now) || now.since(gone.missed) >= REMEMBERED;
+        self.gone.retain(|_, gone| !forgotten(gone));
+        let left: Vec<String> =
+            self.here.keys().filter(|who| !confirmed.contains_key(*who)).cloned().collect();
         for who in left {
             let last = self.here.remove(&who).unwrap_or(now).min(now);
             let last = self.back.remove(&who).map_or(last, |before| before.last);
             self.gone.insert(who, Gone { last, missed: now });
         }
-        for who in confirmed.iter().take(MOST) {
-            if let Some(gone) = self.gone.remove(who) {
-                self.back.insert(who.clone(), gone);
+        // An older version let it grow.
+        while self.here.len() > MOST {
+            self.here.pop_last();
+        }
+        self.subscriptions.retain(|who, _| self.here.contains_key(who));
+        // Since when somebody is missing, who may be back at another address.
+        let missing = self.gone.values().map(|gone| gone.last.min(now)).min();
+        for (who, mark) in confirmed {
+            let noted = self.here.get(who).copied();
+            if noted.is_none() && self.here.len() >= MOST {
+                continue;
             }
-            if self.here.get(who).is_none_or(|noted| stale(*noted)) {
+            let before = self.subscriptions.get(who);
+            let same = before.filter(|before| before.mark == *mark && !before.since.is_ahead_of(now));
+            let missed = match (self.gone.remove(who), noted) {
+                (Some(gone), _) => Some(gone),
+                (None, None) => missing.map(|last| Gone { last, missed: now }),
+                // He has left and come back between two looks.
+                (None, Some(noted)) => before
+                    .filter(|before| before.mark != *mark)
+                    .map(|_| Gone { last: noted.min(now), missed: now }),
+            };
+            if let Some(missed) = missed {
+                self.back.entry(who.clone()).or_insert(missed);
+            }
+            if same.is_none() {
+                let since = if before.is_none() { noted.unwrap_or(now).min(now) } else { now };
+                let subscription = Subscription { mark: mark.clone(), since };
+                self.subscriptions.insert(who.clone(), subscription);
+            }
+            if noted.is_none_or(stale) {
                 self.here.insert(who.clone(), now);
             }
-        }
-        let forgotten = |gone: &Gone| gone.missed.is_ahead_of(now) || now.since(gone.missed) >= REMEMBERED;
-        self.gone.retain(|_, gone| !forgotten(gone));
-        while self.gone.len() > MOST {
-            self.gone.pop_first();
         }
         let known = |since: &Timestamp| !since.is_ahead_of(now);
         let empty = self.empty.filter(known).unwrap_or(now);
@@ -141,10 +187,20 @@ impl Circle {
         if !confirmed.is_empty()
             && let Some(last) = self.unsure.take().filter(known)
         {
-            for who in confirmed.iter().take(MOST) {
+            for who in self.here.keys() {
                 self.back.entry(who.clone()).or_insert(Gone { last, missed: now });
             }
         }
+        bound(&mut self.gone);
+        bound(&mut self.back);
+    }
+
+    /// Those who are there, the newest first: an address that nobody knows is likely to be among them.
+    fn newest(&self) -> Vec<(&String, Option<Timestamp>)> {
+        let since = |who: &String| self.subscriptions.get(who).map(|subscription| subscription.since);
+        let mut here: Vec<_> = self.here.keys().map(|who| (who, since(who))).collect();
+        here.sort_by_key(|(_, since)| std::cmp::Reverse(*since));
+        here
     }
 
     /// Takes note that SNS did not answer.
@@ -176,6 +232,20 @@ impl Circle {
         let silent = now.since(since);
         let days = silent.as_secs() / DAY.as_secs();
         (silent >= grace).then(|| (since, if days < 7 { days } else { days - days % 7 }))
+    }
+}
+
+/// Forgets the oldest beyond [`MOST`]. What was mailed since they were last there is still listed for whoever comes next.
+fn bound(gone: &mut BTreeMap<String, Gone>) {
+    let oldest = |gone: &BTreeMap<String, Gone>| {
+        gone.iter().min_by_key(|(_, one)| one.missed).map(|(who, one)| (who.clone(), one.last))
+    };
+    while gone.len() > MOST {
+        let Some((who, last)) = oldest(gone) else { return };
+        gone.remove(&who);
+        if let Some(next) = oldest(gone).and_then(|(who, _)| gone.get_mut(&who)) {
+            next.last = next.last.min(last);
+        }
     }
 }
 
@@ -266,7 +336,7 @@ where
                 Err(_) => circle.not_answered(now),
             }
         }
-        let known = |answer: &Result<BTreeSet<String>, T::Error>, circle: &Circle| match answer {
+        let known = |answer: &Result<Subscribers, T::Error>, circle: &Circle| match answer {
             Ok(confirmed) => !confirmed.is_empty(),
             Err(_) => circle.is_open(now),
         };
@@ -314,7 +384,11 @@ where
         }
         let forwarders = Forwarders::read(self.journal).await.map_err(DeliverError::Journal)?;
         let subscribers = alerts.here.keys().cloned().collect();
+        let mut suspects = Suspects::default();
+        let noted = self.findings.visit(|finding| suspects.add(&finding)).await;
+        noted.map_err(DeliverError::Findings)?;
         let facts = welcome::Facts {
+            suspects: &suspects,
             account,
             catalogue: self.catalogue,
             look: look.as_ref(),
@@ -359,16 +433,23 @@ where
             let alert = async || Ok(Some(nobody(which, since, circle, account, self.sender)));
             note(self.send_once_over(topic, &key, now, alert).await);
         } else {
-            for (who, gone) in circle.missed(now).take(MAX_LISTED) {
-                let key = format!("missing#{}#{}#{}", which.key(), short_hash(&[who]), gone.missed.millis());
-                let alert = async || Ok(Some(missing(which, who, *gone, circle, account, self.sender)));
+            // Those who were missed at the same look share a mail, under the key of the first.
+            let mut together: BTreeMap<Timestamp, Vec<&String>> = BTreeMap::new();
+            for (who, gone) in circle.missed(now) {
+                together.entry(gone.missed).or_default().push(who);
+            }
+            for (since, all) in together {
+                let Some(first) = all.first() else { continue };
+                let key = format!("missing#{}#{}#{}", which.key(), short_hash(&[first]), since.millis());
+                let alert = async || Ok(Some(missing(which, &all, since, circle, account, self.sender)));
                 note(self.send_once_over(topic, &key, now, alert).await);
             }
         }
         failed
     }
 
-    /// Gives those who are back the list of what was mailed while they were not there.
+    /// Gives those who are back, or came while somebody was missing, the list of what was mailed meanwhile: one mail for all,
+    /// at most one in [`DIGEST_PAUSE`], as everybody who is subscribed gets it.
     pub(super) async fn catch_up_with(
         &self,
         account: &str,
@@ -377,33 +458,39 @@ where
     ) -> Result<(), Failure<S, J, T>> {
         let read = async || self.journal.read::<Audience>(ENTRY).await.map_err(DeliverError::Journal);
         let Some(entry) = read().await? else { return Ok(()) };
-        let back = entry.value.alerts.back;
-        if back.is_empty() {
+        let alerts = entry.value.alerts;
+        let fresh = |at: Timestamp| !at.is_ahead_of(now) && now.since(at) < DIGEST_PAUSE;
+        let Some(last) = alerts.back.values().map(|gone| gone.last).min() else { return Ok(()) };
+        if alerts.listed.is_some_and(fresh) {
             return Ok(());
         }
-        for (who, gone) in &back {
-            let key = format!("back#{}#{}", short_hash(&[who]), gone.missed.millis());
-            let alert = async || {
-                // A mail of the last hour in which he was noted may have found him gone.
-                let since = gone.last.minus(STEP);
-                let mut lines = Vec::new();
-                let mailed = |finding: keepwatch_core::finding::Finding| {
-                    let told = finding.alert.occurred_at.max(Some(finding.updated_at));
-                    if finding.alert.sent > 0 && told >= Some(since) {
-                        lines.push(Line::of(&finding));
-                    }
-                };
-                self.findings.visit(mailed).await.map_err(DeliverError::Findings)?;
-                Ok((!lines.is_empty()).then(|| returned(who, since, &mut lines, account, self.sender)))
+        let each = alerts.back.iter().flat_map(|(who, gone)| [who.clone(), gone.missed.to_string()]);
+        let each: Vec<String> = each.collect();
+        let key = format!("back#{}", short_hash(&each.iter().map(String::as_str).collect::<Vec<_>>()));
+        let alert = async || {
+            // A mail of the last hour in which he was noted may have found him gone.
+            let since = last.minus(STEP);
+            let mut lines = Vec::new();
+            let mailed = |finding: keepwatch_core::finding::Finding| {
+                let told = finding.alert.occurred_at.max(Some(finding.updated_at));
+                if finding.alert.sent > 0 && told >= Some(since) {
+                    lines.push(Line::of(&finding));
+                }
             };
-            match self.send_once(&key, now, alert).await? {
-                SentOnce::Busy => return Ok(()),
-                posted => *sent += usize::from(posted == SentOnce::Sent),
-            }
+            self.findings.visit(mailed).await.map_err(DeliverError::Findings)?;
+            Ok((!lines.is_empty()).then(|| returned(&alerts, since, &mut lines, account, self.sender)))
+        };
+        let posted = self.send_once(&key, now, alert).await?;
+        if posted == SentOnce::Busy {
+            return Ok(());
         }
-        // Another sweep may have written meanwhile; the mails are sent once, and the next one forgets.
+        // Another sweep may have written meanwhile; the mail is sent once, and the next one forgets.
         let Some(mut entry) = read().await? else { return Ok(()) };
-        entry.value.alerts.back.retain(|who, gone| back.get(who) != Some(gone));
+        entry.value.alerts.back.retain(|who, gone| alerts.back.get(who) != Some(gone));
+        if posted == SentOnce::Sent {
+            *sent += 1;
+            entry.value.alerts.listed = Some(now);
+        }
         let expires = now.plus(RECEIPTS_KEPT * 100);
         let written = self.journal.write(ENTRY, &entry.value, Some(entry.version), expires).await;
         written.map(drop).map_err(DeliverError::Journal)
@@ -437,6 +524,7 @@ where
 
 fn what_to_do(out: &mut Page<'_>, which: Which) {
     heading(out, "WHAT TO DO NOW");
+    Runbook::Subscribers.point(out);
     paragraph(
         out,
         "Subscribe again, and confirm so that nobody can unsubscribe by a link: docs/operator.md of Keepwatch, \"Who gets the \
@@ -460,12 +548,43 @@ fn what_to_do(out: &mut Page<'_>, which: Which) {
 }
 
 fn those_gone(out: &mut Page<'_>, circle: &Circle) {
-    if !circle.gone.is_empty() {
-        heading(out, "NO MORE SUBSCRIBED");
+    let mut gone: Vec<_> = circle.gone.iter().collect();
+    gone.sort_by_key(|(_, gone)| std::cmp::Reverse(gone.missed));
+    let rows = gone.iter().map(|(who, gone)| (*who, format!("missed since {}", gone.missed)));
+    named(out, "NO MORE SUBSCRIBED", rows.collect());
+}
+
+fn those_there(out: &mut Page<'_>, circle: &Circle) {
+    let seen = |since: Option<Timestamp>| since.map_or_else(String::new, |since| format!("since {since}"));
+    let rows = circle.newest().into_iter().map(|(who, since)| (who, seen(since)));
+    named(out, "SUBSCRIBED NOW, THE NEWEST FIRST", rows.collect());
+}
+
+/// Subscribers with a note each, under a heading; nothing for nobody.
+fn named(out: &mut Page<'_>, title: &str, rows: Vec<(&String, String)>) {
+    if !rows.is_empty() {
+        heading(out, title);
     }
-    for (who, gone) in circle.gone.iter().take(20) {
-        listed(out, who, &[&format!("missed since {}", gone.missed)]);
+    for (who, note) in rows.iter().take(MAX_NAMED) {
+        listed(out, who, &[note]);
     }
+    if rows.len() > MAX_NAMED {
+        listed(out, &format!("and {} more", rows.len() - MAX_NAMED), &[]);
+    }
+}
+
+fn who_is_that(out: &mut Page<'_>, which: Which) {
+    paragraph(
+        out,
+        "Does anybody read along whom you do not know? Then somebody wanted the mails for himself. End his subscription, and \
+         look what else he did.",
+    );
+    command(
+        out,
+        &format!("The ARN of each subscription (TOPIC is the output {})", which.topic()),
+        "aws sns list-subscriptions-by-topic --topic-arn TOPIC",
+    );
+    command(out, "End one", "aws sns unsubscribe --subscription-arn ARN");
 }
 
 /// Nobody gets what is published to this topic.
@@ -492,46 +611,66 @@ fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str, sender
     Alert::new(severity, &format!("Nobody gets {}", which.lost()), account, out, json)
 }
 
-/// Somebody does not get any more what others still get.
-fn missing(which: Which, who: &str, gone: Gone, circle: &Circle, account: &str, sender: &Sender) -> Alert {
+/// Some do not get any more what others still get.
+fn missing(
+    which: Which,
+    gone: &[&String],
+    since: Timestamp,
+    circle: &Circle,
+    account: &str,
+    sender: &Sender,
+) -> Alert {
     let mut out = Page::new(sender);
+    let names = names(gone);
     paragraph(
         &mut out,
         &format!(
-            "Since {} this subscriber does not get {} any more: {who}. Every mail of SNS has a link that ends its subscription \
-             without signing in, and programs that scan mails follow links.",
-            gone.missed,
+            "Since {since} this subscriber does not get {} any more: {names}. Every mail of SNS has a link that ends its \
+             subscription without signing in, and programs that scan mails follow links.",
             which.lost()
         ),
     );
     if which == Which::Alerts {
         paragraph(
             &mut out,
-            "Others are still mailed. Once he is subscribed again he gets a list of what he has missed. If he was meant to \
-             leave, nothing needs to be done.",
+            "Others are still mailed. Once he is subscribed again, at this address or another, a list of what he has missed is \
+             mailed. If he was meant to leave, nothing needs to be done.",
         );
     }
-    heading(&mut out, "STILL SUBSCRIBED");
-    for who in circle.here.keys().take(20) {
-        listed(&mut out, who, &[]);
-    }
+    those_gone(&mut out, circle);
+    those_there(&mut out, circle);
+    gap(&mut out);
+    who_is_that(&mut out, which);
     what_to_do(&mut out, which);
+    let there: Vec<String> =
+        circle.newest().iter().take(MAX_NAMED).map(|(who, _)| clean(who, MAX_TEXT)).collect();
     let json = json!({"audience": {
-        "topic": which.key(), "subscribers": circle.here.len(), "missing": clean(who, MAX_TEXT), "since": gone.missed,
+        "topic": which.key(), "subscribers": circle.here.len(), "missing": clean(&names, MAX_TEXT), "since": since,
+        "there": there,
     }});
-    Alert::new(Severity::High, &format!("One less gets {}: {who}", which.lost()), account, out, json)
+    Alert::new(Severity::High, &format!("One less gets {}: {names}", which.lost()), account, out, json)
 }
 
-/// What somebody has missed who is subscribed again.
-fn returned(who: &str, since: Timestamp, lines: &mut [Line], account: &str, sender: &Sender) -> Alert {
+fn names(all: &[&String]) -> String {
+    let named: Vec<&str> = all.iter().take(MAX_NAMED).map(|who| who.as_str()).collect();
+    match all.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// What was mailed while somebody was missing, for those who are back or have come since.
+fn returned(circle: &Circle, since: Timestamp, lines: &mut [Line], account: &str, sender: &Sender) -> Alert {
     lines.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.last_seen));
     let counts = by_severity(lines.iter().map(|line| line.severity));
     let mut out = Page::new(sender);
+    let back: Vec<&String> = circle.back.keys().collect();
     paragraph(
         &mut out,
         &format!(
-            "This subscriber was missing and is back: {who}. These findings were mailed since {since}, to others or perhaps to \
-             nobody."
+            "A subscriber was missing, and is back or somebody else has come since: {}. These findings were mailed since \
+             {since}, to others or perhaps to nobody.",
+            names(&back)
         ),
     );
     heading(&mut out, "MAILED MEANWHILE");
@@ -542,9 +681,13 @@ fn returned(who: &str, since: Timestamp, lines: &mut [Line], account: &str, send
     if lines.len() > MAX_LISTED {
         listed(&mut out, &format!("and {} more", lines.len() - MAX_LISTED), &[]);
     }
+    those_gone(&mut out, circle);
+    those_there(&mut out, circle);
     heading(&mut out, "WHAT TO DO NOW");
     keepwatch(&mut out, "All that is open", "findings list");
     keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
+    gap(&mut out);
+    who_is_that(&mut out, Which::Alerts);
     let worst = lines.first().map_or(Severity::Informational, |line| line.severity);
     let ids: Vec<&str> = lines.iter().map(|line| line.finding_id.as_str()).collect();
     let json = json!({"back": {"since": since, "findings": ids.len(), "finding_ids": ids}});
@@ -559,8 +702,12 @@ mod tests {
         Timestamp::from_millis(1_772_452_800_000 + minutes * 60_000)
     }
 
-    fn named(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn named(names: &[&str]) -> Subscribers {
+        names.iter().map(|name| ((*name).to_owned(), format!("first of {name}"))).collect()
+    }
+
+    fn many(prefix: &str, count: usize) -> Subscribers {
+        (0..count).map(|i| (format!("{prefix}{i:03}"), "mark".to_owned())).collect()
     }
 
     #[test]
@@ -577,6 +724,73 @@ mod tests {
         // Who goes again before he was told has missed all of it.
         circle.look(&named(&["a"]), at(201));
         assert_eq!(circle.gone["b"], Gone { last: at(0), missed: at(201) });
+    }
+
+    #[test]
+    fn whoever_is_new_while_somebody_is_missing_gets_the_list() {
+        let mut circle = Circle::default();
+        circle.look(&named(&["owner"]), at(0));
+        assert!(circle.back.is_empty(), "the first has missed nothing");
+        // In the same minute another address takes the owner's place.
+        circle.look(&named(&["intruder"]), at(10));
+        assert_eq!(circle.back["intruder"], Gone { last: at(0), missed: at(10) });
+        circle.back.clear();
+        // The owner is back at another address, hours later.
+        circle.look(&named(&["intruder", "owner2"]), at(500));
+        assert_eq!(circle.back["owner2"], Gone { last: at(0), missed: at(500) });
+        assert!(!circle.back.contains_key("intruder"), "it was there all the time");
+        circle.back.clear();
+        // Once nobody is missing any more, a newcomer has missed nothing.
+        circle.look(&named(&["intruder", "owner", "owner2"]), at(600));
+        circle.back.clear();
+        circle.look(&named(&["intruder", "owner", "owner2", "colleague"]), at(700));
+        assert!(circle.back.is_empty());
+    }
+
+    #[test]
+    fn who_leaves_and_is_back_before_a_look_is_told_apart_by_his_subscription() {
+        let mut circle = Circle::default();
+        circle.look(&named(&["a", "b"]), at(0));
+        let mut anew = named(&["a", "b"]);
+        anew.insert("a".to_owned(), "second of a".to_owned());
+        circle.look(&anew, at(10));
+        assert_eq!((circle.back.len(), circle.back["a"]), (1, Gone { last: at(0), missed: at(10) }));
+        circle.back.clear();
+        circle.look(&anew, at(20));
+        assert!(circle.back.is_empty(), "once");
+        // An older version has noted no subscriptions: that is no news.
+        let older = json!({"here": {"a": at(0)}, "gone": {}, "back": {}});
+        let mut older: Circle = serde_json::from_value(older).unwrap();
+        older.look(&anew, at(30));
+        assert!(older.back.is_empty(), "{:?}", older.back);
+        assert_eq!(older.subscriptions["a"].since, at(0));
+    }
+
+    #[test]
+    fn the_entry_is_bounded_and_a_flood_makes_nobody_forgotten() {
+        let mut circle = Circle::default();
+        circle.look(&named(&["owner"]), at(0));
+        // Those who came first stay, however many come whose names sort before.
+        let mut flood = many("a", 300);
+        flood.extend(named(&["owner"]));
+        circle.look(&flood, at(1));
+        circle.look(&flood, at(2));
+        assert_eq!((circle.here.len(), circle.here.contains_key("owner")), (MOST, true));
+        assert!(circle.subscriptions.keys().eq(circle.here.keys()));
+        // All of them leave, and others come and leave: the oldest are forgotten, and not from when on a list has to tell.
+        circle.look(&many("b", 100), at(100));
+        assert_eq!(circle.gone["owner"], Gone { last: at(0), missed: at(100) });
+        circle.look(&many("c", 100), at(200));
+        assert_eq!((circle.gone.len(), circle.gone.contains_key("owner")), (MOST, false));
+        assert!(circle.gone.keys().all(|who| who.starts_with('b')), "{:?}", circle.gone.keys());
+        circle.look(&named(&["owner"]), at(300));
+        assert_eq!(circle.back["owner"].last, at(0));
+        assert!(circle.back.len() <= MOST);
+        // What an older version let grow is cut.
+        let here: BTreeMap<String, Timestamp> = many("d", 150).into_keys().map(|who| (who, at(0))).collect();
+        let mut older = Circle { here, ..Circle::default() };
+        older.look(&many("d", 150), at(1));
+        assert_eq!(older.here.len(), MOST);
     }
 
     #[test]
@@ -638,16 +852,22 @@ mod tests {
         circle.look(&named(&["email alice@example.com", "email bob@example.com"]), at(0));
         circle.look(&named(&["email bob@example.com"]), at(10));
         let gone = circle.gone["email alice@example.com"];
+        circle.look(&named(&["email bob@example.com", "email carol@example.com"]), at(20));
+        // Carol is the newest, and may be somebody whom nobody knows.
+        assert!(circle.newest()[0].0.contains("carol"));
+        let mut lines = vec![Line::unreadable("one of the findings")];
+        let list = returned(&circle, at(0), &mut lines, "111122223333", crate::check::sender());
+        assert_eq!(crate::check::faults(&list), [""; 0], "{}", list.text);
+        assert!(list.text.contains("carol") && list.text.contains("alice"), "{}", list.text);
+        circle.look(&named(&["email bob@example.com"]), at(30));
         for which in [Which::Alerts, Which::Operations] {
-            let one = missing(
-                which,
-                "email alice@example.com",
-                gone,
-                &circle,
-                "111122223333",
-                crate::check::sender(),
-            );
+            let alice = "email alice@example.com".to_owned();
+            let one = missing(which, &[&alice], gone.missed, &circle, "111122223333", crate::check::sender());
             assert_eq!(crate::check::faults(&one), [""; 0], "{}", one.text);
+            assert!(
+                one.text.contains("bob@example")
+                    && one.json["audience"]["there"][0] == "email bob@example.com"
+            );
             for circle in [&circle, &Circle::default()] {
                 let none = nobody(which, at(10), circle, "111122223333", crate::check::sender());
                 assert_eq!(crate::check::faults(&none), [""; 0], "{}", none.text);

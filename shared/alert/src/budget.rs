@@ -20,6 +20,19 @@ pub const REFILL_MILLIS: i64 = 15_000;
 /// The journal's key.
 const KEY: &str = "budget";
 
+/// The same of the mails that `keepwatch test-alert` asks for. Whoever may call `StartLogging` can ask for them, so that they
+/// take no other mail's place and are few: this many at once, and a further one each time [`TEST_REFILL_MILLIS`] has passed.
+const TESTS: &str = "budget of tests";
+
+/// The rule whose findings are such tests.
+pub(crate) const TEST_RULE: &str = "self-test-alert";
+
+/// How many tests may be mailed at once.
+pub const TEST_CAPACITY: u32 = 4;
+
+/// A further test is mailed each time this has passed, in milliseconds.
+pub const TEST_REFILL_MILLIS: i64 = 900_000;
+
 /// Attempts to take a token before the alert is left to a digest.
 const ATTEMPTS: usize = 5;
 
@@ -41,14 +54,19 @@ impl Budget {
     /// The bucket after one mail of this severity, or nothing if it may not be sent. One that was filled in the future is
     /// a full one: nobody else's row may hold mails back.
     pub fn take(&self, severity: Severity, now: Timestamp) -> Option<Budget> {
-        if Timestamp::from_millis(self.filled_at).is_ahead_of(now) {
-            return Budget::full(now).take(severity, now);
-        }
-        let passed = now.millis().saturating_sub(self.filled_at).max(0);
-        let added = passed / REFILL_MILLIS;
-        let tokens = self.tokens.saturating_add(u32::try_from(added).unwrap_or(CAPACITY)).min(CAPACITY);
-        let filled_at = self.filled_at.saturating_add(added.saturating_mul(REFILL_MILLIS));
         let kept = if severity == Severity::Critical { 0 } else { RESERVED };
+        self.take_of((CAPACITY, REFILL_MILLIS), kept, now)
+    }
+
+    /// The same of a bucket of this capacity that gains a token in so many milliseconds, of which some are kept.
+    fn take_of(&self, (capacity, refill): (u32, i64), kept: u32, now: Timestamp) -> Option<Budget> {
+        let Budget { tokens, filled_at } = match Timestamp::from_millis(self.filled_at).is_ahead_of(now) {
+            true => Budget { tokens: capacity, filled_at: now.millis() },
+            false => self.clone(),
+        };
+        let added = now.millis().saturating_sub(filled_at).max(0) / refill;
+        let tokens = tokens.saturating_add(u32::try_from(added).unwrap_or(capacity)).min(capacity);
+        let filled_at = filled_at.saturating_add(added.saturating_mul(refill));
         (tokens > kept).then(|| Budget { tokens: tokens - 1, filled_at })
     }
 }
@@ -58,15 +76,33 @@ impl Budget {
 /// # Errors
 /// The journal's.
 pub async fn take<J: Journal>(journal: &J, severity: Severity, now: Timestamp) -> Result<bool, J::Error> {
+    take_from(journal, (KEY, CAPACITY), |budget| budget.take(severity, now), now).await
+}
+
+/// Takes leave to send one test. `false` when it has to wait for its own turn.
+///
+/// # Errors
+/// The journal's.
+pub async fn take_for_a_test<J: Journal>(journal: &J, now: Timestamp) -> Result<bool, J::Error> {
+    let bucket = (TEST_CAPACITY, TEST_REFILL_MILLIS);
+    take_from(journal, (TESTS, TEST_CAPACITY), |budget| budget.take_of(bucket, 0, now), now).await
+}
+
+async fn take_from<J: Journal>(
+    journal: &J,
+    (key, capacity): (&str, u32),
+    take: impl Fn(&Budget) -> Option<Budget>,
+    now: Timestamp,
+) -> Result<bool, J::Error> {
     for _ in 0..ATTEMPTS {
-        let entry = journal.read::<Budget>(KEY).await?;
+        let entry = journal.read::<Budget>(key).await?;
         let (budget, expected) = match entry {
             Some(entry) => (entry.value, Some(entry.version)),
-            None => (Budget::full(now), None),
+            None => (Budget { tokens: capacity, filled_at: now.millis() }, None),
         };
-        let Some(left) = budget.take(severity, now) else { return Ok(false) };
+        let Some(left) = take(&budget) else { return Ok(false) };
         if journal
-            .write(KEY, &left, expected, now.plus(keepwatch_core::memory::journal::RECEIPTS_KEPT))
+            .write(key, &left, expected, now.plus(keepwatch_core::memory::journal::RECEIPTS_KEPT))
             .await?
         {
             return Ok(true);
@@ -97,6 +133,21 @@ mod tests {
         assert_eq!(sent(&mut budget, Severity::High, now), (CAPACITY - RESERVED) as usize);
         assert_eq!(sent(&mut budget, Severity::Critical, now), RESERVED as usize);
         assert_eq!(budget.take(Severity::Critical, now), None);
+    }
+
+    #[test]
+    fn tests_are_few_and_have_a_bucket_of_their_own() {
+        assert!(keepwatch_rules::registry::CATALOGUE.find(TEST_RULE).is_some());
+        let (store, now) = (crate::in_memory::InMemory::default(), Timestamp::from_millis(1_000_000));
+        let test = |now| crate::in_memory::at_once(take_for_a_test(&store, now)).unwrap().unwrap();
+        let other = |now| crate::in_memory::at_once(take(&store, Severity::High, now)).unwrap().unwrap();
+        let sent = (0..1_000).filter(|_| test(now)).count();
+        assert_eq!(sent, TEST_CAPACITY as usize);
+        assert_eq!((0..100).filter(|_| other(now)).count(), (CAPACITY - RESERVED) as usize);
+        // Four an hour, also where nothing else is mailed.
+        let minutes = |minutes: u64| now.plus(Duration::from_secs(minutes * 60));
+        assert_eq!((test(minutes(14)), test(minutes(15)), test(minutes(16))), (false, true, false));
+        assert_eq!((0..100).filter(|_| test(minutes(600))).count(), TEST_CAPACITY as usize);
     }
 
     #[test]

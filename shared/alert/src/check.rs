@@ -12,6 +12,7 @@ use keepwatch_core::observation::{Observation, Verdict};
 use serde_json::Value;
 
 use crate::format::schema;
+use crate::runbook::Runbook;
 use crate::{Alert, RelatedActs, Sender, Stack};
 
 /// How many lines are surely read, of a mail that wakes somebody.
@@ -113,10 +114,44 @@ pub fn faults(alert: &Alert) -> Vec<String> {
         let alone = label.is_some_and(|label| LABELS.contains(&label));
         check(!alone, &format!("nothing after {line:?}"));
     }
+    let mut told = runbooks(&alert.text);
+    told.retain(|section| !expected(&alert.json).iter().any(|runbook| runbook.section() == section));
+    check(told.is_empty(), &format!("it names a section about something else: {told:?}"));
+    for runbook in expected(&alert.json) {
+        let named = runbooks(&alert.text).iter().any(|section| section == runbook.section());
+        check(named, &format!("it does not name the section {:?} of docs/operations.md", runbook.section()));
+    }
     for link in clickable(&alert.subject).into_iter().chain(clickable(&alert.text)) {
         check(false, &format!("clickable: {link:?}"));
     }
     faults
+}
+
+/// The sections of `docs/operations.md` that a mail names.
+fn runbooks(text: &str) -> Vec<String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let after = text.split("docs/operations[.]md of Keepwatch, section '").skip(1);
+    after.filter_map(|rest| Some(rest.split_once('\'')?.0.to_owned())).collect()
+}
+
+/// Those that it has to name, by what its machine's copy says it is about.
+fn expected(twin: &Value) -> Vec<Runbook> {
+    let report = &twin["report"];
+    let missing = report["history"].as_u64() > Some(0) || report["posture"]["missing"] == true;
+    let deaf = report["kind"] == "weekly" && twin["severity"] == "High";
+    // A mail of several findings tells the worst of them in full, and its machine's copy is that one's.
+    let rule = twin["finding_info"]["analytic"]["uid"].as_str();
+    [
+        (twin["dead_letters"].is_object(), Runbook::DeadLetters),
+        (twin["audience"].is_object(), Runbook::Subscribers),
+        (missing, Runbook::DailyRun),
+        (deaf, Runbook::NoEvents),
+        (twin["alert_reason"] == "unreadable", Runbook::Unreadable),
+    ]
+    .into_iter()
+    .filter_map(|(so, runbook)| so.then_some(runbook))
+    .chain(rule.and_then(Runbook::of_rule))
+    .collect()
 }
 
 /// Labels that never have a line without a value.

@@ -5,6 +5,9 @@
 //! end and is told in one mail, worst first. What is critical never waits, nor what is done to Keepwatch itself, as root or with
 //! an exposed key. A finding that is medium, to be reviewed this week,
 //! opens a window without a mail.
+//!
+//! What befalls the forwarders of several regions at once makes one mail as well: one lost role or bus silences all of them. Each
+//! region has a finding of its own, and all that a sweep or a scan has told of are sent by a sweep, in one list.
 
 use std::time::Duration;
 
@@ -14,12 +17,13 @@ use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::memory::journal::{Journal, RECEIPTS_KEPT};
 use keepwatch_core::observation::Actor;
+use keepwatch_core::posture::forwarders::is_of_forwarders;
 use keepwatch_core::severity::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::digest::Line;
-use crate::layout::{Page, heading, keepwatch, listed, paragraph};
+use crate::layout::{Page, command, heading, keepwatch, listed, paragraph};
 use crate::related::RelatedActs;
 use crate::sender::Sender;
 use crate::{Alert, mail, proposal};
@@ -58,6 +62,31 @@ pub(super) fn principal(finding: &Finding) -> Option<(&str, String)> {
     let actor = finding.headline().actor.as_ref()?;
     let named = actor.arn.is_some() && actor.kind.as_deref() != Some("AWSService");
     named.then(|| (finding.account.as_str(), actor.identity()))
+}
+
+/// Findings that a sweep tells in one mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Together {
+    /// What one principal did: the account, and who.
+    Principal(String, String),
+    /// What is wrong with the forwarders of several regions: the account, and the rule.
+    Forwarders(String, String),
+}
+
+/// With what else this finding is told; none where it is told by itself.
+pub(super) fn together(finding: &Finding) -> Option<Together> {
+    let account = finding.account.clone();
+    if is_of_forwarders(&finding.rule) {
+        return Some(Together::Forwarders(account, finding.rule.clone()));
+    }
+    principal(finding).map(|(_, who)| Together::Principal(account, who))
+}
+
+/// Whether the finding of this id is left to a sweep, before which all of its kind are written: the stream brings them one by one.
+/// With a window of no length each finding has a mail of its own.
+pub(super) fn is_left_to_sweeps(finding_id: &str, length: Duration) -> bool {
+    let rule = finding_id.rsplit_once('-').map_or("", |(rule, _)| rule);
+    is_of_forwarders(rule) && !length.is_zero()
 }
 
 /// Whether the alert of this finding is told now.
@@ -108,15 +137,70 @@ impl Window {
     }
 }
 
-/// The mail about several findings of one principal, worst first; they are not none.
+/// The mail about several findings that are told together, which are not none.
 pub(super) fn alert(
     findings: &[&Finding],
-    actor: &Actor,
     catalogue: Catalogue,
     sender: &Sender,
     related: &RelatedActs,
 ) -> Option<Alert> {
     let worst = findings.iter().copied().max_by_key(|finding| finding.severity)?;
+    match worst.headline().actor.as_ref() {
+        _ if is_of_forwarders(&worst.rule) => {
+            Some(of_forwarders(findings, worst, catalogue, sender, related))
+        }
+        Some(actor) => Some(of_principal(findings, worst, actor, catalogue, sender, related)),
+        None => None,
+    }
+}
+
+/// The mail about the forwarders of several regions, by the names of the regions.
+fn of_forwarders(
+    findings: &[&Finding],
+    worst: &Finding,
+    catalogue: Catalogue,
+    sender: &Sender,
+    related: &RelatedActs,
+) -> Alert {
+    let mut sorted = findings.to_vec();
+    sorted.sort_by(|a, b| a.region.cmp(&b.region));
+    let count = sorted.len();
+    let mut out = Page::new(sender);
+    paragraph(
+        &mut out,
+        &format!(
+            "{count} regions have the same trouble, told in one mail. One of them is told in full below. What befalls many at \
+             once is often one thing that all of them need: look first whether the role of the forwarders and the event bus of \
+             the home stack are there and unchanged."
+        ),
+    );
+    heading(&mut out, "WHICH REGIONS");
+    for finding in &sorted {
+        let title = format!("{}: {}", finding.region, finding.headline().title);
+        let line = Line::of(finding);
+        listed(&mut out, &title, &[&line.when(), &line.finding_id]);
+    }
+    let regions: Vec<&str> =
+        sorted.iter().map(|one| one.region.as_str()).filter(|region| *region != "global").collect();
+    heading(&mut out, "FOR ALL OF THEM");
+    let deploy = format!("make deploy-regions REGIONS={}", regions.join(","));
+    command(&mut out, "Deploy these forwarders again, from the folder of Keepwatch", &deploy);
+    heading(&mut out, "ONE OF THEM");
+    mail::write(&mut out, worst, catalogue, related);
+    let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
+    let group = json!({"findings": count, "finding_ids": ids, "regions": regions});
+    Alert::of_group(worst, &format!("{count} regions: "), out, group, catalogue, related)
+}
+
+/// The mail about several findings of one principal, worst first.
+fn of_principal(
+    findings: &[&Finding],
+    worst: &Finding,
+    actor: &Actor,
+    catalogue: Catalogue,
+    sender: &Sender,
+    related: &RelatedActs,
+) -> Alert {
     let mut sorted = findings.to_vec();
     sorted.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.last_seen));
     let mut out = Page::new(sender);
@@ -148,14 +232,7 @@ pub(super) fn alert(
     mail::write(&mut out, worst, catalogue, related);
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
-    Some(Alert::of_group(
-        worst,
-        &format!("{} by {}: ", findings.len(), actor.name),
-        out,
-        group,
-        catalogue,
-        related,
-    ))
+    Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue, related)
 }
 
 #[cfg(test)]

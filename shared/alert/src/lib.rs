@@ -12,7 +12,7 @@ pub mod budget;
 #[cfg(any(test, feature = "testing"))]
 pub mod check;
 mod console;
-mod dead_letters;
+pub mod dead_letters;
 mod digest;
 mod first_scan;
 pub mod format;
@@ -25,6 +25,7 @@ pub mod outbox;
 mod proposal;
 mod related;
 pub mod report;
+mod runbook;
 mod sender;
 pub mod sweep;
 #[cfg(test)]

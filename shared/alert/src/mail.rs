@@ -9,6 +9,7 @@ use keepwatch_core::observation::{Actor, Verdict};
 use crate::console;
 use crate::layout::{Page, command, gap, heading, keepwatch, line, link, listed, paragraph, shown};
 use crate::related::RelatedActs;
+use crate::runbook::Runbook;
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
@@ -46,6 +47,10 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
         paragraph(out, &what);
     }
     steps(out, finding);
+    if let Some(runbook) = Runbook::of_rule(&finding.rule) {
+        gap(out);
+        runbook.point(out);
+    }
     if let Some(page) = console::link(finding) {
         gap(out);
         link(out, "Console", &page);

@@ -4,7 +4,7 @@
 //! and mark. A claim that is never marked ends with its lease, and the next sweep finds the alert due again. What a step
 //! does to an alert is [`keepwatch_core::finding::AlertLife`]'s to say.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -77,9 +77,13 @@ pub trait Topic {
         alert: &Alert,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Those who have confirmed that they want what is published: protocol and endpoint, as people may read them.
-    fn confirmed(&self) -> impl Future<Output = Result<BTreeSet<String>, Self::Error>> + Send;
+    /// Those who have confirmed that they want what is published.
+    fn confirmed(&self) -> impl Future<Output = Result<Subscribers, Self::Error>> + Send;
 }
+
+/// Who is subscribed: protocol and endpoint, as people may read them, and what tells the subscription from an earlier one of
+/// the same endpoint.
+pub type Subscribers = BTreeMap<String, String>;
 
 /// Everything that a notifier works with.
 #[derive(Debug)]
@@ -169,6 +173,11 @@ impl Claimed {
         }
     }
 
+    /// Whether it tells of nothing but that somebody has asked for a test.
+    pub(super) fn is_test(&self) -> bool {
+        self.readable().is_some_and(|finding| finding.rule == budget::TEST_RULE)
+    }
+
     pub(super) fn readable(&self) -> Option<&Finding> {
         self.finding.as_deref().ok()
     }
@@ -193,6 +202,9 @@ where
         if !self.is_heard().await? {
             return Ok(Delivery::Unheard);
         }
+        if group::is_left_to_sweeps(finding_id, self.group_window) {
+            return Ok(Delivery::Deferred);
+        }
         let claimed = match self.claim(finding_id, token, now).await? {
             Claim::Taken(claimed) => claimed,
             Claim::Left(delivery) => return Ok(delivery),
@@ -210,7 +222,11 @@ where
                 return Err(error);
             }
         }
-        let sent = match budget::take(self.journal, claimed.severity(), now).await {
+        let may = match claimed.is_test() {
+            true => budget::take_for_a_test(self.journal, now).await,
+            false => budget::take(self.journal, claimed.severity(), now).await,
+        };
+        let sent = match may {
             Ok(true) => {
                 let alert = claimed.alert(self.catalogue, self.sender, &related);
                 let sent = self.topic.publish(claimed.readable(), &alert).await;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keepwatch_base::text::{clean, shell_word};
+use keepwatch_base::time::Timestamp;
 use keepwatch_base::wildcard::matches;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::Actor;
@@ -30,16 +31,22 @@ struct Evidence {
     days: BTreeSet<String>,
     networks: BTreeSet<String>,
     programs: BTreeSet<String>,
+    /// When the first of them was first seen.
+    since: Option<Timestamp>,
+    from_outside: bool,
+    /// Whether a user's access key signed a call from an address of the internet.
+    key_outside: bool,
     critical: bool,
 }
 
 /// Those who acted in a week, by identity.
 #[derive(Debug, Default)]
-pub(super) struct Proposals(BTreeMap<String, Evidence>);
+pub(super) struct Proposals(BTreeMap<String, Evidence>, Suspects);
 
 impl Proposals {
     /// Adds a finding of the week that was mailed.
     pub(super) fn add(&mut self, finding: &Finding) {
+        self.1.add(finding);
         let latest = finding.latest();
         let Some(actor) = latest.actor.as_ref().filter(|_| finding.severity >= MAILED_FROM) else { return };
         if !may_be_a_machine(actor) {
@@ -47,6 +54,11 @@ impl Proposals {
         }
         let evidence = self.0.entry(actor.identity()).or_default();
         evidence.findings += 1;
+        evidence.since =
+            Some(evidence.since.map_or(finding.first_seen, |since| since.min(finding.first_seen)));
+        let key = actor.access_key_id.as_deref().is_some_and(|key| key.starts_with("AKIA"));
+        evidence.from_outside |= actor.is_from_outside();
+        evidence.key_outside |= key && actor.is_from_outside();
         evidence.critical |= finding.severity == Severity::Critical;
         evidence.rules.insert(finding.rule.clone());
         evidence.days.extend([latest.event.time.date(), finding.first_seen.date()]);
@@ -64,20 +76,22 @@ impl Proposals {
             .filter(|one| {
                 one.findings >= FINDINGS && one.days.len() >= DAYS && one.networks.len() <= NETWORKS
             })
-            // Routine is not critical.
-            .filter(|one| !one.critical)
+            // Routine is not critical, and a key in use outside is what is stolen most.
+            .filter(|one| !one.critical && !one.key_outside && !self.1.name(&one.actor))
             .filter(|one| !known(&one.actor.identity()) && !one.actor.arn.as_deref().is_some_and(known))
             .collect();
         if proposed.is_empty() {
             return;
         }
-        proposed.sort_by_key(|one| std::cmp::Reverse(one.findings));
+        // Who has acted so for longest comes first.
+        proposed.sort_by_key(|one| (one.since, std::cmp::Reverse(one.findings)));
         heading(out, "PERHAPS AUTOMATION OF YOURS");
         paragraph(
             out,
-            "These acted like machines this week. If one is a pipeline that nobody else can act as, list it: what it does is \
-             then in the daily digest only. A user agent proves nothing; whose credentials these are, you know.",
+            "These acted like machines this week. If one is a pipeline that nobody else can act as, list it. A user agent \
+             proves nothing; whose credentials these are, you know.",
         );
+        paragraph(out, SILENCES);
         for one in proposed.into_iter().take(MOST) {
             let networks: Vec<&str> = one.networks.iter().map(String::as_str).collect();
             let programs: Vec<&str> = one.programs.iter().map(String::as_str).take(3).collect();
@@ -88,9 +102,62 @@ impl Proposals {
                 one.days.len(),
                 if networks.is_empty() { "no address".to_owned() } else { networks.join(", ") },
             );
-            listed(out, &one.actor.identity(), &[&counts, &format!("calls itself {}", programs.join(", "))]);
+            let since = one.since.map_or_else(String::new, |since| {
+                format!("first seen {since}, from {}", origin(one.from_outside))
+            });
+            let calls_itself = format!("calls itself {}", programs.join(", "));
+            listed(out, &one.actor.identity(), &[&counts, &since, &calls_itself]);
             keepwatch(out, "List it", &tune(&one.actor));
         }
+    }
+}
+
+/// Who is never proposed: whoever an open finding that is HIGH or above names, as the one who acted or as what it is about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Suspects(BTreeSet<String>);
+
+impl Suspects {
+    /// Takes note of a finding.
+    pub(super) fn add(&mut self, finding: &Finding) {
+        if !finding.is_open() || finding.severity < Severity::High {
+            return;
+        }
+        let witnesses = finding.strongest.iter().chain(finding.witnesses.values());
+        let arns = witnesses.filter_map(|witness| witness.actor.as_ref()?.arn.clone());
+        self.0.extend(
+            finding.actors().into_iter().chain(arns).chain([finding.resource.clone()]).map(|one| plain(&one)),
+        );
+    }
+
+    /// Whether one of them names this principal.
+    pub(super) fn name(&self, actor: &Actor) -> bool {
+        self.0.contains(&plain(&actor.identity()))
+            || actor.arn.as_deref().is_some_and(|arn| self.0.contains(&plain(arn)))
+    }
+}
+
+/// A principal's ARN without what differs from call to call: a role's path and session. IAM does not tell names apart by case.
+fn plain(arn: &str) -> String {
+    let lower = arn.to_ascii_lowercase();
+    let Some((of, rest)) = lower.split_once(":assumed-role/") else {
+        return match lower.split_once(":role/") {
+            Some((of, rest)) => format!("{of}:role/{}", rest.rsplit('/').next().unwrap_or_default()),
+            None => lower,
+        };
+    };
+    format!("{}:role/{}", of.replace(":sts:", ":iam:"), rest.split('/').next().unwrap_or_default())
+}
+
+/// What it means to list somebody, in a mail that proposes it.
+pub(super) const SILENCES: &str = "Listed, whatever it does is LOW: it is recorded and told in the daily digest, and no mail tells \
+     of it when it happens. Removed logs and changes of Keepwatch are told all the same. An intruder acts like a machine as well: \
+     list nobody whose every call you cannot account for. It is your decision, and nothing is listed without it.";
+
+/// Where calls come from, in a mail.
+pub(super) fn origin(from_outside: bool) -> &'static str {
+    match from_outside {
+        true => "addresses of the internet, which may be AWS's or anybody's",
+        false => "services of AWS's or private addresses only",
     }
 }
 

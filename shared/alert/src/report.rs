@@ -21,6 +21,7 @@ use crate::Alert;
 use crate::digest::{Line, by_severity};
 use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
 use crate::proposal::Proposals;
+use crate::runbook::Runbook;
 use crate::sender::Sender;
 
 /// Counters of one day or week, by name.
@@ -297,7 +298,11 @@ impl<'a> Tally<'a> {
             history(&mut out, &self.history);
         }
         heading(&mut out, "WHAT TO DO NOW");
+        if deaf {
+            Runbook::NoEvents.point(&mut out);
+        }
         if !self.history.is_empty() || self.posture.silence.is_some() {
+            Runbook::DailyRun.point(&mut out);
             command(
                 &mut out,
                 "Does the daily run fail? (the log of the function STACK-scan says what)",

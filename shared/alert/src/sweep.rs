@@ -92,7 +92,7 @@ const APPLIED: &str = "settings applied";
 const LAST_DIGEST: &str = "last digest";
 const ANNOUNCED: &str = "settings announced";
 
-/// The alerts that one mail tells: one, or those of one principal. Not none.
+/// The alerts that one mail tells: one, or those that are told together. Not none.
 struct Letter(Vec<Claimed>);
 
 impl Letter {
@@ -121,8 +121,7 @@ impl Letter {
         match &findings[..] {
             [_, ..] if self.0.len() > 1 => {
                 let worst = self.worst()?;
-                let actor = worst.headline().actor.as_ref()?;
-                Some((Some(worst), group::alert(&findings, actor, catalogue, sender, related)?))
+                Some((Some(worst), group::alert(&findings, catalogue, sender, related)?))
             }
             _ => {
                 self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue, sender, related)))
@@ -142,14 +141,14 @@ impl Claimed {
     }
 }
 
-/// One mail for each principal, and one for each alert of nobody's; worst first and then oldest first.
+/// One mail for those that are told together, and one for each other alert; worst first and then oldest first.
 fn letters(claimed: Vec<Claimed>) -> Vec<Letter> {
-    let mut letters: Vec<(Option<(String, String)>, Letter)> = Vec::new();
+    let mut letters: Vec<(Option<group::Together>, Letter)> = Vec::new();
     for one in claimed {
-        let by = one.readable().and_then(group::principal).map(|(account, who)| (account.to_owned(), who));
-        match letters.iter_mut().find(|(other, _)| by.is_some() && *other == by) {
+        let with = one.readable().and_then(group::together);
+        match letters.iter_mut().find(|(other, _)| with.is_some() && *other == with) {
             Some((_, letter)) => letter.0.push(one),
-            None => letters.push((by, Letter(vec![one]))),
+            None => letters.push((with, Letter(vec![one]))),
         }
     }
     let mut letters: Vec<Letter> = letters.into_iter().map(|(_, letter)| letter).collect();
@@ -226,6 +225,35 @@ where
         (swept, sent)
     }
 
+    /// Tells of findings that this invocation has written itself, all of them at once: the stream brings them one by one, and
+    /// leaves them to this.
+    ///
+    /// # Errors
+    /// [`DeliverError`]; what is left undone stays due.
+    pub async fn tell(
+        &self,
+        finding_ids: Vec<String>,
+        token: &str,
+        now: Timestamp,
+    ) -> (Swept, Result<(), Failure<S, J, T>>) {
+        let mut swept = Swept::default();
+        if finding_ids.is_empty() || self.group_window.is_zero() {
+            return (swept, Ok(()));
+        }
+        match self.is_heard().await {
+            Ok(true) => {}
+            Ok(false) => return (swept, Ok(())),
+            Err(error) => return (swept, Err(error)),
+        }
+        let due = finding_ids.into_iter().map(|finding_id| DueAlert {
+            finding_id,
+            severity: Severity::High,
+            since: now,
+        });
+        let sent = self.send_all(due.collect(), token, now, &mut swept).await;
+        (swept, sent)
+    }
+
     async fn alerts(&self, token: &str, now: Timestamp, swept: &mut Swept) -> Result<(), Failure<S, J, T>> {
         let due = self.findings.due(now).await.map_err(DeliverError::Findings)?;
         swept.due = due.len();
@@ -246,13 +274,17 @@ where
         let mut failed = Ok(());
         let mut spent = false;
         for letter in letters(self.claim_all(&due, token, now, &mut failed).await) {
+            let is_test = letter.0.iter().all(Claimed::is_test);
             // The budget for one severity is used up for all that are less severe.
-            let may = match spent {
+            let may = match spent && !is_test {
                 true => Ok(false),
+                false if is_test => budget::take_for_a_test(self.journal, now).await,
                 false => budget::take(self.journal, letter.severity(), now).await,
             };
             let outcome = match may {
                 Ok(true) => self.send(&letter, token, now, swept).await,
+                // It waits for its own turn, and no digest is made for it.
+                Ok(false) if is_test => self.end_all(&letter, token, Some(now)).await,
                 Ok(false) => {
                     spent = true;
                     rest.extend(letter.0.iter().map(Claimed::due));

@@ -6,6 +6,7 @@ mod forwarders;
 mod properties;
 mod snapshots;
 
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::AlertState;
 use keepwatch_core::observation::Observation;
 use keepwatch_core::severity::Severity;
@@ -206,4 +207,50 @@ fn what_is_unsure_says_what_would_make_it_sure() {
         let text = words(other);
         assert!(text.contains(look) && !text.contains("What is missing"), "{text}");
     }
+}
+
+/// Whoever may call `StartLogging` can ask for as many tests as he likes: they are few, and take no other mail's place.
+#[test]
+fn a_flood_of_tests_keeps_no_other_mail_back() {
+    use crate::in_memory::Pipeline;
+    use keepwatch_core::settings::Settings;
+
+    let calendar = crate::report::Calendar { account: "111122223333".to_owned(), hour: 7 };
+    let mut pipeline = Pipeline::new(Settings::default(), DOCUMENTED, calendar);
+    let start = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let mut high = Vec::new();
+    for number in 0..240_u64 {
+        let now = start.plus(std::time::Duration::from_secs(5 * number));
+        let mut changes = json!({"eventTime": now.to_string(), "eventID": format!("test-{number}"),
+            "requestParameters": {"name": "keepwatch-test-alert-0123456789abcdef"}});
+        let test = failed_call("cloudtrail", "StartLogging", "TrailNotFoundException", changes.clone());
+        pipeline.hear(&observe(rule("self-test-alert"), &test), now).unwrap();
+        if number % 60 == 30 {
+            let who = format!("user-{number}");
+            changes["eventID"] = json!(who);
+            changes["requestParameters"] =
+                json!({"userName": who, "policyArn": "arn:aws:iam::aws:policy/IAMFullAccess"});
+            changes["userIdentity"] = json!({"type": "IAMUser", "userName": who, "principalId": who,
+                "arn": format!("arn:aws:iam::111122223333:user/{who}")});
+            let seen =
+                observe(rule("admin-managed-policy-attached"), &call("iam", "AttachUserPolicy", changes));
+            assert!(seen.iter().all(|one| one.severity >= Severity::High) && !seen.is_empty(), "{seen:?}");
+            pipeline.hear(&seen, now).unwrap();
+            high.push((now, who));
+        }
+    }
+    let (_, mails) = pipeline.finish().unwrap();
+    for (at, who) in high {
+        let told = mails.iter().any(|mail| mail.at == at && mail.subject.contains(&who));
+        assert!(
+            told,
+            "{who} was not told at once: {:?}",
+            mails.iter().map(|m| &m.subject).collect::<Vec<_>>()
+        );
+    }
+    let tests = |mail: &&crate::in_memory::Mail| mail.subject.contains("TEST: ");
+    let hour = start.plus(std::time::Duration::from_secs(3_600));
+    let tests = mails.iter().filter(tests).filter(|mail| mail.at < hour).count();
+    assert!((1..=8).contains(&tests), "{tests} tests were mailed in an hour");
+    assert!(mails.iter().all(|mail| !mail.subject.contains("more findings")), "no digest was needed");
 }

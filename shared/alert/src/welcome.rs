@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keepwatch_base::text::shell_word;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::history::first_look::{Caller, FirstLook};
 use keepwatch_core::regions::Forwarders;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
-use crate::proposal::{may_be_a_machine, tune};
+use crate::proposal::{SILENCES, Suspects, may_be_a_machine, origin, tune};
 use crate::sender::Sender;
 
 /// From how many calls on, on how many days and from how many networks at most somebody is proposed as automation.
@@ -31,6 +32,8 @@ pub(super) struct Facts<'f> {
     pub forwarders: &'f Forwarders,
     /// Who gets the alerts.
     pub subscribers: &'f BTreeSet<String>,
+    /// Who is not to be proposed as automation.
+    pub suspects: &'f Suspects,
     /// Whether the owner has listed automation already.
     pub listed: bool,
 }
@@ -45,13 +48,19 @@ impl Facts<'_> {
 
     fn machines(&self) -> Vec<(&Caller, String)> {
         let callers = self.look.map_or(&[][..], |look| &look.callers[..]);
-        callers
+        let mut machines: Vec<_> = callers
             .iter()
             .filter(|one| one.calls >= CALLS && one.days >= DAYS && one.networks <= NETWORKS)
+            // An intruder who has been there for two weeks acts like a machine too.
+            .filter(|one| !one.key_outside && !one.granted && !self.suspects.name(&one.actor))
+            // Of which an older version has not said where it acts from.
+            .filter(|one| one.since != Timestamp::default())
             .filter(|one| may_be_a_machine(&one.actor))
             .map(|one| (one, tune(&one.actor)))
-            .take(MOST)
-            .collect()
+            .collect();
+        machines.sort_by_key(|(one, _)| (one.since, std::cmp::Reverse(one.calls)));
+        machines.truncate(MOST);
+        machines
     }
 }
 
@@ -187,11 +196,18 @@ fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
             "What a pipeline does every day is mailed as if a person did it. Listed, it is in the daily digest only.",
         ],
     );
+    if !machines.is_empty() {
+        gap(out);
+        paragraph(out, SILENCES);
+    }
     for (one, tune) in machines {
         let evidence = format!(
-            "{} calls that deployments make, on {} of the last 14 days, from one or two networks. Is it a pipeline that \
-             nobody else can act as? Then list it",
-            one.calls, one.days
+            "{} calls that deployments make, on {} of the last 14 days, the first at {}, from {}. Is it a pipeline that nobody \
+             else can act as? Then list it",
+            one.calls,
+            one.days,
+            one.since,
+            origin(one.from_outside > 0)
         );
         lacks(out, &one.actor.identity(), &[]);
         keepwatch(out, &evidence, &tune);
@@ -202,7 +218,6 @@ fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use keepwatch_base::time::Timestamp;
     use keepwatch_core::history::first_look::OfTrails;
     use keepwatch_core::observation::Actor;
     use keepwatch_core::regions::Forwarder;
@@ -220,6 +235,13 @@ mod tests {
             calls: 9,
             days,
             networks: 1,
+            since: Timestamp::parse("2026-02-20T12:00:00Z").unwrap(),
+            ..Caller::default()
+        };
+        let unlike = |name: &str, change: fn(&mut Caller)| {
+            let mut one = caller(&format!("arn:aws:iam::111122223333:user/{name}"), "IAMUser", 6);
+            change(&mut one);
+            one
         };
         FirstLook {
             at: Timestamp::default(),
@@ -234,6 +256,11 @@ mod tests {
                 caller("arn:aws:iam::111122223333:user/ci", "IAMUser", 6),
                 caller("arn:aws:iam::111122223333:user/evening", "IAMUser", 1),
                 caller("arn:aws:iam::111122223333:root", "Root", 6),
+                unlike("thief", |one| (one.key_outside, one.from_outside) = (true, 9)),
+                unlike("risen", |one| one.granted = true),
+                unlike("unknown", |one| one.since = Timestamp::default()),
+                caller("arn:aws:sts::111122223333:assumed-role/Suspect/x", "AssumedRole", 6),
+                unlike("older", |one| one.since = Timestamp::parse("2026-02-18T12:00:00Z").unwrap()),
             ],
         }
     }
@@ -244,12 +271,25 @@ mod tests {
         let forwarders = Forwarders(BTreeMap::from([("eu-west-1".to_owned(), forwarder)]));
         let subscribers = subscribers.iter().map(|who| (*who).to_owned()).collect();
         let catalogue = keepwatch_rules::registry::DOCUMENTED;
+        let mut suspects = Suspects::default();
+        let mut open = crate::check::finding(&[keepwatch_rules::testing::fired(
+            keepwatch_rules::testing::rule("self-topic-changed"),
+            &keepwatch_rules::testing::call(
+                "sns",
+                "DeleteTopic",
+                json!({"requestParameters":
+                {"topicArn": "arn:aws:sns:us-east-1:111122223333:keepwatch-AlertTopic-A1B2C3"}}),
+            ),
+        )]);
+        open.resource = "arn:aws:iam::111122223333:role/team/suspect".to_owned();
+        suspects.add(&open);
         let facts = Facts {
             account: "111122223333",
             catalogue,
             look,
             forwarders: &forwarders,
             subscribers: &subscribers,
+            suspects: &suspects,
             listed,
         };
         let alert = alert(&facts, &Sender::default());
@@ -283,6 +323,15 @@ mod tests {
             "keepwatch test-alert",
         ] {
             assert!(alert.text.contains(part), "no {part:?} in\n{}", alert.text);
+        }
+        for name in ["thief", "risen", "unknown", "Suspect"] {
+            assert!(!alert.text.contains(name), "{name} is proposed in\n{}", alert.text);
+        }
+        let place = |name: &str| alert.text.find(&format!("user/{name}")).unwrap();
+        assert!(place("older") < place("ci"), "who acts for longest comes first");
+        for part in ["It is your decision", "whatever it does is LOW", "2026-02-18T12:00:00Z"] {
+            let text = alert.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(part), "no {part:?} in\n{text}");
         }
         // One long evening is no routine, and root no machine.
         assert!(!alert.text.contains("evening") && !alert.text.contains(":root"), "{}", alert.text);

@@ -10,7 +10,7 @@ use keepwatch_core::memory::{first_sight, window};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::state::{
     AccountState, Answer, EarlierQuery, Fact, FirstSeenQuery, HeldPolicy, Holdings, PolicyText,
-    PrincipalKind, Query, RoleFacts, Value, WindowQuery,
+    PrincipalKind, Query, RoleFacts, Value,
 };
 
 use crate::cause;
@@ -291,8 +291,8 @@ impl LiveAccount {
                 self.identity_center.assigned(store, principal, *group, region).await
             }
             Query::ExposedKey { account, access_key_id } => self.exposed_key(account, access_key_id).await,
-            Query::Window(WindowQuery { key, member, time, span }) => {
-                let count = window::note(&self.journal, key, member, *time, *span, now()).await;
+            Query::Window(asked) => {
+                let count = window::note(&self.journal, asked, now()).await;
                 count.map(Value::WindowCount).map_err(Otherwise::TryAgain)
             }
             Query::Earlier(EarlierQuery { key, time, span }) => {

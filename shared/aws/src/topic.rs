@@ -1,12 +1,12 @@
 //! The alert topic in SNS.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use keepwatch_alert::Alert;
-use keepwatch_alert::outbox::Topic;
+use keepwatch_alert::outbox::{Subscribers, Topic};
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::text::clean;
 use keepwatch_core::finding::Finding;
@@ -48,6 +48,11 @@ fn subscriber(protocol: &str, endpoint: &str) -> String {
     clean(&format!("{protocol} {shown}"), 300)
 }
 
+/// What changes whenever one of these subscriptions ends or is made anew. Two telephones may be shown alike.
+fn mark(arns: &BTreeSet<String>) -> String {
+    short_hash(&arns.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 impl Topic for AlertTopic {
     type Error = AwsError;
 
@@ -78,24 +83,25 @@ impl Topic for AlertTopic {
     }
 
     /// Who has not confirmed is listed with `PendingConfirmation` in place of an ARN, and who has left with `Deleted` (SNS
-    /// developer guide, "Deleting an Amazon SNS subscription and topic"; API reference, `ListSubscriptionsByTopic`).
-    async fn confirmed(&self) -> Result<BTreeSet<String>, AwsError> {
-        let mut found = BTreeSet::new();
+    /// developer guide, "Deleting an Amazon SNS subscription and topic"; API reference, `ListSubscriptionsByTopic`). An ARN
+    /// ends in an id that each new subscription gets for itself, also one of the same endpoint.
+    async fn confirmed(&self) -> Result<Subscribers, AwsError> {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut token = None;
         for _ in 0..MOST_PAGES {
             let request =
                 self.client.list_subscriptions_by_topic().topic_arn(&self.arn).set_next_token(token);
             let page = request.send().await.map_err(failed("sns:ListSubscriptionsByTopic"))?;
-            let confirmed = page
-                .subscriptions()
-                .iter()
-                .filter(|one| one.subscription_arn().is_some_and(|arn| arn.starts_with("arn:")));
-            found.extend(confirmed.map(|one| {
-                subscriber(one.protocol().unwrap_or_default(), one.endpoint().unwrap_or_default())
-            }));
+            for one in page.subscriptions() {
+                let Some(arn) = one.subscription_arn().filter(|arn| arn.starts_with("arn:")) else {
+                    continue;
+                };
+                let who = subscriber(one.protocol().unwrap_or_default(), one.endpoint().unwrap_or_default());
+                found.entry(who).or_default().insert(arn.to_owned());
+            }
             token = page.next_token().map(str::to_owned).filter(|token| !token.is_empty());
             if token.is_none() {
-                return Ok(found);
+                return Ok(found.into_iter().map(|(who, arns)| (who, mark(&arns))).collect());
             }
         }
         // Anybody may add subscriptions that nobody confirms. A list that was not read to its end says of nobody that he left.
@@ -117,5 +123,21 @@ mod tests {
         let hook = subscriber("https", "https://hooks.example.com/services/T0/SECRET");
         assert!(hook.starts_with("https hooks.example.com (") && !hook.contains("SECRET"), "{hook}");
         assert_ne!(hook, subscriber("https", "https://hooks.example.com/services/T0/OTHER"));
+    }
+
+    #[test]
+    fn a_subscription_that_was_made_anew_is_another() {
+        let marked = |arns: &[&str]| mark(&arns.iter().map(|arn| (*arn).to_owned()).collect());
+        assert_eq!(
+            marked(&["arn:1", "arn:2"]),
+            marked(&["arn:2", "arn:1"]),
+            "the order of the list means nothing"
+        );
+        assert_ne!(marked(&["arn:1"]), marked(&["arn:3"]));
+        assert_ne!(
+            marked(&["arn:1", "arn:2"]),
+            marked(&["arn:1"]),
+            "one of two that are shown alike has left"
+        );
     }
 }

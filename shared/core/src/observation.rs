@@ -1,6 +1,7 @@
 //! What a rule saw: "at time T, rule R saw subject S failing / passing / unknown". The only thing rules produce.
 
 use keepwatch_base::hash::short_hash;
+use keepwatch_base::network::Cidr;
 use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,12 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether the call came from an address of the internet, as far as the event tells: not from a service of AWS's, which it
+    /// names, nor from a private address, which is inside a network. Which addresses of the internet are AWS's is not known here.
+    pub fn is_from_outside(&self) -> bool {
+        self.source_ip.as_deref().and_then(Cidr::parse).is_some_and(|address| !address.is_private())
+    }
+
     /// Who made this call.
     pub fn of(record: &Record<'_>) -> Actor {
         let who = &record.user_identity;

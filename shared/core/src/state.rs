@@ -152,6 +152,8 @@ pub struct WindowQuery {
     pub time: Timestamp,
     /// How close together they must lie.
     pub span: std::time::Duration,
+    /// How many at about the same time are as good as more.
+    pub enough: usize,
 }
 
 /// A question to what a window holds.

@@ -262,6 +262,19 @@ proptest! {
         }
     }
 
+    /// What is written says the same when it is read, also where two sources of one rule tell of one event.
+    #[test]
+    fn what_is_written_is_read_again(all in observations(), sources in proptest::collection::vec(0..3_u8, 100)) {
+        let told: Vec<Observation> = all.iter().zip(sources).map(|(told, source)| match source {
+            0 => told.clone(),
+            source => told.clone().witnessed_by(&source.to_string()).detail("Source", source.to_string()),
+        }).collect();
+        if let Some(finding) = life(&told) {
+            let item = serde_json::to_value(&finding).unwrap();
+            prop_assert_eq!(serde_json::from_value::<Finding>(item).unwrap(), finding);
+        }
+    }
+
     /// Every event counts once.
     #[test]
     fn occurrences_are_exact(all in observations(), again in subsequence((0..100).collect::<Vec<usize>>(), 0..50)) {
@@ -270,6 +283,33 @@ proptest! {
         let bad = all.iter().filter(|o| o.verdict != Verdict::Passing).count() as u64;
         prop_assert_eq!(life(&repeated).map_or(0, |finding| finding.occurrences), bad);
     }
+}
+
+#[test]
+fn an_item_has_nothing_long_twice() {
+    let seen = sign_in(1, 0, "No").detail("Granted", "all of it").step(
+        "Look",
+        "iam get-user",
+        &[("--user-name", "bob")],
+    );
+    let finding = fold(&[seen]);
+    let item = serde_json::to_string(&finding).unwrap();
+    assert_eq!(finding.strongest[0].details, finding.witnesses["root-console-sign-in"].details);
+    assert_eq!(item.matches("all of it").count(), 1);
+    assert_eq!(item.matches("get-user").count(), 1);
+}
+
+#[test]
+fn the_item_says_in_plain_text_why_and_what_to_do_first_and_from_where() {
+    let finding = fold(&[sign_in(1, 0, "No")]);
+    let witness = finding.strongest();
+    let item = serde_json::to_value(&finding).unwrap();
+    assert_eq!(item["reason"], json!(witness.reason));
+    assert_eq!(
+        item["next_step"],
+        json!(format!("{}: {}", witness.steps[0].purpose, witness.steps[0].command))
+    );
+    assert_eq!(item["source_ip"], json!(witness.actor.as_ref().unwrap().source_ip));
 }
 
 #[test]

@@ -6,9 +6,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::engine::patterns::{event_rules, forwarder_rules, own_rules_pattern};
-use keepwatch_core::posture::facts::events::EventRule;
-use keepwatch_core::posture::forwarders::{Home, Scanned, scanned};
+use keepwatch_checks::plan;
+use keepwatch_checks::registry::CHECKS;
+use keepwatch_core::engine::patterns::{
+    event_rules, forwarder_rules, not_brought, own_rules_pattern, recheck_rules,
+};
+use keepwatch_core::finding::Finding;
+use keepwatch_core::posture::changes::calls;
+use keepwatch_core::posture::facts::events::{EventRule, Target};
+use keepwatch_core::posture::forwarders::{self, Home, Scanned};
 use keepwatch_core::posture::{Answer, Judged, Judgement, Place, Refusal, State, ask};
 use keepwatch_core::regions::{Forwarder, Forwarders};
 use keepwatch_core::severity::Severity;
@@ -29,6 +35,16 @@ fn version() -> String {
     template.split("-heartbeat-").nth(1).unwrap()[..16].to_owned()
 }
 
+fn target() -> Target {
+    Target {
+        role: Some("arn:aws:iam::111122223333:role/keepwatch-forwarder".to_owned()),
+        dead_letters: Some(format!(
+            "arn:aws:sqs:{THERE}:111122223333:keepwatch-forwarder-DeadLetters-A1B2C3"
+        )),
+        ..Target::plain(BUS)
+    }
+}
+
 fn rule(name: &str, pattern: Option<String>) -> EventRule {
     EventRule {
         arn: format!("arn:aws:events:{THERE}:111122223333:rule/keepwatch-{name}"),
@@ -36,7 +52,7 @@ fn rule(name: &str, pattern: Option<String>) -> EventRule {
         enabled: true,
         reads: name.starts_with("reads"),
         targets: pattern.as_ref().map(|_| 1),
-        to: pattern.iter().map(|_| BUS.to_owned()).collect(),
+        sends: pattern.iter().map(|_| target()).collect(),
         pattern,
     }
 }
@@ -45,7 +61,12 @@ fn rule(name: &str, pattern: Option<String>) -> EventRule {
 fn deployed() -> Vec<EventRule> {
     let beside = forwarder_rules(HOME.stack);
     let rules = event_rules(RULES);
-    let listening = rules.iter().chain(&beside).map(|one| rule(&one.name, Some(one.pattern.to_string())));
+    let rechecks = recheck_rules(&not_brought(calls(plan::questions(CHECKS)), &rules));
+    let listening = rules
+        .iter()
+        .chain(&rechecks)
+        .chain(&beside)
+        .map(|one| rule(&one.name, Some(one.pattern.to_string())));
     listening.chain([rule(&format!("heartbeat-{}", version()), None)]).collect()
 }
 
@@ -67,6 +88,10 @@ fn heard(regions: &[(&str, u64)]) -> Forwarders {
         ((*region).to_owned(), Forwarder { version: version(), at })
     };
     Forwarders(regions.iter().map(of).collect::<BTreeMap<_, _>>())
+}
+
+fn scanned(state: &State, known: &Forwarders, home: &Home<'_>) -> Scanned {
+    forwarders::scanned(state, known, &BTreeMap::new(), home)
 }
 
 fn failing(scanned: &Scanned) -> Vec<(&'static str, &str)> {
@@ -105,8 +130,10 @@ fn the_patterns_of_a_stack_of_another_name_are_the_same() {
         }
         for one in &mut rules {
             one.name = one.name.replacen("keepwatch", stack, 1);
-            for to in &mut one.to {
-                *to = to.replace("keepwatch-regions", &format!("{stack}-regions"));
+            for target in &mut one.sends {
+                target.arn = target.arn.replace("keepwatch-regions", &format!("{stack}-regions"));
+                let role = target.role.as_mut().unwrap();
+                *role = role.replace("keepwatch-forwarder", &format!("{stack}-forwarder"));
             }
         }
         let seen = scanned(&account(&[(THERE, rules)]), &heard(&[(THERE, 5)]), &home);
@@ -126,7 +153,7 @@ fn whatever_makes_a_rule_deaf_is_told_with_its_name() {
     }
     let beat = format!("heartbeat-{}", version());
     type Change<'c> = &'c dyn Fn(&mut Vec<EventRule>);
-    let cases: [(Change<'_>, &str); 7] = [
+    let cases: [(Change<'_>, &str); 13] = [
         (&|rules| find(rules, "calls-2").enabled = false, "keepwatch-calls-2 is disabled"),
         (&|rules| rules.retain(|rule| rule.name != "keepwatch-guard"), "keepwatch-guard is not there"),
         (
@@ -135,9 +162,30 @@ fn whatever_makes_a_rule_deaf_is_told_with_its_name() {
         ),
         (&|rules| find(rules, "reads").reads = false, "keepwatch-reads does not hear read-only calls"),
         (
-            &|rules| find(rules, "all-calls").to = vec![BUS.replace("keepwatch-", "shop-")],
+            &|rules| find(rules, "all-calls").sends[0].arn = BUS.replace("keepwatch-", "shop-"),
             "keepwatch-all-calls does not send to the home stack",
         ),
+        (
+            &|rules| {
+                let constant = ("Input".to_owned(), "{}".to_owned());
+                find(rules, "guard").sends[0].instead.extend([constant]);
+            },
+            "keepwatch-guard sends something else than the events",
+        ),
+        (
+            &|rules| find(rules, "guard").sends[0].role = Some("arn:aws:iam::111122223333:role/x".to_owned()),
+            "keepwatch-guard sends with another role",
+        ),
+        (&|rules| find(rules, "guard").sends[0].dead_letters = None, "to another queue, or to none"),
+        (
+            &|rules| {
+                let queue = target().dead_letters.map(|arn| arn.replace("111122223333", "999988887777"));
+                find(rules, "guard").sends[0].dead_letters = queue;
+            },
+            "to another queue, or to none",
+        ),
+        (&|rules| find(rules, "guard").sends[0].max_age = 60, "tries for a shorter time to send"),
+        (&|rules| find(rules, "guard").sends[0].retries = 0, "tries for a shorter time to send"),
         (&|rules| find(rules, &beat).enabled = false, "is disabled"),
         (&|rules| rules.retain(|rule| !rule.name.contains("heartbeat")), "is not there"),
     ];
@@ -233,7 +281,11 @@ fn a_region_that_is_added_is_told_by_itself_where_others_have_a_forwarder() {
     let over = |one: &&Judgement| one.check.id == "forwarder.missing" && one.verdict == Judged::NotApplicable;
     assert_eq!(seen.judgements.iter().filter(over).count(), 4);
     // With its forwarder it is right.
-    let seen = scanned(&account(&[(THERE, deployed()), ("af-south-1", deployed())]), &known, &HOME);
+    let mut other = deployed();
+    for queue in other.iter_mut().flat_map(|rule| &mut rule.sends).filter_map(|to| to.dead_letters.as_mut()) {
+        *queue = queue.replace(THERE, "af-south-1");
+    }
+    let seen = scanned(&account(&[(THERE, deployed()), ("af-south-1", other)]), &known, &HOME);
     let passing = |one: &&Judgement| one.check.id == "forwarder.missing" && one.verdict == Judged::Passing;
     assert_eq!((failing(&seen).len(), seen.judgements.iter().filter(passing).count()), (0, 3));
 }
@@ -276,6 +328,37 @@ fn a_forwarder_that_was_removed() {
     // A silent one whose rules are there stays silent for as long as it is.
     let seen = scanned(&account(&[(THERE, deployed())]), &heard(&[(THERE, 31 * 24 * 60)]), &HOME);
     assert!(seen.forgotten.is_empty());
+}
+
+#[test]
+fn a_forwarder_that_was_told_to_be_taken_away_is_one_that_is_not_there() {
+    let told = |minutes: u64| {
+        let mut seen = keepwatch_rules::testing::observe(
+            keepwatch_rules::testing::rule("self-stack-changed"),
+            &keepwatch_rules::testing::call(
+                "cloudformation",
+                "DeleteStack",
+                serde_json::json!({"requestParameters": {"stackName": "keepwatch-forwarder"}, "awsRegion": THERE}),
+            ),
+        );
+        let mut seen = seen.swap_remove(0);
+        seen.event.time = now().minus(Duration::from_secs(minutes * 60));
+        let finding = Finding::open(&seen, None, None).unwrap();
+        BTreeMap::from([(finding.finding_id.clone(), finding)])
+    };
+    let gone = |told: &BTreeMap<String, Finding>, rules: Vec<EventRule>| {
+        forwarders::scanned(&account(&[(THERE, rules)]), &heard(&[(THERE, 25)]), told, &HOME)
+    };
+    let seen = gone(&told(30), vec![]);
+    assert_eq!(failing(&seen), [("forwarder.missing", "global")]);
+    assert_eq!(seen.forgotten, [THERE]);
+    let closed = |one: &&Judgement| one.verdict == Judged::NotApplicable && one.subject.region == THERE;
+    assert_eq!(seen.judgements.iter().filter(closed).count(), 4);
+    // It was heard long after that call, so that something else has befallen it.
+    assert_eq!(failing(&gone(&told(60), vec![])), [("forwarder.changed", THERE)]);
+    // Its rules are there: a call alone takes nothing away.
+    let seen = gone(&told(30), deployed());
+    assert!(seen.forgotten.is_empty() && failing(&seen).is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use keepwatch_core::event::log::entries;
 use keepwatch_core::event::{Body, Event};
 use keepwatch_core::memory::doers;
 use keepwatch_core::memory::first_sight::FirstSeen;
-use keepwatch_core::memory::window::WindowCount;
+use keepwatch_core::memory::window::{ENOUGH, WindowCount};
 use keepwatch_core::observation::Observation;
 use keepwatch_core::settings::Override;
 use keepwatch_core::severity::Severity;
@@ -146,7 +146,16 @@ fn own_arns() -> Vec<String> {
         ids.iter().map(arn).collect::<Vec<_>>()
     };
     [
-        named("sqs:us-east-1:111122223333:", &["IntakeQueue", "RecheckQueue", "DeadLetterQueue"]),
+        named(
+            "sqs:us-east-1:111122223333:",
+            &[
+                "IntakeQueue",
+                "RecheckQueue",
+                "DeadLetterQueue",
+                "InvocationDeadLetterQueue",
+                "MailDeadLetterQueue",
+            ],
+        ),
         named("sns:us-east-1:111122223333:", &["AlertTopic", "OpsTopic"]),
         named("iam::111122223333:role/", &["DetectRole", "NotifyRole", "ScanRole", "OperatorRole"]),
     ]
@@ -405,7 +414,7 @@ pub fn rule(id: &str) -> &'static dyn Rule {
 pub fn among(rule: &dyn Rule, key: &str, member: &str, span: Duration, count: usize) -> (Query, Answer) {
     let time = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
     let key = format!("{}#{}", rule.about().id, short_hash(&[ACCOUNT, key]));
-    let query = Query::Window(WindowQuery { key, member: member.to_owned(), time, span });
+    let query = Query::Window(WindowQuery { key, member: member.to_owned(), time, span, enough: ENOUGH });
     (query, Fact::Known(StateValue::WindowCount(WindowCount { count, since: time })))
 }
 

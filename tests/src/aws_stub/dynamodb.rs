@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Item, expression};
+use crate::http::Request;
 
 /// The attributes that are a table's key; each table has one of them.
 const KEYS: [&str; 3] = ["finding_id", "entry", "setting_id"];
@@ -40,6 +41,13 @@ impl Refusal {
         Refusal::of("ValidationException", message)
     }
 
+    /// A transaction of so many items was cancelled, and why each is at fault, or not.
+    pub(super) fn cancelled(reasons: Vec<Value>) -> Refusal {
+        let mut refusal = Refusal::of("TransactionCanceledException", "Transaction cancelled");
+        refusal.extra = Some(("CancellationReasons", Value::Array(reasons)));
+        refusal
+    }
+
     /// Status and body.
     pub(super) fn into_parts(self) -> (u16, Value) {
         let mut body = json!({
@@ -51,6 +59,40 @@ impl Refusal {
         }
         (self.status, body)
     }
+}
+
+/// The items that a call writes, or that its transaction looks at.
+#[derive(Debug)]
+pub(super) struct Write {
+    /// Whether it is a transaction.
+    pub(super) is_transaction: bool,
+    /// Table and key of each.
+    pub(super) items: Vec<(String, String)>,
+}
+
+impl Write {
+    /// What the request writes, if it does.
+    pub(super) fn of(request: &Request) -> Option<Write> {
+        let (service, operation) = request.header("x-amz-target")?.rsplit_once('.')?;
+        let is_transaction = operation == "TransactWriteItems";
+        let alone = ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation);
+        if service != "DynamoDB_20120810" || !(is_transaction || alone) {
+            return None;
+        }
+        let call: Value = serde_json::from_str(&request.body).ok()?;
+        let item = |action: &Value| Some((table(action).to_owned(), key(action).ok()?.to_owned()));
+        let items = match is_transaction {
+            true => actions(&call).filter_map(|(_, action)| item(action)).collect(),
+            false => item(&call).into_iter().collect(),
+        };
+        Some(Write { is_transaction, items })
+    }
+}
+
+/// What a transaction consists of: `Put`, `Update`, `ConditionCheck` and so on.
+fn actions(transaction: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let all = transaction["TransactItems"].as_array().into_iter().flatten();
+    all.filter_map(|action| action.as_object()?.iter().next())
 }
 
 impl From<expression::Unknown> for Refusal {
@@ -84,12 +126,7 @@ pub(super) fn answer(tables: &mut Tables, operation: &str, body: &str) -> Result
 
 /// All or nothing, as DynamoDB does it.
 fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
-    let actions: Vec<(&String, &Value)> = request["TransactItems"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|action| action.as_object()?.iter().next())
-        .collect();
+    let actions: Vec<(&String, &Value)> = actions(request).collect();
     let mut reasons = Vec::new();
     for (_, action) in &actions {
         reasons.push(match check(tables, action) {
@@ -101,9 +138,7 @@ fn transact(tables: &mut Tables, request: &Value) -> Result<Value, Refusal> {
         });
     }
     if reasons.iter().any(|reason| reason["Code"] != "None") {
-        let mut refusal = Refusal::of("TransactionCanceledException", "Transaction cancelled");
-        refusal.extra = Some(("CancellationReasons", Value::Array(reasons)));
-        return Err(refusal);
+        return Err(Refusal::cancelled(reasons));
     }
     for (kind, action) in actions {
         if kind != "ConditionCheck" {

@@ -112,6 +112,16 @@ pub fn run() -> Outcome {
     outcome
 }
 
+/// The events of the mix that EventBridge brings, in order.
+pub fn brought() -> Vec<String> {
+    let patterns = event_rules(registry::RULES);
+    let comes = |text: &String| {
+        let event = serde_json::from_str(text).unwrap_or_default();
+        patterns.iter().any(|rule| rule.brings(&event))
+    };
+    mix::events().into_iter().map(|(_, text)| text).filter(comes).collect()
+}
+
 struct Played {
     rules: Index,
     patterns: Vec<EventRule>,

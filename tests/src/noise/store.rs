@@ -1,12 +1,11 @@
 //! The topic and the account of the mix. Tables and journal are those of a replay (`keepwatch_alert::in_memory`).
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Mutex;
 
 use keepwatch_alert::Alert;
 use keepwatch_alert::in_memory::InMemory;
-use keepwatch_alert::outbox::Topic;
+use keepwatch_alert::outbox::{Subscribers, Topic};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::memory::{first_sight, window};
@@ -41,8 +40,8 @@ impl Topic for Mailbox {
         Ok(())
     }
 
-    async fn confirmed(&self) -> Result<BTreeSet<String>, Infallible> {
-        Ok(BTreeSet::from(["email people@example.com".to_owned()]))
+    async fn confirmed(&self) -> Result<Subscribers, Infallible> {
+        Ok(Subscribers::from([("email people@example.com".to_owned(), String::new())]))
     }
 }
 
@@ -58,8 +57,7 @@ impl AccountState for Account<'_> {
         match query {
             Query::ExposedKey { .. } => Ok(Fact::Known(Known::Flag(false))),
             Query::Window(asked) => {
-                let count =
-                    window::note(journal, &asked.key, &asked.member, asked.time, asked.span, now).await;
+                let count = window::note(journal, asked, now).await;
                 count.map(|count| Fact::Known(Known::WindowCount(count)))
             }
             Query::Earlier(asked) => {

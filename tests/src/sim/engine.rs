@@ -123,7 +123,7 @@ impl Engine {
             sweeps_down = (from, from + rng.i64(MINUTE..180 * MINUTE));
             until = until.max(sweeps_down.1);
         }
-        let deaf = Engine::deaf(&mut rng, story.ends_at);
+        let (deaf, replaced) = Engine::deaf(&mut rng, &story);
         until = deaf.iter().map(|(_, to)| *to).fold(until, i64::max);
         let faults = Faults::random(&mut rng, START, until);
         let mut tally = Tally::default();
@@ -139,25 +139,34 @@ impl Engine {
         }
         tally.add("outages", "one call always fails for a while", faults.windows.len());
         let mut engine = Engine::of(story, rng, faults, sabotage, trace);
-        tally.add("outages", "nobody was subscribed", deaf.len());
-        lock(&engine.world).tally = tally;
-        lock(&engine.world).deaf = deaf;
+        tally.add("outages", "nobody was subscribed", deaf.len() - replaced.len());
+        tally.add("outages", "somebody else was subscribed", replaced.len());
+        {
+            let mut world = lock(&engine.world);
+            (world.tally, world.deaf, world.replaced) = (tally, deaf, replaced);
+        }
         (engine.stream_down, engine.sweeps_down) = (stream_down, sweeps_down);
         engine.begin();
         engine
     }
 
-    /// When nobody gets the alerts: before the first confirmation, and after a link was clicked.
-    fn deaf(rng: &mut Rng, ends_at: i64) -> Vec<(i64, i64)> {
-        let mut deaf = Vec::new();
+    /// When the owner does not get the alerts: before the first confirmation, and after a link was clicked, at times for less
+    /// than there is between two looks. And which of these times began with somebody else's subscription.
+    fn deaf(rng: &mut Rng, story: &Story) -> (Vec<(i64, i64)>, Vec<i64>) {
+        let (mut deaf, mut replaced) = (Vec::new(), Vec::new());
         if rng.u8(..6) == 0 {
             deaf.push((START, START + rng.i64(MINUTE..6 * 60 * MINUTE)));
         }
         if rng.u8(..6) == 0 {
-            let from = START + rng.i64(0..ends_at - START + 1);
-            deaf.push((from, from + rng.i64(MINUTE..30 * 60 * MINUTE)));
+            let (from, most) = match rng.choice(&story.messages) {
+                // Just when there is something to mail.
+                Some(message) if rng.bool() => (message.at, MINUTE),
+                _ => (START + rng.i64(0..story.ends_at - START + 1), 30 * 60 * MINUTE),
+            };
+            deaf.push((from, from + rng.i64(5_000..most)));
+            replaced.extend(rng.bool().then_some(from));
         }
-        deaf
+        (deaf, replaced)
     }
 
     /// A world where nothing goes wrong, before anything has happened.
@@ -178,6 +187,7 @@ impl Engine {
             stream: Stream::default(),
             settings: Vec::new(),
             deaf: Vec::new(),
+            replaced: Vec::new(),
             attacked: false,
             faults,
             log: Log::default(),

@@ -85,10 +85,10 @@ pub(super) struct Log {
     pub announced: Vec<(i64, String)>,
     /// Time and finding of each mail that nobody got.
     pub unheard: Vec<(i64, String)>,
-    /// When it was asked who is subscribed to the alerts, while nobody was.
-    pub looked_deaf: Vec<i64>,
-    /// The findings that somebody who was missing was told of when he was back.
-    pub told_again: BTreeSet<String>,
+    /// When a sweep first noted that the owner is subscribed to the alerts.
+    pub noted_at: Option<i64>,
+    /// The findings that somebody who was missing was told of when he was back, and when last.
+    pub told_again: BTreeMap<String, i64>,
     /// Since when somebody was missing, as it was told over the other topic.
     pub absences: BTreeSet<i64>,
     /// What was wrong at once, and needs no end to be judged.

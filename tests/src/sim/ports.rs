@@ -1,10 +1,10 @@
 //! Core's ports over the world's tables. Every call takes time and may fail or crash its caller, before its effect or
 //! after.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use keepwatch_alert::Alert;
-use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome, Topic};
+use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome, Subscribers, Topic};
 use keepwatch_alert::sweep::AllFindings;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
@@ -303,7 +303,16 @@ impl Journal for Ports {
         _expires: Timestamp,
     ) -> Result<bool, Failed> {
         let value = serde_json::to_value(value).map_err(|_| Failed("the value is no JSON"))?;
-        self.call(Call::Mark, Some(false), |world, _| world.tables.enter(key, value, expected)).await
+        let here = if key == "audience" { value["alerts"]["here"].as_object() } else { None };
+        let ann = here.is_some_and(|here| here.keys().any(|who| who.contains("ann@")));
+        self.call(Call::Mark, Some(false), |world, _| {
+            let entered = world.tables.enter(key, value, expected);
+            if entered && ann {
+                world.log.noted_at.get_or_insert(world.clock);
+            }
+            entered
+        })
+        .await
     }
 
     async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Failed> {
@@ -331,11 +340,21 @@ impl Topic for Ports {
                 .await;
         }
         self.call(Call::Publish, None, |world, fate| {
-            if let Some(ids) = alert.json["back"]["finding_ids"].as_array() {
-                world.tally.count("subscribers", "back, and told what was missed");
-                world.log.told_again.extend(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)));
-            }
             let unheard = world.is_deaf();
+            let replaced = unheard && world.replaced.iter().any(|from| *from <= world.clock);
+            if let Some(ids) = alert.json["back"]["finding_ids"].as_array() {
+                let whom = if unheard {
+                    "told to another what was missed"
+                } else {
+                    "back, and told what was missed"
+                };
+                world.tally.count("subscribers", whom);
+                let ids = ids
+                    .iter()
+                    .filter(|_| !unheard)
+                    .filter_map(|id| Some((id.as_str()?.to_owned(), world.clock)));
+                world.log.told_again.extend(ids);
+            }
             let (kind, told) = told(world, by, finding, alert);
             world.say(|| format!("  #{by} MAIL {}", alert.subject));
             let now = world.clock;
@@ -360,7 +379,9 @@ impl Topic for Ports {
             for finding_id in told {
                 silent(world, by, &finding_id);
                 if unheard {
-                    world.tally.count("subscribers", "gone between the look and the mail");
+                    let why =
+                        if replaced { "replaced by another" } else { "gone between the look and the mail" };
+                    world.tally.count("subscribers", why);
                     world.log.unheard.push((now, finding_id.clone()));
                 }
                 let life = world.log.lives.entry(finding_id).or_default();
@@ -371,21 +392,33 @@ impl Topic for Ports {
         .await
     }
 
-    async fn confirmed(&self) -> Result<BTreeSet<String>, Failed> {
+    async fn confirmed(&self) -> Result<Subscribers, Failed> {
         self.subscribers().await
     }
 }
 
 impl Ports {
-    /// One person is subscribed to both topics, and clicks what is under the alerts now and then.
-    async fn subscribers(&self) -> Result<BTreeSet<String>, Failed> {
+    /// One person is subscribed to both topics, and clicks what is under the alerts now and then. At times somebody else
+    /// takes her place meanwhile, and she comes back at another address.
+    async fn subscribers(&self) -> Result<Subscribers, Failed> {
         let operations = self.operations;
         self.call(Call::Subscribers, None, |world, _| {
-            if !operations && world.is_deaf() {
-                world.log.looked_deaf.push(world.clock);
+            let mut there = Subscribers::new();
+            if operations || world.is(Sabotage::AlwaysHeard) {
+                there.insert("email ann@example.com".to_owned(), String::new());
+                return there;
             }
-            let there = operations || !world.is_deaf() || world.is(Sabotage::AlwaysHeard);
-            there.then(|| "email ann@example.com".to_owned()).into_iter().collect()
+            let replaced = world.replaced.iter().any(|from| *from <= world.clock);
+            if replaced {
+                there.insert("email mallory@example.com".to_owned(), String::new());
+            }
+            if !world.is_deaf() {
+                let ann = if replaced { "email ann@example.org" } else { "email ann@example.com" };
+                let times = world.deaf.iter().filter(|(_, to)| *to <= world.clock).count();
+                let times = if world.is(Sabotage::SameSubscription) { 0 } else { times };
+                there.insert(ann.to_owned(), times.to_string());
+            }
+            there
         })
         .await
     }

@@ -34,6 +34,8 @@ pub enum Sabotage {
     RestoreUnsent,
     /// Whoever asks who is subscribed is told that somebody is.
     AlwaysHeard,
+    /// A subscription that was made anew looks like the one before.
+    SameSubscription,
     /// The attacker writes good news that is hardly ahead of the clock, each time before a finding is read.
     PlausibleRows,
 }
@@ -56,6 +58,7 @@ impl Sabotage {
         Sabotage::NoWaking,
         Sabotage::RestoreUnsent,
         Sabotage::AlwaysHeard,
+        Sabotage::SameSubscription,
         Sabotage::PlausibleRows,
     ];
 
@@ -77,6 +80,7 @@ impl Sabotage {
             Sabotage::NoWaking => "no-waking",
             Sabotage::RestoreUnsent => "restore-unsent",
             Sabotage::AlwaysHeard => "always-heard",
+            Sabotage::SameSubscription => "same-subscription",
             Sabotage::PlausibleRows => "plausible-rows",
         }
     }

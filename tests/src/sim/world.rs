@@ -50,8 +50,10 @@ pub(super) struct World {
     pub log: Log,
     /// What was covered.
     pub tally: Tally,
-    /// When nobody is subscribed to the alerts.
+    /// When the owner is not subscribed to the alerts.
     pub deaf: Vec<(i64, i64)>,
+    /// Which of these began with somebody else's subscription.
+    pub replaced: Vec<i64>,
     /// Whether an attacker is at work.
     pub attacked: bool,
     /// What is broken on purpose.
@@ -77,12 +79,12 @@ impl World {
         Timestamp::from_millis(self.clock)
     }
 
-    /// Whether nobody gets the alerts now.
+    /// Whether the owner does not get the alerts now.
     pub(super) fn is_deaf(&self) -> bool {
         self.was_deaf(self.clock)
     }
 
-    /// Whether nobody got the alerts at this time.
+    /// Whether the owner did not get the alerts at this time.
     pub(super) fn was_deaf(&self, at: i64) -> bool {
         self.deaf.iter().any(|(from, to)| (*from..*to).contains(&at))
     }

@@ -9,6 +9,8 @@ mod pipeline;
 mod ports;
 mod tables;
 
+#[cfg(test)]
+pub(crate) use pipeline::at_once;
 pub use pipeline::{GROUP_WINDOW, Pipeline};
 pub use ports::InMemory;
 pub use tables::Tables;

@@ -183,6 +183,6 @@ impl Pipeline {
 }
 
 /// What a future comes to that never waits.
-fn at_once<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Result<T, String> {
     future.now_or_never().ok_or_else(|| "a port in memory has waited".to_owned())
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::{Mail, Tables};
 use crate::Alert;
 use crate::audience::Audience;
-use crate::outbox::{DueAlert, Outbox, Outcome, Topic};
+use crate::outbox::{DueAlert, Outbox, Outcome, Subscribers, Topic};
 use crate::sweep::AllFindings;
 
 /// The tables, their indexes, the findings' stream and the topic.
@@ -74,7 +74,7 @@ impl InMemory {
     }
 
     /// No welcome is sent.
-    pub(super) fn greet(&self) {
+    pub(crate) fn greet(&self) {
         let (key, greeted) = Audience::greeted();
         self.held().tables.enter(key, serde_json::json!(greeted), None);
     }
@@ -257,7 +257,7 @@ impl Topic for InMemory {
     }
 
     /// Whoever plays a log reads the mails.
-    async fn confirmed(&self) -> Result<BTreeSet<String>, Infallible> {
-        Ok(BTreeSet::from(["whoever plays the log".to_owned()]))
+    async fn confirmed(&self) -> Result<Subscribers, Infallible> {
+        Ok(Subscribers::from([("whoever plays the log".to_owned(), String::new())]))
     }
 }

@@ -209,8 +209,7 @@ fn of_what_one_principal_did() {
             .collect();
     findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
     let all: Vec<&Finding> = findings.iter().collect();
-    let actor = findings[0].headline().actor.clone().unwrap();
-    let mail = group::alert(&all, &actor, DOCUMENTED, sender(), &RelatedActs::default()).unwrap();
+    let mail = group::alert(&all, DOCUMENTED, sender(), &RelatedActs::default()).unwrap();
     assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
     assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
     snapshot("group", &mail);
@@ -221,22 +220,27 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
     let now = at("2026-03-09T07:30:00Z");
     let calendar = Calendar { account: "111122223333".to_owned(), hour: 7 };
     let period = calendar.due(now).into_iter().find(|period| period.kind == Kind::Weekly).unwrap();
-    let weekly = |days: usize, role: &str, address: fn(usize) -> String, listed: &[String]| {
-        let mut tally = Tally::new(&period, "111122223333");
-        for i in 0..8 {
-            let mut seen = seen("admin-managed-policy-attached");
-            seen.subject.resource = format!("arn:aws:iam::111122223333:user/u{i}");
-            seen.severity = Severity::High;
-            seen.event.time = at(&format!("2026-03-0{}T12:00:00Z", 3 + i % days));
-            let actor = seen.actor.as_mut().unwrap();
-            actor.kind = Some("AssumedRole".to_owned());
-            actor.arn = Some(format!("arn:aws:sts::111122223333:assumed-role/{role}/s{i}"));
-            actor.source_ip = Some(address(i));
-            tally.add(&finding(&[seen]));
-        }
-        let mut settings = Settings::default();
-        settings.lists.automation = listed.to_vec();
-        tally.alert(&settings, now, sender()).unwrap().text
+    let with =
+        |days: usize, role: &str, address: fn(usize) -> String, listed: &[String], worst, key: &str| {
+            let mut tally = Tally::new(&period, "111122223333");
+            for i in 0..8 {
+                let mut seen = seen("admin-managed-policy-attached");
+                seen.subject.resource = format!("arn:aws:iam::111122223333:user/u{i}");
+                seen.severity = if i == 0 { worst } else { Severity::Medium };
+                seen.event.time = at(&format!("2026-03-0{}T12:00:00Z", 3 + i % days));
+                let actor = seen.actor.as_mut().unwrap();
+                actor.kind = Some("AssumedRole".to_owned());
+                actor.arn = Some(format!("arn:aws:sts::111122223333:assumed-role/{role}/s{i}"));
+                actor.source_ip = Some(address(i));
+                actor.access_key_id = Some(key.to_owned());
+                tally.add(&finding(&[seen]));
+            }
+            let mut settings = Settings::default();
+            settings.lists.automation = listed.to_vec();
+            tally.alert(&settings, now, sender()).unwrap().text
+        };
+    let weekly = |days, role: &str, address, listed: &[String]| {
+        with(days, role, address, listed, Severity::Medium, "ASIAIOSFODNN7EXAMPLE")
     };
     let one = |_: usize| "203.0.113.7".to_owned();
     let proposed = weekly(4, "ci-deploy", one, &[]);
@@ -247,6 +251,14 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
         "{proposed}"
     );
     assert!(proposed.contains("8 findings of 1 rules on 4 days, from 203.0.113.7"), "{proposed}");
+    let words = proposed.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "first seen 2026-03-03T12:00:00Z, from addresses of the internet",
+        "whatever it does is LOW",
+        "It is your decision",
+    ] {
+        assert!(words.contains(part), "no {part:?} in {words}");
+    }
     let many = |i: usize| format!("203.0.113.{i}");
     let listed = ["arn:aws:sts::111122223333:assumed-role/ci-*".to_owned()];
     for (why, text) in [
@@ -254,6 +266,8 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
         ("many networks", weekly(4, "ci-deploy", many, &[])),
         ("a person", weekly(4, "AWSReservedSSO_Admin_0123456789abcdef", one, &[])),
         ("listed already", weekly(4, "ci-deploy", one, &listed)),
+        ("an open finding", with(4, "ci-deploy", one, &[], Severity::High, "ASIAIOSFODNN7EXAMPLE")),
+        ("a key from outside", with(4, "ci-deploy", one, &[], Severity::Medium, "AKIAIOSFODNN7EXAMPLE")),
     ] {
         assert!(!text.contains("--add"), "{why}: {text}");
     }

@@ -6,7 +6,7 @@ mod cloudfront;
 mod compute;
 mod data;
 mod ec2;
-mod events;
+pub(crate) mod events;
 mod iam;
 mod kms;
 mod quotas;

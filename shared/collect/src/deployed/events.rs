@@ -1,8 +1,10 @@
 //! EventBridge's rules, with their targets.
 
 use futures_util::future::try_join_all;
+use keepwatch_core::posture::facts::events::Target;
 use serde_json::Value;
 
+use crate::ask::events::target;
 use crate::client::{Client, Input};
 use crate::fault::{Fault, Otherwise as _};
 use crate::operation::{LIST_RULES, LIST_TARGETS};
@@ -18,8 +20,8 @@ pub struct FoundRule {
     pub pattern: Option<Value>,
     /// Its clock; nothing for a rule with a pattern.
     pub schedule: Option<String>,
-    /// ARNs of its targets.
-    pub targets: Vec<String>,
+    /// Its targets.
+    pub targets: Vec<Target>,
 }
 
 /// The rules of a bus whose names begin so; the default bus where none is named. Nothing where there is no such bus.
@@ -57,7 +59,8 @@ pub async fn event_rules(
         pages.or_if(&["ResourceNotFoundException"], Vec::new())
     });
     for (pages, rule) in try_join_all(targets).await?.into_iter().zip(&mut rules) {
-        rule.targets = pages.iter().flat_map(|page| page.texts("Targets/Arn")).collect();
+        let all = pages.iter().flat_map(|page| page.all("Targets")).map(target);
+        rule.targets = all.collect::<Result<_, _>>()?;
     }
     Ok(rules)
 }

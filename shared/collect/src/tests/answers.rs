@@ -169,7 +169,7 @@ pub(super) const ANSWERS: &[Canned] = &[
     ),
     says(
         "events:ListTargetsByRule",
-        r#"{"Targets": [{"Id": "1", "Arn": "arn:aws:sns:us-east-1:111122223333:t"}]@TOKEN@}"#,
+        r#"{"Targets": [{"Id": "1", "Arn": "arn:aws:sns:us-east-1:111122223333:t", "RoleArn": "arn:aws:iam::111122223333:role/r", "InputTransformer": {"InputPathsMap": {"who": "$.detail.userIdentity.arn"}, "InputTemplate": "\"<who>\""}, "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 60}, "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:111122223333:q"}}]@TOKEN@}"#,
     ),
     says("guardduty:ListDetectors", r#"{"detectorIds": ["12abc34d567e8fa901bc2d34e56789f0"]@TOKEN@}"#),
     says("guardduty:GetDetector", r#"{"status": "ENABLED", "serviceRole": "r"}"#),

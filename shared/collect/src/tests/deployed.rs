@@ -134,6 +134,14 @@ fn a_stack_is_read_with_its_resources() {
 fn rules_queues_functions_and_alarms_are_read() {
     let rules = ask(&calm(), |client| async move { event_rules(&client, REGION, None, "k").await }).unwrap();
     assert!(rules.iter().all(|rule| !rule.state.is_empty() && !rule.targets.is_empty()), "{rules:?}");
+    let target = &rules[0].targets[0];
+    let pair = |name: &str, value: &str| (format!("InputTransformer/{name}"), value.to_owned());
+    let instead =
+        [pair("InputPathsMap/who", "$.detail.userIdentity.arn"), pair("InputTemplate", "\"<who>\"")];
+    assert_eq!(target.instead, std::collections::BTreeMap::from(instead));
+    assert_eq!((target.max_age, target.retries), (60, 3));
+    assert_eq!(target.role.as_deref(), Some("arn:aws:iam::111122223333:role/r"));
+    assert_eq!(target.dead_letters.as_deref(), Some("arn:aws:sqs:us-east-1:111122223333:q"));
     let found = ask(&calm(), |client| async move { depth(&client, REGION, QUEUE).await }).unwrap();
     assert_eq!(found, Depth { messages: 3, oldest: Some(Duration::from_secs(3)) });
     let found = ask(&calm(), |client| async move { mappings(&client, REGION, "f").await }).unwrap();

@@ -12,7 +12,7 @@ use crate::event::{Body, Event};
 use crate::memory::doers;
 use crate::memory::first_sight::FirstSeen;
 use crate::memory::journal::RECEIPTS_KEPT;
-use crate::memory::window::WindowCount;
+use crate::memory::window::{ENOUGH, WindowCount};
 use crate::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
 use crate::severity::Severity;
 use crate::state::{EarlierQuery, Fact, Facts, FirstSeenQuery, Interrupt, WindowQuery};
@@ -63,8 +63,10 @@ impl Cx<'_> {
         self.observe(Verdict::Passing, resource.as_ref(), title.as_ref())
     }
 
-    /// How many events are too many for this rule: what the owner has set, or the rule's own number.
+    /// How many events are too many for this rule: what the owner has set, or the rule's own number, which is at most
+    /// [`ENOUGH`].
     pub fn threshold(&self, own: usize) -> usize {
+        debug_assert!(own <= ENOUGH, "a window may leave out what lies among {ENOUGH} others");
         self.config.overrides.get(self.about.id).and_then(|set| set.threshold).unwrap_or(own)
     }
 
@@ -75,7 +77,8 @@ impl Cx<'_> {
     /// [`Interrupt`] until it is counted.
     pub fn count_distinct(&self, key: &str, member: &str, span: Duration) -> Result<WindowCount, Interrupt> {
         let (key, time) = (self.key_of(self.about.id, key), self.time());
-        self.facts.window_count(WindowQuery { key, member: member.to_owned(), time, span })
+        let enough = self.threshold(ENOUGH).max(ENOUGH);
+        self.facts.window_count(WindowQuery { key, member: member.to_owned(), time, span, enough })
     }
 
     /// How many events of this rule with this key lie within `span` of each other, this one included.

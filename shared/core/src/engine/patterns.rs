@@ -152,9 +152,26 @@ pub fn recheck_rules(calls: &BTreeSet<(String, &'static str)>) -> Vec<EventRule>
     })
 }
 
+/// Of these calls, those that none of these event rules brings: a forwarder sends what a re-check listens to over the bus that all
+/// its events take, and sends nothing twice.
+pub fn not_brought(
+    mut calls: BTreeSet<(String, &'static str)>,
+    rules: &[EventRule],
+) -> BTreeSet<(String, &'static str)> {
+    calls.retain(|(source, name)| {
+        let event = json!({
+            "source": format!("aws.{source}"),
+            "detail-type": DETAIL_TYPES[0],
+            "detail": {"eventSource": source, "eventName": name},
+        });
+        !rules.iter().any(|rule| rule.brings(&event))
+    });
+    calls
+}
+
 /// What a forwarder listens to besides what the rules need: who becomes the operator of the home stack of this name, whichever
-/// region's STS is asked; and what is done to the forwarder's own event rules. The latter come a second way by another rule, so
-/// that no single call keeps its own event from being heard.
+/// region's STS is asked; and what is done to the forwarder's own event rules and its stack. The latter come a second way by
+/// another rule, so that no single call keeps its own event from being heard.
 pub fn forwarder_rules(stack: &str) -> [EventRule; 2] {
     let rule = |name: &str, detail: Value| EventRule {
         name: name.to_owned(),
@@ -171,11 +188,29 @@ pub fn forwarder_rules(stack: &str) -> [EventRule; 2] {
         "eventName": ["AssumeRole"],
         "requestParameters": {"roleArn": [{"wildcard": format!("*:role/{stack}-OperatorRole-*")}]},
     });
+    let of_rules =
+        json!(["DeleteRule", "DisableRule", "EnableRule", "PutRule", "PutTargets", "RemoveTargets"]);
+    let of_stack = json!([
+        "CancelUpdateStack",
+        "ContinueUpdateRollback",
+        "CreateChangeSet",
+        "DeleteStack",
+        "ExecuteChangeSet",
+        "RollbackStack",
+        "SetStackPolicy",
+        "UpdateStack",
+        "UpdateTerminationProtection"
+    ]);
+    // A stack is named by its name or its ARN (CloudFormation API reference, `DeleteStack`).
+    let names = json!([format!("{stack}-forwarder"), {"wildcard": format!("*:stack/{stack}-forwarder/*")}]);
     let guard = json!({
-        "eventSource": ["events.amazonaws.com"],
-        "eventName": ["DeleteRule", "DisableRule", "EnableRule", "PutRule", "PutTargets", "RemoveTargets"],
+        "eventSource": ["cloudformation.amazonaws.com", "events.amazonaws.com"],
         // The calls about targets name the rule otherwise (EventBridge API reference, `PutTargets`).
-        "$or": [{"requestParameters": {"name": ours}}, {"requestParameters": {"rule": ours}}],
+        "$or": [
+            {"eventName": of_rules, "requestParameters": {"name": ours}},
+            {"eventName": of_rules, "requestParameters": {"rule": ours}},
+            {"eventName": of_stack, "requestParameters": {"stackName": names}},
+        ],
     });
     [rule("operator", operator), rule("guard", guard)]
 }

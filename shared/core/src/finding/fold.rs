@@ -20,6 +20,9 @@ const KEPT_WITNESSES: usize = 12;
 /// recognise duplicates.
 const REMEMBERED_EVENTS: usize = 64;
 
+/// When all events that a finding remembers lie within this time before another one, they say all that it could say.
+const FLOOD: Duration = Duration::from_secs(10);
+
 /// How long a resolved finding is kept: through a yearly audit.
 const KEPT_RESOLVED: Duration = Duration::from_secs(400 * 86_400);
 
@@ -51,7 +54,10 @@ impl Finding {
             severity: Severity::Informational,
             confidence: observation.rule.confidence,
             title: String::new(),
+            reason: None,
+            next_step: None,
             who: None,
+            source_ip: None,
             account: observation.subject.account.clone(),
             region: observation.subject.region.clone(),
             resource: observation.subject.resource.clone(),
@@ -105,6 +111,21 @@ impl Finding {
     /// Whether an event is remembered, told by this rule or by any.
     pub(super) fn remembers(&self, event_id: &str, rule: Option<&str>) -> bool {
         self.events.iter().any(|seen| seen.id == event_id && rule.is_none_or(|rule| seen.rule == rule))
+    }
+
+    /// Whether bad news is one of a flood: all that is remembered lies within ten seconds before it, some of it at its own
+    /// time or later, and nobody new acted. A thousand a second that each wrote the one item would all wait for one another.
+    pub(super) fn is_flooded_with(&self, observation: &Observation) -> bool {
+        let (rule, time) = (observation.rule.id, observation.event.time);
+        let is_near = |seen: &SeenEvent| seen.time <= time && time.since(seen.time) < FLOOD;
+        let of_rule = self.events.iter().filter(|seen| seen.rule == rule).count();
+        observation.verdict != Verdict::Passing
+            && self.is_open()
+            && self.last_seen >= time
+            && self.events.len() >= REMEMBERED_EVENTS
+            && self.events.iter().all(is_near)
+            && of_rule >= observation.burst.map_or(1, |burst| burst.count)
+            && told::standing(&self.alert.told, observation) == Standing::Known
     }
 
     fn fail(&mut self, observation: &Observation, new_event: bool) -> bool {
@@ -187,8 +208,14 @@ impl Finding {
     pub(super) fn settle(&mut self) {
         let strongest = self.strongest();
         let (title, severity) = (strongest.title.clone(), strongest.severity);
-        self.who = self.actor().map(|actor| actor.name.clone());
+        let reason = strongest.reason.clone();
+        self.next_step = strongest.steps.first().map(|step| format!("{}: {}", step.purpose, step.command));
+        let actor = self.actor();
+        let (who, source_ip) =
+            (actor.map(|actor| actor.name.clone()), actor.and_then(|actor| actor.source_ip.clone()));
+        (self.who, self.source_ip) = (who, source_ip);
         self.title = title;
+        self.reason = Some(reason);
         let burst =
             self.bursts.iter().find(|reached| self.counts(reached.at)).map(|reached| reached.severity);
         self.severity = burst.map_or(severity, |burst| burst.max(severity));

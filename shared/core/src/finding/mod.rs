@@ -9,6 +9,7 @@ mod fold;
 mod future;
 mod operator;
 pub mod record;
+mod stored;
 mod told;
 mod witness;
 
@@ -97,8 +98,9 @@ pub struct Reached {
     pub at: Timestamp,
 }
 
-/// See the module. Serialised as it stands in the findings table, where people read it.
+/// See the module. Serialised as it stands in the findings table, where people read it; see `stored`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Finding {
     /// Rule id and a hash of rule and subject: `root-console-sign-in-3f9a2c41d07be5a8`.
     pub finding_id: String,
@@ -113,9 +115,19 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What happened: the title of the strongest witness.
     pub title: String,
+    /// Why it is a problem, in the words of the strongest witness. A finding that was last written before this was kept
+    /// has none; the same is true of the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do first: what for, and the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
     /// Who did it, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// The address that they came from, or the name of an AWS service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
     /// Account id.
     pub account: String,
     /// Region or `global`.

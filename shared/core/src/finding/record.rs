@@ -191,7 +191,12 @@ async fn once<S: FindingStore>(
             {
                 finding.silence_no_more();
             }
-            if !finding.apply_counting(observation, told_by.is_empty()) {
+            let flooded = finding.is_flooded_with(observation);
+            let before = (finding.severity, finding.alert.became_due);
+            // What makes nothing worse and nobody is told of is not counted in a flood.
+            if !finding.apply_counting(observation, told_by.is_empty())
+                || flooded && before == (finding.severity, finding.alert.became_due)
+            {
                 return Ok(Some(Recorded::Unchanged));
             }
             finding.stamp(now);

@@ -17,7 +17,7 @@ use crate::observation::{Observation, Verdict};
 use crate::posture::Question;
 use crate::posture::changes;
 use crate::posture::plan::{Planned, Why};
-use crate::posture::touched::Touched;
+use crate::posture::touched::{Touched, identifier};
 
 /// How far back the history goes (CloudTrail user guide, "Viewing events with Event history").
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
@@ -63,7 +63,8 @@ pub async fn name<H: EventHistory>(
         };
         let span = Span { from: now.minus(KEPT), to: now };
         let asks = asks(seen.rule.id);
-        let mut asking = Asking { history, region, span, name: &name, asks, pages: 0 };
+        let resource = seen.subject.resource.as_str();
+        let mut asking = Asking { history, region, span, name: &name, resource, asks, pages: 0 };
         let found = asking.latest().await;
         asked += asking.pages.saturating_sub(1) / PAGES;
         match found {
@@ -85,6 +86,8 @@ struct Asking<'a, H> {
     span: Span,
     /// What CloudTrail calls the resource.
     name: &'a str,
+    /// Its ARN.
+    resource: &'a str,
     /// The questions whose answers changed.
     asks: &'a [Question],
     /// How many pages were read.
@@ -97,7 +100,9 @@ impl<H: EventHistory> Asking<'_, H> {
         let mut next = None;
         for _ in 0..PAGES {
             let page = self.page(Lookup::Resource(self.name), self.span, next.as_deref()).await?;
-            if let Some(call) = page.events.iter().find_map(|text| self.changes(text)) {
+            // An ARN is nothing else's. A name may be that of another resource as well, or be in the call for another reason.
+            let is_it = |call: &Touched| self.name.starts_with("arn:") || self.names(call);
+            if let Some(call) = page.events.iter().find_map(|text| self.changes(text).filter(is_it)) {
                 return Ok(Some(call));
             }
             next = page.next;
@@ -128,7 +133,7 @@ impl<H: EventHistory> Asking<'_, H> {
             });
             let page = self.page(Lookup::Call(name), span, token.as_deref()).await?;
             let found =
-                page.events.iter().find_map(|text| self.changes(text).filter(|call| call.touches(self.name)));
+                page.events.iter().find_map(|text| self.changes(text).filter(|call| self.names(call)));
             match found {
                 Some(call) if latest.as_ref().is_none_or(|latest| latest.at < call.at) => latest = Some(call),
                 Some(_) => {}
@@ -144,6 +149,11 @@ impl<H: EventHistory> Asking<'_, H> {
         self.history.page(self.region, lookup, span, next).await.map_err(|error| error.to_string())
     }
 
+    /// Whether the call is on the very resource.
+    fn names(&self, call: &Touched) -> bool {
+        call.is_on(self.name) || call.is_on(self.resource)
+    }
+
     /// The call that this record tells of, if it changed what is asked.
     fn changes(&self, record: &str) -> Option<Touched> {
         let event = Event::record(record).ok()?;
@@ -157,7 +167,7 @@ fn ends_before(page: &Page, time: Timestamp) -> bool {
     last.is_some_and(|last| last < time)
 }
 
-/// What CloudTrail calls the resource: an access key by its id, a KMS key by its ARN, all others by name or id. The account
+/// What CloudTrail calls the resource: an access key by its id, a KMS key by its ARN, all others by whole name or id. The account
 /// itself is no resource.
 fn resource_name(observation: &Observation) -> Option<String> {
     let subject = &observation.subject;
@@ -172,7 +182,7 @@ fn resource_name(observation: &Observation) -> Option<String> {
     if arn.contains(":kms:") {
         return Some(arn.to_owned());
     }
-    arn.rsplit([':', '/']).next().filter(|name| !name.is_empty()).map(str::to_owned)
+    Some(identifier(arn)).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -306,6 +316,35 @@ mod tests {
         assert_eq!(seen.actor.as_ref().unwrap().name, "mallory");
         assert_eq!(seen.details[0].1, "PutBucketPolicy at 2026-02-01T12:00:00Z, event e-mallory");
         assert_eq!(history.asked.lock().unwrap()[0], ("eu-west-1".to_owned(), "files".to_owned()));
+    }
+
+    /// Whoever makes `evil/app` after somebody has opened `app` does not take his name away, nor lend his own.
+    #[test]
+    fn a_call_on_what_only_ends_alike_names_nobody() {
+        let of = |hour, repository: &str, who: &str| {
+            let mut event = at(hour, repository, "PutBucketPolicy", who);
+            event["requestParameters"] = json!({"repositoryName": repository});
+            event
+        };
+        let both = vec![of(14, "evil/app", "mallory"), of(11, "app", "alice")];
+        let resource = "arn:aws:ecr:eu-west-1:111122223333:repository/app";
+        for history in [
+            History { pages: vec![both.clone()], ..History::default() },
+            History {
+                pages: reads(4),
+                calls: BTreeMap::from([("PutBucketPolicy", vec![both.clone()])]),
+                ..History::default()
+            },
+        ] {
+            let mut planned = [new(resource, Severity::High)];
+            assert_eq!(named(&history, &mut planned), Vec::<String>::new());
+            assert_eq!(planned[0].observation.actor.as_ref().unwrap().name, "alice");
+        }
+        let history = History { pages: vec![both], ..History::default() };
+        let mut planned = [new("arn:aws:ecr:eu-west-1:111122223333:repository/evil/app", Severity::High)];
+        named(&history, &mut planned);
+        assert_eq!(planned[0].observation.actor.as_ref().unwrap().name, "mallory");
+        assert_eq!(history.asked.lock().unwrap()[0].1, "evil/app");
     }
 
     #[test]

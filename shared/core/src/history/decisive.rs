@@ -9,7 +9,7 @@ use crate::event::{Body, Event};
 /// Each name is one question a run, at most two a second; so there are a few dozen and not all that rules listen to.
 pub const CALLS: &[(&str, &[&str])] = &[
     // Who deploys Keepwatch: asked first, because it explains what else its deployment has done.
-    ("cloudformation.amazonaws.com", &["ExecuteChangeSet", "UpdateStack"]),
+    ("cloudformation.amazonaws.com", &["DeleteStack", "ExecuteChangeSet", "UpdateStack"]),
     // What takes EventBridge's events away, and the rules that bring them. Nobody tells of these at once.
     ("cloudtrail.amazonaws.com", &["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]),
     ("events.amazonaws.com", &["RemoveTargets", "DisableRule", "DeleteRule", "PutTargets", "PutRule"]),
@@ -71,11 +71,12 @@ impl<'n> Lookup<'n> {
         calls.chain([Lookup::Root])
     }
 
-    /// The questions that are asked in a region that has a forwarder: what was done to event rules. Whoever makes a region deaf
-    /// does it by one of these calls, and they are rare.
+    /// The questions that are asked in a region that has a forwarder: whether its stack was deleted, which explains what follows,
+    /// and what was done to event rules. Whoever makes a region deaf does it by one of these calls, and they are rare.
     pub fn of_event_rules() -> impl Iterator<Item = Lookup<'static>> {
         let calls = CALLS.iter().filter(|(source, _)| *source == "events.amazonaws.com");
-        calls.flat_map(|(_, names)| names.iter().copied().map(Lookup::Call))
+        let names = calls.flat_map(|(_, names)| names.iter().copied());
+        ["DeleteStack"].into_iter().chain(names).map(Lookup::Call)
     }
 
     /// Key and value of the attribute. AWS's own example for the user name is `root`.

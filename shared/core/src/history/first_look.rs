@@ -32,13 +32,15 @@ const PAGES: usize = 3;
 const MOST: usize = 20;
 
 /// Calls that deployments make every few days, and that rules mail about.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 10] = [
     "AttachRolePolicy",
+    "AttachUserPolicy",
     "AuthorizeSecurityGroupIngress",
     "CreatePolicyVersion",
     "CreateRole",
     "PutBucketPolicy",
     "PutRolePolicy",
+    "PutUserPolicy",
     "UpdateAssumeRolePolicy",
     "UpdateFunctionCode20150331v2",
 ];
@@ -54,6 +56,19 @@ pub struct Caller {
     pub days: usize,
     /// From how many networks.
     pub networks: usize,
+    /// When the first of these calls came; the history was read two weeks back at most. An older version's entry does not say.
+    #[serde(default)]
+    pub since: Timestamp,
+    /// How many of the calls came from an address of the internet. The others came from a service of AWS's or from inside a
+    /// network of the account's.
+    #[serde(default)]
+    pub from_outside: usize,
+    /// Whether one of those was signed with an access key of a user's.
+    #[serde(default)]
+    pub key_outside: bool,
+    /// Whether somebody gave it a policy meanwhile.
+    #[serde(default)]
+    pub granted: bool,
 }
 
 /// What a check says of the account's trails.
@@ -109,9 +124,20 @@ impl FirstLook {
     }
 }
 
+/// Everybody, by identity, and whose policies were changed: `user/NAME` or `role/NAME` in lower case, as IAM does not tell
+/// names apart by case.
+#[derive(Default)]
+struct History {
+    seen: BTreeMap<String, Seen>,
+    granted: BTreeSet<String>,
+}
+
 #[derive(Default)]
 struct Seen {
     latest: Timestamp,
+    since: Option<Timestamp>,
+    from_outside: usize,
+    key_outside: bool,
     actor: Actor,
     calls: usize,
     days: BTreeSet<String>,
@@ -126,7 +152,7 @@ pub async fn callers<H: EventHistory>(
     clock: impl Fn() -> Timestamp,
     deadline: Timestamp,
 ) -> Vec<Caller> {
-    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut found = History::default();
     let to = clock();
     let span = Span { from: to.minus(BACK), to };
     for name in CALLS {
@@ -139,7 +165,7 @@ pub async fn callers<H: EventHistory>(
                 break;
             };
             for text in &page.events {
-                see(&mut seen, text);
+                found.see(text);
             }
             next = page.next;
             if next.is_none() {
@@ -147,13 +173,18 @@ pub async fn callers<H: EventHistory>(
             }
         }
     }
+    let History { seen, granted } = found;
     let mut callers: Vec<Caller> = seen
-        .into_values()
-        .map(|Seen { actor, calls, days, networks, .. }| Caller {
-            actor,
-            calls,
-            days: days.len(),
-            networks: networks.len(),
+        .into_iter()
+        .map(|(identity, seen)| Caller {
+            granted: principal(&seen.actor, &identity).is_some_and(|name| granted.contains(&name)),
+            actor: seen.actor,
+            calls: seen.calls,
+            days: seen.days.len(),
+            networks: seen.networks.len(),
+            since: seen.since.unwrap_or_default(),
+            from_outside: seen.from_outside,
+            key_outside: seen.key_outside,
         })
         .collect();
     callers.sort_by_key(|caller| std::cmp::Reverse(caller.calls));
@@ -161,18 +192,43 @@ pub async fn callers<H: EventHistory>(
     callers
 }
 
-/// Adds a call. A refused one speaks for nobody.
-fn see(seen: &mut BTreeMap<String, Seen>, text: &str) {
-    let Ok(event) = Event::parse(text) else { return };
-    let Body::CloudTrail(record) = &event.body else { return };
-    let Some(time) = event.time().filter(|_| !record.header().failed()) else { return };
-    let actor = Actor::of(record);
-    let one = seen.entry(actor.identity()).or_default();
-    one.calls += 1;
-    one.days.insert(time.date());
-    one.networks.extend(actor.network());
-    if time >= one.latest {
-        (one.latest, one.actor) = (time, actor);
+/// What IAM calls a caller, as [`History`] has it.
+fn principal(actor: &Actor, identity: &str) -> Option<String> {
+    let kind = match actor.kind.as_deref() {
+        Some("IAMUser") => "user",
+        Some("AssumedRole") => "role",
+        _ => return None,
+    };
+    let arn = if kind == "user" { actor.arn.as_deref()? } else { identity };
+    let name = arn.rsplit('/').next()?;
+    Some(format!("{kind}/{name}").to_ascii_lowercase())
+}
+
+impl History {
+    /// Adds a call. A refused one speaks for nobody.
+    fn see(&mut self, text: &str) {
+        let Ok(event) = Event::parse(text) else { return };
+        let Body::CloudTrail(record) = &event.body else { return };
+        let Some(time) = event.time().filter(|_| !record.header().failed()) else { return };
+        if record.event_name.or_empty().ends_with("Policy") {
+            let given = |kind: &str| {
+                Some(format!("{kind}/{}", record.param(&[&format!("{kind}Name")])?).to_ascii_lowercase())
+            };
+            self.granted.extend(["user", "role"].into_iter().filter_map(given));
+        }
+        let actor = Actor::of(record);
+        let one = self.seen.entry(actor.identity()).or_default();
+        one.calls += 1;
+        one.since = Some(one.since.map_or(time, |since| since.min(time)));
+        if actor.is_from_outside() {
+            one.from_outside += 1;
+            one.key_outside |= actor.access_key_id.as_deref().is_some_and(|key| key.starts_with("AKIA"));
+        }
+        one.days.insert(time.date());
+        one.networks.extend(actor.network());
+        if time >= one.latest {
+            (one.latest, one.actor) = (time, actor);
+        }
     }
 }
 
@@ -187,7 +243,7 @@ mod tests {
     use super::super::reconcile::Page;
     use super::*;
 
-    struct History;
+    struct Told;
 
     fn at_once<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -196,7 +252,7 @@ mod tests {
         }
     }
 
-    impl EventHistory for History {
+    impl EventHistory for Told {
         type Error = Infallible;
 
         async fn page(
@@ -212,7 +268,9 @@ mod tests {
                     "eventTime": format!("2026-03-{day:02}T12:00:00Z"), "eventID": format!("{who}-{day}"),
                     "awsRegion": "us-east-1", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
                     "userIdentity": {"type": "IAMUser", "userName": who, "principalId": format!("AIDA{who}"),
-                        "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333"},
+                        "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333",
+                        "accessKeyId": if who == "bob" { "AKIAIOSFODNN7EXAMPLE" } else { "ASIAIOSFODNN7EXAMPLE" }},
+                    "requestParameters": {"userName": "CI", "roleName": "app"},
                 });
                 if error {
                     record["errorCode"] = json!("AccessDenied");
@@ -232,11 +290,16 @@ mod tests {
     fn who_acts_is_counted_by_calls_days_and_networks() {
         let now = Timestamp::parse("2026-03-06T00:00:00Z").unwrap();
         let later = now.plus(Duration::from_secs(60));
-        let found = at_once(callers(&History, "us-east-1", || now, later));
+        let found = at_once(callers(&Told, "us-east-1", || now, later));
         let counts: Vec<_> =
             found.iter().map(|one| (one.actor.name.as_str(), one.calls, one.days, one.networks)).collect();
+        let outside: Vec<_> =
+            found.iter().map(|one| (one.from_outside, one.key_outside, one.granted)).collect();
+        // IAM does not tell `CI` from `ci`, and who was given a policy is known.
+        assert_eq!(outside, [(3, false, true), (1, true, false)]);
+        assert_eq!(found[0].since, Timestamp::parse("2026-03-02T12:00:00Z").unwrap());
         // What was refused to bob is none of his routine.
         assert_eq!(counts, [("ci", 3, 3, 1), ("bob", 1, 1, 1)]);
-        assert_eq!(at_once(callers(&History, "us-east-1", || now, now)), []);
+        assert_eq!(at_once(callers(&Told, "us-east-1", || now, now)), []);
     }
 }

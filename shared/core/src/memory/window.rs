@@ -11,6 +11,7 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::journal::{self, Journal, RECEIPTS_KEPT};
+use crate::state::WindowQuery;
 
 /// How many events a window remembers: the latest. No rule's threshold may be higher.
 pub const REMEMBERED: usize = 200;
@@ -18,6 +19,13 @@ pub const REMEMBERED: usize = 200;
 /// A member that is seen again within so long is taken for seen already: what one caller does to one thing a hundred times a
 /// minute is written once.
 const SAME: Duration = Duration::from_secs(60);
+
+/// What lies this close to others, in milliseconds, is left out once there are enough of them. A caller who is refused a hundred
+/// times a second would otherwise have each of its events wait for all others to write the one window.
+const CROWD: u64 = 10_000;
+
+/// How many are enough where the owner has set no threshold: more than any rule's own.
+pub const ENOUGH: usize = 50;
 
 /// A set of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,13 +52,21 @@ impl WindowCount {
 
 impl Window {
     /// Adds a member and says in what company it is. `false` when there is nothing to write: the window knew it already. The
-    /// latest time of a member counts.
-    pub fn add(&mut self, member: &str, time: Timestamp, span: Duration) -> (WindowCount, bool) {
+    /// latest time of a member counts. One that lies among `enough` others is not kept, and is told that it does.
+    pub fn add(
+        &mut self,
+        member: &str,
+        time: Timestamp,
+        span: Duration,
+        enough: usize,
+    ) -> (WindowCount, bool) {
         let member = short_hash(&[member]);
         let at = time.millis();
         let before = self.members.get(&member).copied();
         let same = u64::try_from(SAME.as_millis()).unwrap_or(u64::MAX);
         let known = before.is_some_and(|before| before >= at || before.abs_diff(at) < same);
+        let close = self.members.values().filter(|time| time.abs_diff(at) < CROWD).count();
+        let known = known || close >= enough;
         if !known {
             self.members.insert(member.clone(), at);
         }
@@ -90,22 +106,20 @@ impl Window {
     }
 }
 
-/// Adds a member to the window of this key in the journal.
+/// Adds a member to its window in the journal.
 ///
 /// # Errors
 /// The journal's, or that others kept writing the window.
 pub async fn note<J: Journal>(
     journal: &J,
-    key: &str,
-    member: &str,
-    time: Timestamp,
-    span: Duration,
+    asked: &WindowQuery,
     now: Timestamp,
 ) -> Result<WindowCount, String> {
+    let WindowQuery { key, member, time, span, enough } = asked;
     let add = |window: &mut Window| {
         // What a forged event would keep in the window for years would push out what is true.
         window.members.retain(|_, at| !Timestamp::from_millis(*at).is_ahead_of(now));
-        window.add(member, if time.is_ahead_of(now) { now } else { time }, span)
+        window.add(member, if time.is_ahead_of(now) { now } else { *time }, *span, *enough)
     };
     journal::change(journal, &format!("window#{key}"), now, RECEIPTS_KEPT, add).await
 }
@@ -140,38 +154,56 @@ mod tests {
     #[test]
     fn a_duplicate_never_counts_twice() {
         let mut window = Window::default();
-        assert_eq!(window.add("a", at(0), SPAN).0.count, 1);
-        assert_eq!(window.add("a", at(0), SPAN), (WindowCount::of_one(at(0)), false));
-        assert_eq!(window.add("b", at(10), SPAN).0, WindowCount { count: 2, since: at(0) });
+        assert_eq!(window.add("a", at(0), SPAN, ENOUGH).0.count, 1);
+        assert_eq!(window.add("a", at(0), SPAN, ENOUGH), (WindowCount::of_one(at(0)), false));
+        assert_eq!(window.add("b", at(10), SPAN, ENOUGH).0, WindowCount { count: 2, since: at(0) });
     }
 
     #[test]
     fn what_is_seen_again_within_a_minute_is_not_written_again() {
         let mut window = Window::default();
-        window.add("other", at(0), SPAN);
-        let written = (0..400).filter(|i| window.add("secret", at(i / 2), SPAN).1).count();
+        window.add("other", at(0), SPAN, ENOUGH);
+        let written = (0..400).filter(|i| window.add("secret", at(i / 2), SPAN, ENOUGH).1).count();
         assert_eq!(written, 4, "once a minute for 200 seconds");
-        assert_eq!(window.add("secret", at(201), SPAN).0.count, 2);
+        assert_eq!(window.add("secret", at(201), SPAN, ENOUGH).0.count, 2);
         // One that comes late changes nothing: the latest counts.
-        assert_eq!(window.add("secret", at(10), SPAN), (WindowCount { count: 2, since: at(0) }, false));
+        assert_eq!(
+            window.add("secret", at(10), SPAN, ENOUGH),
+            (WindowCount { count: 2, since: at(0) }, false)
+        );
+    }
+
+    #[test]
+    fn of_a_flood_a_window_takes_enough_and_says_so_to_the_others() {
+        let mut window = Window::default();
+        // A hundred a second, as CloudTrail tells the time.
+        let flood: Vec<_> =
+            (0..2_000).map(|i| window.add(&i.to_string(), at(i / 100), SPAN, ENOUGH)).collect();
+        let written = flood.iter().filter(|(_, written)| *written).count();
+        assert!((ENOUGH..=3 * ENOUGH).contains(&written), "{written} in twenty seconds");
+        assert!(flood.iter().skip(ENOUGH).all(|(seen, _)| seen.count > ENOUGH));
+        // Whose threshold is higher gets as many.
+        let mut patient = Window::default();
+        let counts = (0..300).map(|i| patient.add(&i.to_string(), at(i / 100), SPAN, 200).0.count);
+        assert!(counts.max() >= Some(200));
     }
 
     #[test]
     fn only_what_fits_into_one_span_counts() {
         let mut window = Window::default();
         for (member, second) in [("a", 0), ("b", 200), ("c", 400)] {
-            window.add(member, at(second), SPAN);
+            window.add(member, at(second), SPAN, ENOUGH);
         }
         // a and b, or b and c, but never all three.
-        assert_eq!(window.add("b", at(200), SPAN).0.count, 2);
-        assert_eq!(window.add("d", at(300), SPAN).0, WindowCount { count: 3, since: at(0) });
+        assert_eq!(window.add("b", at(200), SPAN, ENOUGH).0.count, 2);
+        assert_eq!(window.add("d", at(300), SPAN, ENOUGH).0, WindowCount { count: 3, since: at(0) });
     }
 
     #[test]
     fn the_last_before_a_moment_is_neither_too_old_nor_later() {
         let mut window = Window::default();
         for (member, second) in [("a", 0), ("b", 200), ("c", 900)] {
-            window.add(member, at(second), SPAN);
+            window.add(member, at(second), SPAN, ENOUGH);
         }
         assert_eq!(window.last_before(at(400), SPAN), Some(at(200)));
         assert_eq!(window.last_before(at(200), SPAN), Some(at(200)));
@@ -183,12 +215,28 @@ mod tests {
     fn it_is_bounded() {
         let mut window = Window::default();
         for i in 0..1_000 {
-            window.add(&i.to_string(), at(i), Duration::from_secs(100_000));
+            window.add(&i.to_string(), at(i), Duration::from_secs(100_000), ENOUGH);
         }
         assert_eq!(window.members.len(), REMEMBERED);
     }
 
     proptest! {
+        /// What is left out of a flood keeps no rule from seeing that there are too many, in whatever order it comes.
+        #[test]
+        fn a_threshold_is_reached_as_if_everything_were_kept(
+            times in proptest::collection::vec(0..90_i64, 1..150),
+            threshold in 1..=ENOUGH,
+        ) {
+            let span = Duration::from_secs(60);
+            let reached = |enough: usize| {
+                let mut window = Window::default();
+                let events = times.iter().enumerate();
+                let counts = events.map(|(i, time)| window.add(&i.to_string(), at(*time), span, enough).0.count);
+                counts.max() >= Some(threshold)
+            };
+            prop_assert_eq!(reached(ENOUGH), reached(usize::MAX));
+        }
+
         /// In any order, some event sees as many as there are.
         #[test]
         fn the_last_to_arrive_sees_all(
@@ -197,7 +245,7 @@ mod tests {
             let mut window = Window::default();
             let counts: Vec<usize> = times
                 .iter()
-                .map(|i| window.add(&i.to_string(), at(i * 20), SPAN).0.count)
+                .map(|i| window.add(&i.to_string(), at(i * 20), SPAN, ENOUGH).0.count)
                 .collect();
             prop_assert_eq!(counts.into_iter().max(), Some(12));
         }

@@ -13,12 +13,13 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::facts::events::EventRule;
+use super::facts::events::{EventRule, Target};
 use super::judgement::{Judged, Judgement};
 use super::of_state;
 use super::question::{Place, State, ask};
 use crate::about::{About, Docs, Reference, Standard};
 use crate::finding::record::{FindingStore, record};
+use crate::finding::{Finding, finding_id};
 use crate::memory::journal::{Journal, change};
 use crate::observation::{Occurrence, SCAN, Step, Subject};
 use crate::regions::{Forwarder, Forwarders, KEPT};
@@ -70,6 +71,11 @@ static SILENT: About = about(
 /// How many findings of this module there are.
 pub const COUNT: usize = 4;
 
+/// Whether this is the rule of findings about forwarders: one for each region.
+pub fn is_of_forwarders(rule: &str) -> bool {
+    ABOUT.iter().any(|about| about.id == rule)
+}
+
 /// What describes them.
 pub static ABOUT: [&About; COUNT] = [&MISSING, &CHANGED, &OUTDATED, &SILENT];
 
@@ -93,8 +99,8 @@ Nothing.
     ),
     &docs(
         "## What it checks
-Whether each event rule of a forwarder is there and enabled, has the pattern of this version, and sends to the home stack's event
-bus.
+Whether each event rule of a forwarder is there and enabled, has the pattern of this version, and sends the events themselves to the
+home stack's event bus, with the forwarders' role, for as long and with the same queue for what cannot be sent as it was deployed.
 ## Why it matters
 What a disabled or narrowed rule does not bring is not heard, although the heartbeat still comes.
 ## What to do
@@ -128,7 +134,9 @@ What a silent forwarder hears does not reach home. Somebody may have removed it,
 not come through at all.
 ## What to do
 Look whether its rules and the role are there, and whether its queue of undelivered events fills. Run make deploy-regions for the
-region. A region whose forwarder was removed on purpose is silent for thirty days, and then counts as one without a forwarder.
+region. When somebody deletes the forwarder's stack, as make undeploy-regions does, that is told at once by self-stack-changed; the
+silence after it is not told again, and the region counts as one without a forwarder from the next scan on. Where that call was
+not heard, the silence is told, and the region counts so after thirty days.
 ## What it costs
 Nothing.
 ## What may break
@@ -140,8 +148,25 @@ Nothing.
 /// After so long without a heartbeat a region is silent: four of them are missing.
 const SILENT_AFTER: Duration = Duration::from_secs(3_600);
 
+/// Regions that fall silent together are told together. Their heartbeats come at different minutes of a quarter of an hour, so
+/// when one has been silent for its hour, those go with it that have missed two.
+const SILENT_WITH_OTHERS: Duration = Duration::from_secs(2_700);
+
 /// After so long a region whose forwarder is silent and has no rule left is one without a forwarder.
 const GONE_AFTER: Duration = Duration::from_secs(30 * 86_400);
+
+/// So long after the call that deletes a forwarder its last heartbeats may come: one more, and what CloudFormation takes.
+const LAST_BEATS: Duration = Duration::from_secs(1_200);
+
+/// Whether this forwarder was taken away by a call that was told, so that its silence is no news. `removal` is the finding about
+/// that call ([`Home::removal`]). A forwarder that went on after it, or was deployed again, is silent for another reason; and what
+/// the owner has silenced was told to nobody.
+fn was_taken_away(forwarder: &Forwarder, removal: Option<&Finding>) -> bool {
+    removal.is_some_and(|told| {
+        let again = told.passed.as_ref().is_some_and(|passed| passed.at >= told.last_seen);
+        !again && told.silence.is_none() && forwarder.at <= told.last_seen.plus(LAST_BEATS)
+    })
+}
 
 /// Up to so many regions without a forwarder are told one by one, where others have one: a region was added, or left out by
 /// mistake. More of them are one finding: somebody means to watch a few regions and no others.
@@ -218,6 +243,30 @@ impl<'a> Home<'a> {
         format!("arn:{partition}:events:{region}:{account}:event-bus/{stack}-regions")
     }
 
+    /// In what the targets of a forwarder's rule differ from the template's, which has one.
+    fn misled(&self, rule: &EventRule, region: &str) -> Option<&'static str> {
+        let Home { partition, account, stack, .. } = self;
+        let Some(target) = rule.sends.iter().find(|target| target.arn == self.bus()) else {
+            return Some("does not send to the home stack");
+        };
+        let role = format!("arn:{partition}:iam::{account}:role/{stack}-forwarder");
+        // In a stack set the stack, and so the queue, has another name.
+        let queues = format!("arn:{partition}:sqs:{region}:{account}:");
+        let queue = target.dead_letters.as_deref().and_then(|arn| arn.strip_prefix(queues.as_str()));
+        let (max_age, retries) = (target.max_age, target.retries);
+        if !target.instead.is_empty() {
+            Some("sends something else than the events")
+        } else if target.role.as_ref() != Some(&role) {
+            Some("sends with another role")
+        } else if !queue.is_some_and(|name| name.contains("-DeadLetters-")) {
+            Some("gives up what it cannot send to another queue, or to none")
+        } else if (max_age, retries) != Target::RETRIES {
+            Some("tries for a shorter time to send")
+        } else {
+            None
+        }
+    }
+
     /// The forwarder of a region.
     fn subject(&self, region: &str) -> Subject {
         let Home { partition, account, stack, .. } = self;
@@ -227,6 +276,14 @@ impl<'a> Home<'a> {
             resource: format!("arn:{partition}:cloudformation:{region}:{account}:stack/{stack}-forwarder"),
             aspect: None,
         }
+    }
+
+    /// The finding that tells of the call that deleted the forwarder of a region: of rule `self-stack-changed`.
+    pub fn removal(&self, region: &str) -> String {
+        finding_id(
+            "self-stack-changed",
+            &Subject { aspect: Some("stack".to_owned()), ..self.subject(region) },
+        )
     }
 
     fn rules_step(&self, region: &str) -> Step {
@@ -256,8 +313,14 @@ pub struct Scanned {
     pub forgotten: Vec<String>,
 }
 
-/// Judges the forwarders by the event rules of each region; `known` are those that were ever heard.
-pub fn scanned(state: &State, known: &Forwarders, home: &Home<'_>) -> Scanned {
+/// Judges the forwarders by the event rules of each region; `known` are those that were ever heard, and `findings` tell which of
+/// them were taken away.
+pub fn scanned(
+    state: &State,
+    known: &Forwarders,
+    findings: &BTreeMap<String, Finding>,
+    home: &Home<'_>,
+) -> Scanned {
     let mut scanned = Scanned::default();
     let Ok(expected) = &*EXPECTED else { return scanned };
     let rules_of = |region: &str| state.answer(ask::EventRules, &Place::region(region)).value().copied();
@@ -279,6 +342,10 @@ pub fn scanned(state: &State, known: &Forwarders, home: &Home<'_>) -> Scanned {
         used |= !ours.is_empty();
         match (ours.is_empty(), heard) {
             (true, None) => without.push(region.as_str()),
+            (true, Some(forwarder)) if was_taken_away(forwarder, findings.get(&home.removal(region))) => {
+                without.push(region.as_str());
+                scanned.forget(region, home, state.at, "has no forwarder any more, as was told");
+            }
             (true, Some(forwarder)) if state.at.since(forwarder.at) >= GONE_AFTER => {
                 without.push(region.as_str());
                 scanned.forget(region, home, state.at, "has had no forwarder for thirty days");
@@ -331,8 +398,8 @@ impl Scanned {
                 wrong.push(format!("{full} has another pattern"));
             } else if !outdated && deaf {
                 wrong.push(format!("{full} does not hear read-only calls"));
-            } else if rule.targets.is_some() && !rule.to.contains(&home.bus()) {
-                wrong.push(format!("{full} does not send to the home stack"));
+            } else if let Some(why) = rule.targets.and_then(|_| home.misled(rule, region)) {
+                wrong.push(format!("{full} {why}"));
             }
         }
         let beats: Vec<&&EventRule> =
@@ -464,8 +531,8 @@ const TOLD: &str = "forwarders silent";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Told(BTreeMap<String, Timestamp>);
 
-/// What a sweep tells: of each region that has fallen silent since the last one, and of each that is heard again. How many
-/// findings it told something.
+/// What a sweep tells: of each region that has fallen silent since the last one, and of each that is heard again. The findings that
+/// it told something.
 ///
 /// # Errors
 /// The tables'. What was not told is told by the next sweep.
@@ -475,35 +542,52 @@ pub async fn sweep<S: FindingStore, J: Journal>(
     settings: &Settings,
     home: &Home<'_>,
     now: Timestamp,
-) -> Result<usize, String> {
+) -> Result<Vec<String>, String> {
     let known = Forwarders::read(journal).await.map_err(|error| error.to_string())?;
     // The forwarders of an account are all there is to it: most have none.
     if known.0.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let entry = journal.read::<Told>(TOLD).await.map_err(|error| error.to_string())?;
     let expected = entry.as_ref().map(|entry| entry.version);
     let before = entry.map(|entry| entry.value).unwrap_or_default();
     let mut told = Told::default();
-    let mut count = 0;
-    for (region, forwarder) in known.0.iter().filter(|(region, _)| *region != home.region) {
-        let is_silent = now.since(forwarder.at) >= SILENT_AFTER;
+    let mut findings = Vec::new();
+    let others = || known.0.iter().filter(|(region, _)| *region != home.region);
+    let silent_for = |forwarder: &Forwarder, least: Duration| now.since(forwarder.at) >= least;
+    let mut taken = BTreeSet::new();
+    let mut falls = false;
+    for (region, forwarder) in others() {
+        if before.0.contains_key(region) || !silent_for(forwarder, SILENT_WITH_OTHERS) {
+            continue;
+        }
+        let removal = store.get(&home.removal(region)).await.map_err(|error| error.to_string())?;
+        if was_taken_away(forwarder, removal.as_ref()) {
+            taken.insert(region.as_str());
+        } else {
+            falls |= silent_for(forwarder, SILENT_AFTER);
+        }
+    }
+    for (region, forwarder) in others() {
+        let is_silent = silent_for(forwarder, SILENT_AFTER)
+            || before.0.get(region) == Some(&forwarder.at)
+            || (falls && silent_for(forwarder, SILENT_WITH_OTHERS));
         if is_silent {
             told.0.insert(region.clone(), forwarder.at);
         }
-        if is_silent == before.0.contains_key(region) {
+        if is_silent == before.0.contains_key(region) || taken.contains(region.as_str()) {
             continue;
         }
         let seen = heartbeat(region, forwarder, is_silent, home, now);
-        let Some(observation) = seen.observation(&occurrence(&seen, now)) else { continue };
+        let Some(observation) = seen.observation(&occurrence(&seen, forwarder, now)) else { continue };
         record(store, settings, &observation, now).await.map_err(|error| error.to_string())?;
-        count += 1;
+        findings.push(observation.finding_id());
     }
     if told != before {
         // Refused when another sweep has written, which has told the same.
         journal.write(TOLD, &told, expected, now.plus(KEPT)).await.map_err(|error| error.to_string())?;
     }
-    Ok(count)
+    Ok(findings)
 }
 
 fn heartbeat(
@@ -518,9 +602,9 @@ fn heartbeat(
         let title = format!("The forwarder in {region} is heard again");
         return Judgement::new(&SILENT, subject, Judged::Passing, Some(now), title);
     }
-    // The same for every sweep that tells of it.
-    let since = forwarder.at.plus(SILENT_AFTER);
-    let title = format!("The forwarder in {region} has sent no heartbeat for an hour");
+    let since = forwarder.at.plus(SILENT_AFTER).min(now);
+    let how_long = if now.since(forwarder.at) >= SILENT_AFTER { "an hour" } else { "most of an hour" };
+    let title = format!("The forwarder in {region} has sent no heartbeat for {how_long}");
     let mut judgement = Judgement::new(&SILENT, subject, Judged::Failing, Some(since), title)
         .because("what happens there may not be heard")
         .detail("Last heartbeat", forwarder.at.to_string())
@@ -530,7 +614,8 @@ fn heartbeat(
 }
 
 /// A sweep's occurrence, the same however often it is told.
-fn occurrence(seen: &Judgement, now: Timestamp) -> Occurrence {
-    let time = seen.as_of.unwrap_or(now);
-    Occurrence::new(&format!("heartbeat {} {time}", seen.subject.region), SCAN, time)
+fn occurrence(seen: &Judgement, last: &Forwarder, now: Timestamp) -> Occurrence {
+    let said = if seen.verdict == Judged::Failing { "silent since" } else { "heard at" };
+    let id = format!("heartbeat {} {said} {}", seen.subject.region, last.at);
+    Occurrence::new(&id, SCAN, seen.as_of.unwrap_or(now))
 }

@@ -393,7 +393,7 @@ impl Planner<'_> {
                 let of_account = is_root(&finding.resource);
                 // That a list is empty all at once is no wrong answer where somebody was heard to take the last one away.
                 let taken =
-                    || self.seen.heard.iter().any(|call| call.removes && call.touches(&finding.resource));
+                    || self.seen.heard.iter().any(|call| call.removes && call.is_on(&finding.resource));
                 if !of_account
                     && !taken()
                     && !listed.contains(finding.region.as_str())

@@ -81,7 +81,7 @@ impl<S: FindingStore, H: EventHistory> Teller<'_, S, H> {
         let asks = (self.asks)(seen.rule.id);
         let changes = |touched: &&Touched| {
             asks.iter().any(|question| touched.questions.contains(question))
-                && touched.touches(&seen.subject.resource)
+                && touched.is_on(&seen.subject.resource)
         };
         let Some(touched) = heard.iter().filter(changes).max_by_key(|touched| touched.at) else {
             return;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use keepwatch_base::arn::Arn;
 use keepwatch_base::time::Timestamp;
 use serde_json::Value;
 
@@ -62,12 +63,48 @@ impl Touched {
         })
     }
 
-    /// Whether the call names this resource: by its ARN, or by the name or id that the ARN ends with.
+    /// Whether the call names this very resource: by its ARN, or by its whole name or id. A call on `evil/app` is none on `app`.
+    pub fn is_on(&self, resource: &str) -> bool {
+        let own = identifier(resource);
+        let service = Arn::parse(resource).map_or("", |arn| arn.service);
+        // IAM does not tell names apart by case, and RDS keeps identifiers in lower case (IAM user guide, "IAM and AWS STS
+        // quotas"; RDS API reference, `CreateDBInstance`).
+        let same = |one: &str, other: &str| match service {
+            "iam" | "rds" => one.eq_ignore_ascii_case(other),
+            _ => one == other,
+        };
+        let is = |name: &String| {
+            // SQS is told a queue by its URL.
+            let short = match name.strip_prefix("https://") {
+                Some(url) => url.rsplit('/').next().unwrap_or_default(),
+                None => name,
+            };
+            same(name, resource) || !name.starts_with("arn:") && same(short, own)
+        };
+        !own.is_empty() && self.names.iter().any(is)
+    }
+
+    /// Whether the call may concern this resource: it names its ARN, or something that ends as the ARN does.
     pub fn touches(&self, resource: &str) -> bool {
         let last = resource.rsplit([':', '/']).next().unwrap_or_default();
         let is =
             |name: &String| name == resource || name == last || name.rsplit([':', '/']).next() == Some(last);
         !last.is_empty() && self.names.iter().any(is)
+    }
+}
+
+/// What a resource is called in calls and in the event history: a name or id, with all its slashes, without what the ARN says of
+/// its kind. The path of an IAM name is no part of it. What is no ARN is a name.
+pub(crate) fn identifier(resource: &str) -> &str {
+    let Some(arn) = Arn::parse(resource) else { return resource };
+    let rest = arn.resource.split_once([':', '/']).map_or(arn.resource, |(_, rest)| rest);
+    match arn.service {
+        // These ARNs have no kind: a bucket, a topic and a queue are the whole of it.
+        "s3" | "sns" | "sqs" => arn.resource,
+        "iam" => rest.rsplit('/').next().unwrap_or_default(),
+        // log-group:NAME:*
+        "logs" => rest.strip_suffix(":*").unwrap_or(rest),
+        _ => rest,
     }
 }
 
@@ -120,6 +157,46 @@ mod tests {
         let answer = json!({"responseElements": {"volumeId": "vol-1"}});
         let made = touched("ec2", "CreateVolume", answer).unwrap();
         assert!(made.touches("arn:aws:ec2:eu-west-1:111122223333:volume/vol-1"));
+    }
+
+    #[test]
+    fn a_call_is_on_what_it_names_whole_and_on_nothing_that_ends_alike() {
+        let of = |name: &str| {
+            let request = json!({"requestParameters": {"bucketName": name}});
+            touched("s3", "PutBucketPolicy", request).unwrap()
+        };
+        let repository = |name: &str| format!("arn:aws:ecr:eu-west-1:111122223333:repository/{name}");
+        for (named, resource, is) in [
+            ("app", repository("app"), true),
+            ("evil/app", repository("app"), false),
+            ("app", repository("evil/app"), false),
+            ("evil/app", repository("evil/app"), true),
+            (&repository("evil/app"), repository("app"), false),
+            (&repository("app"), repository("app"), true),
+            ("files", "arn:aws:s3:::files".to_owned(), true),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs",
+                "arn:aws:sqs:eu-west-1:111122223333:jobs".to_owned(),
+                true,
+            ),
+            ("evil:app", "arn:aws:lambda:eu-west-1:111122223333:function:app".to_owned(), false),
+            ("app", "arn:aws:lambda:eu-west-1:111122223333:function:app".to_owned(), true),
+            (
+                "/aws/lambda/app",
+                "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/app:*".to_owned(),
+                true,
+            ),
+            ("/evil/app", "arn:aws:logs:eu-west-1:111122223333:log-group:app:*".to_owned(), false),
+            ("ADMIN", "arn:aws:iam::111122223333:role/team/Admin".to_owned(), true),
+            ("team/Admin", "arn:aws:iam::111122223333:role/team/Admin".to_owned(), false),
+            (
+                "arn:aws:iam::111122223333:user/Admin",
+                "arn:aws:iam::111122223333:role/Admin".to_owned(),
+                false,
+            ),
+        ] {
+            assert_eq!(of(named).is_on(&resource), is, "{named} and {resource}");
+        }
     }
 
     #[test]

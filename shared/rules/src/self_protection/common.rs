@@ -11,6 +11,19 @@ pub(super) fn is_ours(cx: &Cx<'_>, name: &str) -> bool {
     !stack.is_empty() && name.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
 }
 
+/// The same of an IAM role, whose name "must be unique within the account" and is not "distinguished by case" (IAM user guide,
+/// "IAM and AWS STS quotas, name requirements, and character limits"): a call may spell it as it likes.
+pub(super) fn is_our_role(cx: &Cx<'_>, name: &str) -> bool {
+    let stack = cx.config.stack.len();
+    let (Some(start), Some(rest)) = (name.get(..stack), name.get(stack..)) else { return false };
+    start.eq_ignore_ascii_case(&cx.config.stack) && is_ours(cx, &format!("{}{rest}", cx.config.stack))
+}
+
+/// Whether an IAM name holds this part, whatever its case.
+pub(super) fn holds(name: &str, part: &str) -> bool {
+    name.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
+}
+
 /// The rule under whose name deployments of the stack are counted.
 pub(super) const DEPLOYMENTS: &str = "self-stack-changed";
 
@@ -22,6 +35,8 @@ pub(super) enum Deployer<'d> {
     Role(&'d str),
     /// Whoever it is.
     Anybody,
+    /// Who has CloudFormation remove the forwarder of a region.
+    Remover(&'d str),
 }
 
 /// What follows the stack's name in the names of a forwarder's stack and of the role of all forwarders.
@@ -36,24 +51,30 @@ pub(super) fn name_of_stack(given: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// The part of Keepwatch that a call deploys or changes: the role of the forwarders is a stack of its own, which explains
-/// nothing else. Whoever makes a stack of that name at home has made no deployment of Keepwatch.
-fn part(record: &Record<'_>, cx: &Cx<'_>) -> String {
+/// Whether a call deploys or changes the role of the forwarders: a stack of its own, which explains nothing else. Whoever makes a
+/// stack of that name at home has made no deployment of Keepwatch.
+fn is_of_forwarders_role(record: &Record<'_>, cx: &Cx<'_>) -> bool {
     let (request, stack) = (record.request(), cx.config.stack.as_str());
-    let is = |name: Option<&str>, end: &str| name.and_then(|name| name.strip_prefix(stack)) == Some(end);
-    let of_role = is(text_at(request, &["roleName"]), FORWARDER)
-        || is(text_at(request, &["stackName"]).map(name_of_stack), FORWARDER_ROLE);
-    if of_role { format!("{stack}{FORWARDER_ROLE}") } else { stack.to_owned() }
+    let of_role = text_at(request, &["roleName"])
+        .is_some_and(|name| name.eq_ignore_ascii_case(&format!("{stack}{FORWARDER}")));
+    let of_stack = text_at(request, &["stackName"]).and_then(|name| name_of_stack(name).strip_prefix(stack));
+    of_role || of_stack == Some(FORWARDER_ROLE)
 }
 
-/// The key of the window that counts these deployments, in the region of the event.
+/// The key of the window that counts these deployments, in the region of the event: of the forwarders' role in none, for its stack
+/// is in the home stack's region, and AWS tells of IAM in another.
 pub(super) fn deployments_by(record: &Record<'_>, cx: &Cx<'_>, deployer: &Deployer<'_>) -> String {
     let (kind, who) = match deployer {
         Deployer::Caller(arn) => ("caller", *arn),
         Deployer::Role(arn) => ("role", *arn),
         Deployer::Anybody => ("anybody", ""),
+        Deployer::Remover(arn) => ("remover", *arn),
     };
-    format!("{} {} {kind} {who}", region(record), part(record, cx))
+    let stack = cx.config.stack.as_str();
+    if is_of_forwarders_role(record, cx) {
+        return format!("{stack}{FORWARDER_ROLE} {kind} {who}");
+    }
+    format!("{} {stack} {kind} {who}", region(record))
 }
 
 /// What a policy denies besides calls without TLS.

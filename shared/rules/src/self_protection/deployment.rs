@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::common::{DEPLOYMENTS, Deployer, deployments_by};
+use super::own_policy::home_of_forwarder;
 use super::stack::Stack;
 use crate::kit::prelude::*;
 
@@ -49,6 +50,23 @@ pub(super) fn deployed(record: &Record<'_>, cx: &mut Cx<'_>) -> Result<bool, Int
         cx.report(unannounced(record, cx));
     }
     Ok(first)
+}
+
+/// Whether CloudFormation makes the call because it removes the forwarder of this region, which is told by itself, for whoever
+/// called `DeleteStack`. To be asked only of what it does then.
+///
+/// # Errors
+/// As [`deployed`].
+pub(super) fn removed(record: &Record<'_>, cx: &Cx<'_>) -> Result<bool, Interrupt> {
+    if !by_cloudformation(record) || home_of_forwarder(record, cx).is_none() {
+        return Ok(false);
+    }
+    let remover = deployments_by(record, cx, &Deployer::Remover(acting_principal(record)));
+    if cx.counted_before(DEPLOYMENTS, &remover, DEPLOYING)? {
+        return Ok(true);
+    }
+    cx.let_earlier_events_come()?;
+    Ok(false)
 }
 
 /// CloudFormation changes resources of ours, and no deployment was ever heard.
@@ -125,7 +143,7 @@ pub(super) mod testing {
 
     /// The same where nobody has deployed Keepwatch's stack.
     pub(in crate::self_protection) fn foreign(rule: &'static dyn Rule, event: &str) -> Vec<Observation> {
-        observe_with(rule, event, &[long_known()])
+        observe_with(rule, event, &[long_known(), long_known_in("eu-west-1")])
     }
 
     /// Asserts that the rule fires with this severity where alice deploys Keepwatch's stack.
@@ -157,7 +175,11 @@ pub(super) mod testing {
     }
 
     fn long_known() -> (Query, Answer) {
-        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, "us-east-1 keepwatch changes"]));
+        long_known_in("us-east-1")
+    }
+
+    fn long_known_in(region: &str) -> (Query, Answer) {
+        let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, &format!("{region} keepwatch changes")]));
         let (member, time, kept) = ("change".to_owned(), noon(), CHANGES_KNOWN);
         let query = FirstSeenQuery { key, member, time, kept };
         (Query::FirstSeen(query), Fact::Known(Known::FirstSeen(FirstSeen::of_one(Timestamp::from_millis(0)))))
@@ -168,15 +190,24 @@ pub(super) mod testing {
         rule: &'static dyn Rule,
         event: &str,
     ) -> Vec<Observation> {
-        observe_with(rule, event, &[long_known(), by_alice_of("keepwatch-forwarder-role")])
+        observe_with(rule, event, &[long_known(), earlier("keepwatch-forwarder-role caller")])
+    }
+
+    /// What a rule makes of a call by CloudFormation where alice has just deleted the forwarder of eu-west-1.
+    pub(in crate::self_protection) fn removing_the_forwarder(
+        rule: &'static dyn Rule,
+        event: &str,
+    ) -> Vec<Observation> {
+        let known = ["us-east-1", "eu-west-1", "eu-west-2"].map(long_known_in);
+        observe_with(rule, event, &[&known[..], &[earlier("eu-west-1 keepwatch remover")]].concat())
     }
 
     fn by_alice() -> (Query, Answer) {
-        by_alice_of("keepwatch")
+        earlier("us-east-1 keepwatch caller")
     }
 
-    fn by_alice_of(stack: &str) -> (Query, Answer) {
-        let alice = format!("us-east-1 {stack} caller arn:aws:iam::111122223333:user/alice");
+    fn earlier(by: &str) -> (Query, Answer) {
+        let alice = format!("{by} arn:aws:iam::111122223333:user/alice");
         let key = format!("{DEPLOYMENTS}#{}", short_hash(&[ACCOUNT, &alice]));
         (
             Query::Earlier(EarlierQuery { key, time: noon(), span: DEPLOYING }),
@@ -290,6 +321,67 @@ mod tests {
             mailed(&seen).into_iter().map(Observation::finding_id).collect();
         assert_eq!(findings.len(), 1, "{:?}", mailed(&seen));
         assert!(mailed(&seen).iter().all(|one| one.rule.id == "self-stack-changed"));
+    }
+
+    /// The event, in this region.
+    fn there(region: &str, event: &str) -> String {
+        let mut record: Value = serde_json::from_str(event).expect("an event");
+        record["awsRegion"] = json!(region);
+        record.to_string()
+    }
+
+    #[test]
+    fn a_region_whose_forwarder_is_removed_is_one_mail_whoever_removes_it() {
+        let name = |n: usize| format!("keepwatch-calls-{n}");
+        let gone = |n: usize| {
+            [
+                by_stack("events", "RemoveTargets", json!({"rule": name(n), "ids": ["home"]})),
+                by_stack("events", "DeleteRule", json!({"name": name(n)})),
+            ]
+        };
+        let mut events = vec![cloudformation("DeleteStack", json!({"stackName": "keepwatch-forwarder"}))];
+        events.extend((1..9).flat_map(gone));
+        for who in [ALICE, MALLORY] {
+            let events: Vec<String> =
+                events.iter().map(|event| by(who, &there("eu-west-1", event))).collect();
+            let mails: Vec<(&str, Severity)> =
+                mailed(&played(&events)).iter().map(|one| (one.rule.id, one.severity)).collect();
+            assert_eq!(mails, [("self-stack-changed", Severity::High)], "{who}");
+        }
+        // Somebody else's stack that holds the rules of that name, and a call that AWS refused.
+        let refused = call(
+            "cloudformation",
+            "DeleteStack",
+            json!({"errorCode": "ValidationError", "requestParameters": {"stackName": "keepwatch-forwarder"}}),
+        );
+        let other = cloudformation("DeleteStack", json!({"stackName": "shop"}));
+        for first in [refused, other] {
+            let events: Vec<String> =
+                std::iter::once(first).chain(gone(1)).map(|event| there("eu-west-1", &event)).collect();
+            let seen = played(&events);
+            assert!(mailed(&seen).iter().any(|one| one.severity == Severity::Critical), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_forwarders_role_is_told_of_in_another_region_than_its_stack() {
+        let request = json!({"stackName": "keepwatch-forwarder-role"});
+        let deploy = there("eu-central-1", &cloudformation("UpdateStack", request));
+        let trust = json!({"roleName": "keepwatch-forwarder", "policyDocument": "{\"Statement\": []}"});
+        let set = by_stack("iam", "UpdateAssumeRolePolicy", trust);
+        let told = |events: &[&String]| {
+            let seen = played(&events.iter().map(|event| by(ALICE, event)).collect::<Vec<_>>());
+            let of_role = |one: &&Observation| one.rule.id == "self-role-changed";
+            mailed(&seen).into_iter().find(of_role).map(|one| one.severity)
+        };
+        assert_eq!(told(&[&deploy, &set]), None);
+        assert_eq!(told(&[&set]), Some(Severity::High));
+        let by_hand = call(
+            "iam",
+            "UpdateAssumeRolePolicy",
+            json!({"requestParameters": {"roleName": "keepwatch-forwarder"}}),
+        );
+        assert_eq!(told(&[&deploy, &by_hand]), Some(Severity::High));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::common::is_ours;
-use super::deployment::{by_cloudformation, deployed, report_change};
+use super::deployment::{by_cloudformation, deployed, removed, report_change};
 use super::own_policy::{REGIONS, home_of_forwarder, own_arn};
 use crate::kit::prelude::*;
 
@@ -20,7 +20,8 @@ declare_rule! {
     /// ## False positives
     /// Deployments: what CloudFormation does within an hour after the same principal deployed Keepwatch's stack is low, and
     /// what it sets again closes the finding. Disabling a rule, taking its targets away or giving it others is not low: no
-    /// deployment does that, but any stack can.
+    /// deployment does that, but any stack can. What CloudFormation removes with the forwarder of a region is told once, with the
+    /// call that deletes its stack.
     EventRule {
         id: "self-event-rule-changed",
         title: "One of Keepwatch's EventBridge rules was tampered with",
@@ -112,15 +113,17 @@ impl Rule for EventRule {
             return Ok(());
         }
         let event = record.event_name.or_empty();
-        let arn = record.arn(
-            "events",
-            &if name.ends_with(REGIONS) { format!("rule/{name}/{name}") } else { format!("rule/{name}") },
-        );
         let disabled = text_at(request, &["state"]) == Some("DISABLED");
-        // A rule of that name on another bus is not Keepwatch's, but for the one on the bus of the forwarders.
+        // A rule of that name on another bus is not Keepwatch's, but for those on the bus of the forwarders, which the queues'
+        // policy lets send.
         let bus = text_at(request, &["eventBusName"]).map_or("default", last_part);
-        let own_bus = if name.ends_with(REGIONS) { name } else { "default" };
-        if bus != own_bus {
+        let forwarded = bus.strip_prefix(cx.config.stack.as_str()) == Some(REGIONS);
+        if !forwarded && (bus != "default" || name.ends_with(REGIONS)) {
+            return Ok(());
+        }
+        let on = if forwarded { format!("{bus}/") } else { String::new() };
+        let arn = record.arn("events", &format!("rule/{on}{name}"));
+        if matches!(event, "DeleteRule" | "RemoveTargets") && removed(record, cx)? {
             return Ok(());
         }
         let one_of = |rules: &[&str]| rules.iter().any(|rule| name.ends_with(rule));
@@ -203,6 +206,10 @@ fn bus(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let (aspect, severity, did) = match event {
         "DeleteEventBus" => ("state", Severity::Critical, "deleted"),
         "UpdateEventBus" if key.is_some() => ("key", Severity::Critical, "set a key for"),
+        // Where events go that a key keeps from being delivered.
+        "UpdateEventBus" if value_at(request, &["deadLetterConfig"]).is_some_and(|set| !set.is_null()) => {
+            ("dead letters", Severity::High, "set a dead-letter queue for")
+        }
         "UpdateEventBus" => ("settings", Severity::Medium, "changed the settings of"),
         "PutPermission" => ("policy", Severity::High, "changed who may send events to"),
         // The template's policy keeps everybody but the forwarders from sending.
@@ -335,6 +342,10 @@ mod tests {
         let seen = fires_at(&EventRule, Severity::Critical, &events("UpdateEventBus", keyed));
         assert_eq!(seen.title, "alice set a key for event bus default, which Keepwatch listens to");
         assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:event-bus/default");
+        let queue = json!({"name": "default", "deadLetterConfig": {"arn": "arn:aws:sqs:eu-west-1:111122223333:q"}});
+        let there = json!({"awsRegion": "eu-west-1", "requestParameters": queue});
+        let seen = fires_at(&EventRule, Severity::High, &call("events", "UpdateEventBus", there));
+        assert_eq!(seen.subject.resource, "arn:aws:events:eu-west-1:111122223333:event-bus/default");
         let described = json!({"name": "default", "description": "x"});
         fires_at(&EventRule, Severity::Medium, &events("UpdateEventBus", described));
         // A permission without a bus is one on the default bus.
@@ -401,6 +412,49 @@ mod tests {
         );
         // A rule of that name on the default bus hears nothing that the forwarders send.
         quiet(&EventRule, &[events("DisableRule", json!({"name": name}))]);
+    }
+
+    #[test]
+    fn what_goes_with_the_forwarder_of_a_region_is_told_with_its_stack() {
+        let there = |event: &str, request: Value, region: &str| {
+            let mut call: Value = serde_json::from_str(&by_stack("events", event, request)).unwrap();
+            call["awsRegion"] = json!(region);
+            call.to_string()
+        };
+        let targets = json!({"rule": "keepwatch-calls-1", "ids": ["home"]});
+        let name = json!({"name": "keepwatch-calls-1"});
+        for (event, request) in [("RemoveTargets", &targets), ("DeleteRule", &name)] {
+            let gone = there(event, request.clone(), "eu-west-1");
+            assert_eq!(removing_the_forwarder(&EventRule, &gone).len(), 0, "{event}");
+            // Nobody deleted the stack: another stack's work.
+            foreign_at(&EventRule, Severity::Critical, &gone);
+            // Nor does it explain what is done in another region, at home, or not by CloudFormation.
+            for other in [
+                there(event, request.clone(), "eu-west-2"),
+                there(event, request.clone(), "us-east-1"),
+                call("events", event, json!({"requestParameters": request, "awsRegion": "eu-west-1"})),
+            ] {
+                let seen = removing_the_forwarder(&EventRule, &other);
+                assert!(seen.iter().any(|one| one.severity == Severity::Critical), "{other}");
+            }
+        }
+        // What no removal does.
+        let off = there("DisableRule", name, "eu-west-1");
+        assert_eq!(removing_the_forwarder(&EventRule, &off)[0].severity, Severity::Critical);
+    }
+
+    #[test]
+    fn the_rules_of_rechecks_are_watched_on_both_buses() {
+        let on = |bus: &str| json!({"name": "keepwatch-recheck-1", "eventBusName": bus});
+        let home = fires_at(&EventRule, Severity::Critical, &events("DisableRule", on("default")));
+        let regions = fires_at(&EventRule, Severity::Critical, &events("DisableRule", on("keepwatch-regions")));
+        assert!(home.subject.resource.ends_with(":rule/keepwatch-recheck-1"), "{home:?}");
+        assert!(regions.subject.resource.ends_with(":rule/keepwatch-regions/keepwatch-recheck-1"), "{regions:?}");
+        quiet(&EventRule, &[events("DisableRule", on("shop-regions"))]);
+        // What is new there may send into the queues.
+        let pattern = "{\"source\":[\"x\"]}";
+        let new = json!({"name": "keepwatch-reports", "eventBusName": "keepwatch-regions", "eventPattern": pattern});
+        fires_at(&EventRule, Severity::High, &events("PutRule", new));
     }
 
     #[test]

@@ -282,7 +282,7 @@ const OWN: [&str; 4] = ["-detect", "-notify", "-scan", "-securityhub"];
 fn lent<'r>(record: &'r Record<'_>, cx: &Cx<'_>, function: &str) -> Option<&'r str> {
     let role = text_at(record.request(), &["role"])?;
     let own = function.strip_prefix(cx.config.stack.as_str()).is_some_and(|rest| OWN.contains(&rest));
-    (!own && cx.config.own_arns.iter().any(|arn| arn == role)).then_some(role)
+    (!own && cx.config.own_arns.iter().any(|arn| arn.eq_ignore_ascii_case(role))).then_some(role)
 }
 
 /// Another function gets the role of one of ours, and with it what the policies of tables and queues let that role alone do.

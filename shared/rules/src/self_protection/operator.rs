@@ -1,4 +1,4 @@
-use super::common::is_ours;
+use super::common::{holds, is_our_role};
 use crate::kit::prelude::*;
 
 declare_rule! {
@@ -32,15 +32,18 @@ const ROLE: &str = "-OperatorRole-";
 impl Rule for Operator {
     /// Every account assumes roles all day long.
     fn prefilter(&self, header: &RecordHeader<'_>) -> bool {
-        header.request.contains(ROLE)
+        holds(header.request, ROLE)
     }
 
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(role) = record.param(&["roleArn"]) else { return Ok(()) };
         let name = last_part(role);
-        if !is_ours(cx, name) || !name.contains(ROLE) {
+        if !is_our_role(cx, name) || !holds(name, ROLE) {
             return Ok(());
         }
+        // One finding, however he spells it.
+        let own = cx.config.own_arns.iter().find(|arn| arn.eq_ignore_ascii_case(role));
+        let role = own.map_or_else(|| role.to_owned(), Clone::clone);
         let seen = cx
             .failing(role, format!("{} became Keepwatch's operator", caller_name(record)))
             .aspect(acting_principal(record))
@@ -70,6 +73,14 @@ mod tests {
     fn fires() {
         let seen = fires_at(&Operator, Severity::Medium, &taken(OPERATOR));
         assert_eq!(seen.title, "alice became Keepwatch's operator");
+        // STS takes the name in whatever case.
+        for spelled in [
+            "arn:aws:iam::111122223333:role/KEEPWATCH-OperatorRole-A1B2C3",
+            "arn:aws:iam::111122223333:role/keepwatch-operatorrole-a1b2c3",
+        ] {
+            let again = fires_at(&Operator, Severity::Medium, &taken(spelled));
+            assert_eq!(again.finding_id(), seen.finding_id(), "{spelled}");
+        }
         let other = json!({"requestParameters": {"roleArn": OPERATOR}, "userIdentity": {"type": "AssumedRole",
             "arn": "arn:aws:sts::111122223333:assumed-role/Admin/bob", "userName": null,
             "sessionContext": {"sessionIssuer": {"type": "Role", "userName": "Admin",

@@ -46,7 +46,7 @@ pub(crate) const EVENT_RULES: [&str; 30] = [
     "sweep",
 ];
 
-/// The bus of the forwarders of other regions and the rule on it, by what follows the stack's name.
+/// The bus of the forwarders of other regions and the rule on it for the intake queue, by what follows the stack's name.
 pub(super) const REGIONS: &str = "-regions";
 
 /// What takes messages out of a queue, for good or for hours.
@@ -71,6 +71,9 @@ const WRITERS: [(&str, &[&str]); 3] = [
     ("JournalTable", &["DetectRole", "NotifyRole", "ScanRole"]),
     ("SettingsTable", &["OperatorRole"]),
 ];
+
+/// The event rules that give up into the queues of invocations and of mails: they call a function or publish.
+const CALLING_RULES: [&str; 5] = ["key-touched", "own-stopped", "own-touched", "scan", "sweep"];
 
 /// The key of who calls.
 const CALLER: &str = "aws:PrincipalArn";
@@ -129,31 +132,64 @@ fn same(given: &[String], own: &[&str]) -> bool {
 
 /// In what a policy on this queue differs from the template's; `None` where it is the template's.
 pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, policy: &Value) -> Option<String> {
-    let queues = ["IntakeQueue", "RecheckQueue", "DeadLetterQueue"].map(|id| own_arn(cx, id));
-    let [Some(intake), Some(recheck), Some(dead)] = queues else { return Some(unknown()) };
-    if ![intake, recheck, dead].contains(&queue) {
-        // Of a stack that is only named after Keepwatch's.
-        return Document::from_value(policy)
-            .map_or_else(|error| Some(error.to_string()), |read| denies(&read));
-    }
+    let queues = [
+        "IntakeQueue",
+        "RecheckQueue",
+        "DeadLetterQueue",
+        "InvocationDeadLetterQueue",
+        "MailDeadLetterQueue",
+    ];
+    let [Some(intake), Some(recheck), Some(events), Some(invocations), Some(mails)] =
+        queues.map(|id| own_arn(cx, id))
+    else {
+        return Some(unknown());
+    };
+    // What has a policy together, and in it which queue takes mails, which are dead letters, who sends.
     let stack = &cx.config.stack;
-    let mut rules = EVENT_RULES.map(|rule| record.arn("events", &format!("rule/{stack}-{rule}"))).to_vec();
-    rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}{REGIONS}")));
+    let rule = |rule: &str| record.arn("events", &format!("rule/{stack}-{rule}"));
+    let (all, mails, dead, roles, mut rules): (Vec<_>, _, _, &[&str], Vec<_>) =
+        if [invocations, mails].contains(&queue) {
+            let all = vec![invocations, mails];
+            (
+                all.clone(),
+                mails,
+                all,
+                &["NotifyRole", "ScanRole", "SecurityHubRole"],
+                CALLING_RULES.map(rule).to_vec(),
+            )
+        } else if [intake, recheck, events].contains(&queue) {
+            let roles = &["DetectRole", "NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"];
+            (vec![intake, recheck, events], events, vec![events], roles, EVENT_RULES.map(rule).to_vec())
+        } else {
+            // Of a stack that is only named after Keepwatch's.
+            return Document::from_value(policy)
+                .map_or_else(|error| Some(error.to_string()), |read| denies(&read));
+        };
+    let fed = all.contains(&intake);
+    if fed {
+        rules.push(record.arn("events", &format!("rule/{stack}{REGIONS}/{stack}-re*")));
+    }
     let any_rule = record.arn("events", &format!("rule/{stack}-*"));
     let topics: Vec<&str> = ["AlertTopic", "OpsTopic"].iter().filter_map(|id| own_arn(cx, id)).collect();
-    let roles = ["DetectRole", "NotifyRole", "OperatorRole", "ScanRole", "SecurityHubRole"]
-        .iter()
-        .filter_map(|id| own_arn(cx, id));
+    let roles = roles.iter().filter_map(|id| own_arn(cx, id));
     let senders = topics.iter().copied().chain(rules.iter().map(String::as_str)).collect();
-    let taken_by = |role| own_arn(cx, role).into_iter().collect();
     let send: &'static [&'static str] = &["sqs:SendMessage"];
-    let own = [
+    let taken_by = |does, queues, role| Own {
+        does,
+        effect: Effect::Deny,
+        service: None,
+        actions: &TAKE,
+        resources: queues,
+        operator: "ArnNotEquals",
+        keys: vec![(CALLER, own_arn(cx, role).into_iter().collect())],
+    };
+    let mut own = vec![
         Own {
             does: "refuse calls without TLS",
             effect: Effect::Deny,
             service: None,
             actions: &["sqs:*"],
-            resources: vec![intake, recheck, dead],
+            resources: all.clone(),
             operator: "Bool",
             keys: vec![("aws:SecureTransport", vec!["false"])],
         },
@@ -162,7 +198,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Allow,
             service: Some("events.amazonaws.com"),
             actions: send,
-            resources: vec![intake, recheck, dead],
+            resources: all.clone(),
             operator: "ArnLike",
             keys: vec![("aws:SourceArn", vec![&any_rule])],
         },
@@ -171,7 +207,7 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Allow,
             service: Some("sns.amazonaws.com"),
             actions: send,
-            resources: vec![dead],
+            resources: vec![mails],
             operator: "ArnEquals",
             keys: vec![("aws:SourceArn", topics.clone())],
         },
@@ -180,38 +216,20 @@ pub(super) fn queue_differs(record: &Record<'_>, cx: &Cx<'_>, queue: &str, polic
             effect: Effect::Deny,
             service: None,
             actions: send,
-            resources: vec![intake, recheck, dead],
-            operator: "ArnNotEquals",
+            resources: all,
+            operator: if fed { "ArnNotLike" } else { "ArnNotEquals" },
             keys: vec![(CALLER, roles.collect()), ("aws:SourceArn", senders)],
         },
-        Own {
-            does: "keep everybody but detect from taking events",
-            effect: Effect::Deny,
-            service: None,
-            actions: &TAKE,
-            resources: vec![intake],
-            operator: "ArnNotEquals",
-            keys: vec![(CALLER, taken_by("DetectRole"))],
-        },
-        Own {
-            does: "keep everybody but scan from taking what is to be looked at again",
-            effect: Effect::Deny,
-            service: None,
-            actions: &TAKE,
-            resources: vec![recheck],
-            operator: "ArnNotEquals",
-            keys: vec![(CALLER, taken_by("ScanRole"))],
-        },
-        Own {
-            does: "keep everybody but the operator from taking dead letters",
-            effect: Effect::Deny,
-            service: None,
-            actions: &TAKE,
-            resources: vec![dead],
-            operator: "ArnNotEquals",
-            keys: vec![(CALLER, taken_by("OperatorRole"))],
-        },
+        taken_by("keep everybody but the operator from taking dead letters", dead, "OperatorRole"),
     ];
+    if fed {
+        own.push(taken_by("keep everybody but detect from taking events", vec![intake], "DetectRole"));
+        own.push(taken_by(
+            "keep everybody but scan from taking what is to be looked at again",
+            vec![recheck],
+            "ScanRole",
+        ));
+    }
     differs(policy, &own)
 }
 

@@ -2,7 +2,7 @@ use keepwatch_base::wildcard;
 use keepwatch_policy::{Condition, Document, Effect, Principal, PrincipalKind, Statement};
 use serde_json::Value;
 
-use super::common::{denies, is_ours};
+use super::common::{denies, holds, is_our_role};
 use super::deployment::{deployed, report_change};
 use super::own_policy::is_own_denial;
 use crate::kit::prelude::*;
@@ -41,7 +41,7 @@ declare_rule! {
 impl Rule for Role {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let request = record.request();
-        let Some(name) = text_at(request, &["roleName"]).filter(|name| is_ours(cx, name)) else {
+        let Some(name) = text_at(request, &["roleName"]).filter(|name| is_our_role(cx, name)) else {
             return Ok(());
         };
         let event = record.event_name.or_empty();
@@ -60,17 +60,20 @@ impl Rule for Role {
         };
         let policy =
             ["policyName", "policyArn", "permissionsBoundary"].iter().find_map(|p| text_at(request, &[p]));
-        let arn = record.iam_arn("role", name);
+        // One finding, however the call spells the role.
+        let given = record.iam_arn("role", name);
+        let own = cx.config.own_arns.iter().find(|arn| arn.eq_ignore_ascii_case(&given));
+        let arn = own.cloned().unwrap_or(given);
         let mut aspect = policy.unwrap_or(event);
         let sets = ["Put", "Attach", "UpdateAssume"];
         // A stack that is only named after Keepwatch's may do with its own roles what it likes.
         let ids = ["-DetectRole", "-NotifyRole", "-ScanRole", "-SecurityHubRole", OPERATOR];
-        let templates = ids.iter().any(|id| name.contains(id));
+        let templates = ids.iter().any(|id| holds(name, id));
         let foreign = if templates { foreign(record, cx, name) } else { None };
         let taken = event.starts_with("Delete");
         // The role of the function for Security Hub comes and goes with its parameter, the operator's and that of scan go when a
         // stack is rolled back to a version without them; the others stay.
-        let may_go = ["-ScanRole", "-SecurityHubRole", OPERATOR].iter().any(|id| name.contains(id));
+        let may_go = ["-ScanRole", "-SecurityHubRole", OPERATOR].iter().any(|id| holds(name, id));
         let never = foreign.is_some() || (taken && templates && !may_go);
         let deployed = !never && deployed(record, cx)?;
         if deployed && event == "CreateRole" {
@@ -165,11 +168,11 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
                 let policy = text_at(record.request(), &["policyName"]).unwrap_or_default();
                 document.statements.retain(|one| !is_own_denial(cx, policy, one));
                 denies(&document)
-                    .or_else(|| lacks(cx, &document, NEEDED.iter().find(|(name, _)| *name == policy)?.1))
+                    .or_else(|| lacks(cx, &document, NEEDED.iter().find(|(name, _)| name.eq_ignore_ascii_case(policy))?.1))
             }
             Err(error) => Some(error.to_string()),
         },
-        "UpdateAssumeRolePolicy" if role.contains(OPERATOR) => {
+        "UpdateAssumeRolePolicy" if holds(role, OPERATOR) => {
             let account = record.root_arn();
             // In the stack's region alone, which the call's is not: IAM has one.
             let here = |one: &Condition| {
@@ -275,6 +278,24 @@ mod tests {
             "alice deleted an inline policy of Keepwatch's role keepwatch-DetectRole-A1B2C3"
         );
         assert_eq!(seen.subject.aspect.as_deref(), Some("detect"));
+    }
+
+    /// IAM does not tell `KEEPWATCH-detectrole-a1b2c3` from `keepwatch-DetectRole-A1B2C3`.
+    #[test]
+    fn no_spelling_of_the_name_escapes() {
+        for event in ["DeleteRolePolicy", "DeleteRole", "UpdateAssumeRolePolicy"] {
+            let as_it_is = fired(&Role, &iam(event, json!("keepwatch-DetectRole-A1B2C3")));
+            let spelled = fired(&Role, &iam(event, json!("KEEPWATCH-detectrole-a1b2c3")));
+            assert_eq!(spelled.finding_id(), as_it_is.finding_id());
+            assert_eq!(spelled.severity, as_it_is.severity);
+        }
+        // And what no deployment does is not explained by one.
+        let attach = json!({"roleName": "keepwatch-detectROLE-A1B2C3", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+        deploys_at(&Role, Severity::High, &by_stack("iam", "AttachRolePolicy", attach));
+        let emptied = json!({"roleName": "keepwatch-DetectRole-A1B2C3", "policyName": "DETECT",
+            "policyDocument": "{\"Statement\":[]}"});
+        deploys_at(&Role, Severity::High, &by_stack("iam", "PutRolePolicy", emptied));
+        quiet(&Role, &[iam("DeleteRole", json!("KEEPWATCH")), iam("DeleteRole", json!("keepwatché-DetectRole"))]);
     }
 
     #[test]

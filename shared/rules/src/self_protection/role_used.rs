@@ -1,3 +1,4 @@
+use super::common::holds;
 use crate::kit::prelude::*;
 
 /// The roles of the functions, by what follows the stack's name. The operator's is for people.
@@ -33,8 +34,8 @@ declare_rule! {
 impl Rule for RoleUsed {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let role = record.user_identity.session_context.session_issuer.arn.or_empty();
-        let own = cx.config.own_arns.iter().any(|arn| arn == role);
-        if !own || !OF_FUNCTIONS.iter().any(|name| role.contains(name)) {
+        let own = cx.config.own_arns.iter().any(|arn| arn.eq_ignore_ascii_case(role));
+        if !own || !OF_FUNCTIONS.iter().any(|name| holds(role, name)) {
             return Ok(());
         }
         let (name, event) = (last_part(role), record.event_name.or_empty());

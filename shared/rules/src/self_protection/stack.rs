@@ -9,9 +9,10 @@ declare_rule! {
     /// Keepwatch's CloudFormation stack was deleted, deployed again or rolled back, a change set for it was made, its
     /// resources are to move to another stack, or its protection against deletion was taken away. The change set
     /// counts as a deployment: whoever executes it by its ARN alone leaves no stack's name in the event.
+    /// The same of the forwarder in another region.
     /// ## Why it matters
     /// Whoever may deploy the stack decides what Keepwatch sees. Deleting it is the quickest way to be rid of
-    /// it: this mail may be the last one.
+    /// it: this mail may be the last one. Without its forwarder nothing of a region is heard.
     /// ## What to do
     /// If nobody of you deployed, look at the stack's events and template, and deploy again from code that
     /// you trust.
@@ -19,7 +20,8 @@ declare_rule! {
     /// Your own deployments: one mail each, which says that a deployment took place. After an installation, and
     /// after an update from a version that did not listen for deployments, one more: that CloudFormation changed
     /// Keepwatch's resources and no deployment had been heard. A service role that no call names is not known: name it by
-    /// `--role-arn` with each deployment, or each change is told by itself.
+    /// `--role-arn` with each deployment, or each change is told by itself. `make undeploy-regions`: one mail for each region,
+    /// whose silence is not told again.
     Stack {
         id: "self-stack-changed",
         title: "Keepwatch's stack was deployed again or deleted",
@@ -46,7 +48,13 @@ impl Rule for Stack {
             remember(record, cx)?;
         }
         let arn = record.arn("cloudformation", &format!("stack/{name}"));
+        let elsewhere = is_forwarder(record, cx, name);
         let (aspect, severity, title) = match record.event_name.or_empty() {
+            "DeleteStack" if elsewhere => (
+                "stack",
+                Severity::High,
+                format!("{who} deletes Keepwatch's forwarder in {}: stack {name}", region(record)),
+            ),
             "DeleteStack" => ("stack", Severity::Critical, format!("{who} deletes Keepwatch: stack {name}")),
             "UpdateTerminationProtection"
                 if flag_at(request, &["enableTerminationProtection"]) == Some(true) =>
@@ -83,11 +91,23 @@ impl Rule for Stack {
             _ => ("deployment", Severity::Medium, format!("Keepwatch was redeployed by {who}: stack {name}")),
         };
         let at = [("--stack-name", name), ("--region", region(record))];
+        if elsewhere && record.event_name.or_empty() == "CreateStack" {
+            cx.report(
+                cx.passing(&arn, format!("{who} deploys Keepwatch's forwarder again: stack {name}"))
+                    .aspect("stack"),
+            );
+        }
         let mut seen = cx
             .failing(arn, title)
             .severity(severity)
             .aspect(aspect)
-            .because("The stack is Keepwatch: its rules, functions, tables and topics.")
+            .because(match aspect {
+                "stack" if elsewhere => {
+                    "Without it nothing of the region is heard. If this was you running make undeploy-regions, nothing is to do; \
+                     that the region is silent is not told again."
+                }
+                _ => "The stack is Keepwatch: its rules, functions, tables and topics.",
+            })
             .detail("Stack", name)
             .detail_if("Template", text_at(request, &["templateURL"]))
             .step("What was changed, and when?", "cloudformation describe-stack-events", &at);
@@ -108,10 +128,14 @@ impl Rule for Stack {
 fn is_part(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> bool {
     match name.strip_prefix(cx.config.stack.as_str()) {
         Some("" | FORWARDER_ROLE) => true,
-        // At home there is none: whoever makes one there may not explain changes by it.
-        Some(FORWARDER) => home_of_forwarder(record, cx).is_some(),
-        _ => false,
+        _ => is_forwarder(record, cx, name),
     }
+}
+
+/// Whether the stack is the forwarder of another region. At home there is none: whoever makes one there may not explain changes
+/// by it.
+fn is_forwarder(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> bool {
+    name.strip_prefix(cx.config.stack.as_str()) == Some(FORWARDER) && home_of_forwarder(record, cx).is_some()
 }
 
 /// The calls that have CloudFormation change resources. A change set that is only made changes none.
@@ -131,7 +155,12 @@ fn remember(record: &Record<'_>, cx: &Cx<'_>) -> Outcome {
     if DEPLOYS.contains(&record.event_name.or_empty()) {
         deployers.extend([Deployer::Caller(acting_principal(record)), Deployer::Anybody]);
     }
-    deployers.extend(text_at(record.request(), &["roleARN"]).map(Deployer::Role));
+    let role = text_at(record.request(), &["roleARN"]);
+    if record.event_name.or_empty() == "DeleteStack" {
+        // CloudFormation then acts as the caller, or as the role that the call names.
+        deployers.extend([Some(acting_principal(record)), role].into_iter().flatten().map(Deployer::Remover));
+    }
+    deployers.extend(role.map(Deployer::Role));
     for deployer in deployers {
         cx.count(&deployments_by(record, cx, &deployer), TEN_MINUTES)?;
     }
@@ -222,6 +251,33 @@ mod tests {
         let off = fires_at(&Stack, Severity::High, &protection(false));
         let on = observe(&Stack, &protection(true));
         assert_eq!((on[0].verdict, on[0].finding_id()), (Verdict::Passing, off.finding_id()));
+    }
+
+    #[test]
+    fn the_forwarder_of_a_region_goes_with_one_mail_and_comes_back() {
+        let there = |event: &str, region: &str| {
+            let request = json!({"stackName": "keepwatch-forwarder"});
+            call("cloudformation", event, json!({"requestParameters": request, "awsRegion": region}))
+        };
+        let gone = fires_at(&Stack, Severity::High, &there("DeleteStack", "eu-west-1"));
+        assert_eq!(gone.title, "alice deletes Keepwatch's forwarder in eu-west-1: stack keepwatch-forwarder");
+        assert!(gone.reason.contains("make undeploy-regions"), "{gone:?}");
+        // What a sweep and a scan look for.
+        let home = keepwatch_core::posture::forwarders::Home {
+            partition: "aws",
+            account: ACCOUNT,
+            region: "us-east-1",
+            stack: "keepwatch",
+        };
+        assert_eq!(gone.finding_id(), home.removal("eu-west-1"));
+        let back = observe(&Stack, &there("CreateStack", "eu-west-1"));
+        assert!(
+            back.iter().any(|one| one.verdict == Verdict::Passing && one.finding_id() == gone.finding_id()),
+            "{back:?}"
+        );
+        fires_at(&Stack, Severity::Medium, &there("UpdateStack", "eu-west-1"));
+        // At home there is no forwarder: the name alone makes nothing less bad.
+        fires_at(&Stack, Severity::Critical, &there("DeleteStack", "us-east-1"));
     }
 
     #[test]

@@ -362,6 +362,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_on_the_queue_of_a_forwarder_is_heard_in_its_region() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/keepwatch-forwarder-DeadLetters-A1B2C3";
+        let key = json!({"queueUrl": url, "attributes": {"KmsMasterKeyId": "alias/theirs"}});
+        let there = json!({"awsRegion": "eu-west-1", "requestParameters": key});
+        let seen = fires_at(&Storage, Severity::High, &call("sqs", "SetQueueAttributes", there));
+        let queue = "arn:aws:sqs:eu-west-1:111122223333:keepwatch-forwarder-DeadLetters-A1B2C3";
+        assert_eq!(seen.subject.resource, queue);
+        let gone = json!({"awsRegion": "eu-west-1", "requestParameters": {"queueUrl": url}});
+        fires_at(&Storage, Severity::Critical, &call("sqs", "DeleteQueue", gone));
+    }
+
+    #[test]
     fn fires() {
         let seen = fires_at(&Storage, Severity::Critical, &table("DeleteTable", json!({})));
         assert_eq!(seen.subject.resource, format!("arn:aws:dynamodb:us-east-1:111122223333:table/{TABLE}"));
@@ -544,6 +556,38 @@ mod tests {
         let seen =
             observe_under(&Storage, &queue(QUEUE, &own), Config { own_arns: Vec::new(), ..settings() });
         assert_eq!(seen.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Critical]);
+    }
+
+    #[test]
+    fn an_attack_on_any_queue_of_dead_letters_is_heard() {
+        let blackhole = "arn:aws:sqs:us-east-1:111122223333:blackhole";
+        let open = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+        ]});
+        for id in ["DeadLetterQueue", "InvocationDeadLetterQueue", "MailDeadLetterQueue"] {
+            let arn = format!("arn:aws:sqs:us-east-1:111122223333:keepwatch-{id}-A1B2C3");
+            let url = format!("https://sqs.us-east-1.amazonaws.com/111122223333/keepwatch-{id}-A1B2C3");
+            let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1}).to_string();
+            let shop = json!({"queueName": "shop", "attributes": {"RedrivePolicy": redrive}});
+            for (name, request, severity) in [
+                ("DeleteQueue", json!({"queueUrl": url}), Severity::Critical),
+                ("PurgeQueue", json!({"queueUrl": url}), Severity::Critical),
+                (
+                    "SetQueueAttributes",
+                    json!({"queueUrl": url, "attributes": {"Policy": open.to_string()}}),
+                    Severity::Critical,
+                ),
+                (
+                    "StartMessageMoveTask",
+                    json!({"sourceArn": arn, "destinationArn": blackhole}),
+                    Severity::Critical,
+                ),
+                ("CreateQueue", shop, Severity::High),
+            ] {
+                let seen = fires_at(&Storage, severity, &call("sqs", name, json!({"requestParameters": request})));
+                assert_eq!(seen.subject.resource, arn, "{name}");
+            }
+        }
     }
 
     #[test]

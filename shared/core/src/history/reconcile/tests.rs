@@ -351,11 +351,11 @@ fn a_region_with_a_forwarder_is_asked_what_was_done_to_event_rules_and_nothing_e
         let run = Reconciler { history: &world, queue: &world, journal: &world, part };
         done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))))
     };
-    assert_eq!(run().pages, 5);
+    assert_eq!(run().pages, 6);
     assert_eq!(world.judge(), ["lost"]);
     let asked: BTreeSet<(String, String)> =
         world.asked.lock().unwrap().iter().map(|(region, name, _)| (region.clone(), name.clone())).collect();
-    let expected = ["DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"];
+    let expected = ["DeleteRule", "DeleteStack", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"];
     assert!(
         asked
             .iter()
