@@ -208,6 +208,16 @@ fn six_incidents_in_a_noisy_log_are_in_the_first_twenty_lines() {
 }
 
 #[test]
+fn a_finding_is_shown_with_what_else_the_same_hand_did() {
+    let story = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/stories/demo.jsonl");
+    let mail = stdout(&keepwatch(&[story, "--finding", "admin-inline-policy"]));
+    let related = mail.split("RELATED, WITHIN 24 HOURS\n").nth(1).unwrap();
+    let related = related.split("\nWHO\n").next().unwrap();
+    assert!(related.contains("Root signed in to the console WITHOUT MFA"), "{mail}");
+    assert!(related.contains("    by the same address, 9 minutes earlier\n"), "{mail}");
+}
+
+#[test]
 fn a_finding_is_shown_as_its_mail_and_the_formats_hold_them_all() {
     let folder = scratch("formats");
     write(&folder, &story(), 2);

@@ -1,5 +1,7 @@
 """What is kept: encrypted by AWS, with the owner's key only if he brings one, and still there after a mistake."""
 
+import re
+
 import pytest
 
 from conftest import chosen
@@ -155,8 +157,22 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
         "MAIL_DEAD_LETTER_QUEUE_URL": {"Ref": "MailDeadLetterQueue"},
         "REPORT_HOUR": {"Ref": "ReportHour"},
         "MAIL_WINDOW_MINUTES": {"Ref": "MailWindowMinutes"},
+        "TIME_ZONE": {"Ref": "TimeZone"},
     }
     assert "Environment" not in stack.properties("SecurityHubFunction")
+
+
+def test_a_time_zone_is_a_name_of_the_iana_database_and_nothing_else(stack):
+    """A typing error is refused when it is deployed, as far as a pattern can know; `notify` takes UTC for the rest."""
+    parameter = stack.body["Parameters"]["TimeZone"]
+    assert parameter["Default"] == "UTC" and "Europe/Berlin" in parameter["ConstraintDescription"]
+    fits = re.compile(parameter["AllowedPattern"]).fullmatch
+    for name in [
+        "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+12", "EST5EDT", "GMT0"
+    ]:
+        assert fits(name), name
+    for name in ["", "Europe/", "+02:00", "Europe Berlin", "../UTC", "Europe/Berlin\n", "a/b/c/d"]:
+        assert not fits(name), name
 
 
 def test_a_budget_is_made_where_there_is_a_sum_and_somebody_to_tell(stack):

@@ -285,7 +285,7 @@ fn who_is_subscribed_no_more_is_told_over_the_other_topic() {
     let mails = aws.published().split_off(before);
     let [mail] = &mails[..] else { panic!("{mails:?}") };
     assert_eq!(mail["TopicArn"], OPERATIONS);
-    assert!(mail["Subject"].contains("nobody gets the alerts"), "{mail:?}");
+    assert!(mail["Subject"].contains("Nobody gets the alerts"), "{mail:?}");
     // Once.
     assert!(sweep(&notify));
     assert_eq!(aws.published().len(), before + 1);
@@ -384,7 +384,11 @@ fn a_suppression_silences_is_announced_and_its_end_is_told() {
     assert!(failures(&notify, &stream_batch(&[("7", &id)])).is_empty());
     assert!(sweep(&notify));
     assert!(alerts(&aws).is_empty());
-    assert!(subjects(&aws).iter().any(|s| s.contains("added: suppression test")), "{:?}", subjects(&aws));
+    assert!(
+        subjects(&aws).iter().any(|s| s.contains("Added to the settings: suppression test")),
+        "{:?}",
+        subjects(&aws)
+    );
     // It ends.
     let mut row = row;
     row["expires_at"] = json!({"S": keepwatch_base::time::Timestamp::from_millis(now() - 1).to_string()});
@@ -622,9 +626,9 @@ fn settings_for_checks_can_be_used_and_an_unknown_id_is_told() {
     assert!(noted.is_empty(), "{noted:?}");
     assert!(sweep(&notify(&aws)));
     let mut mails = aws.published();
-    mails.retain(|mail| mail["Subject"].contains("settings"));
+    mails.retain(|mail| mail["Subject"].to_lowercase().contains("settings"));
     let [mail] = &mails[..] else { panic!("one mail is expected: {mails:?}") };
-    assert!(mail["Subject"].contains("added 2, removed 0, unusable 1"), "{}", mail["Subject"]);
+    assert!(mail["Subject"].contains("2 added, 0 removed, 1 cannot be used"), "{}", mail["Subject"]);
     let (_, told) = mail["Message"].split_once("CANNOT BE USED").unwrap();
     let (unusable, _) = told.split_once("WHAT TO DO NOW").unwrap();
     assert!(unusable.contains("nonsense"), "{unusable}");

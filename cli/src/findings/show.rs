@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use keepwatch_alert::Alert;
 use keepwatch_alert::format::{asff, ocsf};
+use keepwatch_alert::{Alert, RelatedActs, Sender, Stack};
 use keepwatch_base::text::clean;
 
 use super::read::find;
@@ -62,7 +62,10 @@ pub(super) async fn run(show: &Show, account: &Account) -> anyhow::Result<ExitCo
     match json {
         Some(json) => writeln!(out, "{json:#}")?,
         None => {
-            for line in Alert::of(&finding, CATALOGUE).text.lines() {
+            let name = account.stack().to_owned();
+            let sender =
+                Sender { stack: Some(Stack { name, region, account: finding.account.clone() }), zone: None };
+            for line in Alert::of(&finding, CATALOGUE, &sender, &RelatedActs::default()).text.lines() {
                 writeln!(out, "{}", clean(line, MAX_LINE))?;
             }
         }

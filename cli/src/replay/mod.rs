@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use keepwatch_alert::Alert;
+use keepwatch_alert::{Alert, RelatedActs, Sender};
 use keepwatch_base::text::{clean, defang};
 use keepwatch_core::engine::replay::{Memory, Player};
 use keepwatch_core::finding::Finding;
@@ -83,6 +83,7 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
         return Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
     let account = about.span.accounts.keys().next().cloned().unwrap_or_default();
+    let automation = settings.lists.automation.clone();
     let mut told = Told::new(settings, &account);
     ordered.each(&player, |at, played| {
         let time = played.at;
@@ -90,7 +91,7 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     })?;
     let outcome = told.finish()?;
     match &replay.finding {
-        Some(id) => show(&outcome.findings, id, &mut out)?,
+        Some(id) => show(&outcome.findings, id, &automation, &mut out)?,
         None => summary::print(replay, rules, &about, &outcome, &mut out)?,
     }
     out.flush()?;
@@ -102,7 +103,12 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows one finding as its mail tells it.
-fn show(all: &BTreeMap<String, Finding>, id: &str, out: &mut impl Write) -> anyhow::Result<()> {
+fn show(
+    all: &BTreeMap<String, Finding>,
+    id: &str,
+    automation: &[String],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let id = id.trim();
     let means = |one: &&Finding| one.finding_id.starts_with(id) || one.finding_id.ends_with(id);
     let meant: Vec<&Finding> = all.values().filter(|one| !id.is_empty() && means(one)).collect();
@@ -123,7 +129,8 @@ fn show(all: &BTreeMap<String, Finding>, id: &str, out: &mut impl Write) -> anyh
             count => bail!("{} may mean {count} findings; write more of it:{lines}", clean(id, 128)),
         }
     };
-    for line in Alert::of(finding, DOCUMENTED).text.lines() {
+    let related = RelatedActs::among(finding, all.values(), automation);
+    for line in Alert::of(finding, DOCUMENTED, &Sender::none(), &related).text.lines() {
         writeln!(out, "{}", clean(line, MAX_LINE))?;
     }
     Ok(())

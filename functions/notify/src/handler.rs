@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use jiff::tz::TimeZone;
+use keepwatch_alert::Sender;
 use keepwatch_alert::dead_letters::Kinds;
 use keepwatch_alert::outbox::{Delivery, Notifier};
 use keepwatch_alert::report::Calendar;
@@ -28,6 +30,9 @@ use tracing::{error, info, warn};
 pub(crate) const CATALOGUE: Catalogue =
     keepwatch_rules::registry::DOCUMENTED.and(&keepwatch_checks::registry::DOCUMENTED);
 
+/// How the function's name ends; the stack's is before it.
+const SUFFIX: &str = "-notify";
+
 /// Everything that a stream record meets on its way.
 pub(crate) struct Notify {
     pub(crate) findings: FindingsTable,
@@ -44,6 +49,8 @@ pub(crate) struct Notify {
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
     pub(crate) group_window: Duration,
+    /// The readers' time zone, where it is another than UTC.
+    pub(crate) zone: Option<TimeZone>,
 }
 
 /// What calls the function: the stream, with records, or the clock.
@@ -54,6 +61,11 @@ struct Call<'a> {
 }
 
 impl Notify {
+    /// The stack that this function belongs to, and who reads its mails.
+    fn sender(&self, event: &LambdaEvent<Box<RawValue>>) -> Sender {
+        Sender::of_function(&event.context.invoked_function_arn, SUFFIX).read_in(self.zone.clone())
+    }
+
     pub(crate) async fn handle(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -69,6 +81,7 @@ impl Notify {
     async fn stream(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<DynamoDbEventResponse, Error> {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
+        let sender = self.sender(event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -76,6 +89,7 @@ impl Notify {
             operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
+            sender: &sender,
             group_window: self.group_window,
         };
         let mut response = DynamoDbEventResponse::default();
@@ -134,6 +148,7 @@ impl Notify {
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
         let settings = self.settings.read(now()).await?;
+        let sender = self.sender(event);
         let notifier = Notifier {
             findings: &self.findings,
             journal: &self.journal,
@@ -141,13 +156,14 @@ impl Notify {
             operations: &self.operations,
             settings: &settings,
             catalogue: CATALOGUE,
+            sender: &sender,
             group_window: self.group_window,
         };
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
-        // First of all: what it finds is written whatever else fails.
-        let heard = match Home::of_function(arn, "-notify") {
+        // First of all: what it finds is written whatever else fails. It keeps no mail back.
+        let heard = match Home::of_function(arn, SUFFIX) {
             Some(home) => forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await,
             None => Ok(Vec::new()),
         };

@@ -1,6 +1,7 @@
 //! `notify`: findings stream and sweep schedule -> SNS. This file wires ports to core; `handler.rs` has the logic.
 
 mod handler;
+mod zone;
 
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ async fn main() -> Result<(), Error> {
     let report_hour = variable("REPORT_HOUR")?.parse()?;
     let window_minutes: u64 = variable("MAIL_WINDOW_MINUTES")?.parse()?;
 
+    // An update of the stack changes code and variables one after the other: until both are there, times are in UTC.
+    let zone = zone::named(&std::env::var("TIME_ZONE").unwrap_or_default());
+
     let config = clients::config()?;
     let notify = Notify {
         findings: FindingsTable::new(&config, findings, &journal),
@@ -43,6 +47,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: Kinds { events, invocations, mails }.map(|url| Queue::new(&config, url)),
         report_hour,
         group_window: Duration::from_secs(window_minutes * 60),
+        zone,
     };
     notify.findings.warm().await;
     notify.topic.warm().await;

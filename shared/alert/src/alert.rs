@@ -10,9 +10,11 @@ use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
 use crate::format::ocsf;
-use crate::layout::{cut, heading, line, paragraph};
+use crate::layout::{Page, cut, heading, line, paragraph};
 use crate::mail;
+use crate::related::RelatedActs;
 use crate::runbook::Runbook;
+use crate::sender::Sender;
 
 /// SNS: a subject has fewer than 100 characters (API reference, `Publish`).
 const MAX_SUBJECT: usize = 99;
@@ -40,13 +42,13 @@ pub struct Alert {
 
 impl Alert {
     /// The alert for an item of the table that is due one and cannot be read: better a poor mail than none.
-    pub fn unreadable(finding_id: &str, reason: &str) -> Alert {
+    pub fn unreadable(finding_id: &str, reason: &str, sender: &Sender) -> Alert {
         let (id, reason) = (clean(finding_id, 128), clean(reason, 500));
-        let mut out = String::new();
+        let mut out = Page::new(sender);
         paragraph(
             &mut out,
-            "A finding is due an alert, and its item in the findings table cannot be read. What it is about still stands \
-             in the item.",
+            "There is a finding to tell you of, and Keepwatch cannot read it: something has changed its item in the findings \
+             table. What it is about still stands there.",
         );
         heading(&mut out, "WHAT AND WHERE");
         line(&mut out, "Finding id", &id);
@@ -54,51 +56,70 @@ impl Alert {
         heading(&mut out, "WHAT TO DO NOW");
         paragraph(
             &mut out,
-            "Open the item in the findings table and look what changed it: nothing but Keepwatch should write there.",
+            "Open the item in the findings table, read what it is about, and find out who changed it: nobody but Keepwatch \
+             should write there.",
         );
         Runbook::Unreadable.point(&mut out);
         let about = json!({"finding_id": id, "alert_reason": "unreadable", "reason": reason});
-        Alert::new(Severity::High, &format!("Keepwatch: finding {id} cannot be read"), out, about)
+        Alert::new(Severity::High, &format!("Finding {id} cannot be read"), sender.account(), out, about)
     }
 
-    /// An alert about several findings or about Keepwatch itself. `headline` follows the severity in the subject,
-    /// `about` is for machines. Where OCSF has a word for something, it is used here too.
-    pub(crate) fn new(severity: Severity, headline: &str, text: String, about: Value) -> Alert {
+    /// An alert about several findings or about Keepwatch itself. `headline` follows the severity in the subject, and the
+    /// account, where there is one, ends it. `about` is for machines. Where OCSF has a word for something, it is used here
+    /// too.
+    pub(crate) fn new(
+        severity: Severity,
+        headline: &str,
+        account: &str,
+        page: Page<'_>,
+        about: Value,
+    ) -> Alert {
         let (severity_id, caption) = ocsf::severity(severity);
         let mut json = about;
         json["message"] = json!(headline);
         json["severity_id"] = json!(severity_id);
         json["severity"] = json!(caption);
-        Alert::made(fit(&format!("[{}] {headline}", severity.as_str()), ""), text, json)
+        Alert::made(addressed(severity, headline, account), page, json)
     }
 
-    /// Renders the alert that is due for this finding. The catalogue explains the rules.
-    pub fn of(finding: &Finding, catalogue: Catalogue) -> Alert {
-        Alert::made(subject(finding, ""), mail::text(finding, catalogue), Alert::twin(finding, catalogue))
+    /// Renders the alert that is due for this finding. The catalogue explains the rules; `related` is what else the same hand
+    /// did.
+    pub fn of(finding: &Finding, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
+        let mut page = Page::new(sender);
+        mail::write(&mut page, finding, catalogue, related);
+        Alert::made(subject(finding, ""), page, Alert::twin(finding, catalogue, related))
     }
 
     /// An alert about several findings of one principal, of which this one is the worst. `note` comes before its title.
     pub(crate) fn of_group(
         worst: &Finding,
         note: &str,
-        text: String,
+        page: Page<'_>,
         group: Value,
         catalogue: Catalogue,
+        related: &RelatedActs,
     ) -> Alert {
-        let mut json = Alert::twin(worst, catalogue);
+        let mut json = Alert::twin(worst, catalogue, related);
         json["unmapped"]["group"] = group;
-        Alert::made(subject(worst, note), text, json)
+        Alert::made(subject(worst, note), page, json)
     }
 
     /// The machine's copy of a finding's alert.
-    fn twin(finding: &Finding, catalogue: Catalogue) -> Value {
+    fn twin(finding: &Finding, catalogue: Catalogue, related: &RelatedActs) -> Value {
         let mut json = ocsf::finding(finding, catalogue);
         json["unmapped"]["alert_reason"] = json!(finding.alert.reason.map(AlertReason::as_str));
+        if !related.acts.is_empty() {
+            let acts = related.acts.iter();
+            let acts = acts.map(
+                |act| json!({"finding_id": act.finding_id, "same": act.same.as_str(), "when": act.when}),
+            );
+            json["unmapped"]["related"] = acts.collect();
+        }
         json
     }
 
-    fn made(subject: String, text: String, mut json: Value) -> Alert {
-        let text = cut(format!("{}\n", text.trim_end()), MAX_BODY);
+    fn made(subject: String, page: Page<'_>, mut json: Value) -> Alert {
+        let text = cut(page.finish(), MAX_BODY);
         json["unmapped"]["mail"] = json!({"subject": subject, "text": text});
         Alert { subject, text, json }
     }
@@ -146,9 +167,14 @@ fn subject(finding: &Finding, note: &str) -> String {
         _ => "",
     };
     let title = &finding.headline().title;
-    let line = format!("[{}] {note}{changed}{title}", finding.severity.as_str());
-    let account = clean(&finding.account, 20);
-    fit(&line, &if account.is_empty() { account } else { format!("({account})") })
+    addressed(finding.severity, &format!("{note}{changed}{title}"), &finding.account)
+}
+
+/// Every mail's subject: how bad, what happened, and at the end the account, where there is one.
+fn addressed(severity: Severity, what: &str, account: &str) -> String {
+    let account = clean(account, 20);
+    let end = if account.is_empty() { account } else { format!("({account})") };
+    fit(&format!("[{}] {what}", severity.as_str()), &end)
 }
 
 /// A subject that SNS takes and no mail client turns into a link: the line, cut at a word where it is too long, and what

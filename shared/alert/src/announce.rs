@@ -10,7 +10,8 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, heading, listed, paragraph};
+use crate::layout::{Page, heading, keepwatch, listed, paragraph};
+use crate::sender::Sender;
 
 /// What the settings say, each row as one line, by a fingerprint of the row.
 pub(super) type Announced = BTreeMap<String, String>;
@@ -59,6 +60,7 @@ pub(super) fn changes(
     own_rules: &[Invalid],
     known: &Announced,
     catalogue: Catalogue,
+    sender: &Sender,
 ) -> Option<SettingsChange> {
     let mut rows: BTreeMap<String, Row<'_>> = BTreeMap::new();
     let mut core = false;
@@ -91,7 +93,7 @@ pub(super) fn changes(
     if added.is_empty() && invalid.is_empty() && removed.is_empty() {
         return None;
     }
-    let alert = alert(&added, &removed, &invalid, core);
+    let alert = alert(&added, &removed, &invalid, core, sender);
     // By the rows' fingerprints, because the same words may stand for a row that went and came again.
     let came = rows.keys().filter(|key| !known.contains_key(*key));
     let went = known.keys().filter(|key| !rows.contains_key(*key));
@@ -111,7 +113,7 @@ fn tuning(settings: &Settings) -> Vec<(String, String)> {
     overrides.chain(lists).collect()
 }
 
-fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool) -> Alert {
+fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool, sender: &Sender) -> Alert {
     fn texts<'r>(rows: &[&'r Row<'_>]) -> Vec<&'r str> {
         rows.iter().map(|row| row.text.as_str()).collect()
     }
@@ -122,17 +124,17 @@ fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool)
         _ => Severity::Medium,
     };
     let headline = match (added.as_slice(), removed, invalid.as_slice()) {
-        ([one], [], []) => format!("Keepwatch: added: {one}"),
-        ([], [one], []) => format!("Keepwatch: removed: {one}"),
-        ([], [], [one]) => format!("Keepwatch: cannot be used: {one}"),
+        ([one], [], []) => format!("Added to the settings: {one}"),
+        ([], [one], []) => format!("Removed from the settings: {one}"),
+        ([], [], [one]) => format!("Setting cannot be used: {one}"),
         _ => format!(
-            "Keepwatch: the settings have changed: added {}, removed {}, unusable {}",
+            "Settings have changed: {} added, {} removed, {} cannot be used",
             added.len(),
             removed.len(),
             invalid.len()
         ),
     };
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         "What Keepwatch is told to do has changed. What is suppressed is recorded, and nobody is mailed about it.",
@@ -158,14 +160,11 @@ fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool)
     if added.len() + removed.len() > 0 {
         paragraph(
             &mut out,
-            "If none of you did this, somebody is hiding: take it away, and look who may write the settings table.",
+            "If none of you did this, somebody wants to act unseen: take it back, and find out who took the operator role.",
         );
     }
-    command(
-        &mut out,
-        "What is suppressed, and what is tuned",
-        "keepwatch suppress list; keepwatch tune list",
-    );
+    keepwatch(&mut out, "What is suppressed", "suppress list");
+    keepwatch(&mut out, "What is tuned", "tune list");
     let suppressions: Vec<&str> = rows
         .iter()
         .filter_map(|row| match &row.what {
@@ -174,16 +173,16 @@ fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool)
         })
         .collect();
     for id in suppressions.iter().take(MAX_COMMANDS) {
-        let remove = format!("keepwatch suppress remove {}", shell_word(id));
-        command(&mut out, "Take a suppression away; what it silenced is told again", &remove);
+        let remove = format!("suppress remove {}", shell_word(id));
+        keepwatch(&mut out, "Take a suppression away; what it silenced is told again", &remove);
     }
     let tuned = rows.iter().filter_map(|row| match &row.what {
         What::Tuning(key) => Some(key),
         _ => None,
     });
     for key in tuned.take(MAX_COMMANDS) {
-        let reset = format!("keepwatch tune reset {}", shell_word(key));
-        command(&mut out, "Take back what is tuned", &reset);
+        let reset = format!("tune reset {}", shell_word(key));
+        keepwatch(&mut out, "Take back what is tuned", &reset);
     }
     let listed_rows = |rows: &[&str]| -> Vec<String> {
         rows.iter().take(MAX_LISTED).map(|row| clean(row, MAX_TEXT)).collect()
@@ -194,5 +193,5 @@ fn alert(rows: &[&Row<'_>], removed: &[&str], unusable: &[&Row<'_>], core: bool)
         "removed": listed_rows(removed),
         "invalid": listed_rows(&invalid),
     }});
-    Alert::new(severity, &headline, out, json)
+    Alert::new(severity, &headline, sender.account(), out, json)
 }

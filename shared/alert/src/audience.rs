@@ -21,11 +21,12 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::digest::{Line, by_severity};
-use crate::layout::{command, gap, heading, listed, paragraph};
+use crate::layout::{Page, command, gap, heading, keepwatch, listed, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Subscribers, Topic};
 use crate::proposal::Suspects;
 use crate::runbook::Runbook;
+use crate::sender::Sender;
 use crate::sweep::{AllFindings, DIGEST_PAUSE};
 use crate::welcome;
 
@@ -395,7 +396,7 @@ where
             subscribers: &subscribers,
             listed: !self.settings.lists.automation.is_empty(),
         };
-        match self.send_once("welcome", now, async || Ok(Some(welcome::alert(&facts)))).await? {
+        match self.send_once("welcome", now, async || Ok(Some(welcome::alert(&facts, self.sender)))).await? {
             SentOnce::Busy => return Ok(false),
             posted => *sent += usize::from(posted == SentOnce::Sent),
         }
@@ -429,7 +430,7 @@ where
         };
         if let Some((since, day)) = circle.day_of_silence(now) {
             let key = format!("nobody#{}#{}#{day}", which.key(), since.millis());
-            let alert = async || Ok(Some(nobody(which, since, circle, account)));
+            let alert = async || Ok(Some(nobody(which, since, circle, account, self.sender)));
             note(self.send_once_over(topic, &key, now, alert).await);
         } else {
             // Those who were missed at the same look share a mail, under the key of the first.
@@ -440,7 +441,7 @@ where
             for (since, all) in together {
                 let Some(first) = all.first() else { continue };
                 let key = format!("missing#{}#{}#{}", which.key(), short_hash(&[first]), since.millis());
-                let alert = async || Ok(Some(missing(which, &all, since, circle, account)));
+                let alert = async || Ok(Some(missing(which, &all, since, circle, account, self.sender)));
                 note(self.send_once_over(topic, &key, now, alert).await);
             }
         }
@@ -479,7 +480,7 @@ where
                 }
             };
             self.findings.visit(mailed).await.map_err(DeliverError::Findings)?;
-            Ok((!lines.is_empty()).then(|| returned(&alerts, since, &mut lines, account)))
+            Ok((!lines.is_empty()).then(|| returned(&alerts, since, &mut lines, account, self.sender)))
         };
         let posted = self.send_once(&key, now, alert).await?;
         if posted == SentOnce::Busy {
@@ -523,7 +524,7 @@ where
     }
 }
 
-fn what_to_do(out: &mut String, which: Which) {
+fn what_to_do(out: &mut Page<'_>, which: Which) {
     heading(out, "WHAT TO DO NOW");
     Runbook::Subscribers.point(out);
     paragraph(
@@ -548,21 +549,21 @@ fn what_to_do(out: &mut String, which: Which) {
     );
 }
 
-fn those_gone(out: &mut String, circle: &Circle) {
+fn those_gone(out: &mut Page<'_>, circle: &Circle) {
     let mut gone: Vec<_> = circle.gone.iter().collect();
     gone.sort_by_key(|(_, gone)| std::cmp::Reverse(gone.missed));
     let rows = gone.iter().map(|(who, gone)| (*who, format!("missed since {}", gone.missed)));
     named(out, "NO MORE SUBSCRIBED", rows.collect());
 }
 
-fn those_there(out: &mut String, circle: &Circle) {
+fn those_there(out: &mut Page<'_>, circle: &Circle) {
     let seen = |since: Option<Timestamp>| since.map_or_else(String::new, |since| format!("since {since}"));
     let rows = circle.newest().into_iter().map(|(who, since)| (who, seen(since)));
     named(out, "SUBSCRIBED NOW, THE NEWEST FIRST", rows.collect());
 }
 
 /// Subscribers with a note each, under a heading; nothing for nobody.
-fn named(out: &mut String, title: &str, rows: Vec<(&String, String)>) {
+fn named(out: &mut Page<'_>, title: &str, rows: Vec<(&String, String)>) {
     if !rows.is_empty() {
         heading(out, title);
     }
@@ -574,7 +575,7 @@ fn named(out: &mut String, title: &str, rows: Vec<(&String, String)>) {
     }
 }
 
-fn who_is_that(out: &mut String, which: Which) {
+fn who_is_that(out: &mut Page<'_>, which: Which) {
     paragraph(
         out,
         "Does anybody read along whom you do not know? Then somebody wanted the mails for himself. End his subscription, and \
@@ -589,8 +590,8 @@ fn who_is_that(out: &mut String, which: Which) {
 }
 
 /// Nobody gets what is published to this topic.
-fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str) -> Alert {
-    let mut out = String::new();
+fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str, sender: &Sender) -> Alert {
+    let mut out = Page::new(sender);
     let why = if circle.gone.is_empty() {
         "Nobody has confirmed a subscription yet: AWS sends a mail that asks for it, and the link in it is good for some days."
     } else {
@@ -609,12 +610,19 @@ fn nobody(which: Which, since: Timestamp, circle: &Circle, account: &str) -> Ale
     what_to_do(&mut out, which);
     let severity = if circle.gone.is_empty() { Severity::Medium } else { Severity::Critical };
     let json = json!({"audience": {"topic": which.key(), "subscribers": 0, "since": since}});
-    Alert::new(severity, &format!("{account}: nobody gets {}", which.lost()), out, json)
+    Alert::new(severity, &format!("Nobody gets {}", which.lost()), account, out, json)
 }
 
 /// Some do not get any more what others still get.
-fn missing(which: Which, gone: &[&String], since: Timestamp, circle: &Circle, account: &str) -> Alert {
-    let mut out = String::new();
+fn missing(
+    which: Which,
+    gone: &[&String],
+    since: Timestamp,
+    circle: &Circle,
+    account: &str,
+    sender: &Sender,
+) -> Alert {
+    let mut out = Page::new(sender);
     let names = names(gone);
     paragraph(
         &mut out,
@@ -642,7 +650,7 @@ fn missing(which: Which, gone: &[&String], since: Timestamp, circle: &Circle, ac
         "topic": which.key(), "subscribers": circle.here.len(), "missing": clean(&names, MAX_TEXT), "since": since,
         "there": there,
     }});
-    Alert::new(Severity::High, &format!("{account}: one less gets {}: {names}", which.lost()), out, json)
+    Alert::new(Severity::High, &format!("One less gets {}: {names}", which.lost()), account, out, json)
 }
 
 fn names(all: &[&String]) -> String {
@@ -654,10 +662,10 @@ fn names(all: &[&String]) -> String {
 }
 
 /// What was mailed while somebody was missing, for those who are back or have come since.
-fn returned(circle: &Circle, since: Timestamp, lines: &mut [Line], account: &str) -> Alert {
+fn returned(circle: &Circle, since: Timestamp, lines: &mut [Line], account: &str, sender: &Sender) -> Alert {
     lines.sort_by_key(|line| (std::cmp::Reverse(line.severity), line.last_seen));
     let counts = by_severity(lines.iter().map(|line| line.severity));
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     let back: Vec<&String> = circle.back.keys().collect();
     paragraph(
         &mut out,
@@ -673,18 +681,19 @@ fn returned(circle: &Circle, since: Timestamp, lines: &mut [Line], account: &str
         listed(&mut out, &title, &[&line.when(), &line.finding_id]);
     }
     if lines.len() > MAX_LISTED {
-        listed(&mut out, &format!("and {} more", lines.len() - MAX_LISTED), &["keepwatch findings list"]);
+        listed(&mut out, &format!("and {} more", lines.len() - MAX_LISTED), &[]);
     }
     those_gone(&mut out, circle);
     those_there(&mut out, circle);
     heading(&mut out, "WHAT TO DO NOW");
-    command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
+    keepwatch(&mut out, "All that is open", "findings list");
+    keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     gap(&mut out);
     who_is_that(&mut out, Which::Alerts);
     let worst = lines.first().map_or(Severity::Informational, |line| line.severity);
     let ids: Vec<&str> = lines.iter().map(|line| line.finding_id.as_str()).collect();
     let json = json!({"back": {"since": since, "findings": ids.len(), "finding_ids": ids}});
-    Alert::new(worst, &format!("{account}: mailed while a subscriber was missing: {counts}"), out, json)
+    Alert::new(worst, &format!("Mailed while a subscriber was missing: {counts}"), account, out, json)
 }
 
 #[cfg(test)]
@@ -849,20 +858,20 @@ mod tests {
         // Carol is the newest, and may be somebody whom nobody knows.
         assert!(circle.newest()[0].0.contains("carol"));
         let mut lines = vec![Line::unreadable("one of the findings")];
-        let list = returned(&circle, at(0), &mut lines, "111122223333");
+        let list = returned(&circle, at(0), &mut lines, "111122223333", crate::check::sender());
         assert_eq!(crate::check::faults(&list), [""; 0], "{}", list.text);
         assert!(list.text.contains("carol") && list.text.contains("alice"), "{}", list.text);
         circle.look(&named(&["email bob@example.com"]), at(30));
         for which in [Which::Alerts, Which::Operations] {
             let alice = "email alice@example.com".to_owned();
-            let one = missing(which, &[&alice], gone.missed, &circle, "111122223333");
+            let one = missing(which, &[&alice], gone.missed, &circle, "111122223333", crate::check::sender());
             assert_eq!(crate::check::faults(&one), [""; 0], "{}", one.text);
             assert!(
                 one.text.contains("bob@example")
                     && one.json["audience"]["there"][0] == "email bob@example.com"
             );
             for circle in [&circle, &Circle::default()] {
-                let none = nobody(which, at(10), circle, "111122223333");
+                let none = nobody(which, at(10), circle, "111122223333", crate::check::sender());
                 assert_eq!(crate::check::faults(&none), [""; 0], "{}", none.text);
             }
         }

@@ -2,6 +2,8 @@
 //! crates among them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::LazyLock;
+
 use keepwatch_base::partition::PARTITIONS;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
@@ -9,12 +11,21 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::{Observation, Verdict};
 use serde_json::Value;
 
-use crate::Alert;
 use crate::format::schema;
 use crate::runbook::Runbook;
+use crate::{Alert, RelatedActs, Sender, Stack};
 
 /// How many lines are surely read, of a mail that wakes somebody.
 const FIRST_SCREEN: usize = 25;
+
+/// The stack whose mails are looked at.
+pub fn sender() -> &'static Sender {
+    static SENDER: LazyLock<Sender> = LazyLock::new(|| {
+        let [name, region, account] = ["keepwatch", "us-east-1", "111122223333"].map(str::to_owned);
+        Sender { stack: Some(Stack { name, region, account }), zone: None }
+    });
+    &SENDER
+}
 
 /// The finding that these observations make, recorded once, with its alert due.
 pub fn finding(observations: &[Observation]) -> Finding {
@@ -33,7 +44,7 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
         return;
     }
     let finding = finding(std::slice::from_ref(observation));
-    let alert = Alert::of(&finding, catalogue);
+    let alert = Alert::of(&finding, catalogue, sender(), &RelatedActs::default());
     let mut faults = faults(&alert);
     let (start, end) = (format!("[{}] ", finding.severity.as_str()), format!(" ({})", finding.account));
     let told = alert.subject.starts_with(&start) && alert.subject.ends_with(&end);
@@ -53,6 +64,15 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
     what_to_do = what_to_do.split("\nWHO\n").next().unwrap_or_default();
     if what_to_do.trim().len() < 40 || !what_to_do.contains("\n  aws ") {
         faults.push("it does not say what to do".to_owned());
+    }
+    for line in alert.text.lines().filter(|line| line.starts_with("  keepwatch ")) {
+        if !line.ends_with(" --stack keepwatch --region us-east-1") {
+            faults.push(format!("the command finds no stack: {line}"));
+        }
+    }
+    let unsure = alert.text.split_whitespace().collect::<Vec<_>>().join(" ").contains("To be sure, ");
+    if unsure != (finding.headline().verdict == Verdict::Unknown) {
+        faults.push("it does not say what would make it sure, or says so of what is sure".to_owned());
     }
     for step in &observation.steps {
         if !alert.text.contains(&step.command) {
@@ -119,9 +139,8 @@ fn expected(twin: &Value) -> Vec<Runbook> {
     let report = &twin["report"];
     let missing = report["history"].as_u64() > Some(0) || report["posture"]["missing"] == true;
     let deaf = report["kind"] == "weekly" && twin["severity"] == "High";
-    // A mail of several findings says what to do of each.
-    let rule =
-        twin["finding_info"]["analytic"]["uid"].as_str().filter(|_| twin["unmapped"]["group"].is_null());
+    // A mail of several findings tells the worst of them in full, and its machine's copy is that one's.
+    let rule = twin["finding_info"]["analytic"]["uid"].as_str();
     [
         (twin["dead_letters"].is_object(), Runbook::DeadLetters),
         (twin["audience"].is_object(), Runbook::Subscribers),

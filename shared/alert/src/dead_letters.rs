@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, heading, line, paragraph};
+use crate::layout::{Page, gap, heading, keepwatch, line, paragraph};
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Topic};
 use crate::runbook::Runbook;
+use crate::sender::Sender;
 
 /// The journal's key.
 const ENTRY: &str = "dead letters";
@@ -178,7 +179,7 @@ where
                 lying.map(|one| format!("#{}#{}", one.since.millis(), one.told.millis())).unwrap_or_default()
             };
             let key = format!("dead letters{}", before.map(part).into_array().join("/"));
-            let alert = async || Ok(Some(mail(news, before, after, account)));
+            let alert = async || Ok(Some(mail(news, before, after, account, self.sender)));
             match self.send_once_over(self.operations, &key, now, alert).await? {
                 SentOnce::Busy => return Ok(false),
                 SentOnce::Sent => sent = true,
@@ -196,19 +197,25 @@ where
     }
 }
 
-fn mail(news: News, before: Kinds<Option<Lying>>, after: Kinds<Option<Lying>>, account: &str) -> Alert {
+fn mail(
+    news: News,
+    before: Kinds<Option<Lying>>,
+    after: Kinds<Option<Lying>>,
+    account: &str,
+    sender: &Sender,
+) -> Alert {
     let known = before.map(|lying| lying.filter(|lying| !lying.untold).map_or(0, |lying| lying.count));
     let lie = after.map(|lying| lying.map_or(0, |lying| lying.count));
     let (known, count): (u64, u64) = (known.into_array().iter().sum(), lie.into_array().iter().sum());
     let since = after.into_array().into_iter().flatten().map(|lying| lying.since).min();
     let letters = if count == 1 { "dead letter" } else { "dead letters" };
     let headline = match (news, known, since) {
-        (News::More, 0, _) => format!("{account}: {count} {letters}, none before"),
-        (News::More, ..) => format!("{account}: {count} {letters}, {known} before"),
-        (News::Still, _, Some(since)) => format!("{account}: {count} {letters} since {}", since.date()),
-        (News::Still, _, None) => format!("{account}: {count} {letters}"),
+        (News::More, 0, _) => format!("{count} {letters}, none before"),
+        (News::More, ..) => format!("{count} {letters}, {known} before"),
+        (News::Still, _, Some(since)) => format!("{count} {letters} since {}", since.date()),
+        (News::Still, _, None) => format!("{count} {letters}"),
     };
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         "Something was given up and lies in the queues of dead letters. They forget a message after 14 days.",
@@ -223,7 +230,7 @@ fn mail(news: News, before: Kinds<Option<Lying>>, after: Kinds<Option<Lying>>, a
             line(&mut out, label, &format!("{}, {what}, since {}", lying.count, lying.since));
         }
     }
-    out.push('\n');
+    gap(&mut out);
     paragraph(
         &mut out,
         "An alarm tells of the first event alone, and not of further ones. This mail comes for the first of every other kind, \
@@ -231,12 +238,12 @@ fn mail(news: News, before: Kinds<Option<Lying>>, after: Kinds<Option<Lying>>, a
     );
     heading(&mut out, "WHAT TO DO NOW");
     Runbook::DeadLetters.point(&mut out);
-    command(&mut out, "See what lies there, since when and why", "keepwatch redrive");
-    command(&mut out, "Return what can be returned", "keepwatch redrive --apply");
+    keepwatch(&mut out, "See what lies there, since when and why", "redrive");
+    keepwatch(&mut out, "Return what can be returned", "redrive --apply");
     let json = json!({"dead_letters": {
         "count": count, "since": since, "events": lie.events, "invocations": lie.invocations, "mails": lie.mails,
     }});
-    Alert::new(Severity::High, &headline, out, json)
+    Alert::new(Severity::High, &headline, account, out, json)
 }
 
 #[cfg(test)]
@@ -372,9 +379,9 @@ mod tests {
             (News::More, Kinds { events: one(3, false), ..none }, twelve, "12 dead letters, 3 before"),
             (News::More, first, Kinds { mails: one(1, false), ..none }, "1 dead letter, none before"),
         ] {
-            let mail = mail(news, before, after, "111122223333");
+            let mail = mail(news, before, after, "111122223333", crate::check::sender());
             assert_eq!(crate::check::faults(&mail), [""; 0], "{}", mail.text);
-            assert_eq!(mail.subject, format!("[HIGH] 111122223333: {headline}"));
+            assert_eq!(mail.subject, format!("[HIGH] {headline} (111122223333)"));
             assert!(mail.text.contains("keepwatch redrive --apply"));
             assert_eq!(mail.text.contains("  Events "), after.events.is_some());
             assert_eq!(mail.text.contains("  Mails "), after.mails.is_some());

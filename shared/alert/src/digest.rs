@@ -9,7 +9,8 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, heading, line, listed, paragraph};
+use crate::layout::{Page, heading, keepwatch, line, listed, paragraph};
+use crate::sender::Sender;
 
 /// How many findings a digest tells one by one; the others are counted by rule. All of them fit into a mail, whatever their
 /// titles: what a digest does not tell would count as told.
@@ -97,19 +98,19 @@ impl Line {
 }
 
 /// The digest of these findings, which are not none.
-pub(super) fn alert(lines: &[Line]) -> Alert {
+pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
     let mut lines: Vec<&Line> = lines.iter().collect();
     lines.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.last_seen.cmp(&b.last_seen)));
     let counts = by_severity(lines.iter().map(|line| line.severity));
-    let accounts = named_accounts(&lines);
-    let headline = format!("{accounts}{} more findings: {counts}", lines.len());
+    let account = common_account(&lines);
+    let headline = format!("{} more findings: {counts}", lines.len());
     let worst = lines.first().map_or(Severity::Medium, |line| line.severity);
 
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
-            "{} findings became due at once, too many for a mail each: {counts}. Each of them is in the findings table.",
+            "{} findings came at once, too many for a mail each: {counts}. Each of them is in the findings table.",
             lines.len()
         ),
     );
@@ -120,7 +121,7 @@ pub(super) fn alert(lines: &[Line]) -> Alert {
             heading(&mut out, line.severity.as_str());
             severity = Some(line.severity);
         }
-        let title = if accounts.is_empty() { line.named() } else { line.title.clone() };
+        let title = if account.is_empty() { line.named() } else { line.title.clone() };
         listed(&mut out, &title, &[&line.when(), &line.finding_id]);
     }
     if !counted.is_empty() {
@@ -138,10 +139,16 @@ pub(super) fn alert(lines: &[Line]) -> Alert {
         &mut out,
         "So many at once often come from one hand or one script: look who acted in the first of them, and begin there.",
     );
-    command(&mut out, "List what is open, worst first", "keepwatch findings list");
-    command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
+    keepwatch(&mut out, "List what is open, worst first", "findings list");
+    keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     let ids: Vec<&str> = listed_lines.iter().map(|line| line.finding_id.as_str()).collect();
-    Alert::new(worst, &headline, out, json!({"digest": {"findings": lines.len(), "finding_ids": ids}}))
+    Alert::new(
+        worst,
+        &headline,
+        account,
+        out,
+        json!({"digest": {"findings": lines.len(), "finding_ids": ids}}),
+    )
 }
 
 /// `2 critical, 17 high`.
@@ -158,13 +165,7 @@ pub(super) fn by_severity(severities: impl Iterator<Item = Severity>) -> String 
 }
 
 /// The account, where all are of one.
-fn named_accounts(lines: &[&Line]) -> String {
-    match lines.first() {
-        Some(first)
-            if lines.iter().all(|line| line.account == first.account) && !first.account.is_empty() =>
-        {
-            format!("{}: ", first.account)
-        }
-        _ => String::new(),
-    }
+fn common_account<'l>(lines: &[&'l Line]) -> &'l str {
+    let account = lines.first().map_or("", |first| &first.account);
+    if lines.iter().all(|line| line.account == account) { account } else { "" }
 }

@@ -1,13 +1,14 @@
 //! The one mail of an account's first scan: how much is wrong, the worst of it, and what to do first.
 
-use keepwatch_base::text::clean;
+use keepwatch_base::text::{clean, shell_word};
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::posture::run::Run;
 use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, heading, line, listed, paragraph};
+use crate::layout::{Page, heading, keepwatch, line, listed, paragraph};
+use crate::sender::Sender;
 
 /// How many refused actions the mail names.
 const MAX_LISTED: usize = 20;
@@ -17,7 +18,7 @@ const SEVERITIES: [Severity; 5] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Informational];
 
 /// The mail.
-pub(super) fn alert(account: &str, run: &Run, catalogue: Catalogue) -> Alert {
+pub(super) fn alert(account: &str, run: &Run, catalogue: Catalogue, sender: &Sender) -> Alert {
     let counts: Vec<String> = SEVERITIES
         .iter()
         .filter_map(|severity| {
@@ -27,8 +28,8 @@ pub(super) fn alert(account: &str, run: &Run, catalogue: Catalogue) -> Alert {
         .collect();
     let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
     let percent = run.coverage.percent();
-    let headline = format!("{account}: the first scan found {counts}");
-    let mut out = String::new();
+    let headline = format!("The first scan found {counts}");
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -67,15 +68,15 @@ pub(super) fn alert(account: &str, run: &Run, catalogue: Catalogue) -> Alert {
         paragraph(&mut out, &format!("{}. {what}", clean(&found.title, 200).trim_end_matches('.')));
     }
     if let Some(found) = first {
-        let show = format!("keepwatch findings show {}", found.finding_id);
-        command(&mut out, "Everything about it, with the commands", &show);
+        let show = format!("findings show {}", shell_word(&found.finding_id));
+        keepwatch(&mut out, "Everything about it, with the commands", &show);
     }
-    command(&mut out, "All of them, worst first", "keepwatch findings list");
+    keepwatch(&mut out, "All of them, worst first", "findings list");
     let worst = first.map_or(Severity::Informational, |found| found.severity);
     let json = json!({"first_scan": {
         "account": account, "failing": run.failing, "checks": run.done, "regions": run.regions, "coverage_percent": percent,
         "worst": run.worst.iter().map(|found| &found.finding_id).collect::<Vec<_>>(),
         "refused": run.coverage.refused.keys().collect::<Vec<_>>(),
     }});
-    Alert::new(worst, &headline, out, json)
+    Alert::new(worst, &headline, account, out, json)
 }

@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::digest::Line;
-use crate::layout::{command, heading, listed, paragraph};
+use crate::layout::{Page, command, heading, keepwatch, listed, paragraph};
+use crate::related::RelatedActs;
+use crate::sender::Sender;
 use crate::{Alert, mail, proposal};
 
 /// From which severity on the first of a window is told at once.
@@ -136,21 +138,34 @@ impl Window {
 }
 
 /// The mail about several findings that are told together, which are not none.
-pub(super) fn alert(findings: &[&Finding], catalogue: Catalogue) -> Option<Alert> {
+pub(super) fn alert(
+    findings: &[&Finding],
+    catalogue: Catalogue,
+    sender: &Sender,
+    related: &RelatedActs,
+) -> Option<Alert> {
     let worst = findings.iter().copied().max_by_key(|finding| finding.severity)?;
     match worst.headline().actor.as_ref() {
-        _ if is_of_forwarders(&worst.rule) => Some(of_forwarders(findings, worst, catalogue)),
-        Some(actor) => Some(of_principal(findings, worst, actor, catalogue)),
+        _ if is_of_forwarders(&worst.rule) => {
+            Some(of_forwarders(findings, worst, catalogue, sender, related))
+        }
+        Some(actor) => Some(of_principal(findings, worst, actor, catalogue, sender, related)),
         None => None,
     }
 }
 
 /// The mail about the forwarders of several regions, by the names of the regions.
-fn of_forwarders(findings: &[&Finding], worst: &Finding, catalogue: Catalogue) -> Alert {
+fn of_forwarders(
+    findings: &[&Finding],
+    worst: &Finding,
+    catalogue: Catalogue,
+    sender: &Sender,
+    related: &RelatedActs,
+) -> Alert {
     let mut sorted = findings.to_vec();
     sorted.sort_by(|a, b| a.region.cmp(&b.region));
     let count = sorted.len();
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -171,17 +186,24 @@ fn of_forwarders(findings: &[&Finding], worst: &Finding, catalogue: Catalogue) -
     let deploy = format!("make deploy-regions REGIONS={}", regions.join(","));
     command(&mut out, "Deploy these forwarders again, from the folder of Keepwatch", &deploy);
     heading(&mut out, "ONE OF THEM");
-    out.push_str(&mail::text(worst, catalogue));
+    mail::write(&mut out, worst, catalogue, related);
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": count, "finding_ids": ids, "regions": regions});
-    Alert::of_group(worst, &format!("{count} regions: "), out, group, catalogue)
+    Alert::of_group(worst, &format!("{count} regions: "), out, group, catalogue, related)
 }
 
 /// The mail about several findings of one principal, worst first.
-fn of_principal(findings: &[&Finding], worst: &Finding, actor: &Actor, catalogue: Catalogue) -> Alert {
+fn of_principal(
+    findings: &[&Finding],
+    worst: &Finding,
+    actor: &Actor,
+    catalogue: Catalogue,
+    sender: &Sender,
+    related: &RelatedActs,
+) -> Alert {
     let mut sorted = findings.to_vec();
     sorted.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.last_seen));
-    let mut out = String::new();
+    let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
@@ -204,13 +226,13 @@ fn of_principal(findings: &[&Finding], worst: &Finding, actor: &Actor, catalogue
             "List it, and what it does is low: recorded, and told in the daily digest. Do so only if nobody but the pipeline \
              can act as it: whoever can, acts unheard. Removed logs and changes of Keepwatch are told all the same.",
         );
-        command(&mut out, "List it as automation", &proposal::tune(actor));
+        keepwatch(&mut out, "List it as automation", &proposal::tune(actor));
     }
     heading(&mut out, "THE WORST OF THEM");
-    out.push_str(&mail::text(worst, catalogue));
+    mail::write(&mut out, worst, catalogue, related);
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
-    Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue)
+    Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue, related)
 }
 
 #[cfg(test)]

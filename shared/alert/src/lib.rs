@@ -23,8 +23,10 @@ mod mail;
 mod once;
 pub mod outbox;
 mod proposal;
+mod related;
 pub mod report;
 mod runbook;
+mod sender;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
@@ -32,3 +34,5 @@ mod welcome;
 
 pub use alert::Alert;
 pub use proposal::list_as_automation;
+pub use related::RelatedActs;
+pub use sender::{Sender, Stack};

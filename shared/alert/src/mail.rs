@@ -7,89 +7,133 @@ use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
 
 use crate::console;
-use crate::layout::{command, gap, heading, line, link, paragraph, shown};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, link, listed, paragraph, shown};
+use crate::related::RelatedActs;
 use crate::runbook::Runbook;
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
 
-/// The whole text.
-pub(super) fn text(finding: &Finding, catalogue: Catalogue) -> String {
-    let mut out = String::new();
+/// Writes the whole of it.
+pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue, related: &RelatedActs) {
     let headline = finding.headline();
     // A finding may have several rules as witnesses; the one that speaks explains itself.
     let rule = catalogue.find(&headline.rule);
     let docs = catalogue.docs(&headline.rule);
 
-    paragraph(&mut out, &format!("{}.", headline.title.trim_end_matches('.')));
+    paragraph(out, &format!("{}.", headline.title.trim_end_matches('.')));
     if !headline.reason.is_empty() {
-        paragraph(&mut out, &headline.reason);
+        paragraph(out, &headline.reason);
     }
     if headline.verdict == Verdict::Unknown {
         paragraph(
-            &mut out,
-            "Keepwatch could not find out whether this is a danger; what it could not read is said above. Treat it as one \
-             until you know.",
+            out,
+            "Keepwatch could not find out whether this is a danger. Treat it as one until you know.",
         );
+        paragraph(out, &what_would_settle_it(finding));
     }
     if let Some(note) = what_changed(finding) {
-        paragraph(&mut out, &note);
+        paragraph(out, &note);
     }
 
     // What it means and what stops it come before the rest: more than the first screen is not read at three in the morning.
     let said = |heading: &str| docs?.section(heading);
     if let Some(why) = said("Why it matters") {
-        heading(&mut out, "WHY IT MATTERS");
-        paragraph(&mut out, &why);
+        heading(out, "WHY IT MATTERS");
+        paragraph(out, &why);
     }
-    heading(&mut out, "WHAT TO DO NOW");
+    heading(out, "WHAT TO DO NOW");
     if let Some(what) = said("What to do") {
-        paragraph(&mut out, &what);
+        paragraph(out, &what);
     }
-    steps(&mut out, finding);
+    steps(out, finding);
     if let Some(runbook) = Runbook::of_rule(&finding.rule) {
-        gap(&mut out);
-        runbook.point(&mut out);
+        gap(out);
+        runbook.point(out);
     }
     if let Some(page) = console::link(finding) {
-        gap(&mut out);
-        link(&mut out, "Console", &page);
+        gap(out);
+        link(out, "Console", &page);
     }
 
-    heading(&mut out, "WHO");
+    besides(out, related);
+
+    heading(out, "WHO");
     match headline.actor.as_ref().or_else(|| finding.actor().filter(|_| headline.event.is_scan())) {
-        Some(actor) => who(&mut out, actor),
+        Some(actor) => who(out, actor),
         None if headline.event.is_scan() => {
-            line(&mut out, "By", "a scan saw it; the event history of the last 90 days names nobody");
+            line(out, "By", "a scan saw it; the event history of the last 90 days names nobody");
         }
-        None => line(&mut out, "By", "AWS tells of this itself; no caller is named"),
+        None => line(out, "By", "AWS itself reports this and names no caller"),
     }
-    others(&mut out, finding);
-    heading(&mut out, "WHAT AND WHERE");
-    what(&mut out, finding);
-    heading(&mut out, "WHEN");
-    when(&mut out, finding);
+    others(out, finding);
+    heading(out, "WHAT AND WHERE");
+    what(out, finding);
+    heading(out, "WHEN");
+    when(out, finding);
 
     // What a check explains besides.
     for (section, title) in
         [("What it costs", "WHAT PUTTING IT RIGHT COSTS"), ("What may break", "WHAT MAY BREAK")]
     {
         if let Some(text) = said(section) {
-            heading(&mut out, title);
-            paragraph(&mut out, &text);
+            heading(out, title);
+            paragraph(out, &text);
         }
     }
 
-    heading(&mut out, "IF IT IS EXPECTED");
+    heading(out, "IF IT IS EXPECTED");
     if let Some(harmless) = said("False positives") {
-        paragraph(&mut out, &harmless);
+        paragraph(out, &harmless);
     }
     for (purpose, call) in silencing(finding) {
-        command(&mut out, purpose, &call);
+        keepwatch(out, purpose, &call);
     }
-    heading(&mut out, "THIS FINDING");
-    about(&mut out, finding, rule);
-    out
+    heading(out, "THIS FINDING");
+    about(out, finding, rule);
+}
+
+/// What makes sure of what Keepwatch could not find out: a permission that it was refused, and what a person looks at.
+fn what_would_settle_it(finding: &Finding) -> String {
+    let headline = finding.headline();
+    let look = merged_steps(finding).first().map_or_else(
+        || "To be sure, ask whoever did it.".to_owned(),
+        |(purpose, _)| {
+            format!("To be sure, run the first command below: {}.", purpose.trim_end_matches(['.', '?']))
+        },
+    );
+    let details = headline.details.iter().map(|(_, value)| value.as_str());
+    let said = std::iter::once(headline.reason.as_str()).chain(details);
+    let refused = said.filter_map(refused).next();
+    match refused {
+        Some((action, Some(role))) => format!(
+            "What is missing is a permission: the role {role} of Keepwatch may not call {action}. Once it may, Keepwatch finds out \
+             by itself the next time. {look}"
+        ),
+        Some((action, None)) => {
+            format!(
+                "What is missing is a permission: Keepwatch may not call {action}. Once it may, it finds out by itself the next \
+                 time. {look}"
+            )
+        }
+        None => look,
+    }
+}
+
+/// The action that AWS refused, and the role that it refused it, by the words of the refusal: `User:
+/// arn:aws:sts::111122223333:assumed-role/NAME/SESSION is not authorized to perform: iam:GetRole on resource: ...` (IAM user
+/// guide, "Troubleshoot access denied error messages").
+fn refused(text: &str) -> Option<(&str, Option<&str>)> {
+    let (before, after) = text.split_once("is not authorized to perform: ")?;
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    let action = after.split_whitespace().next()?.trim_end_matches(['.', ',', ';', ')']);
+    let (service, call) = action.split_once(':')?;
+    let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !named(service) || !named(call) {
+        return None;
+    }
+    let role = before.rsplit_once(":assumed-role/").and_then(|(_, role)| role.split('/').next());
+    Some((action, role.filter(|role| !role.is_empty() && role.chars().all(of_a_name))))
 }
 
 /// What a reader who knows this finding already has to be told: that it is back, or goes on, or is over.
@@ -121,7 +165,7 @@ fn what_changed(finding: &Finding) -> Option<String> {
     })
 }
 
-fn who(out: &mut String, actor: &Actor) {
+fn who(out: &mut Page<'_>, actor: &Actor) {
     line(out, "By", &actor.name);
     let optional = [
         ("Type", actor.kind.as_deref()),
@@ -145,8 +189,25 @@ fn who(out: &mut String, actor: &Actor) {
     line(out, "MFA", mfa);
 }
 
+/// What else the same hand did.
+fn besides(out: &mut Page<'_>, related: &RelatedActs) {
+    if related.acts.is_empty() && related.unread.is_none() {
+        return;
+    }
+    heading(out, "RELATED, WITHIN 24 HOURS");
+    for act in &related.acts {
+        let title = format!("{}: {}", act.severity.as_str(), act.title);
+        let same = format!("by the same {}, {}", act.same.as_str(), act.when);
+        listed(out, &title, &[&same, &act.finding_id]);
+    }
+    if let Some(why) = &related.unread {
+        let what = "What else this key, principal or address did in the last 24 hours could not be looked up";
+        listed(out, what, &[why]);
+    }
+}
+
 /// Everybody who acted on a finding, where that was not one alone.
-fn others(out: &mut String, finding: &Finding) {
+fn others(out: &mut Page<'_>, finding: &Finding) {
     if finding.alert.told.len() < 2 {
         return;
     }
@@ -155,7 +216,7 @@ fn others(out: &mut String, finding: &Finding) {
     }
 }
 
-fn what(out: &mut String, finding: &Finding) {
+fn what(out: &mut Page<'_>, finding: &Finding) {
     let details = details(finding);
     // An access key, say, is a detail under its own label.
     if !details.iter().any(|(_, value)| *value == finding.resource) && finding.resource != finding.account {
@@ -175,7 +236,7 @@ fn what(out: &mut String, finding: &Finding) {
     }
 }
 
-fn when(out: &mut String, finding: &Finding) {
+fn when(out: &mut Page<'_>, finding: &Finding) {
     let headline = finding.headline();
     line(out, "Event", &format!("{} at {}", headline.event.name, headline.event.time));
     if headline.actor.is_some() {
@@ -203,14 +264,14 @@ fn when(out: &mut String, finding: &Finding) {
     }
 }
 
-fn steps(out: &mut String, finding: &Finding) {
+fn steps(out: &mut Page<'_>, finding: &Finding) {
     let steps = merged_steps(finding);
     for (purpose, call) in fitting(&steps, |(purpose, call)| purpose.len() + call.len()) {
         command(out, purpose, call);
     }
 }
 
-fn about(out: &mut String, finding: &Finding, rule: Option<&About>) {
+fn about(out: &mut Page<'_>, finding: &Finding, rule: Option<&About>) {
     line(out, "Finding id", &finding.finding_id);
     let status = match &finding.status_reason {
         Some(reason) => format!("{} ({reason})", finding.status.as_str()),
@@ -242,19 +303,19 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         _ => String::new(),
     };
     let mut ways = vec![(
-        "You are working on it: repetitions are counted without a mail",
-        format!("keepwatch findings ack {id} --by NAME --note TEXT"),
+        "You know of it and work on it: no mail when it repeats",
+        format!("findings ack {id} --by NAME --note TEXT"),
     )];
     // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
     if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
         ways.push((
             if actor.is_empty() {
-                "It is meant to be so: recorded without a mail, for 30 days"
+                "It is meant to be so: no mail of it for 30 days"
             } else {
-                "It is meant to be so: recorded without a mail, for 30 days, until somebody else acts"
+                "It is meant to be so: no mail of it for 30 days, unless somebody else does it"
             },
             format!(
-                "keepwatch suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
+                "suppress add --rule {rule} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
             ),
         ));
     }

@@ -18,6 +18,8 @@ use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 
 use crate::group::{self, Turn};
+use crate::related::{self, RelatedActs};
+use crate::sender::Sender;
 use crate::{Alert, budget};
 
 /// How long a claim holds. Longer than the notifier's timeout, so that no two of them publish the same alert.
@@ -98,6 +100,8 @@ pub struct Notifier<'a, S, J, T> {
     pub settings: &'a Settings,
     /// The rules, with their documentation.
     pub catalogue: Catalogue,
+    /// The stack that sends.
+    pub sender: &'a Sender,
     /// How long what one principal does is gathered for one mail; zero for a mail each.
     pub group_window: Duration,
 }
@@ -162,10 +166,10 @@ impl Claimed {
     }
 
     /// The mail that tells of this one alone.
-    pub(super) fn alert(&self, catalogue: Catalogue) -> Alert {
+    pub(super) fn alert(&self, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
         match &self.finding {
-            Ok(finding) => Alert::of(finding, catalogue),
-            Err(reason) => Alert::unreadable(&self.finding_id, reason),
+            Ok(finding) => Alert::of(finding, catalogue, sender, related),
+            Err(reason) => Alert::unreadable(&self.finding_id, reason, sender),
         }
     }
 
@@ -205,6 +209,8 @@ where
             Claim::Taken(claimed) => claimed,
             Claim::Left(delivery) => return Ok(delivery),
         };
+        // Also of what waits for its turn: what comes meanwhile is told with it.
+        let related = self.related(claimed.readable(), &[], now).await;
         match self.turn(&claimed, now).await {
             Ok(Turn::Now) => {}
             Ok(Turn::At(until)) => {
@@ -222,7 +228,8 @@ where
         };
         let sent = match may {
             Ok(true) => {
-                let sent = self.topic.publish(claimed.readable(), &claimed.alert(self.catalogue)).await;
+                let alert = claimed.alert(self.catalogue, self.sender, &related);
+                let sent = self.topic.publish(claimed.readable(), &alert).await;
                 sent.map(|()| true).map_err(DeliverError::Topic)
             }
             Ok(false) => Ok(false),
@@ -235,6 +242,17 @@ where
         };
         let sent = sent?;
         ended.map(|()| if sent { Delivery::Sent } else { Delivery::Deferred })
+    }
+
+    /// What else was done by whoever caused this finding, which is noted as well. `told` are findings that the same mail tells.
+    pub(super) async fn related(
+        &self,
+        finding: Option<&Finding>,
+        told: &[&str],
+        now: Timestamp,
+    ) -> RelatedActs {
+        let Some(finding) = finding else { return RelatedActs::default() };
+        related::note(self.journal, finding, &self.settings.lists.automation, told, now).await
     }
 
     /// Whether the alert is told now, or with what else its principal does.

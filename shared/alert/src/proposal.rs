@@ -9,7 +9,7 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::Actor;
 use keepwatch_core::severity::{MAILED_FROM, Severity};
 
-use crate::layout::{command, heading, listed, paragraph};
+use crate::layout::{Page, heading, keepwatch, listed, paragraph};
 
 /// From how many findings in a week on a principal is proposed, and on how many days at least they must have come: one long
 /// evening of an intruder is no routine.
@@ -68,7 +68,7 @@ impl Proposals {
     }
 
     /// The part of the mail; nothing where nobody is to be proposed. `listed` are the patterns that the owner has.
-    pub(super) fn write(&self, out: &mut String, listed_already: &[String]) {
+    pub(super) fn write(&self, out: &mut Page<'_>, listed_already: &[String]) {
         let known = |arn: &str| listed_already.iter().any(|pattern| matches(pattern, arn));
         let mut proposed: Vec<&Evidence> = self
             .0
@@ -107,7 +107,7 @@ impl Proposals {
             });
             let calls_itself = format!("calls itself {}", programs.join(", "));
             listed(out, &one.actor.identity(), &[&counts, &since, &calls_itself]);
-            command(out, "List it", &tune(&one.actor));
+            keepwatch(out, "List it", &tune(&one.actor));
         }
     }
 }
@@ -171,15 +171,15 @@ pub(super) fn may_be_a_machine(actor: &Actor) -> bool {
 /// The command that lists a principal as automation, if it may be a machine: neither root, nor a service of AWS's, nor a person
 /// who comes through Identity Center.
 pub fn list_as_automation(actor: &Actor) -> Option<String> {
-    may_be_a_machine(actor).then(|| tune(actor))
+    may_be_a_machine(actor).then(|| format!("keepwatch {}", tune(actor)))
 }
 
-/// The command that lists a principal as automation.
+/// The same for any principal, without the program's name.
 pub(super) fn tune(actor: &Actor) -> String {
     let identity = actor.identity();
     // A session's ARN ends with the session's name, which is another each time.
     let pattern = if identity.contains(":assumed-role/") { format!("{identity}/*") } else { identity };
-    format!("keepwatch tune values automation --add {}", shell_word(&pattern))
+    format!("tune values automation --add {}", shell_word(&pattern))
 }
 
 /// The first word of a user agent: the program, without what changes with each version of a library.

@@ -19,9 +19,10 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::digest::{Line, by_severity};
-use crate::layout::{command, heading, line, listed, paragraph};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
 use crate::proposal::Proposals;
 use crate::runbook::Runbook;
+use crate::sender::Sender;
 
 /// Counters of one day or week, by name.
 pub type Counts = BTreeMap<String, u64>;
@@ -220,7 +221,7 @@ impl<'a> Tally<'a> {
     }
 
     /// The mail; none for a day of which all that matters was told already. The week's mail has the rest.
-    pub fn alert(mut self, settings: &Settings, now: Timestamp) -> Option<Alert> {
+    pub fn alert(mut self, settings: &Settings, now: Timestamp, sender: &Sender) -> Option<Alert> {
         let quiet =
             !self.urgent && self.unreadable == 0 && self.history.is_empty() && self.posture.silence.is_none();
         if self.period.kind == Kind::Daily && quiet {
@@ -232,35 +233,31 @@ impl<'a> Tally<'a> {
         let count = |lines: &[Line]| by_severity(lines.iter().map(|line| line.severity));
         let (new, fixed, open) = (self.new.len(), self.fixed.len(), self.open.len());
         let judged = self.counts.get("judged").copied().unwrap_or(0);
-        let mut out = String::new();
+        let mut out = Page::new(sender);
         let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
         // A finding of Config's now and then does not show that calls are heard.
         let calls = self.counts.get("cloudtrail").copied().unwrap_or(0);
         let deaf = calls == 0 && self.whole && self.period.kind == Kind::Weekly;
         let (headline, severity) = match self.period.kind {
             Kind::Daily if self.posture.silence.is_some() && !blind => {
-                (format!("{}: Keepwatch does not scan the account", self.account), Severity::High)
+                ("Keepwatch does not scan the account".to_owned(), Severity::High)
             }
             // Nothing else tells that the function was taken away.
-            Kind::Daily if blind => (
-                format!("{}: Keepwatch does not look through all of the event history", self.account),
-                Severity::High,
-            ),
+            Kind::Daily if blind => {
+                ("Keepwatch does not look through all of the event history".to_owned(), Severity::High)
+            }
             Kind::Daily => (
-                format!("{}: Keepwatch today: {new} new, {fixed} fixed, {open} still open", self.account),
+                format!("Keepwatch today: {new} new, {fixed} fixed, {open} still open"),
                 Severity::Informational,
             ),
             // Silence is either a dead account or a deaf watch.
             Kind::Weekly if deaf && judged > 0 => {
-                (format!("{}: Keepwatch heard no call at all this week", self.account), Severity::High)
+                ("Keepwatch heard no call at all this week".to_owned(), Severity::High)
             }
-            Kind::Weekly if deaf => {
-                (format!("{}: Keepwatch heard no event at all this week", self.account), Severity::High)
-            }
+            Kind::Weekly if deaf => ("Keepwatch heard no event at all this week".to_owned(), Severity::High),
             Kind::Weekly => (
                 format!(
-                    "{}: Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open",
-                    self.account
+                    "Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open"
                 ),
                 Severity::Informational,
             ),
@@ -273,7 +270,7 @@ impl<'a> Tally<'a> {
         line(&mut out, "New", &count(&self.new));
         line(&mut out, "Fixed", &count(&self.fixed));
         line(&mut out, "Open before", &count(&self.open));
-        out.push('\n');
+        gap(&mut out);
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, deaf, judged, settings, now);
         }
@@ -286,7 +283,8 @@ impl<'a> Tally<'a> {
         section(&mut out, "STILL OPEN, WORST AND OLDEST FIRST", &self.open);
         if self.suppressed > 0 {
             heading(&mut out, "SUPPRESSED");
-            let _ = writeln!(out, "  {} open findings; keepwatch suppress list says why", self.suppressed);
+            let _ = writeln!(out, "  {} open findings", self.suppressed);
+            keepwatch(&mut out, "Until when, by whom and why", "suppress list");
         }
         if self.unreadable > 0 {
             heading(&mut out, "UNREADABLE");
@@ -319,8 +317,8 @@ impl<'a> Tally<'a> {
             );
             command(&mut out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
         } else {
-            command(&mut out, "List what is open, worst first", "keepwatch findings list");
-            command(&mut out, "Everything about one of them", "keepwatch findings show FINDING_ID");
+            keepwatch(&mut out, "List what is open, worst first", "findings list");
+            keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
         }
         let json = json!({"report": {
             "kind": if self.period.kind == Kind::Daily { "daily" } else { "weekly" },
@@ -329,10 +327,10 @@ impl<'a> Tally<'a> {
             "counts": self.counts, "history": self.history.len(),
             "posture": self.posture.json(),
         }});
-        Some(Alert::new(severity, &headline, out, json))
+        Some(Alert::new(severity, &headline, self.account, out, json))
     }
 
-    fn weekly(&self, out: &mut String, deaf: bool, judged: u64, settings: &Settings, now: Timestamp) {
+    fn weekly(&self, out: &mut Page<'_>, deaf: bool, judged: u64, settings: &Settings, now: Timestamp) {
         if deaf {
             paragraph(
                 out,
@@ -384,7 +382,7 @@ impl Posture {
     }
 
     /// Open by practice, most first; what is oldest; how much could be seen. A day tells only that scans are missing.
-    fn write(&self, out: &mut String, kind: Kind) {
+    fn write(&self, out: &mut Page<'_>, kind: Kind) {
         if let Some(silence) = &self.silence {
             heading(out, "SCANS");
             let since = match silence {
@@ -429,7 +427,7 @@ impl Posture {
 }
 
 /// What was not looked at of the event history.
-fn history(out: &mut String, troubles: &[Trouble]) {
+fn history(out: &mut Page<'_>, troubles: &[Trouble]) {
     heading(out, "EVENT HISTORY");
     paragraph(
         out,
@@ -459,7 +457,7 @@ fn history(out: &mut String, troubles: &[Trouble]) {
 }
 
 /// A heading and the findings under it, by severity.
-fn section(out: &mut String, title: &str, lines: &[Line]) {
+fn section(out: &mut Page<'_>, title: &str, lines: &[Line]) {
     if lines.is_empty() {
         return;
     }
@@ -471,10 +469,6 @@ fn section(out: &mut String, title: &str, lines: &[Line]) {
     }
     if lines.len() > MAX_LISTED {
         let rest = lines.iter().skip(MAX_LISTED).map(|line| line.severity);
-        listed(
-            out,
-            &format!("and {} more: {}", lines.len() - MAX_LISTED, by_severity(rest)),
-            &["keepwatch findings list"],
-        );
+        listed(out, &format!("and {} more: {}", lines.len() - MAX_LISTED, by_severity(rest)), &[]);
     }
 }

@@ -1,6 +1,6 @@
 //! Where it is written what to do about a mail that tells of Keepwatch itself: a section of `docs/operations.md`.
 
-use crate::layout::paragraph;
+use crate::layout::{Page, paragraph};
 
 /// A section of `docs/operations.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Runbook {
     }
 
     /// Says where it is written.
-    pub(crate) fn point(self, out: &mut String) {
+    pub(crate) fn point(self, out: &mut Page<'_>) {
         paragraph(
             out,
             &format!("Step by step: docs/operations.md of Keepwatch, section '{}'.", self.section()),

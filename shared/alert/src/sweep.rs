@@ -22,6 +22,8 @@ use crate::announce::{self, Announced};
 use crate::digest::{self, Line};
 use crate::once::SentOnce;
 use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
+use crate::related::RelatedActs;
+use crate::sender::Sender;
 use crate::{Alert, budget, first_scan, group, report};
 
 /// How many findings are written at the same time.
@@ -103,15 +105,27 @@ impl Letter {
         self.0.iter().filter_map(Claimed::readable).map(|finding| finding.last_seen).min()
     }
 
+    /// The finding that the mail tells in full, and that subscribers filter it by.
+    fn worst(&self) -> Option<&Finding> {
+        self.0.iter().filter_map(Claimed::readable).max_by_key(|finding| finding.severity)
+    }
+
     /// The mail, and the finding that subscribers filter it by.
-    fn alert(&self, catalogue: Catalogue) -> Option<(Option<&Finding>, Alert)> {
+    fn alert(
+        &self,
+        catalogue: Catalogue,
+        sender: &Sender,
+        related: &RelatedActs,
+    ) -> Option<(Option<&Finding>, Alert)> {
         let findings: Vec<&Finding> = self.0.iter().filter_map(Claimed::readable).collect();
         match &findings[..] {
-            [worst, ..] if self.0.len() > 1 => {
-                let worst = findings.iter().copied().max_by_key(|finding| finding.severity).unwrap_or(worst);
-                Some((Some(worst), group::alert(&findings, catalogue)?))
+            [_, ..] if self.0.len() > 1 => {
+                let worst = self.worst()?;
+                Some((Some(worst), group::alert(&findings, catalogue, sender, related)?))
             }
-            _ => self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue))),
+            _ => {
+                self.0.first().map(|claimed| (claimed.readable(), claimed.alert(catalogue, sender, related)))
+            }
         }
     }
 }
@@ -319,7 +333,11 @@ where
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<(), Failure<S, J, T>> {
-        let Some((finding, alert)) = letter.alert(self.catalogue) else { return Ok(()) };
+        let told: Vec<&str> = letter.0.iter().map(|claimed| claimed.finding_id.as_str()).collect();
+        let related = self.related(letter.worst(), &told, now).await;
+        let Some((finding, alert)) = letter.alert(self.catalogue, self.sender, &related) else {
+            return Ok(());
+        };
         let published = self.topic.publish(finding, &alert).await.map_err(DeliverError::Topic);
         let again = published.is_err().then_some(now);
         let ended = self.end_all(letter, token, again).await;
@@ -374,7 +392,8 @@ where
             return failed;
         }
         let lines: Vec<Line> = claimed.0.iter().map(Claimed::line).collect();
-        let published = self.topic.publish(None, &digest::alert(&lines)).await.map_err(DeliverError::Topic);
+        let digest = digest::alert(&lines, self.sender);
+        let published = self.topic.publish(None, &digest).await.map_err(DeliverError::Topic);
         let again = published.is_err().then_some(now);
         let ended = self.end_all(&claimed, token, again).await;
         if published.is_ok() {
@@ -477,7 +496,7 @@ where
         let expected = known.as_ref().map(|entry| entry.version);
         let known = known.map(|entry| entry.value).unwrap_or_default();
         let own_rules = own_rules::unusable(self.journal).await.map_err(DeliverError::Journal)?;
-        let changes = announce::changes(self.settings, &own_rules, &known, self.catalogue);
+        let changes = announce::changes(self.settings, &own_rules, &known, self.catalogue, self.sender);
         let Some(changes) = changes else { return Ok(()) };
         // The same row may come, go and come again: each change of what was announced is announced on its own.
         let key = format!("{}#{}", changes.key, expected.unwrap_or(0));
@@ -505,7 +524,8 @@ where
         let scans = run::read(self.journal, now).await.map_err(DeliverError::Journal)?;
         let Some(run) = scans.first else { return Ok(()) };
         let key = format!("first scan#{}", run.begun);
-        let alert = async || Ok(Some(first_scan::alert(&calendar.account, &run, self.catalogue)));
+        let alert =
+            async || Ok(Some(first_scan::alert(&calendar.account, &run, self.catalogue, self.sender)));
         let posted = self.send_once(&key, now, alert).await?;
         swept.mails += usize::from(posted == SentOnce::Sent);
         if posted == SentOnce::Busy {
@@ -539,6 +559,6 @@ where
             let counts = self.journal.counts(&key).await.map_err(DeliverError::Journal)?;
             tally.add_counts(counts);
         }
-        Ok(tally.alert(self.settings, now))
+        Ok(tally.alert(self.settings, now, self.sender))
     }
 }

@@ -16,7 +16,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::*;
-use crate::check::finding;
+use crate::check::{finding, sender};
+use crate::layout::Page;
 
 fn root_sign_in_without_mfa() -> Observation {
     fired(
@@ -35,7 +36,7 @@ fn root_sign_in_without_mfa() -> Observation {
 fn a_mail_says_who_what_where_when_why_and_what_to_do() {
     let finding = finding(&[root_sign_in_without_mfa()]);
     assert_eq!((finding.severity, finding.alert.state), (Severity::Critical, AlertState::Pending));
-    let alert = Alert::of(&finding, DOCUMENTED);
+    let alert = Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default());
     assert_eq!(
         alert.subject,
         "[CRITICAL] Root signed in to the console WITHOUT MFA, from 203.0.113.7 (111122223333)"
@@ -86,7 +87,7 @@ fn an_exposed_key_tells_all_its_witnesses() {
     let quarantine =
         fired_with(rule("exposed-access-key-quarantine"), &call("iam", "AttachUserPolicy", attach), &answers);
     assert_eq!(health.finding_id(), quarantine.finding_id());
-    let text = Alert::of(&finding(&[health, quarantine]), DOCUMENTED).text;
+    let text = Alert::of(&finding(&[health, quarantine]), DOCUMENTED, sender(), &RelatedActs::default()).text;
     for part in [
         "--access-key-id AKIAIOSFODNN7EXAMPLE --status Inactive",
         "Found at        https[:]//github[.]com/example/repo",
@@ -107,10 +108,10 @@ fn the_subject_fits_and_says_that_it_goes_on() {
         rule("admin-inline-policy"),
         &call("iam", "PutUserPolicy", json!({"requestParameters": request})),
     );
-    let alert = Alert::of(&finding(&[seen]), DOCUMENTED);
+    let alert = Alert::of(&finding(&[seen]), DOCUMENTED, sender(), &RelatedActs::default());
     assert_eq!(alert.subject.len(), 99);
     assert!(alert.subject.ends_with("n... (111122223333)"), "{}", alert.subject);
-    let fitted = |title: &str| Alert::new(Severity::High, title, "x".to_owned(), json!({})).subject;
+    let fitted = |title: &str| Alert::new(Severity::High, title, "", Page::new(sender()), json!({})).subject;
     let words = fitted(&"many words ".repeat(20));
     assert!(words.ends_with(" words...") || words.ends_with(" many..."), "it is cut at a word: {words}");
     assert_eq!(fitted("few words"), "[HIGH] few words");
@@ -118,21 +119,94 @@ fn the_subject_fits_and_says_that_it_goes_on() {
 
 #[test]
 fn an_item_that_cannot_be_read_is_still_told() {
-    let alert =
-        Alert::unreadable(&"x\u{202e}".repeat(200), "missing field `severity` at http://evil.example");
+    let alert = Alert::unreadable(
+        &"x\u{202e}".repeat(200),
+        "missing field `severity` at http://evil.example",
+        sender(),
+    );
     assert!((1..=99).contains(&alert.subject.len()) && alert.subject.is_ascii(), "{}", alert.subject);
     assert!(alert.text.contains("missing field") && !alert.text.contains("evil.example"), "{}", alert.text);
 }
 
 #[test]
 fn the_message_is_one_json_object_with_a_mail_and_its_twin() {
-    let alert = Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED);
+    let alert =
+        Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, sender(), &RelatedActs::default());
     let message: Value = serde_json::from_str(&alert.message()).unwrap();
     assert_eq!(message["email"].as_str(), Some(alert.text.as_str()));
     let twin: Value = serde_json::from_str(message["default"].as_str().unwrap()).unwrap();
     assert_eq!((&twin["class_uid"], &twin["severity"]), (&json!(2004), &json!("Critical")));
     assert_eq!(twin["unmapped"]["mail"]["subject"].as_str(), Some(alert.subject.as_str()));
     assert_eq!(twin["unmapped"]["alert_reason"], "new");
+}
+
+/// Whoever reads on a telephone sees the first words alone: how bad and what. The account ends every subject.
+#[test]
+fn every_subject_begins_with_what_happened_and_ends_with_the_account() {
+    let of =
+        |what: &str| Alert::new(Severity::High, what, "111122223333", Page::new(sender()), json!({})).subject;
+    assert_eq!(of("3 dead letters"), "[HIGH] 3 dead letters (111122223333)");
+    let long = of(&"many words ".repeat(20));
+    assert!(long.len() <= 99 && long.ends_with("... (111122223333)"), "{long}");
+    assert!(long.contains(" many...") || long.contains(" words..."), "{long}");
+}
+
+#[test]
+fn a_stack_is_known_by_its_functions_arn_and_named_in_every_command() {
+    let arn = "arn:aws:lambda:eu-west-1:111122223333:function:watch-test-notify";
+    let of = Sender::of_function(arn, "-notify");
+    let text =
+        Alert::of(&finding(&[root_sign_in_without_mfa()]), DOCUMENTED, &of, &RelatedActs::default()).text;
+    let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("  keepwatch ")).collect();
+    assert!(commands.len() == 2, "{text}");
+    for command in commands {
+        assert!(command.ends_with(" --stack watch-test --region eu-west-1"), "{command}");
+    }
+    let without = text.split("THE KEEPWATCH COMMAND\n").nth(1).unwrap();
+    assert!(
+        without.contains("watch-test-OperatorRole-") && without.contains("watch-test-SettingsTable-"),
+        "{text}"
+    );
+    assert_eq!(Sender::of_function("arn:aws:iam::111122223333:role/x", "-notify"), Sender::none());
+    // A replay has no stack, and says nothing of one.
+    let text = Alert::of(
+        &finding(&[root_sign_in_without_mfa()]),
+        DOCUMENTED,
+        &Sender::none(),
+        &RelatedActs::default(),
+    )
+    .text;
+    assert!(!text.contains("--stack") && text.contains("STACK-SettingsTable-*"), "{text}");
+}
+
+/// Of what Keepwatch could not find out, the mail says what would make it sure: the permission, and what to look at.
+#[test]
+fn what_is_unsure_says_what_would_make_it_sure() {
+    use keepwatch_core::observation::Verdict;
+    let words = |reason: &str| {
+        let mut seen = root_sign_in_without_mfa();
+        seen.verdict = Verdict::Unknown;
+        seen.reason = reason.to_owned();
+        let alert = Alert::of(&finding(&[seen]), DOCUMENTED, sender(), &RelatedActs::default());
+        assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
+        alert.text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let look = "To be sure, run the first command below: What has root done since";
+    let denied = words(
+        "The policy could not be read (AccessDenied: User: arn:aws:sts::111122223333:assumed-role/keepwatch-DetectRole-A1/keepwatch-detect \
+         is not authorized to perform: iam:GetPolicyVersion on resource: policy x because no identity-based policy allows it).",
+    );
+    for part in
+        ["the role keepwatch-DetectRole-A1 of Keepwatch may not call iam:GetPolicyVersion. Once", look]
+    {
+        assert!(denied.contains(part), "{part}: {denied}");
+    }
+    let nameless = words("It is not authorized to perform: iam:GetRole.");
+    assert!(nameless.contains("Keepwatch may not call iam:GetRole. Once"), "{nameless}");
+    for other in ["The request was padded.", "is not authorized to perform: http://evil.example/x now", ""] {
+        let text = words(other);
+        assert!(text.contains(look) && !text.contains("What is missing"), "{text}");
+    }
 }
 
 /// Whoever may call `StartLogging` can ask for as many tests as he likes: they are few, and take no other mail's place.

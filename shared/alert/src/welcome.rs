@@ -11,8 +11,9 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{command, gap, heading, line, listed, paragraph};
-use crate::proposal::{SILENCES, Suspects, list_as_automation, origin};
+use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
+use crate::proposal::{SILENCES, Suspects, may_be_a_machine, origin, tune};
+use crate::sender::Sender;
 
 /// From how many calls on, on how many days and from how many networks at most somebody is proposed as automation.
 const CALLS: usize = 5;
@@ -54,7 +55,8 @@ impl Facts<'_> {
             .filter(|one| !one.key_outside && !one.granted && !self.suspects.name(&one.actor))
             // Of which an older version has not said where it acts from.
             .filter(|one| one.since != Timestamp::default())
-            .filter_map(|one| Some((one, list_as_automation(&one.actor)?)))
+            .filter(|one| may_be_a_machine(&one.actor))
+            .map(|one| (one, tune(&one.actor)))
             .collect();
         machines.sort_by_key(|(one, _)| (one.since, std::cmp::Reverse(one.calls)));
         machines.truncate(MOST);
@@ -63,8 +65,8 @@ impl Facts<'_> {
 }
 
 /// The mail.
-pub(super) fn alert(facts: &Facts<'_>) -> Alert {
-    let mut out = String::new();
+pub(super) fn alert(facts: &Facts<'_>, sender: &Sender) -> Alert {
+    let mut out = Page::new(sender);
     let all: Vec<&str> = facts.catalogue.all().map(|about| about.id).collect();
     // A check has its theme before a dot.
     let checks = all.iter().filter(|id| id.contains('.')).count();
@@ -122,12 +124,12 @@ pub(super) fn alert(facts: &Facts<'_>) -> Alert {
         paragraph(&mut out, "Nothing that Keepwatch knows of.");
     }
     heading(&mut out, "SEE THAT IT WORKS");
-    command(&mut out, "Every part of it, each with what mends it", "keepwatch doctor");
-    command(&mut out, "A harmless event through all of it, to this mailbox", "keepwatch test-alert");
-    command(
+    keepwatch(&mut out, "Every part of it, each with what mends it", "doctor");
+    keepwatch(&mut out, "A harmless event through all of it, to this mailbox", "test-alert");
+    keepwatch(
         &mut out,
         "Look at the whole account now instead of tonight; one mail tells of all",
-        "keepwatch scan --remote",
+        "scan --remote",
     );
     gap(&mut out);
     paragraph(
@@ -136,26 +138,26 @@ pub(super) fn alert(facts: &Facts<'_>) -> Alert {
     );
     let severity = if missing.contains(&"trail") { Severity::High } else { Severity::Informational };
     let headline = if missing.contains(&"trail") {
-        format!("{}: Keepwatch watches this account, and no trail feeds it", facts.account)
+        "No trail feeds Keepwatch, which watches this account"
     } else {
-        format!("{}: Keepwatch watches this account", facts.account)
+        "Keepwatch watches this account"
     };
     let json = json!({"welcome": {
         "account": facts.account, "rules": rules, "checks": checks, "regions": regions, "regions_not_heard": deaf,
         "missing": missing,
     }});
-    Alert::new(severity, &headline, out, json)
+    Alert::new(severity, headline, facts.account, out, json)
 }
 
 /// An entry of what is missing, set off from the command before it.
-fn lacks(out: &mut String, what: &str, why: &[&str]) {
-    if !out.ends_with("MISSING\n") {
+fn lacks(out: &mut Page<'_>, what: &str, why: &[&str]) {
+    if !out.text.ends_with("MISSING\n") {
         gap(out);
     }
     listed(out, what, why);
 }
 
-fn trails(out: &mut String, facts: &Facts<'_>) -> Option<&'static str> {
+fn trails(out: &mut Page<'_>, facts: &Facts<'_>) -> Option<&'static str> {
     let said = |verdict: &'static str| {
         facts.look.into_iter().flat_map(|look| &look.trails).filter(move |one| one.verdict == verdict)
     };
@@ -185,7 +187,7 @@ fn trails(out: &mut String, facts: &Facts<'_>) -> Option<&'static str> {
     None
 }
 
-fn automation(out: &mut String, facts: &Facts<'_>) {
+fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
     let machines = facts.machines();
     lacks(
         out,
@@ -208,7 +210,7 @@ fn automation(out: &mut String, facts: &Facts<'_>) {
             origin(one.from_outside > 0)
         );
         lacks(out, &one.actor.identity(), &[]);
-        command(out, &evidence, &tune);
+        keepwatch(out, &evidence, &tune);
     }
 }
 
@@ -290,7 +292,7 @@ mod tests {
             suspects: &suspects,
             listed,
         };
-        let alert = alert(&facts);
+        let alert = alert(&facts, &Sender::default());
         assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
         alert
     }
@@ -298,7 +300,13 @@ mod tests {
     #[test]
     fn it_says_what_is_missing_with_the_command_that_mends_it() {
         let alert = mail(Some(&look("failing")), &["email ann@example.com"], false);
-        assert!(alert.subject.starts_with("[HIGH] 111122223333: Keepwatch watches"), "{}", alert.subject);
+        assert!(
+            alert
+                .subject
+                .starts_with("[HIGH] No trail feeds Keepwatch, which watches this account (111122223333)"),
+            "{}",
+            alert.subject
+        );
         assert_eq!(
             alert.json["welcome"]["missing"],
             json!(["trail", "regions", "subscribers", "automation"]),

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use keepwatch_alert::Sender;
 use keepwatch_alert::in_memory::{GROUP_WINDOW, InMemory};
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
@@ -33,6 +34,9 @@ use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry;
 
 use self::store::{Account, Mailbox};
+
+/// The mails name no stack.
+static SENDER: Sender = Sender::none();
 
 /// A Monday at midnight, in milliseconds since 1970.
 const START: i64 = 1_772_409_600_000;
@@ -213,6 +217,7 @@ impl Played {
             operations: &self.mailbox,
             settings: &self.settings,
             catalogue: registry::DOCUMENTED,
+            sender: &SENDER,
             group_window: GROUP_WINDOW,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use futures_util::future::{Either, join_all, select};
+use keepwatch_alert::Sender;
 use keepwatch_alert::in_memory::GROUP_WINDOW;
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
@@ -80,6 +81,7 @@ pub(super) async fn notify(ports: Ports, finding_ids: Vec<String>, settings: Arc
         operations: &ports.operations(),
         settings: &settings,
         catalogue: registry::DOCUMENTED,
+        sender: &Sender::default(),
         group_window: GROUP_WINDOW,
     };
     let mut done = Vec::new();
@@ -123,6 +125,7 @@ pub(super) async fn sweep(ports: Ports, settings: Arc<Settings>) -> bool {
         operations: &ports.operations(),
         settings: &settings,
         catalogue: registry::DOCUMENTED,
+        sender: &Sender::default(),
         group_window: GROUP_WINDOW,
     };
     let calendar = Calendar { account: super::story::ACCOUNTS[0].to_owned(), hour: 7 };

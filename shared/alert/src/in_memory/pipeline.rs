@@ -14,6 +14,7 @@ use keepwatch_core::state::{AccountState, Answer, Fact, Query};
 use super::{InMemory, Mail, Tables};
 use crate::outbox::Notifier;
 use crate::report::Calendar;
+use crate::sender::Sender;
 
 /// How often a sweep comes, in milliseconds; as the template has it.
 const SWEEP: i64 = 60_000;
@@ -31,6 +32,8 @@ pub struct Pipeline {
     settings: Settings,
     catalogue: Catalogue,
     calendar: Calendar,
+    /// A log has no stack.
+    sender: Sender,
     /// The present; none before the first event.
     now: Option<Timestamp>,
     /// The first sweep and the last, in minutes since 1970.
@@ -53,7 +56,8 @@ impl Pipeline {
     pub fn new(settings: Settings, catalogue: Catalogue, calendar: Calendar) -> Pipeline {
         let store = InMemory::default();
         store.greet();
-        Pipeline { store, settings, catalogue, calendar, now: None, sweeps: None, invocations: 0 }
+        let sender = Sender::default();
+        Pipeline { store, settings, catalogue, calendar, sender, now: None, sweeps: None, invocations: 0 }
     }
 
     /// Records what the rules saw of one event, at its time. What happens at one moment is one batch of the stream.
@@ -166,6 +170,7 @@ impl Pipeline {
             operations: &self.store,
             settings: &self.settings,
             catalogue: self.catalogue,
+            sender: &self.sender,
             group_window: GROUP_WINDOW,
         }
     }

@@ -30,6 +30,10 @@ struct Held {
     stream: Vec<String>,
     /// What the journal forgets, oldest first: when, and whether that is a receipt or the good news about a finding.
     expiring: VecDeque<(Timestamp, Forgotten)>,
+    /// Entries of the journal by when they end.
+    ending: BTreeSet<(Timestamp, String)>,
+    /// When each of them ends.
+    ends: BTreeMap<String, Timestamp>,
     now: Timestamp,
     mails: Vec<Mail>,
 }
@@ -54,6 +58,12 @@ impl InMemory {
                     held.tables.passed.remove(&id);
                 }
                 None => {}
+            }
+        }
+        while held.ending.first().is_some_and(|(at, _)| *at <= held.now) {
+            if let Some((_, key)) = held.ending.pop_first() {
+                held.ends.remove(&key);
+                held.tables.journal.remove(&key);
             }
         }
     }
@@ -212,10 +222,18 @@ impl Journal for InMemory {
         key: &str,
         value: &T,
         expected: Option<u64>,
-        _expires: Timestamp,
+        expires: Timestamp,
     ) -> Result<bool, serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        Ok(self.held().tables.enter(key, value, expected))
+        let held = &mut *self.held();
+        if !held.tables.enter(key, value, expected) {
+            return Ok(false);
+        }
+        if let Some(before) = held.ends.insert(key.to_owned(), expires) {
+            held.ending.remove(&(before, key.to_owned()));
+        }
+        held.ending.insert((expires, key.to_owned()));
+        Ok(true)
     }
 
     /// Nobody reads the day's counters here.

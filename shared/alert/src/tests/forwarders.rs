@@ -15,6 +15,8 @@ use keepwatch_core::severity::Severity;
 use keepwatch_rules::testing::{call, observe, rule};
 use serde_json::json;
 
+use crate::RelatedActs;
+use crate::check::sender;
 use crate::in_memory::{GROUP_WINDOW, InMemory, Mail};
 use crate::outbox::Notifier;
 use crate::report::Calendar;
@@ -58,6 +60,7 @@ impl World {
             operations: &self.0,
             settings: &settings,
             catalogue: Catalogue::default(),
+            sender: sender(),
             group_window: window,
         };
         self.0.set_clock(at(minute));
@@ -243,7 +246,18 @@ fn the_list_names_each_region_and_one_command_for_all() {
     let world = ten_fall_silent();
     assert_eq!(world.sweep(60), 10);
     let findings = world.findings();
-    let alert = crate::group::alert(&findings.iter().collect::<Vec<_>>(), Catalogue::default()).unwrap();
+    let all = findings.iter().collect::<Vec<_>>();
+    let related = RelatedActs::default();
+    let alert = crate::group::alert(&all, Catalogue::default(), sender(), &related).unwrap();
+    assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
+    assert!(alert.subject.ends_with(" (111122223333)"), "{}", alert.subject);
+    let silenced = alert.text.lines().filter(|line| line.starts_with("  keepwatch ")).collect::<Vec<_>>();
+    assert!(
+        !silenced.is_empty()
+            && silenced.iter().all(|line| line.ends_with(" --stack keepwatch --region us-east-1")),
+        "{silenced:?}"
+    );
+    assert!(alert.text.contains("\nTHE KEEPWATCH COMMAND\n"), "{}", alert.text);
     for region in TEN {
         assert!(
             alert.text.contains(&format!("  {region}: The forwarder in {region} has sent no")),

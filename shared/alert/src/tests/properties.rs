@@ -20,11 +20,11 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 
 use super::fixtures;
-use crate::Alert;
 use crate::announce::{self, Announced};
-use crate::check::{faults, finding};
+use crate::check::{faults, finding, sender};
 use crate::digest::{self, Line};
 use crate::report::{Calendar, Tally};
+use crate::{Alert, RelatedActs};
 
 /// What attackers write into names, agents and messages.
 const NASTY: &[&str] = &[
@@ -191,7 +191,8 @@ fn spoiled(answer: &Answer, text: &str) -> Answer {
 
 fn check(observations: &[Observation]) -> Result<(), TestCaseError> {
     for seen in observations {
-        let alert = Alert::of(&finding(std::slice::from_ref(seen)), DOCUMENTED);
+        let alert =
+            Alert::of(&finding(std::slice::from_ref(seen)), DOCUMENTED, sender(), &RelatedActs::default());
         let faults = faults(&alert);
         prop_assert!(faults.is_empty(), "{:#?}\nSubject: {}\n\n{}", faults, alert.subject, alert.text);
     }
@@ -315,12 +316,12 @@ proptest! {
         ];
         let settings = Settings::read(&rows, DOCUMENTED);
         let mut alerts = vec![
-            Alert::of(&edited, DOCUMENTED),
-            Alert::unreadable(id, reason),
-            digest::alert(&[Line::of(&edited), Line::unreadable(id)]),
+            Alert::of(&edited, DOCUMENTED, sender(), &RelatedActs::default()),
+            Alert::unreadable(id, reason, sender()),
+            digest::alert(&[Line::of(&edited), Line::unreadable(id)], sender()),
         ];
-        alerts.extend(tally.alert(&settings, now));
-        alerts.extend(announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).map(|changes| changes.alert));
+        alerts.extend(tally.alert(&settings, now, sender()));
+        alerts.extend(announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).map(|changes| changes.alert));
         for alert in alerts {
             let faults = faults(&alert);
             prop_assert!(faults.is_empty(), "{:#?}\nSubject: {}\n\n{}", faults, alert.subject, alert.text);
@@ -351,7 +352,7 @@ fn the_largest_message_fits_and_keeps_the_commands() {
                 Some(finding) => assert!(finding.apply(&seen)),
             }
         }
-        let alert = Alert::of(&largest.unwrap(), DOCUMENTED);
+        let alert = Alert::of(&largest.unwrap(), DOCUMENTED, sender(), &RelatedActs::default());
         assert_eq!(faults(&alert), [""; 0], "{filling}");
         assert!(alert.text.contains("\n  keepwatch suppress add "), "{filling}: {}", alert.text.len());
         let whole: Value = serde_json::from_str(&alert.message()).unwrap();
@@ -368,10 +369,14 @@ fn an_item_filled_by_hand_is_sent_all_the_same() {
     for filling in ["\"", "x", "\u{1f600}"] {
         let long = filling.repeat(380_000 / filling.len());
         filled.rule.clone_from(&long);
-        let alert = Alert::of(&filled, DOCUMENTED);
+        let alert = Alert::of(&filled, DOCUMENTED, sender(), &RelatedActs::default());
         assert_eq!(faults(&alert), [""; 0], "{filling}");
         filled.finding_id.clone_from(&long);
-        assert_eq!(faults(&Alert::of(&filled, DOCUMENTED)), [""; 0], "{filling}");
+        assert_eq!(
+            faults(&Alert::of(&filled, DOCUMENTED, sender(), &RelatedActs::default())),
+            [""; 0],
+            "{filling}"
+        );
     }
 }
 
@@ -386,7 +391,7 @@ fn a_digest_tells_or_counts_everything_however_long_the_titles_are() {
             Line::of(&finding(&[seen]))
         })
         .collect();
-    let mail = digest::alert(&lines);
+    let mail = digest::alert(&lines, sender());
     assert_eq!(faults(&mail), [""; 0]);
     let named = mail.json["digest"]["finding_ids"].as_array().unwrap();
     assert!(named.iter().all(|id| mail.text.contains(id.as_str().unwrap())), "{}", mail.text.len());

