@@ -18,7 +18,7 @@ use indicatif::{HumanBytes, HumanCount};
 use keepwatch_aws::profiles;
 use keepwatch_base::time::Timestamp;
 
-use super::{ENDINGS, Files, is_digest};
+use super::names::{ENDINGS, is_digest};
 use crate::failure::Failure;
 use crate::progress;
 
@@ -79,15 +79,20 @@ fn named(path: &Path) -> anyhow::Result<Named<'_>> {
 }
 
 /// What was fetched: one file, and where in it each object is.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    file: File,
+#[derive(Debug, Default)]
+pub(super) struct Fetched {
+    /// Made with the first object.
+    file: Option<File>,
+    paths: Vec<PathBuf>,
     places: HashMap<PathBuf, (u64, u64)>,
+    /// CloudTrail's digest files, which were passed over.
+    pub(super) digests: usize,
 }
 
 impl Fetched {
-    fn new() -> io::Result<Fetched> {
-        Ok(Fetched { file: tempfile::tempfile()?, places: HashMap::new() })
+    /// The objects as they are called, in the order of their keys.
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
     }
 
     /// The bytes of an object and how many they are; `None` for what is not of a bucket.
@@ -95,14 +100,16 @@ impl Fetched {
     /// # Errors
     /// The temporary file cannot be read.
     pub(super) fn open(&self, path: &Path) -> io::Result<Option<(io::Take<File>, u64)>> {
-        let Some((begin, size)) = self.places.get(path) else { return Ok(None) };
-        let mut file = self.file.try_clone()?;
+        let Some(((begin, size), file)) = self.places.get(path).zip(self.file.as_ref()) else {
+            return Ok(None);
+        };
+        let mut file = file.try_clone()?;
         file.seek(SeekFrom::Start(*begin))?;
         Ok(Some((io::Read::take(file, *size), *size)))
     }
 }
 
-/// Fetches what the names mean that begin with `s3://`, and puts it in their places among the files.
+/// Fetches what a name means that begins with `s3://`.
 ///
 /// # Errors
 /// No credentials, what AWS refused, a prefix without log files, or a temporary file that cannot be written.
@@ -110,7 +117,7 @@ pub(super) async fn fetch(
     path: &Path,
     profile: Option<&str>,
     between: Between,
-    files: &mut Files,
+    fetched: &mut Fetched,
 ) -> anyhow::Result<()> {
     let named = named(path)?;
     let config = profiles::config(profile, None).await;
@@ -122,7 +129,7 @@ pub(super) async fn fetch(
         if !ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
             others += 1;
         } else if lower.split('/').any(is_digest) {
-            files.digests += 1;
+            fetched.digests += 1;
         } else if between.may_hold(&key) {
             bytes += size;
             wanted.push(key);
@@ -143,9 +150,11 @@ pub(super) async fn fetch(
         HumanCount(wanted.len() as u64),
         HumanBytes(bytes),
     );
-    let fetched = match &mut files.fetched {
-        Some(fetched) => fetched,
-        none => none.insert(Fetched::new().context("cannot make a temporary file (TMPDIR says where)")?),
+    let file = match &mut fetched.file {
+        Some(file) => file,
+        none => {
+            none.insert(tempfile::tempfile().context("cannot make a temporary file (TMPDIR says where)")?)
+        }
     };
     let bar = progress::share("files fetched:");
     bar.set_length(wanted.len() as u64);
@@ -154,10 +163,10 @@ pub(super) async fn fetch(
         let answers = stream::iter(&wanted).map(async |key| (key, get(&client, named.bucket, key).await));
         let mut answers = std::pin::pin!(answers.buffered(AHEAD));
         while let Some((key, answer)) = answers.next().await {
-            let place = keep(&client, named.bucket, key, answer?, &mut fetched.file).await?;
+            let place = keep(&client, named.bucket, key, answer?, file).await?;
             let shown = PathBuf::from(format!("s3://{}/{key}", named.bucket));
             fetched.places.insert(shown.clone(), place);
-            files.paths.push(shown);
+            fetched.paths.push(shown);
             bar.inc(1);
         }
         anyhow::Ok(())
@@ -225,7 +234,8 @@ async fn keep(
 ) -> anyhow::Result<(u64, u64)> {
     const UNWRITTEN: &str = "cannot write the temporary file (TMPDIR says where)";
     let begin = file.seek(SeekFrom::End(0)).context(UNWRITTEN)?;
-    for attempt in 1.. {
+    let mut attempt = 1;
+    loop {
         let broken = loop {
             match answer.body.next().await {
                 Some(Ok(bytes)) => file.write_all(&bytes).context(UNWRITTEN)?,
@@ -236,11 +246,11 @@ async fn keep(
         if attempt == ATTEMPTS {
             return Err(Failure::aws(&format!("s3://{bucket}/{key} breaks off: {broken}")).into());
         }
+        attempt += 1;
         file.set_len(begin).context(UNWRITTEN)?;
         file.seek(SeekFrom::Start(begin)).context(UNWRITTEN)?;
         answer = get(client, bucket, key).await?;
     }
-    unreachable!("the attempts are counted")
 }
 
 /// What AWS said, and what it needs.
@@ -310,8 +320,9 @@ mod tests {
 
     #[test]
     fn objects_lie_one_behind_the_other_and_are_read_alone() {
-        let mut fetched = Fetched::new().unwrap();
-        fetched.file.write_all(b"firstsecond").unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"firstsecond").unwrap();
+        let mut fetched = Fetched { file: Some(file), ..Fetched::default() };
         fetched.places.insert("s3://b/1".into(), (0, 5));
         fetched.places.insert("s3://b/2".into(), (5, 6));
         let read = |name: &str| {

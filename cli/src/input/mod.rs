@@ -3,6 +3,7 @@
 mod bucket;
 mod exports;
 mod long;
+mod names;
 mod size;
 
 use std::fs::{self, File};
@@ -19,6 +20,7 @@ use keepwatch_core::event::log::goes_on;
 pub(crate) use self::bucket::Between;
 use self::bucket::Fetched;
 pub(crate) use self::exports::converted;
+use self::names::{ENDINGS, is_digest};
 use self::size::PART;
 
 /// How a gzip file begins (RFC 1952).
@@ -29,15 +31,6 @@ const PACKED: u64 = 4 << 20;
 
 /// What a compressed file of that size may unpack to. More is taken for an attack or a mistake.
 const UNPACKED: u64 = 1 << 30;
-
-/// The names of log files in a folder.
-const ENDINGS: [&str; 8] =
-    [".json", ".json.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".csv", ".csv.gz"];
-
-/// Whether this is the folder of CloudTrail's digest files, which say that log files are whole and hold no events.
-fn is_digest(folder: &str) -> bool {
-    folder.eq_ignore_ascii_case("cloudtrail-digest")
-}
 
 /// Whole lines of a file, or whole events.
 pub(crate) struct Part {
@@ -85,7 +78,7 @@ pub(crate) struct Files {
     /// CloudTrail's digest files, which are passed over.
     pub(crate) digests: usize,
     /// What was fetched of those whose names begin with `s3://`.
-    fetched: Option<Fetched>,
+    fetched: Fetched,
 }
 
 /// The files that are meant by these names, those of buckets fetched with the credentials of this profile.
@@ -122,8 +115,10 @@ pub(crate) async fn files(
         }
     }
     for path in buckets {
-        bucket::fetch(path, profile, between, &mut files).await?;
+        bucket::fetch(path, profile, between, &mut files.fetched).await?;
     }
+    files.paths.extend_from_slice(files.fetched.paths());
+    files.digests += files.fetched.digests;
     Ok(files)
 }
 
@@ -162,12 +157,11 @@ impl Files {
 /// A file that cannot be read, named.
 pub(crate) fn parts(files: &Files, mut take: impl FnMut(Part) -> bool) -> anyhow::Result<()> {
     for path in &files.paths {
-        let fetched = files.fetched.as_ref().map(|fetched| fetched.open(path)).transpose();
         let file: Arc<Path> = path.as_path().into();
         let named = || format!("cannot read {}", path.display());
         let (mut reader, size): (Box<dyn BufRead>, u64) = if path.as_os_str() == "-" {
             (Box::new(io::stdin().lock()), u64::MAX)
-        } else if let Some((bytes, size)) = fetched.with_context(named)?.flatten() {
+        } else if let Some((bytes, size)) = files.fetched.open(path).with_context(named)? {
             (Box::new(BufReader::new(bytes)), size)
         } else {
             let opened = File::open(path).with_context(named)?;

@@ -10,7 +10,7 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::first_sight::FirstSeen;
-use crate::memory::window::WindowCount;
+use crate::memory::window::{WindowCount, WindowQuery};
 
 /// A question about the account's live state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -139,21 +139,6 @@ impl Query {
             Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) | Query::ExposedKey { .. } => false,
         }
     }
-}
-
-/// A question to a window. Asking twice is asking once: a member is counted once.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WindowQuery {
-    /// Names the window: rule and what its members have in common.
-    pub key: String,
-    /// What tells the members apart.
-    pub member: String,
-    /// When it happened.
-    pub time: Timestamp,
-    /// How close together they must lie.
-    pub span: std::time::Duration,
-    /// How many at about the same time are as good as more.
-    pub enough: usize,
 }
 
 /// A question to what a window holds.

@@ -14,11 +14,11 @@ use keepwatch_core::event::log::entries;
 use keepwatch_core::event::{Body, Event};
 use keepwatch_core::memory::doers;
 use keepwatch_core::memory::first_sight::FirstSeen;
-use keepwatch_core::memory::window::{ENOUGH, WindowCount};
+use keepwatch_core::memory::window::{ENOUGH, WindowCount, WindowQuery};
 use keepwatch_core::observation::Observation;
 use keepwatch_core::settings::Override;
 use keepwatch_core::severity::Severity;
-use keepwatch_core::state::{Answer, Fact, Query, Value as StateValue, WindowQuery};
+use keepwatch_core::state::{Answer, Fact, Query, Value as StateValue};
 use serde_json::{Value, json};
 
 use crate::registry::RULES;

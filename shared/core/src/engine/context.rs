@@ -12,10 +12,10 @@ use crate::event::{Body, Event};
 use crate::memory::doers;
 use crate::memory::first_sight::FirstSeen;
 use crate::memory::journal::RECEIPTS_KEPT;
-use crate::memory::window::{ENOUGH, WindowCount};
+use crate::memory::window::{ENOUGH, WindowCount, WindowQuery};
 use crate::observation::{Actor, Observation, Occurrence, Resolution, Subject, Verdict};
 use crate::severity::Severity;
-use crate::state::{EarlierQuery, Fact, Facts, FirstSeenQuery, Interrupt, WindowQuery};
+use crate::state::{EarlierQuery, Fact, Facts, FirstSeenQuery, Interrupt};
 
 /// Events come in any order. By so long after an event, those of the moments before it have mostly come. It is less than
 /// the intake queue's visibility timeout in template.yaml, so that an event waits once.

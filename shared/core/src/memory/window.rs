@@ -11,7 +11,6 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::journal::{self, Journal, RECEIPTS_KEPT};
-use crate::state::WindowQuery;
 
 /// How many events a window remembers: the latest. No rule's threshold may be higher.
 pub const REMEMBERED: usize = 200;
@@ -26,6 +25,21 @@ const CROWD: u64 = 10_000;
 
 /// How many are enough where the owner has set no threshold: more than any rule's own.
 pub const ENOUGH: usize = 50;
+
+/// A question to a window. Asking twice is asking once: a member is counted once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WindowQuery {
+    /// Names the window: rule and what its members have in common.
+    pub key: String,
+    /// What tells the members apart.
+    pub member: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// How close together they must lie.
+    pub span: std::time::Duration,
+    /// How many at about the same time are as good as more.
+    pub enough: usize,
+}
 
 /// A set of events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
