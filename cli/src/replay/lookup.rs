@@ -181,7 +181,9 @@ impl Day<'_> {
         }
         if missing > 0 {
             let (day, region) = (self.span.from.date(), self.region);
-            anstream::eprintln!("{missing} events of {day} in {region} come without their record and are left out");
+            anstream::eprintln!(
+                "{missing} events of {day} in {region} come without their record and are left out"
+            );
         }
         out.finish().with_context(named)?;
         fs::rename(&part, &self.file).with_context(named)?;

@@ -59,8 +59,7 @@ struct Event {
 fn read(text: &[u8]) -> serde_json::Result<Page> {
     let answer: Answer = serde_json::from_slice(text)?;
     let all = answer.events.len();
-    let events: Vec<String> =
-        answer.events.into_iter().filter_map(|event| event.cloud_trail_event).collect();
+    let events: Vec<String> = answer.events.into_iter().filter_map(|event| event.cloud_trail_event).collect();
     let missing = all - events.len();
     Ok(Page { events, missing, next: answer.next_token.filter(|token| !token.is_empty()) })
 }
@@ -153,7 +152,10 @@ mod tests {
             {"EventId": "1", "CloudTrailEvent": "{}"}, {"EventId": "2"}, {"EventId": "3", "CloudTrailEvent": null},
         ], "NextToken": "more"});
         let page = read(text.to_string().as_bytes()).unwrap();
-        assert_eq!((page.events, page.missing, page.next), (vec!["{}".to_owned()], 2, Some("more".to_owned())));
+        assert_eq!(
+            (page.events, page.missing, page.next),
+            (vec!["{}".to_owned()], 2, Some("more".to_owned()))
+        );
         assert_eq!(read(br#"{"Events": [], "NextToken": ""}"#).unwrap(), Page::default());
         assert!(read(b"{").is_err());
     }

@@ -251,7 +251,10 @@ mod tests {
             for document in [a.clone(), format!("[{a}]"), format!("{{\"Records\":[{a}]}}")] {
                 let told = told(&format!("{document} {behind}"));
                 assert_eq!((told.len(), told[0].as_str()), (2, "A"), "{told:?}");
-                assert!(told[1].contains(&format!("something stands behind the event: {behind}")), "{told:?}");
+                assert!(
+                    told[1].contains(&format!("something stands behind the event: {behind}")),
+                    "{told:?}"
+                );
             }
         }
     }
@@ -259,7 +262,9 @@ mod tests {
     #[test]
     fn what_stands_before_a_break_is_kept_and_the_break_is_told() {
         let (a, b) = (record("A"), record("B"));
-        for (head, tail) in [("{\"Records\":[", "]}"), ("{\"Records\":[", "],\"more\":{\"x\":1}}"), ("[", "]")] {
+        for (head, tail) in
+            [("{\"Records\":[", "]}"), ("{\"Records\":[", "],\"more\":{\"x\":1}}"), ("[", "]")]
+        {
             let whole = format!("{head}{a},{b}{tail}");
             let ends = [head.len() + a.len(), head.len() + a.len() + 1 + b.len()];
             for cut in 0..whole.len() {

@@ -71,7 +71,9 @@ impl Looked {
     /// Notes that this is given up as well. Two parts are told as one.
     pub(super) fn lose(&mut self, span: Option<Span>) {
         self.lost = match (self.lost, span) {
-            (Some(lost), Some(span)) => Some(Span { from: lost.from.min(span.from), to: lost.to.max(span.to) }),
+            (Some(lost), Some(span)) => {
+                Some(Span { from: lost.from.min(span.from), to: lost.to.max(span.to) })
+            }
             (lost, span) => lost.or(span),
         };
     }
