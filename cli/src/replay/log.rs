@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::replay::Player;
@@ -93,9 +94,9 @@ impl Log {
 
 /// When a file was last written; now, where that is not known.
 fn modified(file: &Path) -> Timestamp {
-    let time = fs::metadata(file).and_then(|about| about.modified()).unwrap_or_else(|_| SystemTime::now());
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default().plus(since)
+    let modified = fs::metadata(file).and_then(|about| about.modified()).ok();
+    let since = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or_else(now, |since| Timestamp::default().plus(since))
 }
 
 /// The numbers of the files.

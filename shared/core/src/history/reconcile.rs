@@ -231,9 +231,12 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
             if next.is_none() {
                 break;
             }
-            let is_late = clock() >= deadline;
+            let (is_late, has_read) = (clock() >= deadline, pages >= PAGES);
+            if !is_late && !has_read {
+                continue;
+            }
             // Of the second in which it stops there may be more: the next turn begins with all of it.
-            if back < span.to && (pages >= PAGES || is_late) || pages < PAGES && is_late {
+            if back < span.to || !has_read {
                 return Ok(Walked { to: Some(back.max(span.from)), lost: None });
             }
             if pages >= MOST_PAGES || is_late {
