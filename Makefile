@@ -223,7 +223,7 @@ deploy: right-region before-deploy $(if $(FROM),released,build) ## build and dep
 # A build takes twenty minutes; what makes a deployment fail is known before.
 .PHONY: before-deploy
 before-deploy: right-region tools ## look at credentials, region, stack and permissions; changes nothing (LOOK=no leaves it out)
-	@$(if $(filter no,$(LOOK)),true,$(PY) tools/before_deploy.py --region $(REGION))
+	@$(if $(filter no,$(LOOK)),true,$(PY) tools/before_deploy.py $(if $(filter-out file,$(origin REGION)),--region $(REGION)))
 
 .PHONY: undeploy
 undeploy: tools ## remove the stack and its forwarders; says what it keeps (EVERYTHING=yes removes that too, YES=yes does not ask)

@@ -2,8 +2,8 @@
 
     python tools/before_deploy.py --region us-east-1
 
-Stack and region are those of samconfig.toml where there is one. Nothing is changed. What may not be looked at is said
-and is no failure. Exit code 1 when the deployment would fail.
+Stack and region are those of samconfig.toml, or --stack and --region say which. Nothing is changed. What may not be
+looked at is said and is no failure. Exit code 1 when the deployment would fail.
 """
 
 import argparse
@@ -12,12 +12,9 @@ import sys
 from fnmatch import fnmatchcase
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-from regions import INFRA, client, described, saved
+from regions import INFRA, ONLY_DELETED, REVIEWED, client, described, stack_and_region
 
 POLICY = INFRA / "deploy-policy.json"
-
-# What nobody can deploy over (CloudFormation user guide, "Stack status codes"): a first deployment that failed.
-NEVER_WAS = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 
 # The services that deploying passes roles to: what `iam:PassedToService` is for the simulation.
 PASSED_TO = "lambda.amazonaws.com"
@@ -67,12 +64,12 @@ def look_at_stack(region, stack):
     """Refuse over what no deployment gets past."""
     found = described(client("cloudformation", region), stack)
     status = found["StackStatus"] if found else None
-    if status in NEVER_WAS:
+    if status in ONLY_DELETED:
         raise WillFailError(
             f"stack {stack} is {status} and takes no deployment. Remove it with what it left, and deploy again: "
             "make undeploy EVERYTHING=yes"
         )
-    if status and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+    if status and status.endswith("_IN_PROGRESS") and status != REVIEWED:
         raise WillFailError(f"stack {stack} is {status}: wait until that has ended")
     return status
 
@@ -157,9 +154,7 @@ def main():
     parser.add_argument("--stack", help="name of the stack (samconfig.toml, else keepwatch)")
     parser.add_argument("--region", help="where to deploy (samconfig.toml, else us-east-1)")
     given = parser.parse_args()
-    last = saved()
-    stack = given.stack or last.get("stack") or "keepwatch"
-    region = last.get("home") or given.region or "us-east-1"
+    stack, region = stack_and_region(given)
     account, partition, arn = identity(region)
     say("credentials", arn)
     say("region", f"{region} of account {account}")

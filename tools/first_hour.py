@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from regions import ROOT, client, described, saved
+from regions import ROOT, client, described, stack_and_region
 
 GRANT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -90,11 +90,11 @@ class Hour:
 
     @property
     def stack(self):
-        return self.given.stack or saved().get("stack") or "keepwatch"
+        return stack_and_region(self.given)[0]
 
     @property
     def region(self):
-        return self.given.region or saved().get("home") or "us-east-1"
+        return stack_and_region(self.given)[1]
 
     def command(self, *command, quiet=False):
         """Run a command as a person would; what it printed, if quiet, and its exit code."""

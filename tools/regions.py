@@ -29,8 +29,12 @@ LONGEST_STACK = 37
 # Regions at a time. Each only waits for CloudFormation.
 AT_ONCE = 8
 
-# A stack that was never created is in the way of its next creation (CloudFormation user guide, "Stack status codes").
-NEVER_CREATED = {"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"}
+# What takes no update and can only be deleted (CloudFormation user guide, "Stack status codes"): a creation or a
+# removal that failed.
+ONLY_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+
+# A stack that has only a change set has nothing that a removal could take away.
+REVIEWED = "REVIEW_IN_PROGRESS"
 
 # Where event buses take nothing from other regions (EventBridge user guide, "Sending and receiving events between AWS
 # Regions").
@@ -58,6 +62,12 @@ def saved():
     return {"stack": parameters.get("stack_name"), "home": parameters.get("region")}
 
 
+def stack_and_region(given):
+    """The home stack and its region: as given, else those of the last `make deploy`, else those of a first one."""
+    last = saved()
+    return given.stack or last.get("stack") or "keepwatch", given.region or last.get("home") or "us-east-1"
+
+
 def client(service, region):
     retries = {"mode": "standard", "max_attempts": 8}
     return boto3.client(service, region_name=region, config=Config(retries=retries))
@@ -82,7 +92,7 @@ def deployed(region, stack, template, parameters, capabilities=()):
     """Create or update a stack; what was done."""
     cloudformation = client("cloudformation", region)
     found = described(cloudformation, stack)
-    if found and found["StackStatus"] in NEVER_CREATED:
+    if found and found["StackStatus"] in ONLY_DELETED | {REVIEWED}:
         removed(region, stack)
         found = None
     request = {
@@ -204,12 +214,9 @@ def main():
     parser.add_argument("what", choices=["deploy", "undeploy"])
     parser.add_argument("regions", help="all, or names with commas between them")
     parser.add_argument("--stack", help="name of the home stack (samconfig.toml, else keepwatch)")
-    parser.add_argument("--home", help="region of the home stack (samconfig.toml, else us-east-1)")
+    parser.add_argument("--home", dest="region", help="region of the home stack (samconfig.toml, else us-east-1)")
     given = parser.parse_args()
-    last = saved()
-    stack = given.stack or last.get("stack") or "keepwatch"
-    home = given.home or last.get("home") or "us-east-1"
-    return run(given.what, given.regions, stack, home)
+    return run(given.what, given.regions, *stack_and_region(given))
 
 
 def run(what, asked, stack, home):

@@ -13,7 +13,7 @@ import sys
 
 import regions
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-from regions import ROOT, RefusedError, client, described, saved
+from regions import ROOT, RefusedError, client, described, stack_and_region
 from samtranslator.yaml_helper import yaml_parse
 
 
@@ -105,10 +105,7 @@ def main():
     parser.add_argument("--everything", action="store_true", help="tables, queues and logs go too")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     given = parser.parse_args()
-    last = saved()
-    stack = given.stack or last.get("stack") or "keepwatch"
-    region = given.region or last.get("home") or "us-east-1"
-
+    stack, region = stack_and_region(given)
     account = client("sts", region).get_caller_identity()["Account"]
     there = described(client("cloudformation", region), stack) is not None
     elsewhere = forwarders(region, stack)

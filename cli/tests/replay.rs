@@ -468,3 +468,91 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
+
+/// CloudTrail's files end without a newline, and `zcat *.gz` puts one behind the other; so do gzip members in one file.
+#[test]
+fn files_one_behind_the_other_are_all_read() {
+    let folder = scratch("behind");
+    let stop = call(20, "cloudtrail", "StopLogging", "mallory", "us-east-1", json!({"name": "main"}));
+    let file = |event: Value| json!({"Records": [event]}).to_string();
+    let (first, second) = (file(grant(10, "bob", "alice")), file(stop));
+    let padded = {
+        let many: Vec<Value> = (0..16_000)
+            .map(|i| call(100 + i % 1_000, "s3", "PutObject", "ci", "eu-west-1", json!({"bucketName": "b"})))
+            .collect();
+        json!({"Records": many}).to_string()
+    };
+    assert!(padded.len() > 8 << 20);
+    for (name, text) in [
+        ("both.json", format!("{first}{second}")),
+        ("pretty.json", format!("{first}{:#}", serde_json::from_str::<Value>(&second).unwrap())),
+        ("long.json", format!("{padded}{first}{padded}{second}\n")),
+        ("first.json", format!("{first}{padded}{second}")),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        assert_both_are_told(&path);
+    }
+    let mut packed = Vec::new();
+    for text in [&first, &second] {
+        let mut encoder = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+    }
+    let path = folder.join("members.json.gz");
+    fs::write(&path, packed).unwrap();
+    assert_both_are_told(&path);
+    let path = folder.join("garbage.json");
+    fs::write(&path, format!("{first} and more")).unwrap();
+    let output = keepwatch(&[path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("something stands behind the event: and more"), "{}", stderr(&output));
+}
+
+fn assert_both_are_told(path: &Path) {
+    let told = whole(path);
+    let mut rules: Vec<&str> =
+        told["findings"].as_array().unwrap().iter().filter_map(|one| one["rule"].as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    assert!(
+        rules.len() >= 2 && rules.iter().any(|rule| rule.contains("trail")),
+        "{}: {rules:?}",
+        path.display()
+    );
+}
+
+#[test]
+fn an_event_without_a_time_counts_as_of_its_neighbour_or_of_its_file() {
+    let folder = scratch("untimed");
+    let untimed = |time: Value| {
+        let mut event = grant(700, "bob", "alice");
+        event["eventTime"] = time;
+        event
+    };
+    let neighbour = call(30, "s3", "PutObject", "ci", "eu-west-1", json!({"bucketName": "b"}));
+    let at = neighbour["eventTime"].as_str().unwrap().to_owned();
+    let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_772_366_400);
+    let of_file = "2026-03-01T12:00:00Z".to_owned();
+    for time in [json!(1_772_366_400), json!("2026-03-01 12:00:00"), Value::Null] {
+        for (events, expected) in [
+            (vec![neighbour.clone(), untimed(time.clone())], &at),
+            (vec![untimed(time.clone()), neighbour.clone()], &at),
+            (vec![untimed(time.clone())], &of_file),
+        ] {
+            let path = folder.join("log.json");
+            fs::write(&path, json!({"Records": events}).to_string()).unwrap();
+            fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            let told = whole(&path);
+            assert_eq!(told["without_time"], 1, "{time}");
+            for finding in told["findings"].as_array().unwrap() {
+                assert_eq!(finding["first_seen"], json!(expected), "{time}: {finding:#}");
+            }
+            let path = path.to_str().unwrap();
+            let people = stdout(&keepwatch(&[path]));
+            assert!(people.contains("1 event without a time"), "{people}");
+            let lines = stdout(&keepwatch(&["--detections", "--format", "ndjson", path]));
+            assert!(lines.contains(expected) && !lines.contains("1970-"), "{lines}");
+        }
+    }
+}

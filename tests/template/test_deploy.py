@@ -3,9 +3,11 @@
 import json
 import re
 import sys
+from argparse import Namespace
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from samtranslator.yaml_helper import yaml_parse
@@ -14,6 +16,8 @@ from conftest import ROOT, listed
 
 sys.path.insert(0, str(ROOT / "tools"))
 import before_deploy
+import first_hour
+import regions
 import undeploy
 
 POLICY = json.loads((ROOT / "infra" / "deploy-policy.json").read_text(encoding="utf-8"))
@@ -229,6 +233,89 @@ def test_a_stack_that_takes_no_deployment_is_told_before_the_build(clients, stat
     else:
         with pytest.raises(before_deploy.WillFailError, match=hint):
             before_deploy.look_at_stack(REGION, "keepwatch")
+
+
+class Formation:
+    """CloudFormation with one stack."""
+
+    def __init__(self, status):
+        self.status, self.calls = status, []
+
+    def describe_stacks(self, **asked):
+        if self.status is None:
+            answer = {
+                "Error": {"Code": "ValidationError", "Message": f"Stack with id {asked['StackName']} does not exist"}
+            }
+            raise ClientError(answer, "DescribeStacks")
+        return {"Stacks": [{**asked, "StackStatus": self.status}]}
+
+    def delete_stack(self, **_):
+        self.calls.append("delete")
+        self.status = None
+
+    def create_stack(self, **_):
+        self.calls.append("create")
+
+    def update_stack(self, **_):
+        self.calls.append("update")
+
+    def get_waiter(self, _):
+        return self
+
+    def wait(self, **_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "calls"),
+    [
+        (None, ["create"]),
+        ("REVIEW_IN_PROGRESS", ["delete", "create"]),
+        ("ROLLBACK_COMPLETE", ["delete", "create"]),
+        ("ROLLBACK_FAILED", ["delete", "create"]),
+        ("CREATE_FAILED", ["delete", "create"]),
+        ("DELETE_FAILED", ["delete", "create"]),
+        ("UPDATE_ROLLBACK_COMPLETE", ["update"]),
+        ("CREATE_COMPLETE", ["update"]),
+    ],
+)
+def test_a_forwarder_that_takes_no_update_is_removed_first(monkeypatch, status, calls):
+    cloud = Formation(status)
+    monkeypatch.setattr(regions, "client", lambda *_: cloud)
+    said = regions.deployed("eu-west-1", "keepwatch-forwarder", "forwarder.yaml", {})
+    assert cloud.calls == calls
+    assert said == {"update": "updated", "create": "created"}[calls[-1]]
+
+
+class AskedError(Exception):
+    """The region that a tool works in."""
+
+
+@pytest.mark.parametrize("tool", [before_deploy, undeploy, regions], ids=lambda tool: tool.__name__)
+@pytest.mark.parametrize(
+    ("saved", "given", "expected"),
+    [
+        ({}, [], ("keepwatch", "us-east-1")),
+        ({"stack": "watch", "home": "eu-west-1"}, [], ("watch", "eu-west-1")),
+        ({"stack": "watch", "home": "eu-west-1"}, ["--stack", "mine", "REGION", "eu-north-1"], ("mine", "eu-north-1")),
+        ({"stack": "watch", "home": None}, ["REGION", "eu-north-1"], ("watch", "eu-north-1")),
+    ],
+)
+def test_what_is_said_goes_before_what_is_saved(monkeypatch, tool, saved, given, expected):
+    option = "--home" if tool is regions else "--region"
+    arguments = [option if word == "REGION" else word for word in given]
+    monkeypatch.setattr(regions, "saved", lambda: saved)
+
+    def stop(service, region):
+        raise AskedError(region)
+
+    monkeypatch.setattr(tool, "client", stop)
+    what = ["undeploy", "all"] if tool is regions else []
+    monkeypatch.setattr(sys, "argv", [tool.__name__, *what, *arguments])
+    with pytest.raises(AskedError, match=f"^{expected[1]}$"):
+        tool.main()
+    hour = first_hour.Hour(Namespace(stack="mine" if "mine" in given else None, region=[None, *given][-1]))
+    assert (hour.stack, hour.region) == expected
 
 
 def test_no_stack_is_a_first_deployment(clients):

@@ -1,9 +1,13 @@
 //! A log, read from its files.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::replay::Player;
 
 use super::order::{self, Ordered};
@@ -77,11 +81,22 @@ impl Log {
 
     fn keep(&mut self, places: &Places, batch: Batch) -> anyhow::Result<()> {
         let file = places.of(&batch.file);
-        for (line, played) in batch.played {
+        for (line, mut played) in batch.played {
+            // Nothing before it says when; what comes after it may, or else its file.
+            if played.at.is_none() {
+                played.assume(batch.first.unwrap_or_else(|| modified(&batch.file)));
+            }
             self.ordered.push((file, u32::try_from(line).unwrap_or(u32::MAX)), played)?;
         }
         Ok(())
     }
+}
+
+/// When a file was last written; now, where that is not known.
+fn modified(file: &Path) -> Timestamp {
+    let modified = fs::metadata(file).and_then(|about| about.modified()).ok();
+    let since = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or_else(now, |since| Timestamp::default().plus(since))
 }
 
 /// The numbers of the files.

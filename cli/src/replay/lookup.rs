@@ -166,16 +166,24 @@ impl Day<'_> {
         let part = self.file.with_extension("part");
         let mut out = GzEncoder::new(fs::File::create(&part).with_context(named)?, Compression::default());
         let mut next: Option<String> = None;
+        let mut missing = 0;
         loop {
             let page = history.whatever(self.region, self.span, next.as_deref()).await;
             let page = page.map_err(|error| failed(&error, self))?;
             for event in &page.events {
                 writeln!(out, "{event}").with_context(named)?;
             }
+            missing += page.missing;
             next = page.next;
             if next.is_none() {
                 break;
             }
+        }
+        if missing > 0 {
+            let (day, region) = (self.span.from.date(), self.region);
+            anstream::eprintln!(
+                "{missing} events of {day} in {region} come without their record and are left out"
+            );
         }
         out.finish().with_context(named)?;
         fs::rename(&part, &self.file).with_context(named)?;

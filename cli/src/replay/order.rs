@@ -104,7 +104,10 @@ impl Ordered {
         while let Some(Reverse((event, i))) = first.pop() {
             first.extend(runs[i].next().with_context(lost)?.map(|event| Reverse((event, i))));
             // It has been read before, from the same text.
-            let played = player.again(&event.text).map_err(|error| anyhow!("{error}"))?;
+            let mut played = player.again(&event.text).map_err(|error| anyhow!("{error}"))?;
+            if !event.untimed {
+                played.assume(Timestamp::from_millis(event.at));
+            }
             each(event.place, played)?;
         }
         Ok(())
@@ -196,6 +199,31 @@ mod tests {
         })
         .unwrap();
         handed_on
+    }
+
+    #[test]
+    fn a_time_that_was_assumed_is_not_lost_on_disk() {
+        let player = player();
+        let at = Timestamp::parse("2026-03-01T12:34:00Z").unwrap();
+        let text = sign_in(1, 0).replacen("2026-03-01T12:00:00Z", "yesterday", 1);
+        for kept in [KEPT, 0] {
+            let mut all = Ordered::new(kept);
+            entries(&text, &mut |entry| {
+                let mut played = player.play(&entry.unwrap()).unwrap();
+                played.assume(at);
+                all.push((0, 1), Box::new(played)).unwrap();
+            });
+            let mut handed_on = 0;
+            all.each(&player, |_, played| {
+                handed_on += 1;
+                assert_eq!(played.at, Some(at));
+                assert!(!played.observations().is_empty());
+                assert!(played.observations().iter().all(|seen| seen.event.time == at));
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(handed_on, 1);
+        }
     }
 
     /// Little memory and much of it tell the same, in the order of time and not of the log.

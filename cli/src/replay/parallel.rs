@@ -10,6 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use anyhow::anyhow;
+use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::replay::{Heard, Played, Player};
 use keepwatch_core::event::Unreadable;
 use keepwatch_core::event::log::{LogEntry, entries, goes_on};
@@ -43,6 +44,8 @@ pub(super) struct Batch {
     pub(super) counts: BTreeMap<&'static str, usize>,
     /// When and where they happened.
     pub(super) span: Span,
+    /// When the first of them happened, of those that say so.
+    pub(super) first: Option<Timestamp>,
     /// Events that were not asked for.
     pub(super) left_out: usize,
     /// Those that rules have something to say of, each with its line.
@@ -96,6 +99,7 @@ fn play(reading: Reading<'_>, part: Part) -> Batch {
     let (text, error) = part.text();
     let mut batch = Batch::read(reading, file, first, &text);
     batch.unreadable.extend(error.map(|error| (first, error)));
+    batch.first = batch.span.times().map(|(first, _)| first);
     batch
 }
 
@@ -105,6 +109,7 @@ impl Batch {
             file,
             counts: BTreeMap::new(),
             span: Span::default(),
+            first: None,
             left_out: 0,
             played: Vec::new(),
             used: HashSet::new(),
@@ -169,9 +174,9 @@ impl Batch {
                         self.count("cloudtrail");
                         let key = used.access_key_id;
                         match reading.key_uses {
-                            KeyUses::Kept => self.played.push((line, Box::new(used.played()?))),
+                            KeyUses::Kept => self.put(line, Box::new(used.played()?)),
                             KeyUses::Of(keys) if keys.contains(key) => {
-                                self.played.push((line, Box::new(used.played()?)));
+                                self.put(line, Box::new(used.played()?));
                             }
                             KeyUses::Of(_) => {}
                             KeyUses::Noted => {
@@ -199,8 +204,18 @@ impl Batch {
         }
         self.count(played.kind);
         if !matches!(reading.key_uses, KeyUses::Of(_)) && !played.is_quiet() {
-            self.played.push((line, played));
+            self.put(line, played);
         }
+    }
+
+    /// An event without a time happened when the one before it did.
+    fn put(&mut self, line: usize, mut played: Box<Played>) {
+        if played.at.is_none()
+            && let Some(before) = self.span.latest()
+        {
+            played.assume(before);
+        }
+        self.played.push((line, played));
     }
 
     /// Whether an event of this time, account and region is asked for; it is noted either way.

@@ -44,6 +44,10 @@ pub(super) struct Span {
     pub(super) accounts: BTreeMap<String, usize>,
     /// Regions, with how many events each has.
     pub(super) regions: BTreeMap<String, usize>,
+    /// How many events have no time that can be read.
+    pub(super) untimed: usize,
+    /// The time of the event that was noted last, of those that have one.
+    latest: String,
 }
 
 impl Span {
@@ -57,6 +61,12 @@ impl Span {
             if self.last.as_deref().is_none_or(|last| at > last) {
                 self.last = Some(at.to_owned());
             }
+        }
+        if is_plain(at) || Timestamp::parse(at).is_some() {
+            self.latest.clear();
+            self.latest.push_str(at);
+        } else {
+            self.untimed += 1;
         }
         count(&mut self.accounts, account, 1);
         count(&mut self.regions, region, 1);
@@ -75,8 +85,14 @@ impl Span {
         {
             self.last = Some(last);
         }
+        self.untimed += other.untimed;
         other.accounts.iter().for_each(|(account, events)| count(&mut self.accounts, account, *events));
         other.regions.iter().for_each(|(region, events)| count(&mut self.regions, region, *events));
+    }
+
+    /// When the event happened that was noted last, of those that say so.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.latest)
     }
 
     /// The times of the first event and of the last.
@@ -129,6 +145,7 @@ mod tests {
             ("2026-03-01T00:00:00Z".into(), "2026-03-02T00:00:00Z".into())
         );
         assert_eq!(all.accounts["111122223333"], 2);
+        assert_eq!(all.untimed, 1);
         assert_eq!(all.regions.len(), 2);
     }
 

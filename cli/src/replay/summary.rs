@@ -193,6 +193,13 @@ impl Summary<'_> {
         if !aside.is_empty() {
             screen.line(out, &format!("Not CloudTrail's records: {}.", aside.join(", ")))?;
         }
+        if span.untimed > 0 {
+            let untimed = counted(span.untimed, "event");
+            screen.line(
+                out,
+                &format!("{untimed} without a time: taken to be of its neighbour's, or of its file's."),
+            )?;
+        }
         Ok(())
     }
 
@@ -364,6 +371,7 @@ impl Summary<'_> {
             "regions": self.about.span.regions,
             "unreadable": self.about.unreadable,
             "left_out": self.about.left_out,
+            "without_time": self.about.span.untimed,
             "detections": self.outcome.sightings.detections,
             "mails": {
                 "alerts": alerts,

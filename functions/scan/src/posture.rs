@@ -89,84 +89,24 @@ struct Sight {
     findings: BTreeMap<String, Finding>,
 }
 
-impl Posture {
-    /// Does a run, or goes on with the one that was cut; nothing where there is none. `home` is the stack that the forwarders of
-    /// other regions send to, and `began` is when the invocation began.
-    ///
-    /// # Errors
-    /// What no scan can do without: the regions, the tables.
-    pub(crate) async fn scan(
-        &self,
-        account: &str,
-        home: Option<Home<'_>>,
-        go_on: bool,
-        began: Timestamp,
-    ) -> anyhow::Result<Option<Done>> {
-        let begun = run::begin(&self.journal, go_on, began).await.map_err(|why| anyhow!("{why}"))?;
-        let Some((mut run, mut emptied)) = begun else { return Ok(None) };
-        let mut sight = self.look(account).await?;
-        run.regions = sight.state.regions.len();
-        let checks = chosen(&sight.settings);
-        // Whether a region says anything at all must be known of all groups.
-        let mut asked: BTreeSet<Question> = BTreeSet::new();
-        self.ask(&mut sight, whole::LISTS.to_vec(), &mut asked).await;
-        let silent = whole::silent(&sight.state);
-        emptied.retain(|what, _| what.strip_prefix(ALL).is_none_or(|region| silent.contains(region)));
-        let daily = read(&self.journal, now()).await.zip(home);
-        let mut most = author::MOST;
-        for group in groups(&checks) {
-            let end = group.end;
-            if end <= run.done {
-                continue;
-            }
-            if now().since(began) >= TIME {
-                warn!(
-                    done = run.done,
-                    all = checks.len(),
-                    "there was no time for all checks; another run goes on"
-                );
-                self.note(&run, &emptied, false).await?;
-                return Ok(Some(Done { run, finished: false }));
-            }
-            let group = &checks[group];
-            self.ask(&mut sight, plan::questions(group), &mut asked).await;
-            let mut judgements = runner::run(group, &sight.state, &sight.parameters, sight.state.at);
-            run.coverage.add(Coverage::of(&judgements));
-            join_daily(&sight, &mut judgements, daily.as_ref());
-            run.done = end;
-            let finished = end == checks.len();
-            let (mut forgotten, mut explained) = (Vec::new(), false);
-            if finished {
-                let root = sight.state.root_arn();
-                judgements.push(run.coverage.judgement(account, &root, sight.state.at));
-                if let Some((canary, home)) = &daily {
-                    // A run that goes on has not asked it.
-                    self.ask(&mut sight, of_trails(), &mut asked).await;
-                    let recorded = of(&sight, home);
-                    explained = recorded == Recorded::Told && canary.misses > 0;
-                    judgements.extend(judgement(canary, recorded, home, sight.state.at));
-                }
-                if let Some(home) = home {
-                    let scanned = self.forwarders(&sight, &home).await;
-                    judgements.extend(scanned.judgements);
-                    forgotten = scanned.forgotten;
-                }
-            }
-            let how = How { emptied: &emptied, first: run.first, heard: &[] };
-            let told = self.tell(&sight, group, &judgements, how, &mut most).await;
-            count(&mut run, &judgements, &told);
-            forget_those_of(group, &mut emptied);
-            emptied.extend(told.plan.emptied);
-            self.note(&run, &emptied, finished).await?;
-            if explained {
-                canary::explain(&self.journal, now()).await.map_err(|why| anyhow!("{why}"))?;
-            }
-            // Not before their findings are closed, which nothing would close after it.
-            if !forgotten.is_empty() && told.unwritten.is_empty() {
-                let outcome = forwarders::forget(&self.journal, &forgotten, now()).await;
-                outcome.map_err(|why| anyhow!("{why}"))?;
-            }
-        }
+/// A run under way.
+struct Walk<'h> {
+    run: Run,
+    emptied: Emptied,
+    sight: Sight,
+    /// What was asked.
+    asked: BTreeSet<Question>,
+    /// The canary, where there is a stack whose call it is.
+    daily: Option<(Canary, Home<'h>)>,
+    home: Option<Home<'h>>,
+    /// How many findings the event history may still be asked about.
+    most: usize,
+}
+
+impl Walk<'_> {
+    /// What came of it, for the log.
+    fn log(&self) {
+        let Walk { run, sight, .. } = self;
         let open = |severity: Severity| {
             sight.findings.values().filter(|one| one.is_open() && one.severity == severity).count()
         };
@@ -187,7 +127,106 @@ impl Posture {
             unwritten = run.unwritten,
             "scan done"
         );
-        Ok(Some(Done { run, finished: true }))
+    }
+}
+
+impl Posture {
+    /// Does a run, or goes on with the one that was cut; nothing where there is none. `home` is the stack that the forwarders of
+    /// other regions send to, and `began` is when the invocation began.
+    ///
+    /// # Errors
+    /// What no scan can do without: the regions, the tables.
+    pub(crate) async fn scan(
+        &self,
+        account: &str,
+        home: Option<Home<'_>>,
+        go_on: bool,
+        began: Timestamp,
+    ) -> anyhow::Result<Option<Done>> {
+        let begun = run::begin(&self.journal, go_on, began).await.map_err(|why| anyhow!("{why}"))?;
+        let Some((mut run, mut emptied)) = begun else { return Ok(None) };
+        let mut sight = self.look(account).await?;
+        run.regions = sight.state.regions.len();
+        let checks = chosen(&sight.settings);
+        let left = left(&checks, &mut run);
+        // Whether a region says anything at all must be known of all groups.
+        let mut asked: BTreeSet<Question> = BTreeSet::new();
+        self.ask(&mut sight, whole::LISTS.to_vec(), &mut asked).await;
+        let silent = whole::silent(&sight.state);
+        emptied.retain(|what, _| what.strip_prefix(ALL).is_none_or(|region| silent.contains(region)));
+        let daily = read(&self.journal, now()).await.zip(home);
+        let mut walk = Walk { run, emptied, sight, asked, daily, home, most: author::MOST };
+        for group in left {
+            if now().since(began) >= TIME {
+                let (done, all) = (walk.run.done, checks.len());
+                warn!(done, all, "there was no time for all checks; another run goes on");
+                self.note(&walk.run, &walk.emptied, false).await?;
+                return Ok(Some(Done { run: walk.run, finished: false }));
+            }
+            self.group(group, &mut walk).await?;
+        }
+        self.end(&mut walk).await?;
+        walk.log();
+        Ok(Some(Done { run: walk.run, finished: true }))
+    }
+
+    /// One group of checks: asked, judged, told, and noted as done.
+    async fn group(&self, group: &[&'static dyn Check], walk: &mut Walk<'_>) -> anyhow::Result<()> {
+        self.ask(&mut walk.sight, plan::questions(group), &mut walk.asked).await;
+        let sight = &walk.sight;
+        let mut judgements = runner::run(group, &sight.state, &sight.parameters, sight.state.at);
+        walk.run.coverage.add(Coverage::of(&judgements));
+        join_daily(sight, &mut judgements, walk.daily.as_ref());
+        walk.run.done += group.len();
+        walk.run.themes.extend(group.first().map(|check| theme(*check).to_owned()));
+        self.told(group, &judgements, walk).await;
+        self.note(&walk.run, &walk.emptied, false).await
+    }
+
+    /// What a run tells of itself, of the canary and of the forwarders, once all checks are done.
+    async fn end(&self, walk: &mut Walk<'_>) -> anyhow::Result<()> {
+        let State { account, at, .. } = &walk.sight.state;
+        let (at, mut explained) = (*at, false);
+        let mut judgements = vec![walk.run.coverage.judgement(account, &walk.sight.state.root_arn(), at)];
+        if let Some((canary, home)) = &walk.daily {
+            // A run that goes on has not asked it.
+            self.ask(&mut walk.sight, of_trails(), &mut walk.asked).await;
+            let recorded = of(&walk.sight, home);
+            explained = recorded == Recorded::Told && canary.misses > 0;
+            judgements.extend(judgement(canary, recorded, home, at));
+        }
+        let mut forgotten = Vec::new();
+        if let Some(home) = walk.home {
+            let scanned = self.forwarders(&walk.sight, &home).await;
+            judgements.extend(scanned.judgements);
+            forgotten = scanned.forgotten;
+        }
+        let told = self.told(&[], &judgements, walk).await;
+        self.note(&walk.run, &walk.emptied, true).await?;
+        if explained {
+            canary::explain(&self.journal, now()).await.map_err(|why| anyhow!("{why}"))?;
+        }
+        // Not before their findings are closed, which nothing would close after it.
+        if !forgotten.is_empty() && told.unwritten.is_empty() {
+            let outcome = forwarders::forget(&self.journal, &forgotten, now()).await;
+            outcome.map_err(|why| anyhow!("{why}"))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the findings what was judged, and counts it.
+    async fn told(
+        &self,
+        group: &[&'static dyn Check],
+        judgements: &[Judgement],
+        walk: &mut Walk<'_>,
+    ) -> Told {
+        let how = How { emptied: &walk.emptied, first: walk.run.first, heard: &[] };
+        let mut told = self.tell(&walk.sight, group, judgements, how, &mut walk.most).await;
+        count(&mut walk.run, judgements, &told);
+        forget_those_of(group, &mut walk.emptied);
+        walk.emptied.append(&mut told.plan.emptied);
+        told
     }
 
     /// Looks again at what these calls touched. What else the answers show is told as well: it is as true. Questions about other
@@ -398,18 +437,25 @@ fn chosen(settings: &Settings) -> Vec<&'static dyn Check> {
     CHECKS.iter().copied().filter(|check| config.asks(&check.meta().about)).collect()
 }
 
-/// Runs of checks that ask alike: of one theme, which their ids begin with.
-fn groups(checks: &[&dyn Check]) -> Vec<std::ops::Range<usize>> {
-    let theme = |check: &&dyn Check| check.meta().about.id.split('.').next().unwrap_or_default();
-    let mut begin = 0;
-    let chunks = checks.chunk_by(|a, b| theme(a) == theme(b));
-    chunks
-        .map(|chunk| {
-            let range = begin..begin + chunk.len();
-            begin = range.end;
-            range
-        })
-        .collect()
+/// The theme of a check: what its id begins with. Those of one theme ask alike.
+fn theme(check: &dyn Check) -> &'static str {
+    check.meta().about.id.split('.').next().unwrap_or_default()
+}
+
+/// The themes that the run has not done, each with its checks.
+fn left<'c>(checks: &'c [&'static dyn Check], run: &mut Run) -> Vec<&'c [&'static dyn Check]> {
+    let mut left: Vec<&[&dyn Check]> = checks.chunk_by(|a, b| theme(*a) == theme(*b)).collect();
+    if run.themes.is_empty() {
+        // An earlier version noted only how many checks it had done.
+        let mut end = 0;
+        for group in &left {
+            end += group.len();
+            run.themes
+                .extend(group.first().filter(|_| end <= run.done).map(|check| theme(*check).to_owned()));
+        }
+    }
+    left.retain(|group| group.first().is_some_and(|check| !run.themes.contains(theme(*check))));
+    left
 }
 
 /// The questions of a check.
@@ -446,5 +492,44 @@ fn failed(fault: &Fault) -> anyhow::Error {
             anyhow!("AWS refused what no scan can do without: {}", each.join("; "))
         }
         Fault::Code { why, .. } | Fault::Failed(why) => anyhow!("{why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn themes(groups: &[&[&'static dyn Check]]) -> Vec<&'static str> {
+        groups.iter().map(|group| theme(group[0])).collect()
+    }
+
+    #[test]
+    fn a_theme_is_one_group() {
+        let groups = left(CHECKS, &mut Run::default());
+        let names: BTreeSet<&str> = themes(&groups).into_iter().collect();
+        assert_eq!(names.len(), groups.len());
+        assert_eq!(groups.iter().map(|group| group.len()).sum::<usize>(), CHECKS.len());
+    }
+
+    #[test]
+    fn a_run_goes_on_with_the_next_theme_whatever_was_switched_off_or_on_meanwhile() {
+        let all = left(CHECKS, &mut Run::default());
+        let done: usize = all[..3].iter().map(|group| group.len()).sum();
+        let noted: BTreeSet<String> = themes(&all[..3]).into_iter().map(str::to_owned).collect();
+        for off in [0, 1, all[0].len(), done, done + 1] {
+            let checks: Vec<&dyn Check> = CHECKS.iter().copied().skip(off).collect();
+            let mut run = Run { done, themes: noted.clone(), ..Run::default() };
+            let expected: Vec<&str> = themes(&left(&checks, &mut Run::default()));
+            let expected: Vec<&str> = expected.into_iter().filter(|theme| !noted.contains(*theme)).collect();
+            assert_eq!(themes(&left(&checks, &mut run)), expected, "{off} checks were switched off");
+        }
+    }
+
+    #[test]
+    fn a_run_that_an_earlier_version_began_goes_on() {
+        let all = left(CHECKS, &mut Run::default());
+        let mut run = Run { done: all[0].len() + all[1].len(), ..Run::default() };
+        assert_eq!(themes(&left(CHECKS, &mut run)), themes(&all[2..]));
+        assert_eq!(run.themes.len(), 2);
     }
 }

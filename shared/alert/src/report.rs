@@ -446,7 +446,10 @@ fn history(out: &mut Page<'_>, troubles: &[Trouble]) {
             ),
             Trouble::Lost(name, span) => (
                 name.clone(),
-                format!("from {} to {}: given up, no run looks back further than a week", span.from, span.to),
+                format!(
+                    "from {} to {}: given up, it lies more than a week back or has too many events in one second",
+                    span.from, span.to
+                ),
             ),
         };
         listed(out, &what, &[&why]);

@@ -52,7 +52,16 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Event {
-    cloud_trail_event: String,
+    cloud_trail_event: Option<String>,
+}
+
+/// Reads an answer.
+fn read(text: &[u8]) -> serde_json::Result<Page> {
+    let answer: Answer = serde_json::from_slice(text)?;
+    let all = answer.events.len();
+    let events: Vec<String> = answer.events.into_iter().filter_map(|event| event.cloud_trail_event).collect();
+    let missing = all - events.len();
+    Ok(Page { events, missing, next: answer.next_token.filter(|token| !token.is_empty()) })
 }
 
 impl CloudTrailHistory {
@@ -123,14 +132,31 @@ impl CloudTrailHistory {
             body: &request.to_string(),
         };
         let text = self.service.call(call).await.map_err(|error| failed(error.to_string()))?;
-        let answer: Answer = serde_json::from_slice(&text)
-            .map_err(|error| failed(format!("the answer cannot be read: {error}")))?;
-        let events = answer.events.into_iter().map(|event| event.cloud_trail_event).collect();
-        Ok(Page { events, next: answer.next_token.filter(|token| !token.is_empty()) })
+        read(&text).map_err(|error| failed(format!("the answer cannot be read: {error}")))
     }
 }
 
 /// A time as the protocol writes it; events have whole seconds.
 fn seconds(millis: i64) -> i64 {
     millis.div_euclid(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS's model has all members of an event as optional.
+    #[test]
+    fn an_event_without_its_record_is_counted_and_the_others_are_read() {
+        let text = json!({"Events": [
+            {"EventId": "1", "CloudTrailEvent": "{}"}, {"EventId": "2"}, {"EventId": "3", "CloudTrailEvent": null},
+        ], "NextToken": "more"});
+        let page = read(text.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            (page.events, page.missing, page.next),
+            (vec!["{}".to_owned()], 2, Some("more".to_owned()))
+        );
+        assert_eq!(read(br#"{"Events": [], "NextToken": ""}"#).unwrap(), Page::default());
+        assert!(read(b"{").is_err());
+    }
 }

@@ -74,7 +74,7 @@ pub fn origin(address: &str) -> Option<String> {
 }
 
 /// Ports through which machines are administered and databases are read, and what listens there.
-pub const SENSITIVE_PORTS: [(u16, &str); 33] = [
+const SENSITIVE_PORTS: [(u16, &str); 33] = [
     (20, "FTP"),
     (21, "FTP"),
     (22, "SSH"),
@@ -143,6 +143,19 @@ impl Ports {
         (self.from..=self.to).contains(&port)
     }
 
+    /// Whether it is one of the ports that websites are for, and nothing else.
+    pub fn is_web(&self) -> bool {
+        self.from == self.to && matches!(self.from, 80 | 443)
+    }
+
+    /// The best known of those among them through which machines are administered and databases are read, and what listens
+    /// there; none where there is no such port.
+    pub fn best_known(&self) -> Option<(u16, &'static str)> {
+        let among = SENSITIVE_PORTS.into_iter().filter(|(port, _)| self.contains(*port));
+        // SSH before all others, else the first.
+        among.min_by_key(|(port, _)| *port != 22)
+    }
+
     /// How many they are.
     pub fn count(&self) -> u32 {
         (u32::from(self.to) + 1).saturating_sub(u32::from(self.from))
@@ -165,6 +178,23 @@ mod tests {
 
     fn cidr(text: &str) -> Cidr {
         Cidr::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_listens_on_ports_is_the_best_known_of_it() {
+        for (from, to, known, web) in [
+            (80, 80, None, true),
+            (443, 443, None, true),
+            (80, 443, Some((135, "Windows RPC")), false),
+            (8_443, 8_443, None, false),
+            (0, 65_535, Some((22, "SSH")), false),
+            (20, 25, Some((22, "SSH")), false),
+            (23, 30, Some((23, "Telnet")), false),
+            (3_389, 3_389, Some((3_389, "RDP")), false),
+        ] {
+            let ports = Ports { from, to };
+            assert_eq!((ports.best_known(), ports.is_web()), (known, web), "{ports}");
+        }
     }
 
     #[test]

@@ -43,6 +43,6 @@ impl EventHistory for History {
         });
         let events =
             details.filter(|detail| detail["eventName"] == lookup.name()).map(|detail| detail.to_string());
-        Ok(Page { events: events.collect(), next: None })
+        Ok(Page { events: events.collect(), ..Page::default() })
     }
 }

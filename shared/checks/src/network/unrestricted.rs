@@ -1,5 +1,5 @@
 use facts::network::{SecurityGroup, SecurityGroupRule};
-use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
+use keepwatch_base::network::{Cidr, Ports};
 use keepwatch_core::posture::Missing;
 
 use super::groups::is_used;
@@ -77,10 +77,10 @@ fn of_rule(cx: &mut Cx<'_>, group: &SecurityGroup, rule: &SecurityGroupRule) -> 
         cx.report(cx.passing(format!("Rule {} of security group {id} ({name}) opens nothing", rule.id)));
         return Ok(());
     };
-    let sensitive = sensitive(ports);
+    let sensitive = ports.best_known();
     let behind = sensitive.filter(|_| ports != Ports::ALL);
     let among = if ports.count() > 1 { " among them" } else { "" };
-    let behind = behind.map_or_else(String::new, |service| format!(" ({service}{among})"));
+    let behind = behind.map_or_else(String::new, |(_, service)| format!(" ({service}{among})"));
     let told = format!("Security group {id} ({name}) opens {ports}{behind} to the internet");
     let seen = if sensitive.is_none() {
         cx.informational(told)
@@ -110,7 +110,7 @@ fn of_rule(cx: &mut Cx<'_>, group: &SecurityGroup, rule: &SecurityGroupRule) -> 
 /// A range that cannot be read, or a prefix list whose entries decide and are not known.
 fn opening(cx: &mut Cx<'_>, region: &str, rule: &SecurityGroupRule) -> Result<Option<(Ports, String)>, Stop> {
     let Some(ports) = Ports::of(&rule.protocol, rule.from_port, rule.to_port) else { return Ok(None) };
-    if matches!(ports, Ports { from: 80 | 443, to } if to == ports.from) {
+    if ports.is_web() {
         return Ok(None);
     }
     let (listed, by) = match &rule.prefix_list {
@@ -132,13 +132,6 @@ fn opening(cx: &mut Cx<'_>, region: &str, rule: &SecurityGroupRule) -> Result<Op
         }
     }
     Ok((!open.is_empty()).then(|| (ports, open.join(", "))))
-}
-
-/// What listens on the best known of the sensitive ports.
-fn sensitive(ports: Ports) -> Option<&'static str> {
-    let mut among = SENSITIVE_PORTS.iter().filter(|(port, _)| ports.contains(*port));
-    let first = among.next()?;
-    Some(if ports.contains(22) { "SSH" } else { first.1 })
 }
 
 #[cfg(test)]

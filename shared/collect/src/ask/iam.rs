@@ -1,5 +1,6 @@
 //! IAM, through its SDK crate.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
@@ -66,8 +67,9 @@ where
     }
 }
 
-fn number(count: i32) -> u32 {
-    u32::try_from(count).unwrap_or(0)
+/// A count or a length, which is never below nothing.
+fn number(name: &str, count: i32) -> Result<u32, Fault> {
+    u32::try_from(count).map_err(|_| Fault::unreadable(format!("{name} is {count}")))
 }
 
 fn time(at: Option<&aws_sdk_iam::primitives::DateTime>) -> Option<Timestamp> {
@@ -76,17 +78,20 @@ fn time(at: Option<&aws_sdk_iam::primitives::DateTime>) -> Option<Timestamp> {
 
 pub(super) async fn account_summary(client: &Client) -> Result<AccountSummary, Fault> {
     let answer = ask!(client, "iam:GetAccountSummary", client.iam.get_account_summary())?;
-    let map = answer.summary_map.unwrap_or_default();
-    let named = |key: &SummaryKeyType| map.get(key).copied().map(number);
+    summary(&answer.summary_map.unwrap_or_default())
+}
+
+fn summary(map: &HashMap<SummaryKeyType, i32>) -> Result<AccountSummary, Fault> {
+    let named = |key: &SummaryKeyType| map.get(key).map(|count| number(key.as_str(), *count)).transpose();
     let need = |key: SummaryKeyType| {
-        named(&key).ok_or_else(|| Fault::unreadable(format!("it has no {}", key.as_str())))
+        named(&key)?.ok_or_else(|| Fault::unreadable(format!("it has no {}", key.as_str())))
     };
     Ok(AccountSummary {
         root_mfa: need(SummaryKeyType::AccountMfaEnabled)? > 0,
         root_password: need(SummaryKeyType::from("AccountPasswordPresent"))? > 0,
         root_access_keys: need(SummaryKeyType::AccountAccessKeysPresent)?,
-        root_certificates: named(&SummaryKeyType::AccountSigningCertificatesPresent).unwrap_or(0),
-        users: named(&SummaryKeyType::Users).unwrap_or(0),
+        root_certificates: named(&SummaryKeyType::AccountSigningCertificatesPresent)?.unwrap_or(0),
+        users: named(&SummaryKeyType::Users)?.unwrap_or(0),
     })
 }
 
@@ -257,7 +262,7 @@ pub(super) async fn authorization(client: &Client) -> Result<Authorization, Faul
             all.policies.push(ManagedPolicy {
                 document: needed(document, "Document")?,
                 name: policy.policy_name.unwrap_or(name),
-                attachments: number(policy.attachment_count.unwrap_or(0)),
+                attachments: number("AttachmentCount", policy.attachment_count.unwrap_or(0))?,
                 arn,
             });
         }
@@ -289,16 +294,22 @@ pub(super) async fn password_policy(client: &Client) -> Result<Option<PasswordPo
     let found = ask!(client, "iam:GetAccountPasswordPolicy", client.iam.get_account_password_policy());
     let Some(answer) = absent_if(found, NONE)? else { return Ok(None) };
     let policy = answer.password_policy.ok_or_else(|| Fault::unreadable("it has no PasswordPolicy"))?;
-    Ok(Some(PasswordPolicy {
+    passwords(&policy).map(Some)
+}
+
+fn passwords(policy: &aws_sdk_iam::types::PasswordPolicy) -> Result<PasswordPolicy, Fault> {
+    let named = |name: &str, count: Option<i32>| count.map(|count| number(name, count)).transpose();
+    Ok(PasswordPolicy {
         // IAM's own least length (IAM API reference, UpdateAccountPasswordPolicy).
-        length: policy.minimum_password_length.map_or(6, number),
+        length: named("MinimumPasswordLength", policy.minimum_password_length)?.unwrap_or(6),
         symbols: policy.require_symbols,
         numbers: policy.require_numbers,
         uppercase: policy.require_uppercase_characters,
         lowercase: policy.require_lowercase_characters,
-        max_age_days: policy.max_password_age.map(number).filter(|days| *days > 0),
-        reuse_prevention: policy.password_reuse_prevention.map(number).filter(|count| *count > 0),
-    }))
+        max_age_days: named("MaxPasswordAge", policy.max_password_age)?.filter(|days| *days > 0),
+        reuse_prevention: named("PasswordReusePrevention", policy.password_reuse_prevention)?
+            .filter(|count| *count > 0),
+    })
 }
 
 pub(super) async fn virtual_mfa_devices(client: &Client) -> Result<Vec<VirtualMfaDevice>, Fault> {
@@ -403,6 +414,33 @@ mod tests {
         let keys: Vec<(u8, bool, bool)> =
             user.keys.iter().map(|key| (key.slot, key.active, key.used == Moment::Never)).collect();
         assert_eq!(keys, [(1, false, false), (2, true, true)]);
+    }
+
+    #[test]
+    fn a_count_below_nothing_is_an_error() {
+        let counts = |users: i32, keys: i32| {
+            let present = SummaryKeyType::from("AccountPasswordPresent");
+            HashMap::from([
+                (SummaryKeyType::AccountMfaEnabled, 1),
+                (present, 1),
+                (SummaryKeyType::AccountAccessKeysPresent, keys),
+                (SummaryKeyType::Users, users),
+            ])
+        };
+        let read = summary(&counts(3, 0)).unwrap();
+        assert_eq!((read.users, read.root_access_keys, read.root_certificates), (3, 0, 0));
+        for odd in [counts(-1, 0), counts(3, -1)] {
+            assert!(matches!(summary(&odd), Err(Fault::Failed(why)) if why.contains("is -1")));
+        }
+        let policy = |age: i32| {
+            let policy = aws_sdk_iam::types::PasswordPolicy::builder();
+            policy.minimum_password_length(14).max_password_age(age).build()
+        };
+        assert_eq!(passwords(&policy(0)).unwrap().max_age_days, None);
+        assert_eq!(passwords(&policy(90)).unwrap().max_age_days, Some(90));
+        assert!(
+            matches!(passwords(&policy(-1)), Err(Fault::Failed(why)) if why.contains("MaxPasswordAge is -1"))
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl KeyUse<'_> {
 pub struct Played {
     /// What kind of event it is; see [`Event::kind`].
     pub kind: &'static str,
-    /// When it happened, by its source's clock, where it says.
+    /// When it happened, by its source's clock, where it says; or what was assumed.
     pub at: Option<Timestamp>,
     /// Its own id; see [`Event::occurrence_id`].
     pub id: String,
@@ -89,6 +89,14 @@ impl Played {
             text: text.to_owned(),
             evaluation: Evaluation::default(),
             open: None,
+        }
+    }
+
+    /// Takes it to have happened then, where it does not say when.
+    pub fn assume(&mut self, at: Timestamp) {
+        if self.at.is_none() {
+            self.at = Some(at);
+            self.evaluation.observations.iter_mut().for_each(|seen| seen.event.time = at);
         }
     }
 
@@ -189,7 +197,7 @@ impl Player {
             return Err(Unreadable::NoKind);
         }
         let keys = RefCell::new(Vec::new());
-        let evaluation = self.evaluate(event, |question| match question {
+        let evaluation = self.evaluate(event, None, |question| match question {
             Query::ExposedKey { account, access_key_id } => {
                 keys.borrow_mut().push((account.clone(), access_key_id.clone()));
                 Some(Fact::Known(Value::Flag(false)))
@@ -204,8 +212,16 @@ impl Player {
         Ok(Played { open, evaluation: evaluation.unwrap_or_default(), ..Played::of(event, text) })
     }
 
-    fn evaluate(&self, event: &Event<'_>, answer: impl Fn(&Query) -> Option<Answer>) -> Option<Evaluation> {
-        self.rules.evaluate_knowing(event, &self.config, Timestamp::default(), answer)
+    /// `assumed` stands in for the event's time where it has none.
+    fn evaluate(
+        &self,
+        event: &Event<'_>,
+        assumed: Option<Timestamp>,
+        answer: impl Fn(&Query) -> Option<Answer>,
+    ) -> Option<Evaluation> {
+        // No event of a log came so soon that others are on their way.
+        let received = assumed.filter(|_| event.time().is_none()).unwrap_or_default();
+        self.rules.evaluate_knowing(event, &self.config, received, answer)
     }
 }
 
@@ -232,7 +248,7 @@ impl Memory {
         let again = open.filter(|open| self.matters(open)).and_then(|_| {
             // It has been read before, from the same text.
             let event = Event::parse(&text).ok()?;
-            player.evaluate(&event, |question| Some(self.answer(question, &event)))
+            player.evaluate(&event, at, |question| Some(self.answer(question, &event, at)))
         });
         let evaluation = again.unwrap_or(evaluation);
         self.learn(&evaluation.observations);
@@ -247,12 +263,12 @@ impl Memory {
         }
     }
 
-    fn answer(&self, question: &Query, event: &Event<'_>) -> Answer {
+    fn answer(&self, question: &Query, event: &Event<'_>, assumed: Option<Timestamp>) -> Answer {
         match question {
             Query::ExposedKey { account, access_key_id } => {
                 // A log need not be in order: what a key did before it leaked is no sign of the thief.
                 let since = self.exposed.get(&(account.clone(), access_key_id.clone()));
-                Fact::Known(Value::Flag(since.is_some_and(|since| event.time() >= Some(*since))))
+                Fact::Known(Value::Flag(since.is_some_and(|since| event.time().or(assumed) >= Some(*since))))
             }
             Query::Window(asked) => {
                 let mut windows = self.windows.borrow_mut();

@@ -156,7 +156,7 @@ impl<'a> Record<'a> {
     }
 
     /// The record's JSON.
-    pub(super) fn text(&self) -> &'a str {
+    pub(crate) fn text(&self) -> &'a str {
         self.text
     }
 

@@ -284,7 +284,7 @@ mod tests {
             };
             let events = pages.get(number).into_iter().flatten().filter(fits).map(Value::to_string).collect();
             let more = number + 1 < pages.len();
-            Ok(Page { events, next: more.then(|| (number + 1).to_string()) })
+            Ok(Page { events, next: more.then(|| (number + 1).to_string()), missing: 0 })
         }
     }
 

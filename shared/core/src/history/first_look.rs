@@ -282,7 +282,7 @@ mod tests {
                 "PutRolePolicy" => vec![call("ci", 4, false), call("bob", 5, true)],
                 _ => Vec::new(),
             };
-            Ok(Page { events, next: None })
+            Ok(Page { events, ..Page::default() })
         }
     }
 

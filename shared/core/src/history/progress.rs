@@ -49,7 +49,7 @@ pub struct Looked {
     /// What a run had no time for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Span>,
-    /// What was given up by the latest run, because it lies too far back.
+    /// What was given up by the latest run: it lies too far back, or one second of it has too many events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Span>,
 }
@@ -61,12 +61,21 @@ impl Looked {
         let from = self.until.minus(OVERLAP).max(earliest);
         let too_old = |span: Span| (span.from < earliest).then(|| Span { to: span.to.min(earliest), ..span });
         let unseen = too_old(Span { from: self.until, to: now });
-        let lost = match (self.left.and_then(too_old), unseen) {
-            (Some(left), Some(unseen)) => Some(Span { from: left.from, to: unseen.to }),
-            (left, unseen) => left.or(unseen),
-        };
         let left = self.left.map(|left| Span { from: left.from.max(earliest), ..left });
-        (Span { from, to: now }, Looked { until: now, left: left.filter(|left| left.from <= left.to), lost })
+        let left = left.filter(|left| left.from <= left.to);
+        let mut looked = Looked { until: now, left, lost: self.left.and_then(too_old) };
+        looked.lose(unseen);
+        (Span { from, to: now }, looked)
+    }
+
+    /// Notes that this is given up as well. Two parts are told as one.
+    pub(super) fn lose(&mut self, span: Option<Span>) {
+        self.lost = match (self.lost, span) {
+            (Some(lost), Some(span)) => {
+                Some(Span { from: lost.from.min(span.from), to: lost.to.max(span.to) })
+            }
+            (lost, span) => lost.or(span),
+        };
     }
 
     /// After a look at all that is new, which came no further back than `to`, so that the rest is left.

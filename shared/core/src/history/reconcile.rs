@@ -14,11 +14,17 @@ use crate::memory::journal::Journal;
 /// How many pages one question may take before the others have had their turn. A page has fifty events.
 const PAGES: usize = 40;
 
+/// How many it may take where it would come no second further with less: the history is asked by the second. The rest of a second
+/// that has more is given up, and told as lost.
+const MOST_PAGES: usize = 5 * PAGES;
+
 /// One page of the history, the latest event first (CloudTrail API reference, `LookupEvents`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// `CloudTrailEvent` of each event.
     pub events: Vec<String>,
+    /// How many events of the page have no `CloudTrailEvent`, which AWS does not promise (CloudTrail API reference, `Event`).
+    pub missing: usize,
     /// `NextToken`, if there are more.
     pub next: Option<String>,
 }
@@ -116,6 +122,15 @@ struct Turn<'a> {
     rest: bool,
 }
 
+/// How far a turn came.
+#[derive(Default)]
+struct Walked {
+    /// Where it stopped, if it did before the beginning.
+    to: Option<Timestamp>,
+    /// What it gave up.
+    lost: Option<Span>,
+}
+
 impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
     /// Asks every question in every region, those first that have waited longest, until all is looked at or the deadline
     /// has come. A question that fails does not stop the others; what it had not finished is looked at by the next run.
@@ -163,24 +178,27 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
         done: &mut Reconciled,
     ) -> Result<Looked, String> {
         let now = clock();
-        let looked = match turn.looked.left.filter(|_| turn.rest) {
+        let (walked, mut looked) = match turn.looked.left.filter(|_| turn.rest) {
             Some(left) => {
-                let to = self.walk(turn, left, clock, deadline, done).await?;
-                Looked { left: to.map(|to| Span { to, ..left }), ..turn.looked.clone() }
+                let walked = self.walk(turn, left, clock, deadline, done).await?;
+                let left = walked.to.map(|to| Span { to, ..left });
+                (walked, Looked { left, ..turn.looked.clone() })
             }
             None => {
                 let (span, mut looked) = turn.looked.next(now);
-                if let Some(to) = self.walk(turn, span, clock, deadline, done).await? {
+                let walked = self.walk(turn, span, clock, deadline, done).await?;
+                if let Some(to) = walked.to {
                     looked.cut(span, to);
                 }
-                looked
+                (walked, looked)
             }
         };
+        looked.lose(walked.lost);
         progress::note(self.journal, entry, &turn.name, &looked, now).await?;
         Ok(looked)
     }
 
-    /// Reads a part of the history from its end to its beginning. Where it stopped, if it did before.
+    /// Reads a part of the history from its end to its beginning.
     async fn walk(
         &self,
         turn: &Turn<'_>,
@@ -188,10 +206,10 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
         clock: &impl Fn() -> Timestamp,
         deadline: Timestamp,
         done: &mut Reconciled,
-    ) -> Result<Option<Timestamp>, String> {
+    ) -> Result<Walked, String> {
         let mut next: Option<String> = None;
         let mut back = span.to;
-        for _ in 0..PAGES {
+        for pages in 1.. {
             let page = self.history.page(turn.region, turn.lookup, span, next.as_deref()).await;
             let page = page.map_err(|error| error.to_string())?;
             done.pages += 1;
@@ -205,17 +223,29 @@ impl<H: EventHistory, Q: MessageQueue, J: Journal> Reconciler<'_, H, Q, J> {
                     Err(error) => done.failures.push(format!("{}: {error}", turn.name)),
                 }
             }
+            if page.missing > 0 {
+                let missing = page.missing;
+                done.failures.push(format!("{}: {missing} events of a page have no record", turn.name));
+            }
             next = page.next;
             if next.is_none() {
-                return Ok(None);
-            }
-            if clock() >= deadline {
                 break;
             }
+            let (is_late, has_read) = (clock() >= deadline, pages >= PAGES);
+            if !is_late && !has_read {
+                continue;
+            }
+            // Of the second in which it stops there may be more: the next turn begins with all of it.
+            if back < span.to || !has_read {
+                return Ok(Walked { to: Some(back.max(span.from)), lost: None });
+            }
+            if pages >= MOST_PAGES || is_late {
+                let further = span.to.minus(std::time::Duration::from_secs(1));
+                let lost = Some(Span { from: further.max(span.from), to: span.to });
+                return Ok(Walked { to: Some(further).filter(|to| *to >= span.from), lost });
+            }
         }
-        // Of the second in which it stopped there may be more; and it always comes a second further.
-        let second = std::time::Duration::from_secs(1);
-        Ok(Some(back.min(span.to.minus(second))).filter(|back| *back >= span.from))
+        Ok(Walked::default())
     }
 
     /// Sends what was not heard.

@@ -183,7 +183,7 @@ mod tests {
             }
             let named = format!("\"{}\"", lookup.name());
             let events = self.events.iter().filter(|event| event.contains(&named)).cloned().collect();
-            Ok(Page { events, next: None })
+            Ok(Page { events, ..Page::default() })
         }
     }
 

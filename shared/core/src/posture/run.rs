@@ -3,7 +3,7 @@
 //! A run that has no time for all checks goes on where it stopped. What is counted here is shown by the report, the daily
 //! mail and `keepwatch scan --remote`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
@@ -48,6 +48,10 @@ pub struct Run {
     pub at: Timestamp,
     /// How many checks it has done.
     pub done: usize,
+    /// The themes of which it has done every check that is switched on. Versions that noted only how many it had done lost a theme
+    /// where a check was switched off before the run went on.
+    #[serde(default)]
+    pub themes: BTreeSet<String>,
     /// Whether it is the account's first: one report tells of everything.
     #[serde(default)]
     pub first: bool,
@@ -250,6 +254,18 @@ mod tests {
         assert_eq!((run.worst.len(), run.worst[0].finding_id.as_str()), (WORST, "f-99"));
         assert_eq!(run.worst[1].finding_id, "f-0");
         assert_eq!(run.failing["LOW"], 20);
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_is_read() {
+        let text = r#"{"begun": "2026-03-01T12:00:00Z", "at": "2026-03-01T12:01:00Z", "done": 40}"#;
+        let run: Run = serde_json::from_str(text).unwrap();
+        assert_eq!((run.done, run.themes.len()), (40, 0));
+        let themes = BTreeSet::from(["iam".to_owned()]);
+        let run = Run { themes, ..run };
+        let written = serde_json::to_value(&run).unwrap();
+        assert_eq!((&written["done"], &written["themes"][0]), (&40.into(), &"iam".into()));
+        assert_eq!(serde_json::from_value::<Run>(written).unwrap(), run);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use super::question::Question;
 use crate::event::{Body, Event};
 use crate::observation::Actor;
 
-/// How many names of one event are looked at, and how long one may be.
-const MOST: usize = 200;
+/// How many names of one event are looked at, and how long one may be. `TerminateInstances` takes a thousand instances, and
+/// names them in its answer again, with their states (EC2 API reference, `TerminateInstances`).
+const MOST: usize = 1_500;
 const LONGEST: usize = 512;
 
 /// How the names of the calls begin that take something away.
@@ -35,6 +36,8 @@ pub struct Touched {
     /// The call, its time and its id.
     pub told: String,
     names: BTreeSet<String>,
+    /// Whether it has more names than are kept, so that it may be about any resource.
+    left_out: bool,
 }
 
 impl Touched {
@@ -48,9 +51,15 @@ impl Touched {
         if questions.is_empty() || record.failed() {
             return None;
         }
-        let mut names = BTreeSet::new();
-        collect(record.request(), &mut names);
-        collect(record.response(), &mut names);
+        let (mut ids, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for said in [record.request(), record.response()] {
+            collect(said, false, &mut ids, &mut others);
+        }
+        let all: BTreeSet<&str> = ids.iter().chain(&others).copied().collect();
+        let left_out = all.len() > MOST;
+        let mut names: BTreeSet<String> = ids.into_iter().take(MOST).map(str::to_owned).collect();
+        let free = MOST - names.len();
+        names.extend(others.into_iter().take(free).map(str::to_owned));
         Some(Touched {
             account: record.account().to_owned(),
             region: event.region().to_owned(),
@@ -60,6 +69,7 @@ impl Touched {
             actor: Actor::of(record),
             told: format!("{name} at {at}, event {}", event.occurrence_id()),
             names,
+            left_out,
         })
     }
 
@@ -84,12 +94,13 @@ impl Touched {
         !own.is_empty() && self.names.iter().any(is)
     }
 
-    /// Whether the call may concern this resource: it names its ARN, or something that ends as the ARN does.
+    /// Whether the call may concern this resource: it names its ARN, or something that ends as the ARN does, or more than is
+    /// kept of it.
     pub fn touches(&self, resource: &str) -> bool {
         let last = resource.rsplit([':', '/']).next().unwrap_or_default();
         let is =
             |name: &String| name == resource || name == last || name.rsplit([':', '/']).next() == Some(last);
-        !last.is_empty() && self.names.iter().any(is)
+        self.left_out || !last.is_empty() && self.names.iter().any(is)
     }
 }
 
@@ -108,14 +119,24 @@ pub(crate) fn identifier(resource: &str) -> &str {
     }
 }
 
-/// All texts of a call's parameters or answer.
-fn collect(value: &Value, names: &mut BTreeSet<String>) {
+/// The texts of a call's parameters or answer that may name a resource: those that are ids, names or ARNs by what they are called,
+/// and others. Tags and descriptions say what their writer likes.
+fn collect<'v>(value: &'v Value, is_id: bool, ids: &mut BTreeSet<&'v str>, others: &mut BTreeSet<&'v str>) {
     match value {
-        Value::String(text) if text.len() <= LONGEST && names.len() < MOST => {
-            names.insert(text.clone());
+        Value::String(text) if text.len() <= LONGEST => {
+            if is_id { ids } else { others }.insert(text);
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
-        Value::Object(members) => members.values().for_each(|member| collect(member, names)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, is_id, ids, others)),
+        Value::Object(members) => {
+            for (key, member) in members {
+                let key = key.to_ascii_lowercase();
+                let ends = |with: &[&str]| with.iter().any(|end| key.ends_with(end));
+                if !key.starts_with("tag") && !ends(&["tags", "description", "comment"]) {
+                    let is_id = ends(&["id", "ids", "arn", "arns", "name", "names", "identifier"]);
+                    collect(member, is_id, ids, others);
+                }
+            }
+        }
         _ => {}
     }
 }
@@ -196,6 +217,42 @@ mod tests {
             ),
         ] {
             assert_eq!(of(named).is_on(&resource), is, "{named} and {resource}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_names_more_than_is_kept_may_be_about_anything_there() {
+        let id = |i: usize| format!("i-{i:04}");
+        let call = |count: usize| {
+            let items: Vec<Value> = (0..count).map(|i| json!({"instanceId": id(i)})).collect();
+            let states: Vec<Value> = (0..count)
+                .map(|i| json!({"instanceId": id(i), "currentState": {"name": format!("state-{i}")}}))
+                .collect();
+            let detail = json!({"requestParameters": {"instancesSet": {"items": items}},
+                "responseElements": {"instancesSet": {"items": states}}});
+            touched("ec2", "TerminateInstances", detail).unwrap()
+        };
+        let arn = |id: &str| format!("arn:aws:ec2:eu-west-1:111122223333:instance/{id}");
+        let all = call(300);
+        for i in 0..300 {
+            assert!(all.touches(&arn(&id(i))) && all.is_on(&arn(&id(i))), "{i}");
+        }
+        assert!(!all.touches(&arn("i-9999")));
+        let more = call(2 * MOST);
+        assert!(more.touches(&arn(&id(2 * MOST - 1))) && more.touches(&arn("i-9999")));
+        assert!(!more.is_on(&arn("i-9999")), "nobody is named for what the call may not have named");
+    }
+
+    #[test]
+    fn a_tag_or_a_description_is_no_name() {
+        let request = json!({"requestParameters": {"groupId": "sg-1", "description": "sg-2", "groupDescription": "sg-3",
+            "tagSpecificationSet": {"items": [{"tags": [{"key": "k", "value": "sg-4"}]}]}, "tags": {"a": "sg-5"},
+            "tagSet": {"items": [{"key": "sg-6", "value": "sg-7"}]}}});
+        let seen = touched("ec2", "AuthorizeSecurityGroupIngress", request).unwrap();
+        assert!(seen.is_on("sg-1"));
+        for other in 2..8 {
+            let other = format!("sg-{other}");
+            assert!(!seen.is_on(&other) && !seen.touches(&other), "{other}");
         }
     }
 

@@ -1,4 +1,4 @@
-use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
+use keepwatch_base::network::{Cidr, Ports};
 
 use super::common::world;
 use crate::kit::prelude::*;
@@ -86,9 +86,8 @@ fn opened(record: &Record<'_>) -> Option<(Cidr, Ports)> {
         text_at(request, &["aclProtocol"]).or_else(|| text_at(request, &["protocol"])).unwrap_or("-1");
     let port = |end| number_at(request, &["portRange", end]);
     let ports = Ports::of(protocol, port("from"), port("to"))?;
-    let matters = SENSITIVE_PORTS.iter().any(|(port, _)| ports.contains(*port));
     let allows = text_at(request, &["ruleAction"]).is_some_and(|action| action.eq_ignore_ascii_case("allow"));
-    (matters && allows).then_some((cidr, ports))
+    (allows && ports.best_known().is_some()).then_some((cidr, ports))
 }
 
 #[cfg(test)]

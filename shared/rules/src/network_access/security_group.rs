@@ -1,4 +1,4 @@
-use keepwatch_base::network::{Cidr, Ports, SENSITIVE_PORTS};
+use keepwatch_base::network::{Cidr, Ports};
 use serde_json::Value;
 
 use super::common::world;
@@ -69,12 +69,8 @@ impl Opening {
     fn open(&self) -> Option<(&Cidr, Ports, Severity)> {
         let cidr = self.cidr.as_ref().filter(|cidr| cidr.is_world())?;
         let ports = Ports::of(&self.protocol, self.from, self.to)?;
-        let severity = match ports {
-            Ports { from: 80 | 443, to } if to == ports.from => return None,
-            _ if SENSITIVE_PORTS.iter().any(|(port, _)| ports.contains(*port)) => Severity::High,
-            _ => Severity::Low,
-        };
-        Some((cidr, ports, severity))
+        let severity = if ports.best_known().is_some() { Severity::High } else { Severity::Low };
+        (!ports.is_web()).then_some((cidr, ports, severity))
     }
 
     /// What tells the rules of one group apart: the id, which every later change names; without it what the rule says.
@@ -255,14 +251,10 @@ fn steps(seen: Observation, record: &Record<'_>, opening: &Opening, group: &str)
 
 /// What listens on the best known of the ports, for the title.
 fn behind(ports: Ports) -> String {
-    let mut named = SENSITIVE_PORTS.iter().filter(|(port, _)| ports.contains(*port));
-    match (named.next(), ports == Ports::ALL) {
-        (_, true) | (None, _) => String::new(),
-        (Some((_, service)), _) if ports.count() == 1 => format!(" ({service})"),
-        (Some((port, service)), _) => {
-            let (port, service) = if ports.contains(22) { (&22, &"SSH") } else { (port, service) };
-            format!(" ({service}, {port}, among them)")
-        }
+    match ports.best_known().filter(|_| ports != Ports::ALL) {
+        None => String::new(),
+        Some((_, service)) if ports.count() == 1 => format!(" ({service})"),
+        Some((port, service)) => format!(" ({service}, {port}, among them)"),
     }
 }
 

@@ -117,6 +117,7 @@ impl EventHistory for World {
         Ok(Page {
             events: all[from..to].iter().map(|record| (*record).clone()).collect(),
             next: (to < all.len()).then(|| to.to_string()),
+            missing: 0,
         })
     }
 }
@@ -315,6 +316,7 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
             let mut page = self.0.page(at, lookup, span, next).await?;
             if lookup == Lookup::Call("CreateUser") {
                 page.events.insert(0, "{".to_owned());
+                page.missing = 2;
             }
             Ok(page)
         }
@@ -323,13 +325,69 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
     let regions = ["us-east-1".to_owned()];
     let run = Reconciler { history: &odd, queue: &odd.0, journal: &odd.0, part: Part::Watched(&regions) };
     let run = done(run.run(|| odd.0.now(), odd.0.now().plus(Duration::from_secs(600))));
-    assert_eq!(run.failures.len(), 1);
-    assert!(
-        run.failures[0].starts_with("CreateUser in us-east-1: this is not an event"),
-        "{:?}",
-        run.failures
-    );
+    let [unreadable, missing] = &run.failures[..] else { panic!("{:?}", run.failures) };
+    assert!(unreadable.starts_with("CreateUser in us-east-1: this is not an event"), "{unreadable}");
+    assert_eq!(missing, "CreateUser in us-east-1: 2 events of a page have no record");
     assert_eq!(odd.0.judge(), ["a"]);
+}
+
+/// So many events of one second, and one before it.
+fn crowd(count: usize) -> World {
+    let crowd = (0..count).map(|i| (-20, "PutRule", format!("crowd-{i}")));
+    World::of(crowd.chain([(-40, "PutRule", "earlier".to_owned())]))
+}
+
+#[test]
+fn more_of_one_second_than_others_take_is_read_to_its_end() {
+    let world = crowd(50 * PAGES + 500);
+    assert_eq!(world.run().left, [""; 0]);
+    assert_eq!(world.judge().into_iter().collect::<BTreeSet<_>>().len(), 50 * PAGES + 501);
+    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+}
+
+#[test]
+fn more_of_one_second_than_is_read_at_all_is_told_as_lost() {
+    let world = crowd(50 * MOST_PAGES + 500);
+    let run = world.run();
+    assert_eq!((run.left, run.failures), (vec![], vec![]));
+    let told = done(progress::troubles(&world, world.now())).unwrap();
+    let [progress::Trouble::Lost(name, span)] = &told[..] else { panic!("{told:?}") };
+    let second = Timestamp::from_millis(START - 20_000);
+    assert_eq!((name.as_str(), span.to), ("PutRule in us-east-1", second));
+    assert_eq!(span.to.since(span.from), Duration::from_secs(1));
+    assert!(world.judge().contains(&"earlier".to_owned()));
+    // It is told until a run no longer looks at it.
+    for _ in 0..2 {
+        world.pass(DAY);
+        world.run();
+    }
+    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+}
+
+#[test]
+fn what_stands_behind_many_unreadable_records_is_found() {
+    let mut world = crowd(50 * PAGES + 500);
+    for (_, _, record) in world.events.iter_mut().take(50 * PAGES + 500) {
+        "{".clone_into(record);
+    }
+    let run = world.run();
+    assert_eq!((run.left, run.failures.len()), (vec![], 50 * PAGES + 500));
+    assert_eq!(world.judge(), ["earlier"]);
+}
+
+/// A run that ends after a page gives nothing up: the next one begins there.
+#[test]
+fn a_short_run_loses_nothing_of_a_second() {
+    let world = crowd(120);
+    let mut judged = BTreeSet::new();
+    let count = Lookup::all().count() as u64;
+    for seconds in [count + 1, 600] {
+        world.run_for(seconds);
+        judged.extend(world.judge());
+        world.pass(DAY / 8);
+    }
+    assert_eq!(judged.len(), 121);
+    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
 }
 
 #[test]
