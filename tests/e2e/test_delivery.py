@@ -117,7 +117,8 @@ def test_a_storm_is_a_few_alerts_and_one_digest(cloud, mailbox, findings, sweep)
     # Other tests may have used some of the budget, and it fills up by one each quarter of a minute.
     assert 4 <= len(alone) <= 20
     assert digests
-    assert digests[0].subject.startswith("[CRITICAL] ") and digests[0].subject.endswith(" (111122223333)")
+    assert digests[0].subject.startswith("[CRITICAL] ")
+    assert digests[0].subject.endswith(" (111122223333)")
     until(lambda: all(f["alert_state"] == "SENT" for f in findings.all() if f["finding_id"] in ids), "the marks")
 
 

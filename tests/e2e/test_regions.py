@@ -115,7 +115,9 @@ def rules(cloud, deployed):
     assert code == 0, printed
 
 
-def test_a_rule_that_is_disabled_narrowed_led_away_or_changed_in_what_it_sends_is_found_by_the_next_scan(rules, scan, gap, findings):
+def test_a_rule_that_is_disabled_narrowed_led_away_or_changed_in_what_it_sends_is_found_by_the_next_scan(
+    rules, scan, gap, findings
+):
     def told():
         (one,) = [one for one in findings.all() if one["rule"] == "forwarder.changed" and one["region"] == ELSEWHERE]
         return str(one["strongest"])

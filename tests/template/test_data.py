@@ -165,10 +165,17 @@ def test_functions_are_told_what_they_need_and_nothing_else(stack):
 def test_a_time_zone_is_a_name_of_the_iana_database_and_nothing_else(stack):
     """A typing error is refused when it is deployed, as far as a pattern can know; `notify` takes UTC for the rest."""
     parameter = stack.body["Parameters"]["TimeZone"]
-    assert parameter["Default"] == "UTC" and "Europe/Berlin" in parameter["ConstraintDescription"]
+    assert parameter["Default"] == "UTC"
+    assert "Europe/Berlin" in parameter["ConstraintDescription"]
     fits = re.compile(parameter["AllowedPattern"]).fullmatch
     for name in [
-        "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+12", "EST5EDT", "GMT0"
+        "UTC",
+        "Europe/Berlin",
+        "America/Argentina/Buenos_Aires",
+        "America/Port-au-Prince",
+        "Etc/GMT+12",
+        "EST5EDT",
+        "GMT0",
     ]:
         assert fits(name), name
     for name in ["", "Europe/", "+02:00", "Europe Berlin", "../UTC", "Europe/Berlin\n", "a/b/c/d"]:

@@ -82,7 +82,7 @@ def calls_of(patterns):
 
 
 def test_what_home_looks_at_again_comes_from_other_regions_too(stack, resolved):
-    """Home's rules for re-checks stand on the forwarders' bus a second time, and a forwarder brings whatever they hear."""
+    """Home's rules for re-checks stand on the forwarders' bus a second time, and a forwarder brings what they hear."""
     rules = {name: rule["Properties"] for name, rule in stack.rechecked().items()}
     here = {name: rule for name, rule in rules.items() if "EventBusName" not in rule}
     assert here
@@ -132,8 +132,8 @@ def test_the_rule_that_hears_the_stack_go_is_there_first_and_goes_last(forwarder
 
 
 def test_what_blinds_a_region_is_heard_there(resolved):
-    """A key or dead-letter queue on its default bus, its queue's key, and the forwarders' role: IAM tells of that in us-east-1,
-    whose forwarder hears it where home is elsewhere."""
+    """A key or dead-letter queue on its default bus, its queue's key, and the forwarders' role: IAM tells of that in
+    us-east-1, whose forwarder hears it where home is elsewhere."""
     patterns = [rule["EventPattern"] for rule in resolved.values() if "EventPattern" in rule]
     heard = [
         event("events", "UpdateEventBus", {"name": "default", "kmsKeyIdentifier": "alias/theirs"}),
