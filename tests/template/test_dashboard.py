@@ -84,7 +84,7 @@ def test_each_metric_is_written_by_a_resource_of_the_stack(stack, widgets):
 
 
 def test_the_home_region_is_shown_beside_the_others(widgets):
-    """No metric counts what home's own rules bring: it is what comes into the queue, less what comes from forwarders."""
+    """No metric counts what home's own rules bring: it is what comes into the queue less what forwarders send."""
     (widget,) = [one for one in of(widgets, "metric") if "other regions" in one["title"]]
     shown = {one[-1]["id"]: one for one in widget["metrics"]}
     (home,) = shown["home"]
