@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use keepwatch_aws::runtime::now;
 use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::text::clean;
 use keepwatch_policy::sharing::{self, Share};
 use keepwatch_policy::trust::{self, Comer, Provider};
-use keepwatch_policy::{Document, Effect, Grant, Held, Level, Origin, Source, StatementId, explain};
+use keepwatch_policy::{Document, Effect, Grant, Grantee, Held, Level, Origin, Source, StatementId, explain};
 use serde_json::{Value, json};
 
 use crate::Format;
@@ -242,7 +243,8 @@ impl Explain {
             .collect();
         // Where nobody is named it is some user of the account, as the member of a group is.
         let anybody = self.account.as_ref().map(|account| format!("arn:aws:iam::{account}:group/{NO_NAME}"));
-        let grant = explain(&held, self.holder.as_deref().or(anybody.as_deref()));
+        let arn = self.holder.as_deref().or(anybody.as_deref());
+        let grant = explain(&held, Grantee { arn, at: Some(now()) });
         match self.format {
             Format::Ndjson => {
                 let mut verdict = serde_json::to_value(&grant)?;

@@ -426,6 +426,24 @@ fn a_trust_policy_is_explained_as_the_aws_cli_prints_it() {
 }
 
 #[test]
+fn a_date_that_is_past_lets_nothing_through() {
+    for (operator, date, level) in [
+        ("DateLessThan", "2020-01-01T00:00:00Z", "ordinary"),
+        ("DateGreaterThan", "2020-01-01T00:00:00Z", "full-admin"),
+        // The year 10000, which no text of ISO 8601 has.
+        ("DateLessThan", "253402300800", "full-admin"),
+        ("DateGreaterThan", "253402300800", "full-admin"),
+    ] {
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"*",
+                "Condition":{{"{operator}":{{"aws:CurrentTime":"{date}"}}}}}}}}"#
+        );
+        let told = objects(&explain(&["--format", "ndjson", "-"], &policy));
+        assert_eq!(told[0]["level"], level, "{operator} {date}");
+    }
+}
+
+#[test]
 fn what_cannot_be_explained_is_told_and_ends_with_two() {
     for (arguments, text, hint) in [
         (vec!["-"], "{", "standard input: the policy document is not JSON"),

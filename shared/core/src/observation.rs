@@ -5,6 +5,7 @@ use keepwatch_base::network::Cidr;
 use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::about::About;
 use crate::confirm::Confirm;
@@ -151,11 +152,27 @@ impl Step {
             } else if !value.is_empty() {
                 // A value that begins with a dash would be read as an option of its own.
                 command.push(if value.starts_with('-') { '=' } else { ' ' });
-                command.push_str(&shell_word(&clean(value, 512)));
+                command.push_str(&shell_word(&clean(value, MAX_TEXT)));
             }
         }
         Step { purpose: purpose.to_owned(), command }
     }
+}
+
+/// A structure as the value of an option of the AWS CLI: `Name=group-id,Values=sg-1`, or JSON where a value holds what the
+/// shorthand would read as its own, such as a comma. `Values` is a list, as in every filter of AWS's (AWS CLI user guide,
+/// "Using shorthand syntax in the AWS CLI"). [`Step::aws`] quotes it for the shell.
+pub fn shorthand(pairs: &[(&str, &str)]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+.@/:".contains(c);
+    if pairs.iter().all(|(_, value)| !value.is_empty() && value.chars().all(plain)) {
+        let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        return pairs.join(",");
+    }
+    let value = |(key, value): &(&str, &str)| {
+        let value = Value::from(clean(value, 200));
+        ((*key).to_owned(), if *key == "Values" { Value::from(vec![value]) } else { value })
+    };
+    Value::Object(pairs.iter().map(value).collect()).to_string()
 }
 
 /// Whether the AWS CLI would load the value from a file (AWS CLI user guide, "Loading a parameter from a file").

@@ -157,6 +157,58 @@ fn rules_are_tuned_and_lists_are_read() {
     assert_eq!(settings.lists.automation, ["arn:aws:iam::*:role/ci-*"]);
 }
 
+/// Each list takes what names somebody, and refuses what is everybody's.
+#[test]
+fn a_list_takes_no_pattern_that_is_everybodys() {
+    let read = |list: &str, value: &str| {
+        let row = json!({"setting_id": format!("list#{list}"), "values": [value]});
+        Settings::read([&row], CATALOGUE)
+    };
+    for (list, value) in [
+        ("automation", "arn:aws:iam::*:role/ci-*"),
+        ("automation", "arn:*:role/ci-*"),
+        ("automation", "arn:aws:iam::111122223333:role/*"),
+        ("automation", "arn:aws:iam::111122223333:user/x"),
+        ("automation", "arn:aws:iam::*:role/team/*"),
+        ("automation", "arn:aws:iam::111122223333:root"),
+        ("trusted-identities", "repo:octo-org/*"),
+        ("trusted-identities", "repo:o/*"),
+        ("trusted-identities", "repository_owner:octo-org"),
+        ("trusted-identities", "aud:us-east-1:00000000-1111-2222-3333-444455556666"),
+        ("trusted-identities", "project_path:octo-group/*"),
+        ("trusted-identities", "organization:octo:*"),
+        ("trusted-identities", "1234567890"),
+    ] {
+        assert_eq!(read(list, value).invalid, [], "{list} {value}");
+    }
+    for (list, value) in [
+        ("automation", "arn:*"),
+        ("automation", "arn:**"),
+        ("automation", "arn:a*"),
+        ("automation", "arn:aws:*"),
+        ("automation", "arn:?*"),
+        ("automation", "arn:aws:iam::*"),
+        ("automation", "arn:aws:iam::*:role/*"),
+        ("automation", "arn:aws:iam::*:role/?*"),
+        ("automation", "arn:aws:iam::*:*/*"),
+        ("automation", "arn:aws:iam::111122223333:*"),
+        ("automation", "arn:aws:iam::111122223333:*/*"),
+        ("automation", "arn:aws:iam::*:role/"),
+        ("automation", "arn:*\u{200b}"),
+        ("trusted-identities", "repository_owner:*"),
+        ("trusted-identities", "project_path:*"),
+        ("trusted-identities", "repository_owner:?*"),
+        ("trusted-identities", "job_workflow_ref:*"),
+        ("trusted-identities", "organization:*"),
+    ] {
+        let settings = read(list, value);
+        assert_eq!(settings.invalid.len(), 1, "{list} {value}");
+        assert_eq!(settings.lists, Lists::default(), "{list} {value}");
+    }
+    // What was looked at is what is used.
+    assert_eq!(read("trusted-accounts", "4444\u{200b}55556666").lists.trusted_accounts, ["444455556666"]);
+}
+
 #[test]
 fn tuning_that_cannot_be_used_says_why() {
     for (row, hint) in [

@@ -4,6 +4,8 @@ use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
+use super::condition::{Kind, Operator};
+
 /// The largest document that is read, in bytes of JSON. AWS's own limits are 10 KB for IAM, 20 KB for S3 and 32 KB
 /// for KMS; CloudTrail cuts a whole event at 256 KB.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -120,7 +122,7 @@ pub struct Condition {
 impl Condition {
     /// Whether it holds for requests without TLS, and for no others.
     pub fn is_without_tls(&self) -> bool {
-        self.operator.eq_ignore_ascii_case("Bool")
+        Operator::parse(&self.operator).kind == Kind::Bool
             && self.key.eq_ignore_ascii_case("aws:SecureTransport")
             && self.values == ["false"]
     }

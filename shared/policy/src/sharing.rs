@@ -179,7 +179,12 @@ impl<'d> Opening<'d> {
             Some(any) if wildcard::is_wild(any) => self.anyone(principal, known),
             _ => {
                 let stranger = Stranger::anybody(self.own);
-                let need = self.gate(principal).admits(&stranger).flatten();
+                let gate = self.gate(principal);
+                // Whether a condition keeps it out cannot be told; a Deny without one does.
+                if gate.is_shut() {
+                    return Vec::new();
+                }
+                let need = gate.admits(&stranger).flatten();
                 let who = if is_unique_id(principal) { Outsider::Deleted } else { Outsider::Untold };
                 vec![self.share(who, &principal.value, need)]
             }

@@ -11,7 +11,9 @@ use keepwatch_base::arn::{Arn, is_account_id};
 use keepwatch_base::network::Cidr;
 use serde::Serialize;
 
-use super::condition::{Attainable, Constraint, Domain, FILL, FRESH, World, groups, satisfiable};
+use super::condition::{
+    Attainable, Constraint, Domain, FILL, FRESH, Kind, Operator, World, groups, satisfiable,
+};
 use super::document::{Condition, Principal, PrincipalKind, Statement, account_of};
 
 /// What narrows an opening, weakest first.
@@ -253,17 +255,31 @@ impl<'c> Gate<'c> {
     pub(crate) fn admits(&self, stranger: &Stranger<'_>) -> Option<Option<Need<'c>>> {
         let mut least: Option<Option<Need<'c>>> = None;
         for way in self.ways() {
-            let allowed = self.allow.iter().map(|one| (one, true));
-            let asked = allowed.chain(way.into_iter().map(|one| (one, false)));
-            let constraints =
-                asked.map(|(one, wanted)| Constraint::new(one, wanted, self.variables, stranger)).collect();
-            let Some(need) = self.need(&groups(constraints), stranger) else { continue };
+            let Some(need) = self.need(&self.asked(way, stranger), stranger) else { continue };
             let weaker = |least: &Option<Need<'_>>| need.map(|n| n.guard) < least.map(|n| n.guard);
             if least.as_ref().is_none_or(weaker) {
                 least = Some(need);
             }
         }
         least
+    }
+
+    /// Whether requests of this world get in.
+    pub(crate) fn passes(&self, world: &impl World) -> bool {
+        let meets = |(key, group): &(String, Vec<_>)| satisfiable(group, &world.domain(key)).is_some();
+        self.ways().into_iter().any(|way| self.asked(way, world).iter().all(meets))
+    }
+
+    /// Whether a Deny keeps the principal out whatever it brings along.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.ways().is_empty()
+    }
+
+    /// What requests must meet and fail to get in this way.
+    fn asked(&self, way: Vec<&'c Condition>, world: &impl World) -> Vec<(String, Vec<Constraint<'c>>)> {
+        let allowed = self.allow.iter().map(|one| (one, true));
+        let asked = allowed.chain(way.into_iter().map(|one| (one, false)));
+        groups(asked.map(|(one, wanted)| Constraint::new(one, wanted, self.variables, world)).collect())
     }
 
     /// What it takes to meet all the constraints; `None` if nothing does.
@@ -336,25 +352,29 @@ fn names_accounts(key: &str) -> bool {
 /// Perimeters spare AWS's own services, which are no outsiders. `aws:ViaAWSService` is another matter: a service may come for
 /// anybody.
 fn spares_services(condition: &Condition) -> bool {
-    matches!(condition.operator.to_ascii_lowercase().as_str(), "bool" | "boolifexists")
+    Operator::parse(&condition.operator).kind == Kind::Bool
         && condition.key.eq_ignore_ascii_case("aws:PrincipalIsAWSService")
         && condition.values == ["false"]
 }
 
 /// Whether a Deny speaks of the principal. A NotPrincipal spares whom it names, and the accounts whose root it names.
 pub(crate) fn concerns(deny: &Statement, principal: &Principal) -> bool {
-    let names = |one: &Principal| {
+    match &deny.not_principals {
+        Some(spared) => !names(spared, principal),
+        None => names(&deny.principals, principal),
+    }
+}
+
+/// Whether the principal is in the list, by itself or with its whole account.
+pub(crate) fn names(list: &[Principal], principal: &Principal) -> bool {
+    list.iter().any(|one| {
         let everyone = one.kind == PrincipalKind::Aws && one.value == "*";
         let account =
             account_of(&one.value).filter(|_| one.kind == principal.kind && Stranger::is_whole(&one.value));
         one == principal
             || everyone
             || account.is_some_and(|account| account_of(&principal.value) == Some(account))
-    };
-    match &deny.not_principals {
-        Some(spared) => !spared.iter().any(names),
-        None => deny.principals.iter().any(names),
-    }
+    })
 }
 
 /// Whom a Deny spares by name.

@@ -7,8 +7,10 @@ use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
+use super::condition::{FILL, Kind, Operator};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
-use super::stranger::{Gate, Guard, Need, Stranger, concerns, spared};
+use super::holder::Holder;
+use super::stranger::{Gate, Guard, Need, Stranger, concerns, names, spared};
 use super::verdict::StatementId;
 
 /// The kind of opening.
@@ -123,9 +125,6 @@ pub struct Provider {
 /// The calls by which a role is assumed.
 const ASSUME: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
 
-/// What a condition calls the role's own account.
-pub(super) const OWN_ACCOUNT: &str = "${aws:ResourceAccount}";
-
 /// Providers whose tokens anybody can have: an audience says nothing about who comes.
 const SHARED_PROVIDERS: [&str; 11] = [
     "token.actions.githubusercontent.com",
@@ -183,48 +182,100 @@ fn assumes(statement: &Statement) -> bool {
     ASSUME.iter().any(|action| statement.names(action))
 }
 
-/// The Denies that hold for every call with which this principal could assume the role.
-fn denies<'d>(document: &'d Document, principal: &Principal) -> Vec<&'d Statement> {
-    // Principals of AWS have no token for the other two calls.
-    let calls = if principal.kind == PrincipalKind::Aws { &ASSUME[..1] } else { &ASSUME[..] };
+/// The Denies that hold for every call with which this principal could assume the role by the Allow.
+fn denies<'d>(document: &'d Document, allow: &Statement, principal: &Principal) -> Vec<&'d Statement> {
+    // Each kind of principal has a call of its own (IAM user guide, "Methods to assume a role").
+    let own = match principal.kind {
+        PrincipalKind::Aws | PrincipalKind::Service => Some(ASSUME[0]),
+        PrincipalKind::Federated if principal.value.contains(":saml-provider/") => Some(ASSUME[1]),
+        PrincipalKind::Federated => Some(ASSUME[2]),
+        PrincipalKind::CanonicalUser | PrincipalKind::Other => None,
+    };
+    let own = own.filter(|call| allow.names(call));
     let covers = |deny: &&Statement| {
-        deny.effect == Effect::Deny && calls.iter().all(|call| deny.names(call)) && concerns(deny, principal)
+        let mut calls = ASSUME.iter().filter(|call| allow.names(call) && own.is_none_or(|own| own == **call));
+        deny.effect == Effect::Deny && calls.all(|call| deny.names(call)) && concerns(deny, principal)
     };
     document.statements.iter().filter(covers).collect()
 }
 
-fn denied(document: &Document, principal: &Principal) -> bool {
-    denies(document, principal).iter().any(|deny| deny.conditions.is_empty())
+/// What decides whether this principal assumes the role by the Allow.
+fn gate<'d>(document: &'d Document, allow: &'d Statement, principal: &Principal) -> Gate<'d> {
+    Gate::new(allow, &denies(document, allow, principal), document.has_variables())
 }
+
+/// Whether each of these users and roles of the account gets through.
+fn all_pass(gate: &Gate<'_>, account: &str, resources: &[&str]) -> bool {
+    resources.iter().all(|resource| gate.passes(&insider(account, resource)))
+}
+
+/// A user or role of the account, as `user/bob`.
+fn insider(account: &str, resource: &str) -> Holder {
+    Holder::new(Some(format!("arn:aws:iam::{account}:{resource}").as_str()).into(), Vec::new())
+}
+
+/// A user and a role whose names no policy writes.
+const NAMELESS: [&str; 2] = ["user/~", "role/~"];
 
 /// The users and roles of the role's own account that the policy names, and that therefore need no permission of
 /// their own to assume it; each once. The account's `:root` is not among them: it leaves the decision to their policies.
+/// Where everybody in any account comes, nobody is named.
 pub fn insiders(document: &Document, own_account: &str) -> Vec<Insider> {
-    let own = |value: &&str| {
-        Arn::parse(value).is_some_and(|arn| arn.account == own_account && arn.resource != "root")
-    };
     let mut all = Vec::new();
-    let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
-    for (statement, principal) in allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))) {
-        if principal.kind != PrincipalKind::Aws || denied(document, principal) {
-            continue;
+    for statement in document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s)) {
+        let everyone = |principal: &&Principal| account_of(&principal.value).is_some_and(wildcard::is_wild);
+        let aws = || statement.principals.iter().filter(|principal| principal.kind == PrincipalKind::Aws);
+        if statement.not_principals.is_some() || aws().any(|principal| everyone(&principal)) {
+            all.extend(admitted(document, statement, own_account));
         }
-        // Whoever a condition lets through an asterisk needs no permission of their own either.
-        let named = match account_of(&principal.value).is_some_and(wildcard::is_wild) {
-            true => statement.conditions.iter().find_map(named_by),
-            false => Some(vec![principal.value.as_str()]),
-        };
-        for value in named.unwrap_or_default() {
-            if value == own_account && wildcard::is_wild(&principal.value) || value == OWN_ACCOUNT {
-                all.push(Insider::Everybody);
-            } else if own(&value) {
-                all.push(Insider::Principal(value.to_owned()));
-            }
-        }
+        let own = aws().filter_map(|one| Some((one, own_resource(&one.value, own_account)?)));
+        let named = own.filter(|(principal, resource)| {
+            all_pass(&gate(document, statement, principal), own_account, &[resource])
+        });
+        all.extend(named.map(|(principal, _)| Insider::Principal(principal.value.clone())));
     }
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// The user or role that a value names, or one that its pattern fits; nothing where it is of another account, or the whole.
+fn own_resource(value: &str, own_account: &str) -> Option<String> {
+    let arn = Arn::parse(value).filter(|arn| wildcard::matches(arn.account, own_account))?;
+    (arn.resource != "root").then(|| arn.resource.replace(['*', '?'], FILL))
+}
+
+/// Whom of its own account an Allow for everybody lets in: everybody, or those whom conditions and Denies name.
+fn admitted(document: &Document, statement: &Statement, own_account: &str) -> Vec<Insider> {
+    let principal = |value: &str| Principal { kind: PrincipalKind::Aws, value: value.to_owned() };
+    let everyone = principal("*");
+    if gate(document, statement, &everyone).admits(&Stranger::anybody(own_account)).is_some() {
+        return Vec::new();
+    }
+    let spares = |one: &Principal| statement.not_principals.as_ref().is_some_and(|list| names(list, one));
+    let account = principal(own_account);
+    let own = gate(document, statement, &account);
+    if !spares(&account) && all_pass(&own, own_account, &NAMELESS) {
+        return vec![Insider::Everybody];
+    }
+    let all = denies(document, statement, &everyone);
+    let mut insiders: Vec<Insider> = own
+        .named()
+        .chain(spared(&all))
+        .filter(|value| {
+            let (one, resource) = (principal(value), own_resource(value, own_account));
+            let passes =
+                |resource: String| all_pass(&gate(document, statement, &one), own_account, &[&resource]);
+            !spares(&one) && resource.is_some_and(passes)
+        })
+        .map(|value| Insider::Principal(value.to_owned()))
+        .collect();
+    // What is written may be less than an ARN: `*:user/bob`.
+    if insiders.is_empty() && !spares(&account) && own.passes(&insider(own_account, "group/~")) {
+        let wild = own.named().filter(|value| wildcard::is_wild(value) && Arn::parse(value).is_none());
+        insiders.extend(wild.map(|value| Insider::Principal(value.to_owned())));
+    }
+    insiders
 }
 
 /// Whether the policy leaves it to the policies of its own account who assumes the role: it trusts the account as a whole,
@@ -232,11 +283,11 @@ pub fn insiders(document: &Document, own_account: &str) -> Vec<Insider> {
 pub fn leaves_to_policies(document: &Document, own_account: &str) -> bool {
     let allows = document.statements.iter().filter(|s| s.effect == Effect::Allow && assumes(s));
     allows.flat_map(|s| s.principals.iter().map(move |p| (s, p))).any(|(statement, principal)| {
+        let gate = || gate(document, statement, principal);
         principal.kind == PrincipalKind::Aws
             && Stranger::is_whole(&principal.value)
             && account_of(&principal.value) == Some(own_account)
-            && !statement.conditions.iter().any(|condition| named_by(condition).is_some())
-            && !denied(document, principal)
+            && NAMELESS.iter().any(|one| all_pass(&gate(), own_account, &[one]))
     })
 }
 
@@ -286,7 +337,7 @@ impl<'d> Opening<'d> {
             // Principals whose account cannot be told are told unless a Deny is without any condition.
             let need = match gate.admits(&stranger) {
                 Some(need) => need,
-                None if named || denied(self.document, principal) => return Vec::new(),
+                None if named || gate.is_shut() => return Vec::new(),
                 None => None,
             };
             return self.opening(principal, need, known).into_iter().collect();
@@ -295,7 +346,7 @@ impl<'d> Opening<'d> {
             return self.opening(principal, need, known).into_iter().collect();
         }
         // Named in a condition is as good as named in the principal, and no better.
-        let all = denies(self.document, principal);
+        let all = denies(self.document, self.statement, principal);
         let mut named: Vec<&str> = Vec::new();
         for value in gate.named().chain(spared(&all)) {
             let outside = account_of(value).is_some_and(|account| is_account_id(account) && !known(account));
@@ -325,7 +376,7 @@ impl<'d> Opening<'d> {
         if gate.admits(&stranger).is_some() {
             let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("aws:principaltag/x509");
             let anywhere = service.eq_ignore_ascii_case("rolesanywhere.amazonaws.com");
-            if !anywhere || self.statement.conditions.iter().any(|c| says(c) && is_fixed(c, |_| true)) {
+            if !anywhere || self.statement.conditions.iter().any(|c| says(c) && is_fixed(c)) {
                 return Vec::new();
             }
             return vec![make(ExposureKind::Certificates, &service, Comer::Certificates)];
@@ -344,7 +395,7 @@ impl<'d> Opening<'d> {
 
     /// The conditions that decide for this principal.
     fn gate(&self, principal: &Principal) -> Gate<'d> {
-        Gate::new(self.statement, &denies(self.document, principal), self.document.has_variables())
+        gate(self.document, self.statement, principal)
     }
 
     fn opening(
@@ -356,7 +407,7 @@ impl<'d> Opening<'d> {
         // Addresses, networks and tags say nothing of who comes.
         let need = need.filter(|need| matches!(need.guard, Guard::Principals | Guard::Organization));
         let external_id =
-            self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c, |_| true));
+            self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c));
         let narrowed = match need {
             Some(need) if need.by_deny => Some(Narrowing::Deny),
             Some(need) => Some(Narrowing::Condition(need.condition.clone())),
@@ -400,52 +451,26 @@ fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p s
     (!account.is_empty() && !known(account)).then_some(account)
 }
 
-/// The accounts and ARNs that alone the condition admits.
-fn named_by(condition: &Condition) -> Option<Vec<&str>> {
-    let names = is_key(condition, "aws:PrincipalAccount") || is_key(condition, "aws:PrincipalArn");
-    (names && names_principals(condition)).then(|| condition.values.iter().map(String::as_str).collect())
-}
-
 fn is_key(condition: &Condition, key: &str) -> bool {
     condition.key.eq_ignore_ascii_case(key)
 }
 
-/// Whether the operator asks for one of the values, whether or not the key is there.
-fn is_positive(operator: &str) -> bool {
-    let operator = operator.to_ascii_lowercase();
-    let compares = operator.contains("string") || operator.contains("arn");
-    compares
-        && !operator.contains("not")
-        && !operator.contains("ifexists")
-        && !operator.starts_with("forallvalues")
+/// Whether the operator asks for one of the values.
+fn is_positive(operator: Operator) -> bool {
+    matches!(operator.kind, Kind::Equals { .. } | Kind::Like | Kind::Arn) && !operator.negated
 }
 
-/// Whether the condition asks for values of which every one passes and is more than a wildcard.
-pub(super) fn is_fixed(condition: &Condition, passes: impl Fn(&str) -> bool) -> bool {
-    let solid = |v: &String| v.chars().any(|c| !matches!(c, '*' | '?')) && passes(v);
-    is_positive(&condition.operator) && !condition.values.is_empty() && condition.values.iter().all(solid)
+/// Whether the condition asks for values of which every one is more than a wildcard, and no request goes without.
+fn is_fixed(condition: &Condition) -> bool {
+    let operator = Operator::parse(&condition.operator);
+    let solid = |v: &String| v.chars().any(|c| !matches!(c, '*' | '?'));
+    is_positive(operator)
+        && !operator.optional
+        && !condition.values.is_empty()
+        && condition.values.iter().all(solid)
 }
 
-/// Whether the condition says which principals may come: by organization, account or ARN.
-fn names_principals(condition: &Condition) -> bool {
-    let is_account = |v: &str| v.len() == 12 && v.bytes().all(|b| b.is_ascii_digit());
-    let owner = |v: &str| Arn::parse(v).is_some_and(|arn| is_account(arn.account));
-    // `o-*` is every organization.
-    let organization = |v: &str| v == "${aws:ResourceOrgID}" || fixed_prefix(v).len() > 4;
-    let account = |v: &str| v == OWN_ACCOUNT || is_account(v);
-    match condition.key.to_ascii_lowercase().as_str() {
-        "aws:principalorgid" | "aws:principalorgpaths" | "aws:sourceorgid" | "aws:sourceorgpaths" => {
-            is_fixed(condition, organization)
-        }
-        "aws:principalaccount" | "aws:sourceaccount" => is_fixed(condition, account),
-        // A role of the same name can be made in any account: the ARN must say which.
-        "aws:principalarn" | "aws:sourcearn" => is_fixed(condition, owner),
-        "aws:userid" | "aws:principalid" => is_fixed(condition, |v| fixed_prefix(v).len() > 8),
-        _ => false,
-    }
-}
-
-pub(super) fn fixed_prefix(value: &str) -> &str {
+fn fixed_prefix(value: &str) -> &str {
     value.split(['*', '?']).next().unwrap_or_default()
 }
 
@@ -454,7 +479,7 @@ pub(super) fn fixed_prefix(value: &str) -> &str {
 fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
-        let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c, |_| true);
+        let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c);
         return (!statement.conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
@@ -473,7 +498,7 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     let mut wide = None;
     for condition in &statement.conditions {
         let Some(claim) = claim(condition) else { continue };
-        let literal = condition.operator.to_ascii_lowercase().contains("stringequals");
+        let literal = !Operator::parse(&condition.operator).is_wild();
         match claim.as_str() {
             "aud" | "app_id" => audience |= is_claimed(condition),
             // Cognito's own way: the pool in `aud`, and that its user has signed in.
@@ -520,8 +545,7 @@ fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {
 
 /// Whether the condition asks for something. A token always has these claims, so that `IfExists` changes nothing.
 fn is_claimed(condition: &Condition) -> bool {
-    let operator = condition.operator.to_ascii_lowercase();
-    operator.contains("string") && !operator.contains("not") && !condition.values.is_empty()
+    is_positive(Operator::parse(&condition.operator)) && !condition.values.is_empty()
 }
 
 /// Whether a pattern of subjects stays with one owner: the owner's name stands before any wildcard, and ends there.

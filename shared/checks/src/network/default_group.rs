@@ -73,7 +73,7 @@ fn of_group(cx: &mut Cx<'_>, group: &facts::network::SecurityGroup) -> Outcome {
         Ok(true) => (Severity::Medium, "what is in it trusts all others in it, and may call out to anywhere"),
         Err(_) => (Severity::Medium, "what is in it is not known"),
     };
-    let filter = format!("Name=group-id,Values={id}");
+    let filter = keepwatch_core::observation::shorthand(&[("Name", "group-id"), ("Values", id)]);
     let options = [("--region", region.as_str()), ("--filters", filter.as_str())];
     let seen = cx
         .failing(format!("Default security group {id} of VPC {vpc} has rules"))

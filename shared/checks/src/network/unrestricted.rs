@@ -89,7 +89,7 @@ fn of_rule(cx: &mut Cx<'_>, group: &SecurityGroup, rule: &SecurityGroupRule) -> 
     } else {
         cx.informational(told).because("nothing is in the group now; what is put into it is open")
     };
-    let filter = format!("Name=group-id,Values={id}");
+    let filter = keepwatch_core::observation::shorthand(&[("Name", "group-id"), ("Values", id)]);
     let region = ("--region", region.as_str());
     let seen = seen
         .detail("Addresses", from)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
+use keepwatch_base::wildcard::is_wild;
 use serde_json::Value;
 
 use super::KEY;
@@ -51,9 +52,6 @@ pub struct Lists {
 
 /// The names of the lists.
 pub const LISTS: [&str; 4] = ["trusted-accounts", "trusted-identities", "automation", "expected-regions"];
-
-/// A list that no rule ever read. A row of it is told to be of no use.
-const NEVER_READ: &str = "break-glass";
 
 impl Override {
     /// Validates a row.
@@ -128,38 +126,39 @@ impl Lists {
                 true => Ok(()),
                 false => Err(format!("`{value}` is no account id: twelve digits")),
             },
-            "trusted-identities" => {
-                |value| match value.split(['*', '?']).next().is_some_and(|fixed| fixed.len() > 5) {
-                    true => Ok(()),
-                    false => Err(format!(
-                        "`{value}` is no identity as a trust policy writes it, such as repo:octo-org/* or aud:us-east-1:POOL"
-                    )),
-                }
-            }
-            "automation" => |value| match value.starts_with("arn:") && value != "arn:*" {
+            "trusted-identities" => |value| match names_an_identity(value) {
                 true => Ok(()),
-                false => {
-                    Err(format!("`{value}` is no ARN of a user or role, such as arn:aws:iam::*:role/ci-*"))
-                }
+                false => Err(format!(
+                    "`{value}` is no identity as a trust policy writes it, with the name of its owner, such as \
+                         repo:octo-org/* or aud:us-east-1:POOL"
+                )),
+            },
+            "automation" => |value| match names_a_principal(value) {
+                true => Ok(()),
+                false => Err(format!(
+                    "`{value}` is no ARN of a user or role with its name, or with its account and kind, such as \
+                     arn:aws:iam::*:role/ci-* or arn:aws:iam::111122223333:role/*"
+                )),
             },
             "expected-regions" => |value| match value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             {
                 true => Ok(()),
                 false => Err(format!("`{value}` is no region, such as eu-central-1")),
             },
-            NEVER_READ => {
+            _ => {
                 return Err(format!(
-                    "no rule ever read this list, and it is gone: `keepwatch tune reset list#{NEVER_READ}` removes the row"
+                    "there is no such list; there are {}: `keepwatch tune reset list#{}` removes the row",
+                    LISTS.join(", "),
+                    clean(name, 60)
                 ));
             }
-            _ => return Err(format!("there is no such list; there are {}", LISTS.join(", "))),
         };
         let values = row["values"].as_array().ok_or("`values` must be a list of texts")?;
         let mut texts = Vec::new();
         for value in values {
-            let text = value.as_str().ok_or("`values` must be a list of texts")?;
-            valid(&clean(text, 300))?;
-            texts.push(text.to_owned());
+            let text = clean(value.as_str().ok_or("`values` must be a list of texts")?, 300);
+            valid(&text)?;
+            texts.push(text);
         }
         let list = match name {
             "trusted-accounts" => &mut self.trusted_accounts,
@@ -170,6 +169,27 @@ impl Lists {
         list.extend(texts);
         Ok(())
     }
+}
+
+/// The least characters that a name must have before it is anybody's in particular.
+const NARROW: usize = 2;
+
+/// Whether the pattern of identities says whose they are: a value of a claim that is more than a wildcard.
+fn names_an_identity(pattern: &str) -> bool {
+    let fixed = pattern.split(['*', '?']).next().unwrap_or_default();
+    fixed.len() > 5 && fixed.split_once(':').is_none_or(|(_, owner)| owner.len() >= NARROW)
+}
+
+/// Whether the pattern of ARNs says which users or roles: by a name, or by an account and what they are.
+fn names_a_principal(pattern: &str) -> bool {
+    if !pattern.starts_with("arn:") {
+        return false;
+    }
+    let Some((head, name)) = pattern.split_once('/') else { return !is_wild(pattern) };
+    let named = !is_wild(name) || name.chars().filter(|c| c.is_ascii_alphanumeric()).count() >= NARROW;
+    let mut before = head.rsplit(':');
+    let kind = before.next().is_some_and(|kind| !kind.is_empty() && !is_wild(kind));
+    (named && !name.is_empty()) || (kind && before.next().is_some_and(is_account_id))
 }
 
 /// Refuses attributes that nobody reads: most are typos.

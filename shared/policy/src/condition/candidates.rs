@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use keepwatch_base::network::Cidr;
+use keepwatch_base::time::Timestamp;
 
 use super::operator::{Kind, Operator, Value, date, shown};
 
@@ -31,12 +32,19 @@ pub(crate) fn candidates(operator: Operator, values: &[Value], fill: (&str, &str
         Kind::Bool => ["true", "false"].map(|text| literal(text.to_owned())).into(),
         Kind::Number(_) => {
             let numbers = values.iter().filter_map(|value| value.pattern.trim().parse::<f64>().ok());
-            numbers.flat_map(|n| [n - 1.0, n, n + 1.0].map(|n| literal(n.to_string()))).collect()
+            // One more or less makes no other number of a large one.
+            let near = |n: f64| [n - 1.0, n.next_down(), n, n.next_up(), n + 1.0];
+            numbers.flat_map(|n| near(n).map(|n| literal(n.to_string()))).collect()
         }
         Kind::Date(_) => {
-            let day = std::time::Duration::from_secs(86_400);
-            let dates = values.iter().filter_map(|value| date(&value.pattern));
-            dates.flat_map(|t| [t.minus(day), t, t.plus(day)].map(|t| literal(t.to_string()))).collect()
+            let second = std::time::Duration::from_secs(1);
+            // As seconds, which a date of any year can be written in, with zeros that tell them from a year.
+            let seconds = |time: Timestamp| format!("{:020}", time.millis().div_euclid(1000));
+            let written = values.iter().filter_map(|value| Some((&value.pattern, date(&value.pattern)?)));
+            written
+                .flat_map(|(text, t)| [seconds(t.minus(second)), text.clone(), seconds(t.plus(second))])
+                .map(literal)
+                .collect()
         }
         Kind::Equals { .. } | Kind::Like | Kind::Arn | Kind::Null | Kind::Unknown => {
             values.iter().flat_map(|value| texts(&value.pattern, fill)).collect()

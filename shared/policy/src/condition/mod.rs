@@ -15,4 +15,5 @@ mod operator;
 mod world;
 
 pub(crate) use candidates::{FILL, FRESH};
+pub(crate) use operator::{Kind, Operator};
 pub(crate) use world::{Attainable, Constraint, Domain, World, groups, satisfiable};

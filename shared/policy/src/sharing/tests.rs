@@ -386,6 +386,42 @@ fn harmless_look_alikes() {
 }
 
 #[test]
+fn a_deny_keeps_out_whose_account_cannot_be_told() {
+    let read = "s3:GetObject";
+    let deny = |principal: Value, action: &str, condition: Value| json!({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": "*", "Condition": condition});
+    let user = || json!({"CanonicalUser": "79a59df900b949e55d96a1e698fba"});
+    let tls = || json!({"Bool": {"aws:SecureTransport": "false"}});
+    let service = || json!({"Bool": {"aws:PrincipalIsAWSService": "false"}});
+    check(
+        &[
+            ("s3", json!([allow(user(), read, json!({})), deny(json!("*"), "s3:*", json!({}))]), ""),
+            ("s3", json!([allow(user(), read, json!({})), deny(user(), read, json!({}))]), ""),
+            ("s3", json!([allow(user(), read, json!({})), deny(json!("*"), "s3:*", service())]), ""),
+            ("s3", json!([allow(user(), read, json!({})), deny(json!("*"), "s3:*", tls())]), "untold"),
+            (
+                "s3",
+                json!([allow(user(), read, json!({})), deny(json!("*"), "s3:PutObject", json!({}))]),
+                "untold",
+            ),
+            (
+                "s3",
+                json!([allow(user(), read, json!({})), deny(json!({"AWS": OUT}), read, json!({}))]),
+                "untold",
+            ),
+            (
+                "s3",
+                json!([
+                    allow(json!({"AWS": "AROAEXAMPLEEXAMPLE"}), read, json!({})),
+                    deny(json!("*"), "s3:*", json!({}))
+                ]),
+                "",
+            ),
+        ],
+        7,
+    );
+}
+
+#[test]
 fn services_that_act_for_anybody() {
     let service = |name: &str| json!({"Service": name});
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});

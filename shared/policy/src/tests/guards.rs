@@ -112,6 +112,13 @@ fn what_can_be_met_takes_nothing_away() {
         json!({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),
         json!({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}),
         json!({"DateLessThanIfExists": {"aws:TokenIssueTime": "2020-01-01T00:00:00Z"}}),
+        // Years that no text of ISO 8601 has, and numbers to which one more is nothing.
+        json!({"DateLessThan": {"aws:CurrentTime": "253402300800"}}),
+        json!({"DateLessThan": {"aws:EpochTime": "9223372036854775807"}}),
+        json!({"DateGreaterThan": {"aws:CurrentTime": "253402300800"}, "DateLessThan": {"aws:CurrentTime": "253402387200"}}),
+        json!({"DateEquals": {"aws:CurrentTime": "2030-01-01T00:00:00.5Z"}}),
+        json!({"NumericLessThan": {"aws:MultiFactorAuthAge": "100000000000000000"}}),
+        json!({"NumericGreaterThan": {"aws:MultiFactorAuthAge": "100000000000000000"}}),
         json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/*"}}),
         json!({"StringEquals": {"aws:PrincipalAccount": "111122223333"}}),
         json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}}),

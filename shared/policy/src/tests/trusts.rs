@@ -209,9 +209,166 @@ fn insiders_are_those_whom_the_policy_names() {
         names(text),
         ["arn:aws:iam::111122223333:role/ci-*", "arn:aws:iam::111122223333:user/team/alice"]
     );
-    let all = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
-        "Condition":{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}}}"#;
-    assert_eq!(names(all), ["everybody in the account"]);
+}
+
+/// The statements of a trust policy, and what it does for its own account: whom it names, and whether it leaves the rest to
+/// the account's own policies.
+fn own_account(statements: &str) -> (String, bool) {
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+    let document = Document::parse(&text).unwrap();
+    let named = trust::insiders(&document, "111122223333");
+    let named = named.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    (named, trust::leaves_to_policies(&document, "111122223333"))
+}
+
+#[test]
+fn conditions_open_a_role_to_its_own_account() {
+    let allow = |principal: &str, condition: &str| {
+        format!(r#"{{"Effect":"Allow",{principal},"Action":"sts:AssumeRole","Condition":{{{condition}}}}}"#)
+    };
+    let deny = |principal: &str, condition: &str| {
+        format!(r#"{{"Effect":"Deny",{principal},"Action":"sts:AssumeRole","Condition":{{{condition}}}}}"#)
+    };
+    let all = r#""Principal":{"AWS":"*"}"#;
+    let bob = "arn:aws:iam::111122223333:user/bob";
+    let everybody = "everybody in the account";
+    let open = |condition: &str| allow(all, condition);
+    for (statements, expected) in [
+        (open(r#""StringEquals":{"aws:PrincipalAccount":"111122223333"}"#), everybody),
+        (open(r#""StringEqualsIfExists":{"aws:PrincipalAccount":"111122223333"}"#), everybody),
+        (open(r#""ForAllValues:StringEquals":{"aws:PrincipalAccount":"111122223333"}"#), everybody),
+        (open(r#""StringLike":{"aws:PrincipalAccount":"111122223333*"}"#), everybody),
+        (open(r#""StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}"#), everybody),
+        (open(r#""StringEquals":{"aws:PrincipalAccount":["777788889999","111122223333"]}"#), everybody),
+        (open(r#""StringEquals":{"aws:PrincipalAccount":"777788889999"}"#), ""),
+        (open(r#""StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}"#), everybody),
+        (open(r#""ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:*"}"#), everybody),
+        (
+            open(
+                r#""StringEquals":{"aws:PrincipalAccount":"111122223333"},"StringLike":{"aws:PrincipalArn":"*:user/bob"}"#,
+            ),
+            "*:user/bob",
+        ),
+        (
+            open(
+                r#""StringEquals":{"aws:PrincipalAccount":"111122223333"},"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/bob"}"#,
+            ),
+            "arn:aws:iam::*:user/bob",
+        ),
+        (open(&format!(r#""ArnLike":{{"aws:PrincipalArn":"{bob}"}}"#)), bob),
+        (open(&format!(r#""ArnLikeIfExists":{{"aws:PrincipalArn":"{bob}"}}"#)), bob),
+        (open(&format!(r#""StringLike":{{"aws:PrincipalArn":"{bob}"}}"#)), bob),
+        (
+            open(r#""ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}"#),
+            "arn:aws:iam::111122223333:role/*",
+        ),
+        (
+            open(&format!(
+                r#""ArnLike":{{"aws:PrincipalArn":["{bob}","arn:aws:iam::777788889999:user/eve"]}},
+                    "StringEquals":{{"aws:PrincipalAccount":"111122223333"}}"#
+            )),
+            bob,
+        ),
+        // Two conditions that nobody meets together.
+        (
+            open(&format!(
+                r#""ArnLike":{{"aws:PrincipalArn":"{bob}"}},"StringEquals":{{"aws:PrincipalAccount":"777788889999"}}"#
+            )),
+            "",
+        ),
+        // Only services bring this along.
+        (open(r#""StringEquals":{"aws:SourceAccount":"111122223333"}"#), ""),
+        // Whom everybody comes with is told as an opening for everybody.
+        (open(""), ""),
+        (open(r#""StringEquals":{"sts:ExternalId":"x"}"#), ""),
+        (open(r#""StringLike":{"aws:PrincipalAccount":"1111222233*"}"#), ""),
+        (
+            [open(""), deny(all, r#""StringNotEquals":{"aws:PrincipalAccount":"111122223333"}"#)].join(","),
+            everybody,
+        ),
+        ([open(""), deny(all, &format!(r#""ArnNotLike":{{"aws:PrincipalArn":"{bob}"}}"#))].join(","), bob),
+        ([open(""), deny(&format!(r#""NotPrincipal":{{"AWS":"{bob}"}}"#), "")].join(","), bob),
+        (
+            [
+                open(r#""StringEquals":{"aws:PrincipalAccount":"111122223333"}"#),
+                deny(all, r#""StringEquals":{"aws:PrincipalAccount":"111122223333"}"#),
+            ]
+            .join(","),
+            "",
+        ),
+        (
+            allow(
+                &format!(r#""NotPrincipal":{{"AWS":"{bob}"}}"#),
+                r#""StringEquals":{"aws:PrincipalAccount":"111122223333"}"#,
+            ),
+            everybody,
+        ),
+        (
+            allow(
+                &format!(r#""NotPrincipal":{{"AWS":"{bob}"}}"#),
+                &format!(r#""ArnEquals":{{"aws:PrincipalArn":["{bob}","{bob}by"]}}"#),
+            ),
+            "arn:aws:iam::111122223333:user/bobby",
+        ),
+        (
+            allow(
+                &format!(r#""Principal":{{"AWS":"{bob}"}}"#),
+                r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
+            ),
+            bob,
+        ),
+        (
+            allow(
+                &format!(r#""Principal":{{"AWS":"{bob}"}}"#),
+                r#""StringEquals":{"aws:PrincipalAccount":"777788889999"}"#,
+            ),
+            "",
+        ),
+    ] {
+        assert_eq!(own_account(&statements).0, expected, "{statements}");
+    }
+    let root = r#""Principal":{"AWS":"111122223333"}"#;
+    for (statements, expected) in [
+        (allow(root, ""), true),
+        (allow(root, r#""StringEquals":{"aws:PrincipalAccount":"111122223333"}"#), true),
+        (allow(root, r#""StringNotEquals":{"aws:PrincipalAccount":"111122223333"}"#), false),
+        (allow(root, &format!(r#""ArnLikeIfExists":{{"aws:PrincipalArn":"{bob}"}}"#)), false),
+        ([allow(root, ""), deny(all, "")].join(","), false),
+        ([allow(root, ""), deny(all, r#""Null":{"aws:PrincipalArn":"false"}"#)].join(","), false),
+        (
+            [allow(root, ""), deny(all, r#""BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}"#)]
+                .join(","),
+            true,
+        ),
+    ] {
+        assert_eq!(own_account(&statements).1, expected, "{statements}");
+    }
+}
+
+#[test]
+fn a_deny_of_the_call_that_the_principal_makes_is_heard() {
+    let openings = |principal: &str, allowed: &str, denied: &str| {
+        let text = format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"{allowed}"}},
+                {{"Effect":"Deny","Principal":"*","Action":"{denied}"}}]}}"#
+        );
+        trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]).len()
+    };
+    let oidc = r#"{"Federated":"accounts.google.com"}"#;
+    let saml = r#"{"Federated":"arn:aws:iam::999988887777:saml-provider/x"}"#;
+    let account = r#"{"AWS":"999988887777"}"#;
+    for (principal, own, others) in [
+        (oidc, "sts:AssumeRoleWithWebIdentity", ["sts:AssumeRoleWithSAML", "sts:AssumeRole"]),
+        (saml, "sts:AssumeRoleWithSAML", ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]),
+        (account, "sts:AssumeRole", ["sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"]),
+    ] {
+        for allowed in [own, "sts:*"] {
+            assert_eq!(openings(principal, allowed, own), 0, "{principal} {allowed}");
+            for other in others {
+                assert_eq!(openings(principal, allowed, other), 1, "{principal} {allowed} {other}");
+            }
+        }
+    }
 }
 
 #[test]

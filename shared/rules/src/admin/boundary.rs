@@ -199,7 +199,7 @@ fn removed(
         .step(
             "Which boundary was it? (the PutPermissionsBoundary or Create call before this one)",
             "cloudtrail lookup-events --region us-east-1",
-            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={name}"))],
+            &[("--lookup-attributes", &lookup("ResourceName", name))],
         )
         .step(
             "Set it again",

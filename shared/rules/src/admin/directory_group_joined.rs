@@ -79,7 +79,7 @@ impl Rule for DirectoryGroupJoined {
                 .step(
                     "Find the membership, to delete it",
                     "identitystore list-group-memberships-for-member",
-                    &[place, store, ("--member-id", &format!("UserId={person}"))],
+                    &[place, store, ("--member-id", &shorthand(&[("UserId", person)]))],
                 );
             cx.report(stop_caller(seen, record));
         }

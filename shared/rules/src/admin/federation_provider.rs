@@ -210,7 +210,7 @@ fn in_cluster(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                 &[
                     region_option(record),
                     ("--cluster-name", cluster),
-                    ("--identity-provider-config", &format!("type=oidc,name={provider}")),
+                    ("--identity-provider-config", &shorthand(&[("type", "oidc"), ("name", provider)])),
                 ],
             ),
     )

@@ -221,7 +221,7 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
         return Some(seen.step(
             "What did it forbid before? (the call that wrote it)",
             "cloudtrail lookup-events --region us-east-1",
-            &[("--lookup-attributes", &format!("AttributeKey=ResourceName,AttributeValue={policy}"))],
+            &[("--lookup-attributes", &lookup("ResourceName", policy))],
         ));
     }
     let target = record.param(&["targetId"]).unwrap_or("a target that is not named");

@@ -75,7 +75,9 @@ impl Rule for PermissionSet {
         let instance = record.param(&["instanceArn"]).unwrap_or_default();
         let set = [instance_region(record), ("--instance-arn", instance), ("--permission-set-arn", arn)];
         let path = record.param(&["customerManagedPolicyReference", "path"]);
-        let named = format!("Name={policy}{}", path.map(|path| format!(",Path={path}")).unwrap_or_default());
+        let mut named = vec![("Name", policy)];
+        named.extend(path.map(|path| ("Path", path)));
+        let named = shorthand(&named);
         seen = seen.step(
             "In which accounts is it provisioned?",
             "sso-admin list-accounts-for-provisioned-permission-set",

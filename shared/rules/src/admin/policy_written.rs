@@ -81,7 +81,11 @@ impl Rule for PolicyWritten {
         let gain = gain.unwrap_or_else(|| Gain::of(own));
         // Full control of a service is told when somebody gets it.
         let little = matches!(&gain.power, Power::Known(grant) if grant.level < Level::PrivilegeEscalation);
-        let told = gain.unsure.is_some() && gain.power.level() == Level::Ordinary;
+        let told = match gain.unsure {
+            Some(Unsure::TooMany(_)) => true,
+            Some(Unsure::Unread(_)) => gain.power.level() == Level::Ordinary,
+            None => false,
+        };
         if little && !gain.escalates() && !told {
             if is_default {
                 let says = "which gives no administrative power";

@@ -392,6 +392,28 @@ mod tests {
         fires_at(&TrustOpened, Severity::Low, &service("rolesanywhere.amazonaws.com", json!({})));
     }
 
+    #[test]
+    fn however_a_condition_names_the_own_account_it_is_told() {
+        let bob = "arn:aws:iam::111122223333:user/bob";
+        let alone = |condition: Value| trust(json!({"AWS": "*"}), condition);
+        let besides_deny = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"},
+            {"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole",
+             "Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}}]}"#;
+        let organization = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},
+            "Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}}}}"#;
+        for (document, who) in [
+            (alone(json!({"StringEqualsIfExists": {"aws:PrincipalAccount": "111122223333"}})), "everybody"),
+            (alone(json!({"ArnLikeIfExists": {"aws:PrincipalArn": bob}})), "user/bob"),
+            (besides_deny.to_owned(), "everybody"),
+            (organization.to_owned(), "everybody"),
+        ] {
+            let seen = fired_with(&TrustOpened, &update(&document), &holds("AdministratorAccess"));
+            assert_eq!(seen.severity, Severity::High, "{document}");
+            assert!(seen.title.contains(&format!("let {who}")), "{}", seen.title);
+        }
+    }
+
     /// The words that tell a provider were once cut at their fifth colon, as if they were an ARN: of this one, `environment:prod)`
     /// was left.
     #[test]

@@ -64,7 +64,7 @@ impl Rule for TrailStopped {
                 &[("--name", &arn), ("--region", region)],
             ),
         };
-        let by = format!("AttributeKey=EventName,AttributeValue={event}");
+        let by = lookup("EventName", event);
         let seen = seen.step(
             "Who did this, and what else? (works without a trail)",
             "cloudtrail lookup-events",

@@ -36,7 +36,7 @@ impl Rule for KeyPair {
         }
         let Some(key) = name else { return Ok(()) };
         let did = if record.event_name.or_empty() == "ImportKeyPair" { "imported" } else { "created" };
-        let filter = format!("Name=key-name,Values={key}");
+        let filter = filter("key-name", key);
         let place = region_option(record);
         let seen = cx
             .failing(arn(id.unwrap_or(key)), format!("{who} {did} key pair {key}"))

@@ -43,7 +43,7 @@ impl Rule for CostAnomalyDetected {
         let in_region = region.map(|region| format!(" in {region}")).unwrap_or_default();
         // The day before as well: a monitor's days are UTC, and Cost Explorer wants a span.
         let start = anomaly.start.or_empty().get(..10).unwrap_or("THE_FIRST_DAY");
-        let period = format!("Start={start},End=TODAY");
+        let period = shorthand(&[("Start", start), ("End", "TODAY")]);
         let seen = cx
             .failing(id, format!("{service}{in_region} costs {more} than expected"))
             .global()

@@ -63,7 +63,7 @@ impl Rule for UnusualRate {
                 "cloudtrail lookup-events",
                 &[
                     ("--region", &region),
-                    ("--lookup-attributes", &format!("AttributeKey=EventName,AttributeValue={call}")),
+                    ("--lookup-attributes", &lookup("EventName", call)),
                 ],
             );
         cx.report(seen);

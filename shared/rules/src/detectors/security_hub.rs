@@ -97,9 +97,9 @@ fn seen(finding: &HubFinding<'_>, cx: &Cx<'_>) -> Option<Observation> {
     seen.subject.region = if global { "global".to_owned() } else { clean(region, 32) };
     seen.subject.account = clean(account, 32);
     seen.event.time = Timestamp::parse(finding.updated_at.or_empty()).unwrap_or(seen.event.time);
-    let filter = format!(r#"{{"Id":[{{"Value":"{id}","Comparison":"EQUALS"}}]}}"#);
+    let filter = serde_json::json!({"Id": [{"Value": id, "Comparison": "EQUALS"}]}).to_string();
     let identifiers =
-        format!("Id={id},ProductArn={}", finding.product_arn.get().unwrap_or("THE_PRODUCT_ARN"));
+        shorthand(&[("Id", id), ("ProductArn", finding.product_arn.get().unwrap_or("THE_PRODUCT_ARN"))]);
     Some(
         seen.aspect(aspect(finding, id))
             .detail("Account", account)

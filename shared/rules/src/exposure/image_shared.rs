@@ -47,9 +47,9 @@ impl Rule for ImageShared {
         shared.report(record, cx, lists, |seen, grantee| {
             let item = match grantee {
                 Grantee::Everyone => "Group=all".to_owned(),
-                Grantee::Account(account) => format!("UserId={account}"),
-                Grantee::Organization(arn) if arn.contains(":ou/") => format!("OrganizationalUnitArn={arn}"),
-                Grantee::Organization(arn) => format!("OrganizationArn={arn}"),
+                Grantee::Account(account) => shorthand(&[("UserId", account)]),
+                Grantee::Organization(arn) if arn.contains(":ou/") => shorthand(&[("OrganizationalUnitArn", arn)]),
+                Grantee::Organization(arn) => shorthand(&[("OrganizationArn", arn)]),
             };
             seen.step(
                 "Who has it now?",

@@ -59,7 +59,7 @@ impl Rule for MigrationPublic {
             .step(
                 "Where does it stand, and which security groups guard it?",
                 "dms describe-replication-instances",
-                &[region_option(record), ("--filters", &format!("Name=replication-instance-id,Values={id}"))],
+                &[region_option(record), ("--filters", &filter("replication-instance-id", id))],
             )
             .step(
                 "Delete it, once another stands in its place",

@@ -199,7 +199,7 @@ fn steps(seen: Observation, record: &Record<'_>, place: &Place) -> Observation {
     let Some((read, named)) = &place.read else {
         let name = record.event_name.or_empty();
         // Which command shows such a policy nobody knows; what was written is in the trail.
-        let of = format!("AttributeKey=EventName,AttributeValue={name}");
+        let of = lookup("EventName", name);
         let options = [region_option(record), ("--lookup-attributes", of.as_str())];
         return seen.step(
             "What was written there before? (write that back)",

@@ -68,9 +68,9 @@ impl Rule for AccessDenied {
             .detail("Since", counted.since.to_string())
             .detail_if("AWS says", record.error_message.get());
         let by = match (who.access_key_id.get(), who.user_name.get()) {
-            (Some(key), _) => format!("AttributeKey=AccessKeyId,AttributeValue={key}"),
-            (None, Some(user)) => format!("AttributeKey=Username,AttributeValue={user}"),
-            (None, None) => format!("AttributeKey=EventName,AttributeValue={event}"),
+            (Some(key), _) => lookup("AccessKeyId", key),
+            (None, Some(user)) => lookup("Username", user),
+            (None, None) => lookup("EventName", event),
         };
         let region = region(record);
         let seen = seen.step(

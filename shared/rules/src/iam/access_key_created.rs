@@ -68,7 +68,7 @@ impl Rule for AccessKeyCreated {
         seen = raised(cx.tempered(seen), record);
         seen = match key {
             Some(key) => {
-                let used = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+                let used = lookup("AccessKeyId", key);
                 let options = [("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")];
                 seen.step(
                     "Switch the key off (it can be switched on again)",

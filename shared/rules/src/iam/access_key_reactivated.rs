@@ -42,7 +42,7 @@ impl Rule for AccessKeyReactivated {
             return Ok(());
         }
         let Some(user) = named_user(record) else { return Ok(()) };
-        let used = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+        let used = lookup("AccessKeyId", key);
         let seen = cx
             .failing(key, format!("{who} switched access key {key} of user {user} on again"))
             .global()

@@ -59,8 +59,8 @@ impl Rule for Enumeration {
             .detail_if("From", record.source_ip_address.get())
             .detail_if("Program", record.user_agent.get());
         let by = match record.user_identity.access_key_id.get() {
-            Some(key) => format!("AttributeKey=AccessKeyId,AttributeValue={key}"),
-            None => format!("AttributeKey=EventName,AttributeValue={}", record.event_name.or_empty()),
+            Some(key) => lookup("AccessKeyId", key),
+            None => lookup("EventName", record.event_name.or_empty()),
         };
         seen = seen.step(
             "What else was done? (IAM is logged in us-east-1; repeat in the regions you use)",

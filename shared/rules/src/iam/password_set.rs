@@ -170,7 +170,7 @@ fn in_directory(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     let seen = seen.step("Who is it?", "identitystore describe-user", &options).step(
         "Which groups is the person in?",
         "identitystore list-group-memberships-for-member",
-        &[options[0], options[1], ("--member-id", &format!("UserId={person}"))],
+        &[options[0], options[1], ("--member-id", &shorthand(&[("UserId", person)]))],
     );
     cx.report(stop_caller(cx.tempered(seen), record));
     Ok(())

@@ -48,7 +48,7 @@ impl Rule for PrincipalsProbed {
         let who = caller_name(record);
         let title =
             format!("{who} tried out {} users or roles in trust policies, which IAM refused", counted.count);
-        let events = format!("AttributeKey=EventName,AttributeValue={}", record.event_name.or_empty());
+        let events = lookup("EventName", record.event_name.or_empty());
         let region = region(record);
         let seen = cx
             .failing(caller, title)

@@ -53,7 +53,7 @@ impl Rule for AttackTool {
         } else {
             let issuer = &who.session_context.session_issuer.arn;
             let Some(subject) = issuer.get().or_else(|| who.arn.get()) else { return Ok(()) };
-            let by = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+            let by = lookup("AccessKeyId", key);
             let options = [("--region", record.aws_region.or_empty()), ("--lookup-attributes", by.as_str())];
             let purpose = "What else has the session done? (repeat in the regions you use)";
             cx.failing(subject, title).global().step(purpose, "cloudtrail lookup-events", &options)

@@ -99,7 +99,7 @@ pub(super) fn whose(seen: Observation, purpose: &str, key: &str) -> Observation 
 
 /// The step that lists the calls signed with the key.
 pub(super) fn done_with(seen: Observation, key: &str) -> Observation {
-    let lookup = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+    let lookup = lookup("AccessKeyId", key);
     seen.step(
         "What has the key done? (repeat in the regions you use)",
         "cloudtrail lookup-events",

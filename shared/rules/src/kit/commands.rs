@@ -1,7 +1,7 @@
 //! Commands that many rules recommend.
 
 use keepwatch_core::event::Record;
-use keepwatch_core::observation::Observation;
+use keepwatch_core::observation::{Observation, shorthand};
 
 /// Adds the step that stops the caller, where the call was signed by a key that can be stopped.
 pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Observation {
@@ -32,5 +32,15 @@ pub(crate) fn calls_of(record: &Record<'_>) -> String {
     let session = who.principal_id.get().and_then(|id| id.split_once(':')).map(|(_, session)| session);
     let name =
         if record.by_root() { "root" } else { session.or_else(|| who.user_name.get()).unwrap_or("NAME") };
-    format!("AttributeKey=Username,AttributeValue={name}")
+    lookup("Username", name)
+}
+
+/// Which events `cloudtrail lookup-events` lists: those with this value of the attribute.
+pub(crate) fn lookup(attribute: &str, value: &str) -> String {
+    shorthand(&[("AttributeKey", attribute), ("AttributeValue", value)])
+}
+
+/// What a `describe` call of EC2's or DMS's lists: what has this value.
+pub(crate) fn filter(name: &str, value: &str) -> String {
+    shorthand(&[("Name", name), ("Values", value)])
 }

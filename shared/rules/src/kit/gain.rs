@@ -10,10 +10,10 @@ use keepwatch_policy::{Document, Grant, Level, Means, RoleInReach, trust};
 use super::power::{self, GrantReport, Power, Readable, Rest};
 use super::words::as_sentence;
 
-/// The most roles of one policy whose power is looked up. A policy that names more is about no single one.
-const MAX_ROLES: usize = 5;
-/// The most members of a group, and holders of a policy, that are looked at.
-const MAX_HOLDERS: usize = 10;
+/// The most roles of one policy, members of a group, and holders of a policy that are looked at.
+const MAX_LOOKED_AT: usize = 10;
+/// The most of those beyond whose names are told.
+const MAX_TOLD: usize = 5;
 
 /// What somebody gains.
 #[derive(Clone, Debug)]
@@ -23,9 +23,18 @@ pub(crate) struct Gain {
     /// A powerful role that it can use now.
     pub(crate) role: Option<RoleGain>,
     /// Why nobody can say whether it is more.
-    pub(crate) unsure: Option<String>,
+    pub(crate) unsure: Option<Unsure>,
     /// Who gains, where that is not the one to whom the policy was given.
     pub(crate) holder: Option<String>,
+}
+
+/// Why nobody can say whether somebody gains more.
+#[derive(Clone, Debug)]
+pub(crate) enum Unsure {
+    /// Something could not be read.
+    Unread(String),
+    /// There are too many to look at, which is somebody's to bring about.
+    TooMany(String),
 }
 
 /// A role that somebody can use now, and what the role may do.
@@ -55,26 +64,30 @@ impl Gain {
             }
             _ => power::observation(cx, &self.power, &report),
         };
-        let Some(why) = &self.unsure else { return seen };
-        match seen {
-            Some(seen) => {
+        let GrantReport { resource, holder, how, most, .. } = report;
+        let unknown = |severity: Severity, left: &str, why: &str| {
+            let title = format!("{holder} may have new power: {how}, and {left}");
+            let reason = as_sentence(&format!("the policy is one part of a way to power; {why}"));
+            cx.unknown(resource, title).severity(severity.min(most)).because(reason)
+        };
+        match (&self.unsure, seen) {
+            (None, seen) => seen,
+            // By itself it is harmless, and most such policies complete nothing.
+            (Some(Unsure::Unread(why)), None) => Some(unknown(
+                Severity::Low,
+                "the rest could not be read",
+                &format!("the other could not be read ({why})"),
+            )),
+            (Some(Unsure::TooMany(why)), _) if !self.escalates() => {
+                Some(unknown(Severity::Medium, "not all that decides was looked at", why))
+            }
+            (Some(Unsure::Unread(why) | Unsure::TooMany(why)), Some(seen)) => {
                 Some(seen.detail(
                     "Other policies",
                     format!("could not be read ({why}); together they may give more"),
                 ))
             }
-            // By itself it is harmless, and most such policies complete nothing.
-            None => {
-                let GrantReport { resource, holder, how, most, .. } = report;
-                let title = format!("{holder} may have new power: {how}, and the rest could not be read");
-                let reason =
-                    format!("the policy is one part of a way to power; the other could not be read ({why})");
-                Some(
-                    cx.unknown(resource, title)
-                        .severity(Severity::Low.min(most))
-                        .because(as_sentence(&reason)),
-                )
-            }
+            (_, None) => None,
         }
     }
 }
@@ -128,7 +141,7 @@ impl Addition {
         if !self.is_part(cx, grantee) {
             return Ok(gain);
         }
-        gain.unsure = rest.unread;
+        gain.unsure = rest.unread.map(Unsure::Unread);
         let before = Readable::of(cx, &rest.held)?;
         let after = before.clone().and(self.new.clone());
         // Beside nothing it is what it is by itself.
@@ -137,7 +150,7 @@ impl Addition {
             if whole.level() > old.level().max(self.own.level()) {
                 gain.power = whole;
             } else if let (Power::Unknown(why), None) = (whole, &gain.unsure) {
-                gain.unsure = Some(why);
+                gain.unsure = Some(Unsure::Unread(why));
             }
         }
         if gain.escalates() {
@@ -146,21 +159,29 @@ impl Addition {
         let roles = after.roles_in_reach(cx, grantee);
         let known = if roles.is_empty() { Vec::new() } else { before.roles_in_reach(cx, grantee) };
         let mut tried: Vec<&str> = Vec::new();
+        let mut left: Vec<String> = Vec::new();
         for role in roles.iter().filter(|role| !known.contains(role)) {
-            if !tried.contains(&role.name.as_str()) && tried.len() == MAX_ROLES {
-                break;
+            if !tried.contains(&role.name.as_str()) {
+                if tried.len() == MAX_LOOKED_AT {
+                    left.extend((!left.contains(&role.name)).then(|| role.name.clone()));
+                    continue;
+                }
+                tried.push(&role.name);
             }
-            tried.push(&role.name);
             match role_gain(cx, role)? {
                 Fact::Known(found) => {
                     gain.role = Some(found);
-                    break;
+                    return Ok(gain);
                 }
                 Fact::Missing => {}
                 Fact::Unavailable(why) => {
-                    gain.unsure.get_or_insert(format!("role {}: {why}", role.name));
+                    gain.unsure.get_or_insert(Unsure::Unread(format!("role {}: {why}", role.name)));
                 }
             }
+        }
+        if !left.is_empty() {
+            let count = format!("it names {} roles", tried.len() + left.len());
+            gain.unsure = Some(Unsure::too_many(&count, &left, "may do"));
         }
         Ok(gain)
     }
@@ -179,10 +200,13 @@ impl Addition {
         let members = match cx.facts.group_members(group)? {
             Fact::Known(members) => members,
             Fact::Missing => return Ok(None),
-            Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("its members: {why}")))),
+            Fact::Unavailable(why) => {
+                return Ok(Some(self.unsure(Unsure::Unread(format!("its members: {why}")))));
+            }
         };
-        let counted = |count| format!("the group has {count} members");
-        self.first_gain(cx, &members, counted, |member| {
+        let counted = format!("the group has {} members", members.len());
+        let called = |member: &String| power::holder(PrincipalKind::User, member);
+        self.first_gain(cx, &members, &counted, called, |member| {
             let mut besides = Rest::of(cx, PrincipalKind::User, member, Some(group))?;
             besides.held = besides.held.and(rest.clone());
             Ok((besides, arn_of(member), format!("User {member}, a member of group {group},")))
@@ -202,43 +226,67 @@ impl Addition {
         let holders = match cx.facts.policy_holders(policy)? {
             Fact::Known(holders) => holders,
             Fact::Missing => return Ok(None),
-            Fact::Unavailable(why) => return Ok(Some(self.unsure(format!("who holds it: {why}")))),
+            Fact::Unavailable(why) => {
+                return Ok(Some(self.unsure(Unsure::Unread(format!("who holds it: {why}")))));
+            }
         };
-        let counted = |count| format!("{count} hold the policy");
-        self.first_gain(cx, &holders, counted, |(kind, name)| {
+        let counted = format!("{} hold the policy", holders.len());
+        let called = |(kind, name): &(PrincipalKind, String)| power::holder(*kind, name);
+        self.first_gain(cx, &holders, &counted, called, |(kind, name)| {
             let mut rest = Rest::of(cx, *kind, name, None)?;
             rest.held.managed.retain(|arn| arn != policy);
             Ok((rest, arn_of(*kind, name), power::holder(*kind, name)))
         })
     }
 
-    /// What the first of these gains who can become administrator; else why nobody can say of some. `of` tells of each what it
-    /// holds already, its ARN, and what sentences call it.
+    /// What the first of these gains who can become administrator; else why nobody can say of some. `called` and `of` tell of
+    /// each what it is called; and what it holds already, its ARN, and what sentences call it.
     fn first_gain<T>(
         &self,
         cx: &Cx<'_>,
         all: &[T],
-        counted: impl Fn(usize) -> String,
+        counted: &str,
+        called: impl Fn(&T) -> String,
         of: impl Fn(&T) -> Result<(Rest, String, String), Interrupt>,
     ) -> Result<Option<Gain>, Interrupt> {
-        let mut unsure = None;
-        for one in all.iter().take(MAX_HOLDERS) {
+        let (looked_at, beyond) = all.split_at(all.len().min(MAX_LOOKED_AT));
+        let (mut unsure, mut grantee) = (None, String::new());
+        for one in looked_at {
             let (rest, arn, holder) = of(one)?;
+            grantee.clone_from(&arn);
             let gain = self.gain(cx, rest, &arn)?;
             if gain.escalates() {
                 return Ok(Some(Gain { holder: Some(holder), ..gain }));
             }
-            unsure = unsure.or(gain.unsure);
+            unsure = match (unsure, gain.unsure) {
+                (Some(Unsure::Unread(_)) | None, Some(many @ Unsure::TooMany(_))) => Some(many),
+                (before, now) => before.or(now),
+            };
         }
-        if all.len() > MAX_HOLDERS {
-            let beyond = format!("{}, and {MAX_HOLDERS} were looked at", counted(all.len()));
-            unsure = unsure.or(Some(beyond));
+        // What completes nothing does so with none of them.
+        if !beyond.is_empty() && self.new.lends(cx, &grantee) {
+            let beyond: Vec<String> = beyond.iter().map(called).collect();
+            unsure = Some(Unsure::too_many(counted, &beyond, "hold besides"));
         }
         Ok(unsure.map(|why| self.unsure(why)))
     }
 
-    fn unsure(&self, why: String) -> Gain {
+    fn unsure(&self, why: Unsure) -> Gain {
         Gain { unsure: Some(why), ..Gain::of(self.own.clone()) }
+    }
+}
+
+impl Unsure {
+    /// `counted` says how many there are; `left` are those that were not looked at, and `do_what` is what decides about them.
+    fn too_many(counted: &str, left: &[String], do_what: &str) -> Unsure {
+        let told = left.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match left.len().saturating_sub(MAX_TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Unsure::TooMany(format!(
+            "{counted}, and {MAX_LOOKED_AT} were looked at: find out what {told}{more} {do_what}"
+        ))
     }
 }
 
@@ -405,6 +453,72 @@ mod tests {
         assert!(title.starts_with("Role app can now make itself administrator: "), "{title}");
         let harmless = told(&event, "admin-policy-written", &with(READ)).unwrap();
         assert_eq!(harmless.verdict, Verdict::Passing);
+    }
+
+    /// Half of an administrator's policy was attached to ten users without anything, and the eleventh, who had the other half,
+    /// was not looked at: that was low, and no mail.
+    #[test]
+    fn holders_who_were_not_looked_at_are_no_small_matter() {
+        let rewrite = |document: &str| {
+            let request = json!({"policyArn": OWN, "policyDocument": document, "setAsDefault": true});
+            call("iam", "CreatePolicyVersion", json!({"requestParameters": request}))
+        };
+        let crowd = |held: &[&str]| {
+            let mut account: Vec<Told> = Vec::new();
+            let list: Vec<(PrincipalKind, String)> = (1..=12).map(|n| (USER, format!("u{n}"))).collect();
+            for (_, name) in &list {
+                account.extend([holds(USER, name, held), groups(name, &[])]);
+            }
+            account
+                .push((Query::PolicyHolders { arn: OWN.to_owned() }, Fact::Known(Value::Principals(list))));
+            account
+        };
+        let whole = r#"{"Statement":{"Effect":"Allow","Action":"lambda:*","Resource":"*"}}"#;
+        for half in [CODE, PASS, whole] {
+            let seen = told(&rewrite(half), "admin-policy-written", &crowd(&[])).unwrap();
+            assert_eq!((seen.severity, seen.verdict), (Severity::Medium, Verdict::Unknown), "{half}");
+            let beyond =
+                "12 hold the policy, and 10 were looked at: find out what User u11, User u12 hold besides.";
+            assert!(seen.reason.ends_with(beyond), "{}", seen.reason);
+        }
+        // What is part of no way completes none, however many hold it.
+        let seen = told(&rewrite(READ), "admin-policy-written", &crowd(&[])).unwrap();
+        assert_eq!(seen.verdict, Verdict::Passing);
+        // Whoever is found tells enough.
+        let seen = told(&rewrite(CODE), "admin-policy-written", &crowd(&[PASS])).unwrap();
+        assert_eq!((seen.severity, seen.verdict), (Severity::High, Verdict::Failing));
+
+        let names: Vec<String> = (1..=12).map(|n| format!("u{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut account = crowd(&[]);
+        account.extend([holds(GROUP, "ops", &[]), members("ops", &names)]);
+        let event = put("Group", "ops", CODE);
+        assert_eq!(told(&event, "admin-inline-policy", &account).unwrap().severity, Severity::Medium);
+        assert_eq!(headline(&put("Group", "ops", READ), "admin-inline-policy", &account), None);
+    }
+
+    #[test]
+    fn roles_that_were_not_looked_at_are_no_small_matter() {
+        let names: Vec<String> = (1..=12).map(|n| format!("r{n}")).collect();
+        let document = |names: &[String]| {
+            let arns: Vec<String> =
+                names.iter().map(|name| format!("arn:aws:iam::111122223333:role/{name}")).collect();
+            json!({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns}})
+                .to_string()
+        };
+        let mut account = vec![holds(USER, "bob", &[]), groups("bob", &[])];
+        account.extend(names.iter().map(|name| (Query::Role { name: name.clone() }, Fact::Missing)));
+        let seen = told(&put("User", "bob", &document(&names)), "admin-inline-policy", &account).unwrap();
+        assert_eq!((seen.severity, seen.verdict), (Severity::Medium, Verdict::Unknown));
+        assert!(
+            seen.reason.contains("it names 12 roles, and 10 were looked at: find out what r"),
+            "{}",
+            seen.reason
+        );
+        assert_eq!(
+            headline(&put("User", "bob", &document(&names[..10])), "admin-inline-policy", &account),
+            None
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) mod prelude {
     pub(crate) use keepwatch_core::engine::{Cx, Detector, On, Outcome, Rule};
     pub(crate) use keepwatch_core::event::json::{flag_at, items_at, number_at, text_at, texts_at, value_at};
     pub(crate) use keepwatch_core::event::{Body, Health, Record, RecordHeader, TrustedAdvisor};
-    pub(crate) use keepwatch_core::observation::{Actor, Burst, Observation, Resolution};
+    pub(crate) use keepwatch_core::observation::{Actor, Burst, Observation, Resolution, shorthand};
     pub(crate) use keepwatch_core::severity::Severity;
     pub(crate) use keepwatch_core::state::{Fact, Holdings, Interrupt, PrincipalKind};
 
@@ -39,11 +39,11 @@ pub(crate) mod prelude {
         acting_arn, acting_principal, by_identity_center, caller_name, calling_user, named_user,
         sign_in_result,
     };
-    pub(crate) use super::commands::{calls_of, deny_user, stop_caller};
+    pub(crate) use super::commands::{calls_of, deny_user, filter, lookup, stop_caller};
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::directory;
     pub(crate) use super::fields::{ec2_parameter, ec2_parameters};
-    pub(crate) use super::gain::{Addition, Gain};
+    pub(crate) use super::gain::{Addition, Gain, Unsure};
     pub(crate) use super::given::Given;
     pub(crate) use super::place::{region, region_option};
     pub(crate) use super::power::{self, GrantReport, Power, Readable, Rest};

@@ -70,8 +70,8 @@ impl Rule for Changed {
         };
         // What has no name is looked up by the call.
         let calls = match reports {
-            Some((_, id)) => format!("AttributeKey=ResourceName,AttributeValue={id}"),
-            None => format!("AttributeKey=EventName,AttributeValue={name}"),
+            Some((_, id)) => lookup("ResourceName", id),
+            None => lookup("EventName", name),
         };
         let seen = cx
             .failing(resource, format!("{who} changed {what} ({name})"))

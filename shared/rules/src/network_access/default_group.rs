@@ -52,7 +52,7 @@ impl Rule for DefaultGroup {
                 .unwrap_or("default");
             (group, format!("{who} added a rule to the default security group {group}"))
         };
-        let filter = format!("Name=group-id,Values={group}");
+        let filter = filter("group-id", group);
         let seen = cx
             .failing(record.arn("ec2", &format!("security-group/{group}")), title)
             .because("What names no group of its own lands in this one, and its members trust each other.")

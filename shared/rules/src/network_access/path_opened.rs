@@ -56,7 +56,7 @@ fn gateway(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     if record.event_name.or_empty() == "DetachInternetGateway" {
         return Some(cx.passing(arn, format!("{who} detached {gateway} from {vpc}")).aspect(gateway));
     }
-    let attachment = format!("Name=attachment.vpc-id,Values={vpc}");
+    let attachment = filter("attachment.vpc-id", vpc);
     Some(
         cx.failing(arn, format!("{who} attached internet gateway {gateway} to VPC {vpc}"))
             .aspect(gateway)

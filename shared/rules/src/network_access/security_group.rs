@@ -203,7 +203,7 @@ fn failing(record: &Record<'_>, cx: &Cx<'_>, opening: &Opening, inward: bool) ->
 /// A call so large that CloudTrail left out what it opened.
 fn omitted(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
     let group = group(record);
-    let filter = format!("Name=group-id,Values={group}");
+    let filter = filter("group-id", &group);
     cx.unknown(
         arn(record, &group),
         format!(
@@ -222,7 +222,7 @@ fn omitted(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
 
 fn steps(seen: Observation, record: &Record<'_>, opening: &Opening, group: &str) -> Observation {
     let place = region_option(record);
-    let attached = format!("Name=group-id,Values={group}");
+    let attached = filter("group-id", group);
     let seen = match &opening.id {
         Some(id) => seen
             .step(

@@ -121,7 +121,7 @@ impl Rule for AccountLost {
             })
             .step("How does the account stand? (in the management account)", "organizations describe-account",
                 &[("--account-id", account)]);
-        let target = format!("Id={account},Type=ACCOUNT");
+        let target = shorthand(&[("Id", account), ("Type", "ACCOUNT")]);
         let seen = match (failure, call) {
             (None, "LeaveOrganization" | "RemoveAccountFromOrganization") => seen.step(
                 "Invite it back (in the management account)",

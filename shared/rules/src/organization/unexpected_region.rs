@@ -53,7 +53,7 @@ impl Rule for UnexpectedRegion {
         let own = |name: &str| !cx.config.stack.is_empty() && name.starts_with(cx.config.stack.as_str());
         let named =
             ["stackName", "functionName", "bucketName", "dBInstanceIdentifier", "name", "clusterName"];
-        let lookup = format!("AttributeKey=EventName,AttributeValue={}", record.event_name.or_empty());
+        let lookup = lookup("EventName", record.event_name.or_empty());
         let seen = cx
             .failing(
                 record.account(),

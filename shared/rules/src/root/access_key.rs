@@ -86,7 +86,7 @@ fn advise(seen: Observation, record: &Record<'_>, key: Option<&str>) -> Observat
             &[],
         );
     };
-    let used = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+    let used = lookup("AccessKeyId", key);
     let region = region(record);
     seen.step(
         "Signed in as root, in CloudShell: switch the key off (other users' rights do not reach it)",

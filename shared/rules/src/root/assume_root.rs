@@ -67,7 +67,7 @@ impl Rule for AssumeRoot {
             .detail_if("Task policy", Some(policy).filter(|policy| !policy.is_empty()))
             .detail_if("Session's access key", key);
         if let Some(key) = key {
-            let used = format!("AttributeKey=AccessKeyId,AttributeValue={key}");
+            let used = lookup("AccessKeyId", key);
             seen = seen.step(
                 "In the member account: what did the session do? (IAM is logged in us-east-1)",
                 "cloudtrail lookup-events --region us-east-1",
