@@ -78,8 +78,8 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
     let times = || failing.iter().map(|o| o.event.time);
     let seen = (times().min()?, times().max()?);
     let gone = all.iter().filter(|o| o.verdict == Verdict::Passing).map(|o| o.event.time).max();
-    let open = gone.is_none_or(|gone| gone < seen.1);
-    let counts = |time: Timestamp| !open || gone.is_none_or(|gone| gone < time);
+    let open = gone.is_none_or(|gone| gone <= seen.1);
+    let counts = |time: Timestamp| !open || gone.is_none_or(|gone| gone <= time);
     let worst = failing.iter().filter(|o| counts(o.event.time)).map(|o| o.severity).max()?;
     let severity = worst.max(burst(&failing, counts).unwrap_or(worst));
     // With nothing that ends it, the worst observation is worth a mail in any order.

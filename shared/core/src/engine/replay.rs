@@ -257,7 +257,9 @@ impl Memory {
             Query::Window(asked) => {
                 let mut windows = self.windows.borrow_mut();
                 let window = windows.entry(asked.key.clone()).or_default();
-                Fact::Known(Value::WindowCount(window.add(&asked.member, asked.time, asked.span, asked.enough).0))
+                Fact::Known(Value::WindowCount(
+                    window.add(&asked.member, asked.time, asked.span, asked.enough).0,
+                ))
             }
             Query::Earlier(asked) => {
                 let windows = self.windows.borrow();

@@ -243,7 +243,7 @@ impl Finding {
             return (Status::InProgress, Some(format!("acknowledged by {}: {}", taken.by, taken.note)));
         }
         // Good news from before the first bad news does not make it a problem that came back.
-        let back = gone_at.filter(|at| *at >= self.first_seen);
+        let back = gone_at.filter(|_| self.was_gone_after(self.first_seen));
         (Status::New, back.map(|at| format!("reopened: it was gone at {at}")))
     }
 
@@ -267,8 +267,7 @@ impl Finding {
             // Also when the good news has overtaken it: an administrator for a minute is one to know of.
             return Some(AlertReason::New);
         };
-        let gone_at = self.passed.as_ref().map(|passed| passed.at);
-        if gone_at.is_some_and(|gone_at| last <= gone_at && gone_at < time) {
+        if self.was_gone_after(last) && !self.was_gone_after(time) {
             return Some(AlertReason::Reopened);
         }
         if severity < self.severity {

@@ -76,6 +76,13 @@ impl Passed {
             title: observation.title.clone(),
         }
     }
+
+    /// Whether this good news came after bad news of that time. CloudTrail has whole seconds, and nobody knows the order within
+    /// one: then the bad news counts as the later, so that a person is told. Whoever mended it is seen by the next look at the
+    /// account.
+    pub fn is_after(&self, bad_news: Timestamp) -> bool {
+        self.at > bad_news
+    }
 }
 
 /// A person has taken the finding on.
@@ -226,7 +233,7 @@ impl Finding {
 
     /// Whether the problem is there, silenced or not.
     pub fn is_open(&self) -> bool {
-        self.passed.as_ref().is_none_or(|passed| passed.at < self.last_seen)
+        !self.was_gone_after(self.last_seen)
     }
 
     /// The witness that gives the finding its title: the worst since it was last gone; of equals the latest.
@@ -267,7 +274,12 @@ impl Finding {
     }
 
     fn counts(&self, time: Timestamp) -> bool {
-        !self.is_open() || self.passed.as_ref().is_none_or(|passed| passed.at < time)
+        !self.is_open() || !self.was_gone_after(time)
+    }
+
+    /// Whether the problem was seen to be gone after what happened at that time; see [`Passed::is_after`].
+    fn was_gone_after(&self, time: Timestamp) -> bool {
+        self.passed.as_ref().is_some_and(|passed| passed.is_after(time))
     }
 
     /// What the alert that is due tells first: what is new. An alert because it happens again, came back, has a new

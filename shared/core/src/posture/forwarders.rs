@@ -163,8 +163,7 @@ const LAST_BEATS: Duration = Duration::from_secs(1_200);
 /// the owner has silenced was told to nobody.
 fn was_taken_away(forwarder: &Forwarder, removal: Option<&Finding>) -> bool {
     removal.is_some_and(|told| {
-        let again = told.passed.as_ref().is_some_and(|passed| passed.at >= told.last_seen);
-        !again && told.silence.is_none() && forwarder.at <= told.last_seen.plus(LAST_BEATS)
+        told.is_open() && told.silence.is_none() && forwarder.at <= told.last_seen.plus(LAST_BEATS)
     })
 }
 
