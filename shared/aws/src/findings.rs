@@ -134,6 +134,7 @@ impl FindingsTable {
             event_id: "none".to_owned(),
             resolution: Resolution::NotApplicable,
             title: "an entry of the journal could not be read".to_owned(),
+            borne_out: true,
         };
         let mut item = to_item(&passed)?;
         item.insert("entry".to_owned(), text(key));

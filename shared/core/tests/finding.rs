@@ -22,6 +22,11 @@ fn sign_in(id: usize, minute: usize, mfa: &str) -> Observation {
     )
 }
 
+/// As it is once the account has said so too.
+fn borne_out(observation: Observation) -> Observation {
+    Observation { confirm: None, ..observation }
+}
+
 fn fold(observations: &[Observation]) -> Finding {
     let mut finding = Finding::open(&observations[0], None, None).unwrap();
     for observation in &observations[1..] {
@@ -93,11 +98,13 @@ fn what_came_back_is_judged_anew() {
         let detail = json!({"check-name": "Exposed Access Keys", "status": status, "uuid": uuid,
             "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE", "Fraud Type": kind}});
         let text = envelope("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification", detail);
-        observe(
-            rule("exposed-access-key-trusted-advisor"),
-            &text.replace("2026-03-01T12", &format!("2026-03-01T{hour:02}")),
+        borne_out(
+            observe(
+                rule("exposed-access-key-trusted-advisor"),
+                &text.replace("2026-03-01T12", &format!("2026-03-01T{hour:02}")),
+            )
+            .remove(0),
         )
-        .remove(0)
     };
     let mut finding = fold(&[listed("ERROR", "Exposed", "a", 12), listed("OK", "Exposed", "b", 13)]);
     assert_eq!((finding.status, finding.severity), (Status::Resolved, Severity::Critical));
@@ -144,7 +151,7 @@ fn good_news_resolves_and_bad_news_reopens() {
             "check-item-detail": {"Access Key ID": "AKIAIOSFODNN7EXAMPLE"}});
         let text = envelope("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification", detail);
         let text = text.replace("2026-03-01T12", &format!("2026-03-01T{hour:02}"));
-        observe(rule("exposed-access-key-trusted-advisor"), &text).remove(0)
+        borne_out(observe(rule("exposed-access-key-trusted-advisor"), &text).remove(0))
     };
     let mut finding = fold(&[listed("ERROR", "a", 12)]);
     finding.alert.state = AlertState::Sent;
@@ -558,6 +565,7 @@ fn times_from_the_future_decide_nothing() {
         event_id: "x".to_owned(),
         resolution: keepwatch_core::observation::Resolution::Fixed,
         title: "gone".to_owned(),
+        borne_out: true,
     });
     planted.acknowledged = Some(Acknowledged { at: later, by: "mallory".to_owned(), note: String::new() });
     for witness in planted.strongest.iter_mut().chain(planted.witnesses.values_mut()) {

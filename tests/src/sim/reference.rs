@@ -50,6 +50,8 @@ pub(super) fn expected(messages: &[Message]) -> BTreeMap<String, Expected> {
 }
 
 fn fold(mut all: Vec<Observation>) -> Option<Expected> {
+    // Whoever says that something is gone is right, and the account says so too.
+    all.iter_mut().for_each(|observation| observation.confirm = None);
     all.sort_by(|a, b| {
         let age = |o: &Observation| (o.event.time, o.event.id.clone(), o.rule.id);
         age(a).cmp(&age(b))
@@ -67,6 +69,7 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
                     event_id: observation.event.id.clone(),
                     resolution: observation.resolution,
                     title: observation.title.clone(),
+                    borne_out: true,
                 });
             }
             None => finding = Finding::open(observation, early.take(), None),
@@ -109,6 +112,10 @@ pub(super) fn lasting(finding: &Finding) -> Value {
         const CLOCKS: [&str; 5] = ["created_at", "updated_at", "resolved_at", "version", "silence"];
         for key in AlertLife::ATTRIBUTES.iter().chain(&CLOCKS) {
             map.remove(*key);
+        }
+        // Of what is of little weight nobody is asked, unless it came too early to know that.
+        if let Some(passed) = map.get_mut("passed").and_then(Value::as_object_mut) {
+            passed.remove("borne_out");
         }
     }
     value

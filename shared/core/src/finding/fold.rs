@@ -100,7 +100,7 @@ impl Finding {
     }
 
     pub(super) fn pass(&mut self, passed: Passed) -> bool {
-        if self.passed.as_ref() >= Some(&passed) {
+        if self.passed.as_ref() >= Some(&passed) || self.is_grave() && !passed.borne_out {
             return false;
         }
         self.passed = Some(passed);
@@ -147,6 +147,9 @@ impl Finding {
             self.alert.told = told::witnessed(self.strongest.iter(), observation.rule);
         }
         self.witness(observation);
+        if self.is_grave() {
+            self.passed = self.passed.take().filter(|passed| passed.borne_out);
+        }
         if let Some(burst) = observation.burst {
             self.count_bursts(rule, burst);
         }

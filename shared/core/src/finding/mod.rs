@@ -19,6 +19,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::confirm::CONFIRMED_FROM;
 use crate::observation::{Actor, Observation, Resolution, Subject};
 use crate::settings::Silence;
 use crate::severity::{Confidence, Severity};
@@ -64,6 +65,14 @@ pub struct Passed {
     pub resolution: Resolution,
     /// What happened.
     pub title: String,
+    /// Whether the account was asked and says so too, or there is nothing that it could be asked; see [`crate::confirm`].
+    /// Older versions wrote no other.
+    #[serde(default = "is_borne_out", skip_serializing_if = "Clone::clone")]
+    pub borne_out: bool,
+}
+
+fn is_borne_out() -> bool {
+    true
 }
 
 impl Passed {
@@ -74,6 +83,7 @@ impl Passed {
             event_id: observation.event.id.clone(),
             resolution: observation.resolution,
             title: observation.title.clone(),
+            borne_out: observation.confirm.is_none(),
         }
     }
 
@@ -234,6 +244,12 @@ impl Finding {
     /// Whether the problem is there, silenced or not.
     pub fn is_open(&self) -> bool {
         !self.was_gone_after(self.last_seen)
+    }
+
+    /// Whether it was ever so bad that nothing closes it but good news that is borne out.
+    pub fn is_grave(&self) -> bool {
+        // The first of the strongest is the worst of all.
+        self.severity.max(self.strongest[0].severity) >= CONFIRMED_FROM
     }
 
     /// The witness that gives the finding its title: the worst since it was last gone; of equals the latest.
