@@ -4,6 +4,7 @@
 use keepwatch_core::finding::*;
 use keepwatch_core::observation::{Observation, Subject, Verdict};
 use keepwatch_core::severity::Severity;
+use keepwatch_core::state::{Fact, Query, Value};
 use keepwatch_rules::testing::*;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -404,6 +405,38 @@ fn role(name: &str, session: &str) -> serde_json::Value {
         "type": "AssumedRole", "principalId": format!("AROAEXAMPLE:{session}"), "userName": null,
         "arn": format!("arn:aws:sts::111122223333:assumed-role/{name}/{session}"),
     })
+}
+
+/// Uses of an exposed key, a second apart, each from the next of these addresses.
+fn used_from(addresses: &[String]) -> Vec<Observation> {
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let query = Query::ExposedKey { account: "111122223333".to_owned(), access_key_id: key.to_owned() };
+    let open = [(query, Fact::Known(Value::Flag(true)))];
+    let used = |(second, address): (usize, &String)| {
+        let time = format!("2026-03-01T12:{:02}:{:02}Z", second / 60, second % 60);
+        let changes = json!({"eventID": format!("e-{second}"), "eventTime": time, "sourceIPAddress": address,
+            "userIdentity": {"accessKeyId": key}});
+        fired_with(rule("exposed-access-key-in-use"), &call("iam", "CreateUser", changes), &open)
+    };
+    addresses.iter().enumerate().map(used).collect()
+}
+
+/// What does not fit among the witnesses was once new each time it came.
+#[test]
+fn a_source_that_was_told_is_not_told_again_however_many_there_are() {
+    let near = |host: usize| format!("203.0.113.{host}");
+    let far = |net: usize| format!("10.{net}.0.1");
+    let once = |address: &dyn Fn(usize) -> String| (10..23).map(address).collect::<Vec<String>>();
+    for address in [&near as &dyn Fn(usize) -> String, &far] {
+        let first = once(address);
+        let mails = reasons(&used_from(&first)).into_iter().flatten().count();
+        assert!((12..=15).contains(&mails), "{mails}");
+        for again in [vec![first[12].clone(); 20], once(address), (30..200).map(address).collect()] {
+            let later = reasons(&used_from(&[first.clone(), again].concat()));
+            let mails = later[13..].iter().flatten().count();
+            assert!(mails <= 3, "{mails} after those of the first: {later:?}");
+        }
+    }
 }
 
 /// The reasons of the alerts that become due, each sent before the next event.

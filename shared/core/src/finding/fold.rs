@@ -142,7 +142,9 @@ impl Finding {
         self.first_seen = self.first_seen.min(event.time);
         self.last_seen = self.last_seen.max(event.time);
         self.confidence = self.confidence.max(observation.rule.confidence);
-        let first_of_source = !self.witnesses.contains_key(&observation.witness);
+        // Beyond what is kept nobody knows who is new: those are counted, and told with whoever acts.
+        let first_of_source =
+            self.witnesses.len() < KEPT_WITNESSES && !self.witnesses.contains_key(&observation.witness);
         if self.alert.told.is_empty() && self.alert.became_due > 0 {
             self.alert.told = told::witnessed(self.strongest.iter(), observation.rule);
         }
