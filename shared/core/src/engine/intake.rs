@@ -188,7 +188,10 @@ async fn weighed<S: FindingStore>(
         return Ok(Weighed::AsItIs);
     };
     let finding_id = news.finding_id();
-    let known = store.get(&finding_id).await.map_err(RecordError::Store)?;
+    let mut known = store.get(&finding_id).await.map_err(RecordError::Store)?;
+    if let Some(finding) = &mut known {
+        finding.distrust_future(now);
+    }
     let has_caught_up = now.since(news.event.time) >= LAG;
     let was_open = known.as_ref().is_some_and(Finding::is_open);
     let mut borne_out = Box::new(Observation { confirm: None, ..news.clone() });
@@ -207,7 +210,9 @@ async fn weighed<S: FindingStore>(
         }
     }
     if is_early && !has_caught_up {
-        return Ok(Weighed::TooEarly);
+        // What is dated far ahead would come again until then.
+        let is_plausible = !news.event.time.is_ahead_of(now);
+        return Ok(if is_plausible { Weighed::TooEarly } else { Weighed::AsItIs });
     }
     let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
     let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
