@@ -197,6 +197,10 @@ async fn weighed<S: FindingStore>(
     let mut borne_out = Box::new(Observation { confirm: None, ..news.clone() });
     let mut is_early = !was_open;
     if let Some(mut finding) = known {
+        // It came before; of one moment an older version believed it.
+        if finding.passed.as_ref().is_some_and(|passed| passed.event_id == news.event.id) {
+            return Ok(Weighed::AsItIs);
+        }
         if was_open && finding.last_seen == news.event.time {
             is_early = true;
             borne_out.event.time = news.event.time.plus(Duration::from_millis(1));
