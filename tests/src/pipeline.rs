@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use keepwatch_aws::runtime::now;
 use serde_json::{Value, json};
 
-use crate::aws_stub::{AwsStub, DEAD_LETTERS_URL, FINDINGS, OWN_ARNS, QUEUE};
+use crate::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
 use crate::events::stream_batch;
 use crate::function::{Function, binary};
 use crate::lock;
@@ -120,7 +120,9 @@ impl Pipeline {
             ("ALERT_TOPIC_ARN", ALERTS),
             ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
             ("RECHECK_QUEUE_URL", QUEUE),
-            ("DEAD_LETTER_QUEUE_URL", DEAD_LETTERS_URL),
+            DEAD_LETTER_QUEUES[0],
+            DEAD_LETTER_QUEUES[1],
+            DEAD_LETTER_QUEUES[2],
             ("REPORT_HOUR", "7"),
             ("MAIL_WINDOW_MINUTES", "10"),
         ];
