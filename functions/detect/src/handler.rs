@@ -14,6 +14,7 @@ use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::source_queue::SourceQueue;
+use keepwatch_base::arn::account_of_function;
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::canary;
@@ -116,8 +117,7 @@ fn spread(message: &SqsMessage) -> f64 {
 impl Detect {
     pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, Error> {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
-        // arn:aws:lambda:us-east-1:111122223333:function:name
-        let own_account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
+        let own_account = account_of_function(&event.context.invoked_function_arn)?;
         let deadline = Instant::now() + DEADLINE;
         let known = self.intake.own(batch.records, receipt_handle);
         let ((messages, others), settings) = join(known, self.settings.recent(now())).await;

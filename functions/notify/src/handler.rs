@@ -15,6 +15,7 @@ use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::settings::SettingsTable;
 use keepwatch_aws::topic::AlertTopic;
+use keepwatch_base::arn::account_of_function;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::history::first_look;
@@ -161,7 +162,7 @@ impl Notify {
         };
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
-        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let account = account_of_function(arn)?.to_owned();
         // First of all: what it finds is written whatever else fails. It keeps no mail back.
         let heard = match Home::of_function(arn, SUFFIX) {
             Some(home) => forwarders::sweep(&self.findings, &self.journal, &settings, &home, now()).await,

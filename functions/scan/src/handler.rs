@@ -4,6 +4,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::source_queue::SourceQueue;
+use keepwatch_base::arn::account_of_function;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::history::first_look;
@@ -65,7 +66,7 @@ impl Scan {
         let began = now();
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-scan
         let arn = event.context.invoked_function_arn.clone();
-        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let account = account_of_function(&arn)?.to_owned();
         let home = Home::of_function(&arn, "-scan");
         let call: Call = serde_json::from_str(event.payload.get())?;
         match (call.records, call.keepwatch.as_deref()) {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use aws_lambda_events::dynamodb::Event as StreamEvent;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use keepwatch_aws::securityhub::{ImportError, SecurityHub};
+use keepwatch_base::arn::account_of_function;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::value::RawValue;
 use tracing::{error, info, warn};
@@ -27,8 +28,7 @@ impl Importer {
     ) -> Result<DynamoDbEventResponse, Error> {
         let stream: StreamEvent = serde_json::from_str(event.payload.get())?;
         let received = stream.records.len();
-        // arn:aws:lambda:us-east-1:111122223333:function:name
-        let account = event.context.invoked_function_arn.split(':').nth(4).unwrap_or_default();
+        let account = account_of_function(&event.context.invoked_function_arn)?;
         let batch = Batch::read(stream.records, account, &self.region);
         let imports = batch.imports.len();
         let mut failed = batch.failed;

@@ -2,9 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write, passed_key};
 use keepwatch_core::finding::{Finding, Passed};
@@ -12,7 +10,9 @@ use keepwatch_core::memory::journal::RECEIPTS_KEPT;
 use keepwatch_core::observation::Resolution;
 use tracing::error;
 
-use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item, transact, unbuilt};
+use crate::dynamodb::{
+    Condition, Item, READS, back_off, from_item, put_if, seconds, text, to_item, transact, unbuilt,
+};
 use crate::runtime::now;
 use crate::{AwsError, failed};
 
@@ -53,18 +53,6 @@ impl FindingsTable {
         Ok(output.item)
     }
 
-    /// The finding, on condition that it is in this version or not there.
-    fn put(&self, finding: &Finding, expected: Option<u64>) -> Result<Put, AwsError> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(to_item(finding)?));
-        let put = match expected {
-            None => put.condition_expression("attribute_not_exists(finding_id)"),
-            Some(version) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", number(version)),
-        };
-        put.build().map_err(unbuilt)
-    }
-
     /// Adds the rule's name to the receipt, on condition that it is not there.
     fn receipt(&self, (rule, key): (&str, &str), now: Timestamp) -> Result<TransactWriteItem, AwsError> {
         let update = Update::builder()
@@ -80,21 +68,6 @@ impl FindingsTable {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// That the good news is what was read.
-    fn still(&self, finding_id: &str, passed: Option<&Passed>) -> Result<TransactWriteItem, AwsError> {
-        let check =
-            ConditionCheck::builder().table_name(&self.journal).key("entry", text(&passed_key(finding_id)));
-        let check = match passed {
-            None => check.condition_expression("attribute_not_exists(entry)"),
-            Some(passed) => check
-                .condition_expression(SAME_NEWS)
-                .expression_attribute_names("#at", "at")
-                .expression_attribute_values(":at", text(&passed.at.to_string()))
-                .expression_attribute_values(":event", text(&passed.event_id)),
-        };
-        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(unbuilt)?).build())
-    }
-
     /// Good news about a finding that is not there.
     fn note(
         &self,
@@ -103,69 +76,40 @@ impl FindingsTable {
         was: Option<&Passed>,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, AwsError> {
-        let absent = ConditionCheck::builder()
-            .table_name(&self.table)
-            .key("finding_id", text(finding_id))
-            .condition_expression("attribute_not_exists(finding_id)")
-            .build()
-            .map_err(unbuilt)?;
-        let mut item = to_item(passed)?;
-        item.insert("entry".to_owned(), text(&passed_key(finding_id)));
-        item.insert("expires_at".to_owned(), seconds(now.plus(RECEIPTS_KEPT)));
-        let put = Put::builder().table_name(&self.journal).set_item(Some(item));
-        let put = match was {
-            None => put.condition_expression("attribute_not_exists(entry)"),
-            Some(was) => put
-                .condition_expression(SAME_NEWS)
-                .expression_attribute_names("#at", "at")
-                .expression_attribute_values(":at", text(&was.at.to_string()))
-                .expression_attribute_values(":event", text(&was.event_id)),
-        };
-        let put = put.build().map_err(unbuilt)?;
-        let item = TransactWriteItem::builder();
-        Ok(vec![item.clone().condition_check(absent).build(), item.put(put).build()])
+        let absent = Condition::is_new("finding_id").check(&self.table, ("finding_id", finding_id))?;
+        let item = entry(passed, &passed_key(finding_id), now)?;
+        Ok(vec![absent, same_news(was)?.put(&self.journal, item)?])
     }
 
     /// Puts good news from before all time in the place of an entry that cannot be read: it decides nothing, and does not
-    /// keep the finding from being written.
-    async fn forget_passed(&self, key: &str) -> Result<Passed, AwsError> {
+    /// keep the finding from being written. `None` when somebody else has written the entry meanwhile.
+    async fn forget_passed(&self, key: &str, read: &Item) -> Result<Option<Passed>, AwsError> {
         let passed = Passed {
             at: Timestamp::default(),
             event_id: "none".to_owned(),
             resolution: Resolution::NotApplicable,
             title: "an entry of the journal could not be read".to_owned(),
+            borne_out: true,
         };
-        let mut item = to_item(&passed)?;
-        item.insert("entry".to_owned(), text(key));
-        item.insert("expires_at".to_owned(), seconds(now().plus(RECEIPTS_KEPT)));
-        let put = self.client.put_item().table_name(&self.journal).set_item(Some(item));
-        put.send().await.map_err(failed("dynamodb:PutItem"))?;
-        Ok(passed)
-    }
-
-    /// A change of one item needs no transaction.
-    async fn put_alone(&self, finding: &Finding, expected: u64) -> Result<bool, AwsError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(finding)?))
-            .condition_expression("version = :version")
-            .expression_attribute_values(":version", number(expected));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if raced(&error) => Ok(false),
-            Err(error) => Err(failed("dynamodb:PutItem")(error)),
-        }
+        let item = entry(&passed, key, now())?;
+        let is_as_read = Condition::is_as_read(read, &["at", "event_id", "resolution", "title", "borne_out"]);
+        Ok(put_if(&self.client, &self.journal, item, is_as_read).await?.then_some(passed))
     }
 }
 
-/// The condition that early good news is what was read.
-const SAME_NEWS: &str = "#at = :at AND event_id = :event";
+/// The entry of the journal with this good news.
+fn entry(passed: &Passed, key: &str, now: Timestamp) -> Result<Item, AwsError> {
+    let mut item = to_item(passed)?;
+    item.insert("entry".to_owned(), text(key));
+    item.insert("expires_at".to_owned(), seconds(now.plus(RECEIPTS_KEPT)));
+    Ok(item)
+}
 
-fn raced<R>(error: &SdkError<PutItemError, R>) -> bool {
-    error.as_service_error().is_some_and(|error| {
-        error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
+/// The condition that early good news is what was read.
+fn same_news(passed: Option<&Passed>) -> Result<Condition, AwsError> {
+    Ok(match passed {
+        None => Condition::is_new("entry"),
+        Some(passed) => Condition::is_as_read(&to_item(passed)?, &["at", "event_id"]),
     })
 }
 
@@ -183,28 +127,39 @@ impl FindingStore for FindingsTable {
 
     async fn passed(&self, finding_id: &str) -> Result<Option<Passed>, AwsError> {
         let key = passed_key(finding_id);
-        match self.entry(&key).await?.map(from_item).transpose() {
-            Ok(passed) => Ok(passed),
-            Err(reason) => {
-                error!(key, reason, "an entry of the journal cannot be read; it is made anew");
-                self.forget_passed(&key).await.map(Some)
+        for attempt in 1..=READS {
+            let Some(item) = self.entry(&key).await? else { return Ok(None) };
+            match from_item(item.clone()) {
+                Ok(passed) => return Ok(Some(passed)),
+                Err(reason) => error!(key, reason, "an entry of the journal cannot be read; it is made anew"),
             }
+            if let Some(passed) = self.forget_passed(&key, &item).await? {
+                return Ok(Some(passed));
+            }
+            back_off(attempt).await;
         }
+        Err(AwsError::Contended { finding_id: finding_id.to_owned() })
     }
 
     async fn write(&self, write: Write<'_>, now: Timestamp) -> Result<bool, AwsError> {
-        let put = |finding, expected| {
-            self.put(finding, expected).map(|put| TransactWriteItem::builder().put(put).build())
-        };
         match write {
             Write::Open { finding, receipt, passed } => {
-                let check = self.still(&finding.finding_id, passed)?;
-                transact(&self.client, vec![put(finding, None)?, self.receipt(receipt, now)?, check]).await
+                let put = Condition::is_new("finding_id").put(&self.table, to_item(finding)?)?;
+                let check =
+                    same_news(passed)?.check(&self.journal, ("entry", &passed_key(&finding.finding_id)))?;
+                transact(&self.client, vec![put, self.receipt(receipt, now)?, check]).await
             }
-            Write::Update { finding, expected, receipt: Some(receipt) } => {
-                transact(&self.client, vec![put(finding, Some(expected))?, self.receipt(receipt, now)?]).await
+            Write::Update { finding, expected, receipt } => {
+                let (item, condition) = (to_item(finding)?, Condition::has_version(expected));
+                match receipt {
+                    Some(receipt) => {
+                        let put = condition.put(&self.table, item)?;
+                        transact(&self.client, vec![put, self.receipt(receipt, now)?]).await
+                    }
+                    // A change of one item needs no transaction.
+                    None => put_if(&self.client, &self.table, item, condition).await,
+                }
             }
-            Write::Update { finding, expected, receipt: None } => self.put_alone(finding, expected).await,
             Write::Note { finding_id, passed, was } => {
                 transact(&self.client, self.note(finding_id, passed, was, now)?).await
             }

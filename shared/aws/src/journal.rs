@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::memory::journal::{Entry, Journal, RECEIPTS_KEPT};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
-use crate::dynamodb::{Item, back_off, from_item, number, seconds, text, to_item};
+use crate::dynamodb::{Condition, Item, READS, back_off, from_item, number, put_if, seconds, text, to_item};
 use crate::runtime::now;
 use crate::{AwsError, failed};
 
@@ -41,12 +40,12 @@ impl JournalTable {
     }
 
     /// Empties an entry that is of another kind than its key says: it must not hold up what depends on it. Whoever writes
-    /// the entry next makes it anew.
-    async fn clear(&self, key: &str) -> Result<(), AwsError> {
+    /// the entry next makes it anew. `false` when somebody has written it since it was read.
+    async fn clear(&self, key: &str, read: &Item) -> Result<bool, AwsError> {
         let expires_at = now().plus(RECEIPTS_KEPT).millis() / 1_000;
         let cleared = Stored { entry: key, kept: None::<u64>, version: CLEARED, expires_at };
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&cleared)?));
-        put.send().await.map(drop).map_err(failed("dynamodb:PutItem"))
+        let is_as_read = Condition::is_as_read(read, &["kept", "version"]);
+        put_if(&self.client, &self.table, to_item(&cleared)?, is_as_read).await
     }
 
     async fn item(&self, key: &str) -> Result<Option<Item>, AwsError> {
@@ -65,14 +64,18 @@ impl Journal for JournalTable {
             kept: Option<T>,
             version: u64,
         }
-        let Some(item) = self.item(key).await? else { return Ok(None) };
-        match from_item::<Kept<T>>(item) {
-            Ok(kept) => Ok(kept.kept.map(|value| Entry { value, version: kept.version })),
-            Err(reason) => {
-                error!(key, reason, "an entry of the journal cannot be read; it is made anew");
-                self.clear(key).await.map(|()| None)
+        for attempt in 1..=READS {
+            let Some(item) = self.item(key).await? else { return Ok(None) };
+            match from_item::<Kept<T>>(item.clone()) {
+                Ok(kept) => return Ok(kept.kept.map(|value| Entry { value, version: kept.version })),
+                Err(reason) => error!(key, reason, "an entry of the journal cannot be read; it is made anew"),
             }
+            if self.clear(key, &item).await? {
+                return Ok(None);
+            }
+            back_off(attempt).await;
         }
+        Err(AwsError::Item(format!("entry {key} of the journal cannot be read, and others write it")))
     }
 
     async fn write<T: Serialize + Sync>(
@@ -84,26 +87,11 @@ impl Journal for JournalTable {
     ) -> Result<bool, AwsError> {
         let version = expected.unwrap_or(0) + 1;
         let stored = Stored { entry: key, kept: value, version, expires_at: expires.millis() / 1_000 };
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&stored)?));
-        let put = match expected {
-            None => put
-                .condition_expression("attribute_not_exists(entry) OR version = :version")
-                .expression_attribute_values(":version", number(CLEARED)),
-            Some(version) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", number(version)),
+        let condition = match expected {
+            None => Condition::has_version(CLEARED).or_is_new("entry"),
+            Some(version) => Condition::has_version(version),
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("dynamodb:PutItem")(error)),
-        }
+        put_if(&self.client, &self.table, to_item(&stored)?, condition).await
     }
 
     async fn back_off(&self, attempt: usize) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing::warn;
 
-use crate::dynamodb::{from_item, text, to_item, transact, unbuilt};
+use crate::dynamodb::{Condition, from_item, put_if, text, to_item, transact, unbuilt};
 use crate::{AwsError, failed};
 
 /// How old the settings may be that an event is judged by: what is set takes effect within a minute.
@@ -115,23 +114,8 @@ impl SettingsTable {
     /// # Errors
     /// When the table cannot be written.
     pub async fn add(&self, suppression: &Suppression) -> Result<bool, AwsError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(to_item(&suppression.row())?))
-            .condition_expression("attribute_not_exists(setting_id)");
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("dynamodb:PutItem")(error)),
-        }
+        let (item, is_new) = (to_item(&suppression.row())?, Condition::is_new(KEY));
+        put_if(&self.client, &self.table, item, is_new).await
     }
 
     /// Makes up to 100 changes in one transaction, all or none. Whoever calls has validated them. `false` when somebody else wrote
@@ -147,11 +131,7 @@ impl SettingsTable {
     fn action(&self, change: &Change<'_>) -> Result<TransactWriteItem, AwsError> {
         let item = TransactWriteItem::builder();
         Ok(match change {
-            Change::Add(row) => {
-                let put = Put::builder().table_name(&self.table).set_item(Some(to_item(row)?));
-                let put = put.condition_expression("attribute_not_exists(setting_id)");
-                item.put(put.build().map_err(unbuilt)?).build()
-            }
+            Change::Add(row) => Condition::is_new(KEY).put(&self.table, to_item(row)?)?,
             Change::Put(row) => {
                 let put = Put::builder().table_name(&self.table).set_item(Some(to_item(row)?));
                 item.put(put.build().map_err(unbuilt)?).build()

@@ -33,6 +33,18 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// The account that a Lambda function runs in, by the ARN that it was invoked under.
+///
+/// # Errors
+/// A sentence, when the text is no function's ARN or names no account. Whoever went on without one would take every event for
+/// another account's.
+pub fn account_of_function(arn: &str) -> Result<&str, String> {
+    let function = Arn::parse(arn).filter(|arn| arn.service == "lambda" && is_account_id(arn.account));
+    function.map(|arn| arn.account).ok_or_else(|| {
+        format!("the function was invoked as `{arn}`, which is no ARN of a Lambda function with its account")
+    })
+}
+
 /// Whether the text is an AWS account id: twelve digits.
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -41,6 +53,25 @@ pub fn is_account_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_knows_its_account_or_says_that_it_does_not() {
+        for arn in [
+            "arn:aws:lambda:us-east-1:111122223333:function:keepwatch-detect",
+            "arn:aws-cn:lambda:cn-north-1:111122223333:function:keepwatch-detect:live",
+        ] {
+            assert_eq!(account_of_function(arn), Ok("111122223333"), "{arn}");
+        }
+        for not in [
+            "",
+            "keepwatch-detect",
+            "arn:aws:lambda:us-east-1::function:f",
+            "arn:aws:lambda:us-east-1:me:function:f",
+            "arn:aws:sqs:us-east-1:111122223333:q",
+        ] {
+            assert!(account_of_function(not).unwrap_err().contains(not), "{not}");
+        }
+    }
 
     #[test]
     fn reads_all_six_parts() {

@@ -3,9 +3,14 @@
 //! An event is what somebody says happened. Whoever may set the input of a target of one of Keepwatch's own event rules can
 //! have it say anything, and AWS logs no forged message. So a rule gives its good news a question about the account's live
 //! state, where there is one, and news that would close a finding of HIGH or above waits for the answer
-//! ([`crate::engine::intake`]).
+//! ([`crate::engine::intake`]). News that overtakes the bad news is kept without one, and closes nothing of that weight until the
+//! account was asked.
 
+use crate::severity::Severity;
 use crate::state::{Answer, Fact, PrincipalKind, Query, Value};
+
+/// From this severity on, news that a problem is gone is confirmed.
+pub const CONFIRMED_FROM: Severity = Severity::High;
 
 /// A question about live state, and the answer that bears good news out. That what was asked about does not exist bears it
 /// out as well.

@@ -88,11 +88,12 @@ fn done<F: Future>(future: F) -> F::Output {
 struct World {
     rules: Index,
     store: Store,
+    ahead: Duration,
 }
 
 impl World {
     fn new() -> World {
-        World { rules: Index::new(RULES), store: Store::default() }
+        World { rules: Index::new(RULES), store: Store::default(), ahead: Duration::ZERO }
     }
 
     /// Judges the event `after` it happened; what came of it, and what the account was asked.
@@ -106,9 +107,15 @@ impl World {
         let intake = Intake { rules: &self.rules, store: &self.store, settings: &settings, config: &config };
         let account = Account { answer: &answer, asked: Mutex::default() };
         let event = Event::parse(event).unwrap();
-        let now = event.time().unwrap().plus(after);
+        let now = event.time().unwrap().plus(after).minus(self.ahead);
         let judged = done(intake.judge(&event, &account, now));
         (judged, account.asked.into_inner().unwrap())
+    }
+
+    /// Has what is judged next be dated ahead by so much.
+    fn dated_ahead(&mut self, ahead: Duration) -> &mut World {
+        self.ahead = ahead;
+        self
     }
 
     fn finding(&self, rule: &str) -> Finding {
@@ -207,6 +214,120 @@ fn what_is_of_little_weight_is_believed_without_a_question() {
     judged.unwrap();
     assert!(!asked.iter().any(|query| matches!(query, Query::Principal { .. })), "{asked:?}");
     assert_eq!(world.finding("admin-managed-policy-attached").status, Status::Resolved);
+}
+
+/// A forged event that says that the policy is gone, before the real one that attaches it is heard.
+#[test]
+fn good_news_that_comes_first_closes_nothing_until_the_account_says_so() {
+    let world = World::new();
+    let gone = policy(1, "Detach", ADMIN);
+    let (judged, asked) = world.judge(&gone, SOON, holds(&[]));
+    assert_eq!((judged.unwrap(), asked.len()), (Judged::Later, 0), "it is too early to ask");
+    world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+    assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
+    // The queue brings it again.
+    world.judge(&gone, LAG, holds(&[ADMIN])).0.unwrap();
+    assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
+    world.judge(&gone, LAG, holds(&[])).0.unwrap();
+    assert_eq!(world.finding("admin-managed-policy-attached").status, Status::Resolved);
+}
+
+#[test]
+fn good_news_that_comes_first_is_borne_out_before_the_bad_news_comes() {
+    for (answer, status) in
+        [(Ok(&[] as &[&str]), Status::Resolved), (Ok(&[ADMIN]), Status::New), (Err(()), Status::New)]
+    {
+        let world = World::new();
+        let gone = policy(1, "Detach", ADMIN);
+        for after in [SOON, LAG] {
+            let judged = world.judge(&gone, after, |query| match answer {
+                Ok(held) => holds(held)(query),
+                Err(()) => Ok(Fact::Unavailable("AccessDenied".to_owned())),
+            });
+            assert_eq!(judged.0.unwrap(), if after == SOON { Judged::Later } else { Judged::Quiet });
+        }
+        assert!(world.store.findings.lock().unwrap().is_empty(), "a claim about nothing is none");
+        world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+        assert_eq!(world.finding("admin-managed-policy-attached").status, status, "{answer:?}");
+    }
+}
+
+/// What the account has not said closes what is of little weight, and nothing once that gets worse.
+#[test]
+fn unasked_good_news_closes_only_what_is_of_little_weight() {
+    let full = "arn:aws:iam::aws:policy/AmazonEC2FullAccess";
+    let world = World::new();
+    world.judge(&policy(1, "Detach", full), SOON, holds(&[])).0.unwrap();
+    world.judge(&policy(0, "Attach", full), SOON, holds(&[full])).0.unwrap();
+    let mut finding = world.finding("admin-managed-policy-attached");
+    assert_eq!((finding.status, finding.passed.as_ref().unwrap().borne_out), (Status::Resolved, false));
+    let stored = serde_json::to_value(&finding).unwrap();
+    assert_eq!(serde_json::from_value::<Finding>(stored).unwrap(), finding);
+    let grave = World::new();
+    grave.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+    finding.strongest = grave.finding("admin-managed-policy-attached").strongest;
+    assert!(finding.is_grave());
+    world.store.findings.lock().unwrap().insert(finding.finding_id.clone(), finding);
+    let again = policy(0, "Attach", full).replace("6b2a5e0c", "6b2a5e0d");
+    world.judge(&again, SOON, holds(&[full])).0.unwrap();
+    assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
+}
+
+/// Whoever attaches it again and says at once that it is gone must not keep a finding closed that was.
+#[test]
+fn what_is_closed_stays_closed_by_good_news_that_is_borne_out() {
+    for (held, status) in [(&[ADMIN] as &[&str], Status::New), (&[], Status::Resolved)] {
+        let world = World::new();
+        world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+        world.judge(&policy(1, "Detach", ADMIN), SOON, holds(&[])).0.unwrap();
+        let forged = policy(9, "Detach", ADMIN);
+        assert_eq!(world.judge(&forged, SOON, holds(&[])).0.unwrap(), Judged::Later);
+        world.judge(&forged, LAG, holds(held)).0.unwrap();
+        world.judge(&policy(8, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+        assert_eq!(world.finding("admin-managed-policy-attached").status, status, "{held:?}");
+    }
+}
+
+#[test]
+fn of_two_in_one_second_the_account_says_which_came_last() {
+    for (held, status) in [(&[ADMIN] as &[&str], Status::New), (&[], Status::Resolved)] {
+        let world = World::new();
+        world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
+        let gone = policy(0, "Detach", ADMIN).replace("6b2a5e0c", "6b2a5e0d");
+        assert_eq!(world.judge(&gone, SOON, holds(&[])).0.unwrap(), Judged::Later);
+        assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
+        world.judge(&gone, LAG, holds(held)).0.unwrap();
+        assert_eq!(world.finding("admin-managed-policy-attached").status, status, "{held:?}");
+    }
+}
+
+/// Clocks differ by seconds, and good news may be dated ahead by as much. It says nothing of what is yet to come.
+#[test]
+fn good_news_closes_nothing_before_its_time() {
+    let mut world = World::new();
+    let trail = |minute: u32, name: &str| {
+        let request = json!({"name": "arn:aws:cloudtrail:us-east-1:111122223333:trail/main"});
+        at(minute, name, request)
+            .replace("iam.amazonaws.com", "cloudtrail.amazonaws.com")
+            .replace("aws.iam", "aws.cloudtrail")
+    };
+    let rule = "audit-trail-stopped";
+    world
+        .dated_ahead(Duration::from_secs(299))
+        .judge(&trail(5, "StartLogging"), Duration::ZERO, holds(&[]))
+        .0
+        .unwrap();
+    world.dated_ahead(Duration::ZERO).judge(&trail(2, "StopLogging"), SOON, holds(&[])).0.unwrap();
+    assert_eq!(world.finding(rule).status, Status::New);
+    // The same of a finding that is there.
+    world
+        .dated_ahead(Duration::from_secs(299))
+        .judge(&trail(9, "StartLogging"), Duration::ZERO, holds(&[]))
+        .0
+        .unwrap();
+    assert_eq!(world.finding(rule).status, Status::Resolved);
+    world.dated_ahead(Duration::ZERO).judge(&trail(6, "StopLogging"), SOON, holds(&[])).0.unwrap();
+    assert_eq!(world.finding(rule).status, Status::New);
 }
 
 /// Trusted Advisor forgets a key that was reported; that the key still works is what counts.

@@ -85,6 +85,7 @@ fn plant(world: &mut World, finding_id: &str, now: i64) {
         event_id: "planted".to_owned(),
         resolution: Resolution::Fixed,
         title: "gone for good".to_owned(),
+        borne_out: true,
     };
     for (key, value) in [
         ("budget", json!({"tokens": 0, "filled_at": YEARS_AHEAD})),
@@ -136,5 +137,5 @@ fn plant(world: &mut World, finding_id: &str, now: i64) {
 pub(super) fn plausible(now: i64) -> Passed {
     let at = Timestamp::from_millis(now + 240_000);
     let title = "gone for good".to_owned();
-    Passed { at, event_id: "planted".to_owned(), resolution: Resolution::Fixed, title }
+    Passed { at, event_id: "planted".to_owned(), resolution: Resolution::Fixed, title, borne_out: true }
 }

@@ -1,6 +1,7 @@
 //! The four functions, as thin around core as the real ones.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
 use keepwatch_alert::Sender;
@@ -11,12 +12,12 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault};
-use keepwatch_core::engine::intake::{Intake, Judged};
+use keepwatch_core::engine::intake::{Intake, Judged, LAG};
 use keepwatch_core::event::Event;
 use keepwatch_core::settings::Settings;
 use keepwatch_rules::registry;
 
-use super::ports::Ports;
+use super::ports::{Ports, answer};
 use super::queue::Delivery;
 use super::scans::{self, Lamps};
 use super::world::Pause;
@@ -70,6 +71,19 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> Result<bool,
         }
         Either::Right(_) => Err(Fault::Dependency),
     }
+}
+
+/// Whether the message is good news of which the account is asked later; it comes again for that.
+pub(super) fn waits_for_an_answer(body: &str, now: Timestamp) -> bool {
+    let Ok(event) = Event::parse(body) else { return false };
+    // It was judged a moment ago.
+    let judged_by = |time: Timestamp| now.since(time) < LAG + Duration::from_millis(DEADLINE.unsigned_abs());
+    event.time().is_some_and(judged_by)
+        && RULES
+            .evaluate_answering(&event, &CONFIG, now, answer)
+            .observations
+            .iter()
+            .any(|o| o.confirm.is_some())
 }
 
 /// One batch of the stream: whether each record was worked off.

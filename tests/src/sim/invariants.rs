@@ -201,7 +201,7 @@ fn window(id: &str, finding: &Finding, life: &Life, found: &mut Found) {
         let holds = match (due.reason, before) {
             (Some(AlertReason::New), None) => true,
             (Some(AlertReason::Worse), Some((severity, _))) => due.severity > severity,
-            (Some(AlertReason::Reopened), Some((_, time))) => due.gone_at.is_some_and(|gone| time <= gone),
+            (Some(AlertReason::Reopened), Some((_, time))) => due.gone_at.is_some_and(|gone| time < gone),
             (Some(AlertReason::Again), Some((_, time))) => due.time - time >= i64::from(hours) * 3_600_000,
             (Some(AlertReason::NewWitness), Some(_)) => due.witnesses.1 > due.witnesses.0,
             (Some(AlertReason::SomebodyElse), Some(_)) => due.actors.1 > due.actors.0,

@@ -52,6 +52,8 @@ pub(super) fn expected(messages: &[Message]) -> BTreeMap<String, Expected> {
 }
 
 fn fold(mut all: Vec<Observation>) -> Option<Expected> {
+    // Whoever says that something is gone is right, and the account says so too.
+    all.iter_mut().for_each(|observation| observation.confirm = None);
     all.sort_by(|a, b| {
         let age = |o: &Observation| (o.event.time, o.event.id.clone(), o.rule.id);
         age(a).cmp(&age(b))
@@ -69,6 +71,7 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
                     event_id: observation.event.id.clone(),
                     resolution: observation.resolution,
                     title: observation.title.clone(),
+                    borne_out: true,
                 });
             }
             None => finding = Finding::open(observation, early.take(), None),
@@ -80,8 +83,8 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
     let times = || failing.iter().map(|o| o.event.time);
     let seen = (times().min()?, times().max()?);
     let gone = all.iter().filter(|o| o.verdict == Verdict::Passing).map(|o| o.event.time).max();
-    let open = gone.is_none_or(|gone| gone < seen.1);
-    let counts = |time: Timestamp| !open || gone.is_none_or(|gone| gone < time);
+    let open = gone.is_none_or(|gone| gone <= seen.1);
+    let counts = |time: Timestamp| !open || gone.is_none_or(|gone| gone <= time);
     let worst = failing.iter().filter(|o| counts(o.event.time)).map(|o| o.severity).max()?;
     let severity = worst.max(burst(&failing, counts).unwrap_or(worst));
     // With nothing that ends it, the worst observation is worth a mail in any order.
@@ -113,6 +116,10 @@ pub(super) fn lasting(finding: &Finding) -> Value {
         const CLOCKS: [&str; 5] = ["created_at", "updated_at", "resolved_at", "version", "silence"];
         for key in AlertLife::ATTRIBUTES.iter().chain(&CLOCKS) {
             map.remove(*key);
+        }
+        // Of what is of little weight nobody is asked, unless it came too early to know that.
+        if let Some(passed) = map.get_mut("passed").and_then(Value::as_object_mut) {
+            passed.remove("borne_out");
         }
     }
     value

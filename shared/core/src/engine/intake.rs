@@ -9,6 +9,7 @@ use super::dispatch::{Index, RuleError};
 use super::given_back::Fault;
 use crate::confirm::Confirmed;
 use crate::event::{Event, Unreadable};
+use crate::finding::Finding;
 use crate::finding::record::{FindingStore, RecordError, Recorded, record};
 use crate::observation::{Observation, Verdict};
 use crate::settings::Settings;
@@ -17,9 +18,6 @@ use crate::state::AccountState;
 
 /// The source of the heartbeat that template.yaml sends through the intake queue.
 const HEARTBEAT: &str = "keepwatch";
-
-/// From this severity on, news that a problem is gone is confirmed.
-const CONFIRMED_FROM: Severity = Severity::High;
 
 /// How long after an event the account may still show what was before it: IAM's lists are behind its events.
 pub const LAG: Duration = Duration::from_secs(120);
@@ -48,8 +46,8 @@ pub enum Judged {
     Other,
     /// The template's clock, which shows that queue and function work.
     Heartbeat,
-    /// A rule waits for events that may still be on their way; what the others saw is recorded. The message has to be
-    /// delivered again.
+    /// A rule waits for events that may still be on their way, or it is too early to ask whether good news is so; the rest is
+    /// recorded. The message has to be delivered again.
     Later,
 }
 
@@ -107,12 +105,13 @@ impl<S: FindingStore> Intake<'_, S> {
         now: Timestamp,
     ) -> Result<Judged, IntakeError<S::Error>> {
         let evaluation = self.rules.evaluate_with(event, state, self.config, now).await;
-        let changes = keep(self.store, self.settings, &evaluation.observations, state, now).await?;
+        let Kept { changes, later } =
+            keep(self.store, self.settings, &evaluation.observations, state, now).await?;
         // The event is tried again for the rule that failed; what the others saw is recorded once.
         if let Some(failed) = evaluation.errors.into_iter().next() {
             return Err(failed.into());
         }
-        if evaluation.later {
+        if later || evaluation.later {
             return Ok(Judged::Later);
         }
         Ok(match changes {
@@ -124,7 +123,16 @@ impl<S: FindingStore> Intake<'_, S> {
     }
 }
 
-/// Records what the rules saw of one event; good news is weighed first. Returns how many findings were opened or changed.
+/// What came of the observations of one event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How many findings were opened or changed.
+    pub changes: usize,
+    /// Whether the message has to be delivered again, to ask the account about good news.
+    pub later: bool,
+}
+
+/// Records what the rules saw of one event; good news is weighed first.
 ///
 /// # Errors
 /// [`IntakeError`]; all that could be recorded is.
@@ -134,8 +142,8 @@ pub async fn keep<S: FindingStore>(
     observations: &[Observation],
     state: &impl AccountState,
     now: Timestamp,
-) -> Result<usize, IntakeError<S::Error>> {
-    let mut changes = 0;
+) -> Result<Kept, IntakeError<S::Error>> {
+    let mut sum = Kept::default();
     let mut failed = Ok(());
     for observation in observations {
         let weighed = match weighed(store, observation, state, now).await {
@@ -145,50 +153,85 @@ pub async fn keep<S: FindingStore>(
                 continue;
             }
         };
-        let kept = weighed.as_deref().unwrap_or(observation);
+        sum.later |= matches!(weighed, Weighed::TooEarly);
+        let kept = if let Weighed::Instead(other) = &weighed { other } else { observation };
         match record(store, settings, kept, now).await {
-            Ok(Recorded::Opened | Recorded::Updated) => changes += 1,
+            Ok(Recorded::Opened | Recorded::Updated) => sum.changes += 1,
             Ok(Recorded::Noted | Recorded::Unchanged) => {}
             // What the other rules saw must not wait for the one finding that cannot be written.
             Err(error) => failed = failed.and(Err(error.into())),
         }
     }
-    failed.map(|()| changes)
+    failed.map(|()| sum)
 }
 
-/// What is to be kept in place of good news that is not borne out; `None` where it is kept as it is. Only news that would
-/// close a finding of some weight is worth the question whether the account shows that it is so.
+/// What an observation comes to when it is weighed.
+enum Weighed {
+    /// It is kept as it is.
+    AsItIs,
+    /// It is kept as it is, and weighed again when the account has caught up.
+    TooEarly,
+    /// This is kept in its place.
+    Instead(Box<Observation>),
+}
+
+/// Weighs good news. Only news that would close a finding of some weight is worth the question whether the account shows that it
+/// is so. What is there not to be closed yet may be on its way: then, and where nobody knows which of two came first, the account
+/// is asked once it has caught up with both.
 async fn weighed<S: FindingStore>(
     store: &S,
     news: &Observation,
     state: &impl AccountState,
     now: Timestamp,
-) -> Result<Option<Box<Observation>>, IntakeError<S::Error>> {
+) -> Result<Weighed, IntakeError<S::Error>> {
     let Some(confirm) = news.confirm.as_ref().filter(|_| news.verdict == Verdict::Passing) else {
-        return Ok(None);
+        return Ok(Weighed::AsItIs);
     };
     let finding_id = news.finding_id();
-    let known = store.get(&finding_id).await.map_err(RecordError::Store)?;
-    let Some(mut finding) = known.filter(|finding| finding.is_open() && finding.severity >= CONFIRMED_FROM)
-    else {
-        return Ok(None);
-    };
-    finding.apply(news);
-    if finding.is_open() {
-        return Ok(None);
+    let mut known = store.get(&finding_id).await.map_err(RecordError::Store)?;
+    if let Some(finding) = &mut known {
+        finding.distrust_future(now);
+    }
+    let has_caught_up = now.since(news.event.time) >= LAG;
+    let was_open = known.as_ref().is_some_and(Finding::is_open);
+    let mut borne_out = Box::new(Observation { confirm: None, ..news.clone() });
+    let mut is_early = !was_open;
+    if let Some(mut finding) = known {
+        // It came before; of one moment an older version believed it.
+        if finding.passed.as_ref().is_some_and(|passed| passed.event_id == news.event.id) {
+            return Ok(Weighed::AsItIs);
+        }
+        if was_open && finding.last_seen == news.event.time {
+            is_early = true;
+            borne_out.event.time = news.event.time.plus(Duration::from_millis(1));
+        }
+        if !finding.is_grave() || !finding.apply(&borne_out) {
+            return Ok(Weighed::AsItIs);
+        }
+        if finding.is_open() {
+            // What happened since outweighs it.
+            return Ok(Weighed::Instead(borne_out));
+        }
+    }
+    if is_early && !has_caught_up {
+        // What is dated far ahead would come again until then.
+        let is_plausible = !news.event.time.is_ahead_of(now);
+        return Ok(if is_plausible { Weighed::TooEarly } else { Weighed::AsItIs });
     }
     let unconfirmed = |why| IntakeError::Unconfirmed { finding_id: finding_id.clone(), why };
     let unasked = |why| IntakeError::Unasked { finding_id: finding_id.clone(), why };
     let answer = state.answer(&confirm.query).await.map_err(unasked)?;
     let why = match confirm.read(&answer) {
-        Confirmed::Yes => return Ok(None),
-        Confirmed::No if now.since(news.event.time) < LAG => {
+        Confirmed::Yes => return Ok(Weighed::Instead(borne_out)),
+        // There is nothing that it could be a claim about.
+        _ if !was_open => return Ok(Weighed::AsItIs),
+        Confirmed::No if !has_caught_up => {
             return Err(unconfirmed("the account does not show it yet".to_owned()));
         }
         Confirmed::No => "the account shows that it is not so".to_owned(),
         Confirmed::Unknown(why) => format!("the account could not be asked ({why})"),
     };
-    Ok(Some(Box::new(claim(news, &why))))
+    Ok(Weighed::Instead(Box::new(claim(news, &why))))
 }
 
 /// That somebody says a problem is gone and the account does not: a witness on the finding, which stays open.

@@ -100,7 +100,7 @@ impl Finding {
     }
 
     pub(super) fn pass(&mut self, passed: Passed) -> bool {
-        if self.passed.as_ref() >= Some(&passed) {
+        if self.passed.as_ref() >= Some(&passed) || self.is_grave() && !passed.borne_out {
             return false;
         }
         self.passed = Some(passed);
@@ -142,11 +142,16 @@ impl Finding {
         self.first_seen = self.first_seen.min(event.time);
         self.last_seen = self.last_seen.max(event.time);
         self.confidence = self.confidence.max(observation.rule.confidence);
-        let first_of_source = !self.witnesses.contains_key(&observation.witness);
+        // Beyond what is kept nobody knows who is new: those are counted, and told with whoever acts.
+        let first_of_source =
+            self.witnesses.len() < KEPT_WITNESSES && !self.witnesses.contains_key(&observation.witness);
         if self.alert.told.is_empty() && self.alert.became_due > 0 {
             self.alert.told = told::witnessed(self.strongest.iter(), observation.rule);
         }
         self.witness(observation);
+        if self.is_grave() {
+            self.passed = self.passed.take().filter(|passed| passed.borne_out);
+        }
         if let Some(burst) = observation.burst {
             self.count_bursts(rule, burst);
         }
@@ -243,7 +248,7 @@ impl Finding {
             return (Status::InProgress, Some(format!("acknowledged by {}: {}", taken.by, taken.note)));
         }
         // Good news from before the first bad news does not make it a problem that came back.
-        let back = gone_at.filter(|at| *at >= self.first_seen);
+        let back = gone_at.filter(|_| self.was_gone_after(self.first_seen));
         (Status::New, back.map(|at| format!("reopened: it was gone at {at}")))
     }
 
@@ -267,8 +272,7 @@ impl Finding {
             // Also when the good news has overtaken it: an administrator for a minute is one to know of.
             return Some(AlertReason::New);
         };
-        let gone_at = self.passed.as_ref().map(|passed| passed.at);
-        if gone_at.is_some_and(|gone_at| last <= gone_at && gone_at < time) {
+        if self.was_gone_after(last) && !self.was_gone_after(time) {
             return Some(AlertReason::Reopened);
         }
         if severity < self.severity {

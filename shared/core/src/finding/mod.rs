@@ -19,6 +19,7 @@ use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::confirm::CONFIRMED_FROM;
 use crate::observation::{Actor, Observation, Resolution, Subject};
 use crate::settings::Silence;
 use crate::severity::{Confidence, Severity};
@@ -64,6 +65,14 @@ pub struct Passed {
     pub resolution: Resolution,
     /// What happened.
     pub title: String,
+    /// Whether the account was asked and says so too, or there is nothing that it could be asked; see [`crate::confirm`].
+    /// Older versions wrote no other.
+    #[serde(default = "is_borne_out", skip_serializing_if = "Clone::clone")]
+    pub borne_out: bool,
+}
+
+fn is_borne_out() -> bool {
+    true
 }
 
 impl Passed {
@@ -74,7 +83,15 @@ impl Passed {
             event_id: observation.event.id.clone(),
             resolution: observation.resolution,
             title: observation.title.clone(),
+            borne_out: observation.confirm.is_none(),
         }
+    }
+
+    /// Whether this good news came after bad news of that time. CloudTrail has whole seconds, and nobody knows the order within
+    /// one: then the bad news counts as the later, so that a person is told. Whoever mended it is seen by the next look at the
+    /// account.
+    pub fn is_after(&self, bad_news: Timestamp) -> bool {
+        self.at > bad_news
     }
 }
 
@@ -226,7 +243,13 @@ impl Finding {
 
     /// Whether the problem is there, silenced or not.
     pub fn is_open(&self) -> bool {
-        self.passed.as_ref().is_none_or(|passed| passed.at < self.last_seen)
+        !self.was_gone_after(self.last_seen)
+    }
+
+    /// Whether it was ever so bad that nothing closes it but good news that is borne out.
+    pub fn is_grave(&self) -> bool {
+        // The first of the strongest is the worst of all.
+        self.severity.max(self.strongest[0].severity) >= CONFIRMED_FROM
     }
 
     /// The witness that gives the finding its title: the worst since it was last gone; of equals the latest.
@@ -267,7 +290,12 @@ impl Finding {
     }
 
     fn counts(&self, time: Timestamp) -> bool {
-        !self.is_open() || self.passed.as_ref().is_none_or(|passed| passed.at < time)
+        !self.is_open() || !self.was_gone_after(time)
+    }
+
+    /// Whether the problem was seen to be gone after what happened at that time; see [`Passed::is_after`].
+    fn was_gone_after(&self, time: Timestamp) -> bool {
+        self.passed.as_ref().is_some_and(|passed| passed.is_after(time))
     }
 
     /// What the alert that is due tells first: what is new. An alert because it happens again, came back, has a new

@@ -23,7 +23,8 @@ impl Finding {
     /// Somebody says that it is gone. What happens after `now` opens it again.
     pub fn resolve(&mut self, resolution: Resolution, by: &str, note: &str, now: Timestamp) {
         let title = format!("{} says: {}", clean(by, MAX_NOTE), clean(note, MAX_NOTE));
-        self.pass(Passed { at: now, event_id: format!("resolved by hand at {now}"), resolution, title });
+        let event_id = format!("resolved by hand at {now}");
+        self.pass(Passed { at: now, event_id, resolution, title, borne_out: true });
         self.stamp(now);
     }
 

@@ -111,7 +111,8 @@ pub enum RecordError<E> {
 }
 
 /// Folds an observation into the tables. What happened later than clocks may differ counts as happening now: whoever can
-/// forge an event must not settle what is told for years.
+/// forge an event must not settle what is told for years. Good news counts as happening now as soon as it is dated later: it
+/// says nothing of what is yet to come.
 ///
 /// # Errors
 /// [`RecordError`]; the caller lets the queue deliver the event again.
@@ -122,7 +123,8 @@ pub async fn record<S: FindingStore>(
     now: Timestamp,
 ) -> Result<Recorded, RecordError<S::Error>> {
     let mut present = Cow::Borrowed(observation);
-    if observation.event.time.is_ahead_of(now) {
+    let time = observation.event.time;
+    if time.is_ahead_of(now) || time > now && observation.verdict == Verdict::Passing {
         present.to_mut().event.time = now;
     }
     for attempt in 0..ATTEMPTS {

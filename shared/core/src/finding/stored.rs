@@ -4,10 +4,12 @@
 //! strongest alone. A version that does not know this form reads a witness without them, and finds them at the
 //! strongest, which it tells first.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::finding::Finding;
 use crate::finding::witness::Witness;
+use crate::finding::{Finding, Status};
 
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -22,6 +24,12 @@ impl Serialize for Finding {
 impl<'de> Deserialize<'de> for Finding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Finding, D::Error> {
         let mut finding = Finding::deserialize(deserializer)?;
+        // Older versions let good news of the same moment close it; what they have closed and told stays closed.
+        let last_seen = finding.last_seen;
+        let closed = finding.passed.as_mut().filter(|passed| passed.at == last_seen);
+        if let Some(passed) = closed.filter(|_| finding.status == Status::Resolved) {
+            passed.at = last_seen.plus(Duration::from_millis(1));
+        }
         for witness in finding.witnesses.values_mut() {
             let is_same = |whole: &&Witness| bare(whole) == *witness;
             if let Some(whole) = finding.strongest.iter().find(is_same) {

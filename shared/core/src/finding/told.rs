@@ -18,7 +18,8 @@ use crate::observation::{Actor, Observation};
 /// How many different actors one finding is mailed for in a day, besides the first. The others are in the daily digest.
 pub(super) const MAILED_A_DAY: usize = 3;
 
-/// How many actors a finding knows of. Beyond that the oldest are forgotten.
+/// How many actors a finding knows of. Beyond that the oldest are forgotten: those first of whom no mail told, or whoever comes
+/// from enough places would be told of again and again.
 const KEPT: usize = 16;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -195,7 +196,8 @@ pub(super) fn note(known: &mut Vec<Told>, observation: &Observation, standing: S
         None => known.push(Told::new(&who, at, standing)),
     }
     if known.len() > KEPT {
-        known.remove(0);
+        let untold = known.iter().position(|told| told.counted_only);
+        known.remove(untold.unwrap_or(0));
     }
 }
 

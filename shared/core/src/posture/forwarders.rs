@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use keepwatch_base::arn::Arn;
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -163,8 +164,7 @@ const LAST_BEATS: Duration = Duration::from_secs(1_200);
 /// the owner has silenced was told to nobody.
 fn was_taken_away(forwarder: &Forwarder, removal: Option<&Finding>) -> bool {
     removal.is_some_and(|told| {
-        let again = told.passed.as_ref().is_some_and(|passed| passed.at >= told.last_seen);
-        !again && told.silence.is_none() && forwarder.at <= told.last_seen.plus(LAST_BEATS)
+        told.is_open() && told.silence.is_none() && forwarder.at <= told.last_seen.plus(LAST_BEATS)
     })
 }
 
@@ -230,10 +230,10 @@ impl<'a> Home<'a> {
     /// The home stack by the ARN of one of its functions, whose name ends in `suffix`: `-scan`.
     pub fn of_function(arn: &'a str, suffix: &str) -> Option<Home<'a>> {
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-scan
-        let parts: Vec<&str> = arn.split(':').collect();
-        let ["arn", partition, "lambda", region, account, "function", name, ..] = parts[..] else {
+        let Arn { partition, service: "lambda", region, account, resource } = Arn::parse(arn)? else {
             return None;
         };
+        let name = resource.strip_prefix("function:")?.split(':').next()?;
         let stack = name.strip_suffix(suffix).filter(|stack| !stack.is_empty())?;
         Some(Home { partition, account, region, stack })
     }
