@@ -50,7 +50,10 @@ impl Check for Public {
                         (Severity::High, "whether its security groups keep the internet out is not known")
                     }
                 };
-                let filter = keepwatch_core::observation::shorthand(&[("Name", "replication-instance-id"), ("Values", id)]);
+                let filter = keepwatch_core::observation::shorthand(&[
+                    ("Name", "replication-instance-id"),
+                    ("Values", id),
+                ]);
                 let seen = cx
                     .failing(format!("Migration instance {id} has a public address"))
                     .severity(severity)

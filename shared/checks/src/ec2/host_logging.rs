@@ -35,7 +35,8 @@ impl Check for HostLogging {
                     return Ok(());
                 }
                 let managed = cx.known(ManagedInstances, region.as_str())?.contains(&instance.id);
-                let filter = keepwatch_core::observation::shorthand(&[("Key", "InstanceIds"), ("Values", id)]);
+                let filter =
+                    keepwatch_core::observation::shorthand(&[("Key", "InstanceIds"), ("Values", id)]);
                 let (so, why) = match managed {
                     true => {
                         ("managed", "an agent for logs can be there; whether it is, only the instance tells")

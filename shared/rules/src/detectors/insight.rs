@@ -61,10 +61,7 @@ impl Rule for UnusualRate {
             .step(
                 "Who makes the calls?",
                 "cloudtrail lookup-events",
-                &[
-                    ("--region", &region),
-                    ("--lookup-attributes", &lookup("EventName", call)),
-                ],
+                &[("--region", &region), ("--lookup-attributes", &lookup("EventName", call))],
             );
         cx.report(seen);
         Ok(())

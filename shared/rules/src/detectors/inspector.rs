@@ -47,7 +47,8 @@ impl Rule for InspectorFinding {
         let resource = finding.resources.0.first();
         let on = resource.and_then(|resource| resource.id.get());
         let region = resource.and_then(|resource| resource.region.get()).unwrap_or(cx.event.region());
-        let criteria = serde_json::json!({"findingArn": [{"comparison": "EQUALS", "value": arn}]}).to_string();
+        let criteria =
+            serde_json::json!({"findingArn": [{"comparison": "EQUALS", "value": arn}]}).to_string();
         let title = match on {
             Some(on) => format!("Inspector: {}: {on}", title.trim_end_matches('.')),
             None => format!("Inspector: {}", title.trim_end_matches('.')),

@@ -48,7 +48,9 @@ impl Rule for ImageShared {
             let item = match grantee {
                 Grantee::Everyone => "Group=all".to_owned(),
                 Grantee::Account(account) => shorthand(&[("UserId", account)]),
-                Grantee::Organization(arn) if arn.contains(":ou/") => shorthand(&[("OrganizationalUnitArn", arn)]),
+                Grantee::Organization(arn) if arn.contains(":ou/") => {
+                    shorthand(&[("OrganizationalUnitArn", arn)])
+                }
                 Grantee::Organization(arn) => shorthand(&[("OrganizationArn", arn)]),
             };
             seen.step(

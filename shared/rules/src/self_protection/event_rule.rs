@@ -342,7 +342,8 @@ mod tests {
         let seen = fires_at(&EventRule, Severity::Critical, &events("UpdateEventBus", keyed));
         assert_eq!(seen.title, "alice set a key for event bus default, which Keepwatch listens to");
         assert_eq!(seen.subject.resource, "arn:aws:events:us-east-1:111122223333:event-bus/default");
-        let queue = json!({"name": "default", "deadLetterConfig": {"arn": "arn:aws:sqs:eu-west-1:111122223333:q"}});
+        let queue =
+            json!({"name": "default", "deadLetterConfig": {"arn": "arn:aws:sqs:eu-west-1:111122223333:q"}});
         let there = json!({"awsRegion": "eu-west-1", "requestParameters": queue});
         let seen = fires_at(&EventRule, Severity::High, &call("events", "UpdateEventBus", there));
         assert_eq!(seen.subject.resource, "arn:aws:events:eu-west-1:111122223333:event-bus/default");
@@ -447,9 +448,13 @@ mod tests {
     fn the_rules_of_rechecks_are_watched_on_both_buses() {
         let on = |bus: &str| json!({"name": "keepwatch-recheck-1", "eventBusName": bus});
         let home = fires_at(&EventRule, Severity::Critical, &events("DisableRule", on("default")));
-        let regions = fires_at(&EventRule, Severity::Critical, &events("DisableRule", on("keepwatch-regions")));
+        let regions =
+            fires_at(&EventRule, Severity::Critical, &events("DisableRule", on("keepwatch-regions")));
         assert!(home.subject.resource.ends_with(":rule/keepwatch-recheck-1"), "{home:?}");
-        assert!(regions.subject.resource.ends_with(":rule/keepwatch-regions/keepwatch-recheck-1"), "{regions:?}");
+        assert!(
+            regions.subject.resource.ends_with(":rule/keepwatch-regions/keepwatch-recheck-1"),
+            "{regions:?}"
+        );
         quiet(&EventRule, &[events("DisableRule", on("shop-regions"))]);
         // What is new there may send into the queues.
         let pattern = "{\"source\":[\"x\"]}";

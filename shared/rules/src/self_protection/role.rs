@@ -167,8 +167,9 @@ fn foreign(record: &Record<'_>, cx: &Cx<'_>, role: &str) -> Option<String> {
             Ok(mut document) => {
                 let policy = text_at(record.request(), &["policyName"]).unwrap_or_default();
                 document.statements.retain(|one| !is_own_denial(cx, policy, one));
-                denies(&document)
-                    .or_else(|| lacks(cx, &document, NEEDED.iter().find(|(name, _)| name.eq_ignore_ascii_case(policy))?.1))
+                denies(&document).or_else(|| {
+                    lacks(cx, &document, NEEDED.iter().find(|(name, _)| name.eq_ignore_ascii_case(policy))?.1)
+                })
             }
             Err(error) => Some(error.to_string()),
         },
@@ -295,7 +296,10 @@ mod tests {
         let emptied = json!({"roleName": "keepwatch-DetectRole-A1B2C3", "policyName": "DETECT",
             "policyDocument": "{\"Statement\":[]}"});
         deploys_at(&Role, Severity::High, &by_stack("iam", "PutRolePolicy", emptied));
-        quiet(&Role, &[iam("DeleteRole", json!("KEEPWATCH")), iam("DeleteRole", json!("keepwatché-DetectRole"))]);
+        quiet(
+            &Role,
+            &[iam("DeleteRole", json!("KEEPWATCH")), iam("DeleteRole", json!("keepwatché-DetectRole"))],
+        );
     }
 
     #[test]

@@ -584,7 +584,8 @@ mod tests {
                 ),
                 ("CreateQueue", shop, Severity::High),
             ] {
-                let seen = fires_at(&Storage, severity, &call("sqs", name, json!({"requestParameters": request})));
+                let seen =
+                    fires_at(&Storage, severity, &call("sqs", name, json!({"requestParameters": request})));
                 assert_eq!(seen.subject.resource, arn, "{name}");
             }
         }
