@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use keepwatch_alert::Alert;
+use keepwatch_alert::{Alert, RelatedActs, Sender};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::{Index, Interest, linear};
@@ -61,7 +61,7 @@ fn judge(event: &Event<'_>) {
         finding.apply(observation);
         let item = serde_json::to_string(&finding).expect("a finding can be written");
         assert!(item.len() < MAX_ITEM, "{} bytes", item.len());
-        let alert = Alert::of(&finding, DOCUMENTED);
+        let alert = Alert::of(&finding, DOCUMENTED, &Sender::none(), &RelatedActs::default());
         assert!(
             alert.subject.len() <= 100 && !alert.subject.contains(|c: char| c.is_control()),
             "{}",
