@@ -458,7 +458,9 @@ where
     ) -> Result<(), Failure<S, J, T>> {
         let read = async || self.journal.read::<Audience>(ENTRY).await.map_err(DeliverError::Journal);
         let Some(entry) = read().await? else { return Ok(()) };
-        let alerts = entry.value.alerts;
+        let mut alerts = entry.value.alerts;
+        // A scan of the table may be some seconds behind: what was mailed just before he was back would not be in the list.
+        alerts.back.retain(|_, gone| gone.missed.is_ahead_of(now) || now.since(gone.missed) >= SETTLED);
         let fresh = |at: Timestamp| !at.is_ahead_of(now) && now.since(at) < DIGEST_PAUSE;
         let Some(last) = alerts.back.values().map(|gone| gone.last).min() else { return Ok(()) };
         if alerts.listed.is_some_and(fresh) {

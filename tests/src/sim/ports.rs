@@ -305,8 +305,12 @@ impl Journal for Ports {
         let value = serde_json::to_value(value).map_err(|_| Failed("the value is no JSON"))?;
         let here = if key == "audience" { value["alerts"]["here"].as_object() } else { None };
         let ann = here.is_some_and(|here| here.keys().any(|who| who.contains("ann@")));
+        let (by, audience) = (self.by, (key == "audience").then(|| value["alerts"].to_string()));
         self.call(Call::Mark, Some(false), |world, _| {
             let entered = world.tables.enter(key, value, expected);
+            if let Some(alerts) = audience.filter(|_| entered) {
+                world.say(|| format!("  #{by} who gets the alerts: {alerts}"));
+            }
             if entered && ann {
                 world.log.noted_at.get_or_insert(world.clock);
             }

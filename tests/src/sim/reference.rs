@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
@@ -32,6 +33,9 @@ pub(super) struct Expected {
     pub severity: Severity,
     /// Whether somebody has to be told, whatever came first.
     pub told: bool,
+    /// What is right as well: of good and bad news of one moment the account has said that the good came later. It is asked if
+    /// the bad news was there by then.
+    pub otherwise: Option<Box<Expected>>,
 }
 
 /// All findings that these messages must lead to.
@@ -48,7 +52,19 @@ pub(super) fn expected(messages: &[Message]) -> BTreeMap<String, Expected> {
             observations.entry(observation.finding_id()).or_default().push(observation);
         }
     }
-    observations.into_iter().filter_map(|(id, all)| Some((id, fold(all)?))).collect()
+    observations.into_iter().filter_map(|(id, all)| Some((id, either(&all)?))).collect()
+}
+
+fn either(all: &[Observation]) -> Option<Expected> {
+    let is_bad = |time: Timestamp| all.iter().any(|o| o.verdict != Verdict::Passing && o.event.time == time);
+    let is_asked =
+        |o: &Observation| o.confirm.is_some() && o.verdict == Verdict::Passing && is_bad(o.event.time);
+    let mut later = all.to_vec();
+    for observation in later.iter_mut().filter(|o| is_asked(o)) {
+        observation.event.time = observation.event.time.plus(Duration::from_millis(1));
+    }
+    let otherwise = if all.iter().any(is_asked) { fold(later).map(Box::new) } else { None };
+    Some(Expected { otherwise, ..fold(all.to_vec())? })
 }
 
 fn fold(mut all: Vec<Observation>) -> Option<Expected> {
@@ -92,7 +108,7 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
         && (gone.is_none() || failing.iter().all(|o| o.severity >= MAILED_FROM && o.covered_by.is_none()));
     let actors = failing.iter().filter_map(|o| o.actor.as_ref()).map(Actor::identity).collect();
     let occurrences = u64::try_from(events.len()).ok()?;
-    Some(Expected { folded, actors, occurrences, seen, open, severity, told })
+    Some(Expected { folded, actors, occurrences, seen, open, severity, told, otherwise: None })
 }
 
 /// The severity of the worst burst that counts: so many events within the window that ends with one of them.
