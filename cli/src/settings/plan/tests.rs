@@ -116,7 +116,7 @@ fn tuned() -> impl Strategy<Value = Value> {
 }
 
 fn listed() -> impl Strategy<Value = Value> {
-    let names = "arn:aws:iam::\\*:role/[a-z][a-z*]{0,7}";
+    let names = "arn:aws:iam::\\*:role/[a-z]{2}[a-z*]{0,6}";
     prop::collection::vec(names, 0..5).prop_map(|values| json!({KEY: "list#automation", "values": values}))
 }
 
