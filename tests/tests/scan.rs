@@ -152,20 +152,28 @@ fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_o
 fn a_late_event_neither_reopens_nor_closes_what_a_newer_one_settled() {
     let aws = AwsStub::http().unwrap();
     let (scan, detect) = (scan(&aws), detect(&aws));
-    // The grant was lost, and that it was taken away again was heard.
-    judge(&detect, &[attach("taken", 30, "DetachUserPolicy")]);
-    remember(&aws, &attach("given", 60, "AttachUserPolicy"));
+    let call = |event_id: &str, minutes: i64, name: &str| {
+        ago(minutes, &user_call("cloudtrail", name, event_id, json!({"name": "main"})))
+    };
+    let is = |attribute: &str| {
+        let items = aws.items();
+        let item = items.values().find(|item| item["title"].to_string().contains("stopped")).expect("it");
+        item[attribute]["S"].as_str().unwrap().to_owned()
+    };
+    // That the trail was stopped was lost, and that it was started again was heard.
+    judge(&detect, &[call("started", 30, "StartLogging")]);
+    remember(&aws, &call("stopped", 60, "StopLogging"));
     run(&scan).unwrap();
     let late = aws.take_messages();
     assert_eq!(late.len(), 1);
     judge(&detect, &late);
-    assert_eq!(administrator(&aws, "status").1, "RESOLVED");
-    // An administrator for half an hour is told all the same.
-    assert_eq!(administrator(&aws, "alert_state").1, "PENDING");
-    // It is given again, and then the news of an earlier end comes late.
-    judge(&detect, &[attach("again", 10, "AttachUserPolicy")]);
-    judge(&detect, &[attach("earlier", 20, "DetachUserPolicy")]);
-    assert_eq!(administrator(&aws, "status").1, "NEW");
+    assert_eq!(is("status"), "RESOLVED");
+    // A trail that was stopped for half an hour is told all the same.
+    assert_eq!(is("alert_state"), "PENDING");
+    // It is stopped again, and then the news of an earlier end comes late.
+    judge(&detect, &[call("again", 10, "StopLogging")]);
+    judge(&detect, &[call("earlier", 20, "StartLogging")]);
+    assert_eq!(is("status"), "NEW");
 }
 
 #[test]
