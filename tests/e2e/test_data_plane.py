@@ -7,6 +7,7 @@ judged in tests/template/test_resource_policies.py.
 
 import json
 import subprocess
+import time
 
 import boto3
 import botocore.exceptions
@@ -84,6 +85,8 @@ def test_a_message_that_no_queue_held_closes_and_says_nothing(cloud, stack, find
     (finding,) = until(lambda: findings.about(trail), "the trail's end to be recorded")
     assert (finding["severity"], finding["status"]) == ("CRITICAL", "NEW")
     until(lambda: findings.get(finding["finding_id"])["alert_state"] != "PENDING", "the alert to be claimed")
+    # Of good and bad news of one second, the bad news counts.
+    time.sleep(1)
     pause = call("cloudtrail", "StartLogging", {"name": trail})
     other = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/{unique('other')}"
     for event in (pause, call("cloudtrail", "StopLogging", {"name": other})):

@@ -304,13 +304,24 @@ def _port(wanted):
         return probe.getsockname()[1]
 
 
+def _is_running(pid):
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def _new_run():
-    """A folder for this run's logs. The last few are kept, so that a failure can be looked into."""
+    """A folder for this run's logs. The last few are kept, so that a failure can be looked into, and those in use."""
     runs = TOOLS / "run"
     runs.mkdir(parents=True, exist_ok=True)
     old = sorted((path for path in runs.iterdir() if path.is_dir()), key=lambda path: path.name)
     for path in old[: -KEPT_RUNS + 1]:
-        shutil.rmtree(path, ignore_errors=True)
+        if not _is_running(path.name.rpartition("-")[2]):
+            shutil.rmtree(path, ignore_errors=True)
     run = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     run.mkdir()
     return run
