@@ -78,8 +78,9 @@ def test_an_administrator_forges_and_takes_no_message(administrator, stack):
         assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
 
 
-def test_a_message_that_no_queue_held_closes_and_says_nothing(cloud, stack, findings, administrator):
+def test_a_message_that_no_queue_held_closes_and_says_nothing(cloud, stack, findings, administrator, mailbox, sweep):
     """Whoever may invoke the function can hand it anything, and no trail shows that by default."""
+    assert sweep(), "alerts wait until notify knows that somebody is subscribed"
     trail = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/{unique('main')}"
     play(cloud, call("cloudtrail", "StopLogging", {"name": trail}))
     (finding,) = until(lambda: findings.about(trail), "the trail's end to be recorded")
