@@ -22,7 +22,9 @@ RUSTFMT := rustfmt --edition 2024
 RUST_FILES = $(shell git ls-files --cached --others --exclude-standard '*.rs')
 # Of the functions for Lambda. At a fixed address they need no relocations, which are half a megabyte of detect that each
 # cold start would read and work through. Stack, heap and libraries are still placed at random.
+# (Only with a target named, as `cargo lambda` does: else they would be the flags of procedural macros too.)
 FIXED := RUSTFLAGS="-C relocation-model=static"
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 TOOLS := .tools
 PY := $(TOOLS)/venv/bin/python
 PYTEST := $(PY) -m pytest
@@ -134,8 +136,9 @@ fuzz: cargo ## any text as event, as policy and explained, SECONDS=60 each; need
 
 .PHONY: bench-cold
 bench-cold: cargo ## the cold start of detect beside an empty Lambda, as ratios in one run
-	$(FIXED) $(CARGO) build --locked --profile deploy -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
-	target/deploy/bench-cold
+	$(FIXED) $(CARGO) build --locked --profile deploy --target $(HOST) \
+	    -p keepwatch-detect -p keepwatch-tests --bin detect --bin noop --bin bench-cold
+	target/$(HOST)/deploy/bench-cold
 
 .PHONY: bench-pipeline
 bench-pipeline: cargo ## event to alert through the compiled functions at 10, 100 and 1,000 events a second (RATES=10,100 LASTING=30)

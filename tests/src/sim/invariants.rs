@@ -122,7 +122,7 @@ fn tables(world: &World, expected: &BTreeMap<String, Expected>, found: &mut Foun
                 continue;
             }
         };
-        let must = must.otherwise.as_deref().filter(|other| other.open == row.is_open()).unwrap_or(must);
+        let must = must.otherwise.iter().find(|other| other.folded.passed == row.passed).unwrap_or(must);
         if row.occurrences != must.occurrences {
             found.wrong("I4", format!("{id} counts {} events of {}", row.occurrences, must.occurrences));
         }

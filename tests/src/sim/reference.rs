@@ -34,8 +34,8 @@ pub(super) struct Expected {
     /// Whether somebody has to be told, whatever came first.
     pub told: bool,
     /// What is right as well: of good and bad news of one moment the account has said that the good came later. It is asked if
-    /// the bad news was there by then.
-    pub otherwise: Option<Box<Expected>>,
+    /// the bad news was there by then, for each such good news.
+    pub otherwise: Vec<Expected>,
 }
 
 /// All findings that these messages must lead to.
@@ -59,12 +59,18 @@ fn either(all: &[Observation]) -> Option<Expected> {
     let is_bad = |time: Timestamp| all.iter().any(|o| o.verdict != Verdict::Passing && o.event.time == time);
     let is_asked =
         |o: &Observation| o.confirm.is_some() && o.verdict == Verdict::Passing && is_bad(o.event.time);
-    let mut later = all.to_vec();
-    for observation in later.iter_mut().filter(|o| is_asked(o)) {
-        observation.event.time = observation.event.time.plus(Duration::from_millis(1));
-    }
-    let otherwise = if all.iter().any(is_asked) { fold(later).map(Box::new) } else { None };
-    Some(Expected { otherwise, ..fold(all.to_vec())? })
+    let asked: Vec<usize> = (0..all.len()).filter(|i| is_asked(&all[*i])).take(6).collect();
+    let which = 1..1_usize << asked.len();
+    let otherwise = which.filter_map(|which| {
+        let mut all = all.to_vec();
+        for (bit, i) in asked.iter().enumerate() {
+            if which >> bit & 1 == 1 {
+                all[*i].event.time = all[*i].event.time.plus(Duration::from_millis(1));
+            }
+        }
+        fold(all)
+    });
+    Some(Expected { otherwise: otherwise.collect(), ..fold(all.to_vec())? })
 }
 
 fn fold(mut all: Vec<Observation>) -> Option<Expected> {
@@ -108,7 +114,7 @@ fn fold(mut all: Vec<Observation>) -> Option<Expected> {
         && (gone.is_none() || failing.iter().all(|o| o.severity >= MAILED_FROM && o.covered_by.is_none()));
     let actors = failing.iter().filter_map(|o| o.actor.as_ref()).map(Actor::identity).collect();
     let occurrences = u64::try_from(events.len()).ok()?;
-    Some(Expected { folded, actors, occurrences, seen, open, severity, told, otherwise: None })
+    Some(Expected { folded, actors, occurrences, seen, open, severity, told, otherwise: Vec::new() })
 }
 
 /// The severity of the worst burst that counts: so many events within the window that ends with one of them.
