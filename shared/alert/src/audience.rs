@@ -477,7 +477,9 @@ where
                 // An alert may have waited long after what it tells of.
                 let told =
                     finding.alert.claimed_at.max(finding.alert.occurred_at).max(Some(finding.updated_at));
-                if finding.alert.sent > 0 && told >= Some(since) {
+                // What was claimed may have gone out without a mark.
+                let went_out = finding.alert.sent > 0 || finding.alert.claimed_at.is_some();
+                if went_out && told >= Some(since) {
                     lines.push(Line::of(&finding));
                 }
             };
