@@ -84,6 +84,33 @@ pub const DEAD_LETTER_QUEUES: [(&str, &str); 3] = [
     ),
 ];
 
+/// The topic of the alerts.
+pub const ALERTS: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
+
+/// The topic that tells of trouble.
+pub const OPERATIONS: &str = "arn:aws:sns:us-east-1:111122223333:operations";
+
+/// What the template tells the functions of their tables and their stack.
+pub const TABLES: [(&str, &str); 5] = [
+    ("FINDINGS_TABLE", FINDINGS),
+    ("JOURNAL_TABLE", "journal"),
+    ("SETTINGS_TABLE", "settings"),
+    ("STACK_NAME", "keepwatch"),
+    ("OWN_ARNS", OWN_ARNS),
+];
+
+/// What it tells `notify` besides.
+pub const NOTIFY: [(&str, &str); 8] = [
+    ("ALERT_TOPIC_ARN", ALERTS),
+    ("OPS_TOPIC_ARN", OPERATIONS),
+    ("RECHECK_QUEUE_URL", QUEUE),
+    DEAD_LETTER_QUEUES[0],
+    DEAD_LETTER_QUEUES[1],
+    DEAD_LETTER_QUEUES[2],
+    ("REPORT_HOUR", "7"),
+    ("MAIL_WINDOW_MINUTES", "10"),
+];
+
 /// What calls of DynamoDB were charged for, as on-demand tables are (DynamoDB developer guide, "Read and write capacity").
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Units {

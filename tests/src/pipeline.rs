@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use keepwatch_aws::runtime::now;
 use serde_json::{Value, json};
 
-use crate::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
+use crate::aws_stub::{AwsStub, NOTIFY, TABLES};
 use crate::events::stream_batch;
 use crate::function::{Function, binary};
 use crate::lock;
@@ -27,9 +27,6 @@ pub const COPIES: usize = 5;
 
 /// How many messages or records a function is called with at most: `BatchSize` of both sources in template.yaml.
 pub const BATCH: usize = 10;
-
-/// The topic of the alerts.
-pub const ALERTS: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
 
 /// The journal's table.
 pub const JOURNAL: &str = "journal";
@@ -110,22 +107,7 @@ impl Pipeline {
         let aws = Arc::new(AwsStub::http()?);
         let shared = Arc::new(Shared::default());
         let endpoint = aws.endpoint().to_owned();
-        let settings = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("FINDINGS_TABLE", FINDINGS),
-            ("JOURNAL_TABLE", JOURNAL),
-            ("SETTINGS_TABLE", "settings"),
-            ("STACK_NAME", "keepwatch"),
-            ("OWN_ARNS", OWN_ARNS),
-            ("ALERT_TOPIC_ARN", ALERTS),
-            ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
-            ("RECHECK_QUEUE_URL", QUEUE),
-            DEAD_LETTER_QUEUES[0],
-            DEAD_LETTER_QUEUES[1],
-            DEAD_LETTER_QUEUES[2],
-            ("REPORT_HOUR", "7"),
-            ("MAIL_WINDOW_MINUTES", "10"),
-        ];
+        let settings = [&[("AWS_ENDPOINT_URL", endpoint.as_str())], &TABLES[..], &NOTIFY[..]].concat();
         let start = |name: &str| -> io::Result<Function> {
             let function = Function::start(&binary(name)?, &settings, Stdio::inherit())?;
             function.started_in().ok_or_else(|| io::Error::other(format!("{name} did not start")))?;

@@ -7,9 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_tests::aws_stub::identity_center::{IDENTITY_STORE, INSTANCE, PERMISSION_SET, PERSON};
-use keepwatch_tests::aws_stub::{
-    AwsStub, DEAD_LETTER_QUEUES, FINDINGS, Form, Item, OWN_ARNS, QUEUE, SEEN_AGAIN,
-};
+use keepwatch_tests::aws_stub::{ALERTS, AwsStub, Form, Item, NOTIFY, OPERATIONS, SEEN_AGAIN, TABLES};
 use keepwatch_tests::events::{
     forged_batch, root_sign_in, sqs_batch, sqs_redelivery, stream_batch, uninteresting, user_call,
 };
@@ -17,36 +15,12 @@ use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
 use serde_json::{Value, json};
 
-const TOPIC: &str = "arn:aws:sns:us-east-1:111122223333:alerts";
-const OPERATIONS: &str = "arn:aws:sns:us-east-1:111122223333:operations";
-
 fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)], errors: Stdio) -> Function {
     let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
     let mut all = vec![("AWS_ENDPOINT_URL", aws.endpoint())];
     all.extend(settings);
     Function::start(&binary, &all, errors).unwrap()
 }
-
-/// What the template tells the functions.
-const TABLES: [(&str, &str); 5] = [
-    ("FINDINGS_TABLE", FINDINGS),
-    ("JOURNAL_TABLE", "journal"),
-    ("SETTINGS_TABLE", "settings"),
-    ("STACK_NAME", "keepwatch"),
-    ("OWN_ARNS", OWN_ARNS),
-];
-
-/// What it tells notify besides.
-const NOTIFY: [(&str, &str); 8] = [
-    ("ALERT_TOPIC_ARN", TOPIC),
-    ("OPS_TOPIC_ARN", OPERATIONS),
-    ("RECHECK_QUEUE_URL", QUEUE),
-    DEAD_LETTER_QUEUES[0],
-    DEAD_LETTER_QUEUES[1],
-    DEAD_LETTER_QUEUES[2],
-    ("REPORT_HOUR", "7"),
-    ("MAIL_WINDOW_MINUTES", "10"),
-];
 
 fn detect(aws: &AwsStub) -> Function {
     start("detect", aws, &TABLES, Stdio::inherit())
@@ -248,7 +222,7 @@ fn a_missing_setting_is_named() {
 #[test]
 fn an_alert_that_nobody_would_get_stays_due_and_the_other_topic_says_so() {
     let (aws, id) = pending();
-    aws.unsubscribe(TOPIC);
+    aws.unsubscribe(ALERTS);
     let notify = notify(&aws);
     let batch = stream_batch(&[("1", &id)]);
     assert!(failures(&notify, &batch).is_empty());
@@ -257,11 +231,11 @@ fn an_alert_that_nobody_would_get_stays_due_and_the_other_topic_says_so() {
     assert_eq!(aws.items()[&id]["alert_state"]["S"], "PENDING");
 
     // Somebody confirms, and the next sweep after the stream's turn sends the alert.
-    aws.subscribe(TOPIC);
+    aws.subscribe(ALERTS);
     aws.change(&id, serde_json::from_value(json!({"due_at": {"N": "1000"}})).unwrap());
     assert!(sweep(&notify));
     let mails = aws.published();
-    assert!(mails.iter().all(|mail| mail["TopicArn"] == TOPIC), "{mails:?}");
+    assert!(mails.iter().all(|mail| mail["TopicArn"] == ALERTS), "{mails:?}");
     assert!(mails.iter().any(|mail| mail["Subject"].starts_with("[CRITICAL]")), "{mails:?}");
     assert_eq!(aws.items()[&id]["alert_state"]["S"], "SENT");
 }
@@ -271,7 +245,7 @@ fn who_is_subscribed_no_more_is_told_over_the_other_topic() {
     let (aws, _) = pending();
     let notify = notify(&aws);
     assert!(sweep(&notify));
-    aws.unsubscribe(TOPIC);
+    aws.unsubscribe(ALERTS);
     assert!(sweep(&notify));
     let before = aws.published().len();
     // It was so for two minutes already.
@@ -303,7 +277,7 @@ fn an_alert_is_published_once() {
     let [subject] = &subjects[..] else { panic!("one message is expected: {subjects:?}") };
     assert!(subject.starts_with("[CRITICAL] ") && subject.ends_with(" (111122223333)"), "{subject}");
     let message = &aws.published()[0];
-    assert_eq!(message["TopicArn"], TOPIC);
+    assert_eq!(message["TopicArn"], ALERTS);
     let body: Value = serde_json::from_str(&message["Message"]).unwrap();
     assert!(body["email"].as_str().unwrap().contains(&id));
     assert_eq!(attribute(&aws, &id, "alert_state").as_deref(), Some("SENT"));

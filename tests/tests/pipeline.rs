@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use keepwatch_aws::runtime::now;
 use keepwatch_base::time::Timestamp;
+use keepwatch_tests::aws_stub::ALERTS;
 use keepwatch_tests::events::user_call;
-use keepwatch_tests::pipeline::{ALERTS, JOURNAL, Pipeline};
+use keepwatch_tests::pipeline::{JOURNAL, Pipeline};
 use serde_json::{Value, json};
 
 const LATENCY: Duration = Duration::from_millis(5);

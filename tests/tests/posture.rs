@@ -7,9 +7,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{
-    AwsStub, Bucket, DEAD_LETTER_QUEUES, FINDINGS, GroupRule, Item, OWN_ARNS, QUEUE,
-};
+use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, NOTIFY, OWN_ARNS, QUEUE};
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::Outcome;
@@ -47,20 +45,7 @@ impl World {
             [("INTAKE_QUEUE_URL", QUEUE), ("RECHECK_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
         let scan = start("scan", &aws, &queues);
         let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch"), ("OWN_ARNS", OWN_ARNS)]);
-        let notify = start(
-            "notify",
-            &aws,
-            &[
-                ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
-                ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
-                ("RECHECK_QUEUE_URL", QUEUE),
-                DEAD_LETTER_QUEUES[0],
-                DEAD_LETTER_QUEUES[1],
-                DEAD_LETTER_QUEUES[2],
-                ("REPORT_HOUR", "7"),
-                ("MAIL_WINDOW_MINUTES", "0"),
-            ],
-        );
+        let notify = start("notify", &aws, &[&NOTIFY[..], &[("MAIL_WINDOW_MINUTES", "0")]].concat());
         World { aws, scan, detect, notify }
     }
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, NOTIFY, QUEUE, TABLES};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
@@ -34,32 +34,11 @@ fn scan(aws: &AwsStub) -> Function {
 }
 
 fn detect(aws: &AwsStub) -> Function {
-    start(
-        "detect",
-        aws,
-        &[
-            ("FINDINGS_TABLE", FINDINGS),
-            ("SETTINGS_TABLE", "settings"),
-            ("STACK_NAME", "keepwatch"),
-            ("OWN_ARNS", OWN_ARNS),
-        ],
-    )
+    start("detect", aws, &TABLES)
 }
 
 fn notify(aws: &AwsStub) -> Function {
-    let settings = [
-        ("FINDINGS_TABLE", FINDINGS),
-        ("SETTINGS_TABLE", "settings"),
-        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
-        ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
-        ("RECHECK_QUEUE_URL", QUEUE),
-        DEAD_LETTER_QUEUES[0],
-        DEAD_LETTER_QUEUES[1],
-        DEAD_LETTER_QUEUES[2],
-        ("REPORT_HOUR", "7"),
-        ("MAIL_WINDOW_MINUTES", "10"),
-    ];
-    start("notify", aws, &settings)
+    start("notify", aws, &[&TABLES[..], &NOTIFY[..]].concat())
 }
 
 fn subjects(aws: &AwsStub) -> Vec<String> {

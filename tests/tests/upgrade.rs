@@ -7,31 +7,16 @@
 
 use std::process::Stdio;
 
-use keepwatch_tests::aws_stub::{AwsStub, DEAD_LETTER_QUEUES, FINDINGS, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, NOTIFY, TABLES};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, user_call};
 use keepwatch_tests::function::{Function, binary};
 use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
 use serde_json::{Value, json};
 
-const TABLES: &str = include_str!("../fixtures/tables-0.1.0.json");
+const OLD: &str = include_str!("../fixtures/tables-0.1.0.json");
 
 fn start(name: &str, aws: &AwsStub) -> Function {
-    let settings = [
-        ("AWS_ENDPOINT_URL", aws.endpoint()),
-        ("FINDINGS_TABLE", FINDINGS),
-        ("JOURNAL_TABLE", "journal"),
-        ("SETTINGS_TABLE", "settings"),
-        ("STACK_NAME", "keepwatch"),
-        ("OWN_ARNS", OWN_ARNS),
-        ("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:alerts"),
-        ("OPS_TOPIC_ARN", "arn:aws:sns:us-east-1:111122223333:operations"),
-        ("RECHECK_QUEUE_URL", QUEUE),
-        DEAD_LETTER_QUEUES[0],
-        DEAD_LETTER_QUEUES[1],
-        DEAD_LETTER_QUEUES[2],
-        ("REPORT_HOUR", "7"),
-        ("MAIL_WINDOW_MINUTES", "10"),
-    ];
+    let settings = [&[("AWS_ENDPOINT_URL", aws.endpoint())], &TABLES[..], &NOTIFY[..]].concat();
     Function::start(&binary(name).unwrap(), &settings, Stdio::inherit()).unwrap()
 }
 
@@ -59,7 +44,7 @@ fn judge(detect: &Function, events: &[String]) {
 }
 
 fn old() -> Value {
-    serde_json::from_str(TABLES).unwrap()
+    serde_json::from_str(OLD).unwrap()
 }
 
 /// An AWS whose tables 0.1.0 has written.

@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use keepwatch_tests::pipeline::{ALERTS, JOURNAL, Pipeline};
+use keepwatch_tests::aws_stub::ALERTS;
+use keepwatch_tests::pipeline::{JOURNAL, Pipeline};
 
 use crate::mix::{Mix, critical, critical_account};
 use crate::{LATENCY, cost};
