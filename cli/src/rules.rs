@@ -18,6 +18,9 @@ use crate::sigma;
 use crate::table::table;
 use crate::words::did_you_mean;
 
+/// The patterns that this command prints stand in a template, where CloudFormation puts the stack's name in.
+const STACK: &str = "${AWS::StackName}";
+
 /// What the rules are.
 #[derive(Subcommand)]
 pub(crate) enum RulesCommand {
@@ -83,14 +86,14 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
         }
         #[cfg(not(feature = "sigma"))]
         RulesCommand::Patterns {} => {
-            let rules = patterns::event_rules(registry::RULES);
+            let rules = patterns::event_rules(registry::RULES, STACK);
             writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?;
         }
         #[cfg(feature = "sigma")]
         RulesCommand::Check(check) => return sigma::check(check, &mut out),
         #[cfg(feature = "sigma")]
         RulesCommand::Patterns { sigma } => {
-            let rules = patterns::event_rules(sigma::rules_to_bring(sigma.as_deref())?);
+            let rules = patterns::event_rules(sigma::rules_to_bring(sigma.as_deref())?, STACK);
             writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?;
         }
     }

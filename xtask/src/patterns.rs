@@ -103,9 +103,10 @@ const ORDER: [&str; 5] = ["source", "detail-type", "detail", "eventSource", "eve
 /// # Errors
 /// A template without the markers or that cannot be written, and patterns that EventBridge refuses.
 pub(crate) fn run(root: &Path, check: bool) -> anyhow::Result<ExitCode> {
-    let rules = event_rules(RULES);
+    // CloudFormation puts the name of the stack in.
+    let rules = event_rules(RULES, "${AWS::StackName}");
     write(&root.join("template.yaml"), check, |text| with_checks(&at_home(text, &rules)?))?;
-    // CloudFormation puts the name of the home stack in.
+    let rules = event_rules(RULES, "${HomeStack}");
     let beside = recheck_rules(&not_brought(calls(plan::questions(CHECKS)), &rules));
     let rules: Vec<EventRule> =
         rules.into_iter().chain(beside).chain(forwarder_rules("${HomeStack}")).collect();

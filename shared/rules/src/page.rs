@@ -13,9 +13,11 @@ pub fn event_names(meta: &RuleMeta) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for on in meta.on {
         match on {
-            On::Call(_, calls) | On::Read(_, calls) | On::Own(_, calls) => {
-                names.extend(calls.iter().map(|name| (*name).to_owned()))
-            }
+            On::Call(_, calls)
+            | On::Read(_, calls)
+            | On::ReadByStack(_, calls)
+            | On::ReadUnless { names: calls, .. }
+            | On::Own(_, calls) => names.extend(calls.iter().map(|name| (*name).to_owned())),
             On::Root => drop(names.insert("every call by root".to_owned())),
             On::ExposedKey => drop(names.insert("every call signed by a key that is exposed".to_owned())),
             On::LongTermKey => drop(names.insert("every call signed by a long-term key".to_owned())),

@@ -223,7 +223,7 @@ fn eventbridge_brings_what_is_named_literally() {
         |id: &str| loaded.rules.iter().find(|own| own.rule.about().id == id).unwrap().whole_services();
     assert_eq!(whole("sigma-layer-added-to-a-function"), ["lambda.amazonaws.com"]);
     assert_eq!(whole("sigma-attack-tool-by-its-user-agent"), [""; 0]);
-    let rules = patterns::event_rules(loaded.after(&[]));
+    let rules = patterns::event_rules(loaded.after(&[]), "keepwatch");
     let of = |name: &str| {
         let rule = rules.iter().find(|rule| rule.name == name).unwrap();
         (rule.state, rule.pattern.to_string())

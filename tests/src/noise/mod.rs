@@ -86,12 +86,15 @@ impl Outcome {
     }
 }
 
+/// The stack that is played.
+const STACK: &str = "keepwatch";
+
 /// Plays the mix, with nothing set by the owner.
 pub fn run() -> Outcome {
     let mut played = Played {
         rules: Index::new(registry::RULES),
-        patterns: event_rules(registry::RULES),
-        config: Config { stack: "keepwatch".to_owned(), ..Config::default() },
+        patterns: event_rules(registry::RULES, STACK),
+        config: Config { stack: STACK.to_owned(), ..Config::default() },
         settings: Settings::default(),
         store: InMemory::default(),
         mailbox: Mailbox::default(),
@@ -114,7 +117,7 @@ pub fn run() -> Outcome {
 
 /// The events of the mix that EventBridge brings, in order.
 pub fn brought() -> Vec<String> {
-    let patterns = event_rules(registry::RULES);
+    let patterns = event_rules(registry::RULES, STACK);
     let comes = |text: &String| {
         let event = serde_json::from_str(text).unwrap_or_default();
         patterns.iter().any(|rule| rule.brings(&event))

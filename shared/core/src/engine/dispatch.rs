@@ -127,7 +127,11 @@ impl Index {
 
     fn enter(&mut self, rule: usize, on: &'static On) {
         match on {
-            On::Call(source, names) | On::Read(source, names) | On::Own(source, names) => {
+            On::Call(source, names)
+            | On::Read(source, names)
+            | On::ReadByStack(source, names)
+            | On::ReadUnless { source, names, .. }
+            | On::Own(source, names) => {
                 names.iter().for_each(|name| enter(self.calls.entry(name).or_default(), (*source, rule)));
             }
             On::Matching(_, names) if !names.is_empty() => {

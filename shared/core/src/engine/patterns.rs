@@ -1,11 +1,12 @@
 //! The EventBridge patterns that bring the rules what they listen to, made from the rules' own `on`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::rule::{On, Rule};
+use crate::event::LONG_TERM_KEY;
 
 /// EventBridge refuses patterns of more than 2,048 characters (quota "event pattern size"). The rest is left for whatever
 /// spaces CloudFormation may write.
@@ -66,8 +67,8 @@ fn matches(pattern: &Value, event: &Value) -> bool {
 /// Read-only calls reach only a rule in this state (EventBridge user guide, "eb-service-event-cloudtrail").
 const ALL: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
 
-/// The EventBridge rules that these rules need.
-pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
+/// The EventBridge rules that these rules need, in a stack of this name.
+pub fn event_rules(rules: &[&'static dyn Rule], stack: &str) -> Vec<EventRule> {
     let mut calls = BTreeSet::new();
     let mut reads = BTreeSet::new();
     let mut health = BTreeSet::new();
@@ -77,11 +78,19 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     // What users' own rules name: calls, sources without a call, and calls without a source.
     let (mut own, mut services, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut root, mut console) = (false, false);
+    // Read-only calls of which only some come.
+    let (mut by_stack, mut by_key, mut by_agent) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     let (mut policies, mut judged) = (BTreeSet::new(), BTreeSet::new());
     for on in rules.iter().flat_map(|rule| rule.meta().on) {
         match on {
             On::Call(source, names) => calls.extend(names.iter().map(|name| (*source, *name))),
             On::Read(source, names) => reads.extend(names.iter().map(|name| (*source, *name))),
+            On::ReadByStack(source, names) => by_stack.extend(names.iter().map(|name| (*source, *name))),
+            On::ReadUnless { source, names, agents } => {
+                let calls = names.iter().map(|name| (*source, *name));
+                by_key.extend(calls.clone());
+                by_agent.entry(agents).or_insert_with(BTreeSet::new).extend(calls);
+            }
             On::Root => root = true,
             On::Health(prefix) => drop(health.insert(*prefix)),
             On::TrustedAdvisor(check) => drop(checks.insert(*check)),
@@ -109,22 +118,30 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
     let elsewhere =
         |call: &(&str, &str)| calls.contains(call) || services.contains(call.0) || names.contains(call.1);
     reads.extend(own.into_iter().filter(|call| !elsewhere(call)));
-    let pairs = |calls: &[(&str, &str)]| {
-        let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
-        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
-        json!({"eventSource": sources, "eventName": names})
-    };
     let mut out = packed("calls", "ENABLED", &calls, &[], pairs);
     // The patterns of this state are narrow, or every Describe of the account would be an invocation.
-    let by_root = root.then(|| json!({"userIdentity": {"type": ["Root"]}}));
-    out.extend(packed("reads", ALL, &reads, by_root.as_slice(), pairs));
+    let mut also: Vec<Value> =
+        root.then(|| json!({"userIdentity": {"type": ["Root"]}})).into_iter().collect();
+    let mut of_some = |calls: BTreeSet<(&str, &str)>, key: &str, condition: Value| {
+        let calls: Vec<(&str, &str)> = calls.into_iter().filter(|call| !reads.contains(call)).collect();
+        if !calls.is_empty() {
+            also.push(with(pairs(&calls), key, condition));
+        }
+    };
+    for (agents, calls) in by_agent {
+        of_some(calls, "userAgent", json!([{"anything-but": agents}]));
+    }
+    of_some(by_key, "userIdentity", json!({"accessKeyId": [{"prefix": LONG_TERM_KEY}]}));
+    let issuer = json!({"userName": [{"prefix": format!("{stack}-")}]});
+    of_some(by_stack, "userIdentity", json!({"sessionContext": {"sessionIssuer": issuer}}));
+    out.extend(packed("reads", ALL, &reads, &also, pairs));
     // What changes nothing does not come in this state. `exists` looks at texts and numbers alone.
     out.extend(packed("policies", "ENABLED", &policies, &[], |fields| {
-        let mut pattern = any(fields.iter().map(|field| held(field)).collect());
-        if let Some(pattern) = pattern.as_object_mut().filter(|_| !judged.is_empty()) {
-            pattern.insert("eventSource".to_owned(), json!([{"anything-but": judged}]));
+        let pattern = any(fields.iter().map(|field| held(field)).collect());
+        match judged.is_empty() {
+            true => pattern,
+            false => with(pattern, "eventSource", json!([{"anything-but": judged}])),
         }
-        pattern
     }));
     out.extend(packed("own-names", ALL, &names, &[], |names| json!({"eventName": names})));
     out.extend(packed("own-services", ALL, &services, &[], |services| json!({"eventSource": services})));
@@ -146,9 +163,7 @@ pub fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
 pub fn recheck_rules(calls: &BTreeSet<(String, &'static str)>) -> Vec<EventRule> {
     let calls: BTreeSet<(&str, &str)> = calls.iter().map(|(source, name)| (source.as_str(), *name)).collect();
     packed("recheck", "ENABLED", &calls, &[], |calls| {
-        let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
-        let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
-        json!({"eventSource": sources, "eventName": names, "errorCode": [{"exists": false}]})
+        with(pairs(calls), "errorCode", json!([{"exists": false}]))
     })
 }
 
@@ -221,6 +236,19 @@ pub fn own_rules_pattern() -> Value {
         {"eventSource": [{"anything-but": ["kms.amazonaws.com"]}]},
         {"eventSource": ["kms.amazonaws.com"], "readOnly": [false]},
     ]}))
+}
+
+/// A pattern of these calls.
+fn pairs(calls: &[(&str, &str)]) -> Value {
+    let sources: BTreeSet<&str> = calls.iter().map(|(source, _)| *source).collect();
+    let names: BTreeSet<&str> = calls.iter().map(|(_, name)| *name).collect();
+    json!({"eventSource": sources, "eventName": names})
+}
+
+/// A pattern with one more condition.
+fn with(mut pattern: Value, key: &str, condition: Value) -> Value {
+    pattern[key] = condition;
+    pattern
 }
 
 /// A pattern of the parameters that hold something at this path.

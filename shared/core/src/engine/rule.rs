@@ -23,6 +23,17 @@ pub enum On {
     Call(&'static str, &'static [&'static str]),
     /// The same, for calls that CloudTrail counts as read-only and plain EventBridge rules may not get.
     Read(&'static str, &'static [&'static str]),
+    /// The same, made with a role whose name begins with the stack's: one that the stack made.
+    ReadByStack(&'static str, &'static [&'static str]),
+    /// The same, for calls that programs make all day: they come unless a session made them with one of these user agents.
+    ReadUnless {
+        /// The source.
+        source: &'static str,
+        /// The calls.
+        names: &'static [&'static str],
+        /// User agents, word for word, of which nothing can be said.
+        agents: &'static [&'static str],
+    },
     /// The same, where a rule of template.yaml that is written by hand brings them, because it names a resource of the stack.
     Own(&'static str, &'static [&'static str]),
     /// Every CloudTrail record of something that root itself did, reads included.
@@ -122,13 +133,33 @@ impl Detector {
 }
 
 impl On {
+    /// The source and the calls that it names, where it names calls of one source.
+    pub fn calls(&self) -> Option<(&'static str, &'static [&'static str])> {
+        match *self {
+            On::Call(source, names)
+            | On::Read(source, names)
+            | On::ReadByStack(source, names)
+            | On::ReadUnless { source, names, .. }
+            | On::Own(source, names) => Some((source, names)),
+            _ => None,
+        }
+    }
+
+    /// Whether it names this record's call.
+    fn names(&self, header: &RecordHeader<'_>) -> bool {
+        self.calls().is_some_and(|(source, names)| source == header.source && names.contains(&header.name))
+    }
+
     /// Whether this is such an event.
     pub fn listens_to(&self, event: &Event<'_>) -> bool {
         match (self, &event.body) {
-            (
-                On::Call(source, names) | On::Read(source, names) | On::Own(source, names),
-                Body::CloudTrail(record),
-            ) => record.event_source.or_empty() == *source && names.contains(&record.event_name.or_empty()),
+            (On::ReadUnless { agents, .. }, Body::CloudTrail(record)) => {
+                let header = record.header();
+                self.names(&header) && (header.by_long_term_key() || !agents.contains(&header.user_agent))
+            }
+            (On::Call(..) | On::Read(..) | On::ReadByStack(..) | On::Own(..), Body::CloudTrail(record)) => {
+                self.names(&record.header())
+            }
             (On::Root, Body::CloudTrail(record)) => record.by_root(),
             (On::LongTermKey | On::ExposedKey, Body::CloudTrail(record)) => {
                 record.header().by_long_term_key()

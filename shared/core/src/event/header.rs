@@ -146,7 +146,7 @@ impl RecordHeader<'_> {
 
     /// Whether a long-term access key signed the call.
     pub fn by_long_term_key(&self) -> bool {
-        self.access_key_id.starts_with("AKIA")
+        self.access_key_id.starts_with(LONG_TERM_KEY)
     }
 
     /// Whether it changes something, and its parameters hold a policy that names a principal: as an object, as text, or as
@@ -167,6 +167,9 @@ pub(super) fn of_many_calls(category: &str) -> bool {
     matches!(category, "Insight" | "Aggregated")
 }
 /// How a policy names whom it is for (IAM user guide, "AWS JSON policy elements: Principal"; `NotPrincipal` ends alike).
+/// What the ids of long-term access keys begin with (IAM user guide, "Understanding unique ID prefixes").
+pub const LONG_TERM_KEY: &str = "AKIA";
+
 const PRINCIPAL: [&str; 3] = ["Principal\"", "Principal\\", "Principal%22"];
 
 /// Whether a call of this name only reads, as far as AWS keeps to its own words.

@@ -210,7 +210,12 @@ pub fn fingerprint(pattern: &Value) -> String {
 fn is_pattern(pattern: &str, expected: &str, stack: &str) -> bool {
     let is =
         |text: &str| serde_json::from_str(text).is_ok_and(|pattern: Value| fingerprint(&pattern) == expected);
-    is(pattern) || is(&pattern.replace(&format!("{stack}-"), &format!("{STACK}-")))
+    // Only where it stands for the stack: another word of a pattern may begin with the same letters.
+    let places = ["\"@-\"", "\"@-forwarder\"", "/@-forwarder/", "/@-OperatorRole-"];
+    let renamed = places.iter().fold(pattern.to_owned(), |text, place| {
+        text.replace(&place.replace('@', stack), &place.replace('@', STACK))
+    });
+    is(pattern) || is(&renamed)
 }
 
 /// The home stack, which the forwarders of its account send to.

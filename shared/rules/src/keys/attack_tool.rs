@@ -5,6 +5,10 @@ use crate::kit::prelude::*;
 /// distributions in its `PenTest:IAMUser` findings.
 const TOOLS: [&str; 6] = ["trufflehog", "kali", "parrot", "pentoo", "pacu", "cloudfox"];
 
+/// What Go's HTTP client calls itself. The authenticator of EKS asks AWS with it who stands behind each token, thousands of
+/// times a day (aws-iam-authenticator, issue 375); TruffleHog, which is written in Go too, names itself.
+const NAMELESS: [&str; 2] = ["Go-http-client/1.1", "Go-http-client/2.0"];
+
 declare_rule! {
     /// ## What it detects
     /// A user agent that names a tool or a system made for attacks: TruffleHog, which tries keys that it has found somewhere,
@@ -29,7 +33,10 @@ declare_rule! {
             attack(&["T1078.004"]),
             attack(&["T1552.001"]),
         ],
-        on: [On::Read("sts.amazonaws.com", &["GetCallerIdentity"]), On::LongTermKey],
+        on: [
+            On::ReadUnless { source: "sts.amazonaws.com", names: &["GetCallerIdentity"], agents: &NAMELESS },
+            On::LongTermKey,
+        ],
         failed_calls: true,
     }
 }

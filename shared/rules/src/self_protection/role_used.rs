@@ -24,7 +24,7 @@ declare_rule! {
         catalogue: ["SELF-07"],
         references: [attack(&["T1078.004"]), attack(&["T1552.005"])],
         on: [
-            On::Read("sts.amazonaws.com", &["GetCallerIdentity"]),
+            On::ReadByStack("sts.amazonaws.com", &["GetCallerIdentity"]),
             On::Read("iam.amazonaws.com", &["ListAccountAliases", "ListGroups", "ListPolicies", "ListRoles", "ListUsers"]),
         ],
         failed_calls: true,

@@ -23,6 +23,9 @@ use crate::registry::{CATALOGUE, DOCUMENTED, RULES};
 use crate::self_protection::own_policy::EVENT_RULES;
 use crate::testing::*;
 
+/// The stack whose roles the patterns name.
+const STACK: &str = "keepwatch";
+
 fn all() -> impl Iterator<Item = &'static About> {
     CATALOGUE.all()
 }
@@ -38,7 +41,11 @@ fn events() -> Vec<String> {
     ];
     for on in RULES.iter().flat_map(|rule| rule.meta().on) {
         match on {
-            On::Call(source, names) | On::Read(source, names) | On::Own(source, names) => {
+            On::Call(source, names)
+            | On::Read(source, names)
+            | On::ReadByStack(source, names)
+            | On::ReadUnless { source, names, .. }
+            | On::Own(source, names) => {
                 let service = source.trim_end_matches(".amazonaws.com");
                 for name in *names {
                     for error in [json!(null), json!("AccessDenied")] {
@@ -203,7 +210,7 @@ fn the_catalogue_is_covered() {
 #[test]
 fn the_patterns_bring_every_event_that_a_rule_listens_to() {
     let index = Index::new(RULES);
-    let patterns = event_rules(RULES);
+    let patterns = event_rules(RULES, STACK);
     for text in events() {
         let mut text = text;
         if !text.contains("\"detail-type\"") {
@@ -223,7 +230,7 @@ fn the_patterns_bring_every_event_that_a_rule_listens_to() {
 
 #[test]
 fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
-    let patterns = event_rules(RULES);
+    let patterns = event_rules(RULES, STACK);
     let names: BTreeSet<&str> = patterns.iter().map(|rule| rule.name.as_str()).collect();
     assert_eq!(names.len(), patterns.len());
     for rule in &patterns {
@@ -236,7 +243,7 @@ fn patterns_fit_and_reads_are_asked_for_in_the_right_state() {
 /// What `self-storage-changed` takes for the queue policy of the template names each event rule.
 #[test]
 fn the_queue_policy_knows_every_event_rule() {
-    let generated = event_rules(RULES);
+    let generated = event_rules(RULES, STACK);
     let by_hand =
         ["heartbeat", "key-touched", "operator", "own-rules", "own-stopped", "own-touched", "scan", "sweep"];
     // Those come of the checks, which this crate does not know.

@@ -1,7 +1,7 @@
 //! The EventBridge patterns of rules that look for more than single calls.
 
 use keepwatch_core::about::{About, Origin};
-use keepwatch_core::engine::patterns::{EventRule, event_rules};
+use keepwatch_core::engine::patterns::{self, EventRule};
 use keepwatch_core::engine::{Described, On, Rule, RuleMeta};
 use keepwatch_core::severity::{Confidence, Severity};
 use serde_json::{Value, json};
@@ -35,6 +35,10 @@ fn own(on: &[On]) -> &'static dyn Rule {
     };
     let meta = RuleMeta { about, on: on.to_vec().leak(), failed_calls: true };
     Box::leak(Box::new(Own(Box::leak(Box::new(meta)))))
+}
+
+fn event_rules(rules: &[&'static dyn Rule]) -> Vec<EventRule> {
+    patterns::event_rules(rules, "keepwatch")
 }
 
 /// States and details of the rules with such a name.
@@ -106,4 +110,37 @@ fn own_rules_change_nothing_of_what_the_built_in_rules_ask_for() {
     let patterns =
         |rules: &[&'static dyn Rule]| serde_json::to_value(event_rules(rules)).unwrap().to_string();
     assert_eq!(patterns(&both), patterns(registry::RULES));
+}
+
+/// EKS asks who is behind each token, and clusters ask for tokens all day. What says something by its program, its key or
+/// its role comes all the same.
+#[test]
+fn of_the_calls_that_programs_make_all_day_those_come_that_can_mean_something() {
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SESSION: &str = "ASIAIOSFODNN7EXAMPLE";
+    let rules = event_rules(registry::RULES);
+    let comes = |agent: &str, key: &str, role: &str| {
+        let issuer = json!({"type": "Role", "userName": role});
+        let who =
+            json!({"type": "AssumedRole", "accessKeyId": key, "sessionContext": {"sessionIssuer": issuer}});
+        let event = json!({
+            "source": "aws.sts",
+            "detail-type": "AWS API Call via CloudTrail",
+            "detail": {"eventSource": "sts.amazonaws.com", "eventName": "GetCallerIdentity", "readOnly": true,
+                "userAgent": agent, "userIdentity": who},
+        });
+        rules.iter().any(|rule| rule.brings(&event))
+    };
+    for go in ["Go-http-client/1.1", "Go-http-client/2.0"] {
+        assert!(!comes(go, SESSION, "eks-node"), "{go}");
+        assert!(comes(go, KEY, "eks-node"), "a long-term key may be exposed");
+        assert!(
+            comes(go, SESSION, "keepwatch-ScanRole-A1B2C3"),
+            "a program's name is the caller's own words"
+        );
+        assert!(!comes(go, SESSION, "keepwatchers"), "{go}");
+    }
+    for agent in ["TruffleHog", "Go-http-client/1.1 kali", "aws-cli/2.15 Linux/6.1.0-kali9-amd64", ""] {
+        assert!(comes(agent, SESSION, "eks-node"), "{agent}");
+    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use keepwatch_core::engine::{On, Rule};
+use keepwatch_core::engine::Rule;
 use keepwatch_rules::registry::RULES;
 
 /// The text of each rule.
@@ -31,7 +31,7 @@ fn like(rule: &dyn Rule) -> Option<String> {
     let meta = rule.meta();
     let mut selections = String::new();
     for (i, on) in meta.on.iter().enumerate() {
-        if let On::Call(source, names) | On::Read(source, names) = on {
+        if let Some((source, names)) = on.calls() {
             let names: String = names.iter().map(|name| format!("            - {name}\n")).collect();
             selections.push_str(&format!(
                 "    selection_{i}:\n        eventSource: {source}\n        eventName:\n{names}"
