@@ -1,5 +1,6 @@
 //! One batch of the findings table's stream, or one sweep.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
@@ -22,6 +23,7 @@ use keepwatch_core::history::first_look;
 use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
 use keepwatch_core::posture::forwarders::{self, Home};
+use keepwatch_core::settings::Invalid;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -50,8 +52,8 @@ pub(crate) struct Notify {
     pub(crate) report_hour: i8,
     /// How long what one principal does is gathered for one mail.
     pub(crate) group_window: Duration,
-    /// The readers' time zone, where it is another than UTC.
-    pub(crate) zone: Option<TimeZone>,
+    /// The readers' time zone, where it is another than UTC, or what is wrong with it.
+    pub(crate) zone: Result<Option<TimeZone>, Invalid>,
 }
 
 /// What calls the function: the stream, with records, or the clock.
@@ -64,7 +66,8 @@ struct Call<'a> {
 impl Notify {
     /// The stack that this function belongs to, and who reads its mails.
     fn sender(&self, event: &LambdaEvent<Box<RawValue>>) -> Sender {
-        Sender::of_function(&event.context.invoked_function_arn, SUFFIX).read_in(self.zone.clone())
+        Sender::of_function(&event.context.invoked_function_arn, SUFFIX)
+            .read_in(self.zone.clone().unwrap_or_default())
     }
 
     pub(crate) async fn handle(
@@ -148,7 +151,8 @@ impl Notify {
     /// # Errors
     /// What is left undone is found again by the next sweep; the error is for the function's alarm.
     async fn sweep(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<(), Error> {
-        let settings = self.settings.read(now()).await?;
+        let mut settings = Arc::unwrap_or_clone(self.settings.read(now()).await?);
+        settings.invalid.extend(self.zone.as_ref().err().cloned());
         let sender = self.sender(event);
         let notifier = Notifier {
             findings: &self.findings,
