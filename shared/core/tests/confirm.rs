@@ -2,11 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
@@ -18,6 +15,7 @@ use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
 use keepwatch_core::finding::{Finding, Passed, Status};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value};
+use keepwatch_core::testing::done;
 use keepwatch_rules::registry::RULES;
 use keepwatch_rules::testing::call;
 use serde_json::json;
@@ -73,14 +71,6 @@ impl AccountState for Account<'_> {
     async fn answer(&self, query: &Query) -> Result<Answer, String> {
         self.asked.lock().unwrap().push(query.clone());
         (self.answer)(query)
-    }
-}
-
-/// Nothing here waits for anything.
-fn done<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
     }
 }
 
