@@ -103,10 +103,6 @@ impl Failure {
     }
 }
 
-fn receipt_handle(message: &SqsMessage) -> &str {
-    message.receipt_handle.as_deref().unwrap_or_default()
-}
-
 /// From 0 to 1, by the message's id: those that failed together come back apart.
 fn spread(message: &SqsMessage) -> f64 {
     let id = short_hash(&[message.message_id.as_deref().unwrap_or_default()]);
@@ -119,7 +115,7 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         let own_account = account_of_function(&event.context.invoked_function_arn)?;
         let deadline = Instant::now() + DEADLINE;
-        let known = self.intake.own(batch.records, receipt_handle);
+        let known = self.intake.own(batch.records, |message| message.receipt_handle.as_deref());
         let ((messages, others), settings) = join(known, self.settings.recent(now())).await;
         let mut response = SqsBatchResponse::default();
         for (message, reason) in others {
@@ -208,7 +204,8 @@ impl Detect {
             }
             Fate::Again(pause) => {
                 if pause > HIDDEN
-                    && let Err(why) = self.intake.hide(receipt_handle(message), pause).await
+                    && let Some(handle) = message.receipt_handle.as_deref()
+                    && let Err(why) = self.intake.hide(handle, pause).await
                 {
                     warn!(message_id = message.message_id, reason = why, "message comes back sooner");
                 }
