@@ -9,10 +9,10 @@ use jiff::{Span, ToSpan as _};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 
-use keepwatch_core::finding::{Finding, Status, Told};
+use keepwatch_core::finding::{Finding, KnownActor, Status};
 use keepwatch_core::history::progress::Trouble;
 use keepwatch_core::memory::journal::counts_key_of;
-use keepwatch_core::posture::run::{Run, Scans, Silence};
+use keepwatch_core::posture::run::{Run, Scans, ScansMissing};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use serde_json::json;
@@ -139,7 +139,7 @@ struct Posture {
     /// The last run, where there was one.
     last: Option<Run>,
     /// Whether runs are missing.
-    silence: Option<Silence>,
+    silence: Option<ScansMissing>,
     catalogue: Catalogue,
 }
 
@@ -184,7 +184,7 @@ impl<'a> Tally<'a> {
         let new = within(finding.created_at) && !(reported && self.period.kind == Kind::Daily);
         // What was mailed is known, and what is LOW can wait for the week.
         let matters = finding.severity >= Severity::Medium;
-        let counted_only = |told: &Told| told.counted_only && within(told.at);
+        let counted_only = |told: &KnownActor| told.counted_only && within(told.at);
         self.urgent |=
             matters && ((new && finding.alert.sent == 0) || finding.alert.told.iter().any(counted_only));
         if new {
@@ -386,10 +386,10 @@ impl Posture {
         if let Some(silence) = &self.silence {
             heading(out, "SCANS");
             let since = match silence {
-                Silence::Never(since) => {
+                ScansMissing::Never(since) => {
                     format!("no scan was finished since {since}, when the first was expected")
                 }
-                Silence::Since(last) => format!("the last scan was finished {last}"),
+                ScansMissing::Since(last) => format!("the last scan was finished {last}"),
             };
             paragraph(out, &format!("Once a day Keepwatch looks at the account as it is. Now {since}."));
         }

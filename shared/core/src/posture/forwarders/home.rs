@@ -3,7 +3,7 @@
 use keepwatch_base::arn::Arn;
 
 use crate::finding::finding_id;
-use crate::observation::{Step, Subject};
+use crate::observation::{RemediationStep, Subject};
 use crate::posture::facts::events::{EventRule, Target};
 
 /// The home stack, which the forwarders of its account send to.
@@ -79,9 +79,9 @@ impl<'a> Home<'a> {
         )
     }
 
-    pub(super) fn rules_step(&self, region: &str) -> Step {
+    pub(super) fn rules_step(&self, region: &str) -> RemediationStep {
         let prefix = format!("{}-", self.stack);
-        Step::aws(
+        RemediationStep::aws(
             "Which rules are there?",
             "events list-rules",
             &[("--name-prefix", &prefix), ("--region", region)],
@@ -90,8 +90,8 @@ impl<'a> Home<'a> {
 }
 
 /// What to do, by a command of the repository.
-pub(super) fn deploy(regions: &str) -> Step {
-    Step {
+pub(super) fn deploy(regions: &str) -> RemediationStep {
+    RemediationStep {
         purpose: "Deploy the forwarder again, from the folder of Keepwatch".to_owned(),
         command: format!("make deploy-regions REGIONS={regions}"),
     }
