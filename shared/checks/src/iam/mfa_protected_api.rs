@@ -47,7 +47,7 @@ fn asks(effect: Effect, condition: &Condition) -> Option<Asks> {
         (Effect::Deny, PRESENT | AGE, OperatorKind::Null) => says("true"),
         (Effect::Deny, AGE, _) => operator.optional,
         (Effect::Allow, PRESENT, OperatorKind::Bool) => !operator.optional && says("true"),
-        (Effect::Allow, AGE, OperatorKind::Number(Order::Less | Order::LessOrEqual)) => true,
+        (Effect::Allow, AGE, OperatorKind::Number(Order::Less | Order::LessOrEqual)) => !operator.optional,
         (_, PRESENT | AGE, _) => false,
         _ => return None,
     };
@@ -120,6 +120,19 @@ mod tests {
         assert!(weak.reason.contains("BoolIfExists"));
         let none = verdict(None);
         assert_eq!((none.verdict, none.reason.as_str()), (Judged::Informational, ""));
+    }
+
+    /// Whoever signs with a long-lived key carries neither key of the context, and meets what ends with IfExists.
+    #[test]
+    fn an_allow_that_a_call_without_mfa_meets_is_weak() {
+        let allow = |operator: &str| {
+            let age = r#"{"aws:MultiFactorAuthAge": "3600"}"#;
+            format!(
+                r#"{{"Statement": {{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {{"{operator}": {age}}}}}}}"#
+            )
+        };
+        assert_eq!(verdict(Some(&allow("NumericLessThan"))).verdict, Judged::Passing);
+        assert_eq!(verdict(Some(&allow("NumericLessThanIfExists"))).verdict, Judged::Informational);
     }
 
     #[test]
