@@ -7,7 +7,7 @@ use keepwatch_aws::operator::{Guarded, assume, caller, policy_of};
 use keepwatch_aws::profiles::SdkConfig;
 use keepwatch_aws::{AwsError, Cause};
 use keepwatch_base::arn::Arn;
-use keepwatch_policy::{Document, Effect};
+use keepwatch_policy::{Document, Effect, Operator, OperatorKind};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -49,7 +49,9 @@ fn role_of(Guarded { arn, policy }: &Guarded) -> Option<String> {
     let document = Document::parse(policy).ok()?;
     let spared = document.statements.iter().filter(|one| one.effect == Effect::Deny).flat_map(|one| {
         let by_caller = one.conditions.iter().filter(|condition| {
-            condition.operator.eq_ignore_ascii_case("ArnNotEquals")
+            let operator = Operator::parse(&condition.operator);
+            operator.kind == OperatorKind::Arn
+                && operator.negated
                 && condition.key.eq_ignore_ascii_case("aws:PrincipalArn")
         });
         by_caller.flat_map(|condition| &condition.values)

@@ -1,11 +1,14 @@
 //! The commands that ask an account, against a DynamoDB in memory: the compiled binary, its output and its exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use common::{parsed, remarks, scratch, stderr, stdout, told};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
@@ -32,8 +35,7 @@ struct World {
 impl World {
     /// With the findings that the recorded events make: three that are failing and one that is unknown.
     fn new(name: &str) -> World {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&home);
+        let home = scratch(name);
         fs::create_dir_all(home.join(".aws")).unwrap();
         let stub = AwsStub::http().unwrap();
         let mut world = World { stub, home, ids: Vec::new() };
@@ -70,8 +72,8 @@ impl World {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
-        command.args(arguments).env_clear().envs([
+        let mut command = common::command(arguments);
+        command.env_clear().envs([
             ("AWS_ENDPOINT_URL", self.stub.endpoint()),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
@@ -99,34 +101,8 @@ impl World {
     }
 }
 
-fn told(code: i32, output: &Output) -> String {
-    let text = stderr(output);
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(text.starts_with("error: "), "{text}");
-    text
-}
-
-/// What is on standard error beside what a command prints.
-fn remarks(code: i32, output: &Output) -> String {
-    let text = stderr(output);
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    text
-}
-
 fn tomorrow() -> Timestamp {
     keepwatch_aws::runtime::now().plus(Duration::from_secs(86_400))
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
-}
-
-fn objects(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
 fn findings() -> Vec<Finding> {
@@ -170,13 +146,13 @@ fn findings_are_listed_in_every_format() {
     let (_, hash) = world.id("admin-inline-policy").rsplit_once('-').unwrap();
     assert!(table.contains(hash), "an id must not be wrapped: {table}");
 
-    let raw = objects(&world.done(&["findings", "list", "--format", "ndjson"]));
+    let raw = parsed(&world.done(&["findings", "list", "--format", "ndjson"]));
     let severities: Vec<&str> = raw.iter().filter_map(|finding| finding["severity"].as_str()).collect();
     assert_eq!(raw.len(), 4);
     assert_eq!(severities.first(), Some(&"CRITICAL"), "worst first");
-    let ocsf = objects(&world.done(&["findings", "list", "--format", "ocsf"]));
+    let ocsf = parsed(&world.done(&["findings", "list", "--format", "ocsf"]));
     assert!(ocsf.iter().all(|finding| finding["class_uid"].is_u64()), "{ocsf:?}");
-    let asff = objects(&world.done(&["findings", "list", "--format", "asff"]));
+    let asff = parsed(&world.done(&["findings", "list", "--format", "asff"]));
     assert!(asff.iter().all(|f| f["ProductArn"].as_str().is_some_and(|arn| arn.contains(":eu-west-1:"))));
 
     let all: Value = serde_json::from_str(&world.done(&["findings", "list", "--format", "json"])).unwrap();
@@ -194,7 +170,7 @@ fn findings_are_listed_in_every_format() {
     );
 
     let some = ["findings", "list", "--format", "ndjson", "--rule", "admin-*", "--severity", "critical"];
-    assert_eq!(objects(&world.done(&some)).len(), 1);
+    assert_eq!(parsed(&world.done(&some)).len(), 1);
     let typo = world.told(2, &["findings", "list", "--rule", "admn-*"]);
     assert!(typo.contains("`keepwatch rules list`"), "{typo}");
     assert_eq!(world.keepwatch(&["findings", "list", "--severity", "bad"]).status.code(), Some(2));
@@ -208,7 +184,7 @@ fn what_nobody_needs_to_look_at_is_counted_and_left_out() {
     assert!(table.contains("3 findings") && table.contains("left out: 1 RESOLVED (--all"), "{table}");
     let count = |arguments: &[&str]| {
         let all = [&["findings", "list", "--format", "ndjson"], arguments].concat();
-        objects(&world.done(&all)).len()
+        parsed(&world.done(&all)).len()
     };
     assert_eq!(
         (count(&["--all"]), count(&["--status", "resolved"]), count(&["--status", "new,resolved"])),
@@ -342,7 +318,7 @@ fn a_suppression_is_written_listed_renewed_and_removed() {
     assert!(table.contains("active") && table.contains("bob") && table.contains("expired"), "{table}");
     let early = json!({"created_at": "2998-01-01T00:00:00Z", "expires_at": "2998-01-02T00:00:00Z"});
     world.setting("early", &early);
-    let states: Vec<Value> = objects(&world.done(&["suppress", "list", "--format", "ndjson"]))
+    let states: Vec<Value> = parsed(&world.done(&["suppress", "list", "--format", "ndjson"]))
         .iter()
         .map(|row| json!([row["name"], row["state"]]))
         .collect();
@@ -354,7 +330,7 @@ fn a_suppression_is_written_listed_renewed_and_removed() {
     assert!(
         stdout(&output).contains("suppression#typo: cannot be used, silences nothing: no rule is called")
     );
-    let last = objects(&stdout(&world.keepwatch(&["suppress", "list", "--format", "ndjson"]))).pop().unwrap();
+    let last = parsed(&stdout(&world.keepwatch(&["suppress", "list", "--format", "ndjson"]))).pop().unwrap();
     assert_eq!((&last["state"], &last["setting_id"]), (&json!("invalid"), &json!("suppression#typo")));
 
     for name in ["bob", "suppression#typo"] {
@@ -404,7 +380,7 @@ fn tables_are_found_by_the_stack_or_named() {
     let two = world.told(2, &["findings", "list"]);
     assert!(two.contains("2 tables that may be it") && two.contains("--findings-table"), "{two}");
     assert_eq!(
-        objects(&world.done(&["findings", "list", "--findings-table", FINDINGS, "--format", "ndjson"])).len(),
+        parsed(&world.done(&["findings", "list", "--findings-table", FINDINGS, "--format", "ndjson"])).len(),
         4
     );
     let by_environment =
@@ -417,7 +393,7 @@ fn an_item_that_is_no_finding_is_told_of_and_hides_no_other() {
     let world = World::new("odd");
     world.stub.put(FINDINGS, "odd", item(&json!({"finding_id": "odd", "title": 7})));
     let output = world.keepwatch(&["findings", "list", "--format", "ndjson"]);
-    assert_eq!((output.status.code(), objects(&stdout(&output)).len()), (Some(1), 4));
+    assert_eq!((output.status.code(), parsed(&stdout(&output)).len()), (Some(1), 4));
     assert!(stderr(&output).contains("1 item of the findings table is no finding"), "{}", stderr(&output));
     assert!(world.told(1, &["findings", "show", "odd"]).contains("item odd of the findings table"));
 }

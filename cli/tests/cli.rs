@@ -1,38 +1,17 @@
 //! The command line as its users see it: the compiled binary, its output and its exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
+use common::{command, gzip, keepwatch, objects, scratch, stderr, stdout};
 use serde_json::Value;
 
 const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events.jsonl");
-
-fn keepwatch(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_keepwatch")).args(arguments).output().expect("the binary runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
-}
-
-fn objects(output: &Output) -> Vec<Value> {
-    stdout(output).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
-}
-
-fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 #[test]
 fn replay_tells_each_event_and_rule() {
@@ -65,8 +44,7 @@ fn replay_tells_each_event_and_rule() {
 
 #[test]
 fn replay_reads_standard_input_and_prints_a_table() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
-        .args(["replay", "--detections", "-"])
+    let mut child = command(&["replay", "--detections", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -173,9 +151,10 @@ fn folders_of_compressed_files_are_told_in_the_order_of_time() {
     for folder in [&later, &digests] {
         fs::create_dir_all(folder).unwrap();
     }
-    gzip(&later.join("b.json.gz"), &format!("{{\"Records\":[{}]}}", line(0)));
-    gzip(&folder.join("2026/03/01.json.gz"), &format!("{{\"Records\":[{}]}}", line(1)));
-    gzip(&digests.join("digest.json.gz"), "{\"awsAccountId\":\"111122223333\"}");
+    fs::write(later.join("b.json.gz"), gzip(format!("{{\"Records\":[{}]}}", line(0)).as_bytes())).unwrap();
+    fs::write(folder.join("2026/03/01.json.gz"), gzip(format!("{{\"Records\":[{}]}}", line(1)).as_bytes()))
+        .unwrap();
+    fs::write(digests.join("digest.json.gz"), gzip(br#"{"awsAccountId":"111122223333"}"#)).unwrap();
     fs::write(folder.join("readme.txt"), "no log").unwrap();
     let output = keepwatch(&["replay", "--detections", "--format", "ndjson", folder.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -198,7 +177,7 @@ fn a_compressed_file_that_breaks_off_is_named_and_read_as_far_as_it_goes() {
     let folder = scratch("gzip");
     let text = fs::read_to_string(EVENTS).unwrap();
     let whole = folder.join("whole.jsonl.gz");
-    gzip(&whole, &text.repeat(50));
+    fs::write(&whole, gzip(text.repeat(50).as_bytes())).unwrap();
     let all =
         objects(&keepwatch(&["replay", "--detections", "--format", "ndjson", whole.to_str().unwrap()])).len();
     let packed = fs::read(&whole).unwrap();
@@ -257,13 +236,6 @@ fn many_threads_tell_what_one_tells() {
     assert!(many.iter().all(kept));
     let times = |seen: &Value| seen["event_time"].as_str().map(str::to_owned);
     assert!(many.iter().map(times).is_sorted());
-}
-
-fn gzip(file: &Path, text: &str) {
-    let mut writer =
-        flate2::write::GzEncoder::new(fs::File::create(file).unwrap(), flate2::Compression::default());
-    writer.write_all(text.as_bytes()).unwrap();
-    writer.finish().unwrap();
 }
 
 /// A key that one event shows to be exposed is known to the events after it.
@@ -354,8 +326,7 @@ fn rules_are_listed_and_shown() {
 
 /// Runs `policy explain` with this text on standard input.
 fn explain(arguments: &[&str], text: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
-        .args(["policy", "explain"])
+    let mut child = command(&["policy", "explain"])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,10 +1,13 @@
 //! What a replay comes to: findings and mails, whatever order the log is in.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Output, Stdio};
 
+use common::{command, gzip, stderr, stdout};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "111122223333";
@@ -12,23 +15,11 @@ const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*
 const KEY: &str = "AKIAI44QH8DHBEXAMPLE";
 
 fn keepwatch(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
-    command.arg("replay").args(arguments).output().expect("the binary runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("errors are UTF-8")
+    common::keepwatch(&[&["replay"], arguments].concat())
 }
 
 fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replay").join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
+    common::scratch(&format!("replay/{name}"))
 }
 
 /// A call: its number is its id and, in minutes from midnight, its time.
@@ -156,10 +147,9 @@ fn a_pipe_tells_what_files_tell() {
     let events = story();
     write(&folder, &events, 1);
     let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
-        .args(["replay", "--format", "json", "-"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
+    let mut child = command(&["replay", "--format", "json", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -296,12 +286,6 @@ fn settings_silence_and_tune() {
     assert!(stderr(&odd).contains("rule#no-such-rule"), "{}", stderr(&odd));
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut writer, bytes).unwrap();
-    writer.finish().unwrap()
-}
-
 /// How many events of root's sign-in are found in a file of this name and content, with the exit code and the errors.
 fn found(name: &str, content: &[u8]) -> (usize, Option<i32>, String) {
     let file = scratch(&format!("shape-{name}")).join(name);
@@ -379,8 +363,8 @@ fn what_cannot_be_read_is_one_line() {
 #[test]
 fn a_bucket_needs_credentials_and_a_name() {
     let told = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keepwatch"));
-        command.arg("replay").args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
+        let mut command = command(&["replay"]);
+        command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
         let output = command.env("AWS_REGION", "us-east-1").output().expect("the binary runs");
         (output.status.code(), stderr(&output))
     };
@@ -458,10 +442,9 @@ fn whole_of(folder: &Path, arguments: &[&str]) -> Value {
 fn a_closed_pipe_is_no_error() {
     let folder = scratch("head");
     write(&folder, &(0..5_000).map(root_sign_in).collect::<Vec<_>>(), 1);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keepwatch"))
-        .args(["replay", "--detections", "--format", "ndjson", folder.to_str().unwrap()])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+    let mut child = command(&["replay", "--detections", "--format", "ndjson", folder.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());

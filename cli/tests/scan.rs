@@ -1,10 +1,12 @@
 //! `keepwatch scan` as its users see it: formats, exit codes, and what it says where it cannot scan.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
+use std::fs;
+use std::process::Output;
+
+use common::{command, folder, objects, scratch, stdout};
 use serde_json::Value;
 
 /// A recorded account.
@@ -12,11 +14,9 @@ const STATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/checks/src/t
 
 /// Of this machine's own settings nothing is seen.
 fn keepwatch(arguments: &[&str], env: &[(&str, &str)]) -> Output {
-    let home = scratch("home");
-    Command::new(env!("CARGO_BIN_EXE_keepwatch"))
-        .args(arguments)
+    command(arguments)
         .env_clear()
-        .env("HOME", home)
+        .env("HOME", folder("home"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .envs(env.iter().copied())
         .output()
@@ -27,32 +27,15 @@ fn scan(arguments: &[&str]) -> Output {
     keepwatch(&[&["scan", "--state", STATE], arguments].concat(), &[])
 }
 
-fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
-}
-
 /// What it says where it ends with this code.
 fn told(output: &Output, code: i32) -> String {
-    let text = String::from_utf8(output.stderr.clone()).expect("errors are UTF-8");
-    assert_eq!(output.status.code(), Some(code), "{text}");
     assert_eq!(stdout(output), "", "nothing half done is printed");
-    assert!(text.starts_with("error: "), "{text}");
-    text
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    stdout(output).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    common::told(code, output)
 }
 
 #[test]
 fn every_format_tells_the_same() {
-    let all = lines(&scan(&["--format", "ndjson", "--all"]));
+    let all = objects(&scan(&["--format", "ndjson", "--all"]));
     assert!(all.len() > 200, "{}", all.len());
     for line in &all {
         assert!(line["practice"].as_array().is_some_and(|all| !all.is_empty()), "{line}");
@@ -74,9 +57,9 @@ fn every_format_tells_the_same() {
     let findings =
         all.iter().filter(|line| line["verdict"] != "informational" && line["verdict"] != "manual");
     let findings = findings.count();
-    let ocsf = lines(&scan(&["--format", "ocsf", "--all"]));
+    let ocsf = objects(&scan(&["--format", "ocsf", "--all"]));
     assert!(ocsf.iter().all(|one| one["class_uid"] == 2003), "a compliance finding");
-    let asff = lines(&scan(&["--format", "asff", "--all"]));
+    let asff = objects(&scan(&["--format", "asff", "--all"]));
     assert!(asff.iter().all(|one| one["SchemaVersion"] == "2018-10-08"), "{:?}", asff.first());
     assert_eq!((ocsf.len(), asff.len()), (findings, findings));
 }

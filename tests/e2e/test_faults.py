@@ -254,7 +254,7 @@ def test_writes_answered_with_500(cloud, watch):
 
 
 def test_writes_that_fail_for_long_cost_time_and_no_event(cloud, watch):
-    """What fails with the table stays in the queue; tests/tests/bootstrap.rs has outages of days."""
+    """What fails with the table stays in the queue; tests/tests/detect.rs has outages of days."""
     name = unique("waiting")
     failures = (DELIVERIES - 1) * ATTEMPTS * OBSERVED
     with cloud.faults.on(broken(WRITE, times=failures)) as faults:

@@ -2,17 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Stdio;
+mod common;
+
 use std::time::Duration;
 
+use common::{CLOCK, SCAN, answer, failures, start};
 use keepwatch_aws::runtime::now;
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, Item, OWN_ARNS, QUEUE};
+use keepwatch_tests::aws_stub::{AwsStub, Item, OWN_ARNS, TABLES};
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
-use keepwatch_tests::function::{Function, binary};
-use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use keepwatch_tests::function::Function;
+use keepwatch_tests::runtime_api::ACCOUNT;
 use serde_json::{Value, json};
 
-const CLOCK: &str = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
 const ROLE: &str = "arn:aws:iam::111122223333:role/keepwatch-ScanRole-A1B2C3";
 
 struct World {
@@ -21,44 +22,27 @@ struct World {
     detect: Function,
 }
 
-fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
-    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
-    let function = format!("keepwatch-{name}");
-    let all = [
-        ("AWS_ENDPOINT_URL", aws.endpoint()),
-        ("AWS_LAMBDA_FUNCTION_NAME", function.as_str()),
-        ("FINDINGS_TABLE", FINDINGS),
-        ("JOURNAL_TABLE", "journal"),
-        ("SETTINGS_TABLE", "settings"),
-    ];
-    Function::start(&binary, &[&all[..], settings].concat(), Stdio::inherit()).unwrap()
-}
-
 impl World {
     fn new() -> World {
         let aws = AwsStub::http().unwrap();
-        let queues =
-            [("INTAKE_QUEUE_URL", QUEUE), ("RECHECK_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
         let own = format!("{OWN_ARNS},{ROLE}");
-        let scan = start("scan", &aws, &queues);
-        let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch"), ("OWN_ARNS", &own)]);
+        let named = |name| [("AWS_LAMBDA_FUNCTION_NAME", name)];
+        let scan = start("scan", &aws, &[&SCAN[..], &named("keepwatch-scan")].concat());
+        let owned = [("STACK_NAME", "keepwatch"), ("OWN_ARNS", own.as_str())];
+        let detect = start("detect", &aws, &[&TABLES[..3], &owned, &named("keepwatch-detect")].concat());
         World { aws, scan, detect }
     }
 
     /// The daily run; the latest trail that it called, and how many calls there were.
     fn run(&self) -> (String, usize) {
-        let reply = self.scan.invoke(CLOCK).expect("the function did not answer");
-        assert!(matches!(reply.outcome, Outcome::Response(_)), "{:?}", reply.outcome);
+        assert_eq!(answer(&self.scan, CLOCK).err(), None);
         let started = self.aws.started();
         (started.last().cloned().unwrap_or_default(), started.len())
     }
 
     /// Hands `detect` a batch; how many messages it gives back.
     fn batch(&self, batch: &str) -> usize {
-        let reply = self.detect.invoke(batch).expect("the function did not answer");
-        let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        answer["batchItemFailures"].as_array().unwrap().len()
+        failures(&self.detect, batch).len()
     }
 
     fn hears(&self, message: &str) {
@@ -178,8 +162,7 @@ fn nobody_elses_call_and_no_replay_stands_in_for_it() {
         }
         // Whoever may invoke detect hands it what no queue has held.
         let forged = heard(&trail, &format!("forged-{day}")).to_string();
-        let reply = world.detect.invoke(&forged_batch("m", &forged)).unwrap();
-        assert!(matches!(reply.outcome, Outcome::Error(_)), "{:?}", reply.outcome);
+        assert!(answer(&world.detect, &forged_batch("m", &forged)).is_err());
     }
     world.next_day();
     world.run();

@@ -3,25 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
+mod common;
 
-use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, Bucket, FINDINGS, GroupRule, Item, NOTIFY, OWN_ARNS, QUEUE};
+use common::{CLOCK, SCAN, ago, answer, detect, failures, start, subjects};
+use keepwatch_tests::aws_stub::{AwsStub, Bucket, GroupRule, Item, NOTIFY, TABLES};
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
-use keepwatch_tests::function::{Function, binary};
-use keepwatch_tests::runtime_api::Outcome;
+use keepwatch_tests::function::Function;
 use serde_json::{Value, json};
 
 /// What calls `scan` for somebody who wants a scan now.
 const NOW: &str = r#"{"keepwatch": "scan"}"#;
-
-fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
-    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
-    let tables = [("JOURNAL_TABLE", "journal"), ("FINDINGS_TABLE", FINDINGS), ("SETTINGS_TABLE", "settings")];
-    let all = [&[("AWS_ENDPOINT_URL", aws.endpoint())], &tables[..], settings].concat();
-    Function::start(&binary, &all, Stdio::inherit()).unwrap()
-}
 
 /// An AWS with a bucket that is closed and a security group that lets one port in, and the functions.
 struct World {
@@ -41,18 +32,16 @@ impl World {
             account.groups.insert("sg-1".to_owned(), vec![ssh]);
             account.groups.insert("sg-2".to_owned(), Vec::new());
         });
-        let queues =
-            [("INTAKE_QUEUE_URL", QUEUE), ("RECHECK_QUEUE_URL", QUEUE), ("WATCHED_REGIONS", "us-east-1")];
-        let scan = start("scan", &aws, &queues);
-        let detect = start("detect", &aws, &[("STACK_NAME", "keepwatch"), ("OWN_ARNS", OWN_ARNS)]);
-        let notify = start("notify", &aws, &[&NOTIFY[..], &[("MAIL_WINDOW_MINUTES", "0")]].concat());
+        let scan = start("scan", &aws, &SCAN);
+        let detect = detect(&aws);
+        let alone = [("MAIL_WINDOW_MINUTES", "0")];
+        let notify = start("notify", &aws, &[&TABLES[..3], &NOTIFY[..], &alone].concat());
         World { aws, scan, detect, notify }
     }
 
     /// A scan on demand; its counts.
     fn scan(&self) -> Value {
-        let reply = self.scan.invoke(NOW).expect("the function did not answer");
-        let Outcome::Response(text) = reply.outcome else { panic!("the scan failed: {:?}", reply.outcome) };
+        let text = answer(&self.scan, NOW).unwrap_or_else(|reason| panic!("the scan failed: {reason}"));
         let counts: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(counts["finished"], true, "{counts}");
         counts
@@ -82,26 +71,19 @@ impl World {
 
     /// A sweep; the subjects of all mails so far, but for the reports of the calendar.
     fn mails(&self) -> Vec<String> {
-        self.notify.invoke(r#"{"source": "aws.events"}"#).expect("the function did not answer");
-        let subjects = self.aws.published().into_iter().filter_map(|mut message| message.remove("Subject"));
+        let _ = answer(&self.notify, CLOCK);
+        let subjects = subjects(&self.aws).into_iter();
         subjects.filter(|subject| !subject.contains("Keepwatch ")).collect()
     }
 }
 
 fn taken(function: &Function, message: &str) {
-    let reply = function.invoke(&sqs_batch(&[("m", message)])).expect("the function did not answer");
-    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
-    assert_eq!(text, r#"{"batchItemFailures":[]}"#);
+    common::taken(function, &[message.to_owned()]);
 }
 
 /// The message of a call so many minutes ago.
-#[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
-fn ago(minutes: i64, source: &str, name: &str, event_id: &str, request: Value) -> String {
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let time = Timestamp::from_millis(now / 1_000 * 1_000 - minutes * 60_000).to_string();
-    let mut message: Value = serde_json::from_str(&user_call(source, name, event_id, request)).unwrap();
-    message["detail"]["eventTime"] = json!(time);
-    message.to_string()
+fn call(minutes: i64, source: &str, name: &str, event_id: &str, request: Value) -> String {
+    ago(minutes, &user_call(source, name, event_id, request))
 }
 
 const ACL: &str = "exposure-bucket-acl-public";
@@ -110,14 +92,14 @@ const GROUP: &str = "network-security-group-open";
 const SG: &str = "arn:aws:ec2:us-east-1:111122223333:security-group/sg-1";
 
 fn opened() -> String {
-    ago(40, "s3", "PutBucketAcl", "opened", json!({"bucketName": "files", "x-amz-acl": "public-read"}))
+    call(40, "s3", "PutBucketAcl", "opened", json!({"bucketName": "files", "x-amz-acl": "public-read"}))
 }
 
 #[test]
 fn whoever_confirms_first_is_welcomed_once_with_what_scan_has_looked_up() {
     let world = World::new();
     let sweep = || {
-        world.notify.invoke(r#"{"source": "aws.events"}"#).expect("the function did not answer");
+        let _ = answer(&world.notify, CLOCK);
         let mails = world.aws.published().into_iter();
         mails
             .filter(|mail| mail["Subject"].contains("Keepwatch watches this account"))
@@ -153,7 +135,7 @@ fn a_bucket_opened_by_an_event_is_one_finding_that_the_scan_confirms_and_a_reche
     assert!(item["witnesses"]["M"].as_object().unwrap().contains_key("s3.public-acl"), "{item:?}");
     // Somebody closes it by a call that no rule takes for its end.
     world.aws.account(|account| account.buckets.get_mut("files").unwrap().public = false);
-    let closed = ago(2, "s3", "PutBucketOwnershipControls", "closed", json!({"bucketName": "files"}));
+    let closed = call(2, "s3", "PutBucketOwnershipControls", "closed", json!({"bucketName": "files"}));
     world.recheck(&closed);
     assert_eq!(world.status(ACL, FILES), "RESOLVED");
     let reason = world.finding(ACL, FILES).unwrap()["status_reason"]["S"].to_string();
@@ -169,25 +151,21 @@ fn a_recheck_opens_what_a_change_left_open_and_names_who_did_it() {
     world.aws.account(|account| account.buckets.get_mut("files").unwrap().policy = Some(policy.to_string()));
     // What is dated ahead is nobody's call: it may not name bob, nor be looked at before the real one.
     let bucket = || json!({"bucketName": "files"});
-    let ahead = ago(-60 * 24, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
+    let ahead = call(-60 * 24, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
     world.recheck(&ahead);
     assert!(world.finding("exposure-bucket-policy-open", FILES).is_none());
     // Nor is what no queue has handed out, which whoever may invoke the function can make up.
-    let forged = ago(2, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
+    let forged = call(2, "s3", "PutBucketPolicy", "forged", bucket()).replace("alice", "bob");
     for (event, why) in [(forged.as_str(), "a call"), (r#"{"keepwatch": "go on"}"#, "a cut run")] {
-        let reply = world.scan.invoke(&forged_batch("m", event)).unwrap();
-        let Outcome::Response(text) = reply.outcome else { panic!("the batch failed") };
-        assert_eq!(text, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#, "{why}");
+        assert_eq!(failures(&world.scan, &forged_batch("m", event)), ["m"], "{why}");
     }
     assert!(world.finding("exposure-bucket-policy-open", FILES).is_none());
-    world.recheck(&ago(2, "s3", "PutBucketPolicy", "written", bucket()));
+    world.recheck(&call(2, "s3", "PutBucketPolicy", "written", bucket()));
     let item = world.finding("exposure-bucket-policy-open", FILES).unwrap();
     assert_eq!((item["status"]["S"].as_str(), item["who"]["S"].as_str()), (Some("NEW"), Some("alice")));
     // What changed no answer, and what no function understands, is nothing and an error.
-    world.recheck(&ago(2, "s3", "PutBucketTagging", "tagged", json!({"bucketName": "files"})));
-    let reply = world.scan.invoke(&sqs_batch(&[("m", "{")])).unwrap();
-    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed") };
-    assert_eq!(text, r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    world.recheck(&call(2, "s3", "PutBucketTagging", "tagged", json!({"bucketName": "files"})));
+    assert_eq!(failures(&world.scan, &sqs_batch(&[("m", "{")])), ["m"]);
 }
 
 #[test]

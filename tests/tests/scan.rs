@@ -3,78 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
+mod common;
 
-use keepwatch_base::time::Timestamp;
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, NOTIFY, QUEUE, TABLES};
-use keepwatch_tests::events::{root_sign_in, sqs_batch, stream_batch, user_call};
-use keepwatch_tests::function::{Function, binary};
-use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use common::{
+    CLOCK, SCAN, ago, answer, detect, minutes_ago, names_what_is_missing, notify, scan, subjects, taken,
+};
+use keepwatch_tests::aws_stub::AwsStub;
+use keepwatch_tests::events::{root_sign_in, stream_batch, user_call};
+use keepwatch_tests::function::Function;
+use keepwatch_tests::runtime_api::ACCOUNT;
 use serde_json::{Value, json};
-
-fn start(name: &str, aws: &AwsStub, settings: &[(&str, &str)]) -> Function {
-    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
-    let all = [&[("AWS_ENDPOINT_URL", aws.endpoint()), ("JOURNAL_TABLE", "journal")], settings].concat();
-    Function::start(&binary, &all, Stdio::inherit()).unwrap()
-}
-
-fn scan(aws: &AwsStub) -> Function {
-    start(
-        "scan",
-        aws,
-        &[
-            ("FINDINGS_TABLE", FINDINGS),
-            ("INTAKE_QUEUE_URL", QUEUE),
-            ("RECHECK_QUEUE_URL", QUEUE),
-            ("SETTINGS_TABLE", "settings"),
-            ("WATCHED_REGIONS", "us-east-1"),
-        ],
-    )
-}
-
-fn detect(aws: &AwsStub) -> Function {
-    start("detect", aws, &TABLES)
-}
-
-fn notify(aws: &AwsStub) -> Function {
-    start("notify", aws, &[&TABLES[..], &NOTIFY[..]].concat())
-}
-
-fn subjects(aws: &AwsStub) -> Vec<String> {
-    aws.published().into_iter().filter_map(|mut message| message.remove("Subject")).collect()
-}
-
-/// What the clock calls it with.
-const CLOCK: &str = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
 
 /// One run; why it failed, if it did.
 fn run(scan: &Function) -> Result<(), String> {
-    match scan.invoke(CLOCK).expect("the function did not answer").outcome {
-        Outcome::Response(_) => Ok(()),
-        Outcome::Error(reason) => Err(reason),
-    }
-}
-
-/// Hands messages to `detect`, which must take them all.
-fn judge(detect: &Function, messages: &[String]) {
-    let messages: Vec<(&str, &str)> = messages.iter().map(|message| ("m", message.as_str())).collect();
-    let reply = detect.invoke(&sqs_batch(&messages)).expect("the function did not answer");
-    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
-    assert_eq!(text, r#"{"batchItemFailures":[]}"#);
-}
-
-#[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
-fn minutes_ago(minutes: i64) -> String {
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    Timestamp::from_millis(now / 1_000 * 1_000 - minutes * 60_000).to_string()
-}
-
-/// The message that EventBridge makes of a call so many minutes ago.
-fn ago(minutes: i64, message: &str) -> String {
-    let mut message: Value = serde_json::from_str(message).unwrap();
-    message["detail"]["eventTime"] = json!(minutes_ago(minutes));
-    message.to_string()
+    answer(scan, CLOCK).map(drop)
 }
 
 /// The call is in the event history.
@@ -103,7 +45,7 @@ fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_o
     let aws = AwsStub::http().unwrap();
     let (scan, detect) = (scan(&aws), detect(&aws));
     let heard = ago(50, &root_sign_in(ACCOUNT, "heard"));
-    judge(&detect, std::slice::from_ref(&heard));
+    taken(&detect, std::slice::from_ref(&heard));
     let lost = attach("lost", 40, "AttachUserPolicy");
     for event in [&heard, &lost] {
         remember(&aws, event);
@@ -112,7 +54,7 @@ fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_o
     let found = aws.take_messages();
     let [message] = &found[..] else { panic!("one message is expected: {found:?}") };
     assert!(message.contains("\"lost\""), "{message}");
-    judge(&detect, &found);
+    taken(&detect, &found);
     let (id, severity) = administrator(&aws, "severity");
     assert_eq!(severity, "CRITICAL");
     // The mail.
@@ -121,7 +63,7 @@ fn an_event_that_eventbridge_lost_becomes_a_mail_and_one_that_was_heard_counts_o
     // The next day nobody is told anything new, whichever way the event comes.
     run(&scan).unwrap();
     assert_eq!(aws.take_messages(), [""; 0]);
-    judge(&detect, &[lost, heard]);
+    taken(&detect, &[lost, heard]);
     for item in aws.items().into_values() {
         assert_eq!(item["occurrences"]["N"], "1", "{item:?}");
     }
@@ -140,18 +82,18 @@ fn a_late_event_neither_reopens_nor_closes_what_a_newer_one_settled() {
         item[attribute]["S"].as_str().unwrap().to_owned()
     };
     // That the trail was stopped was lost, and that it was started again was heard.
-    judge(&detect, &[call("started", 30, "StartLogging")]);
+    taken(&detect, &[call("started", 30, "StartLogging")]);
     remember(&aws, &call("stopped", 60, "StopLogging"));
     run(&scan).unwrap();
     let late = aws.take_messages();
     assert_eq!(late.len(), 1);
-    judge(&detect, &late);
+    taken(&detect, &late);
     assert_eq!(is("status"), "RESOLVED");
     // A trail that was stopped for half an hour is told all the same.
     assert_eq!(is("alert_state"), "PENDING");
     // It is stopped again, and then the news of an earlier end comes late.
-    judge(&detect, &[call("again", 10, "StopLogging")]);
-    judge(&detect, &[call("earlier", 20, "StartLogging")]);
+    taken(&detect, &[call("again", 10, "StopLogging")]);
+    taken(&detect, &[call("earlier", 20, "StartLogging")]);
     assert_eq!(is("status"), "NEW");
 }
 
@@ -182,7 +124,7 @@ fn what_is_refused_is_said_and_does_not_stop_the_rest() {
     // It was found twice, by its name and by root's.
     let found = aws.take_messages();
     assert!(found.len() == 1 && found[0].contains("\"seen\""), "{found:?}");
-    judge(&detect(&aws), &found);
+    taken(&detect(&aws), &found);
     aws.allow_lookups();
     run(&scan).unwrap();
     let found = aws.take_messages();
@@ -207,21 +149,7 @@ fn runs_that_do_not_come_are_told_by_the_daily_mail() {
 
 #[test]
 fn a_missing_setting_is_named() {
-    let aws = AwsStub::http().unwrap();
-    let binary = binary("scan").unwrap();
-    let all = [
-        ("FINDINGS_TABLE", FINDINGS),
-        ("JOURNAL_TABLE", "journal"),
-        ("SETTINGS_TABLE", "settings"),
-        ("INTAKE_QUEUE_URL", QUEUE),
-        ("RECHECK_QUEUE_URL", QUEUE),
-        ("WATCHED_REGIONS", "us-east-1"),
-    ];
-    for (missing, _) in all {
-        let mut settings = vec![("AWS_ENDPOINT_URL", aws.endpoint())];
-        settings.extend(all.into_iter().filter(|(name, _)| *name != missing));
-        let mut function = Function::start(&binary, &settings, Stdio::piped()).unwrap();
-        let (status, text) = function.ended().unwrap().expect("it must not start");
-        assert!(!status.success() && text.contains(&format!("{missing} is not set")), "{text}");
+    for (missing, _) in SCAN {
+        names_what_is_missing("scan", &SCAN, missing);
     }
 }

@@ -3,38 +3,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Stdio;
+mod common;
 
-use keepwatch_tests::aws_stub::{AwsStub, Item, OWN_ARNS};
-use keepwatch_tests::events::{root_sign_in, sqs_batch};
-use keepwatch_tests::function::{Function, binary};
-use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use common::{failures, pending, start};
+use keepwatch_tests::aws_stub::{AwsStub, Item};
+use keepwatch_tests::function::Function;
+use keepwatch_tests::runtime_api::ACCOUNT;
 use serde_json::{Value, json};
-
-fn start(name: &str, settings: &[(&str, &str)]) -> Function {
-    let binary = binary(name).unwrap_or_else(|error| panic!("{error}"));
-    Function::start(&binary, settings, Stdio::inherit()).unwrap()
-}
 
 fn securityhub(aws: &AwsStub) -> Function {
     // What Lambda gives are credentials of a session.
-    start("securityhub", &[("AWS_ENDPOINT_URL", aws.endpoint()), ("AWS_SESSION_TOKEN", "session")])
+    start("securityhub", aws, &[("AWS_SESSION_TOKEN", "session")])
 }
 
 /// A finding's item as detect writes it.
 fn finding() -> Item {
-    let aws = AwsStub::http().unwrap();
-    let settings = [
-        ("AWS_ENDPOINT_URL", aws.endpoint()),
-        ("FINDINGS_TABLE", "findings"),
-        ("JOURNAL_TABLE", "journal"),
-        ("SETTINGS_TABLE", "settings"),
-        ("STACK_NAME", "keepwatch"),
-        ("OWN_ARNS", OWN_ARNS),
-    ];
-    let detect = start("detect", &settings);
-    assert!(failures(&detect, &sqs_batch(&[("m1", &root_sign_in(ACCOUNT, "e1"))])).is_empty());
-    aws.items().into_values().next().expect("a finding")
+    let (aws, id) = pending();
+    aws.items().remove(&id).expect("a finding")
 }
 
 /// The item with these attributes set.
@@ -81,14 +66,6 @@ fn record(number: &str, old: Option<&Item>, new: Option<&Item>) -> Value {
 /// Hands the records to the function; the sequence numbers it gives back.
 fn deliver(function: &Function, records: &[Value]) -> Vec<String> {
     failures(function, &json!({"Records": records}).to_string())
-}
-
-fn failures(function: &Function, batch: &str) -> Vec<String> {
-    let reply = function.invoke(batch).expect("the function did not answer");
-    let Outcome::Response(text) = reply.outcome else { panic!("the batch failed: {:?}", reply.outcome) };
-    let response: Value = serde_json::from_str(&text).unwrap();
-    let failures = response["batchItemFailures"].as_array().expect("a partial batch response");
-    failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The ids of what was imported.
@@ -243,8 +220,7 @@ fn tls_is_spoken_with_a_certificate_from_a_file() {
     let aws = AwsStub::https().unwrap();
     let file = std::env::temp_dir().join(format!("keepwatch-securityhub-{}.pem", std::process::id()));
     std::fs::write(&file, aws.certificate().unwrap()).unwrap();
-    let settings = [("AWS_ENDPOINT_URL", aws.endpoint()), ("SSL_CERT_FILE", file.to_str().unwrap())];
-    let hub = start("securityhub", &settings);
+    let hub = start("securityhub", &aws, &[("SSL_CERT_FILE", file.to_str().unwrap())]);
     hub.started_in().expect("it must start");
     let failed = deliver(&hub, &[record("1", None, Some(&finding()))]);
     std::fs::remove_file(&file).unwrap();

@@ -5,20 +5,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Stdio;
+mod common;
 
-use keepwatch_tests::aws_stub::{AwsStub, FINDINGS, NOTIFY, TABLES};
-use keepwatch_tests::events::{root_sign_in, sqs_batch, user_call};
-use keepwatch_tests::function::{Function, binary};
-use keepwatch_tests::runtime_api::{ACCOUNT, Outcome};
+use common::{detect, notify, subjects, sweep, taken};
+use keepwatch_tests::aws_stub::{AwsStub, FINDINGS};
+use keepwatch_tests::events::{root_sign_in, user_call};
+use keepwatch_tests::function::Function;
+use keepwatch_tests::runtime_api::ACCOUNT;
 use serde_json::{Value, json};
 
 const OLD: &str = include_str!("../fixtures/tables-0.1.0.json");
-
-fn start(name: &str, aws: &AwsStub) -> Function {
-    let settings = [&[("AWS_ENDPOINT_URL", aws.endpoint())], &TABLES[..], &NOTIFY[..]].concat();
-    Function::start(&binary(name).unwrap(), &settings, Stdio::inherit()).unwrap()
-}
 
 fn events() -> Vec<String> {
     let policy = |id: &str, user: &str, name: &str| {
@@ -35,12 +31,9 @@ fn events() -> Vec<String> {
     ]
 }
 
+/// One after the other: what is in a batch together is judged together.
 fn judge(detect: &Function, events: &[String]) {
-    for (i, event) in events.iter().enumerate() {
-        let reply = detect.invoke(&sqs_batch(&[(&format!("m{i}"), event)])).unwrap();
-        let Outcome::Response(text) = reply.outcome else { panic!("{:?}", reply.outcome) };
-        assert!(!text.contains("itemIdentifier"), "{text}");
-    }
+    events.iter().for_each(|event| taken(detect, std::slice::from_ref(event)));
 }
 
 fn old() -> Value {
@@ -62,7 +55,7 @@ fn upgraded() -> AwsStub {
 fn events_that_it_heard_are_known_and_new_ones_are_added() {
     let aws = upgraded();
     let before = aws.items();
-    let detect = start("detect", &aws);
+    let detect = detect(&aws);
     judge(&detect, &events());
     assert_eq!(aws.items(), before, "nothing is counted twice");
     judge(&detect, &[root_sign_in(ACCOUNT, "e9")]);
@@ -74,11 +67,10 @@ fn events_that_it_heard_are_known_and_new_ones_are_added() {
 #[test]
 fn an_alert_that_it_left_due_is_told_and_those_it_sent_are_not() {
     let aws = upgraded();
-    let notify = start("notify", &aws);
-    let sweep = r#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
-    assert!(matches!(notify.invoke(sweep).unwrap().outcome, Outcome::Response(_)));
-    let subjects = aws.published().into_iter().filter_map(|mut message| message.remove("Subject"));
-    let alerts: Vec<String> = subjects.filter(|subject| subject.starts_with("[CRITICAL]")).collect();
+    let notify = notify(&aws);
+    assert!(sweep(&notify));
+    let alerts: Vec<String> =
+        subjects(&aws).into_iter().filter(|subject| subject.starts_with("[CRITICAL]")).collect();
     let [alert] = &alerts[..] else { panic!("one alert was due: {alerts:?}") };
     assert!(alert.contains("Root signed in"), "{alert}");
     assert!(aws.items().values().all(|item| item["alert_state"]["S"] != "PENDING"));
@@ -90,7 +82,7 @@ fn what_is_written_now_has_all_that_it_wrote() {
     let mut events = events();
     // Of one second the good news closes nothing any more.
     events[3] = events[3].replace("T12:00:00Z", "T12:00:01Z");
-    judge(&start("detect", &aws), &events);
+    judge(&detect(&aws), &events);
     let written = aws.items();
     let old = old();
     let findings = old["findings"].as_object().unwrap();

@@ -47,7 +47,7 @@ fn does(seen: &Seen, region: &str) -> Does {
     let trail = &seen.trail;
     let name = format!("trail {}", trail.name);
     let home = &trail.home_region;
-    if !trail.multi_region && home != region {
+    if !trail.covers(region) {
         let command = format!(
             "aws cloudtrail update-trail --region {home} --name {} --is-multi-region-trail",
             trail.arn

@@ -99,11 +99,21 @@ impl Way {
 
 /// What is known of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Diagnosis {
     pub(crate) kind: Kind,
     /// Why it was given up.
     pub(crate) reason: String,
     pub(crate) way: Way,
+}
+
+impl Diagnosis {
+    fn new(kind: Kind, reason: &str, way: Way) -> Diagnosis {
+        Diagnosis { kind, reason: clean(reason, MAX_REASON), way }
+    }
+
+    fn strange(reason: &str) -> Diagnosis {
+        Diagnosis::new(Kind::Other, reason, Way::Hand(STRANGE))
+    }
 }
 
 const STRANGE: &str = "look at it (docs/operator.md, \"Dead letters\"). `keepwatch redrive --discard --kind other` takes it away";
@@ -124,109 +134,111 @@ const NOT_IN_HUB: &str = "the record names no finding, and Security Hub lacks wh
                           `keepwatch redrive --discard --kind stream` takes it away";
 
 /// What a letter is.
-pub(crate) fn tell(letter: &DeadLetter, names: &Names) -> Told {
-    let told = |kind, reason: &str, way| Told { kind, reason: clean(reason, MAX_REASON), way };
-    let is = |arn: &str, id: &str| names.arn_of(id).as_deref() == Some(arn);
-    let attribute = |name: &str| letter.attributes.get(name).map(String::as_str);
-
+pub(crate) fn tell(letter: &DeadLetter, names: &Names) -> Diagnosis {
     // SQS asks no policy when it moves a message, so that any queue of the account can have one moved here.
     if let Some(queue) = letter.moved_from.as_deref() {
-        return if is(queue, "IntakeQueue") {
-            told(
-                Kind::Event,
-                "detect was handed it a thousand times and did not answer: it does not start",
-                Way::Judge,
-            )
-        } else if is(queue, "RecheckQueue") {
-            told(Kind::Recheck, "scan could not work with it three times", Way::Recheck)
-        } else {
-            told(
-                Kind::Other,
-                &format!("it is from a queue that is not the stack's: {queue}"),
-                Way::Hand(STRANGE),
-            )
-        };
+        return moved_from(queue, names);
     }
-    if let Some(reason) = attribute("reason") {
-        return told(Kind::Event, reason, Way::Judge);
+    if let Some(reason) = letter.attributes.get("reason") {
+        return Diagnosis::new(Kind::Event, reason, Way::Judge);
     }
-    // EventBridge user guide, "Using dead-letter queues to process undelivered events".
-    if let Some(rule) = attribute("RULE_ARN") {
-        let name = rule.rsplit('/').next().unwrap_or(rule);
-        let code = attribute("ERROR_CODE").unwrap_or("no code");
-        let message = attribute("ERROR_MESSAGE").unwrap_or_default();
-        let reason = format!("rule {name} could not deliver it: {code}: {message}");
-        let target = attribute("TARGET_ARN").unwrap_or_default();
-        let (kind, way) = if is(target, "IntakeQueue") {
-            (Kind::Event, Way::Judge)
-        } else if is(target, "RecheckQueue") {
-            (Kind::Recheck, Way::Recheck)
-        } else if is(target, "NotifyFunction") {
-            (Kind::Run, Way::Nothing(SWEPT))
-        } else if is(target, "ScanFunction") {
-            (Kind::Run, Way::Scan)
-        } else if is(target, "OpsTopic") {
-            (Kind::Mail, Way::Hand(OF_OPERATIONS))
-        } else {
-            (Kind::Other, Way::Hand(STRANGE))
-        };
-        return told(kind, &reason, way);
-    }
-
     let body: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+    of_rule(letter, names)
+        .or_else(|| of_function(&body, names))
+        .or_else(|| of_mail(letter, &body, names))
+        .unwrap_or_else(|| Diagnosis::strange("nothing tells what it is"))
+}
+
+fn is(arn: &str, id: &str, names: &Names) -> bool {
+    names.arn_of(id).as_deref() == Some(arn)
+}
+
+/// A message that a queue has moved here, which nobody could work with.
+fn moved_from(queue: &str, names: &Names) -> Diagnosis {
+    if is(queue, "IntakeQueue", names) {
+        let reason = "detect was handed it a thousand times and did not answer: it does not start";
+        Diagnosis::new(Kind::Event, reason, Way::Judge)
+    } else if is(queue, "RecheckQueue", names) {
+        Diagnosis::new(Kind::Recheck, "scan could not work with it three times", Way::Recheck)
+    } else {
+        Diagnosis::strange(&format!("it is from a queue that is not the stack's: {queue}"))
+    }
+}
+
+/// An event that an event rule could not deliver (EventBridge user guide, "Using dead-letter queues to process undelivered
+/// events").
+fn of_rule(letter: &DeadLetter, names: &Names) -> Option<Diagnosis> {
+    let attribute = |name: &str| letter.attributes.get(name).map(String::as_str);
+    let rule = attribute("RULE_ARN")?;
+    let name = rule.rsplit('/').next().unwrap_or(rule);
+    let code = attribute("ERROR_CODE").unwrap_or("no code");
+    let message = attribute("ERROR_MESSAGE").unwrap_or_default();
+    let reason = format!("rule {name} could not deliver it: {code}: {message}");
+    let target = attribute("TARGET_ARN").unwrap_or_default();
+    let ends = [
+        ("IntakeQueue", Kind::Event, Way::Judge),
+        ("RecheckQueue", Kind::Recheck, Way::Recheck),
+        ("NotifyFunction", Kind::Run, Way::Nothing(SWEPT)),
+        ("ScanFunction", Kind::Run, Way::Scan),
+        ("OpsTopic", Kind::Mail, Way::Hand(OF_OPERATIONS)),
+    ];
+    let end = ends.into_iter().find(|(id, ..)| is(target, id, names));
+    let (_, kind, way) = end.unwrap_or(("", Kind::Other, Way::Hand(STRANGE)));
+    Some(Diagnosis::new(kind, &reason, way))
+}
+
+/// What Lambda gave up: records of a stream (Lambda developer guide, "Retaining discarded batches for a DynamoDB event source"),
+/// or a run ("Capturing records of Lambda asynchronous invocations").
+fn of_function(body: &Value, names: &Names) -> Option<Diagnosis> {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let function = text("/requestContext/functionArn");
-    let of_function = |id: &str| {
+    let is_function = |id: &str| {
         names.arn_of(id).is_some_and(|arn| {
             function.strip_prefix(arn.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         })
     };
     let condition = text("/requestContext/condition");
-    // Lambda developer guide, "Retaining discarded batches for a DynamoDB event source".
-    if body.get("DDBStreamBatchInfo").is_some() {
-        let size = body["DDBStreamBatchInfo"]["batchSize"].as_u64().unwrap_or_default();
-        let reason = |name: &str| {
-            format!("{name} did not follow changes of findings ({condition}), {size} in a batch")
+    if let Some(batch) = body.get("DDBStreamBatchInfo") {
+        let size = batch["batchSize"].as_u64().unwrap_or_default();
+        let of = |name: &str, way| {
+            let reason =
+                format!("{name} did not follow changes of findings ({condition}), {size} in a batch");
+            Diagnosis::new(Kind::Stream, &reason, way)
         };
-        return if of_function("NotifyFunction") {
-            told(Kind::Stream, &reason("notify"), Way::Nothing(IN_THE_TABLE))
-        } else if of_function("SecurityHubFunction") {
-            told(Kind::Stream, &reason("securityhub"), Way::Hand(NOT_IN_HUB))
+        return Some(if is_function("NotifyFunction") {
+            of("notify", Way::Nothing(IN_THE_TABLE))
+        } else if is_function("SecurityHubFunction") {
+            of("securityhub", Way::Hand(NOT_IN_HUB))
         } else {
-            told(
-                Kind::Other,
-                &format!("records of a function that is not the stack's: {function}"),
-                Way::Hand(STRANGE),
-            )
-        };
+            Diagnosis::strange(&format!("records of a function that is not the stack's: {function}"))
+        });
     }
-    // Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
-    if body.get("requestContext").is_some() {
-        return if of_function("ScanFunction") {
-            let why = text("/responsePayload/errorMessage");
-            told(Kind::Run, &format!("scan failed ({condition}): {why}"), Way::Scan)
-        } else {
-            told(
-                Kind::Other,
-                &format!("a run of a function that is not the stack's: {function}"),
-                Way::Hand(STRANGE),
-            )
-        };
-    }
-    // SNS adds these three where an endpoint has refused; what it makes of the body of a mail was not tried on AWS, so that
-    // either is enough.
+    body.get("requestContext")?;
+    Some(if is_function("ScanFunction") {
+        let why = text("/responsePayload/errorMessage");
+        Diagnosis::new(Kind::Run, &format!("scan failed ({condition}): {why}"), Way::Scan)
+    } else {
+        Diagnosis::strange(&format!("a run of a function that is not the stack's: {function}"))
+    })
+}
+
+/// A mail that SNS could not deliver. It adds three attributes where an endpoint has refused; what it makes of the body of a mail
+/// was not tried on AWS, so that either is enough.
+fn of_mail(letter: &DeadLetter, body: &Value, names: &Names) -> Option<Diagnosis> {
     let refused =
         ["RequestID", "ErrorCode", "ErrorMessage"].iter().all(|name| letter.attributes.contains_key(*name));
-    if refused || body["Type"] == "Notification" {
-        let why = attribute("ErrorMessage").unwrap_or("SNS does not say why");
-        if names.physical("OpsTopic") == Some(text("/TopicArn")) {
-            return told(Kind::Mail, &format!("\"{}\": {why}", text("/Subject")), Way::Hand(OF_OPERATIONS));
-        }
-        let findings = findings_of(body["Message"].as_str().unwrap_or(&letter.body));
-        let way = if findings.is_empty() { Way::Hand(NAMES_NO_FINDING) } else { Way::Tell(findings) };
-        return told(Kind::Mail, why, way);
+    if !refused && body["Type"] != "Notification" {
+        return None;
     }
-    told(Kind::Other, "nothing tells what it is", Way::Hand(STRANGE))
+    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    let why = letter.attributes.get("ErrorMessage").map_or("SNS does not say why", String::as_str);
+    if names.physical("OpsTopic") == Some(text("TopicArn")) {
+        let reason = format!("\"{}\": {why}", text("Subject"));
+        return Some(Diagnosis::new(Kind::Mail, &reason, Way::Hand(OF_OPERATIONS)));
+    }
+    let findings = findings_of(body["Message"].as_str().unwrap_or(&letter.body));
+    let way = if findings.is_empty() { Way::Hand(NAMES_NO_FINDING) } else { Way::Tell(findings) };
+    Some(Diagnosis::new(Kind::Mail, why, way))
 }
 
 /// What may be ids of findings in a mail: the id of a rule or check, and sixteen hexadecimal digits.
@@ -269,7 +281,7 @@ pub(crate) mod tests {
         DeadLetter { moved_from: Some(queue.to_owned()), ..letter(body, &[]) }
     }
 
-    fn told(letter: &DeadLetter) -> Told {
+    fn told(letter: &DeadLetter) -> Diagnosis {
         tell(letter, &names_for_tests(HOME, &[("SecurityHub", "enabled")]))
     }
 

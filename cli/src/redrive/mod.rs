@@ -23,8 +23,8 @@ use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::severity::Severity;
 use serde_json::{Value, json};
 
+use self::letter::{Diagnosis, Way};
 pub(crate) use self::letter::{Kind, tell};
-use self::letter::{Told, Way};
 use crate::account::{Account, Home};
 use crate::catalogue::CATALOGUE;
 use crate::doctor::deployment::{self, Deployment};
@@ -194,7 +194,7 @@ impl Work<'_> {
         &mut self,
         letters: &DeadLetters,
         letter: &DeadLetter,
-        told: &Told,
+        told: &Diagnosis,
     ) -> Result<bool, String> {
         if self.redrive.apply {
             if matches!(told.way, Way::Hand(_)) {
@@ -265,7 +265,7 @@ impl Work<'_> {
 }
 
 /// Counts a letter.
-fn count(groups: &mut Vec<Group>, told: Told, sent: Option<Timestamp>, done: &Result<bool, String>) {
+fn count(groups: &mut Vec<Group>, told: Diagnosis, sent: Option<Timestamp>, done: &Result<bool, String>) {
     let way = told.way.text();
     let same =
         |group: &&mut Group| group.kind == told.kind && group.reason == told.reason && group.way == way;

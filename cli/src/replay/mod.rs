@@ -26,7 +26,7 @@ use keepwatch_rules::registry::DOCUMENTED;
 use self::log::Log;
 pub(crate) use self::options::Replay;
 use self::span::Only;
-use self::told::Told;
+use self::told::LogReplay;
 use crate::input::{self, Between};
 use crate::words::Likest;
 
@@ -84,7 +84,7 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     }
     let account = about.span.accounts.keys().next().cloned().unwrap_or_default();
     let automation = settings.lists.automation.clone();
-    let mut told = Told::new(settings, &account);
+    let mut told = LogReplay::new(settings, &account);
     ordered.each(&player, |at, played| {
         let time = played.at;
         told.take_in(time, &mut settle(at, played))

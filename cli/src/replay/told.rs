@@ -19,7 +19,7 @@ const REPORT_HOUR: i8 = 7;
 const TOLD_APART: usize = 10_000;
 
 /// What a log tells, event by event.
-pub(super) struct Told {
+pub(super) struct LogReplay {
     pipeline: Pipeline,
     now: Timestamp,
     sightings: AllSightings,
@@ -74,11 +74,11 @@ pub(super) struct Mails {
     pub(super) worst_day: Option<(String, usize)>,
 }
 
-impl Told {
+impl LogReplay {
     /// Nothing yet. The settings are the owner's.
-    pub(super) fn new(settings: Settings, account: &str) -> Told {
+    pub(super) fn new(settings: Settings, account: &str) -> LogReplay {
         let calendar = Calendar { account: account.to_owned(), hour: REPORT_HOUR };
-        Told {
+        LogReplay {
             pipeline: Pipeline::new(settings, DOCUMENTED, calendar),
             now: Timestamp::default(),
             sightings: AllSightings::default(),
@@ -110,7 +110,7 @@ impl Told {
     /// # Errors
     /// A bug.
     pub(super) fn finish(self) -> anyhow::Result<Outcome> {
-        let Told { pipeline, sightings, .. } = self;
+        let LogReplay { pipeline, sightings, .. } = self;
         let (tables, mails) = pipeline.finish().map_err(|error| anyhow!("{error}"))?;
         Ok(Outcome { findings: tables.findings, mails: Mails::of(&mails), sightings })
     }

@@ -21,7 +21,7 @@ use keepwatch_core::canary;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault, HIDDEN};
-use keepwatch_core::engine::intake::{Intake, IntakeError, Judged};
+use keepwatch_core::engine::intake::{Intake, IntakeError, IntakeOutcome};
 use keepwatch_core::event::{Body, Event};
 use keepwatch_core::finding::record::RecordError;
 use keepwatch_core::history::heard;
@@ -103,10 +103,6 @@ impl Failure {
     }
 }
 
-fn receipt_handle(message: &SqsMessage) -> &str {
-    message.receipt_handle.as_deref().unwrap_or_default()
-}
-
 /// From 0 to 1, by the message's id: those that failed together come back apart.
 fn spread(message: &SqsMessage) -> f64 {
     let id = short_hash(&[message.message_id.as_deref().unwrap_or_default()]);
@@ -119,7 +115,7 @@ impl Detect {
         let batch: SqsEvent = serde_json::from_str(event.payload.get())?;
         let own_account = account_of_function(&event.context.invoked_function_arn)?;
         let deadline = Instant::now() + DEADLINE;
-        let known = self.intake.own(batch.records, receipt_handle);
+        let known = self.intake.own(batch.records, |message| message.receipt_handle.as_deref());
         let ((messages, others), settings) = join(known, self.settings.recent(now())).await;
         let mut response = SqsBatchResponse::default();
         for (message, reason) in others {
@@ -152,18 +148,18 @@ impl Detect {
         let mut failed = Vec::new();
         for (message, outcome) in messages.iter().zip(outcomes) {
             let outcome = outcome.map(|(judged, cloudtrail)| {
-                counts.cloudtrail += usize::from(cloudtrail && judged != Judged::Later);
+                counts.cloudtrail += usize::from(cloudtrail && judged != IntakeOutcome::Later);
                 judged
             });
             match outcome {
-                Ok(Judged::Recorded(changes)) => {
+                Ok(IntakeOutcome::Recorded(changes)) => {
                     counts.recorded += 1;
                     counts.changes += changes;
                 }
-                Ok(Judged::Quiet) => counts.quiet += 1,
-                Ok(Judged::Other) => counts.other += 1,
-                Ok(Judged::Heartbeat) => counts.heartbeats += 1,
-                Ok(Judged::Later) => {
+                Ok(IntakeOutcome::Quiet) => counts.quiet += 1,
+                Ok(IntakeOutcome::Other) => counts.other += 1,
+                Ok(IntakeOutcome::Heartbeat) => counts.heartbeats += 1,
+                Ok(IntakeOutcome::Later) => {
                     counts.later += 1;
                     response.add_failure(message.message_id.clone().unwrap_or_default());
                 }
@@ -208,7 +204,8 @@ impl Detect {
             }
             Fate::Again(pause) => {
                 if pause > HIDDEN
-                    && let Err(why) = self.intake.hide(receipt_handle(message), pause).await
+                    && let Some(handle) = message.receipt_handle.as_deref()
+                    && let Err(why) = self.intake.hide(handle, pause).await
                 {
                     warn!(message_id = message.message_id, reason = why, "message comes back sooner");
                 }
@@ -255,7 +252,7 @@ impl Detect {
         settings: &Settings,
         config: &Config,
         deadline: Instant,
-    ) -> Result<(Judged, bool), Failure> {
+    ) -> Result<(IntakeOutcome, bool), Failure> {
         let judged = AssertUnwindSafe(self.message(message, own_account, settings, config)).catch_unwind();
         match timeout_at(deadline, judged).await {
             Ok(Ok(outcome)) => outcome,
@@ -270,7 +267,7 @@ impl Detect {
         own_account: &str,
         settings: &Settings,
         config: &Config,
-    ) -> Result<(Judged, bool), Failure> {
+    ) -> Result<(IntakeOutcome, bool), Failure> {
         let event = Event::parse(message.body.as_deref().unwrap_or_default())
             .map_err(|error| Failure::poison(error.to_string()))?;
         if let Some(heartbeat) = Heartbeat::of(&event, own_account, &config.stack, now()) {
@@ -278,7 +275,7 @@ impl Detect {
             if let Err(reason) = heartbeat.note(&self.journal, now()).await {
                 warn!(reason, "a forwarder's heartbeat could not be noted");
             }
-            return Ok((Judged::Heartbeat, false));
+            return Ok((IntakeOutcome::Heartbeat, false));
         }
         // It stays an event like any other: no rule makes an exception for it.
         let noted = canary::note(&self.journal, &event, own_account, config, now()).await;
@@ -286,10 +283,10 @@ impl Detect {
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await.map_err(|error| Failure::of(&error))?;
-        if judged == Judged::Other {
+        if judged == IntakeOutcome::Other {
             warn!(source = event.envelope.source.or_empty(), "an event of a kind that no rule reads");
         }
-        if judged != Judged::Later
+        if judged != IntakeOutcome::Later
             && let Err(reason) = heard::note(&self.journal, &event, now()).await
         {
             // Only the daily look at the event history asks for it, and would have the event judged once more.

@@ -23,7 +23,7 @@ use keepwatch_core::history::first_look;
 use keepwatch_core::history::reconcile::MessageQueue as _;
 use keepwatch_core::memory::journal::{Journal as _, RECEIPTS_KEPT, counts_key};
 use keepwatch_core::posture::forwarders::{self, Home};
-use keepwatch_core::settings::Invalid;
+use keepwatch_core::settings::{Invalid, Settings};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -70,6 +70,23 @@ impl Notify {
             .read_in(self.zone.clone().unwrap_or_default())
     }
 
+    fn notifier<'a>(
+        &'a self,
+        settings: &'a Settings,
+        sender: &'a Sender,
+    ) -> Notifier<'a, FindingsTable, JournalTable, AlertTopic> {
+        Notifier {
+            findings: &self.findings,
+            journal: &self.journal,
+            topic: &self.topic,
+            operations: &self.operations,
+            settings,
+            catalogue: CATALOGUE,
+            sender,
+            group_window: self.group_window,
+        }
+    }
+
     pub(crate) async fn handle(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -86,16 +103,7 @@ impl Notify {
         let batch: StreamEvent = serde_json::from_str(event.payload.get())?;
         let settings = self.settings.recent(now()).await?;
         let sender = self.sender(event);
-        let notifier = Notifier {
-            findings: &self.findings,
-            journal: &self.journal,
-            topic: &self.topic,
-            operations: &self.operations,
-            settings: &settings,
-            catalogue: CATALOGUE,
-            sender: &sender,
-            group_window: self.group_window,
-        };
+        let notifier = self.notifier(&settings, &sender);
         let mut response = DynamoDbEventResponse::default();
         let (mut sent, mut deferred, mut unheard) = (0, 0, 0);
         // From the event to its mail, of the slowest of those that were sent.
@@ -154,16 +162,7 @@ impl Notify {
         let mut settings = Arc::unwrap_or_clone(self.settings.read(now()).await?);
         settings.invalid.extend(self.zone.as_ref().err().cloned());
         let sender = self.sender(event);
-        let notifier = Notifier {
-            findings: &self.findings,
-            journal: &self.journal,
-            topic: &self.topic,
-            operations: &self.operations,
-            settings: &settings,
-            catalogue: CATALOGUE,
-            sender: &sender,
-            group_window: self.group_window,
-        };
+        let notifier = self.notifier(&settings, &sender);
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-notify
         let arn = &event.context.invoked_function_arn;
         let account = account_of_function(arn)?.to_owned();

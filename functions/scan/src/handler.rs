@@ -55,10 +55,6 @@ pub(crate) enum Answer {
     Batch(SqsBatchResponse),
 }
 
-fn receipt_handle(message: &SqsMessage) -> &str {
-    message.receipt_handle.as_deref().unwrap_or_default()
-}
-
 impl Scan {
     /// # Errors
     /// What could not be done. Lambda tries a run by the clock again, and at last tells of it by the dead-letter queue.
@@ -95,7 +91,7 @@ impl Scan {
         began: Timestamp,
     ) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
-        let (messages, others) = self.source.own(messages, receipt_handle).await;
+        let (messages, others) = self.source.own(messages, |message| message.receipt_handle.as_deref()).await;
         for (message, reason) in others {
             error!(message_id = message.message_id, reason, "message is not known to be the queue's own");
             response.add_failure(message.message_id.unwrap_or_default());

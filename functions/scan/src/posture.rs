@@ -28,7 +28,7 @@ use keepwatch_core::posture::coverage::Coverage;
 use keepwatch_core::posture::forwarders::{self, Home, Scanned};
 use keepwatch_core::posture::plan::{ALL, Emptied, Seen, Voice};
 use keepwatch_core::posture::run::{self, Found, Run};
-use keepwatch_core::posture::tell::{Teller, Told};
+use keepwatch_core::posture::tell::{FindingUpdates, Teller};
 use keepwatch_core::posture::touched::Touched;
 use keepwatch_core::posture::{Judged, Judgement, Question, Scope, State};
 use keepwatch_core::regions::Forwarders;
@@ -220,7 +220,7 @@ impl Posture {
         group: &[&'static dyn Check],
         judgements: &[Judgement],
         walk: &mut Walk<'_>,
-    ) -> Told {
+    ) -> FindingUpdates {
         let how = How { emptied: &walk.emptied, first: walk.run.first, heard: &[] };
         let mut told = self.tell(&walk.sight, group, judgements, how, &mut walk.most).await;
         count(&mut walk.run, judgements, &told);
@@ -239,7 +239,7 @@ impl Posture {
         account: &str,
         home: Option<Home<'_>>,
         heard: &[Touched],
-    ) -> anyhow::Result<Told> {
+    ) -> anyhow::Result<FindingUpdates> {
         let changed: BTreeSet<Question> = heard.iter().flat_map(|one| &one.questions).copied().collect();
         let regions: BTreeSet<&str> = heard.iter().map(|one| one.region.as_str()).collect();
         let mut sight = self.look(account).await?;
@@ -372,7 +372,7 @@ impl Posture {
         judgements: &[Judgement],
         how: How<'_>,
         most: &mut usize,
-    ) -> Told {
+    ) -> FindingUpdates {
         let voices: Vec<Voice> = checks.iter().map(|check| check.meta().voice()).collect();
         let seen = Seen {
             account: &sight.state.account,
@@ -471,7 +471,7 @@ fn forget_those_of(checks: &[&dyn Check], emptied: &mut Emptied) {
     emptied.retain(|what, _| !of(what));
 }
 
-fn count(run: &mut Run, judgements: &[Judgement], told: &Told) {
+fn count(run: &mut Run, judgements: &[Judgement], told: &FindingUpdates) {
     run.tell(&told.told);
     run.unwritten += told.unwritten.len();
     for judgement in judgements.iter().filter(|one| one.verdict == Judged::Failing) {

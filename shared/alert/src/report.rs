@@ -9,10 +9,10 @@ use jiff::{Span, ToSpan as _};
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::catalogue::Catalogue;
 
-use keepwatch_core::finding::{Finding, Status, Told};
+use keepwatch_core::finding::{Finding, KnownActor, Status};
 use keepwatch_core::history::progress::Trouble;
 use keepwatch_core::memory::journal::counts_key_of;
-use keepwatch_core::posture::run::{Run, Scans, Silence};
+use keepwatch_core::posture::run::{Run, Scans, ScansMissing};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
 use serde_json::json;
@@ -139,7 +139,7 @@ struct Posture {
     /// The last run, where there was one.
     last: Option<Run>,
     /// Whether runs are missing.
-    silence: Option<Silence>,
+    silence: Option<ScansMissing>,
     catalogue: Catalogue,
 }
 
@@ -184,7 +184,7 @@ impl<'a> Tally<'a> {
         let new = within(finding.created_at) && !(reported && self.period.kind == Kind::Daily);
         // What was mailed is known, and what is LOW can wait for the week.
         let matters = finding.severity >= Severity::Medium;
-        let counted_only = |told: &Told| told.counted_only && within(told.at);
+        let counted_only = |told: &KnownActor| told.counted_only && within(told.at);
         self.urgent |=
             matters && ((new && finding.alert.sent == 0) || finding.alert.told.iter().any(counted_only));
         if new {
@@ -234,34 +234,10 @@ impl<'a> Tally<'a> {
         let (new, fixed, open) = (self.new.len(), self.fixed.len(), self.open.len());
         let judged = self.counts.get("judged").copied().unwrap_or(0);
         let mut out = Page::new(sender);
-        let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
         // A finding of Config's now and then does not show that calls are heard.
         let calls = self.counts.get("cloudtrail").copied().unwrap_or(0);
         let deaf = calls == 0 && self.whole && self.period.kind == Kind::Weekly;
-        let (headline, severity) = match self.period.kind {
-            Kind::Daily if self.posture.silence.is_some() && !blind => {
-                ("Keepwatch does not scan the account".to_owned(), Severity::High)
-            }
-            // Nothing else tells that the function was taken away.
-            Kind::Daily if blind => {
-                ("Keepwatch does not look through all of the event history".to_owned(), Severity::High)
-            }
-            Kind::Daily => (
-                format!("Keepwatch today: {new} new, {fixed} fixed, {open} still open"),
-                Severity::Informational,
-            ),
-            // Silence is either a dead account or a deaf watch.
-            Kind::Weekly if deaf && judged > 0 => {
-                ("Keepwatch heard no call at all this week".to_owned(), Severity::High)
-            }
-            Kind::Weekly if deaf => ("Keepwatch heard no event at all this week".to_owned(), Severity::High),
-            Kind::Weekly => (
-                format!(
-                    "Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open"
-                ),
-                Severity::Informational,
-            ),
-        };
+        let (headline, severity) = self.headline(deaf, judged);
         let what = match self.period.kind {
             Kind::Daily => "What Keepwatch saw in a day",
             Kind::Weekly => "What Keepwatch saw in a week",
@@ -297,29 +273,7 @@ impl<'a> Tally<'a> {
         if !self.history.is_empty() {
             history(&mut out, &self.history);
         }
-        heading(&mut out, "WHAT TO DO NOW");
-        if deaf {
-            Runbook::NoEvents.point(&mut out);
-        }
-        if !self.history.is_empty() || self.posture.silence.is_some() {
-            Runbook::DailyRun.point(&mut out);
-            command(
-                &mut out,
-                "Does the daily run fail? (the log of the function STACK-scan says what)",
-                "aws lambda list-functions",
-            );
-        }
-        if deaf {
-            command(
-                &mut out,
-                "Is there a trail? It must log management events",
-                "aws cloudtrail describe-trails",
-            );
-            command(&mut out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
-        } else {
-            keepwatch(&mut out, "List what is open, worst first", "findings list");
-            keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
-        }
+        self.what_to_do(&mut out, deaf);
         let json = json!({"report": {
             "kind": if self.period.kind == Kind::Daily { "daily" } else { "weekly" },
             "from": self.period.from, "to": self.period.to, "account": self.account,
@@ -328,6 +282,58 @@ impl<'a> Tally<'a> {
             "posture": self.posture.json(),
         }});
         Some(Alert::new(severity, &headline, self.account, out, json))
+    }
+
+    /// The subject, and how bad it is. `deaf` says that no call was heard for a week.
+    fn headline(&self, deaf: bool, judged: u64) -> (String, Severity) {
+        let (new, fixed, open) = (self.new.len(), self.fixed.len(), self.open.len());
+        let blind = self.history.iter().any(|trouble| !matches!(trouble, Trouble::Left(..)));
+        match self.period.kind {
+            Kind::Daily if self.posture.silence.is_some() && !blind => {
+                ("Keepwatch does not scan the account".to_owned(), Severity::High)
+            }
+            // Nothing else tells that the function was taken away.
+            Kind::Daily if blind => {
+                ("Keepwatch does not look through all of the event history".to_owned(), Severity::High)
+            }
+            Kind::Daily => (
+                format!("Keepwatch today: {new} new, {fixed} fixed, {open} still open"),
+                Severity::Informational,
+            ),
+            // Silence is either a dead account or a deaf watch.
+            Kind::Weekly if deaf && judged > 0 => {
+                ("Keepwatch heard no call at all this week".to_owned(), Severity::High)
+            }
+            Kind::Weekly if deaf => ("Keepwatch heard no event at all this week".to_owned(), Severity::High),
+            Kind::Weekly => (
+                format!(
+                    "Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open"
+                ),
+                Severity::Informational,
+            ),
+        }
+    }
+
+    fn what_to_do(&self, out: &mut Page<'_>, deaf: bool) {
+        heading(out, "WHAT TO DO NOW");
+        if deaf {
+            Runbook::NoEvents.point(out);
+        }
+        if !self.history.is_empty() || self.posture.silence.is_some() {
+            Runbook::DailyRun.point(out);
+            command(
+                out,
+                "Does the daily run fail? (the log of the function STACK-scan says what)",
+                "aws lambda list-functions",
+            );
+        }
+        if deaf {
+            command(out, "Is there a trail? It must log management events", "aws cloudtrail describe-trails");
+            command(out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
+        } else {
+            keepwatch(out, "List what is open, worst first", "findings list");
+            keepwatch(out, "Everything about one of them", "findings show FINDING_ID");
+        }
     }
 
     fn weekly(&self, out: &mut Page<'_>, deaf: bool, judged: u64, settings: &Settings, now: Timestamp) {
@@ -386,10 +392,10 @@ impl Posture {
         if let Some(silence) = &self.silence {
             heading(out, "SCANS");
             let since = match silence {
-                Silence::Never(since) => {
+                ScansMissing::Never(since) => {
                     format!("no scan was finished since {since}, when the first was expected")
                 }
-                Silence::Since(last) => format!("the last scan was finished {last}"),
+                ScansMissing::Since(last) => format!("the last scan was finished {last}"),
             };
             paragraph(out, &format!("Once a day Keepwatch looks at the account as it is. Now {since}."));
         }

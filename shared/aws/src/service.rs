@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use keepwatch_base::partition::Partition;
-use serde::Deserialize;
+use keepwatch_base::refusal::Refusal;
 use tokio::time::{sleep, timeout};
 
 use crate::http::Http;
@@ -59,15 +59,6 @@ pub(crate) enum CallError {
     /// It could not be made.
     #[error("{0}")]
     Failed(String),
-}
-
-/// REST services spell these names in two ways.
-#[derive(Default, Deserialize)]
-struct Refusal {
-    #[serde(default, rename = "Code", alias = "code", alias = "__type")]
-    code: String,
-    #[serde(default, rename = "Message", alias = "message")]
-    message: String,
 }
 
 impl Service {
@@ -137,12 +128,8 @@ impl Service {
 fn refused(response: &HttpResponse, text: &[u8]) -> CallError {
     let status = response.status().as_u16();
     let body: Refusal = serde_json::from_slice(text).unwrap_or_default();
-    let code = response.headers().get("x-amzn-errortype").unwrap_or(&body.code);
-    // Some services add an address (`InvalidInputException:http://internal.amazon.com/coral/`), some a namespace
-    // (`com.amazonaws.sqs#QueueDoesNotExist`).
-    let code = code.split(':').next().unwrap_or_default();
-    let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-    let reason = format!("{status} {code}: {}", body.message);
+    let code = body.code(response.headers().get("x-amzn-errortype")).to_owned();
+    let reason = format!("{status} {code}: {}", body.message());
     let is = |part| code.contains(part);
     if status >= 500 || status == 429 || is("Throttl") || is("TooManyRequests") || is("LimitExceeded") {
         CallError::Busy(reason)

@@ -30,17 +30,22 @@ impl SourceQueue {
     /// Opens the connection while the Lambda starts, as [`crate::findings::FindingsTable::warm`]. Asks about a message that
     /// cannot exist; what comes of it does not matter.
     pub async fn warm(&self) {
-        let _ = self.own(vec![()], |()| "warm-up").await;
+        let _ = self.own(vec![()], |()| Some("warm-up")).await;
     }
 
     /// Tells the messages that the queue has handed out from all others, each with the reason. A message that
-    /// the queue cannot be asked about is one of the others: the function gives it back and does nothing else with it.
-    pub async fn own<M>(&self, messages: Vec<M>, handle: impl Fn(&M) -> &str) -> (Vec<M>, Vec<(M, String)>) {
+    /// the queue cannot be asked about is one of the others: the function gives it back and does nothing else with it. `handle`
+    /// is a message's receipt handle, which one that somebody has made up may lack.
+    pub async fn own<M>(
+        &self,
+        messages: Vec<M>,
+        handle: impl Fn(&M) -> Option<&str>,
+    ) -> (Vec<M>, Vec<(M, String)>) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
             let part: Vec<M> = messages.by_ref().take(MOST).collect();
-            let handles: Vec<&str> = part.iter().map(&handle).collect();
+            let handles: Vec<&str> = part.iter().map(|message| handle(message).unwrap_or_default()).collect();
             let answer = self.hide_all(&handles).await;
             for (number, message) in part.into_iter().enumerate() {
                 let id = number.to_string();

@@ -31,6 +31,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use keepwatch_base::partition::Partition;
+use keepwatch_base::refusal::Refusal;
 use keepwatch_base::time::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -501,15 +502,9 @@ fn read(protocol: Protocol, response: &HttpResponse) -> Result<Vec<u8>, Orchestr
 }
 
 fn json_error(header: Option<&str>, body: &[u8]) -> (Option<String>, Option<String>) {
-    let node = Node::json(body).unwrap_or(Node::Null);
-    let named = header.map(str::to_owned).or_else(|| node.text("__type")).or_else(|| node.text("code"));
-    // `namespace#Code:http://…`
-    let bare = |code: String| {
-        let code = code.split(':').next().unwrap_or_default();
-        code.rsplit('#').next().unwrap_or_default().to_owned()
-    };
-    let message = node.text("message").or_else(|| node.text("Message"));
-    (named.map(bare).filter(|code| !code.is_empty()), message)
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    (said(refusal.code(header)), said(refusal.message()))
 }
 
 fn xml_error(body: &[u8]) -> (Option<String>, Option<String>) {

@@ -24,3 +24,5 @@ pub mod regions;
 pub mod settings;
 pub mod severity;
 pub mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

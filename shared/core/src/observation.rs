@@ -132,16 +132,16 @@ impl Actor {
 
 /// A thing to do now: what for, and the AWS CLI command that does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct RemediationStep {
     /// What it achieves, one sentence.
     pub purpose: String,
     /// The command line, quoted for a POSIX shell.
     pub command: String,
 }
 
-impl Step {
+impl RemediationStep {
     /// A step whose command is `aws`, `call` and the options. Values are quoted; `call` is a rule's own literal text.
-    pub fn aws(purpose: &str, call: &str, options: &[(&str, &str)]) -> Step {
+    pub fn aws(purpose: &str, call: &str, options: &[(&str, &str)]) -> RemediationStep {
         let mut command = format!("aws {call}");
         for (name, value) in options {
             command.push(' ');
@@ -155,13 +155,13 @@ impl Step {
                 command.push_str(&shell_word(&clean(value, MAX_TEXT)));
             }
         }
-        Step { purpose: purpose.to_owned(), command }
+        RemediationStep { purpose: purpose.to_owned(), command }
     }
 }
 
 /// A structure as the value of an option of the AWS CLI: `Name=group-id,Values=sg-1`, or JSON where a value holds what the
 /// shorthand would read as its own, such as a comma. `Values` is a list, as in every filter of AWS's (AWS CLI user guide,
-/// "Using shorthand syntax in the AWS CLI"). [`Step::aws`] quotes it for the shell.
+/// "Using shorthand syntax in the AWS CLI"). [`RemediationStep::aws`] quotes it for the shell.
 pub fn shorthand(pairs: &[(&str, &str)]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-+.@/:".contains(c);
     if pairs.iter().all(|(_, value)| !value.is_empty() && value.chars().all(plain)) {
@@ -264,7 +264,7 @@ pub struct Observation {
     /// What was granted or exposed: label and value.
     pub details: Vec<(String, String)>,
     /// What to do now.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RemediationStep>,
     /// Severity when it happens often.
     pub burst: Option<Burst>,
     /// What the finding files this under: the rule's id, or more where one rule speaks for several sources of one problem.
@@ -330,7 +330,7 @@ impl Observation {
         let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
         let of_one = options.iter().any(|(_, value)| value.starts_with("AttributeKey=EventId,"));
         let more: &[_] = if call == LOOK_UP && !of_one { &as_table } else { &[] };
-        self.steps.push(Step::aws(purpose, call, &[options, more].concat()));
+        self.steps.push(RemediationStep::aws(purpose, call, &[options, more].concat()));
         self
     }
 

@@ -2,22 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
-use keepwatch_core::engine::intake::{Intake, IntakeError, Judged, LAG};
+use keepwatch_core::engine::intake::{Intake, IntakeError, IntakeOutcome, LAG};
 use keepwatch_core::event::Event;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
 use keepwatch_core::finding::{Finding, Passed, Status};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value};
+use keepwatch_core::testing::done;
 use keepwatch_rules::registry::RULES;
 use keepwatch_rules::testing::call;
 use serde_json::json;
@@ -76,14 +74,6 @@ impl AccountState for Account<'_> {
     }
 }
 
-/// Nothing here waits for anything.
-fn done<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
-}
-
 /// The pipeline from an event to the findings.
 struct World {
     rules: Index,
@@ -102,7 +92,7 @@ impl World {
         event: &str,
         after: Duration,
         answer: impl Fn(&Query) -> Result<Answer, String> + Sync,
-    ) -> (Result<Judged, IntakeError<io::Error>>, Vec<Query>) {
+    ) -> (Result<IntakeOutcome, IntakeError<io::Error>>, Vec<Query>) {
         let (settings, config) = (Settings::default(), Config::default());
         let intake = Intake { rules: &self.rules, store: &self.store, settings: &settings, config: &config };
         let account = Account { answer: &answer, asked: Mutex::default() };
@@ -222,7 +212,7 @@ fn good_news_that_comes_first_closes_nothing_until_the_account_says_so() {
     let world = World::new();
     let gone = policy(1, "Detach", ADMIN);
     let (judged, asked) = world.judge(&gone, SOON, holds(&[]));
-    assert_eq!((judged.unwrap(), asked.len()), (Judged::Later, 0), "it is too early to ask");
+    assert_eq!((judged.unwrap(), asked.len()), (IntakeOutcome::Later, 0), "it is too early to ask");
     world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
     assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
     // The queue brings it again.
@@ -244,7 +234,10 @@ fn good_news_that_comes_first_is_borne_out_before_the_bad_news_comes() {
                 Ok(held) => holds(held)(query),
                 Err(()) => Ok(Fact::Unavailable("AccessDenied".to_owned())),
             });
-            assert_eq!(judged.0.unwrap(), if after == SOON { Judged::Later } else { Judged::Quiet });
+            assert_eq!(
+                judged.0.unwrap(),
+                if after == SOON { IntakeOutcome::Later } else { IntakeOutcome::Quiet }
+            );
         }
         assert!(world.store.findings.lock().unwrap().is_empty(), "a claim about nothing is none");
         world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
@@ -281,7 +274,7 @@ fn what_is_closed_stays_closed_by_good_news_that_is_borne_out() {
         world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
         world.judge(&policy(1, "Detach", ADMIN), SOON, holds(&[])).0.unwrap();
         let forged = policy(9, "Detach", ADMIN);
-        assert_eq!(world.judge(&forged, SOON, holds(&[])).0.unwrap(), Judged::Later);
+        assert_eq!(world.judge(&forged, SOON, holds(&[])).0.unwrap(), IntakeOutcome::Later);
         world.judge(&forged, LAG, holds(held)).0.unwrap();
         world.judge(&policy(8, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
         assert_eq!(world.finding("admin-managed-policy-attached").status, status, "{held:?}");
@@ -294,7 +287,7 @@ fn of_two_in_one_second_the_account_says_which_came_last() {
         let world = World::new();
         world.judge(&policy(0, "Attach", ADMIN), SOON, holds(&[ADMIN])).0.unwrap();
         let gone = policy(0, "Detach", ADMIN).replace("6b2a5e0c", "6b2a5e0d");
-        assert_eq!(world.judge(&gone, SOON, holds(&[])).0.unwrap(), Judged::Later);
+        assert_eq!(world.judge(&gone, SOON, holds(&[])).0.unwrap(), IntakeOutcome::Later);
         assert_eq!(world.finding("admin-managed-policy-attached").status, Status::New);
         world.judge(&gone, LAG, holds(held)).0.unwrap();
         assert_eq!(world.finding("admin-managed-policy-attached").status, status, "{held:?}");

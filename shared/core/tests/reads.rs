@@ -1,10 +1,7 @@
 //! However much an event makes worth reading, the account's IAM is asked a bounded number of times.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
@@ -12,6 +9,7 @@ use keepwatch_core::engine::dispatch::{Index, MAX_READS};
 use keepwatch_core::event::Event;
 use keepwatch_core::observation::Verdict;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, PrincipalKind, Query, Value};
+use keepwatch_core::testing::done;
 use keepwatch_rules::registry::RULES;
 use keepwatch_rules::testing::call;
 use serde_json::json;
@@ -42,14 +40,6 @@ impl AccountState for Account {
             Query::Principal { .. } => Fact::Known(Value::Holdings(Holdings::default())),
             _ => Fact::Missing,
         })
-    }
-}
-
-/// Nothing here waits for anything.
-fn done<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
     }
 }
 

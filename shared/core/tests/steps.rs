@@ -1,6 +1,6 @@
 //! Commands that the owner pastes: what the AWS CLI makes of them is what the rule meant, whatever an attacker's name holds.
 
-use keepwatch_core::observation::{Step, shorthand};
+use keepwatch_core::observation::{RemediationStep, shorthand};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn structure(text: &str) -> Result<Value, String> {
 
 /// What the AWS CLI is told by this step.
 fn told(pairs: &[(&str, &str)]) -> Value {
-    let step = Step::aws("", "cloudtrail lookup-events", &[("--option", &shorthand(pairs))]);
+    let step = RemediationStep::aws("", "cloudtrail lookup-events", &[("--option", &shorthand(pairs))]);
     let words = words(&step.command);
     assert_eq!(words[..4], ["aws", "cloudtrail", "lookup-events", "--option"], "{}", step.command);
     assert_eq!(words.len(), 5, "{}", step.command);

@@ -49,6 +49,7 @@ mod tests;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use condition::{Kind as OperatorKind, Operator, Order};
 pub use document::{
     Condition, Document, DocumentError, Effect, MAX_BYTES, Principal, PrincipalKind, Statement,
 };

@@ -28,7 +28,7 @@ struct Asked {
     #[serde(default)]
     requests: Vec<Request>,
     #[serde(default)]
-    events: Vec<Told>,
+    events: Vec<Delivered>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Request {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct Delivered {
     event: Value,
     own_arns: Vec<String>,
 }
@@ -67,7 +67,7 @@ fn main() -> anyhow::Result<()> {
 const KNOWING: [&str; 3] = ["self-role-changed", "self-storage-changed", "self-topic-changed"];
 
 /// What those rules see in the event, when the account's state cannot be read.
-fn seen(told: &Told) -> anyhow::Result<Vec<[String; 3]>> {
+fn seen(told: &Delivered) -> anyhow::Result<Vec<[String; 3]>> {
     let config =
         Config { stack: "keepwatch".to_owned(), own_arns: told.own_arns.clone(), ..Config::default() };
     let text = told.event.to_string();

@@ -171,7 +171,7 @@ impl Played {
             let later = now.plus(Duration::from_secs(180 * minute));
             let account = Account { journal: &self.store, now: later };
             match intake.judge(&event, &account, later).now_or_never() {
-                Some(Ok(keepwatch_core::engine::intake::Judged::Later)) => {}
+                Some(Ok(keepwatch_core::engine::intake::IntakeOutcome::Later)) => {}
                 Some(Ok(_)) => break,
                 Some(Err(error)) => return self.outcome.errors.push(error.to_string()),
                 None => return self.outcome.errors.push("the engine waited for something".to_owned()),

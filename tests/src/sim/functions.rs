@@ -12,7 +12,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault};
-use keepwatch_core::engine::intake::{Intake, Judged, LAG};
+use keepwatch_core::engine::intake::{Intake, IntakeOutcome, LAG};
 use keepwatch_core::event::Event;
 use keepwatch_core::settings::Settings;
 use keepwatch_rules::registry;
@@ -67,7 +67,7 @@ async fn message(ports: &Ports, body: &str, settings: &Settings) -> Result<bool,
     let judged = Box::pin(intake.judge(&event, ports, ports.now()));
     match select(judged, Pause::new(&ports.world, ports.by, DEADLINE)).await {
         Either::Left((judged, _)) => {
-            judged.map(|judged| judged != Judged::Later).map_err(|error| error.fault())
+            judged.map(|judged| judged != IntakeOutcome::Later).map_err(|error| error.fault())
         }
         Either::Right(_) => Err(Fault::Dependency),
     }

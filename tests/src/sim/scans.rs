@@ -15,7 +15,7 @@ use keepwatch_core::history::progress::Span;
 use keepwatch_core::history::reconcile::{EventHistory, Page};
 use keepwatch_core::observation::Subject;
 use keepwatch_core::posture::plan::{Emptied, Part, Seen, Voice};
-use keepwatch_core::posture::tell::{Teller, Told};
+use keepwatch_core::posture::tell::{FindingUpdates, Teller};
 use keepwatch_core::posture::{Judged, Judgement, Missing, NEVER_AGAIN};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::{Confidence, Severity};
@@ -140,7 +140,7 @@ impl EventHistory for NoHistory {
 }
 
 /// One scan: what the findings were told; nothing where they could not be read.
-pub(super) async fn scan(ports: &Ports, lamps: Lamps, settings: &Settings) -> Option<Told> {
+pub(super) async fn scan(ports: &Ports, lamps: Lamps, settings: &Settings) -> Option<FindingUpdates> {
     let at = ports.now();
     let mut findings = BTreeMap::new();
     let keep = |finding: keepwatch_core::finding::Finding| {

@@ -49,7 +49,7 @@ impl Check for Alerts {
                     return Ok(());
                 }
                 let log_group = listed(cx).trails.into_iter().find_map(|trail| {
-                    let here = trail.multi_region || trail.home_region == region;
+                    let here = trail.covers(&region);
                     trail.log_group.as_ref().filter(|_| here)
                 });
                 let seen = match log_group {

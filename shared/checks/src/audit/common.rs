@@ -88,7 +88,7 @@ pub fn records_writes(state: &State, region: &str) -> Option<bool> {
             unread |= !matches!(answer, Answer::Absent);
             continue;
         };
-        for trail in trails.iter().filter(|trail| trail.multi_region || trail.home_region == region) {
+        for trail in trails.iter().filter(|trail| trail.covers(region)) {
             let place = Place::of(&trail.home_region, &trail.arn);
             let logs = known(state.answer(TrailStatus, &place), |status| status.logging);
             let keeps = known(state.answer(TrailSelectors, &place), |selectors| Kept::of(selectors).writes);

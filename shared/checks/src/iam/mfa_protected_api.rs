@@ -1,4 +1,4 @@
-use keepwatch_policy::{Condition, Effect};
+use keepwatch_policy::{Condition, Effect, Operator, OperatorKind, Order};
 
 use crate::kit::power;
 use crate::kit::prelude::*;
@@ -27,6 +27,10 @@ declare_check! {
     }
 }
 
+/// The context keys that tell of MFA, in small letters (IAM user guide, "AWS global condition context keys").
+const PRESENT: &str = "aws:multifactorauthpresent";
+const AGE: &str = "aws:multifactorauthage";
+
 /// How a statement asks for MFA.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asks {
@@ -36,27 +40,18 @@ enum Asks {
 
 fn asks(effect: Effect, condition: &Condition) -> Option<Asks> {
     let key = condition.key.to_ascii_lowercase();
-    let operator = condition.operator.to_ascii_lowercase();
+    let operator = Operator::parse(&condition.operator);
     let says = |word: &str| condition.values.iter().any(|value| value.eq_ignore_ascii_case(word));
-    match (effect, key.as_str()) {
-        (Effect::Deny, "aws:multifactorauthpresent") if operator == "boolifexists" && says("false") => {
-            Some(Asks::Firmly)
-        }
-        (Effect::Deny, "aws:multifactorauthpresent" | "aws:multifactorauthage")
-            if operator == "null" && says("true") =>
-        {
-            Some(Asks::Firmly)
-        }
-        (Effect::Deny, "aws:multifactorauthage") if operator.ends_with("ifexists") => Some(Asks::Firmly),
-        (Effect::Allow, "aws:multifactorauthpresent") if operator == "bool" && says("true") => {
-            Some(Asks::Firmly)
-        }
-        (Effect::Allow, "aws:multifactorauthage") if operator.starts_with("numericless") => {
-            Some(Asks::Firmly)
-        }
-        (_, "aws:multifactorauthpresent" | "aws:multifactorauthage") => Some(Asks::Weakly),
-        _ => None,
-    }
+    let firmly = match (effect, key.as_str(), operator.kind) {
+        (Effect::Deny, PRESENT, OperatorKind::Bool) => operator.optional && says("false"),
+        (Effect::Deny, PRESENT | AGE, OperatorKind::Null) => says("true"),
+        (Effect::Deny, AGE, _) => operator.optional,
+        (Effect::Allow, PRESENT, OperatorKind::Bool) => !operator.optional && says("true"),
+        (Effect::Allow, AGE, OperatorKind::Number(Order::Less | Order::LessOrEqual)) => !operator.optional,
+        (_, PRESENT | AGE, _) => false,
+        _ => return None,
+    };
+    Some(if firmly { Asks::Firmly } else { Asks::Weakly })
 }
 
 impl Check for MfaProtectedApi {
@@ -125,6 +120,19 @@ mod tests {
         assert!(weak.reason.contains("BoolIfExists"));
         let none = verdict(None);
         assert_eq!((none.verdict, none.reason.as_str()), (Judged::Informational, ""));
+    }
+
+    /// Whoever signs with a long-lived key carries neither key of the context, and meets what ends with IfExists.
+    #[test]
+    fn an_allow_that_a_call_without_mfa_meets_is_weak() {
+        let allow = |operator: &str| {
+            let age = r#"{"aws:MultiFactorAuthAge": "3600"}"#;
+            format!(
+                r#"{{"Statement": {{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {{"{operator}": {age}}}}}}}"#
+            )
+        };
+        assert_eq!(verdict(Some(&allow("NumericLessThan"))).verdict, Judged::Passing);
+        assert_eq!(verdict(Some(&allow("NumericLessThanIfExists"))).verdict, Judged::Informational);
     }
 
     #[test]

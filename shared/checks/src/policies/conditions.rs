@@ -1,5 +1,7 @@
 use keepwatch_base::wildcard;
-use keepwatch_policy::{Condition, Document, Effect, PrincipalKind, Statement};
+use keepwatch_policy::{
+    Condition, Document, Effect, Operator, OperatorKind, Order, PrincipalKind, Statement,
+};
 
 use crate::kit::prelude::*;
 
@@ -110,13 +112,12 @@ fn denies_all(statement: &Statement, resource: &str) -> bool {
 /// Whether the condition holds for every request without TLS. S3 takes a request without TLS for one of a lower version
 /// ("Enforce TLS 1.2 or higher for connections to Amazon S3", AWS Knowledge Center).
 fn holds_without_tls(condition: &Condition) -> bool {
-    let operator = condition.operator.to_ascii_lowercase();
-    let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
-    match (condition.key.to_ascii_lowercase().as_str(), operator) {
-        ("aws:securetransport", "bool" | "stringequals" | "stringequalsignorecase") => {
+    let operator = Operator::parse(&condition.operator);
+    match (condition.key.to_ascii_lowercase().as_str(), operator.kind) {
+        ("aws:securetransport", OperatorKind::Bool | OperatorKind::Equals { .. }) if !operator.negated => {
             condition.values.iter().any(|value| value.eq_ignore_ascii_case("false"))
         }
-        ("s3:tlsversion", "numericlessthan" | "numericlessthanequals") => {
+        ("s3:tlsversion", OperatorKind::Number(Order::Less | Order::LessOrEqual)) => {
             condition.values.iter().any(|value| value.trim().parse().is_ok_and(|version: f64| version >= 1.0))
         }
         _ => false,

@@ -37,7 +37,7 @@ pub struct Intake<'a, S> {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged {
+pub enum IntakeOutcome {
     /// So many findings were opened or changed.
     Recorded(usize),
     /// Understood, and nothing new: no rule fired, or a duplicate.
@@ -103,7 +103,7 @@ impl<S: FindingStore> Intake<'_, S> {
         event: &Event<'_>,
         state: &impl AccountState,
         now: Timestamp,
-    ) -> Result<Judged, IntakeError<S::Error>> {
+    ) -> Result<IntakeOutcome, IntakeError<S::Error>> {
         let evaluation = self.rules.evaluate_with(event, state, self.config, now).await;
         let Kept { changes, later } =
             keep(self.store, self.settings, &evaluation.observations, state, now).await?;
@@ -112,13 +112,13 @@ impl<S: FindingStore> Intake<'_, S> {
             return Err(failed.into());
         }
         if later || evaluation.later {
-            return Ok(Judged::Later);
+            return Ok(IntakeOutcome::Later);
         }
         Ok(match changes {
-            0 if event.envelope.source.or_empty() == HEARTBEAT => Judged::Heartbeat,
-            0 if event.kind() == "other" => Judged::Other,
-            0 => Judged::Quiet,
-            changes => Judged::Recorded(changes),
+            0 if event.envelope.source.or_empty() == HEARTBEAT => IntakeOutcome::Heartbeat,
+            0 if event.kind() == "other" => IntakeOutcome::Other,
+            0 => IntakeOutcome::Quiet,
+            changes => IntakeOutcome::Recorded(changes),
         })
     }
 }

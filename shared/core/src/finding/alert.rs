@@ -20,7 +20,7 @@ use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Witness;
-use super::told::Told;
+use super::actors::KnownActor;
 use crate::severity::Severity;
 
 /// The longest that an alert waits: for a claim's lease to end, or for the mail that it shares with others. A turn that is
@@ -149,7 +149,7 @@ pub struct AlertLife {
     pub waits_until: Option<i64>,
     /// Who acted, as far as it is news when somebody else does.
     #[serde(rename = "alerted_actors", default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Told>,
+    pub told: Vec<KnownActor>,
     /// Who has claimed it.
     #[serde(rename = "alert_claim", default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keepwatch_base::time::Timestamp;
 
-use super::told::{self, Standing};
+use super::actors::{self, Standing};
 use super::witness::keep_if_not_outdone;
 use crate::finding::{AlertLife, AlertReason, Due, Finding, Passed, Reached, SeenEvent, Status, Witness};
 use crate::observation::{Burst, Observation, REPORTED, Verdict};
@@ -125,7 +125,7 @@ impl Finding {
             && self.events.len() >= REMEMBERED_EVENTS
             && self.events.iter().all(is_near)
             && of_rule >= observation.burst.map_or(1, |burst| burst.count)
-            && told::standing(&self.alert.told, observation) == Standing::Known
+            && actors::standing(&self.alert.told, observation) == Standing::Known
     }
 
     fn fail(&mut self, observation: &Observation, new_event: bool) -> bool {
@@ -146,7 +146,7 @@ impl Finding {
         let first_of_source =
             self.witnesses.len() < KEPT_WITNESSES && !self.witnesses.contains_key(&observation.witness);
         if self.alert.told.is_empty() && self.alert.became_due > 0 {
-            self.alert.told = told::witnessed(self.strongest.iter(), observation.rule);
+            self.alert.told = actors::witnessed(self.strongest.iter(), observation.rule);
         }
         self.witness(observation);
         if self.is_grave() {
@@ -156,15 +156,15 @@ impl Finding {
             self.count_bursts(rule, burst);
         }
         self.settle();
-        let standing = told::standing(&self.alert.told, observation);
+        let standing = actors::standing(&self.alert.told, observation);
         if let Some(reason) = self.tells(observation, first_of_source, standing) {
             self.alert.raise(reason, self.severity, event.time);
             let somebody_else = reason == AlertReason::SomebodyElse;
             self.alert.about = somebody_else.then(|| Box::new(Witness::of(observation)));
             let standing = if somebody_else { standing } else { Standing::Known };
-            told::note(&mut self.alert.told, observation, standing);
+            actors::note(&mut self.alert.told, observation, standing);
         } else if standing == Standing::OneTooMany && self.is_told(observation) {
-            told::note(&mut self.alert.told, observation, standing);
+            actors::note(&mut self.alert.told, observation, standing);
         }
         if observation.covered_by == Some(REPORTED) && self.status != Status::Suppressed {
             self.alert.reported(self.severity, event.time);

@@ -4,13 +4,13 @@
 //! own, so that any order, duplicate or interleaving of the same observations gives the same finding. Only what has been
 //! mailed depends on what had arrived by then.
 
+mod actors;
 mod alert;
 mod fold;
 mod future;
 mod operator;
 pub mod record;
 mod stored;
-mod told;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ use crate::observation::{Actor, Observation, Resolution, Subject};
 use crate::settings::Silence;
 use crate::severity::{Confidence, Severity};
 
+pub use actors::KnownActor;
 pub use alert::{AlertLife, AlertReason, AlertState, Due, LONGEST_WAIT, Step, Stepped};
-pub use told::Told;
 pub use witness::{Age, SeenEvent, Witness};
 
 /// OCSF's finding statuses.
@@ -235,7 +235,8 @@ impl Finding {
     pub fn actors(&self) -> Vec<String> {
         let witnesses = self.strongest.iter().chain(self.witnesses.values());
         let witnessed = witnesses.filter_map(|witness| witness.actor.as_ref()).map(Actor::identity);
-        let mut actors: Vec<String> = witnessed.chain(self.alert.told.iter().map(Told::identity)).collect();
+        let mut actors: Vec<String> =
+            witnessed.chain(self.alert.told.iter().map(KnownActor::identity)).collect();
         actors.sort();
         actors.dedup();
         actors

@@ -3,7 +3,7 @@
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{Actor, Observation, Occurrence, Step, Verdict};
+use crate::observation::{Actor, Observation, Occurrence, RemediationStep, Verdict};
 use crate::severity::Severity;
 
 /// The most bytes of details, and of steps, that one witness keeps. DynamoDB takes items of up to 400 KB (developer
@@ -35,7 +35,7 @@ pub struct Witness {
     pub details: Vec<(String, String)>,
     /// What to do now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<RemediationStep>,
 }
 
 /// When, and of one moment which: it puts all observations of a finding in one order, whatever order they came in.

@@ -188,10 +188,6 @@ fn resource_name(observation: &Observation) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
-    use std::pin::pin;
-    use std::sync::Mutex;
-    use std::task::{Context, Poll, Waker};
 
     use serde_json::{Value, json};
 
@@ -199,14 +195,7 @@ mod tests {
     use crate::observation::{Occurrence, Resolution, Subject};
     use crate::posture::coverage;
     use crate::severity::Severity;
-
-    /// Nothing here ever waits.
-    fn done<T>(future: impl Future<Output = T>) -> T {
-        match pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("the future waits"),
-        }
-    }
+    use crate::testing::{History, Records, done, pages};
 
     fn now() -> Timestamp {
         Timestamp::parse("2026-03-01T12:00:00Z").unwrap()
@@ -252,45 +241,13 @@ mod tests {
         event
     }
 
-    #[derive(Default)]
-    struct History {
-        /// What is told of any resource.
-        pages: Vec<Vec<Value>>,
-        /// What is told of each call.
-        calls: BTreeMap<&'static str, Vec<Vec<Value>>>,
-        asked: Mutex<Vec<(String, String)>>,
-    }
-
-    impl EventHistory for History {
-        type Error = Infallible;
-
-        async fn page(
-            &self,
-            region: &str,
-            lookup: Lookup<'_>,
-            span: Span,
-            next: Option<&str>,
-        ) -> Result<Page, Infallible> {
-            self.asked.lock().unwrap().push((region.to_owned(), lookup.name().to_owned()));
-            let none = Vec::new();
-            let pages = match lookup {
-                Lookup::Call(name) => self.calls.get(name).unwrap_or(&none),
-                _ => &self.pages,
-            };
-            let number: usize = next.map_or(0, |next| next.parse().unwrap());
-            let fits = |event: &&Value| {
-                let time = Timestamp::parse(event["eventTime"].as_str().unwrap()).unwrap();
-                (span.from..=span.to).contains(&time)
-            };
-            let events = pages.get(number).into_iter().flatten().filter(fits).map(Value::to_string).collect();
-            let more = number + 1 < pages.len();
-            Ok(Page { events, next: more.then(|| (number + 1).to_string()), missing: 0 })
-        }
-    }
-
     /// Pages that tell of reads alone.
-    fn reads(pages: usize) -> Vec<Vec<Value>> {
-        vec![vec![event("GetBucketPolicy", "reader", None); 50]; pages]
+    fn reads(count: usize) -> Vec<Records> {
+        pages(&vec![vec![event("GetBucketPolicy", "reader", None); 50]; count])
+    }
+
+    fn calls<const N: usize>(told: [(&str, Vec<Vec<Value>>); N]) -> BTreeMap<String, Vec<Records>> {
+        told.into_iter().map(|(name, told)| (name.to_owned(), pages(&told))).collect()
     }
 
     fn named(history: &History, planned: &mut [Planned]) -> Vec<String> {
@@ -300,14 +257,14 @@ mod tests {
     #[test]
     fn the_latest_call_that_changed_it_names_who() {
         let history = History {
-            pages: vec![
+            resources: pages(&[
                 vec![
                     event("GetBucketPolicy", "reader", None),
                     event("PutBucketPolicy", "refused", Some("AccessDenied")),
                 ],
                 vec![event("PutBucketTagging", "tagger", None), event("PutBucketPolicy", "mallory", None)],
                 vec![event("PutBucketPolicy", "earlier", None)],
-            ],
+            ]),
             ..History::default()
         };
         let mut planned = [new("arn:aws:s3:::files", Severity::High)];
@@ -315,7 +272,8 @@ mod tests {
         let seen = &planned[0].observation;
         assert_eq!(seen.actor.as_ref().unwrap().name, "mallory");
         assert_eq!(seen.details[0].1, "PutBucketPolicy at 2026-02-01T12:00:00Z, event e-mallory");
-        assert_eq!(history.asked.lock().unwrap()[0], ("eu-west-1".to_owned(), "files".to_owned()));
+        let (region, name, _) = &history.asked.lock().unwrap()[0];
+        assert_eq!((region.as_str(), name.as_str()), ("eu-west-1", "files"));
     }
 
     /// Whoever makes `evil/app` after somebody has opened `app` does not take his name away, nor lend his own.
@@ -329,10 +287,10 @@ mod tests {
         let both = vec![of(14, "evil/app", "mallory"), of(11, "app", "alice")];
         let resource = "arn:aws:ecr:eu-west-1:111122223333:repository/app";
         for history in [
-            History { pages: vec![both.clone()], ..History::default() },
+            History { resources: pages(std::slice::from_ref(&both)), ..History::default() },
             History {
-                pages: reads(4),
-                calls: BTreeMap::from([("PutBucketPolicy", vec![both.clone()])]),
+                resources: reads(4),
+                calls: calls([("PutBucketPolicy", vec![both.clone()])]),
                 ..History::default()
             },
         ] {
@@ -340,7 +298,7 @@ mod tests {
             assert_eq!(named(&history, &mut planned), Vec::<String>::new());
             assert_eq!(planned[0].observation.actor.as_ref().unwrap().name, "alice");
         }
-        let history = History { pages: vec![both], ..History::default() };
+        let history = History { resources: pages(&[both]), ..History::default() };
         let mut planned = [new("arn:aws:ecr:eu-west-1:111122223333:repository/evil/app", Severity::High)];
         named(&history, &mut planned);
         assert_eq!(planned[0].observation.actor.as_ref().unwrap().name, "mallory");
@@ -362,8 +320,8 @@ mod tests {
     #[test]
     fn reads_hide_nobody() {
         let history = History {
-            pages: reads(4),
-            calls: BTreeMap::from([
+            resources: reads(4),
+            calls: calls([
                 (
                     "PutBucketPolicy",
                     vec![
@@ -385,17 +343,17 @@ mod tests {
         assert_eq!(seen.actor.as_ref().unwrap().name, "mallory");
         assert_eq!(seen.details[0].1, "PutBucketPolicy at 2026-02-01T11:00:00Z, event e-mallory");
         let asked = history.asked.lock().unwrap();
-        let of_calls = asked.iter().filter(|(_, name)| name.ends_with("BucketPolicy")).count();
+        let of_calls = asked.iter().filter(|(_, name, _)| name.ends_with("BucketPolicy")).count();
         assert_eq!((asked.len(), of_calls), (PAGES + 3, 3), "{asked:?}");
-        assert!(asked.iter().all(|(region, _)| region == "eu-west-1"));
+        assert!(asked.iter().all(|(region, ..)| region == "eu-west-1"));
     }
 
     #[test]
     fn who_cannot_be_told_from_the_crowd_is_said_and_costs_no_more_than_it_may() {
         let crowd = vec![vec![at(14, "other", "PutBucketPolicy", "alice"); 50]; 100];
         let history = History {
-            pages: reads(100),
-            calls: BTreeMap::from([("PutBucketPolicy", crowd)]),
+            resources: reads(100),
+            calls: calls([("PutBucketPolicy", crowd)]),
             ..History::default()
         };
         let mut planned: Vec<Planned> =

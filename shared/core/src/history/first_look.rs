@@ -234,63 +234,40 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use serde_json::{Value, json};
 
-    use serde_json::json;
-
-    use super::super::reconcile::Page;
     use super::*;
+    use crate::testing::{History, done};
 
-    struct Told;
-
-    fn at_once<T>(future: impl Future<Output = T>) -> T {
-        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => value,
-            Poll::Pending => unreachable!("nothing here waits"),
+    fn call(name: &str, who: &str, day: u32, error: bool) -> Value {
+        let mut record = json!({
+            "eventVersion": "1.10", "eventSource": "iam.amazonaws.com", "eventName": name,
+            "eventTime": format!("2026-03-{day:02}T12:00:00Z"), "eventID": format!("{who}-{day}"),
+            "awsRegion": "us-east-1", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
+            "userIdentity": {"type": "IAMUser", "userName": who, "principalId": format!("AIDA{who}"),
+                "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333",
+                "accessKeyId": if who == "bob" { "AKIAIOSFODNN7EXAMPLE" } else { "ASIAIOSFODNN7EXAMPLE" }},
+            "requestParameters": {"userName": "CI", "roleName": "app"},
+        });
+        if error {
+            record["errorCode"] = json!("AccessDenied");
         }
-    }
-
-    impl EventHistory for Told {
-        type Error = Infallible;
-
-        async fn page(
-            &self,
-            _: &str,
-            lookup: Lookup<'_>,
-            _: Span,
-            _: Option<&str>,
-        ) -> Result<Page, Infallible> {
-            let call = |who: &str, day: u32, error: bool| {
-                let mut record = json!({
-                    "eventVersion": "1.10", "eventSource": "iam.amazonaws.com", "eventName": lookup.name(),
-                    "eventTime": format!("2026-03-{day:02}T12:00:00Z"), "eventID": format!("{who}-{day}"),
-                    "awsRegion": "us-east-1", "recipientAccountId": "111122223333", "sourceIPAddress": "198.51.100.7",
-                    "userIdentity": {"type": "IAMUser", "userName": who, "principalId": format!("AIDA{who}"),
-                        "arn": format!("arn:aws:iam::111122223333:user/{who}"), "accountId": "111122223333",
-                        "accessKeyId": if who == "bob" { "AKIAIOSFODNN7EXAMPLE" } else { "ASIAIOSFODNN7EXAMPLE" }},
-                    "requestParameters": {"userName": "CI", "roleName": "app"},
-                });
-                if error {
-                    record["errorCode"] = json!("AccessDenied");
-                }
-                record.to_string()
-            };
-            let events = match lookup.name() {
-                "CreateRole" => vec![call("ci", 3, false), call("ci", 2, false), call("bob", 2, false)],
-                "PutRolePolicy" => vec![call("ci", 4, false), call("bob", 5, true)],
-                _ => Vec::new(),
-            };
-            Ok(Page { events, ..Page::default() })
-        }
+        record
     }
 
     #[test]
     fn who_acts_is_counted_by_calls_days_and_networks() {
         let now = Timestamp::parse("2026-03-06T00:00:00Z").unwrap();
         let later = now.plus(Duration::from_secs(60));
-        let found = at_once(callers(&Told, "us-east-1", || now, later));
+        let calls = [
+            call("CreateRole", "ci", 3, false),
+            call("CreateRole", "ci", 2, false),
+            call("CreateRole", "bob", 2, false),
+            call("PutRolePolicy", "ci", 4, false),
+            call("PutRolePolicy", "bob", 5, true),
+        ];
+        let history = History::of(calls, now);
+        let found = done(callers(&history, "us-east-1", || now, later));
         let counts: Vec<_> =
             found.iter().map(|one| (one.actor.name.as_str(), one.calls, one.days, one.networks)).collect();
         let outside: Vec<_> =
@@ -300,6 +277,6 @@ mod tests {
         assert_eq!(found[0].since, Timestamp::parse("2026-03-02T12:00:00Z").unwrap());
         // What was refused to bob is none of his routine.
         assert_eq!(counts, [("ci", 3, 3, 1), ("bob", 1, 1, 1)]);
-        assert_eq!(at_once(callers(&Told, "us-east-1", || now, now)), []);
+        assert_eq!(done(callers(&history, "us-east-1", || now, now)), []);
     }
 }

@@ -141,126 +141,61 @@ impl<H: EventHistory, J: Journal> Seeder<'_, H, J> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::convert::Infallible;
-    use std::pin::pin;
-    use std::sync::Mutex;
-    use std::task::{Context, Poll, Waker};
-
-    use serde::Serialize;
-    use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
-    use super::super::reconcile::Page;
     use super::*;
     use crate::memory::first_sight::FirstSeen;
-    use crate::memory::journal::Entry;
+    use crate::testing::{History, Memory, done};
 
     const ACCOUNT: &str = "111122223333";
     const DAY: i64 = 86_400_000;
     const NOW: i64 = 1_772_366_400_000;
 
-    /// A history whose questions about some calls fail, and a journal.
     #[derive(Default)]
     struct World {
-        events: Vec<String>,
-        refused: Mutex<Option<&'static str>>,
-        asked: Mutex<Vec<String>>,
-        journal: Mutex<BTreeMap<String, (Value, u64)>>,
-    }
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("AccessDeniedException: no")]
-    struct Refused;
-
-    impl EventHistory for World {
-        type Error = Refused;
-
-        async fn page(&self, _: &str, lookup: Lookup<'_>, _: Span, _: Option<&str>) -> Result<Page, Refused> {
-            self.asked.lock().unwrap().push(lookup.name().to_owned());
-            if *self.refused.lock().unwrap() == Some(lookup.name()) {
-                return Err(Refused);
-            }
-            let named = format!("\"{}\"", lookup.name());
-            let events = self.events.iter().filter(|event| event.contains(&named)).cloned().collect();
-            Ok(Page { events, ..Page::default() })
-        }
-    }
-
-    impl Journal for World {
-        type Error = Infallible;
-
-        async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Infallible> {
-            let stored = self.journal.lock().unwrap().get(key).cloned();
-            Ok(stored
-                .map(|(value, version)| Entry { value: serde_json::from_value(value).unwrap(), version }))
-        }
-
-        async fn write<T: Serialize + Sync>(
-            &self,
-            key: &str,
-            value: &T,
-            expected: Option<u64>,
-            _: Timestamp,
-        ) -> Result<bool, Infallible> {
-            let value = serde_json::to_value(value).unwrap();
-            self.journal.lock().unwrap().insert(key.to_owned(), (value, expected.unwrap_or(0) + 1));
-            Ok(true)
-        }
-
-        async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Infallible> {
-            Ok(())
-        }
-
-        async fn counts(&self, _: &str) -> Result<BTreeMap<String, u64>, Infallible> {
-            Ok(BTreeMap::new())
-        }
-    }
-
-    /// Nothing here ever waits.
-    fn done<T>(future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => value,
-            Poll::Pending => panic!("the future waits"),
-        }
+        history: History,
+        journal: Memory,
     }
 
     const UPDATE: &str = "UpdateFunctionCode20150331v2";
 
-    fn by(user: &str, days_ago: i64, error: Option<&str>) -> String {
+    fn by(user: &str, days_ago: i64, error: Option<&str>) -> Value {
         json!({
             "eventID": format!("{user}-{days_ago}"), "eventName": UPDATE, "eventSource": "lambda.amazonaws.com",
             "eventTime": Timestamp::from_millis(NOW - days_ago * DAY), "recipientAccountId": ACCOUNT, "errorCode": error,
             "userIdentity": {"type": "IAMUser", "userName": user, "principalId": format!("AIDA{user}"), "accountId": ACCOUNT,
                 "arn": format!("arn:aws:iam::{ACCOUNT}:user/{user}")},
         })
-        .to_string()
     }
 
     fn seed(world: &World) -> Seeded {
         let now = Timestamp::from_millis(NOW);
         let regions = ["us-east-1".to_owned()];
-        let seeder = Seeder { history: world, journal: world, regions: &regions, account: ACCOUNT };
+        let seeder =
+            Seeder { history: &world.history, journal: &world.journal, regions: &regions, account: ACCOUNT };
         done(seeder.run(|| now, now.plus(Duration::from_secs(600))))
     }
 
     /// Whether this user's call an hour from now would be somebody's first.
     fn is_new(world: &World, user: &str) -> bool {
         let later = Timestamp::from_millis(NOW + DAY / 24);
-        let text = by(user, 0, None);
+        let text = by(user, 0, None).to_string();
         let event = Event::parse(&text).unwrap();
         let Body::CloudTrail(record) = &event.body else { panic!("no record") };
         let asked = doers::question(record, event.account(), later).unwrap();
         let seen: FirstSeen =
-            done(first_sight::note(world, &asked.key, &asked.member, later, asked.kept, later)).unwrap();
+            done(first_sight::note(&world.journal, &asked.key, &asked.member, later, asked.kept, later))
+                .unwrap();
         seen.is_new_member(later)
     }
 
     #[test]
     fn who_did_it_before_is_known_and_a_refused_call_makes_nobody_known() {
-        let events = vec![by("ci", 3, None), by("mallory", 2, Some("AccessDenied")), "no event".to_owned()];
-        let world = World { events, ..World::default() };
+        let calls = [by("ci", 3, None), by("mallory", 2, Some("AccessDenied"))];
+        let mut history = History::of(calls, Timestamp::from_millis(NOW));
+        let told = &mut history.calls.get_mut(UPDATE).unwrap()[0];
+        told.push((Timestamp::from_millis(NOW - 4 * DAY), "no event".to_owned()));
+        let world = World { history, ..World::default() };
         assert!(!is_new(&World::default(), "ci"), "without the history all are learnt from what they do");
         let seeded = seed(&world);
         assert_eq!((seeded.remembered, seeded.failures), (1, Vec::new()));
@@ -277,15 +212,18 @@ mod tests {
 
     #[test]
     fn what_failed_is_asked_again_and_nothing_else() {
-        let world = World { refused: Mutex::new(Some(UPDATE)), ..World::default() };
+        let world = World::default();
+        world.history.refused.lock().unwrap().insert(UPDATE);
         assert_eq!(
             seed(&world).failures,
             ["UpdateFunctionCode20150331v2 in us-east-1: AccessDeniedException: no"]
         );
-        world.asked.lock().unwrap().clear();
-        *world.refused.lock().unwrap() = None;
+        world.history.asked.lock().unwrap().clear();
+        world.history.refused.lock().unwrap().clear();
         assert_eq!(seed(&world).failures, Vec::<String>::new());
-        assert_eq!(*world.asked.lock().unwrap(), [UPDATE]);
+        let asked = world.history.asked.lock().unwrap();
+        assert!(asked.iter().map(|(_, name, _)| name).eq([UPDATE]), "{asked:?}");
+        drop(asked);
         assert_eq!(seed(&world).pages, 0);
     }
 }

@@ -10,7 +10,7 @@ use super::judgement::{Judged, Judgement};
 use super::of_state;
 use crate::about::{About, Docs, Reference, Standard};
 use crate::canary::{Canary, MISSES};
-use crate::observation::{Step, Subject};
+use crate::observation::{RemediationStep, Subject};
 use crate::severity::Severity;
 
 /// What describes the finding.
@@ -104,7 +104,7 @@ pub fn judgement(canary: &Canary, recorded: Recorded, home: &Home<'_>, at: Times
         [("Which part is broken?", "keepwatch doctor"), ("Follow such a call", "keepwatch test-alert")]
     {
         let command = format!("{command}{options}");
-        judgement.steps.push(Step { purpose: purpose.to_owned(), command });
+        judgement.steps.push(RemediationStep { purpose: purpose.to_owned(), command });
     }
     Some(judgement)
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::judgement::{Judged, Judgement};
 use super::of_state;
 use crate::about::{About, Docs, Reference, Standard};
-use crate::observation::{Step, Subject};
+use crate::observation::{RemediationStep, Subject};
 use crate::severity::Severity;
 
 /// What describes the finding.
@@ -149,7 +149,7 @@ impl Coverage {
         for (service, names) in services {
             judgement = judgement.detail(&format!("Refused of {service}"), names.join(", "));
         }
-        judgement.steps.push(Step::aws(
+        judgement.steps.push(RemediationStep::aws(
             "Which policy refuses them?",
             "cloudtrail lookup-events",
             &[("--lookup-attributes", "AttributeKey=Username,AttributeValue=SCAN_FUNCTION")],

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::answer::Missing;
 use crate::about::About;
 use crate::finding::finding_id;
-use crate::observation::{MAX_DETAILS, Observation, Occurrence, Resolution, Step, Subject, Verdict};
+use crate::observation::{
+    MAX_DETAILS, Observation, Occurrence, RemediationStep, Resolution, Subject, Verdict,
+};
 use crate::severity::Severity;
 
 /// The verdict.
@@ -64,7 +66,7 @@ pub struct Judgement {
     /// More: label and value.
     pub details: Vec<(String, String)>,
     /// What to do.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RemediationStep>,
     /// What could not be read, where the verdict is unknown.
     pub unknown_because: Vec<Missing>,
     /// What this line stands for, where many are folded into one: each of them does not concern anybody now.
@@ -124,7 +126,7 @@ impl Judgement {
 
     /// Adds a thing to do: purpose, AWS CLI call, options.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
-        self.steps.push(Step::aws(purpose, call, options));
+        self.steps.push(RemediationStep::aws(purpose, call, options));
         self
     }
 

@@ -121,7 +121,7 @@ pub struct Scans {
 
 /// What people have to be told of scans.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum ScansMissing {
     /// No run was ever finished, and they are expected since then.
     Never(Timestamp),
     /// The last one was finished then.
@@ -138,10 +138,10 @@ impl Scans {
     }
 
     /// Whether scans are missing.
-    pub fn silence(&self, now: Timestamp) -> Option<Silence> {
+    pub fn silence(&self, now: Timestamp) -> Option<ScansMissing> {
         match (&self.last, self.since) {
-            (Some(last), _) => (now.since(last.at) >= SILENT).then_some(Silence::Since(last.at)),
-            (None, Some(since)) => (now.since(since) >= SILENT).then_some(Silence::Never(since)),
+            (Some(last), _) => (now.since(last.at) >= SILENT).then_some(ScansMissing::Since(last.at)),
+            (None, Some(since)) => (now.since(since) >= SILENT).then_some(ScansMissing::Never(since)),
             (None, None) => None,
         }
     }
@@ -272,13 +272,13 @@ mod tests {
     fn people_are_told_when_scans_do_not_come() {
         let mut scans = Scans { since: Some(at(0)), ..Scans::default() };
         assert_eq!(scans.silence(at(48)), None);
-        assert_eq!(scans.silence(at(49)), Some(Silence::Never(at(0))));
+        assert_eq!(scans.silence(at(49)), Some(ScansMissing::Never(at(0))));
         scans.last = Some(Run { at: at(100), ..Run::default() });
         assert_eq!(scans.silence(at(148)), None);
-        assert_eq!(scans.silence(at(149)), Some(Silence::Since(at(100))));
+        assert_eq!(scans.silence(at(149)), Some(ScansMissing::Since(at(100))));
         // What was planted from the future is no run.
         scans.last = Some(Run { at: at(9_000), ..Run::default() });
         scans.distrust_future(at(200));
-        assert_eq!(scans.silence(at(200)), Some(Silence::Never(at(0))));
+        assert_eq!(scans.silence(at(200)), Some(ScansMissing::Never(at(0))));
     }
 }

@@ -32,7 +32,7 @@ pub struct Teller<'a, S, H> {
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct FindingUpdates {
     /// How many findings were told something, by why.
     pub told: BTreeMap<Why, usize>,
     /// Findings that were written.
@@ -54,7 +54,7 @@ impl<S: FindingStore, H: EventHistory> Teller<'_, S, H> {
         seen: &Seen<'_>,
         most: &mut usize,
         now: Timestamp,
-    ) -> Told {
+    ) -> FindingUpdates {
         let mut plan = plan(findings, seen);
         for planned in &mut plan.planned {
             self.name(&mut planned.observation, seen.heard);
@@ -62,7 +62,7 @@ impl<S: FindingStore, H: EventHistory> Teller<'_, S, H> {
         let (asked, unnamed) =
             author::name(self.history, &mut plan.planned, self.asks, self.home, *most, now).await;
         *most = most.saturating_sub(asked);
-        let mut told = Told { unnamed, ..Told::default() };
+        let mut told = FindingUpdates { unnamed, ..FindingUpdates::default() };
         for planned in &plan.planned {
             match record(self.store, self.settings, &planned.observation, now).await {
                 Ok(recorded) => {

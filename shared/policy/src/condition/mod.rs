@@ -15,5 +15,5 @@ mod operator;
 mod world;
 
 pub(crate) use candidates::{FILL, FRESH};
-pub(crate) use operator::{Kind, Operator};
+pub use operator::{Kind, Operator, Order};
 pub(crate) use world::{Attainable, Constraint, Domain, World, groups, satisfiable};

@@ -32,20 +32,25 @@ impl Truth {
     }
 }
 
-/// How values are compared.
+/// How values are compared (IAM user guide, "IAM JSON policy elements: Condition operators").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Letter by letter; `*` is an asterisk.
     Equals {
+        /// `StringEqualsIgnoreCase`.
         ignore_case: bool,
     },
     /// With wildcards.
     Like,
     /// Six parts, each with wildcards of its own.
     Arn,
+    /// `Numeric…`.
     Number(Order),
+    /// `Date…`.
     Date(Order),
+    /// `Bool`.
     Bool,
+    /// `IpAddress`, `NotIpAddress`: ranges.
     Address,
     /// Whether the key is there at all.
     Null,
@@ -55,11 +60,16 @@ pub(crate) enum Kind {
 
 /// How numbers and dates are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
+    /// `…Equals`, `…NotEquals`.
     Equal,
+    /// `…LessThan`.
     Less,
+    /// `…LessThanEquals`.
     LessOrEqual,
+    /// `…GreaterThan`.
     Greater,
+    /// `…GreaterThanEquals`.
     GreaterOrEqual,
 }
 
@@ -77,19 +87,20 @@ impl Order {
 
 /// A condition operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Operator {
-    pub(crate) kind: Kind,
+pub struct Operator {
+    /// How values are compared.
+    pub kind: Kind,
     /// `…Not…`: fits what is not listed, and requests without the key.
-    pub(crate) negated: bool,
+    pub negated: bool,
     /// `…IfExists` and `ForAllValues:` fit requests without the key.
-    pub(crate) optional: bool,
+    pub optional: bool,
     /// `ForAnyValue:` fits no request without the key, negated or not.
     any: bool,
 }
 
 impl Operator {
     /// Reads `StringEquals`, `ForAnyValue:StringNotLikeIfExists`; the case of its letters does not count.
-    pub(crate) fn parse(text: &str) -> Operator {
+    pub fn parse(text: &str) -> Operator {
         let text = text.to_ascii_lowercase();
         let (set, name) = text.split_once(':').unwrap_or(("", &text));
         let base = name.strip_suffix("ifexists").unwrap_or(name);

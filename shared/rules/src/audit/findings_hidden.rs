@@ -32,69 +32,8 @@ declare_rule! {
 
 impl Rule for FindingsHidden {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (who, request, region) = (caller_name(record), record.request(), region(record));
-        let hub = record.arn("securityhub", "hub/default");
-        let disabled = |status: Option<&str>| status == Some("DISABLED");
         seen_again(record, cx);
-        let changes: Vec<(String, String, String)> = match record.event_name.or_empty() {
-            "BatchUpdateFindings" if text_at(request, &["Workflow", "Status"]) == Some("SUPPRESSED") => {
-                let ids: Vec<&str> = items_at(request, &["FindingIdentifiers"])
-                    .into_iter()
-                    .filter_map(|finding| text_at(finding, &["Id"]))
-                    .collect();
-                // One finding for each caller: more would only repeat Security Hub's own list.
-                let findings = match ids.len() {
-                    1 => "a finding".to_owned(),
-                    many => format!("{many} findings"),
-                };
-                let title = format!("{who} suppressed {findings} of Security Hub");
-                vec![(hub, format!("suppressed by {who}"), title)]
-            }
-            "UpdateFindings" if text_at(request, &["RecordState"]) == Some("ARCHIVED") => {
-                vec![(hub, format!("archived by {who}"), format!("{who} archived findings of Security Hub"))]
-            }
-            "UpdateStandardsControl" if disabled(text_at(request, &["ControlStatus"])) => {
-                let Some(control) = text_at(request, &["StandardsControlArn"]) else { return Ok(()) };
-                vec![(
-                    control.to_owned(),
-                    String::new(),
-                    format!("{who} disabled control {control} of Security Hub"),
-                )]
-            }
-            "BatchUpdateStandardsControlAssociations" => {
-                items_at(request, &["StandardsControlAssociationUpdates"])
-                    .into_iter()
-                    .filter(|update| disabled(text_at(update, &["AssociationStatus"])))
-                    .filter_map(|update| {
-                        let (control, standard) =
-                            (text_at(update, &["SecurityControlId"])?, text_at(update, &["StandardsArn"])?);
-                        let title = format!("{who} disabled control {control} of Security Hub");
-                        Some((standard.to_owned(), control.to_owned(), title))
-                    })
-                    .collect()
-            }
-            "DeleteInsight" => {
-                let Some(insight) = text_at(request, &["InsightArn"]) else { return Ok(()) };
-                vec![(insight.to_owned(), String::new(), format!("{who} deleted an insight of Security Hub"))]
-            }
-            "CreateAutomationRule" if suppresses(request) => {
-                let Some(rule) = text_at(record.response(), &["RuleArn"]) else { return Ok(()) };
-                let name = text_at(request, &["RuleName"]).unwrap_or("without a name");
-                let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
-                vec![(rule.to_owned(), String::new(), title)]
-            }
-            "BatchUpdateAutomationRules" => items_at(request, &["UpdateAutomationRulesRequestItems"])
-                .into_iter()
-                .filter(|item| suppresses(item))
-                .filter_map(|item| {
-                    let rule = text_at(item, &["RuleArn"])?;
-                    let name = text_at(item, &["RuleName"]).unwrap_or_else(|| last_part(rule));
-                    let title = format!("{who} has Security Hub suppress findings by automation rule {name}");
-                    Some((rule.to_owned(), String::new(), title))
-                })
-                .collect(),
-            _ => return Ok(()),
-        };
+        let (request, region) = (record.request(), region(record));
         // A rule hides what is yet to come, as a filter of GuardDuty does.
         let severity = if record.event_name.or_empty().contains("AutomationRule") {
             Severity::Medium
@@ -102,7 +41,7 @@ impl Rule for FindingsHidden {
             Severity::Low
         };
         let suppressed = r#"{"WorkflowStatus":[{"Value":"SUPPRESSED","Comparison":"EQUALS"}]}"#;
-        for (resource, aspect, title) in changes {
+        for Hidden { resource, aspect, title } in hidden(record) {
             let seen = cx
                 .failing(resource, title)
                 .severity(severity)
@@ -118,6 +57,80 @@ impl Rule for FindingsHidden {
             cx.report(cx.tempered(seen));
         }
         Ok(())
+    }
+}
+
+/// What a call hides.
+struct Hidden {
+    resource: String,
+    /// Empty where the resource says all.
+    aspect: String,
+    title: String,
+}
+
+fn hidden(record: &Record<'_>) -> Vec<Hidden> {
+    let (who, request) = (caller_name(record), record.request());
+    let disabled = |status: Option<&str>| status == Some("DISABLED");
+    let hub = |how: &str, title: String| Hidden {
+        resource: record.arn("securityhub", "hub/default"),
+        aspect: format!("{how} by {who}"),
+        title,
+    };
+    let whole = |resource: &str, title: String| Hidden {
+        resource: resource.to_owned(),
+        aspect: String::new(),
+        title,
+    };
+    let by_rule = |rule: &str, name: &str| {
+        whole(rule, format!("{who} has Security Hub suppress findings by automation rule {name}"))
+    };
+    match record.event_name.or_empty() {
+        "BatchUpdateFindings" if text_at(request, &["Workflow", "Status"]) == Some("SUPPRESSED") => {
+            let all = items_at(request, &["FindingIdentifiers"]);
+            // One finding for each caller: more would only repeat Security Hub's own list.
+            let findings = match all.into_iter().filter(|finding| text_at(finding, &["Id"]).is_some()).count()
+            {
+                1 => "a finding".to_owned(),
+                many => format!("{many} findings"),
+            };
+            vec![hub("suppressed", format!("{who} suppressed {findings} of Security Hub"))]
+        }
+        "UpdateFindings" if text_at(request, &["RecordState"]) == Some("ARCHIVED") => {
+            vec![hub("archived", format!("{who} archived findings of Security Hub"))]
+        }
+        "UpdateStandardsControl" if disabled(text_at(request, &["ControlStatus"])) => {
+            let control = text_at(request, &["StandardsControlArn"]);
+            let of = |control| whole(control, format!("{who} disabled control {control} of Security Hub"));
+            control.into_iter().map(of).collect()
+        }
+        "BatchUpdateStandardsControlAssociations" => {
+            let updates = items_at(request, &["StandardsControlAssociationUpdates"]).into_iter();
+            let updates = updates.filter(|update| disabled(text_at(update, &["AssociationStatus"])));
+            let of = |update: &Value| {
+                let control = text_at(update, &["SecurityControlId"])?;
+                let title = format!("{who} disabled control {control} of Security Hub");
+                let standard = text_at(update, &["StandardsArn"])?;
+                Some(Hidden { aspect: control.to_owned(), ..whole(standard, title) })
+            };
+            updates.filter_map(of).collect()
+        }
+        "DeleteInsight" => {
+            let of = |insight| whole(insight, format!("{who} deleted an insight of Security Hub"));
+            text_at(request, &["InsightArn"]).into_iter().map(of).collect()
+        }
+        "CreateAutomationRule" if suppresses(request) => {
+            let name = text_at(request, &["RuleName"]).unwrap_or("without a name");
+            text_at(record.response(), &["RuleArn"]).into_iter().map(|rule| by_rule(rule, name)).collect()
+        }
+        "BatchUpdateAutomationRules" => {
+            let items = items_at(request, &["UpdateAutomationRulesRequestItems"]).into_iter();
+            let of = |item: &Value| {
+                let rule = text_at(item, &["RuleArn"])?;
+                Some(by_rule(rule, text_at(item, &["RuleName"]).unwrap_or_else(|| last_part(rule))))
+            };
+            items.filter(|item| suppresses(item)).filter_map(of).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -54,104 +54,152 @@ impl Rule for GuardDutyBlinded {
 
 /// What was done to a filter, a list or an export.
 fn one(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
-    let (who, request, event) = (caller_name(record), record.request(), record.event_name.or_empty());
+    let (request, event) = (record.request(), record.event_name.or_empty());
     let detector = text_at(request, &["detectorId"])?;
     let (kind, name) = named(record)?;
     let arn = record.arn("guardduty", &format!("detector/{detector}/{kind}/{name}"));
     let active = flag_at(request, &["activate"]);
-    let moved = event.starts_with("Update") && text_at(request, &["location"]).is_some();
-    let bad = |severity: Severity, title: String, because: &str| {
-        Some(cx.failing(&arn, title).severity(severity).because(because))
-    };
-    let at = [("--detector-id", detector), ("--region", region(record))];
+    let part = Part { record, cx, detector, kind, name, arn };
     match kind {
-        "filter" if text_at(request, &["action"]).is_some_and(|action| action == "ARCHIVE") => {
-            let criteria = value_at(request, &["findingCriteria"]).map(Value::to_string).unwrap_or_default();
-            let title = format!("{who} has GuardDuty archive findings by filter {name}");
-            let seen = bad(
-                Severity::Medium,
-                title,
-                "Findings that the filter matches are archived as they come; nobody is told.",
-            )?;
-            Some(
-                seen.detail("Criteria", criteria)
-                    .step(
-                        "What does it match?",
-                        "guardduty get-filter",
-                        &[at[0], ("--filter-name", name), at[1]],
-                    )
-                    .step("Delete it", "guardduty delete-filter", &[at[0], ("--filter-name", name), at[1]]),
-            )
-        }
+        "filter" if text_at(request, &["action"]) == Some("ARCHIVE") => Some(part.archives()),
+        // What is left out stays as it was: the filter may well archive what it matches now.
         "filter" if event == "UpdateFilter" && text_at(request, &["action"]).is_none() => {
-            // What is left out stays as it was: the filter may well archive what it matches now.
-            let criteria = value_at(request, &["findingCriteria"])?.to_string();
-            let title = format!("{who} changed what GuardDuty filter {name} matches");
-            Some(
-                cx.unknown(&arn, title)
-                    .severity(Severity::Medium)
-                    .because("If the filter archives, nobody is told of the findings that it matches now.")
-                    .detail("Criteria", criteria)
-                    .step(
-                        "Does it archive, and what does it match?",
-                        "guardduty get-filter",
-                        &[at[0], ("--filter-name", name), at[1]],
-                    ),
-            )
+            part.matches_otherwise()
         }
-        "ipset" | "trustedentityset" if active == Some(true) || (active.is_none() && moved) => {
-            let list = list_name(record, name);
-            let (severity, title) = match active {
-                Some(_) => {
-                    (Severity::High, format!("{who} has GuardDuty trust every address of list {list}"))
-                }
-                // The list stays as active as it was.
-                None => {
-                    (Severity::Medium, format!("{who} gave GuardDuty's trusted list {list} another file"))
-                }
-            };
-            let seen = bad(
-                severity,
-                title,
-                "GuardDuty makes no findings for what comes from addresses of a trusted list.",
-            )?;
-            let (look, option) = match kind {
-                "ipset" => ("guardduty get-ip-set", "--ip-set-id"),
-                _ => ("guardduty get-trusted-entity-set", "--trusted-entity-set-id"),
-            };
-            Some(
-                seen.detail_if("List", text_at(request, &["location"]))
-                    .step("Is it active, and where is its file?", look, &[at[0], (option, name), at[1]])
-                    .step(
-                        "Deactivate it",
-                        &look.replace("get", "update"),
-                        &[at[0], (option, name), ("--no-activate", ""), at[1]],
-                    ),
-            )
-        }
-        "threatintelset" | "threatentityset" if event.starts_with("Delete") || active == Some(false) => {
-            let title = format!("{who} has GuardDuty no longer use threat list {}", list_name(record, name));
-            let seen = bad(Severity::Low, title, "Addresses of this list give no findings any more.")?;
-            let look = match kind {
-                "threatintelset" => "guardduty list-threat-intel-sets",
-                _ => "guardduty list-threat-entity-sets",
-            };
-            Some(seen.step("Which lists are left?", look, &at))
-        }
-        "publishingDestination" => {
-            let title = format!("{who} deleted GuardDuty's export of findings {name}");
-            let seen = bad(
-                Severity::Medium,
-                title,
-                "Findings are no longer copied; GuardDuty itself keeps them for 90 days.",
-            )?;
-            Some(seen.step("Which exports are left?", "guardduty list-publishing-destinations", &at))
-        }
-        // Deleted, deactivated, or a filter that archives nothing any more.
         "filter" if event == "CreateFilter" => None,
-        "ipset" | "trustedentityset" if active.is_none() && !event.starts_with("Delete") => None,
+        "ipset" | "trustedentityset" => match active {
+            Some(true) => Some(part.trusts(true)),
+            // The list stays as active as it was.
+            None if event.starts_with("Update") && text_at(request, &["location"]).is_some() => {
+                Some(part.trusts(false))
+            }
+            None if !event.starts_with("Delete") => None,
+            _ => Some(part.ended()),
+        },
+        "threatintelset" | "threatentityset" if event.starts_with("Delete") || active == Some(false) => {
+            Some(part.forgets_threats())
+        }
         "threatintelset" | "threatentityset" if active.is_none() => None,
-        _ => Some(cx.passing(&arn, format!("{who} ended what {kind} {name} did"))),
+        "publishingDestination" => Some(part.exports_no_more()),
+        // Deleted, deactivated, or a filter that archives nothing any more.
+        _ => Some(part.ended()),
+    }
+}
+
+/// A part of GuardDuty that a call is about.
+struct Part<'r, 'c> {
+    record: &'r Record<'r>,
+    cx: &'r Cx<'c>,
+    detector: &'r str,
+    kind: &'static str,
+    name: &'r str,
+    arn: String,
+}
+
+impl Part<'_, '_> {
+    fn bad(&self, severity: Severity, did: &str, because: &str) -> Observation {
+        let title = format!("{} {did}", caller_name(self.record));
+        self.cx.failing(&self.arn, title).severity(severity).because(because)
+    }
+
+    /// The options of a call on the detector.
+    fn at(&self) -> [(&str, &str); 2] {
+        [("--detector-id", self.detector), ("--region", region(self.record))]
+    }
+
+    /// The options of a call on the part itself.
+    fn of<'s>(&'s self, option: &'s str) -> [(&'s str, &'s str); 3] {
+        let [detector, region] = self.at();
+        [detector, (option, self.name), region]
+    }
+
+    fn list_name(&self) -> &str {
+        text_at(self.record.request(), &["name"]).unwrap_or(self.name)
+    }
+
+    fn criteria(&self) -> Option<String> {
+        value_at(self.record.request(), &["findingCriteria"]).map(Value::to_string)
+    }
+
+    fn archives(&self) -> Observation {
+        let filter = self.of("--filter-name");
+        self.bad(
+            Severity::Medium,
+            &format!("has GuardDuty archive findings by filter {}", self.name),
+            "Findings that the filter matches are archived as they come; nobody is told.",
+        )
+        .detail("Criteria", self.criteria().unwrap_or_default())
+        .step("What does it match?", "guardduty get-filter", &filter)
+        .step("Delete it", "guardduty delete-filter", &filter)
+    }
+
+    fn matches_otherwise(&self) -> Option<Observation> {
+        let criteria = self.criteria()?;
+        let title =
+            format!("{} changed what GuardDuty filter {} matches", caller_name(self.record), self.name);
+        let filter = self.of("--filter-name");
+        Some(
+            self.cx
+                .unknown(&self.arn, title)
+                .severity(Severity::Medium)
+                .because("If the filter archives, nobody is told of the findings that it matches now.")
+                .detail("Criteria", criteria)
+                .step("Does it archive, and what does it match?", "guardduty get-filter", &filter),
+        )
+    }
+
+    /// Of a list that is active from now on; or that was given another file, and is as active as it was.
+    fn trusts(&self, active: bool) -> Observation {
+        let list = self.list_name();
+        let (severity, did) = if active {
+            (Severity::High, format!("has GuardDuty trust every address of list {list}"))
+        } else {
+            (Severity::Medium, format!("gave GuardDuty's trusted list {list} another file"))
+        };
+        let (look, option) = match self.kind {
+            "ipset" => ("guardduty get-ip-set", "--ip-set-id"),
+            _ => ("guardduty get-trusted-entity-set", "--trusted-entity-set-id"),
+        };
+        let list = self.of(option);
+        self.bad(
+            severity,
+            &did,
+            "GuardDuty makes no findings for what comes from addresses of a trusted list.",
+        )
+        .detail_if("List", text_at(self.record.request(), &["location"]))
+        .step("Is it active, and where is its file?", look, &list)
+        .step(
+            "Deactivate it",
+            &look.replace("get", "update"),
+            &[list[0], list[1], ("--no-activate", ""), list[2]],
+        )
+    }
+
+    fn forgets_threats(&self) -> Observation {
+        let look = match self.kind {
+            "threatintelset" => "guardduty list-threat-intel-sets",
+            _ => "guardduty list-threat-entity-sets",
+        };
+        self.bad(
+            Severity::Low,
+            &format!("has GuardDuty no longer use threat list {}", self.list_name()),
+            "Addresses of this list give no findings any more.",
+        )
+        .step("Which lists are left?", look, &self.at())
+    }
+
+    fn exports_no_more(&self) -> Observation {
+        self.bad(
+            Severity::Medium,
+            &format!("deleted GuardDuty's export of findings {}", self.name),
+            "Findings are no longer copied; GuardDuty itself keeps them for 90 days.",
+        )
+        .step("Which exports are left?", "guardduty list-publishing-destinations", &self.at())
+    }
+
+    fn ended(&self) -> Observation {
+        let title = format!("{} ended what {} {} did", caller_name(self.record), self.kind, self.name);
+        self.cx.passing(&self.arn, title)
     }
 }
 
@@ -174,10 +222,6 @@ fn named<'r>(record: &'r Record<'_>) -> Option<(&'static str, &'r str)> {
         _ if event.ends_with("ThreatIntelSet") => ("threatintelset", id("threatIntelSetId")?),
         _ => ("publishingDestination", id("destinationId")?),
     })
-}
-
-fn list_name<'r>(record: &'r Record<'_>, id: &'r str) -> &'r str {
-    text_at(record.request(), &["name"]).unwrap_or(id)
 }
 
 /// Protection plans, in both forms: `features`, and the older `dataSources`.

@@ -50,11 +50,11 @@ struct Sender {
     to: Vec<String>,
     /// Whether it goes on, so that a destination of the own account is good news.
     lasts: bool,
-    step: Option<Step>,
+    step: Option<Advice>,
 }
 
 /// What to do: the purpose, the command, its options.
-type Step = (&'static str, &'static str, Vec<(&'static str, String)>);
+type Advice = (&'static str, &'static str, Vec<(&'static str, String)>);
 
 impl Rule for DataSent {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {

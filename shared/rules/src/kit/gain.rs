@@ -338,9 +338,9 @@ mod tests {
     const ASSUME_ONE: &str = r#"{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::111122223333:role/deploy"}}"#;
     const OWN: &str = "arn:aws:iam::111122223333:policy/half";
 
-    type Told = (Query, Answer);
+    type Answered = (Query, Answer);
 
-    fn holds(kind: PrincipalKind, name: &str, inline: &[&str]) -> Told {
+    fn holds(kind: PrincipalKind, name: &str, inline: &[&str]) -> Answered {
         let policy = |text: &&str| PolicyText { name: "held".to_owned(), text: (*text).to_owned() };
         let holdings = Holdings { inline: inline.iter().map(policy).collect(), ..Holdings::default() };
         (Query::Principal { kind, name: name.to_owned() }, Fact::Known(Value::Holdings(holdings)))
@@ -350,15 +350,15 @@ mod tests {
         Fact::Known(Value::Names(list.iter().map(|name| (*name).to_owned()).collect()))
     }
 
-    fn groups(user: &str, groups: &[&str]) -> Told {
+    fn groups(user: &str, groups: &[&str]) -> Answered {
         (Query::GroupsOf { user: user.to_owned() }, names(groups))
     }
 
-    fn members(group: &str, members: &[&str]) -> Told {
+    fn members(group: &str, members: &[&str]) -> Answered {
         (Query::GroupMembers { name: group.to_owned() }, names(members))
     }
 
-    fn role(principal: serde_json::Value) -> Told {
+    fn role(principal: serde_json::Value) -> Answered {
         let trust =
             json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}});
         let trust = PolicyText { name: "trust policy".to_owned(), text: trust.to_string() };
@@ -374,11 +374,11 @@ mod tests {
         call("iam", &format!("Put{kind}Policy"), json!({"requestParameters": request}))
     }
 
-    fn told(event: &str, rule: &str, answers: &[Told]) -> Option<Observation> {
+    fn told(event: &str, rule: &str, answers: &[Answered]) -> Option<Observation> {
         evaluate_all_with(event, answers).into_iter().find(|seen| seen.rule.id == rule)
     }
 
-    fn headline(event: &str, rule: &str, answers: &[Told]) -> Option<(Severity, String)> {
+    fn headline(event: &str, rule: &str, answers: &[Answered]) -> Option<(Severity, String)> {
         told(event, rule, answers).map(|seen| (seen.severity, seen.title))
     }
 
@@ -464,7 +464,7 @@ mod tests {
             call("iam", "CreatePolicyVersion", json!({"requestParameters": request}))
         };
         let crowd = |held: &[&str]| {
-            let mut account: Vec<Told> = Vec::new();
+            let mut account: Vec<Answered> = Vec::new();
             let list: Vec<(PrincipalKind, String)> = (1..=12).map(|n| (USER, format!("u{n}"))).collect();
             for (_, name) in &list {
                 account.extend([holds(USER, name, held), groups(name, &[])]);
@@ -557,7 +557,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_unknown_and_no_mail() {
         let bob = [holds(USER, "bob", &[]), groups("bob", &[])];
-        let refused: [(String, Vec<Told>); 4] = [
+        let refused: [(String, Vec<Answered>); 4] = [
             (put("User", "bob", CODE), vec![holds(USER, "bob", &[])]),
             (put("User", "bob", PASS), vec![groups("bob", &[])]),
             (put("User", "bob", PASS_ONE), bob.to_vec()),

@@ -43,96 +43,101 @@ declare_rule! {
 
 impl Rule for AccountLost {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let (who, call) = (caller_name(record), record.event_name.or_empty());
         let account = record.param(&["AccountId"]).unwrap_or(record.account());
-        // Organizations tells the management account itself, whichever call it was and whoever made it.
-        if call == "AccountDepartedOrganization" {
-            let told = |name| text_at(record.whole(), &["serviceEventDetails", name]);
-            let account = told("accountId").unwrap_or(account);
-            let seen = cx
-                .failing(account, format!("Account {account} is no longer in the organization"))
-                .global()
-                .because("No policy of the organization binds the account any more.")
-                .detail("Account", account)
-                .detail_if("How", told("departedMethod"))
-                .step(
-                    "How does the account stand? (in the management account)",
-                    "organizations describe-account",
-                    &[("--account-id", account)],
-                );
-            cx.report(seen);
-            return Ok(());
+        match record.event_name.or_empty() {
+            "AccountDepartedOrganization" => departed(record, cx, account),
+            "CloseAccountResult" => closed(record, cx, account),
+            call => called(record, cx, account, call),
         }
-        // Closing goes on after the call, and may end otherwise than it began.
-        if call == "CloseAccountResult" {
-            let told = |name| text_at(record.whole(), &["serviceEventDetails", "closeAccountStatus", name]);
-            let account = told("accountId").unwrap_or(account);
-            let seen = match told("state") {
-                Some("SUCCEEDED") => cx
-                    .failing(account, format!("Account {account} is closed"))
-                    .severity(Severity::Critical)
-                    .because("Nothing works in it any more; AWS deletes what it holds after 90 days."),
-                Some("FAILED") => {
-                    cx.report(cx.passing(account, format!("Account {account} could not be closed")).global());
-                    return Ok(());
-                }
-                _ => return Ok(()),
-            };
-            let seen = seen.global().detail("Account", account).step(
-                "How does the account stand? (in the management account)",
-                "organizations describe-account",
-                &[("--account-id", account)],
-            );
-            cx.report(seen);
-            return Ok(());
-        }
-        let (done, tried, severity) = match call {
-            "CloseAccount" => {
-                (format!("closed account {account}"), format!("close account {account}"), Severity::Critical)
-            }
-            "LeaveOrganization" => (
-                format!("took account {account} out of its organization"),
-                format!("take account {account} out of its organization"),
-                Severity::High,
-            ),
-            _ => (
-                format!("removed account {account} from the organization"),
-                format!("remove account {account} from the organization"),
-                Severity::High,
-            ),
-        };
-        let failure = record.error_code.get();
-        let (title, severity) = match failure {
-            Some(code) => (format!("{who} tried to {tried}, which failed: {code}"), Severity::Medium),
-            None => (format!("{who} {done}"), severity),
-        };
-        let seen = cx
-            .failing(account, title)
-            .global()
-            .severity(severity)
-            .detail("Account", account)
-            .because(match (failure, call) {
-                (Some(_), _) => "The call changed nothing, but hardly anybody makes it by mistake.",
-                (None, "CloseAccount") => {
-                    "The account stops working now; AWS deletes what it holds after 90 days. Until then AWS Support can \
-                     reopen it."
-                }
-                _ => "No policy of the organization binds the account any more.",
-            })
-            .step("How does the account stand? (in the management account)", "organizations describe-account",
-                &[("--account-id", account)]);
-        let target = shorthand(&[("Id", account), ("Type", "ACCOUNT")]);
-        let seen = match (failure, call) {
-            (None, "LeaveOrganization" | "RemoveAccountFromOrganization") => seen.step(
-                "Invite it back (in the management account)",
-                "organizations invite-account-to-organization",
-                &[("--target", &target)],
-            ),
-            _ => seen,
-        };
-        cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+fn look(seen: Observation, account: &str) -> Observation {
+    seen.step(
+        "How does the account stand? (in the management account)",
+        "organizations describe-account",
+        &[("--account-id", account)],
+    )
+}
+
+/// Organizations tells the management account itself, whichever call it was and whoever made it.
+fn departed(record: &Record<'_>, cx: &mut Cx<'_>, account: &str) {
+    let told = |name| text_at(record.whole(), &["serviceEventDetails", name]);
+    let account = told("accountId").unwrap_or(account);
+    let seen = cx
+        .failing(account, format!("Account {account} is no longer in the organization"))
+        .global()
+        .because("No policy of the organization binds the account any more.")
+        .detail("Account", account)
+        .detail_if("How", told("departedMethod"));
+    cx.report(look(seen, account));
+}
+
+/// Closing goes on after the call, and may end otherwise than it began.
+fn closed(record: &Record<'_>, cx: &mut Cx<'_>, account: &str) {
+    let told = |name| text_at(record.whole(), &["serviceEventDetails", "closeAccountStatus", name]);
+    let account = told("accountId").unwrap_or(account);
+    match told("state") {
+        Some("SUCCEEDED") => {
+            let seen = cx
+                .failing(account, format!("Account {account} is closed"))
+                .severity(Severity::Critical)
+                .because("Nothing works in it any more; AWS deletes what it holds after 90 days.")
+                .global()
+                .detail("Account", account);
+            cx.report(look(seen, account));
+        }
+        Some("FAILED") => {
+            cx.report(cx.passing(account, format!("Account {account} could not be closed")).global());
+        }
+        _ => {}
+    }
+}
+
+/// Somebody closes the account or takes it out of the organization, or tries to.
+fn called(record: &Record<'_>, cx: &mut Cx<'_>, account: &str, call: &str) {
+    let who = caller_name(record);
+    let (done, tried, severity) = match call {
+        "CloseAccount" => {
+            (format!("closed account {account}"), format!("close account {account}"), Severity::Critical)
+        }
+        "LeaveOrganization" => (
+            format!("took account {account} out of its organization"),
+            format!("take account {account} out of its organization"),
+            Severity::High,
+        ),
+        _ => (
+            format!("removed account {account} from the organization"),
+            format!("remove account {account} from the organization"),
+            Severity::High,
+        ),
+    };
+    let failure = record.error_code.get();
+    let (title, severity) = match failure {
+        Some(code) => (format!("{who} tried to {tried}, which failed: {code}"), Severity::Medium),
+        None => (format!("{who} {done}"), severity),
+    };
+    let because = match (failure, call) {
+        (Some(_), _) => "The call changed nothing, but hardly anybody makes it by mistake.",
+        (None, "CloseAccount") => {
+            "The account stops working now; AWS deletes what it holds after 90 days. Until then AWS Support can \
+             reopen it."
+        }
+        _ => "No policy of the organization binds the account any more.",
+    };
+    let seen = cx.failing(account, title).global().severity(severity);
+    let seen = look(seen.detail("Account", account).because(because), account);
+    let target = shorthand(&[("Id", account), ("Type", "ACCOUNT")]);
+    let seen = match (failure, call) {
+        (None, "LeaveOrganization" | "RemoveAccountFromOrganization") => seen.step(
+            "Invite it back (in the management account)",
+            "organizations invite-account-to-organization",
+            &[("--target", &target)],
+        ),
+        _ => seen,
+    };
+    cx.report(stop_caller(seen, record));
 }
 
 #[cfg(test)]

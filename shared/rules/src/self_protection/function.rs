@@ -141,119 +141,170 @@ impl Rule for Function {
             taken(record, cx, name);
             return Ok(());
         }
-        let (who, request) = (caller_name(record), record.request());
         // A rehearsal changes nothing.
-        if flag_at(request, &["dryRun"]) == Some(true) {
+        if flag_at(record.request(), &["dryRun"]) == Some(true) {
             return Ok(());
         }
-        let arn = record.arn("lambda", &format!("function:{name}"));
-        // Lambda's names end with the version of its interface.
+        changed(record, cx, name)
+    }
+}
+
+/// What a call does to one of Keepwatch's functions.
+enum Effect<'r> {
+    /// These aspects are as the template has them.
+    Restored(Vec<&'r str>),
+    /// An aspect is not, how bad that is, and what was done.
+    Harmed(&'r str, Severity, &'static str),
+}
+
+/// A call about one of Keepwatch's functions.
+struct Change<'r> {
+    record: &'r Record<'r>,
+    /// The call's name. Lambda's names end with the version of its interface, which is left out.
+    event: &'r str,
+    /// The id of the event source, or what stands for it.
+    source: &'r str,
+    /// Whether it keeps events from the function.
+    muted: bool,
+    /// Whether it is part of a deployment of Keepwatch's own stack.
+    deployed: bool,
+}
+
+impl<'r> Change<'r> {
+    /// The call; whether it is part of a deployment is to be asked.
+    fn of(record: &'r Record<'r>, name: &str) -> Change<'r> {
+        let request = record.request();
         let event = record.event_name.or_empty();
         let event = event.split("20").next().unwrap_or(event);
-        let uuid = text_at(request, &["uUID"]).or_else(|| text_at(request, &["uuid"])).unwrap_or("source");
-        let limit = number_at(request, &["reservedConcurrentExecutions"]);
         // The template filters what notify and securityhub get from the stream, and nothing of what detect gets.
         let muted = event.ends_with("EventSourceMapping")
             && (flag_at(request, &["enabled"]) == Some(false)
                 || (filters(record) && name.ends_with("-detect"))
                 || forgets(record));
-        let foreign = FOREIGN.iter().find(|(calls, ..)| calls.contains(&event));
-        let deployed = match event {
-            _ if muted || foreign.is_some() => false,
+        let source = text_at(request, &["uUID"]).or_else(|| text_at(request, &["uuid"])).unwrap_or("source");
+        Change { record, event, source, muted, deployed: false }
+    }
+
+    /// What the template has nothing of.
+    fn foreign(&self) -> Option<Effect<'r>> {
+        let (_, aspect, severity, did) = FOREIGN.iter().find(|(calls, ..)| calls.contains(&self.event))?;
+        Some(Effect::Harmed(aspect, *severity, did))
+    }
+
+    /// Whether a deployment of the function of this name makes such a call.
+    fn deploys(&self, name: &str) -> bool {
+        match self.event {
+            _ if self.muted || self.foreign().is_some() => false,
             "PutFunctionConcurrency" | "DeleteFunctionConcurrency" | "DeleteFunctionUrlConfig" => false,
             // The function for Security Hub comes and goes with its parameter; the others stay.
             "DeleteFunction" => name.ends_with("-securityhub"),
             _ => true,
-        } && deployed(record, cx)?;
-        // What a deployment adds stays on record besides.
-        if deployed && event == "AddPermission" {
-            let title = format!("{who} set Keepwatch's function {name}");
-            cx.report(cx.passing(&arn, title).aspect("permission"));
         }
-        let pass =
-            |aspect: &str| cx.passing(&arn, format!("{who} set Keepwatch's function {name}")).aspect(aspect);
-        let (aspect, severity, did) = match event {
-            _ if let Some((_, aspect, severity, did)) = foreign => (*aspect, *severity, *did),
-            "DeleteFunctionUrlConfig" => return report(cx, vec![pass("url")]),
-            "UpdateFunctionCode" if deployed => return report(cx, vec![pass("code")]),
-            "UpdateFunctionConfiguration" if deployed => return report(cx, vec![pass("configuration")]),
-            "CreateFunction" if deployed => {
-                return report(cx, vec![pass("function"), pass("code"), pass("configuration")]);
-            }
-            // Nobody can create it while it is there.
-            "CreateFunction" => ("code", Severity::Critical, "created, outside a deployment,"),
-            "DeleteFunctionConcurrency" => return report(cx, vec![pass("concurrency")]),
-            // The template gives a function one source, which comes back under another id.
-            "CreateEventSourceMapping" if deployed => {
-                return report(cx, vec![pass("event source")]);
-            }
-            "CreateEventSourceMapping" if muted && by_cloudformation(record) => {
-                ("event source", Severity::Critical, "connected, without letting events through,")
-            }
-            "CreateEventSourceMapping" => {
-                ("event source added", Severity::High, "gave another event source to")
-            }
-            "UpdateEventSourceMapping"
-                if flag_at(request, &["enabled"]) == Some(true)
-                    && !muted
-                    && (deployed || enables(record)) =>
-            {
-                return report(cx, vec![pass(uuid)]);
-            }
-            "UpdateFunctionCode" => ("code", Severity::Critical, "changed the code of"),
-            "UpdateFunctionConfiguration" => {
-                ("configuration", Severity::Critical, "changed the configuration of")
-            }
-            "DeleteFunction" => ("function", Severity::Critical, "deleted"),
-            "PutFunctionConcurrency" if limit == Some(0) => {
-                ("concurrency", Severity::Critical, "stopped, with a concurrency of 0,")
-            }
-            "PutFunctionConcurrency" => ("concurrency", Severity::Medium, "changed the concurrency of"),
-            "AddPermission" => ("permission added", Severity::High, "let somebody else invoke"),
-            "RemovePermission" => ("permission", Severity::High, "removed a permission to invoke"),
-            "DeleteEventSourceMapping" => ("event source", Severity::Critical, "deleted the event source of"),
-            "UpdateEventSourceMapping" if flag_at(request, &["enabled"]) == Some(false) => {
-                (uuid, Severity::Critical, "disabled the event source of")
-            }
-            "UpdateEventSourceMapping" if forgets(record) => {
-                ("event source settings", Severity::Critical, "had the failures forgotten of")
-            }
-            "UpdateEventSourceMapping" if filters(record) => {
-                ("event source settings", Severity::Critical, "filtered what reaches")
-            }
-            "UpdateEventSourceMapping" => {
-                ("event source settings", Severity::Medium, "changed the event source of")
-            }
-            _ => ("invocations", Severity::Medium, "changed what becomes of failed invocations of"),
-        };
-        let seen = cx
-            .failing(&arn, format!("{who} {did} Keepwatch's function {name}"))
-            .severity(severity)
-            .aspect(aspect)
-            .because("Keepwatch sees and says what its functions do.")
-            .detail("Function", name)
-            .detail_if("May invoke it", text_at(request, &["principal"]))
-            .step(
-                "What is set now?",
-                "lambda get-function",
-                &[("--function-name", name), ("--region", region(record))],
-            );
-        let seen = match event {
-            "PutFunctionConcurrency" => seen.step(
-                "Let it run again",
-                "lambda delete-function-concurrency",
-                &[("--function-name", name), ("--region", region(record))],
-            ),
-            "UpdateEventSourceMapping" if uuid != "source" => seen.step(
-                "Enable the event source again",
-                "lambda update-event-source-mapping --enabled",
-                &[("--uuid", uuid), ("--region", region(record))],
-            ),
-            _ => seen,
-        };
-        report_change(record, cx, stop_caller(seen, record), deployed);
-        Ok(())
     }
+
+    fn effect(&self) -> Effect<'r> {
+        use Effect::{Harmed, Restored};
+        use Severity::{Critical, High, Medium};
+        let limit = number_at(self.record.request(), &["reservedConcurrentExecutions"]);
+        match self.event {
+            _ if let Some(foreign) = self.foreign() => foreign,
+            event if event.ends_with("EventSourceMapping") => self.effect_on_source(),
+            "DeleteFunctionUrlConfig" => Restored(vec!["url"]),
+            "UpdateFunctionCode" if self.deployed => Restored(vec!["code"]),
+            "UpdateFunctionCode" => Harmed("code", Critical, "changed the code of"),
+            "UpdateFunctionConfiguration" if self.deployed => Restored(vec!["configuration"]),
+            "UpdateFunctionConfiguration" => {
+                Harmed("configuration", Critical, "changed the configuration of")
+            }
+            "CreateFunction" if self.deployed => Restored(vec!["function", "code", "configuration"]),
+            // Nobody can create it while it is there.
+            "CreateFunction" => Harmed("code", Critical, "created, outside a deployment,"),
+            "DeleteFunction" => Harmed("function", Critical, "deleted"),
+            "DeleteFunctionConcurrency" => Restored(vec!["concurrency"]),
+            "PutFunctionConcurrency" if limit == Some(0) => {
+                Harmed("concurrency", Critical, "stopped, with a concurrency of 0,")
+            }
+            "PutFunctionConcurrency" => Harmed("concurrency", Medium, "changed the concurrency of"),
+            "AddPermission" => Harmed("permission added", High, "let somebody else invoke"),
+            "RemovePermission" => Harmed("permission", High, "removed a permission to invoke"),
+            _ => Harmed("invocations", Medium, "changed what becomes of failed invocations of"),
+        }
+    }
+
+    /// The same of a call about what the function reads from. The template gives a function one source, which comes back under
+    /// another id.
+    fn effect_on_source(&self) -> Effect<'r> {
+        use Effect::{Harmed, Restored};
+        use Severity::{Critical, High, Medium};
+        let enabled = flag_at(self.record.request(), &["enabled"]);
+        match self.event {
+            "CreateEventSourceMapping" if self.deployed => Restored(vec!["event source"]),
+            "CreateEventSourceMapping" if self.muted && by_cloudformation(self.record) => {
+                Harmed("event source", Critical, "connected, without letting events through,")
+            }
+            "CreateEventSourceMapping" => Harmed("event source added", High, "gave another event source to"),
+            "DeleteEventSourceMapping" => Harmed("event source", Critical, "deleted the event source of"),
+            _ if enabled == Some(true) && !self.muted && (self.deployed || enables(self.record)) => {
+                Restored(vec![self.source])
+            }
+            _ if enabled == Some(false) => Harmed(self.source, Critical, "disabled the event source of"),
+            _ if forgets(self.record) => {
+                Harmed("event source settings", Critical, "had the failures forgotten of")
+            }
+            _ if filters(self.record) => Harmed("event source settings", Critical, "filtered what reaches"),
+            _ => Harmed("event source settings", Medium, "changed the event source of"),
+        }
+    }
+}
+
+/// One of Keepwatch's functions is another than before.
+fn changed(record: &Record<'_>, cx: &mut Cx<'_>, name: &str) -> Outcome {
+    let mut change = Change::of(record, name);
+    change.deployed = change.deploys(name) && deployed(record, cx)?;
+    let arn = record.arn("lambda", &format!("function:{name}"));
+    let who = caller_name(record);
+    let pass = |cx: &mut Cx<'_>, aspect: &str| {
+        let title = format!("{who} set Keepwatch's function {name}");
+        cx.report(cx.passing(&arn, title).aspect(aspect));
+    };
+    // What a deployment adds stays on record besides.
+    if change.deployed && change.event == "AddPermission" {
+        pass(cx, "permission");
+    }
+    let (aspect, severity, did) = match change.effect() {
+        Effect::Restored(aspects) => {
+            aspects.into_iter().for_each(|aspect| pass(cx, aspect));
+            return Ok(());
+        }
+        Effect::Harmed(aspect, severity, did) => (aspect, severity, did),
+    };
+    let seen = cx
+        .failing(&arn, format!("{who} {did} Keepwatch's function {name}"))
+        .severity(severity)
+        .aspect(aspect)
+        .because("Keepwatch sees and says what its functions do.")
+        .detail("Function", name)
+        .detail_if("May invoke it", text_at(record.request(), &["principal"]))
+        .step(
+            "What is set now?",
+            "lambda get-function",
+            &[("--function-name", name), ("--region", region(record))],
+        );
+    let seen = match change.event {
+        "PutFunctionConcurrency" => seen.step(
+            "Let it run again",
+            "lambda delete-function-concurrency",
+            &[("--function-name", name), ("--region", region(record))],
+        ),
+        "UpdateEventSourceMapping" if change.source != "source" => seen.step(
+            "Enable the event source again",
+            "lambda update-event-source-mapping --enabled",
+            &[("--uuid", change.source), ("--region", region(record))],
+        ),
+        _ => seen,
+    };
+    report_change(record, cx, stop_caller(seen, record), change.deployed);
+    Ok(())
 }
 
 /// Whether the call says which events the function gets: a filter that nothing passes makes it deaf.
@@ -372,11 +423,6 @@ fn pipe(record: &Record<'_>, cx: &mut Cx<'_>) {
 /// What of an ARN names something of ours: arn:…:QUEUE, arn:…:function:NAME, or arn:…:table/TABLE/stream/LABEL.
 fn part_of_ours<'a>(cx: &Cx<'_>, arn: &'a str) -> Option<&'a str> {
     arn.split([':', '/']).find(|part| is_ours(cx, part))
-}
-
-fn report(cx: &mut Cx<'_>, seen: Vec<Observation>) -> Outcome {
-    seen.into_iter().for_each(|seen| cx.report(seen));
-    Ok(())
 }
 
 /// The function's own name, from a name, an ARN or a part of one, with or without a version. Of an event

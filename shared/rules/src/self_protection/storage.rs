@@ -219,8 +219,9 @@ fn odd_setting(attributes: &Value) -> Option<String> {
     odd.iter().find(|(_, odd)| *odd).map(|(name, _)| format!("no deployment sets {name} so"))
 }
 
-fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-    let (who, request) = (caller_name(record), record.request());
+/// The table that a call is about, `NAME`, or its stream, `NAME/stream/LABEL`. Either may be given by its ARN.
+fn given_table(record: &Record<'_>) -> String {
+    let request = record.request();
     let given = text_at(request, &["tableName"])
         .or_else(|| text_at(request, &["resourceArn"]))
         .or_else(|| text_at(request, &["globalTableName"]))
@@ -228,14 +229,56 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         .or_else(|| text_at(request, &["tableCreationParameters", "tableName"]))
         .or_else(|| text_at(request, &["backupArn"]))
         .or_else(|| text_at(record.response(), &["tableDescription", "tableName"]));
-    // A table may be given by its ARN, table/NAME, and its stream by table/NAME/stream/LABEL.
     let short = |given: &'_ str| given.split_once("table/").map_or(given, |(_, rest)| rest).to_owned();
-    let given = given.map(short).unwrap_or_default();
+    given.map(short).unwrap_or_default()
+}
+
+/// What a call that is no good news does to a table: the aspect, how bad it is, and what was done.
+fn harm_to_table(record: &Record<'_>) -> (&'static str, Severity, &'static str) {
+    let event = record.event_name.or_empty();
+    let off = |path: &[&str]| flag_at(record.request(), path) == Some(false);
+    match event {
+        "DeleteTable" => ("table", Severity::Critical, "deleted"),
+        "UpdateContinuousBackups" => ("backups", Severity::High, "switched off the backups of"),
+        "UpdateTable" if off(&STREAM) => ("stream", Severity::Critical, "switched off the stream of"),
+        "UpdateTable" if off(&PROTECTED) => {
+            ("protection", Severity::High, "took away the deletion protection of")
+        }
+        // Without its index or its throughput nothing that waits is swept up.
+        "UpdateTable" => ("settings", Severity::High, "changed the settings of"),
+        "UpdateTimeToLive" => ("expiry", Severity::High, "changed when items expire of"),
+        // Nobody can make it while it is there.
+        "CreateTable" | "ImportTable" | "RestoreTableFromBackup" | "RestoreTableToPointInTime" => {
+            ("table", Severity::High, "made anew")
+        }
+        "StartBulkPutItems" => ("items", Severity::Critical, "wrote items in bulk into"),
+        _ if event.ends_with("KinesisStreamingDestination") => {
+            ("changes sent", Severity::High, "changed where every change is sent of")
+        }
+        "CreateGlobalTable"
+        | "UpdateGlobalTable"
+        | "UpdateGlobalTableSettings"
+        | "UpdateTableReplicaAutoScaling" => ("replicas", Severity::High, "changed the replicas of"),
+        "DeleteBackup" => ("backup", Severity::High, "deleted a backup of"),
+        "UpdateContributorInsights" => ("insights", Severity::Low, "changed the statistics of"),
+        _ => ("policy", Severity::Critical, "changed who may use"),
+    }
+}
+
+/// Where `UpdateTable` says whether the table is protected from deletion.
+const PROTECTED: [&str; 1] = ["deletionProtectionEnabled"];
+
+/// Where it says whether the table has a stream.
+const STREAM: [&str; 2] = ["streamSpecification", "streamEnabled"];
+
+fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+    let (who, request) = (caller_name(record), record.request());
+    let given = given_table(record);
     let Some(name) = given.split('/').next().filter(|name| is_ours(cx, name)) else { return Ok(()) };
     let arn = record.arn("dynamodb", &format!("table/{name}"));
-    let protected = flag_at(request, &["deletionProtectionEnabled"]);
+    let protected = flag_at(request, &PROTECTED);
     let backups = flag_at(request, &["pointInTimeRecoverySpecification", "pointInTimeRecoveryEnabled"]);
-    let stream = flag_at(request, &["streamSpecification", "streamEnabled"]);
+    let stream = flag_at(request, &STREAM);
     let event = record.event_name.or_empty();
     let differs = match event {
         "PutResourcePolicy" if given.contains('/') => {
@@ -264,51 +307,25 @@ fn table(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
             cx.report(cx.passing(&arn, format!("{who} {did} Keepwatch's table {name}")).aspect(aspect));
         }
     }
+    if event == "UpdateContinuousBackups" && backups == Some(true) {
+        let title = format!("{who} switched on the backups of Keepwatch's table {name}");
+        cx.report(cx.passing(arn, title).aspect("backups"));
+        return Ok(());
+    }
     // What is put right does not excuse what else the same call sets.
-    let mended = protected == Some(true) || stream == Some(true);
+    let mended = [protected, stream].contains(&Some(true)) && ![protected, stream].contains(&Some(false));
     let good = |key: &str| {
         (key.eq_ignore_ascii_case("deletionProtectionEnabled") && protected == Some(true))
             || (key.eq_ignore_ascii_case("streamSpecification") && stream == Some(true))
             || key.eq_ignore_ascii_case("tableName")
     };
-    let (aspect, severity, did) = match event {
-        "DeleteTable" => ("table", Severity::Critical, "deleted"),
-        "UpdateContinuousBackups" if backups == Some(true) => {
-            cx.report(
-                cx.passing(arn, format!("{who} switched on the backups of Keepwatch's table {name}"))
-                    .aspect("backups"),
-            );
-            return Ok(());
-        }
-        "UpdateContinuousBackups" => ("backups", Severity::High, "switched off the backups of"),
-        "UpdateTable" if stream == Some(false) => {
-            ("stream", Severity::Critical, "switched off the stream of")
-        }
-        "UpdateTable" if protected == Some(false) => {
-            ("protection", Severity::High, "took away the deletion protection of")
-        }
-        "UpdateTable" if mended && request.as_object().is_some_and(|set| set.keys().all(|key| good(key))) => {
-            return Ok(());
-        }
-        // Without its index or its throughput nothing that waits is swept up.
-        "UpdateTable" => ("settings", Severity::High, "changed the settings of"),
-        "UpdateTimeToLive" => ("expiry", Severity::High, "changed when items expire of"),
-        // Nobody can make it while it is there.
-        "CreateTable" | "ImportTable" | "RestoreTableFromBackup" | "RestoreTableToPointInTime" => {
-            ("table", Severity::High, "made anew")
-        }
-        "StartBulkPutItems" => ("items", Severity::Critical, "wrote items in bulk into"),
-        _ if event.ends_with("KinesisStreamingDestination") => {
-            ("changes sent", Severity::High, "changed where every change is sent of")
-        }
-        "CreateGlobalTable"
-        | "UpdateGlobalTable"
-        | "UpdateGlobalTableSettings"
-        | "UpdateTableReplicaAutoScaling" => ("replicas", Severity::High, "changed the replicas of"),
-        "DeleteBackup" => ("backup", Severity::High, "deleted a backup of"),
-        "UpdateContributorInsights" => ("insights", Severity::Low, "changed the statistics of"),
-        _ => ("policy", Severity::Critical, "changed who may use"),
-    };
+    if event == "UpdateTable"
+        && mended
+        && request.as_object().is_some_and(|set| set.keys().all(|key| good(key)))
+    {
+        return Ok(());
+    }
+    let (aspect, severity, did) = harm_to_table(record);
     let because = differs.map_or_else(
         || "The tables hold Keepwatch's findings, and their stream sends its alerts.".to_owned(),
         |why| as_sentence(&format!("The tables hold Keepwatch's findings and what is silenced, and {why}")),

@@ -1,46 +1,23 @@
 //! Runs over a history, a queue and a journal in memory, with a clock that each page moves on.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::pin::pin;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::event::Event;
-use crate::memory::journal::Entry;
+use crate::testing::{History, Memory, Refused, done};
 
-/// Nothing here ever waits.
-fn done<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the future waits"),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("AccessDeniedException: no")]
-struct Refused;
-
-/// An account: its history, its clock, its queue and its journal.
+/// An account: its history and clock, its queue and its journal.
 #[derive(Default)]
 struct World {
-    /// Time, name and record of each event, the latest first.
-    events: Vec<(i64, String, String)>,
-    refused: Mutex<BTreeSet<&'static str>>,
-    asked: Mutex<Vec<(String, String, Span)>>,
-    clock: AtomicI64,
+    history: History,
     sent: Mutex<Vec<String>>,
-    journal: Mutex<BTreeMap<String, (Value, u64)>>,
+    journal: Memory,
 }
 
 const START: i64 = 1_772_366_400_000;
@@ -52,28 +29,33 @@ impl World {
             |name: &str| if name == "PutRule" { "events.amazonaws.com" } else { "iam.amazonaws.com" };
         let record = |(second, name, id): (i64, &'static str, String)| {
             let time = Timestamp::from_millis(START + second * 1_000);
-            let record = json!({
-                "eventID": id, "eventName": name, "eventSource": source(name), "eventTime": time,
-            });
-            (time.millis(), name.to_owned(), record.to_string())
+            json!({"eventID": id, "eventName": name, "eventSource": source(name), "eventTime": time})
         };
-        let mut events: Vec<_> = events.into_iter().map(record).collect();
-        events.sort_by_key(|(time, ..)| std::cmp::Reverse(*time));
-        World { events, clock: AtomicI64::new(START), ..World::default() }
+        let history = History::of(events.into_iter().map(record), Timestamp::from_millis(START));
+        World { history, ..World::default() }
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+        self.history.now()
     }
 
     fn pass(&self, millis: i64) {
-        self.clock.fetch_add(millis, Ordering::SeqCst);
+        self.history.pass(millis);
+    }
+
+    /// The record of this number, the latest first, of the calls of this name.
+    fn record(&self, name: &str, number: usize) -> &str {
+        &self.history.calls[name][0][number].1
+    }
+
+    fn reconciler<'a>(&'a self, part: Part<'a>) -> Reconciler<'a, History, World, Memory> {
+        Reconciler { history: &self.history, queue: self, journal: &self.journal, part }
     }
 
     /// A run that may read so many pages, one a second.
     fn run_for(&self, seconds: u64) -> Reconciled {
         let regions = ["us-east-1".to_owned()];
-        let run = Reconciler { history: self, queue: self, journal: self, part: Part::Watched(&regions) };
+        let run = self.reconciler(Part::Watched(&regions));
         done(run.run(|| self.now(), self.now().plus(Duration::from_secs(seconds))))
     }
 
@@ -86,39 +68,10 @@ impl World {
         let sent = std::mem::take(&mut *self.sent.lock().unwrap());
         let judge = |message: String| {
             let event = Event::parse(&message).unwrap();
-            done(heard::note(self, &event, self.now())).unwrap();
+            done(heard::note(&self.journal, &event, self.now())).unwrap();
             event.occurrence_id()
         };
         sent.into_iter().map(judge).collect()
-    }
-}
-
-impl EventHistory for World {
-    type Error = Refused;
-
-    async fn page(
-        &self,
-        region: &str,
-        lookup: Lookup<'_>,
-        span: Span,
-        next: Option<&str>,
-    ) -> Result<Page, Refused> {
-        self.pass(1_000);
-        self.asked.lock().unwrap().push((region.to_owned(), lookup.name().to_owned(), span));
-        if self.refused.lock().unwrap().contains(lookup.name()) {
-            return Err(Refused);
-        }
-        let fits = |(time, name, _): &&(i64, String, String)| {
-            name == lookup.name() && (span.from.millis()..=span.to.millis()).contains(time)
-        };
-        let all: Vec<&String> = self.events.iter().filter(fits).map(|(.., record)| record).collect();
-        let from = next.map_or(0, |next| next.parse().unwrap());
-        let to = all.len().min(from + 50);
-        Ok(Page {
-            events: all[from..to].iter().map(|record| (*record).clone()).collect(),
-            next: (to < all.len()).then(|| to.to_string()),
-            missing: 0,
-        })
     }
 }
 
@@ -126,43 +79,11 @@ impl MessageQueue for World {
     type Error = Refused;
 
     async fn send(&self, message: &str) -> Result<(), Refused> {
-        if self.refused.lock().unwrap().contains("messages") {
+        if self.history.refused.lock().unwrap().contains("messages") {
             return Err(Refused);
         }
         self.sent.lock().unwrap().push(message.to_owned());
         Ok(())
-    }
-}
-
-impl Journal for World {
-    type Error = Infallible;
-
-    async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Infallible> {
-        let entry = self.journal.lock().unwrap().get(key).cloned();
-        Ok(entry.map(|(value, version)| Entry { value: serde_json::from_value(value).unwrap(), version }))
-    }
-
-    async fn write<T: Serialize + Sync>(
-        &self,
-        key: &str,
-        value: &T,
-        expected: Option<u64>,
-        _: Timestamp,
-    ) -> Result<bool, Infallible> {
-        let mut journal = self.journal.lock().unwrap();
-        if journal.get(key).map(|(_, version)| *version) != expected {
-            return Ok(false);
-        }
-        journal.insert(key.to_owned(), (serde_json::to_value(value).unwrap(), expected.unwrap_or(0) + 1));
-        Ok(true)
-    }
-
-    async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    async fn counts(&self, _: &str) -> Result<BTreeMap<String, u64>, Infallible> {
-        Ok(BTreeMap::new())
     }
 }
 
@@ -174,8 +95,8 @@ fn many(name: &'static str, count: i64) -> impl Iterator<Item = (i64, &'static s
 #[test]
 fn what_was_lost_is_sent_and_what_was_heard_is_not() {
     let world = World::of([(-60, "CreateUser", "lost".to_owned()), (-90, "CreateUser", "heard".to_owned())]);
-    let (.., heard) = &world.events[1];
-    done(heard::note(&world, &Event::parse(heard).unwrap(), world.now())).unwrap();
+    let heard = world.record("CreateUser", 1);
+    done(heard::note(&world.journal, &Event::parse(heard).unwrap(), world.now())).unwrap();
     let run = world.run();
     assert_eq!((run.found, run.sent.len(), run.failures, run.left), (2, 1, vec![], vec![]));
     assert_eq!(world.judge(), ["lost"]);
@@ -189,12 +110,12 @@ fn what_was_lost_is_sent_and_what_was_heard_is_not() {
 #[test]
 fn a_forged_message_with_its_id_does_not_hide_an_event() {
     let world = World::of([(-60, "CreateUser", "real".to_owned())]);
-    let (.., real) = &world.events[0];
+    let real = world.record("CreateUser", 0);
     for (says, instead) in
         [("CreateUser", "CreateRole"), ("\"eventID\"", "\"errorCode\":\"AccessDenied\",\"eventID\"")]
     {
         let forged = real.replacen(says, instead, 1);
-        done(heard::note(&world, &Event::parse(&forged).unwrap(), world.now())).unwrap();
+        done(heard::note(&world.journal, &Event::parse(&forged).unwrap(), world.now())).unwrap();
     }
     world.run();
     assert_eq!(world.judge(), ["real"]);
@@ -220,7 +141,7 @@ fn more_than_one_turns_worth_waits_until_the_others_had_theirs() {
     let world = World::of(many("PutRule", 5_000).chain([(-5, "CreateUser", "quick".to_owned())]));
     let run = world.run();
     assert_eq!(run.left, [""; 0]);
-    let asked = world.asked.lock().unwrap();
+    let asked = world.history.asked.lock().unwrap();
     let last_of = |wanted: &str| asked.iter().rposition(|(_, name, _)| *name == wanted).unwrap();
     assert!(last_of("PutRule") > last_of("CreateUser"));
     drop(asked);
@@ -234,7 +155,7 @@ fn what_a_run_has_no_time_for_the_next_goes_on_with() {
     // Enough for every question and for half of the events.
     let run = world.run_for(questions as u64 + 40);
     assert_eq!(run.left, ["PutRule in us-east-1"]);
-    let told = done(progress::troubles(&world, world.now())).unwrap();
+    let told = done(progress::troubles(&world.journal, world.now())).unwrap();
     assert!(
         matches!(&told[..], [progress::Trouble::Left(name, _)] if name == "PutRule in us-east-1"),
         "{told:?}"
@@ -245,7 +166,7 @@ fn what_a_run_has_no_time_for_the_next_goes_on_with() {
     assert_eq!(world.run().left, [""; 0]);
     judged.extend(world.judge());
     assert_eq!(judged.len(), 4_000);
-    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    assert_eq!(done(progress::troubles(&world.journal, world.now())).unwrap(), []);
 }
 
 #[test]
@@ -253,21 +174,23 @@ fn without_time_the_questions_that_waited_longest_come_first() {
     let world = World::of([]);
     let half = Lookup::all().count() / 2;
     assert_eq!(world.run_for(half as u64).left.len(), Lookup::all().count() - half);
-    let first: BTreeSet<String> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    let first: BTreeSet<String> =
+        world.history.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
     world.run_for(half as u64);
-    let second: BTreeSet<String> = world.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
+    let second: BTreeSet<String> =
+        world.history.asked.lock().unwrap().drain(..).map(|(_, name, _)| name).collect();
     assert!(first.is_disjoint(&second), "{first:?} {second:?}");
 }
 
 #[test]
 fn a_refused_question_is_said_and_stops_no_other_and_nothing_of_it_is_skipped() {
     let world = World::of([(-60, "CreateUser", "a".to_owned()), (-60, "CreateRole", "b".to_owned())]);
-    world.refused.lock().unwrap().insert("CreateUser");
+    world.history.refused.lock().unwrap().insert("CreateUser");
     let run = world.run();
     assert_eq!(run.failures, ["CreateUser in us-east-1: AccessDeniedException: no"]);
     assert_eq!(world.judge(), ["b"]);
     // Eighteen hours later it is allowed again: the question goes back to where it was last answered.
-    world.refused.lock().unwrap().clear();
+    world.history.refused.lock().unwrap().clear();
     world.pass(3 * DAY / 4);
     assert_eq!(world.run().failures, [""; 0]);
     assert_eq!(world.judge(), ["a"]);
@@ -276,9 +199,9 @@ fn a_refused_question_is_said_and_stops_no_other_and_nothing_of_it_is_skipped() 
 #[test]
 fn an_event_that_the_queue_does_not_take_is_sent_by_a_later_run() {
     let world = World::of([(-60, "CreateUser", "a".to_owned()), (-90, "CreateRole", "b".to_owned())]);
-    world.refused.lock().unwrap().insert("messages");
+    world.history.refused.lock().unwrap().insert("messages");
     assert_eq!(world.run().failures.len(), 2);
-    world.refused.lock().unwrap().clear();
+    world.history.refused.lock().unwrap().clear();
     assert_eq!(world.run().failures, [""; 0]);
     assert_eq!(world.judge().into_iter().collect::<BTreeSet<_>>().len(), 2);
 }
@@ -287,14 +210,14 @@ fn an_event_that_the_queue_does_not_take_is_sent_by_a_later_run() {
 fn a_question_that_keeps_failing_is_told() {
     let world = World::of([]);
     world.run();
-    world.refused.lock().unwrap().insert("CreateUser");
+    world.history.refused.lock().unwrap().insert("CreateUser");
     for _ in 0..2 {
         world.pass(DAY);
         world.run();
     }
-    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    assert_eq!(done(progress::troubles(&world.journal, world.now())).unwrap(), []);
     world.pass(DAY / 24 * 2);
-    let told = done(progress::troubles(&world, world.now())).unwrap();
+    let told = done(progress::troubles(&world.journal, world.now())).unwrap();
     assert!(
         matches!(&told[..], [progress::Trouble::Silent(name, _)] if name == "CreateUser in us-east-1"),
         "{told:?}"
@@ -313,7 +236,7 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
             span: Span,
             next: Option<&str>,
         ) -> Result<Page, Refused> {
-            let mut page = self.0.page(at, lookup, span, next).await?;
+            let mut page = self.0.history.page(at, lookup, span, next).await?;
             if lookup == Lookup::Call("CreateUser") {
                 page.events.insert(0, "{".to_owned());
                 page.missing = 2;
@@ -323,7 +246,8 @@ fn an_unreadable_record_is_said_and_the_others_are_sent() {
     }
     let odd = Odd(World::of([(-60, "CreateUser", "a".to_owned())]));
     let regions = ["us-east-1".to_owned()];
-    let run = Reconciler { history: &odd, queue: &odd.0, journal: &odd.0, part: Part::Watched(&regions) };
+    let run =
+        Reconciler { history: &odd, queue: &odd.0, journal: &odd.0.journal, part: Part::Watched(&regions) };
     let run = done(run.run(|| odd.0.now(), odd.0.now().plus(Duration::from_secs(600))));
     let [unreadable, missing] = &run.failures[..] else { panic!("{:?}", run.failures) };
     assert!(unreadable.starts_with("CreateUser in us-east-1: this is not an event"), "{unreadable}");
@@ -342,7 +266,7 @@ fn more_of_one_second_than_others_take_is_read_to_its_end() {
     let world = crowd(50 * PAGES + 500);
     assert_eq!(world.run().left, [""; 0]);
     assert_eq!(world.judge().into_iter().collect::<BTreeSet<_>>().len(), 50 * PAGES + 501);
-    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    assert_eq!(done(progress::troubles(&world.journal, world.now())).unwrap(), []);
 }
 
 #[test]
@@ -350,7 +274,7 @@ fn more_of_one_second_than_is_read_at_all_is_told_as_lost() {
     let world = crowd(50 * MOST_PAGES + 500);
     let run = world.run();
     assert_eq!((run.left, run.failures), (vec![], vec![]));
-    let told = done(progress::troubles(&world, world.now())).unwrap();
+    let told = done(progress::troubles(&world.journal, world.now())).unwrap();
     let [progress::Trouble::Lost(name, span)] = &told[..] else { panic!("{told:?}") };
     let second = Timestamp::from_millis(START - 20_000);
     assert_eq!((name.as_str(), span.to), ("PutRule in us-east-1", second));
@@ -361,13 +285,14 @@ fn more_of_one_second_than_is_read_at_all_is_told_as_lost() {
         world.pass(DAY);
         world.run();
     }
-    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    assert_eq!(done(progress::troubles(&world.journal, world.now())).unwrap(), []);
 }
 
 #[test]
 fn what_stands_behind_many_unreadable_records_is_found() {
     let mut world = crowd(50 * PAGES + 500);
-    for (_, _, record) in world.events.iter_mut().take(50 * PAGES + 500) {
+    let told = &mut world.history.calls.get_mut("PutRule").unwrap()[0];
+    for (_, record) in told.iter_mut().take(50 * PAGES + 500) {
         "{".clone_into(record);
     }
     let run = world.run();
@@ -387,17 +312,17 @@ fn a_short_run_loses_nothing_of_a_second() {
         world.pass(DAY / 8);
     }
     assert_eq!(judged.len(), 121);
-    assert_eq!(done(progress::troubles(&world, world.now())).unwrap(), []);
+    assert_eq!(done(progress::troubles(&world.journal, world.now())).unwrap(), []);
 }
 
 #[test]
 fn each_region_is_asked() {
     let world = World::of([]);
     let regions = ["us-east-1".to_owned(), "eu-central-1".to_owned()];
-    let run = Reconciler { history: &world, queue: &world, journal: &world, part: Part::Watched(&regions) };
+    let run = world.reconciler(Part::Watched(&regions));
     let run = done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))));
     assert_eq!(run.pages, 2 * Lookup::all().count());
-    let asked = world.asked.lock().unwrap();
+    let asked = world.history.asked.lock().unwrap();
     assert_eq!(asked.iter().filter(|(region, ..)| region == "eu-central-1").count(), Lookup::all().count());
 }
 
@@ -405,14 +330,19 @@ fn each_region_is_asked() {
 fn a_region_with_a_forwarder_is_asked_what_was_done_to_event_rules_and_nothing_else() {
     let world = World::of([(-60, "PutRule", "lost".to_owned()), (-60, "CreateUser", "elsewhere".to_owned())]);
     let run = || {
-        let part = Part::Forwarder("eu-west-1");
-        let run = Reconciler { history: &world, queue: &world, journal: &world, part };
+        let run = world.reconciler(Part::Forwarder("eu-west-1"));
         done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))))
     };
     assert_eq!(run().pages, 6);
     assert_eq!(world.judge(), ["lost"]);
-    let asked: BTreeSet<(String, String)> =
-        world.asked.lock().unwrap().iter().map(|(region, name, _)| (region.clone(), name.clone())).collect();
+    let asked: BTreeSet<(String, String)> = world
+        .history
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(region, name, _)| (region.clone(), name.clone()))
+        .collect();
     let expected = ["DeleteRule", "DeleteStack", "DisableRule", "PutRule", "PutTargets", "RemoveTargets"];
     assert!(
         asked
@@ -426,7 +356,7 @@ fn a_region_with_a_forwarder_is_asked_what_was_done_to_event_rules_and_nothing_e
     run();
     world.run();
     let from = |at: &str| {
-        let asked = world.asked.lock().unwrap();
+        let asked = world.history.asked.lock().unwrap();
         asked.iter().rev().find(|(region, name, _)| region == at && name == "PutRule").unwrap().2.from
     };
     let six_hours = Duration::from_secs(6 * 3_600);
@@ -445,21 +375,20 @@ fn a_region_that_refuses_is_told_when_it_was_silent_for_two_days() {
         region: "eu-west-1".to_owned(),
         forwarder: crate::regions::Forwarder { version: "0123456789abcdef".to_owned(), at: world.now() },
     };
-    done(beat.note(&world, world.now())).unwrap();
+    done(beat.note(&world.journal, world.now())).unwrap();
     let run = || {
-        let part = Part::Forwarder("eu-west-1");
-        let run = Reconciler { history: &world, queue: &world, journal: &world, part };
+        let run = world.reconciler(Part::Forwarder("eu-west-1"));
         done(run.run(|| world.now(), world.now().plus(Duration::from_secs(600))))
     };
-    let troubles = || done(progress::troubles(&world, world.now())).unwrap();
+    let troubles = || done(progress::troubles(&world.journal, world.now())).unwrap();
     run();
-    world.refused.lock().unwrap().insert("PutRule");
+    world.history.refused.lock().unwrap().insert("PutRule");
     for _ in 0..3 {
         world.run();
         world.pass(DAY);
         assert_eq!(run().failures.len(), 1);
     }
-    world.refused.lock().unwrap().clear();
+    world.history.refused.lock().unwrap().clear();
     world.run();
     let told = troubles();
     let [progress::Trouble::Silent(name, _)] = &told[..] else { panic!("{told:?}") };
@@ -487,12 +416,12 @@ proptest! {
             judged.set(all);
         };
         for (seconds, refused) in runs {
-            *world.refused.lock().unwrap() = refused.then_some("CreateUser").into_iter().collect();
+            *world.history.refused.lock().unwrap() = refused.then_some("CreateUser").into_iter().collect();
             world.run_for(seconds);
             judge();
             world.pass(DAY / 8);
         }
-        world.refused.lock().unwrap().clear();
+        world.history.refused.lock().unwrap().clear();
         for _ in 0..6 {
             world.run();
             judge();

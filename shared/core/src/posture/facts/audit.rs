@@ -27,6 +27,13 @@ pub struct Trail {
     pub log_group: Option<String>,
 }
 
+impl Trail {
+    /// Whether it is there for what is done in this region, as long as it logs.
+    pub fn covers(&self, region: &str) -> bool {
+        self.multi_region || self.home_region == region
+    }
+}
+
 /// Whether a trail works.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrailStatus {

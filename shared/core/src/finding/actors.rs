@@ -26,10 +26,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Somebody who acted on a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct KnownActor {
     /// Who, as people read it: see [`Actor::identity`], and the unique id and the network where those tell people apart.
     pub who: String,
-    /// [`Actor::identity`], where it is another than [`Told::as_written_before`] reads out of `who`.
+    /// [`Actor::identity`], where it is another than [`KnownActor::as_written_before`] reads out of `who`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
     /// When they were first seen to act, by the source's clock.
@@ -51,10 +51,10 @@ const ID: &str = ", id ";
 /// The most characters of one who acted.
 const MAX_WHO: usize = 300;
 
-impl Told {
+impl KnownActor {
     /// Who it is, wherever they act from.
     pub fn identity(&self) -> String {
-        self.identity.clone().unwrap_or_else(|| Told::as_written_before(&self.who).to_owned())
+        self.identity.clone().unwrap_or_else(|| KnownActor::as_written_before(&self.who).to_owned())
     }
 
     /// Who it is, of an item that holds no more than the words.
@@ -63,10 +63,10 @@ impl Told {
         name.split(ID).next().unwrap_or_default()
     }
 
-    fn new(who: &Who, at: Timestamp, standing: Standing) -> Told {
+    fn new(who: &Who, at: Timestamp, standing: Standing) -> KnownActor {
         let (shown, identity) = (who.shown(), clean(&who.identity, MAX_WHO));
-        let identity = (Told::as_written_before(&shown) != identity).then_some(identity);
-        Told {
+        let identity = (KnownActor::as_written_before(&shown) != identity).then_some(identity);
+        KnownActor {
             who: shown,
             identity,
             at,
@@ -158,12 +158,12 @@ pub(super) enum Standing {
 }
 
 /// Those whom a finding's witnesses name, for one that was mailed by a version that did not note whom it told of.
-pub(super) fn witnessed<'w>(witnesses: impl Iterator<Item = &'w Witness>, rule: &About) -> Vec<Told> {
-    let mut known: Vec<Told> = Vec::new();
+pub(super) fn witnessed<'w>(witnesses: impl Iterator<Item = &'w Witness>, rule: &About) -> Vec<KnownActor> {
+    let mut known: Vec<KnownActor> = Vec::new();
     for witness in witnesses {
         let Some(who) = who(witness.actor.as_ref(), rule) else { continue };
         if known.iter().all(|told| told.who != who.shown()) {
-            known.push(Told::new(&who, witness.event.time, Standing::Known));
+            known.push(KnownActor::new(&who, witness.event.time, Standing::Known));
         }
     }
     known
@@ -171,13 +171,13 @@ pub(super) fn witnessed<'w>(witnesses: impl Iterator<Item = &'w Witness>, rule: 
 
 /// What the one who acted is to those who are known. Nobody is news to a finding that knows of nobody: AWS itself spoke of
 /// it first.
-pub(super) fn standing(known: &[Told], observation: &Observation) -> Standing {
+pub(super) fn standing(known: &[KnownActor], observation: &Observation) -> Standing {
     let Some(who) = who(observation.actor.as_ref(), observation.rule) else { return Standing::Known };
     if known.is_empty() || known.iter().any(|told| told.is(&who) && !told.counted_only) {
         return Standing::Known;
     }
     let at = observation.event.time;
-    let that_day = |told: &&Told| told.as_news && told.at.since(at).max(at.since(told.at)) < DAY;
+    let that_day = |told: &&KnownActor| told.as_news && told.at.since(at).max(at.since(told.at)) < DAY;
     match known.iter().filter(that_day).count() < MAILED_A_DAY {
         true => Standing::News,
         false => Standing::OneTooMany,
@@ -185,15 +185,15 @@ pub(super) fn standing(known: &[Told], observation: &Observation) -> Standing {
 }
 
 /// Notes who acted.
-pub(super) fn note(known: &mut Vec<Told>, observation: &Observation, standing: Standing) {
+pub(super) fn note(known: &mut Vec<KnownActor>, observation: &Observation, standing: Standing) {
     let Some(who) = who(observation.actor.as_ref(), observation.rule) else { return };
     let at = observation.event.time;
     match known.iter_mut().find(|told| told.is(&who)) {
         Some(told) if told.counted_only && standing != Standing::OneTooMany => {
-            *told = Told::new(&who, at, standing);
+            *told = KnownActor::new(&who, at, standing);
         }
         Some(told) => told.at = told.at.min(at),
-        None => known.push(Told::new(&who, at, standing)),
+        None => known.push(KnownActor::new(&who, at, standing)),
     }
     if known.len() > KEPT {
         let untold = known.iter().position(|told| told.counted_only);
@@ -222,8 +222,8 @@ mod tests {
     fn a_name_is_whole_whatever_is_in_it() {
         for name in ["Jo from Sales", "Jo, id of Sales", "Jo"] {
             for who in [named(name, None, None), named(name, Some("AIDAEXAMPLE"), Some("203.0.113.0/24"))] {
-                let told = Told::new(&who, at(), Standing::Known);
-                let read: Told = serde_json::from_value(serde_json::to_value(&told).unwrap()).unwrap();
+                let told = KnownActor::new(&who, at(), Standing::Known);
+                let read: KnownActor = serde_json::from_value(serde_json::to_value(&told).unwrap()).unwrap();
                 assert_eq!((read.identity().as_str(), read.is(&who)), (name, true));
             }
         }
@@ -241,8 +241,8 @@ mod tests {
             ),
         ] {
             let stored = json!({"who": shown, "at": at()});
-            assert_eq!(serde_json::to_value(Told::new(&who, at(), Standing::Known)).unwrap(), stored);
-            let read: Told = serde_json::from_value(stored).unwrap();
+            assert_eq!(serde_json::to_value(KnownActor::new(&who, at(), Standing::Known)).unwrap(), stored);
+            let read: KnownActor = serde_json::from_value(stored).unwrap();
             assert_eq!(read.identity(), arn);
         }
     }
