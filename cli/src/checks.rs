@@ -75,10 +75,10 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In the order of their practices.
+/// In the order of their practices, and at the end what speaks for none.
 fn sorted() -> Vec<&'static dyn Check> {
     let mut checks = registry::CHECKS.to_vec();
-    checks.sort_by_key(|check| check.meta().practices);
+    checks.sort_by_key(|check| check.meta().order());
     checks
 }
 

@@ -125,13 +125,14 @@ fn trails() {
 }
 
 #[test]
-fn config_and_guardduty() {
+fn config_guardduty_and_security_hub() {
     let there = || Place::region(REGION);
     let none = account()
         .with(ask::ConfigRecorders, there(), vec![])
         .with(ask::ConfigStatus, there(), vec![])
         .with(ask::ConfigChannels, there(), vec![])
-        .with(ask::Detectors, there(), vec![]);
+        .with(ask::Detectors, there(), vec![])
+        .with(ask::SecurityHub, there(), false);
     let recorder = ConfigRecorder {
         name: "default".to_owned(),
         arn: None,
@@ -152,6 +153,8 @@ fn config_and_guardduty() {
     same("audit-config-stopped", delete, "config.enabled", &none);
     let delete = ("guardduty", "DeleteDetector", json!({"detectorId": "d1"}));
     same("audit-guardduty-disabled", delete, "guardduty.enabled", &none);
+    let disable = ("securityhub", "DisableSecurityHub", Value::Null);
+    same("audit-security-hub-disabled", disable, "security-hub.enabled", &none);
 }
 
 #[test]

@@ -767,6 +767,9 @@ for ri, r in enumerate(REGIONS):
         ["enabled", "suspended", "no detector"][min(ri, 2)],
         r,
     )
+    # No practice asks for it, so there is no truth about it.
+    if a.good or ri == 0:
+        c("securityhub", r).enable_security_hub()
     cf = c("config", r)
     if a.good or ri == 0:
         cf.put_configuration_recorder(

@@ -34,14 +34,14 @@ fn write(folder: &Path, pages: &BTreeMap<String, String>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The pages of the checks by file name: one for each check, and the index, in the order of the practices.
+/// The pages of the checks by file name: one for each check, and the index, by practice, and at the end what speaks for none.
 fn checks() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     let mut index = String::from(
         "# Checks\n\nGenerated from the check files by `make docs`; edit those.\n\n| practice | check | severity | what |\n|---|---|---|---|\n",
     );
     let mut sorted: Vec<&dyn Check> = check_registry::CHECKS.to_vec();
-    sorted.sort_by_key(|check| check.meta().practices);
+    sorted.sort_by_key(|check| check.meta().order());
     for check in sorted {
         let meta = check.meta();
         let (about, practices) = (&meta.about, meta.practices.join(", "));

@@ -74,6 +74,7 @@ pub(super) fn print(listing: &Listing, mut judgements: Vec<Judgement>, state: &S
         (
             one.verdict,
             Reverse(one.severity),
+            one.practices.is_empty(),
             one.practices,
             one.check.id,
             subject.region.clone(),

@@ -25,7 +25,7 @@
 //! | `id` | `theme.words`, for ever |
 //! | `title` | the practice in one line, as it should be: "Root has MFA" |
 //! | `severity` | what it usually reports; a judgement may say another |
-//! | `practices` | `["P17"]`; every practice P01 to P70 belongs to a check |
+//! | `practices` | `["P17"]`; every practice P01 to P70 belongs to a check; empty where it speaks for none of them |
 //! | `number` | the practice's number among the 26 of AWS's numbered list, where it is one of them |
 //! | `references` | `cis("3.0", …)`, `cis("5.0", …)`, `security_hub(…)`, `config(…)`, `trusted_advisor(…)` |
 //! | `asks` | the questions (`shared/core/src/posture/question.rs`). This list alone decides what is fetched, what the scan's role may do, and what a missing permission makes unknown. A question that is not listed cannot be read: the answer says so |

@@ -22,6 +22,11 @@ pub struct CheckMeta {
 }
 
 impl CheckMeta {
+    /// Its place in a list: by practice, and at the end what speaks for none.
+    pub fn order(&self) -> impl Ord + use<> {
+        (self.practices.is_empty(), self.practices)
+    }
+
     /// The check as a plan knows it.
     pub fn voice(&'static self) -> Voice {
         Voice { about: &self.about, closes: self.closes, ages: self.ages }

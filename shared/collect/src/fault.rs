@@ -56,6 +56,11 @@ impl Fault {
     pub(crate) fn is(&self, codes: &[&str]) -> bool {
         matches!(self, Fault::Code { code, .. } if codes.contains(&code.as_str()))
     }
+
+    /// Whether it is this code, and AWS's words for it have these among them.
+    pub(crate) fn says(&self, wanted: &str, words: &str) -> bool {
+        matches!(self, Fault::Code { code, why } if code == wanted && why.contains(words))
+    }
 }
 
 /// Turns errors that say "there is none" into what that means.

@@ -101,6 +101,7 @@ operations! {
     S3CONTROL GetPublicAccessBlock "s3:GetAccountPublicAccessBlock" GET "/v20180820/configuration/publicAccessBlock" => GET_ACCOUNT_PUBLIC_ACCESS;
     SAGEMAKER ListNotebookInstances "sagemaker:ListNotebookInstances" POST "/" pages "NextToken" "NextToken" => LIST_NOTEBOOKS;
     SAGEMAKER DescribeNotebookInstance "sagemaker:DescribeNotebookInstance" POST "/" => DESCRIBE_NOTEBOOK;
+    SECURITYHUB DescribeHub "securityhub:DescribeHub" GET "/accounts" => DESCRIBE_HUB;
     SERVICEQUOTAS ListServiceQuotas "servicequotas:ListServiceQuotas" POST "/" pages "NextToken" "NextToken" => LIST_SERVICE_QUOTAS;
     SSM DescribeInstanceInformation "ssm:DescribeInstanceInformation" POST "/" pages "NextToken" "NextToken" => DESCRIBE_INSTANCE_INFORMATION;
     SSO ListInstances "sso:ListInstances" POST "/" pages "NextToken" "NextToken" => LIST_SSO_INSTANCES;
@@ -115,7 +116,6 @@ operations! {
     HEALTH DescribeEvents "health:DescribeEvents" POST "/" pages "nextToken" "nextToken" => DESCRIBE_EVENTS;
     LAMBDA GetFunctionConcurrency "lambda:GetFunctionConcurrency" GET "/2019-09-30/functions/{FunctionName}/concurrency" => GET_FUNCTION_CONCURRENCY;
     LAMBDA ListEventSourceMappings "lambda:ListEventSourceMappings" GET "/2015-03-31/event-source-mappings" pages "Marker" "NextMarker" => LIST_EVENT_SOURCE_MAPPINGS;
-    SECURITYHUB DescribeHub "securityhub:DescribeHub" GET "/accounts" => DESCRIBE_HUB;
     SNS GetSubscriptionAttributes "sns:GetSubscriptionAttributes" POST "/" => GET_SUBSCRIPTION_ATTRIBUTES;
     SNS ListSubscriptionsByTopic "sns:ListSubscriptionsByTopic" POST "/" pages "NextToken" "ListSubscriptionsByTopicResult/NextToken" => LIST_SUBSCRIPTIONS;
     SQS GetQueueAttributes "sqs:GetQueueAttributes" POST "/" => GET_QUEUE_ATTRIBUTES;

@@ -1,4 +1,4 @@
-//! What remembers and what notices: trails, Config, GuardDuty, Access Analyzer.
+//! What remembers and what notices: trails, Config, GuardDuty, Access Analyzer, Security Hub.
 
 use crate::kit::declare::theme;
 
@@ -16,4 +16,5 @@ theme! {
     config::ConfigEnabled,
     guardduty::GuardDuty,
     analyzer::Analyzer,
+    security_hub::SecurityHubEnabled,
 }

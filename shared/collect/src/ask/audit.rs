@@ -1,4 +1,4 @@
-//! CloudTrail, Config, GuardDuty, Access Analyzer.
+//! CloudTrail, Config, GuardDuty, Access Analyzer, Security Hub.
 
 use keepwatch_core::posture::facts::analyzers::Analyzer;
 use keepwatch_core::posture::facts::audit::{
@@ -10,8 +10,9 @@ use crate::client::{Client, Input};
 use crate::fault::{Fault, Otherwise as _, absent_if};
 use crate::node::Node;
 use crate::operation::{
-    DESCRIBE_DELIVERY_CHANNELS, DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS, GET_DETECTOR,
-    GET_EVENT_SELECTORS, GET_INSIGHT_SELECTORS, GET_TRAIL_STATUS, LIST_ANALYZERS, LIST_DETECTORS,
+    DESCRIBE_DELIVERY_CHANNELS, DESCRIBE_HUB, DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS,
+    GET_DETECTOR, GET_EVENT_SELECTORS, GET_INSIGHT_SELECTORS, GET_TRAIL_STATUS, LIST_ANALYZERS,
+    LIST_DETECTORS,
 };
 
 /// A trail that was deleted after it was listed.
@@ -179,4 +180,20 @@ pub async fn analyzers(client: &Client, region: &str) -> Result<Vec<Analyzer>, F
         Ok(Analyzer { arn: node.need("arn")?, kind: node.need("type")?, status: node.need("status")? })
     };
     pages.iter().flat_map(|page| page.all("analyzers")).map(read).collect()
+}
+
+/// Whether Security Hub CSPM is enabled in a region.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn security_hub(client: &Client, region: &str) -> Result<bool, Fault> {
+    match client.call(&DESCRIBE_HUB, region, Input::none()).await {
+        Ok(hub) => hub.need("HubArn").map(|_| true),
+        // There is no hub (Security Hub API reference, DescribeHub).
+        Err(fault) if fault.is(&["ResourceNotFoundException"]) => Ok(false),
+        // By the same code an account may lack a right (the same page), so AWS's words decide: "Account 111122223333 is not
+        // subscribed to AWS Security Hub". terraform-provider-aws reads them in internal/service/securityhub/account.go.
+        Err(fault) if fault.says("InvalidAccessException", "is not subscribed to") => Ok(false),
+        Err(fault) => Err(fault),
+    }
 }

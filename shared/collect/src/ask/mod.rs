@@ -114,6 +114,7 @@ pub(crate) async fn answer(client: &Client, question: Question, place: Place) ->
         Question::Detectors => put!(Detectors, some(audit::detectors(client, region))),
         Question::Detector => put!(Detector, audit::detector(client, region, of)),
         Question::Analyzers => put!(Analyzers, some(audit::analyzers(client, region))),
+        Question::SecurityHub => put!(SecurityHub, some(audit::security_hub(client, region))),
         Question::Distributions => put!(Distributions, some(cloudfront::distributions(client, home))),
         Question::DistributionLogging => put!(DistributionLogging, cloudfront::logging(client, home, of)),
         Question::LogDeliveries => put!(LogDeliveries, some(cloudfront::deliveries(client, home))),

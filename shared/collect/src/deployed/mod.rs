@@ -26,22 +26,6 @@ pub use self::regions::{Heard, heard_regions};
 pub use self::stack::{Resource, Stack, stack};
 
 pub use crate::ask::audit::{
-    analyzers, config_recorders, config_status, detector, detectors, trail_selectors, trail_status, trails,
+    analyzers, config_recorders, config_status, detector, detectors, security_hub, trail_selectors,
+    trail_status, trails,
 };
-
-use crate::client::{Client, Input};
-use crate::fault::{Fault, Otherwise as _};
-use crate::operation::DESCRIBE_HUB;
-
-/// Whether Security Hub is enabled in a region.
-///
-/// # Errors
-/// [`Fault`].
-pub async fn security_hub(client: &Client, region: &str) -> Result<bool, Fault> {
-    let found = client.call(&DESCRIBE_HUB, region, Input::none()).await;
-    // So it answers where it is off (Security Hub API reference, DescribeHub).
-    found
-        .and_then(|hub| hub.need("HubArn"))
-        .map(|_| true)
-        .or_if(&["InvalidAccessException", "ResourceNotFoundException"], false)
-}

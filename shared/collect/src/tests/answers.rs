@@ -4,7 +4,7 @@
 pub(super) struct Canned {
     pub(super) call: &'static str,
     pub(super) body: &'static str,
-    pub(super) gone: Option<(u16, &'static str)>,
+    pub(super) gone: Option<(u16, &'static str, &'static str)>,
 }
 
 const fn says(call: &'static str, body: &'static str) -> Canned {
@@ -12,7 +12,18 @@ const fn says(call: &'static str, body: &'static str) -> Canned {
 }
 
 const fn or_gone(call: &'static str, body: &'static str, status: u16, code: &'static str) -> Canned {
-    Canned { call, body, gone: Some((status, code)) }
+    or_says(call, body, status, code, "RecordNotFound: it is not there")
+}
+
+/// Where the words of the error count.
+const fn or_says(
+    call: &'static str,
+    body: &'static str,
+    status: u16,
+    code: &'static str,
+    words: &'static str,
+) -> Canned {
+    Canned { call, body, gone: Some((status, code, words)) }
 }
 
 /// All calls; those of services that share a name are led by the service.
@@ -296,6 +307,13 @@ pub(super) const ANSWERS: &[Canned] = &[
         400,
         "ValidationException",
     ),
+    or_says(
+        "securityhub:DescribeHub",
+        r#"{"HubArn": "arn:aws:securityhub:eu-west-1:111122223333:hub/default"}"#,
+        401,
+        "InvalidAccessException",
+        "Account 111122223333 is not subscribed to AWS Security Hub",
+    ),
     says(
         "servicequotas:ListServiceQuotas",
         r#"{"Quotas": [{"QuotaCode": "L-1216C47A", "QuotaName": "Running On-Demand instances", "Value": 5.0, "UsageMetric": {"MetricNamespace": "AWS/Usage", "MetricName": "ResourceCount", "MetricDimensions": {"Class": "Standard/OnDemand", "Service": "EC2"}, "MetricStatisticRecommendation": "Maximum"}}]@TOKEN@}"#,
@@ -391,12 +409,6 @@ pub(super) const ANSWERS: &[Canned] = &[
     says(
         "lambda:ListEventSourceMappings",
         r#"{"EventSourceMappings": [{"UUID": "m-1", "EventSourceArn": "arn:aws:sqs:eu-west-1:111122223333:q", "State": "Disabled"}]@TOKEN@}"#,
-    ),
-    or_gone(
-        "securityhub:DescribeHub",
-        r#"{"HubArn": "arn:aws:securityhub:eu-west-1:111122223333:hub/default"}"#,
-        401,
-        "InvalidAccessException",
     ),
     says(
         "sns:ListSubscriptionsByTopic",

@@ -165,6 +165,11 @@ fn a_subscription_nobody_confirmed_has_no_arn() {
 fn what_is_off_is_an_answer() {
     assert_eq!(ask(&calm(), |client| async move { security_hub(&client, REGION).await }), Ok(true));
     assert_eq!(ask(&gone(), |client| async move { security_hub(&client, REGION).await }), Ok(false));
+    // By the code of what is off an account is refused as well: that tells nothing of the hub.
+    let words = Some("Account 111122223333 is not an administrator for this organization");
+    let barred = Wire::new(Mood { gone: true, gone_words: words, ..Mood::default() });
+    let found = ask(&barred, |client| async move { security_hub(&client, REGION).await });
+    assert!(matches!(&found, Err(Fault::Code { why, .. }) if why.contains("administrator")), "{found:?}");
     assert_eq!(ask(&calm(), |client| async move { support_answers(&client).await }), Ok(true));
     assert_eq!(ask(&gone(), |client| async move { support_answers(&client).await }), Ok(false));
 }

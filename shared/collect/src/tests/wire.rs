@@ -34,6 +34,8 @@ pub(super) struct Mood {
     pub(super) throttled: usize,
     /// Whatever is asked for by name is gone.
     pub(super) gone: bool,
+    /// What the service says of it instead of its usual words.
+    pub(super) gone_words: Option<&'static str>,
     /// Every answer is another text.
     pub(super) garbage: Option<&'static str>,
     /// Lists have a second page.
@@ -126,8 +128,8 @@ impl Wire {
         if let Some(garbage) = self.mood.garbage {
             return (200, garbage.to_owned());
         }
-        if let Some((status, code)) = canned.gone.filter(|_| self.mood.gone) {
-            return error(&call, status, code, "RecordNotFound: it is not there");
+        if let Some((status, code, words)) = canned.gone.filter(|_| self.mood.gone) {
+            return error(&call, status, code, self.mood.gone_words.unwrap_or(words));
         }
         let first = self.mood.paged && !text.contains("next-1");
         (200, canned.body.replace("@TOKEN@", &if first { token(&call) } else { String::new() }))

@@ -249,6 +249,7 @@ impl Question {
                 &[("guardduty", &["CreateDetector", "UpdateDetector", "DeleteDetector"])]
             }
             Question::Analyzers => &[("access-analyzer", &["CreateAnalyzer", "DeleteAnalyzer"])],
+            Question::SecurityHub => &[("securityhub", &["EnableSecurityHub", "DisableSecurityHub"])],
             Question::Distributions | Question::DistributionLogging => &[(
                 "cloudfront",
                 &[

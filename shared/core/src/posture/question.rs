@@ -407,6 +407,8 @@ questions! {
     Detector: Each Detectors => audit::Detector, ["guardduty:GetDetector"];
     /// Access Analyzer's analyzers.
     Analyzers: Region => Vec<analyzers::Analyzer>, ["access-analyzer:ListAnalyzers"];
+    /// Whether Security Hub CSPM is enabled; the newer Security Hub (V2) is another service.
+    SecurityHub: Region => bool, ["securityhub:DescribeHub"];
     /// CloudFront distributions.
     Distributions: Account => Vec<cloudfront::Distribution>, ["cloudfront:ListDistributions"];
     /// How a distribution logs; the place is its id.
