@@ -117,7 +117,7 @@ fn a_scan_waits_for_an_answer_that_takes_long() {
         for (seconds, gaps) in [(15, 0), (25, 1)] {
             let slow = Some(Duration::from_secs(seconds));
             let (_, state) = asked(question, Mood { slow, ..Mood::default() });
-            assert_eq!(state.gaps().len(), gaps, "{question:?} after {seconds} s");
+            assert_eq!(state.gaps().len(), gaps, "{question:?} after {seconds} s: {:?}", state.gaps());
         }
     }
 }
