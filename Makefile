@@ -167,6 +167,11 @@ bench-policy: cargo ## what a policy costs and what is found in it, beside Cloud
 	$(CARGO) build --locked --release -p keepwatch-policy --example bench_policy
 	$(TOOLS)/bench/bin/python tests/bench_policy.py target/release/examples/bench_policy $(POLICIES)
 
+.PHONY: bench-scan-function
+bench-scan-function: cargo ## memory, CPU and time of the function that scans, at Lambda's share of a core (USERS=1000,5000)
+	$(CARGO) build --locked --release -p keepwatch-scan -p keepwatch-tests --bin scan --bin bench-scan-function
+	target/release/bench-scan-function $(if $(USERS),--users $(USERS))
+
 # Prowler needs a quarter of an hour at this size, and as long to be installed.
 .PHONY: bench-scan
 bench-scan: cargo ## what a scan costs and what it gets wrong, beside Prowler, in one run (SMALL=--small for a quick look)

@@ -11,6 +11,7 @@ mod cloudtrail;
 mod dynamodb;
 mod expression;
 pub mod identity_center;
+pub mod large;
 mod load;
 mod policy;
 mod posture;
@@ -148,6 +149,7 @@ struct State {
     permission_set: Option<identity_center::PermissionSet>,
     queued: Vec<String>,
     account: Account,
+    large: Option<Arc<large::Large>>,
     given_up: Vec<Value>,
     given_up_by_aws: [usize; 2],
     hidden: HashMap<String, u64>,
@@ -356,6 +358,11 @@ impl AwsStub {
         change(&mut lock(&self.state).account);
     }
 
+    /// Scans look at this account instead.
+    pub fn look_at(&self, account: Arc<large::Large>) {
+        lock(&self.state).large = Some(account);
+    }
+
     /// Takes the messages that were sent to the queue.
     pub fn take_messages(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.state).queued)
@@ -397,6 +404,10 @@ fn converse(stream: impl Read + Write, state: &Mutex<State>) -> io::Result<()> {
 
 /// Answers, where answers take time after that time. What a transaction writes is its own as long.
 fn answer(state: &Mutex<State>, request: &Request) -> Response {
+    let large = lock(state).large.clone();
+    if let Some(response) = large.and_then(|large| large.answer(request)) {
+        return response;
+    }
     let Some(latency) = lock(state).load.latency else { return lock(state).answer(request) };
     let write = dynamodb::Write::of(request);
     let begun = write.as_ref().map_or(Ok(()), |write| lock(state).load.begin(write));

@@ -1,5 +1,6 @@
 //! A compiled function as a process, with an environment of its own and nothing of ours.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -58,6 +59,43 @@ impl Function {
     /// Hands it an event. `None` when it does not answer.
     pub fn invoke(&self, payload: &str) -> Option<Reply> {
         self.api.invoke(payload, PATIENCE)
+    }
+
+    /// Hands it an event as Lambda does to a function that may take so long. `None` when it takes longer.
+    pub fn invoke_within(&self, payload: &str, limit: Duration) -> Option<Reply> {
+        self.api.invoke_within(payload, limit, limit)
+    }
+
+    /// Hands it an event and tells it that it may take so long, whatever it takes. `None` when it does not answer.
+    pub fn invoke_hurried(&self, payload: &str, told: Duration) -> Option<Reply> {
+        self.api.invoke_within(payload, told, PATIENCE)
+    }
+
+    /// CPU time of all its threads so far. `schedstat` counts nanoseconds; `stat` would count hundredths of a second.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            // A thread may end between being listed and being read.
+            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            nanos += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    /// A line of its `/proc/<pid>/status`, in MiB: `VmRSS` for what is resident, `VmHWM` for the most that ever was.
+    ///
+    /// # Errors
+    /// When it has ended, or there is no such line.
+    pub fn memory(&self, name: &str) -> io::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find(|line| line.starts_with(name));
+        let kib =
+            line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u32>().ok());
+        let kib = kib.ok_or_else(|| io::Error::other(format!("{name} is not to be had")))?;
+        Ok(f64::from(kib) / 1_024.0)
     }
 
     /// Its process id.

@@ -10,6 +10,7 @@ pub mod noise;
 pub mod pipeline;
 pub mod runtime_api;
 pub mod sim;
+pub mod throttle;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -14,6 +14,9 @@ pub const ACCOUNT: &str = "111122223333";
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
+/// How long a function may take where nobody says.
+const LONG: Duration = Duration::from_secs(3_600);
+
 /// The API for one process. A second process would compete with the first one's connection for events.
 #[derive(Debug)]
 pub struct RuntimeApi {
@@ -49,7 +52,7 @@ struct Shared {
 struct State {
     first_next: Option<Instant>,
     invocations: usize,
-    queued: VecDeque<(String, String)>,
+    queued: VecDeque<(String, String, Duration)>,
     handed_out: HashMap<String, Instant>,
     replies: HashMap<String, Reply>,
     init_error: Option<String>,
@@ -83,11 +86,16 @@ impl RuntimeApi {
 
     /// Hands the function an event and waits for what it makes of it. `None` when it takes too long.
     pub fn invoke(&self, payload: &str, patience: Duration) -> Option<Reply> {
+        self.invoke_within(payload, LONG, patience)
+    }
+
+    /// The same, with the time that the function is told it may take.
+    pub fn invoke_within(&self, payload: &str, limit: Duration, patience: Duration) -> Option<Reply> {
         let id = {
             let mut state = lock(&self.shared.state);
             state.invocations += 1;
             let id = format!("00000000-0000-4000-8000-{:012}", state.invocations);
-            state.queued.push_back((id.clone(), payload.to_owned()));
+            state.queued.push_back((id.clone(), payload.to_owned(), limit));
             id
         };
         self.shared.changed.notify_all();
@@ -157,17 +165,16 @@ impl Shared {
     fn next(&self, asked: Instant) -> Option<Response> {
         lock(&self.state).first_next.get_or_insert(asked);
         self.changed.notify_all();
-        let long = Duration::from_secs(3_600);
-        let (id, payload) = self.wait(long, |state| match state.queued.pop_front() {
-            Some((id, payload)) => {
+        let (id, payload, limit) = self.wait(LONG, |state| match state.queued.pop_front() {
+            Some((id, payload, limit)) => {
                 state.handed_out.insert(id.clone(), Instant::now());
-                Some(Some((id, payload)))
+                Some(Some((id, payload, limit)))
             }
             None => state.closed.then_some(None),
         })??;
         let mut response = Response::new(200, "application/json", payload);
         #[expect(clippy::disallowed_methods, reason = "the functions under test go by the real clock")]
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + long;
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + limit;
         response.headers.extend([
             ("lambda-runtime-aws-request-id", id),
             ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),

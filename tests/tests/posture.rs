@@ -5,10 +5,15 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use common::{CLOCK, SCAN, ago, answer, detect, failures, start, subjects};
+use keepwatch_tests::aws_stub::large::{Large, Size};
 use keepwatch_tests::aws_stub::{AwsStub, Bucket, GroupRule, Item, NOTIFY, TABLES};
 use keepwatch_tests::events::{forged_batch, sqs_batch, user_call};
 use keepwatch_tests::function::Function;
+use keepwatch_tests::runtime_api::Outcome;
 use serde_json::{Value, json};
 
 /// What calls `scan` for somebody who wants a scan now.
@@ -228,6 +233,80 @@ fn the_first_scan_is_one_mail_and_a_second_one_is_none() {
     let new: Vec<&str> =
         items.values().filter(new).filter_map(|item| item["resource"]["S"].as_str()).collect();
     assert_eq!(new, ["arn:aws:s3:::other"]);
+}
+
+/// A scan on demand, each of whose invocations has its time over as soon as it begins: how many there were. `each` sees the open
+/// findings after each of them.
+fn cut_scan(world: &World, mut each: impl FnMut(&World)) -> usize {
+    // What notify asks of scan is another matter.
+    world.aws.take_messages();
+    let reply = world.scan.invoke_hurried(NOW, Duration::ZERO).expect("the function did not answer");
+    let Outcome::Response(text) = reply.outcome else { panic!("the scan failed: {:?}", reply.outcome) };
+    let counts: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&counts["finished"], &counts["checks"]), (&json!(false), &json!(0)), "{counts}");
+    let mut invocations = 1;
+    while let [message] = &world.aws.take_messages()[..] {
+        each(world);
+        assert!(invocations < 1_000, "the run does not come to its end");
+        let batch = sqs_batch(&[("m", message)]);
+        let reply = world.scan.invoke_hurried(&batch, Duration::ZERO).expect("the function did not answer");
+        assert_eq!(reply.outcome, Outcome::Response(r#"{"batchItemFailures":[]}"#.to_owned()));
+        invocations += 1;
+    }
+    invocations
+}
+
+#[test]
+fn a_run_without_time_goes_on_where_it_stopped_and_comes_to_the_same() {
+    let whole = World::new();
+    whole.aws.account(|account| account.buckets.get_mut("files").unwrap().public = true);
+    whole.scan();
+    let cut = World::new();
+    cut.aws.account(|account| account.buckets.get_mut("files").unwrap().public = true);
+    let mut known = 0;
+    let invocations = cut_scan(&cut, |world| {
+        let open = world.open().len();
+        assert!(open >= known, "what an invocation did not look at is not closed");
+        known = open;
+    });
+    // One before the first theme, and one for each.
+    assert!(invocations > 10, "{invocations}");
+    assert_eq!(cut.open(), whole.open());
+    assert_eq!((cut.mails().len(), whole.mails().len()), (1, 1), "it is one first scan");
+    // A message that comes again finds no run to go on with.
+    let (items, counted) = (cut.aws.items(), cut.aws.table("journal")["scans"].clone());
+    cut.recheck(r#"{"keepwatch": "go on"}"#);
+    assert_eq!((cut.aws.items(), &cut.aws.table("journal")["scans"]), (items, &counted));
+
+    // The next run, cut as well, closes what is right now and nothing else, whatever it has not looked at yet.
+    let open = cut.open();
+    cut.aws.account(|account| account.groups.get_mut("sg-1").unwrap().clear());
+    let closed = |world: &World| -> Vec<String> {
+        let still = world.open();
+        open.iter().filter(|id| !still.contains(id)).cloned().collect()
+    };
+    cut_scan(&cut, |world| assert!(closed(world).len() <= 1, "{:?}", closed(world)));
+    assert_eq!((cut.status(GROUP, SG).as_str(), closed(&cut).len()), ("RESOLVED", 1));
+}
+
+/// `make bench-scan-function` measures accounts that are larger. What is bounded here takes 45 MiB; whoever kept all answers, or
+/// worked on all of them at once, would take several times as much.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_scan_keeps_of_its_answers_what_the_checks_read() {
+    let world = World::new();
+    let size = Size { users: 200, buckets: 100, in_region: 40 };
+    let account = Arc::new(Large::new(size, Duration::ZERO, None));
+    world.aws.look_at(Arc::clone(&account));
+    let counts = world.scan();
+    assert_eq!((&counts["regions"], &counts["unknown"]), (&json!(17), &json!(0)), "{counts}");
+    assert!(counts["failing"]["HIGH"].as_u64() > Some(20), "{counts}");
+    let peak = world.scan.memory("VmHWM").unwrap();
+    assert!(peak < 100.0, "{peak:.0} MiB");
+    // All of it was asked: each region, and more of the busy ones.
+    let asked = account.take_asked();
+    assert!(asked.regions.len() == 17 && asked.regions["us-east-1"] > 100, "{:?}", asked.regions);
+    assert_eq!(world.scan()["told"], json!({}), "the second scan sees the same");
 }
 
 #[test]

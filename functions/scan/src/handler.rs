@@ -5,7 +5,6 @@ use keepwatch_aws::queue::Queue;
 use keepwatch_aws::runtime::now;
 use keepwatch_aws::source_queue::SourceQueue;
 use keepwatch_base::arn::account_of_function;
-use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::history::first_look;
 use keepwatch_core::history::reconcile::MessageQueue as _;
@@ -19,7 +18,7 @@ use tracing::{error, warn};
 
 use crate::canary;
 use crate::history::History;
-use crate::posture::{Done, Posture};
+use crate::posture::{Done, Posture, Time};
 
 /// The message with which a run that was cut is gone on with.
 const GO_ON: &str = r#"{"keepwatch": "go on"}"#;
@@ -59,23 +58,23 @@ impl Scan {
     /// # Errors
     /// What could not be done. Lambda tries a run by the clock again, and at last tells of it by the dead-letter queue.
     pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Error> {
-        let began = now();
+        let time = Time::of(now(), event.context.deadline);
         // arn:aws:lambda:us-east-1:111122223333:function:keepwatch-scan
         let arn = event.context.invoked_function_arn.clone();
         let account = account_of_function(&arn)?.to_owned();
         let home = Home::of_function(&arn, "-scan");
         let call: Call = serde_json::from_str(event.payload.get())?;
         match (call.records, call.keepwatch.as_deref()) {
-            (Some(messages), _) => Ok(Answer::Batch(self.batch(messages, &account, home, began).await)),
-            (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, home, false, began).await?)),
+            (Some(messages), _) => Ok(Answer::Batch(self.batch(messages, &account, home, time).await)),
+            (None, Some("scan")) => Ok(Answer::Told(self.scan(&account, home, false, time).await?)),
             (None, Some(other)) => Err(format!("{other} is nothing that this function does; scan is").into()),
             (None, None) => {
                 if let Some(home) = home {
-                    canary::call(&self.posture.client, &self.posture.journal, &home, began).await;
+                    canary::call(&self.posture.client, &self.posture.journal, &home, time.began).await;
                 }
                 // The event history is another matter: neither keeps the other from its work.
                 let history = self.history.handle(&account).await;
-                let scanned = self.scan(&account, home, false, began).await;
+                let scanned = self.scan(&account, home, false, time).await;
                 history?;
                 Ok(Answer::Told(scanned?))
             }
@@ -88,7 +87,7 @@ impl Scan {
         messages: Vec<SqsMessage>,
         account: &str,
         home: Option<Home<'_>>,
-        began: Timestamp,
+        time: Time,
     ) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         let (messages, others) = self.source.own(messages, |message| message.receipt_handle.as_deref()).await;
@@ -108,11 +107,11 @@ impl Scan {
                     }
                     Ok(())
                 }
-                GO_ON => self.scan(account, home, true, began).await.map(drop),
+                GO_ON => self.scan(account, home, true, time).await.map(drop),
                 body => Event::parse(body).map_err(Error::from).map(|event| {
                     // Of another account nothing can be asked, and what is dated ahead is nobody's call.
                     let own =
-                        |touched: &Touched| touched.account == account && !touched.at.is_ahead_of(began);
+                        |touched: &Touched| touched.account == account && !touched.at.is_ahead_of(time.began);
                     if let Some(touched) = Touched::of(&event).filter(own) {
                         heard.push(touched);
                         ids.push(id.clone());
@@ -139,9 +138,9 @@ impl Scan {
         account: &str,
         home: Option<Home<'_>>,
         go_on: bool,
-        began: Timestamp,
+        time: Time,
     ) -> Result<Value, Error> {
-        let Some(Done { run, finished }) = self.posture.scan(account, home, go_on, began).await? else {
+        let Some(Done { run, finished }) = self.posture.scan(account, home, go_on, time).await? else {
             return Ok(json!({"keepwatch_scan": 1, "finished": true}));
         };
         if !finished {

@@ -42,14 +42,28 @@ use crate::canary::{OF_TRAILS, read, recorded};
 pub(crate) const CATALOGUE: Catalogue =
     keepwatch_rules::registry::CATALOGUE.and(&keepwatch_checks::registry::CATALOGUE);
 
-/// After so long no further group of checks is begun: half of what Lambda gives, so that what is under way comes to its end.
-const TIME: Duration = Duration::from_secs(450);
-
 /// How long the event history is read for the welcome mail.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
 
 /// How many findings of a re-check the event history is asked about: most are explained by the call that led to it.
 const MOST_AGAIN: usize = 3;
+
+/// The time of an invocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    pub(crate) began: Timestamp,
+    /// From then on no further group of checks is begun: half of what Lambda gives is gone, and what is under way has the other
+    /// half to come to its end.
+    until: Timestamp,
+}
+
+impl Time {
+    /// Of an invocation that Lambda ends then, in milliseconds since 1970.
+    pub(crate) fn of(began: Timestamp, deadline: u64) -> Time {
+        let deadline = Timestamp::from_millis(i64::try_from(deadline).unwrap_or(i64::MAX));
+        Time { began, until: began.plus(deadline.since(began) / 2) }
+    }
+}
 
 /// Everything that a scan needs.
 pub(crate) struct Posture {
@@ -132,7 +146,7 @@ impl Walk<'_> {
 
 impl Posture {
     /// Does a run, or goes on with the one that was cut; nothing where there is none. `home` is the stack that the forwarders of
-    /// other regions send to, and `began` is when the invocation began.
+    /// other regions send to.
     ///
     /// # Errors
     /// What no scan can do without: the regions, the tables.
@@ -141,9 +155,9 @@ impl Posture {
         account: &str,
         home: Option<Home<'_>>,
         go_on: bool,
-        began: Timestamp,
+        time: Time,
     ) -> anyhow::Result<Option<Done>> {
-        let begun = run::begin(&self.journal, go_on, began).await.map_err(|why| anyhow!("{why}"))?;
+        let begun = run::begin(&self.journal, go_on, time.began).await.map_err(|why| anyhow!("{why}"))?;
         let Some((mut run, mut emptied)) = begun else { return Ok(None) };
         let mut sight = self.look(account).await?;
         run.regions = sight.state.regions.len();
@@ -156,14 +170,17 @@ impl Posture {
         emptied.retain(|what, _| what.strip_prefix(ALL).is_none_or(|region| silent.contains(region)));
         let daily = read(&self.journal, now()).await.zip(home);
         let mut walk = Walk { run, emptied, sight, asked, daily, home, most: author::MOST };
+        // One that goes on has nothing else to do. It does at least one group: else a slow AWS would have it go on for ever.
+        let mut may_stop = !go_on;
         for group in left {
-            if now().since(began) >= TIME {
+            if may_stop && now() >= time.until {
                 let (done, all) = (walk.run.done, checks.len());
                 warn!(done, all, "there was no time for all checks; another run goes on");
                 self.note(&walk.run, &walk.emptied, false).await?;
                 return Ok(Some(Done { run: walk.run, finished: false }));
             }
             self.group(group, &mut walk).await?;
+            may_stop = true;
         }
         self.end(&mut walk).await?;
         walk.log();

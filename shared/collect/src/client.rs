@@ -45,6 +45,12 @@ use crate::service::{Endpoint, Protocol, Service};
 /// How often a call is tried. A scan is in no hurry, and a throttled answer must not become an unknown one.
 const ATTEMPTS: u32 = 8;
 
+/// How long one try may take: IAM needs seconds for a page of a thousand users with their policies.
+const ATTEMPT_TIME: Duration = Duration::from_secs(20);
+
+/// How long a call may take with all its tries and the waiting between them.
+const CALL_TIME: Duration = Duration::from_secs(60);
+
 /// How often the first call is tried, who asks: whoever has no network or a wrong region is to hear of it soon.
 const FIRST_ATTEMPTS: u32 = 3;
 
@@ -141,7 +147,8 @@ pub struct Caller {
 }
 
 impl Client {
-    /// With the region, credentials, HTTP client and endpoint of this configuration.
+    /// With the region, credentials, HTTP client and endpoint of this configuration. Its timeouts are not taken over but for that of
+    /// connecting: those of the functions are made for events, and would give up what a scan has time to wait for.
     ///
     /// # Errors
     /// A configuration without region or credentials.
@@ -151,7 +158,9 @@ impl Client {
             return Err(Fault::Failed("there are no credentials".to_owned()));
         }
         let retries = RetryConfig::adaptive().with_max_attempts(ATTEMPTS);
-        let config = config.to_builder().retry_config(retries).build();
+        let timeouts = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+        let timeouts = timeouts.operation_attempt_timeout(ATTEMPT_TIME).operation_timeout(CALL_TIME).build();
+        let config = config.to_builder().retry_config(retries).timeout_config(timeouts).build();
         Ok(Client {
             identities: IdentityCache::lazy().build(),
             ceilings: Arc::default(),

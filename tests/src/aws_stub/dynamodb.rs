@@ -1,14 +1,19 @@
 //! Tables in memory: items by key, conditions, updates, transactions, and indexes that are never behind.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
 use serde_json::{Value, json};
 
+use super::load::size;
 use super::{Item, expression};
 use crate::http::Request;
 
 /// The attributes that are a table's key; each table has one of them.
 const KEYS: [&str; 3] = ["finding_id", "entry", "setting_id"];
+
+/// How many bytes a scan reads for a page (DynamoDB developer guide, "Paginating table scan results").
+const PAGE: usize = 1 << 20;
 
 /// Items by table and key.
 pub(super) type Tables = BTreeMap<String, BTreeMap<String, Item>>;
@@ -108,7 +113,7 @@ pub(super) fn answer(tables: &mut Tables, operation: &str, body: &str) -> Result
     match operation {
         "ListTables" => Ok(json!({"TableNames": tables.keys().collect::<Vec<_>>()})),
         "TransactWriteItems" => transact(tables, &request),
-        "Scan" => Ok(json!({"Items": items(tables, &request)})),
+        "Scan" => Ok(scan(tables, &request)),
         "Query" => query(tables, &request),
         "GetItem" => {
             let item = find(tables, &request)?.cloned();
@@ -166,6 +171,25 @@ fn query(tables: &Tables, request: &Value) -> Result<Value, Refusal> {
         })
         .collect();
     Ok(json!({"Items": found}))
+}
+
+/// A page of a table, and after which key the next one begins. It ends with the item that makes it as long as a page may be.
+fn scan(tables: &Tables, request: &Value) -> Value {
+    let Some(items) = tables.get(table(request)) else { return json!({"Items": []}) };
+    let after = KEYS.iter().find_map(|key| request["ExclusiveStartKey"][*key]["S"].as_str());
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for (key, item) in items.range::<str, _>((after.map_or(Unbounded, Excluded), Unbounded)) {
+        page.push(item);
+        bytes += size(item);
+        let is_last = items.last_key_value().is_some_and(|(last, _)| last == key);
+        if let Some(name) = KEYS.iter().find(|name| item.contains_key(**name))
+            && bytes >= PAGE
+            && !is_last
+        {
+            return json!({"Items": page, "LastEvaluatedKey": {*name: item[*name]}});
+        }
+    }
+    json!({"Items": page})
 }
 
 fn items<'t>(tables: &'t Tables, request: &Value) -> Vec<&'t Item> {

@@ -93,7 +93,7 @@ fn read_units(tables: &Tables, request: &Request) -> f64 {
 }
 
 /// About the size of an item: its names and values (DynamoDB developer guide, "DynamoDB item sizes and formats").
-fn size(item: &Item) -> usize {
+pub(super) fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
 }
 

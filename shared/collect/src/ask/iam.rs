@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput;
 use aws_sdk_iam::types::{
     AssignmentStatusType, AttachedPolicy, EntityType, PolicyDetail, StatusType, SummaryKeyType, Tag,
 };
@@ -210,64 +211,72 @@ pub(super) async fn authorization(client: &Client) -> Result<Authorization, Faul
         .filter(EntityType::Role)
         .filter(EntityType::LocalManagedPolicy)
         .max_items(1_000);
-    let pages = ask_pages!(client, "iam:GetAccountAuthorizationDetails", request)?;
+    let _leave = client.leave("iam", "global", CEILING).await;
+    let mut pages = request.into_paginator().send();
     let mut all = Authorization::default();
-    for page in pages {
-        for user in page.user_detail_list.unwrap_or_default() {
-            all.users.push(User {
-                arn: needed(user.arn, "Arn")?,
-                name: needed(user.user_name, "UserName")?,
-                id: user.user_id.unwrap_or_default(),
-                created: time(user.create_date.as_ref()),
-                groups: user.group_list.unwrap_or_default(),
-                inline: texts(user.user_policy_list),
-                managed: arns(user.attached_managed_policies),
-                boundary: user.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
-                tags: tags(user.tags),
-            });
-        }
-        for group in page.group_detail_list.unwrap_or_default() {
-            all.groups.push(Group {
-                arn: needed(group.arn, "Arn")?,
-                name: needed(group.group_name, "GroupName")?,
-                inline: texts(group.group_policy_list),
-                managed: arns(group.attached_managed_policies),
-            });
-        }
-        for role in page.role_detail_list.unwrap_or_default() {
-            let used = role.role_last_used.as_ref().and_then(|used| used.last_used_date.as_ref());
-            all.roles.push(Role {
-                last_used: time(used),
-                arn: needed(role.arn, "Arn")?,
-                name: needed(role.role_name, "RoleName")?,
-                path: role.path.unwrap_or_default(),
-                id: role.role_id.unwrap_or_default(),
-                created: time(role.create_date.as_ref()),
-                trust: needed(role.assume_role_policy_document, "AssumeRolePolicyDocument")?,
-                inline: texts(role.role_policy_list),
-                managed: arns(role.attached_managed_policies),
-                boundary: role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
-            });
-        }
-        for policy in page.policies.unwrap_or_default() {
-            let arn = needed(policy.arn, "Arn")?;
-            // AWS's own come too where they are attached, in some accounts.
-            if arn.contains(":iam::aws:") {
-                continue;
-            }
-            let versions = policy.policy_version_list.unwrap_or_default();
-            let default = versions.into_iter().find(|version| version.is_default_version);
-            let document = default.and_then(|version| version.document);
-            let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
-            all.policies.push(ManagedPolicy {
-                document: needed(document, "Document")?,
-                name: policy.policy_name.unwrap_or(name),
-                attachments: number("AttachmentCount", policy.attachment_count.unwrap_or(0))?,
-                arn,
-            });
-        }
+    // Each page is let go before the next one comes: IAM sends every version of every policy, and one of them is kept.
+    while let Some(page) = pages.next().await {
+        add(&mut all, page.map_err(|error| fault("iam:GetAccountAuthorizationDetails", &error))?)?;
     }
     Ok(all)
+}
+
+/// Adds what a page lists.
+fn add(all: &mut Authorization, page: GetAccountAuthorizationDetailsOutput) -> Result<(), Fault> {
+    for user in page.user_detail_list.unwrap_or_default() {
+        all.users.push(User {
+            arn: needed(user.arn, "Arn")?,
+            name: needed(user.user_name, "UserName")?,
+            id: user.user_id.unwrap_or_default(),
+            created: time(user.create_date.as_ref()),
+            groups: user.group_list.unwrap_or_default(),
+            inline: texts(user.user_policy_list),
+            managed: arns(user.attached_managed_policies),
+            boundary: user.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
+            tags: tags(user.tags),
+        });
+    }
+    for group in page.group_detail_list.unwrap_or_default() {
+        all.groups.push(Group {
+            arn: needed(group.arn, "Arn")?,
+            name: needed(group.group_name, "GroupName")?,
+            inline: texts(group.group_policy_list),
+            managed: arns(group.attached_managed_policies),
+        });
+    }
+    for role in page.role_detail_list.unwrap_or_default() {
+        let used = role.role_last_used.as_ref().and_then(|used| used.last_used_date.as_ref());
+        all.roles.push(Role {
+            last_used: time(used),
+            arn: needed(role.arn, "Arn")?,
+            name: needed(role.role_name, "RoleName")?,
+            path: role.path.unwrap_or_default(),
+            id: role.role_id.unwrap_or_default(),
+            created: time(role.create_date.as_ref()),
+            trust: needed(role.assume_role_policy_document, "AssumeRolePolicyDocument")?,
+            inline: texts(role.role_policy_list),
+            managed: arns(role.attached_managed_policies),
+            boundary: role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
+        });
+    }
+    for policy in page.policies.unwrap_or_default() {
+        let arn = needed(policy.arn, "Arn")?;
+        // AWS's own come too where they are attached, in some accounts.
+        if arn.contains(":iam::aws:") {
+            continue;
+        }
+        let versions = policy.policy_version_list.unwrap_or_default();
+        let default = versions.into_iter().find(|version| version.is_default_version);
+        let document = default.and_then(|version| version.document);
+        let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+        all.policies.push(ManagedPolicy {
+            document: needed(document, "Document")?,
+            name: policy.policy_name.unwrap_or(name),
+            attachments: number("AttachmentCount", policy.attachment_count.unwrap_or(0))?,
+            arn,
+        });
+    }
+    Ok(())
 }
 
 fn needed(value: Option<String>, name: &str) -> Result<String, Fault> {

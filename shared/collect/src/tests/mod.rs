@@ -6,6 +6,7 @@ mod shapes;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use keepwatch_core::posture::{Answer, Ask, Place, Question, Scope, State, ask};
 
@@ -105,6 +106,18 @@ fn throttling_delays_every_answer_and_loses_none() {
         assert_eq!(state.gaps(), [], "{question:?}");
         for call in wire.calls() {
             assert!(wire.requests(&call).len() > 2, "{call} was not tried again");
+        }
+    }
+}
+
+/// The configuration of these tests gives a try four seconds, as that of the functions does for the sake of events.
+#[test]
+fn a_scan_waits_for_an_answer_that_takes_long() {
+    for question in [Question::Authorization, Question::AccessKeys, Question::Volumes, Question::BucketAcl] {
+        for (seconds, gaps) in [(15, 0), (25, 1)] {
+            let slow = Some(Duration::from_secs(seconds));
+            let (_, state) = asked(question, Mood { slow, ..Mood::default() });
+            assert_eq!(state.gaps().len(), gaps, "{question:?} after {seconds} s: {:?}", state.gaps());
         }
     }
 }

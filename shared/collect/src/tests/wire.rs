@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,6 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 use keepwatch_base::time::Timestamp;
 
 use super::answers::ANSWERS;
@@ -42,6 +44,8 @@ pub(super) struct Mood {
     pub(super) paged: bool,
     /// Every answer has every field that AWS's models know.
     pub(super) full: bool,
+    /// How long an answer takes: what waits for less gives up.
+    pub(super) slow: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,13 +55,18 @@ pub(super) struct Wire {
     asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
-/// Nobody waits in a test.
+/// Nobody waits in a test. Where answers take time, whoever waits for longer has the answer first.
 #[derive(Debug)]
-struct NoSleep;
+struct NoSleep {
+    slow: Option<Duration>,
+}
 
 impl AsyncSleep for NoSleep {
-    fn sleep(&self, _: Duration) -> Sleep {
-        Sleep::new(std::future::ready(()))
+    fn sleep(&self, duration: Duration) -> Sleep {
+        match self.slow {
+            Some(slow) if duration > slow => Sleep::new(std::future::pending()),
+            _ => Sleep::new(std::future::ready(())),
+        }
     }
 }
 
@@ -82,17 +91,28 @@ impl Wire {
     }
 
     pub(super) fn client(&self) -> Client {
+        Client::new(&self.config(), at).unwrap().of("111122223333")
+    }
+
+    /// With the timeouts of a function that waits for an event to be written.
+    fn config(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
         let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "none", None, None, "test");
-        let config = SdkConfig::builder()
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_secs(4))
+            .operation_timeout(Duration::from_secs(10))
+            .build();
+        SdkConfig::builder()
+            .timeout_config(timeouts)
+            // Nothing flows here: the connector takes a request's body as a whole.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .sleep_impl(SharedAsyncSleep::new(NoSleep))
+            .sleep_impl(SharedAsyncSleep::new(NoSleep { slow: self.mood.slow }))
             .time_source(SharedTimeSource::new(Flying::default()))
             .http_client(http_client_fn(move |_, _| connector.clone()))
-            .build();
-        Client::new(&config, at).unwrap().of("111122223333")
+            .build()
     }
 
     /// The calls that were made, each once.
@@ -140,7 +160,13 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (status, body) = self.answer(&request);
         let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-        HttpConnectorFuture::ready(Ok(response))
+        match self.mood.slow {
+            None => HttpConnectorFuture::ready(Ok(response)),
+            Some(_) => HttpConnectorFuture::new(async move {
+                tokio::task::yield_now().await;
+                Ok(response)
+            }),
+        }
     }
 }
 

@@ -5,17 +5,19 @@
 
 mod measure;
 mod table;
-mod throttle;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use keepwatch_tests::throttle::Throttle;
 use measure::{Bench, median, millis};
 use table::{Bound, Row, Table};
-use throttle::Throttle;
+
+/// The memory of the function whose share of a core is given, in MB.
+const MEMORY_MB: u64 = 128;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let throttle = Throttle::find();
+    let throttle = Throttle::of_memory(MEMORY_MB);
     let bench = Bench::new()?;
     let mut table = Table::default();
 

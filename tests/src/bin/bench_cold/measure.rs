@@ -11,8 +11,7 @@ use keepwatch_tests::aws_stub::{AwsStub, OWN_ARNS};
 use keepwatch_tests::events::{root_sign_in, sqs_batch, uninteresting};
 use keepwatch_tests::function::{self, Function};
 use keepwatch_tests::runtime_api::Outcome;
-
-use crate::throttle::Throttle;
+use keepwatch_tests::throttle::Throttle;
 
 /// Starts of each function.
 pub(crate) const RUNS: usize = 21;
@@ -124,18 +123,18 @@ impl Bench {
         for _ in 0..3 {
             let (function, _) = self.start(binary, &self.tls)?;
             self.alert(&function, 1)?;
-            quiet.resident = quiet.resident.max(memory(&function, "VmRSS")?);
+            quiet.resident = quiet.resident.max(function.memory("VmRSS")?);
             let event = sqs_batch(&[("m", &uninteresting("e"))]);
             for _ in 0..QUIET_EVENTS / 5 {
                 invoke(&function, &event)?;
             }
-            let before = cpu(&function)?;
+            let before = function.cpu()?;
             for _ in 0..QUIET_EVENTS {
                 invoke(&function, &event)?;
             }
-            let spent = cpu(&function)?.saturating_sub(before);
+            let spent = function.cpu()?.saturating_sub(before);
             quiet.cpu_us = quiet.cpu_us.min(spent.as_secs_f64() * 1e6 / QUIET_EVENTS as f64);
-            quiet.peak = quiet.peak.max(memory(&function, "VmHWM")?);
+            quiet.peak = quiet.peak.max(function.memory("VmHWM")?);
         }
         Ok(quiet)
     }
@@ -148,12 +147,12 @@ impl Bench {
             let _throttled = throttle.apply(function.pid())?;
             for number in 0..=ALERTS {
                 thread::sleep(pause(3 * run + number));
-                let before = cpu(&function)?;
+                let before = function.cpu()?;
                 // Another account each time: a new finding, read and written, and not a duplicate.
                 let took = self.alert(&function, 100 + run * (ALERTS + 1) + number)?.as_secs_f64();
                 // It asks for the next event after its answer; that belongs to the event, and ends soon.
                 thread::sleep(PAUSE);
-                let spent = cpu(&function)?.saturating_sub(before).as_secs_f64();
+                let spent = function.cpu()?.saturating_sub(before).as_secs_f64();
                 match number {
                     0 => {
                         alerts.cold.push(took);
@@ -208,25 +207,6 @@ fn invoke(function: &Function, event: &str) -> Result<Duration> {
         Outcome::Response(text) if !text.contains("itemIdentifier") => Ok(reply.took),
         outcome => bail!("the function failed on an event: {outcome:?}"),
     }
-}
-
-/// CPU time of all threads so far. `schedstat` counts nanoseconds; `stat` would count hundredths of a second.
-fn cpu(function: &Function) -> Result<Duration> {
-    let mut nanos = 0;
-    for task in fs::read_dir(format!("/proc/{}/task", function.pid()))? {
-        // A thread may end between being listed and being read.
-        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(Duration::from_nanos(nanos))
-}
-
-/// A line of `/proc/<pid>/status`, in MiB.
-fn memory(function: &Function, name: &str) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", function.pid()))?;
-    let line = status.lines().find(|line| line.starts_with(name));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u32>().ok());
-    Ok(f64::from(kib.with_context(|| format!("{name} is not to be had"))?) / 1_024.0)
 }
 
 const MIB: f64 = 1_048_576.0;
