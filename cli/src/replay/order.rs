@@ -48,7 +48,7 @@ impl Ordered {
     /// A temporary file that cannot be written.
     pub(super) fn push(&mut self, place: Place, played: Box<Played>) -> anyhow::Result<()> {
         self.bytes +=
-            size_of::<Played>() + 2 * played.text().len() + OBSERVATION * played.observations().len();
+            size_of::<Played>() + 2 * played.text().len() + OBSERVATION * played.observations().count();
         self.items.push(Item { place, played });
         if self.bytes > self.kept {
             self.spill().context("cannot put events aside in a temporary file (TMPDIR says where)")?;
@@ -193,7 +193,7 @@ mod tests {
         }
         let mut handed_on = Vec::new();
         all.each(&player, |_, played| {
-            let title = played.observations().first().map(|seen| seen.title.clone()).unwrap_or_default();
+            let title = played.observations().next().map(|seen| seen.title.clone()).unwrap_or_default();
             handed_on.push((played.id.clone(), title));
             Ok(())
         })
@@ -217,8 +217,8 @@ mod tests {
             all.each(&player, |_, played| {
                 handed_on += 1;
                 assert_eq!(played.at, Some(at));
-                assert!(!played.observations().is_empty());
-                assert!(played.observations().iter().all(|seen| seen.event.time == at));
+                assert!(played.observations().next().is_some());
+                assert!(played.observations().all(|seen| seen.event.time == at));
                 Ok(())
             })
             .unwrap();

@@ -326,11 +326,14 @@ impl Observation {
     /// Adds a thing to do: purpose, AWS CLI call, options. A look into the event history for more than one event begins on
     /// the day of this one, and comes as a table.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
-        let day = self.event.time.date();
-        let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
         let of_one = options.iter().any(|(_, value)| value.starts_with("AttributeKey=EventId,"));
-        let more: &[_] = if call == LOOK_UP && !of_one { &as_table } else { &[] };
-        self.steps.push(RemediationStep::aws(purpose, call, &[options, more].concat()));
+        self.steps.push(if call.starts_with(LOOK_UP) && !of_one {
+            let day = self.event.time.date();
+            let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
+            RemediationStep::aws(purpose, call, &[options, &as_table].concat())
+        } else {
+            RemediationStep::aws(purpose, call, options)
+        });
         self
     }
 

@@ -47,14 +47,14 @@ pub struct Index {
 }
 
 /// Who listens to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Interest {
     /// No rule.
     Nobody,
     /// Only rules on keys that are known to be exposed.
     ExposedKeysOnly,
-    /// Some rule at least.
-    Somebody,
+    /// These rules, by their places in the registry.
+    Somebody(Vec<usize>),
 }
 
 /// A rule that could not work with an event.
@@ -78,18 +78,24 @@ pub struct Evaluation {
     pub later: bool,
 }
 
-/// An evaluation under way. A rule that has finished is not asked again when another's question is answered.
-struct Round<'e> {
-    event: &'e Event<'e>,
-    config: &'e Config,
-    received: Timestamp,
+/// An evaluation as far as it has come. A rule that has finished is not asked again when another's question is answered.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
     /// The rules that have not finished, by their place in the registry.
     waiting: Vec<usize>,
-    facts: Facts<'e>,
     /// What the others saw.
     seen: Vec<(usize, Vec<Observation>)>,
     errors: Vec<RuleError>,
     later: bool,
+}
+
+/// An evaluation under way.
+struct Round<'e> {
+    event: &'e Event<'e>,
+    config: &'e Config,
+    received: Timestamp,
+    facts: Facts<'e>,
+    progress: Progress,
 }
 
 impl Index {
@@ -159,15 +165,18 @@ impl Index {
     /// Whether any rule listens to a record with this header.
     pub fn interest(&self, header: &RecordHeader<'_>) -> Interest {
         let found = self.on_record(header);
-        match found.iter().any(|rule| !self.exposed_keys.contains(rule)) {
-            true => Interest::Somebody,
-            false if found.is_empty() => Interest::Nobody,
-            false if self.on_name(header).next().is_some() => Interest::Somebody,
+        if found.is_empty() {
+            return Interest::Nobody;
+        }
+        let others = found.iter().any(|rule| !self.exposed_keys.contains(rule));
+        match others || self.on_name(header).next().is_some() {
+            true => Interest::Somebody(found),
             false => Interest::ExposedKeysOnly,
         }
     }
 
-    fn listening(&self, event: &Event<'_>) -> Vec<usize> {
+    /// The same, by their places in the registry.
+    pub(super) fn listening(&self, event: &Event<'_>) -> Vec<usize> {
         match &event.body {
             Body::CloudTrail(record) => self.on_record(&record.header()),
             _ => self.others.iter().copied().filter(|&i| listens(self.rules[i], event)).collect(),
@@ -219,21 +228,30 @@ impl Index {
         named.filter(move |(of, _)| *of == source).map(|(_, rule)| *rule)
     }
 
-    /// Evaluates the event where answers are at hand; `None` at the first question that has none. `received` stands in for
-    /// an event time that cannot be read.
-    pub fn evaluate_knowing(
+    /// Evaluates the event as far as answers are at hand, by these of the rules that listen to it. `received` stands in for an
+    /// event time that cannot be read.
+    pub(super) fn begin_knowing(
         &self,
-        event: &Event<'_>,
+        (event, listening): (&Event<'_>, Vec<usize>),
         config: &Config,
         received: Timestamp,
         answer: impl Fn(&Query) -> Option<Answer>,
-    ) -> Option<Evaluation> {
-        let facts = Facts::of(&answer);
-        let Some(mut round) = self.begin(event, config, received, facts) else {
-            return Some(Evaluation::default());
-        };
-        let questions = round.go_on(self);
-        questions.is_empty().then(|| round.end())
+    ) -> Progress {
+        let progress = Progress::begin(self, listening, config);
+        self.go_on_knowing((event, progress), config, received, answer)
+    }
+
+    /// Goes on with an evaluation of the same event.
+    pub(super) fn go_on_knowing(
+        &self,
+        (event, progress): (&Event<'_>, Progress),
+        config: &Config,
+        received: Timestamp,
+        answer: impl Fn(&Query) -> Option<Answer>,
+    ) -> Progress {
+        let mut round = Round { event, config, received, facts: Facts::of(&answer), progress };
+        round.go_on(self);
+        round.progress
     }
 
     /// Evaluates the event where all answers are at hand.
@@ -244,7 +262,8 @@ impl Index {
         received: Timestamp,
         answer: impl Fn(&Query) -> Answer,
     ) -> Evaluation {
-        self.evaluate_knowing(event, config, received, |query| Some(answer(query))).unwrap_or_default()
+        let heard = (event, self.listening(event));
+        self.begin_knowing(heard, config, received, |query| Some(answer(query))).end()
     }
 
     /// Evaluates the event, asking `state` until every question has an answer.
@@ -255,15 +274,13 @@ impl Index {
         config: &Config,
         received: Timestamp,
     ) -> Evaluation {
-        let facts = Facts::default();
-        let Some(mut round) = self.begin(event, config, received, facts) else {
-            return Evaluation::default();
-        };
+        let progress = Progress::begin(self, self.listening(event), config);
+        let mut round = Round { event, config, received, facts: Facts::default(), progress };
         let mut reads = 0;
         loop {
             let questions = round.go_on(self);
             if questions.is_empty() {
-                return round.end();
+                return round.progress.end();
             }
             // Every round answers at least one new question, and a rule asks a bounded number of them.
             for query in questions {
@@ -282,28 +299,41 @@ impl Index {
             }
         }
     }
+}
 
-    /// Nothing begins where no rule listens that is switched on.
-    fn begin<'e>(
-        &self,
-        event: &'e Event<'e>,
-        config: &'e Config,
-        received: Timestamp,
-        facts: Facts<'e>,
-    ) -> Option<Round<'e>> {
-        let mut waiting = self.listening(event);
-        waiting.retain(|&i| config.asks(self.rules[i].about()));
-        let (seen, errors, later) = (Vec::new(), Vec::new(), false);
-        (!waiting.is_empty()).then_some(Round {
-            event,
-            config,
-            received,
-            waiting,
-            facts,
-            seen,
-            errors,
-            later,
-        })
+impl Progress {
+    /// Nothing yet, of those of these rules that are switched on.
+    fn begin(index: &Index, mut listening: Vec<usize>, config: &Config) -> Progress {
+        listening.retain(|&i| config.asks(index.rules[i].about()));
+        Progress { waiting: listening, ..Progress::default() }
+    }
+
+    /// Whether a rule has not finished.
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether nothing was seen, and no rule failed.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.seen.is_empty() && self.errors.is_empty()
+    }
+
+    /// What was seen so far.
+    pub(super) fn observations(&self) -> impl Iterator<Item = &Observation> {
+        self.seen.iter().flat_map(|(_, seen)| seen)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn observations_mut(&mut self) -> impl Iterator<Item = &mut Observation> {
+        self.seen.iter_mut().flat_map(|(_, seen)| seen)
+    }
+
+    /// What came of it. Rules that have not finished have seen nothing.
+    pub(super) fn end(mut self) -> Evaluation {
+        self.seen.sort_by_key(|(place, _)| *place);
+        let mut observations: Vec<Observation> = self.seen.into_iter().flat_map(|(_, seen)| seen).collect();
+        cover(&mut observations);
+        Evaluation { observations, errors: self.errors, later: self.later }
     }
 }
 
@@ -311,20 +341,20 @@ impl Round<'_> {
     /// Asks the rules that have not finished, and returns what they want to know first.
     fn go_on(&mut self, index: &Index) -> Vec<Query> {
         let mut questions = Vec::new();
-        for i in std::mem::take(&mut self.waiting) {
+        for i in std::mem::take(&mut self.progress.waiting) {
             match self.ask(index, index.rules[i]) {
                 Ok(observations) if observations.is_empty() => {}
-                Ok(observations) => self.seen.push((i, observations)),
+                Ok(observations) => self.progress.seen.push((i, observations)),
                 Err(Interrupt::Ask(query)) => {
-                    self.waiting.push(i);
+                    self.progress.waiting.push(i);
                     if !questions.contains(&query) {
                         questions.push(query);
                     }
                 }
                 Err(Interrupt::Failed(reason)) => {
-                    self.errors.push(RuleError { rule: index.rules[i].about().id, reason });
+                    self.progress.errors.push(RuleError { rule: index.rules[i].about().id, reason });
                 }
-                Err(Interrupt::Later) => self.later = true,
+                Err(Interrupt::Later) => self.progress.later = true,
             }
         }
         questions
@@ -343,13 +373,6 @@ impl Round<'_> {
         }?;
         tune(&mut observations, rule.about().id, self.config);
         Ok(observations)
-    }
-
-    fn end(mut self) -> Evaluation {
-        self.seen.sort_by_key(|(place, _)| *place);
-        let mut observations: Vec<Observation> = self.seen.into_iter().flat_map(|(_, seen)| seen).collect();
-        cover(&mut observations);
-        Evaluation { observations, errors: self.errors, later: self.later }
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use keepwatch_base::time::Timestamp;
 
 use super::config::Config;
-use super::dispatch::{Evaluation, Index, Interest};
+use super::dispatch::{Evaluation, Index, Interest, Progress};
 use super::rule::Rule;
 use crate::event::log::LogEntry;
 use crate::event::{Event, Unreadable};
@@ -54,8 +54,7 @@ impl KeyUse<'_> {
     /// [`Unreadable`] when it is no event.
     pub fn played(&self) -> Result<Played, Unreadable> {
         let key = (self.account.to_owned(), self.access_key_id.to_owned());
-        let open = Some(Depends::Exposed(vec![key]));
-        Ok(Played { open, ..Played::of(&Event::record(self.text)?, self.text) })
+        Ok(Played { keys: vec![key], ..Played::of(&Event::record(self.text)?, self.text) })
     }
 }
 
@@ -73,9 +72,10 @@ pub struct Played {
     /// The region that it is about.
     pub region: String,
     text: String,
-    evaluation: Evaluation,
-    /// What its judgement depends on, where that is on earlier events.
-    open: Option<Depends>,
+    /// How far its judgement has come. What waits depends on earlier events: how many like it there were, or whether any.
+    judged: Progress,
+    /// The keys, each with its account, that it was judged by as if none of them was known to be exposed.
+    keys: Vec<(String, String)>,
 }
 
 impl Played {
@@ -87,8 +87,8 @@ impl Played {
             account: event.account().to_owned(),
             region: event.region().to_owned(),
             text: text.to_owned(),
-            evaluation: Evaluation::default(),
-            open: None,
+            judged: Progress::default(),
+            keys: Vec::new(),
         }
     }
 
@@ -96,14 +96,13 @@ impl Played {
     pub fn assume(&mut self, at: Timestamp) {
         if self.at.is_none() {
             self.at = Some(at);
-            self.evaluation.observations.iter_mut().for_each(|seen| seen.event.time = at);
+            self.judged.observations_mut().for_each(|seen| seen.event.time = at);
         }
     }
 
     /// Whether there is something to settle.
     pub fn is_quiet(&self) -> bool {
-        let Evaluation { observations, errors, .. } = &self.evaluation;
-        observations.is_empty() && errors.is_empty() && self.open.is_none()
+        self.judged.is_quiet() && !self.judged.waits() && self.keys.is_empty()
     }
 
     /// The event as it stands in the log.
@@ -118,13 +117,13 @@ impl Played {
     }
 
     /// What was seen of it, before it is settled.
-    pub fn observations(&self) -> &[Observation] {
-        &self.evaluation.observations
+    pub fn observations(&self) -> impl Iterator<Item = &Observation> {
+        self.judged.observations()
     }
 
     /// The keys that it shows to be exposed: the account and the id of each.
     pub fn exposes(&self) -> impl Iterator<Item = (&str, &str)> {
-        let exposed = self.evaluation.observations.iter().filter(|seen| is_exposure(seen));
+        let exposed = self.observations().filter(|seen| is_exposure(seen));
         exposed.map(|seen| (seen.subject.account.as_str(), seen.subject.resource.as_str()))
     }
 }
@@ -132,14 +131,6 @@ impl Played {
 /// Whether it says that a key is exposed.
 fn is_exposure(seen: &Observation) -> bool {
     seen.rule.finding == "exposed-access-key" && seen.verdict != Verdict::Passing
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Depends {
-    /// On whether one of these keys, each with its account, is known to be exposed. It was judged as if none was.
-    Exposed(Vec<(String, String)>),
-    /// On how many like it there were, or whether there were any.
-    EarlierEvents,
 }
 
 impl Player {
@@ -153,7 +144,7 @@ impl Player {
     /// # Errors
     /// [`Unreadable`] when it is no event.
     pub fn hear<'e>(&self, entry: &'e LogEntry<'_>) -> Result<Heard<'e>, Unreadable> {
-        let text = match entry {
+        let (text, listening) = match entry {
             LogEntry::Record(outline, text) => match self.rules.interest(&outline.header()) {
                 // Most calls interest no rule, and nothing else of them needs to be read.
                 Interest::Nobody => return Ok(Heard::Nothing("cloudtrail")),
@@ -162,11 +153,11 @@ impl Player {
                     let (account, access_key_id) = (header.account, header.access_key_id);
                     return Ok(Heard::KeyUse(KeyUse { account, access_key_id, text }));
                 }
-                Interest::Somebody => text,
+                Interest::Somebody(listening) => (text, Some(listening)),
             },
-            LogEntry::Other(text) => text,
+            LogEntry::Other(text) => (text, None),
         };
-        Ok(Heard::Played(Box::new(self.judge(&entry.event()?, text)?)))
+        Ok(Heard::Played(Box::new(self.judge(&entry.event()?, text, listening)?)))
     }
 
     /// Judges what a log file holds, and keeps what depends on its key.
@@ -189,39 +180,32 @@ impl Player {
     /// # Errors
     /// [`Unreadable`] when it is no event.
     pub fn again(&self, text: &str) -> Result<Played, Unreadable> {
-        self.judge(&Event::parse(text)?, text)
+        self.judge(&Event::parse(text)?, text, None)
     }
 
-    fn judge(&self, event: &Event<'_>, text: &str) -> Result<Played, Unreadable> {
+    /// `listening` is who listens to it, if that is known.
+    fn judge(
+        &self,
+        event: &Event<'_>,
+        text: &str,
+        listening: Option<Vec<usize>>,
+    ) -> Result<Played, Unreadable> {
         if event.kind() == "other" && event.envelope.detail_type.get().is_none() {
             return Err(Unreadable::NoKind);
         }
         let keys = RefCell::new(Vec::new());
-        let evaluation = self.evaluate(event, None, |question| match question {
+        let answer = |question: &Query| match question {
             Query::ExposedKey { account, access_key_id } => {
                 keys.borrow_mut().push((account.clone(), access_key_id.clone()));
                 Some(Fact::Known(Value::Flag(false)))
             }
             Query::Window(_) | Query::Earlier(_) | Query::FirstSeen(_) => None,
             _ => Some(unasked()),
-        });
-        let open = match (&evaluation, keys.into_inner()) {
-            (None, _) => Some(Depends::EarlierEvents),
-            (Some(_), keys) => (!keys.is_empty()).then_some(Depends::Exposed(keys)),
         };
-        Ok(Played { open, evaluation: evaluation.unwrap_or_default(), ..Played::of(event, text) })
-    }
-
-    /// `assumed` stands in for the event's time where it has none.
-    fn evaluate(
-        &self,
-        event: &Event<'_>,
-        assumed: Option<Timestamp>,
-        answer: impl Fn(&Query) -> Option<Answer>,
-    ) -> Option<Evaluation> {
-        // No event of a log came so soon that others are on their way.
-        let received = assumed.filter(|_| event.time().is_none()).unwrap_or_default();
-        self.rules.evaluate_knowing(event, &self.config, received, answer)
+        let listening = listening.unwrap_or_else(|| self.rules.listening(event));
+        let received = Timestamp::default();
+        let judged = self.rules.begin_knowing((event, listening), &self.config, received, answer);
+        Ok(Played { judged, keys: keys.into_inner(), ..Played::of(event, text) })
     }
 }
 
@@ -244,22 +228,37 @@ pub struct Memory {
 impl Memory {
     /// What the rules make of an event that was played, given those before it.
     pub fn settle(&mut self, player: &Player, played: Played) -> Evaluation {
-        let Played { text, open, evaluation, at, .. } = played;
-        let again = open.filter(|open| self.matters(open)).and_then(|_| {
-            // It has been read before, from the same text.
-            let event = Event::parse(&text).ok()?;
-            player.evaluate(&event, at, |question| Some(self.answer(question, &event, at)))
-        });
-        let evaluation = again.unwrap_or(evaluation);
+        let Played { text, keys, judged, at, .. } = played;
+        let exposed = keys.iter().any(|key| self.exposed.contains_key(key));
+        // It has been read before, from the same text.
+        let event = (exposed || judged.waits()).then(|| Event::parse(&text).ok()).flatten();
+        let judged = match &event {
+            Some(event) => self.judge(player, event, at, (!exposed).then_some(judged)),
+            None => judged,
+        };
+        let evaluation = judged.end();
         self.learn(&evaluation.observations);
         self.forget(at);
         evaluation
     }
 
-    fn matters(&self, depends: &Depends) -> bool {
-        match depends {
-            Depends::Exposed(keys) => keys.iter().any(|key| self.exposed.contains_key(key)),
-            Depends::EarlierEvents => true,
+    /// Judges an event by what is known now: goes on with how far it was judged, or begins anew.
+    fn judge(
+        &self,
+        player: &Player,
+        event: &Event<'_>,
+        at: Option<Timestamp>,
+        judged: Option<Progress>,
+    ) -> Progress {
+        let answer = |question: &Query| Some(self.answer(question, event, at));
+        let (rules, config) = (&player.rules, &player.config);
+        let timed = event.time().is_some();
+        // No event of a log came so soon that others are on their way.
+        let received = at.filter(|_| !timed).unwrap_or_default();
+        // Where it does not say when it happened, all that was told of it is to tell the time that was assumed.
+        match judged.filter(|_| timed) {
+            Some(judged) => rules.go_on_knowing((event, judged), config, received, answer),
+            None => rules.begin_knowing((event, rules.listening(event)), config, received, answer),
         }
     }
 

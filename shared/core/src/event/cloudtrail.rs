@@ -7,15 +7,16 @@ use std::sync::OnceLock;
 use keepwatch_base::network;
 use keepwatch_base::partition::Partition;
 use keepwatch_base::time::Timestamp;
-use serde::de::{Deserialize, Deserializer};
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::header::{RecordHeader, header_of};
+use super::header::{RecordHeader, header_of, is_record};
 use super::json::{flag_at, text_at};
-use super::lenient::{Text, lenient};
+use super::lenient::Text;
+use super::skim::{skim, skimmed};
+use super::unreadable::Unreadable;
 
-lenient! {
+skimmed! {
     /// The record as it stands in the event; [`Record`] adds the parameters parsed on demand.
     Fields {
         /// `eventID`: the source's own id, the same in every copy of the event.
@@ -49,15 +50,17 @@ lenient! {
         /// `userIdentity`.
         user_identity: UserIdentity<'a> = "userIdentity",
         /// `requestParameters`, unparsed.
-        request_parameters: Option<&'a RawValue> = "requestParameters",
+        request_parameters: &'a str = "requestParameters",
         /// `responseElements`, unparsed.
-        response_elements: Option<&'a RawValue> = "responseElements",
+        response_elements: &'a str = "responseElements",
         /// `additionalEventData`, unparsed.
-        additional_event_data: Option<&'a RawValue> = "additionalEventData",
+        additional_event_data: &'a str = "additionalEventData",
+        /// `detail-type`, which no record has: what has it is an envelope.
+        detail_type: Text<'a> = "detail-type",
     }
 }
 
-lenient! {
+skimmed! {
     /// `userIdentity`: who made the call.
     UserIdentity {
         /// `Root`, `IAMUser`, `AssumedRole`, `FederatedUser`, `AWSService` …
@@ -81,7 +84,7 @@ lenient! {
     }
 }
 
-lenient! {
+skimmed! {
     /// `onBehalfOf`. Since January 2025 it takes the place of the user's name in Identity Center's events.
     OnBehalfOf {
         /// `userId`, in the identity store.
@@ -91,7 +94,7 @@ lenient! {
     }
 }
 
-lenient! {
+skimmed! {
     /// `sessionContext`: where temporary credentials came from.
     SessionContext {
         /// `sessionIssuer`: the role or user behind the session.
@@ -103,7 +106,7 @@ lenient! {
     }
 }
 
-lenient! {
+skimmed! {
     /// `sessionIssuer`.
     SessionIssuer {
         /// ARN of the role or user.
@@ -113,7 +116,7 @@ lenient! {
     }
 }
 
-lenient! {
+skimmed! {
     /// `sessionContext.attributes`.
     SessionAttributes {
         /// `mfaAuthenticated`, as text.
@@ -125,18 +128,12 @@ lenient! {
 #[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
     fields: Fields<'a>,
-    /// The text that it was read from; empty where it was not read by [`Record::read`].
+    /// The text that it was read from.
     text: &'a str,
     whole: OnceLock<Value>,
     request: OnceLock<Value>,
     response: OnceLock<Value>,
     additional: OnceLock<Value>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Record { fields: Fields::deserialize(deserializer)?, ..Record::default() })
-    }
 }
 
 impl<'a> std::ops::Deref for Record<'a> {
@@ -151,8 +148,18 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// What is wrong with the JSON.
-    pub(super) fn read(text: &'a str) -> serde_json::Result<Record<'a>> {
-        Ok(Record { text, ..serde_json::from_str(text)? })
+    pub(super) fn read(text: &'a str) -> Result<Record<'a>, Unreadable> {
+        let (fields, end) = skim(text)?;
+        if !text[end..].trim_start().is_empty() {
+            // It says that something stands behind the object, and where.
+            serde_json::from_str::<IgnoredAny>(text)?;
+        }
+        Ok(Record { fields, text, ..Record::default() })
+    }
+
+    /// Whether it is the record of one call. Any other object is read as a record that lacks some of its fields.
+    pub(super) fn is_record(&self) -> bool {
+        is_record!(self)
     }
 
     /// The record's JSON.
@@ -222,7 +229,7 @@ impl Record<'_> {
 
     /// What rules listen by.
     pub fn header(&self) -> RecordHeader<'_> {
-        header_of!(self, self.request_parameters.map_or("", RawValue::get))
+        header_of!(self)
     }
 
     /// [`RecordHeader::failed`].
@@ -274,8 +281,8 @@ impl Record<'_> {
     }
 }
 
-fn parsed<'v>(cell: &'v OnceLock<Value>, raw: Option<&RawValue>) -> &'v Value {
+fn parsed<'v>(cell: &'v OnceLock<Value>, text: &str) -> &'v Value {
     // Valid JSON may still hold a number or an escape that has no value in Rust. Such parameters count as absent, and a
     // grant whose parameters are absent is reported as unknown (`grant-content-omitted`).
-    cell.get_or_init(|| raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default())
+    cell.get_or_init(|| serde_json::from_str(text).unwrap_or_default())
 }

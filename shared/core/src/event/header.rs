@@ -1,58 +1,61 @@
 //! The heading of a CloudTrail record: what rules listen by. Most records interest no rule, and are read no further.
 
 use super::lenient::Text;
+use super::skim::skimmed;
 
-/// A record in outline.
-#[derive(Clone, Debug, Default)]
-pub struct Outline<'a> {
-    /// `eventName`.
-    pub event_name: Text<'a>,
-    /// `eventSource`.
-    pub event_source: Text<'a>,
-    /// `eventType`.
-    pub event_type: Text<'a>,
-    /// `eventCategory`.
-    pub event_category: Text<'a>,
-    /// `errorCode`.
-    pub error_code: Text<'a>,
-    /// `sessionCredentialFromConsole`.
-    pub from_console: Text<'a>,
-    /// `readOnly`.
-    pub read_only: Text<'a>,
-    /// `userAgent`.
-    pub user_agent: Text<'a>,
-    /// `recipientAccountId`.
-    pub recipient_account_id: Text<'a>,
-    /// `eventTime`.
-    pub event_time: Text<'a>,
-    /// `awsRegion`.
-    pub aws_region: Text<'a>,
-    /// `userIdentity`.
-    pub user_identity: Caller<'a>,
-    /// `requestParameters`, unparsed.
-    pub request_parameters: &'a str,
-    /// `detail-type`, which no record has: what has it is an envelope.
-    pub detail_type: Text<'a>,
+skimmed! {
+    /// A record in outline.
+    Outline {
+        /// `eventName`.
+        event_name: Text<'a> = "eventName",
+        /// `eventSource`.
+        event_source: Text<'a> = "eventSource",
+        /// `eventType`.
+        event_type: Text<'a> = "eventType",
+        /// `eventCategory`.
+        event_category: Text<'a> = "eventCategory",
+        /// `errorCode`.
+        error_code: Text<'a> = "errorCode",
+        /// `sessionCredentialFromConsole`.
+        from_console: Text<'a> = "sessionCredentialFromConsole",
+        /// `readOnly`.
+        read_only: Text<'a> = "readOnly",
+        /// `userAgent`.
+        user_agent: Text<'a> = "userAgent",
+        /// `recipientAccountId`.
+        recipient_account_id: Text<'a> = "recipientAccountId",
+        /// `eventTime`.
+        event_time: Text<'a> = "eventTime",
+        /// `awsRegion`.
+        aws_region: Text<'a> = "awsRegion",
+        /// `userIdentity`.
+        user_identity: Caller<'a> = "userIdentity",
+        /// `requestParameters`, unparsed.
+        request_parameters: &'a str = "requestParameters",
+        /// `detail-type`, which no record has: what has it is an envelope.
+        detail_type: Text<'a> = "detail-type",
+    }
 }
 
-/// `userIdentity` in outline.
-#[derive(Clone, Debug, Default)]
-pub struct Caller<'a> {
-    /// `type`.
-    pub kind: Text<'a>,
-    /// `accountId`.
-    pub account_id: Text<'a>,
-    /// `accessKeyId`.
-    pub access_key_id: Text<'a>,
-    /// `userName`.
-    pub user_name: Text<'a>,
-    /// `invokedBy`.
-    pub invoked_by: Text<'a>,
+skimmed! {
+    /// `userIdentity` in outline.
+    Caller {
+        /// `type`.
+        kind: Text<'a> = "type",
+        /// `accountId`.
+        account_id: Text<'a> = "accountId",
+        /// `accessKeyId`.
+        access_key_id: Text<'a> = "accessKeyId",
+        /// `userName`.
+        user_name: Text<'a> = "userName",
+        /// `invokedBy`.
+        invoked_by: Text<'a> = "invokedBy",
+    }
 }
 
-/// The heading of a record with these parameters, from any of its models: they name their fields alike.
+/// The heading of a record, from any of its models: they name their fields alike.
 macro_rules! header_of {
-    ($record:expr, $request:expr) => {{
+    ($record:expr) => {{
         let who = &$record.user_identity;
         $crate::event::header::RecordHeader {
             name: $record.event_name.or_empty(),
@@ -68,25 +71,33 @@ macro_rules! header_of {
             user_name: who.user_name.or_empty(),
             access_key_id: who.access_key_id.or_empty(),
             invoked_by: who.invoked_by.or_empty(),
-            request: $request,
+            request: $record.request_parameters,
         }
     }};
 }
 pub(crate) use header_of;
 
+/// Whether any of the models of a record was read from a record of one call, and not from an envelope, from what CloudTrail
+/// makes of many calls, or from something else.
+macro_rules! is_record {
+    ($record:expr) => {
+        $record.event_name.get().is_some()
+            && $record.event_source.get().is_some()
+            && $record.detail_type.get().is_none()
+            && !$crate::event::header::of_many_calls($record.event_category.or_empty())
+    };
+}
+pub(crate) use is_record;
+
 impl Outline<'_> {
-    /// Whether it is the outline of a record of one call and not of an envelope, of what CloudTrail makes of many calls, or of
-    /// something else.
+    /// Whether it is the outline of a record of one call.
     pub fn is_record(&self) -> bool {
-        self.event_name.get().is_some()
-            && self.event_source.get().is_some()
-            && self.detail_type.get().is_none()
-            && !of_many_calls(self.event_category.or_empty())
+        is_record!(self)
     }
 
     /// What rules listen by.
     pub fn header(&self) -> RecordHeader<'_> {
-        header_of!(self, self.request_parameters)
+        header_of!(self)
     }
 }
 

@@ -134,7 +134,7 @@ fn passed(text: &str) -> Result<&str, Unreadable> {
 
 /// Reads one value, once: hands on its outline, and says where it ends.
 fn entry(text: &str, each: &mut dyn FnMut(LogEntry<'_>)) -> Result<usize, Unreadable> {
-    let (outline, end) = skim::outline(text)?;
+    let (outline, end) = skim::skim::<Outline<'_>>(text)?;
     let own = &text[..end];
     each(if outline.is_record() { LogEntry::Record(&outline, own) } else { LogEntry::Other(own) });
     Ok(end)

@@ -121,7 +121,7 @@ impl<'a> Event<'a> {
             serde_json::from_str::<serde::de::IgnoredAny>(text)?;
             return Err(Unreadable::NoObject);
         }
-        // Envelopes of EventBridge's begin so, and are read once; all else is looked at from outside first.
+        // Envelopes of EventBridge's begin so, and are read once; all else is first taken for a record.
         if text.starts_with("{\"version\"") {
             let envelope: Envelope<'a> = serde_json::from_str(text)?;
             if envelope.detail_type.get().is_some() {
@@ -129,16 +129,13 @@ impl<'a> Event<'a> {
                 return Ok(Event { envelope, body });
             }
         }
-        let (outline, end) = skim::outline(text)?;
-        if !text[end..].trim_start().is_empty() {
-            serde_json::from_str::<serde::de::IgnoredAny>(text)?;
-        }
-        if outline.detail_type.get().is_some() {
+        let record = Record::read(text)?;
+        if record.detail_type.get().is_some() {
             let envelope: Envelope<'a> = serde_json::from_str(text)?;
             let body = Body::parse(&envelope)?;
             return Ok(Event { envelope, body });
         }
-        let body = if outline.is_record() { Body::record(text)? } else { Body::bare(text)? };
+        let body = if record.is_record() { Body::CloudTrail(Box::new(record)) } else { Body::bare(text)? };
         Ok(Event { envelope: Envelope::default(), body })
     }
 

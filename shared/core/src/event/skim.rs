@@ -1,4 +1,4 @@
-//! Skims an event: reads the few fields of its [`Outline`] and steps over the rest.
+//! Skims JSON: reads the few fields of an object that are wanted, and steps over the rest.
 //!
 //! A log holds thousands of records for each one that a rule wants to see. What those cost is what a replay costs, and most
 //! of it is stepping over JSON. serde's general way through an object of which twenty fields are wanted costs half as much
@@ -7,27 +7,73 @@
 
 use serde_json::Value;
 
-use super::header::{Caller, Outline};
 use super::lenient::Text;
 use super::unreadable::Unreadable;
 
-/// The outline of the object that begins the text, and where that ends.
+/// What the object that begins the text holds of a model's fields, and where it ends.
 ///
 /// # Errors
-/// What serde says of the text, when it begins with no object whose fields can be read. Other JSON has an empty outline.
-pub(super) fn outline(text: &str) -> Result<(Outline<'_>, usize), Unreadable> {
+/// What serde says of the text, when it begins with no object whose fields can be read. Other JSON has an empty model.
+pub(super) fn skim<'a, T: Skimmed<'a> + Default>(text: &'a str) -> Result<(T, usize), Unreadable> {
     let mut skim = Skim { text, at: 0, nested: Nested::default() };
-    let mut outline = Outline::default();
-    if skim.outline(&mut outline).is_some() {
-        return Ok((outline, skim.at));
+    let mut model = T::default();
+    if skim.token() == b'{' && model.skim(&mut skim).is_some() {
+        return Ok((model, skim.at));
     }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     values.next().ok_or(Unreadable::Nothing)??;
-    Ok((Outline::default(), values.byte_offset()))
+    Ok((T::default(), values.byte_offset()))
 }
 
+/// What can be read from a value of JSON in passing. A value of another type than documented leaves it empty.
+pub(super) trait Skimmed<'a> {
+    /// Reads the value that begins here; `None` is what JSON does not allow.
+    fn skim(&mut self, skim: &mut Skim<'a>) -> Option<()>;
+}
+
+impl<'a> Skimmed<'a> for Text<'a> {
+    #[inline(always)]
+    fn skim(&mut self, skim: &mut Skim<'a>) -> Option<()> {
+        *self = skim.read()?;
+        Some(())
+    }
+}
+
+/// A value as it stands in the text; empty for `null`.
+impl<'a> Skimmed<'a> for &'a str {
+    #[inline(always)]
+    fn skim(&mut self, skim: &mut Skim<'a>) -> Option<()> {
+        *self = Some(skim.value()?).filter(|value| *value != "null").unwrap_or_default();
+        Some(())
+    }
+}
+
+/// Declares a borrowed model of a JSON object as `lenient!` does, to be skimmed. Field types are [`Text`], `&'a str` for a
+/// value that is not parsed, or another such model.
+macro_rules! skimmed {
+    ($(#[$meta:meta])* $name:ident { $( $(#[$fmeta:meta])* $field:ident : $ty:ty = $key:literal ),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $name<'a> {
+            $( $(#[$fmeta])* pub $field: $ty, )+
+        }
+
+        impl<'a> $crate::event::skim::Skimmed<'a> for $name<'a> {
+            fn skim(&mut self, skim: &mut $crate::event::skim::Skim<'a>) -> Option<()> {
+                // One that stands there twice is the last, as with every other field.
+                *self = $name::default();
+                skim.members(|skim, name| match name {
+                    $( $key => self.$field.skim(skim), )+
+                    _ => skim.step_over(),
+                })
+            }
+        }
+    };
+}
+pub(super) use skimmed;
+
 /// A place in a text. Each method begins there and leaves it behind what it has read; `None` is what JSON does not allow.
-struct Skim<'a> {
+pub(super) struct Skim<'a> {
     text: &'a str,
     at: usize,
     nested: Nested,
@@ -67,55 +113,13 @@ impl Nested {
 }
 
 impl<'a> Skim<'a> {
-    fn outline(&mut self, outline: &mut Outline<'a>) -> Option<()> {
-        self.members(|skim, name| {
-            match name {
-                "eventName" => outline.event_name = skim.read()?,
-                "eventSource" => outline.event_source = skim.read()?,
-                "eventType" => outline.event_type = skim.read()?,
-                "eventCategory" => outline.event_category = skim.read()?,
-                "errorCode" => outline.error_code = skim.read()?,
-                "sessionCredentialFromConsole" => outline.from_console = skim.read()?,
-                "readOnly" => outline.read_only = skim.read()?,
-                "userAgent" => outline.user_agent = skim.read()?,
-                "recipientAccountId" => outline.recipient_account_id = skim.read()?,
-                "eventTime" => outline.event_time = skim.read()?,
-                "awsRegion" => outline.aws_region = skim.read()?,
-                "userIdentity" => skim.caller(&mut outline.user_identity)?,
-                "requestParameters" => {
-                    outline.request_parameters =
-                        Some(skim.value()?).filter(|value| *value != "null").unwrap_or_default()
-                }
-                "detail-type" => outline.detail_type = skim.read()?,
-                _ => skim.step_over()?,
-            }
-            Some(())
-        })
-    }
-
-    fn caller(&mut self, caller: &mut Caller<'a>) -> Option<()> {
-        // One that stands there twice is the last, as with every other field.
-        *caller = Caller::default();
+    /// Hands on the name of each member of an object; `each` reads its value. Another value has no members.
+    #[inline(always)]
+    pub(super) fn members(&mut self, mut each: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         if self.token() != b'{' {
             return self.read().map(drop);
         }
-        self.members(|skim, name| {
-            match name {
-                "type" => caller.kind = skim.read()?,
-                "accountId" => caller.account_id = skim.read()?,
-                "accessKeyId" => caller.access_key_id = skim.read()?,
-                "userName" => caller.user_name = skim.read()?,
-                "invokedBy" => caller.invoked_by = skim.read()?,
-                _ => skim.step_over()?,
-            }
-            Some(())
-        })
-    }
-
-    /// Hands on the name of each member of an object; `each` reads its value.
-    #[inline(always)]
-    fn members(&mut self, mut each: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
-        self.expect(b'{')?;
+        self.at += 1;
         if self.token() == b'}' {
             self.at += 1;
             return Some(());
@@ -162,7 +166,7 @@ impl<'a> Skim<'a> {
     }
 
     /// Steps over a value.
-    fn step_over(&mut self) -> Option<()> {
+    pub(super) fn step_over(&mut self) -> Option<()> {
         loop {
             match self.token() {
                 b'"' => drop(self.string()?),
@@ -333,6 +337,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::event::header::Outline;
     use crate::event::lenient::lenient;
 
     lenient! {
@@ -360,7 +365,7 @@ mod tests {
     fn agrees(text: &str) {
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<Oracle<'_>>();
         let serde = values.next();
-        let skimmed = outline(text);
+        let skimmed = skim::<Outline<'_>>(text);
         let (Some(Ok(oracle)), Ok((outline, end))) = (&serde, &skimmed) else {
             assert!(!matches!(serde, Some(Ok(_))) && skimmed.is_err(), "{text}: {serde:?}, {skimmed:?}");
             return;
@@ -490,7 +495,7 @@ mod tests {
         #[test]
         fn whatever_stands_there(text in "\\{(\"(eventName|else|requestParameters)\":|[\\{\\}\\[\\],:\"\\\\ 0-9a]|true|null|\"x\"){0,20}") {
             agrees(&text);
-            if outline(&text).is_ok() {
+            if skim::<Outline<'_>>(&text).is_ok() {
                 prop_assert!(serde_json::Deserializer::from_str(&text).into_iter::<IgnoredAny>().next().is_some_and(|read| read.is_ok()));
             }
         }

@@ -40,7 +40,7 @@ fn a_policy_is_known_by_its_principal_in_every_spelling() {
         let text = call("newstore", "PutStorePolicy", changes);
         let Body::CloudTrail(record) = Event::parse(&text).unwrap().body else { panic!("{text}") };
         // What is read of a log before anything else says the same.
-        let (outline, _) = skim::outline(&text).unwrap();
+        let (outline, _) = skim::skim::<Outline<'_>>(&text).unwrap();
         assert_eq!(outline.header().gives_policy(), record.header().gives_policy());
         record.header().gives_policy()
     };

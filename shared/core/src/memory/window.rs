@@ -108,9 +108,13 @@ impl Window {
     fn count(&self, member: &str, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
-        let others = self.members.iter().filter(|(other, _)| *other != member).map(|(_, at)| *at);
-        let mut near: Vec<i64> = others.filter(|at| at.abs_diff(now) <= span.unsigned_abs()).collect();
-        near.push(now);
+        let mut near: Vec<i64> = self.members.values().copied().collect();
+        // It counts once, and now.
+        match self.members.get(member).and_then(|kept| near.iter().position(|at| at == kept)) {
+            Some(own) => near[own] = now,
+            None => near.push(now),
+        }
+        near.retain(|at| at.abs_diff(now) <= span.unsigned_abs());
         near.sort_unstable();
         let near_from = |first: usize| near.partition_point(|at| *at - near[first] <= span) - first;
         let starts = (0..near.len()).take_while(|first| near[*first] <= now);
