@@ -4,6 +4,7 @@ mod canary;
 mod fixtures;
 mod forwarders;
 mod properties;
+mod silences;
 mod snapshots;
 
 use keepwatch_base::time::Timestamp;

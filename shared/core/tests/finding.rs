@@ -614,6 +614,33 @@ fn times_from_the_future_decide_nothing() {
     assert_eq!(untouched, clean);
 }
 
+/// A planted time counts as the present and not as the furthest that clocks may differ: good news of minutes later holds, and what
+/// comes after it is told.
+#[test]
+fn a_planted_time_outweighs_no_good_news_that_comes_later() {
+    use keepwatch_base::time::Timestamp;
+    let at = |time: &str| Timestamp::parse(time).unwrap();
+    let (now, soon) = (at("2026-03-01T12:30:00Z"), at("2026-03-01T12:33:00Z"));
+    let mut finding = fold(&[granted_by("a", "2026-03-01T12:00:00Z", role("deploy", "one"))]);
+    finding.alert.state = AlertState::Sent;
+    finding.last_seen = at("2099-01-01T00:00:00Z");
+    for witness in finding.strongest.iter_mut().chain(finding.witnesses.values_mut()) {
+        witness.event.time = at("2099-01-01T00:00:00Z");
+    }
+    finding.distrust_future(now);
+    assert_eq!((finding.last_seen, finding.latest().event.time), (now, now));
+    // What clocks may differ by is left alone.
+    finding.last_seen = soon;
+    finding.distrust_future(now);
+    assert_eq!(finding.last_seen, soon);
+    finding.last_seen = now;
+    let gone = granted_by("b", "2026-03-01T12:31:00Z", role("deploy", "one"));
+    finding.apply(&borne_out(Observation { verdict: Verdict::Passing, ..gone }));
+    assert!(!finding.is_open());
+    finding.apply(&granted_by("c", "2026-03-01T12:32:00Z", role("deploy", "one")));
+    assert_eq!(finding.alert.reason, Some(AlertReason::Reopened));
+}
+
 #[test]
 fn an_alert_s_life_has_no_way_around_its_claim() {
     use keepwatch_base::time::Timestamp;

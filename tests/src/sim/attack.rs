@@ -1,12 +1,12 @@
 //! An attacker with write access to the tables and the queue, once all is quiet. Whatever is planted, what really happens
-//! next must be told.
+//! next must be told: by a mail of its own, or by one that told of just this problem since and left nothing new to tell.
 
 use std::sync::Arc;
 
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::event::Event;
 use keepwatch_core::finding::{Acknowledged, AlertState, Due, Finding, Passed};
-use keepwatch_core::observation::Resolution;
+use keepwatch_core::observation::{Observation, Resolution};
 use keepwatch_core::severity::Severity;
 use serde_json::json;
 
@@ -30,14 +30,17 @@ pub(super) fn attacked(engine: &mut Engine, found: &mut Found, rest: impl FnOnce
     let user = ["u1", "u2", "victim"][lock(&engine.world).rng.usize(..3)];
     let forged = story::revoke("forged", YEARS_AHEAD, user);
     let real = story::grant("real", now, user);
-    let Some(finding_id) = finding_of(&real, now) else {
+    let Some(must) = observed(&real, now) else {
         found.0.push(Violation { invariant: "attack", what: "no rule speaks of the grant".to_owned() });
         return;
     };
+    let finding_id = must.finding_id();
+    let known: Vec<String>;
     {
         let mut world = lock(&engine.world);
         // What the owner has silenced stays so.
         world.settings.push((now, Arc::default()));
+        known = world.tables.findings.get(&finding_id).map(Finding::actors).unwrap_or_default();
         plant(&mut world, &finding_id, now);
         world.log.lives.remove(&finding_id);
         world.attacked = true;
@@ -48,21 +51,44 @@ pub(super) fn attacked(engine: &mut Engine, found: &mut Found, rest: impl FnOnce
     let quiet_until = engine.now() + 60_000;
     engine.run_until(quiet_until);
     let real_at = engine.now();
+    let told_already = is_told_already(&lock(&engine.world), &must, &known);
     send(engine, &story::grant("real", real_at, user), real_at);
     engine.drain();
     rest(engine);
     let world = lock(&engine.world);
+    let since = if told_already { now } else { real_at };
     let told = world
         .log
         .lives
         .get(&finding_id)
-        .is_some_and(|life| life.publishes.iter().any(|note| note.at >= real_at));
-    let open = world.tables.findings.get(&finding_id).is_some_and(Finding::is_open);
-    if !told || !open {
-        let what =
-            format!("{finding_id} of {user}: told {told}, open {open}, after rows and messages were planted");
+        .is_some_and(|life| life.publishes.iter().any(|note| note.at >= since));
+    let row = world.tables.findings.get(&finding_id);
+    let open = row.is_some_and(Finding::is_open);
+    let counted = row.is_some_and(|row| row.events.iter().any(|seen| seen.id == "real"));
+    if !told || !open || !counted {
+        let what = format!(
+            "{finding_id} of {user}: told {told}, open {open}, counted {counted}, after rows and messages were planted"
+        );
         found.0.push(Violation { invariant: "attack", what });
     }
+}
+
+/// Whether the grant that is about to happen will be no news: a mail has told of just this problem since the planting, it is open
+/// at its full severity, unsilenced and nothing has closed it since that mail, and the one who acts is known of old. What was
+/// planted may bring such a mail early, since it can undo the good news; that is to err on the loud side.
+fn is_told_already(world: &World, must: &Observation, known: &[String]) -> bool {
+    let finding_id = must.finding_id();
+    let Some(row) = world.tables.findings.get(&finding_id) else { return false };
+    let Some(mailed) = world.log.lives.get(&finding_id).and_then(|life| life.publishes.last()) else {
+        return false;
+    };
+    let gone_since = row.passed.as_ref().is_some_and(|gone| gone.at.millis() > mailed.at);
+    row.is_open()
+        && !gone_since
+        && row.silence.is_none()
+        && row.alert.state == AlertState::Sent
+        && row.alert.severity >= Some(must.severity)
+        && must.actor.as_ref().is_some_and(|actor| known.contains(&actor.identity()))
 }
 
 fn send(engine: &mut Engine, body: &str, now: i64) {
@@ -71,10 +97,11 @@ fn send(engine: &mut Engine, body: &str, now: i64) {
     engine.send_again(std::iter::once(last));
 }
 
-fn finding_of(body: &str, now: i64) -> Option<String> {
+/// What a rule sees of it that is worth an alert.
+fn observed(body: &str, now: i64) -> Option<Observation> {
     let event = Event::parse(body).ok()?;
     let judged = RULES.evaluate_answering(&event, &CONFIG, Timestamp::from_millis(now), answer);
-    judged.observations.iter().find(|o| o.severity >= Severity::High).map(|o| o.finding_id())
+    judged.observations.into_iter().find(|o| o.severity >= Severity::High)
 }
 
 /// Rows dated years ahead, wherever a time decides.

@@ -87,15 +87,26 @@ impl Finding {
     /// Folds an observation in. Returns whether anything changed: a duplicate of an event that is remembered changes
     /// nothing.
     pub fn apply(&mut self, observation: &Observation) -> bool {
-        self.apply_counting(observation, true)
+        self.apply_counting(observation, true, None)
     }
 
     /// The same; `new_event` is false when another rule has told of the event before, which the finding itself knows of
-    /// the latest events only.
-    pub(super) fn apply_counting(&mut self, observation: &Observation, new_event: bool) -> bool {
+    /// the latest events only. `woken` says why a suppression has ended that silenced the finding until now.
+    pub(super) fn apply_counting(
+        &mut self,
+        observation: &Observation,
+        new_event: bool,
+        woken: Option<AlertReason>,
+    ) -> bool {
         match observation.verdict {
-            Verdict::Passing => self.pass(Passed::of(observation)),
-            Verdict::Failing | Verdict::Unknown => self.fail(observation, new_event),
+            Verdict::Passing => {
+                let changed = self.pass(Passed::of(observation));
+                if changed && let Some(reason) = self.wakes(woken, Standing::Known) {
+                    self.alert.raise(reason, self.severity, self.last_seen);
+                }
+                changed
+            }
+            Verdict::Failing | Verdict::Unknown => self.fail(observation, new_event, woken),
         }
     }
 
@@ -128,7 +139,7 @@ impl Finding {
             && actors::standing(&self.alert.told, observation) == Standing::Known
     }
 
-    fn fail(&mut self, observation: &Observation, new_event: bool) -> bool {
+    fn fail(&mut self, observation: &Observation, new_event: bool, woken: Option<AlertReason>) -> bool {
         let event = &observation.event;
         let rule = observation.rule.id;
         if self.remembers(&event.id, Some(rule)) {
@@ -145,7 +156,7 @@ impl Finding {
         // Beyond what is kept nobody knows who is new: those are counted, and told with whoever acts.
         let first_of_source =
             self.witnesses.len() < KEPT_WITNESSES && !self.witnesses.contains_key(&observation.witness);
-        if self.alert.told.is_empty() && self.alert.became_due > 0 {
+        if self.alert.told.is_empty() && (self.alert.became_due > 0 || woken.is_some()) {
             self.alert.told = actors::witnessed(self.strongest.iter(), observation.rule);
         }
         self.witness(observation);
@@ -160,9 +171,14 @@ impl Finding {
         if let Some(reason) = self.tells(observation, first_of_source, standing) {
             self.alert.raise(reason, self.severity, event.time);
             let somebody_else = reason == AlertReason::SomebodyElse;
-            self.alert.about = somebody_else.then(|| Box::new(Witness::of(observation)));
             let standing = if somebody_else { standing } else { Standing::Known };
-            actors::note(&mut self.alert.told, observation, standing);
+            self.tell_of(observation, standing, somebody_else || woken == Some(AlertReason::SomebodyElse));
+        } else if let Some(reason) = self.wakes(woken, standing) {
+            self.alert.raise(reason, self.severity, self.last_seen);
+            if woken == Some(AlertReason::SomebodyElse) {
+                // Also one too many of a day: no mail of that day has told of anybody.
+                self.tell_of(observation, Standing::News, true);
+            }
         } else if standing == Standing::OneTooMany && self.is_told(observation) {
             actors::note(&mut self.alert.told, observation, standing);
         }
@@ -286,6 +302,19 @@ impl Finding {
         }
         let pause = Duration::from_secs(u64::from(observation.rule.repeat_hours) * 3_600);
         (self.status != Status::InProgress && time.since(last) >= pause).then_some(AlertReason::Again)
+    }
+
+    /// Why people are told that nothing silences the finding any more, where what was folded in is worth no alert itself.
+    fn wakes(&self, woken: Option<AlertReason>, standing: Standing) -> Option<AlertReason> {
+        let why = woken.filter(|_| self.is_open() && self.severity >= MAILED_FROM)?;
+        let is_known = why == AlertReason::SomebodyElse && standing == Standing::Known;
+        Some(if is_known { AlertReason::SuppressionEnded } else { why })
+    }
+
+    /// Notes for the alert that was raised who acted, and whether it is for what they did.
+    fn tell_of(&mut self, observation: &Observation, standing: Standing, about_them: bool) {
+        self.alert.about = about_them.then(|| Box::new(Witness::of(observation)));
+        actors::note(&mut self.alert.told, observation, standing);
     }
 
     /// Makes the finding ready to be written: counts the write, notes its time, and enters the finding into the sweeps'

@@ -1,10 +1,10 @@
 //! Times from the future decide nothing.
 //!
-//! Every time in a finding was the present when it was written, or lay before it: events are clamped to the present plus
-//! [`AHEAD`] when they come in. A later one was planted, or written under a wrong clock. Left alone it would hold for years:
+//! Every time in a finding was the present when it was written, or lay before it, but for what clocks may differ by: events from
+//! further ahead are dated to the present when they come in. A later one was planted, or written under a wrong clock. Left alone it would hold for years:
 //! a problem that is gone until 2099, an alert that was sent tomorrow.
 
-use keepwatch_base::time::{AHEAD, Timestamp};
+use keepwatch_base::time::Timestamp;
 
 use super::{Finding, Passed, Witness};
 use crate::settings::LONGEST;
@@ -28,7 +28,8 @@ impl Finding {
         self.alert.told.retain(|told| !ahead(told.at));
         self.bursts.retain(|reached| !ahead(reached.at));
         self.events.retain(|seen| !ahead(seen.time));
-        let present = |time: &mut Timestamp| *time = (*time).min(now.plus(AHEAD));
+        // As what comes in is dated ([`super::record`]): a row that made the present run ahead would outweigh good news for a while.
+        let present = |time: &mut Timestamp| *time = if ahead(*time) { now } else { *time };
         present(&mut self.first_seen);
         present(&mut self.last_seen);
         let witnesses = self.strongest.iter_mut().chain(self.witnesses.values_mut());

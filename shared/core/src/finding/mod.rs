@@ -299,13 +299,14 @@ impl Finding {
         self.passed.as_ref().is_some_and(|passed| passed.is_after(time))
     }
 
-    /// What the alert that is due tells first: what is new. An alert because it happens again, came back, has a new
-    /// witness or is somebody else's doing tells the latest, all others the worst.
+    /// What the alert that is due tells first: what is new. An alert for what somebody else did tells that; one because it
+    /// happens again, came back or has a new witness tells the latest, all others the worst.
     pub fn headline(&self) -> &Witness {
-        match self.alert.reason {
-            Some(AlertReason::SomebodyElse) => self.alert.about.as_deref().unwrap_or_else(|| self.latest()),
-            Some(AlertReason::Again | AlertReason::Reopened | AlertReason::NewWitness) => self.latest(),
-            _ => self.strongest(),
+        use AlertReason::{Again, NewWitness, Reopened, SomebodyElse};
+        match (&self.alert.about, self.alert.reason) {
+            (Some(about), _) => about,
+            (None, Some(Again | NewWitness | Reopened | SomebodyElse)) => self.latest(),
+            (None, _) => self.strongest(),
         }
     }
 }

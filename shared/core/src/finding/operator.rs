@@ -4,7 +4,7 @@ use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 
 use crate::finding::{Acknowledged, AlertReason, Due, Finding, Passed};
-use crate::observation::Resolution;
+use crate::observation::{Actor, Observation, Resolution, Verdict};
 use crate::settings::Silence;
 use crate::severity::MAILED_FROM;
 
@@ -45,25 +45,49 @@ impl Finding {
         if self.silence == silence {
             return false;
         }
+        if self.silenced_by(silence) && self.is_open() && self.severity >= MAILED_FROM {
+            self.alert.raise(AlertReason::SuppressionEnded, self.severity, self.last_seen);
+        }
+        true
+    }
+
+    /// Takes what silences it from now on, or nothing. Returns whether that ends a suppression; nobody is told of it yet.
+    fn silenced_by(&mut self, silence: Option<Silence>) -> bool {
         let ended = self.silence.is_some() && silence.is_none();
         self.silence = silence;
         self.settle();
         if self.silence.is_some() {
             // Also when the problem is gone: nobody would ever send it, and every sweep would claim it in vain.
             self.alert.end();
-        } else if ended && self.is_open() && self.severity >= MAILED_FROM {
-            self.alert.raise(AlertReason::SuppressionEnded, self.severity, self.last_seen);
         }
-        true
+        ended
     }
 
-    /// Somebody acts whom its suppression does not name: it silences nothing any more, and people are told.
-    pub(super) fn silence_no_more(&mut self) {
-        self.silence = None;
-        self.settle();
-        if self.is_open() && self.severity >= MAILED_FROM {
-            self.alert.raise(AlertReason::SomebodyElse, self.severity, self.last_seen);
+    /// Ends a suppression that does not silence what is about to be folded in: one that has run out, in whose place `next` comes,
+    /// and one that does not name who acts. Returns why nothing silences the finding any more, if nothing does since now. The fold
+    /// is told that and raises one alert: what comes may be worth one itself, and is judged by what was told before.
+    pub(super) fn end_silence(
+        &mut self,
+        observation: &Observation,
+        next: Option<Silence>,
+        now: Timestamp,
+    ) -> Option<AlertReason> {
+        let mut why = None;
+        // Whether a suppression still stands is the sweep's to say, which reads the settings anew; `next` may be a minute old.
+        // But one that has run out silences nothing any more.
+        if self.silence.as_ref().is_some_and(|silence| silence.until <= now) && self.silenced_by(next) {
+            why = Some(AlertReason::SuppressionEnded);
         }
+        // One that names actors silences nobody else.
+        let actor = observation.actor.as_ref().map(Actor::identity);
+        let is_of_others = |silence: &Silence| !silence.names(actor.as_deref());
+        if observation.verdict != Verdict::Passing
+            && self.silence.as_ref().is_some_and(is_of_others)
+            && self.silenced_by(None)
+        {
+            why = Some(AlertReason::SomebodyElse);
+        }
+        why
     }
 
     /// A sweep has found that what silences it still stands: it need not look again before that ends. Returns whether that

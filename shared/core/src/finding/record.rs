@@ -182,23 +182,13 @@ async fn once<S: FindingStore>(
             if told_by.contains(rule) {
                 return Ok(Some(Recorded::Unchanged));
             }
-            // Whether a suppression still stands is the sweep's to say, which reads the settings anew; these may be a
-            // minute old. But one that has run out silences nothing any more.
-            if finding.silence.as_ref().is_some_and(|silence| silence.until <= now) {
-                finding.obey(silence);
-            }
-            // One that names actors silences nobody else.
-            if observation.verdict != Verdict::Passing
-                && finding.silence.as_ref().is_some_and(|silence| !silence.names(actor.as_deref()))
-            {
-                finding.silence_no_more();
-            }
+            let before = (finding.severity, finding.alert.became_due, finding.silence.is_some());
+            let woken = finding.end_silence(observation, silence, now);
             let flooded = finding.is_flooded_with(observation);
-            let before = (finding.severity, finding.alert.became_due);
+            let changed = finding.apply_counting(observation, told_by.is_empty(), woken);
+            let after = (finding.severity, finding.alert.became_due, finding.silence.is_some());
             // What makes nothing worse and nobody is told of is not counted in a flood.
-            if !finding.apply_counting(observation, told_by.is_empty())
-                || flooded && before == (finding.severity, finding.alert.became_due)
-            {
+            if !changed || flooded && before == after {
                 return Ok(Some(Recorded::Unchanged));
             }
             finding.stamp(now);
