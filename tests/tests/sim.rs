@@ -19,8 +19,9 @@ const AT_LEAST: u64 = 200;
 fn what_once_went_wrong_does_not_again() {
     // An alert that waited long for a subscriber; somebody else's event that came late and was outdone.
     // One that was mailed seconds before the owner was back, and one whose mark was never written; good and bad news of
-    // one second.
-    for seed in [1_044, 8_291, 9_012, 10_524, 22_108] {
+    // one second. Somebody whom no suppression names made a finding as bad as it had been told; a planted time outweighed
+    // good news, so that the mail came before the act.
+    for seed in [1_044, 8_291, 9_012, 10_524, 22_108, 28_415, 76_802, 88_308] {
         let outcome = run(seed, Options::default());
         assert!(outcome.violations.is_empty(), "seed {seed}: {:?}", outcome.violations);
     }
@@ -83,6 +84,13 @@ fn all_invariants_hold() {
         ("outages", "somebody else was subscribed"),
         ("subscribers", "replaced by another"),
         ("sweeps", "findings that the settings silenced or woke"),
+        ("canary", "findings opened"),
+        ("canary", "runs that missed none"),
+        ("canary", "calls refused"),
+        ("canary", "calls back hours late"),
+        ("canary", "calls back days late"),
+        ("canary", "calls back once more"),
+        ("canary", "calls forged"),
     ] {
         assert!(tally.get(group, name) > 0, "{group}, {name}: never seen\n{tally}");
     }
@@ -185,6 +193,21 @@ fn an_attack_that_holds_mails_back_is_caught() {
 #[test]
 fn a_mail_about_a_suppressed_finding_is_caught() {
     caught(Sabotage::NoSuppressions, "suppressed", 200);
+}
+
+#[test]
+fn somebody_elses_call_in_place_of_the_daily_one_is_caught() {
+    caught(Sabotage::AnybodysCall, "canary", 200);
+}
+
+#[test]
+fn a_return_of_the_daily_call_that_is_not_noted_is_caught() {
+    caught(Sabotage::NoReturns, "canary", 200);
+}
+
+#[test]
+fn an_alarm_after_one_missed_call_is_caught() {
+    caught(Sabotage::HastyAlarm, "canary", 200);
 }
 
 #[test]

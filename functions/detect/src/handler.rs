@@ -279,7 +279,7 @@ impl Detect {
         }
         // It stays an event like any other: no rule makes an exception for it.
         let noted = canary::note(&self.journal, &event, own_account, config, now()).await;
-        noted.map_err(|reason| Failure::dependency(reason.to_string()))?;
+        noted.map_err(Failure::dependency)?;
         let state = StateOf { live: &self.account, own: own_account, asked: event.account() };
         let intake = Intake { rules: &self.rules, store: &self.findings, settings, config };
         let judged = intake.judge(&event, &state, now()).await.map_err(|error| Failure::of(&error))?;

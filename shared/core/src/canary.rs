@@ -95,22 +95,25 @@ pub fn entry_of(number: &str) -> String {
     format!("{ENTRY}#{number}")
 }
 
-/// Notes that a call came back, if that is what the event is.
+/// Notes that a call came back, if that is what the event is. The first time counts.
 ///
 /// # Errors
-/// The journal's. The event must be delivered again then.
+/// As [`change`]. The event must be delivered again then.
 pub async fn note<J: Journal>(
     journal: &J,
     event: &Event<'_>,
     account: &str,
     config: &Config,
     now: Timestamp,
-) -> Result<(), J::Error> {
-    if let Some(number) = number(event, account, config) {
-        // Refused when it has come before, which is the time that counts.
-        journal.write(&entry_of(number), &now, None, now.plus(RECEIPTS_KEPT)).await?;
-    }
-    Ok(())
+) -> Result<(), String> {
+    let Some(number) = number(event, account, config) else { return Ok(()) };
+    // A write that is refused is no proof that the entry is there: it is looked at.
+    change(journal, &entry_of(number), now, RECEIPTS_KEPT, |at: &mut Option<Timestamp>| {
+        let is_first = at.is_none();
+        at.get_or_insert(now);
+        ((), is_first)
+    })
+    .await
 }
 
 /// The number of a call of `scan` itself.
@@ -149,7 +152,13 @@ pub async fn begin<J: Journal>(journal: &J, number: &str, now: Timestamp) -> Res
     }
     canary.since.get_or_insert(now);
     canary.waits = Some(Call { number: number.to_owned(), at: now, refused: None });
-    journal.write(ENTRY, &canary, expected, now.plus(RECEIPTS_KEPT)).await
+    if journal.write(ENTRY, &canary, expected, now.plus(RECEIPTS_KEPT)).await? {
+        return Ok(true);
+    }
+    // Where the answer to a write was lost, the client's own second attempt is refused: the number is kept all the same, and
+    // would be a miss if the call were not made.
+    let kept = journal.read::<Canary>(ENTRY).await?.and_then(|entry| entry.value.waits);
+    Ok(kept.is_some_and(|call| call.number == number))
 }
 
 /// Notes that AWS did not take a call.

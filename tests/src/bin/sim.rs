@@ -131,7 +131,8 @@ fn verdict(
     if held {
         writeln!(
             out,
-            "All invariants held in {done} seeds: I1 I2 I3 I4 I5 I6 I9 I12, suppressions are obeyed and announced, and no \
+            "All invariants held in {done} seeds: I1 I2 I3 I4 I5 I6 I9 I12, suppressions are obeyed and announced, \
+             the daily call is missed when it is lost and only then, and no \
              planted row or forged message holds an alert back."
         )?;
         return Ok(ExitCode::SUCCESS);

@@ -11,11 +11,12 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::Settings;
 use serde_json::{Value, json};
 
+use super::canary::{self, Daily, Day};
 use super::faults::Faults;
 use super::functions;
 use super::log::Log;
 use super::ports::Ports;
-use super::queue::{Delivery, Queue, VISIBILITY};
+use super::queue::{Delivery, Message, Queue, VISIBILITY};
 use super::sabotage::Sabotage;
 use super::scans::Lamps;
 use super::story::{Change, Story};
@@ -49,6 +50,7 @@ enum What {
     PollStream(usize),
     Sweep,
     Scan(Lamps),
+    Day(Day, u32),
     Snapshot,
 }
 
@@ -57,6 +59,7 @@ enum Kind {
     Notify(usize, usize),
     Sweep,
     Scan,
+    Day(Day, u32),
 }
 
 type Running = Pin<Box<dyn Future<Output = Vec<bool>>>>;
@@ -180,6 +183,27 @@ impl Engine {
         engine
     }
 
+    /// A world in which nothing happens but what is planned for it.
+    pub(super) fn of_days(rng: Rng, faults: Faults, sabotage: Option<Sabotage>, trace: bool) -> Engine {
+        let story = Story { ends_at: START, ..Story::default() };
+        let mut engine = Engine::of(story, rng, faults, sabotage, trace);
+        engine.begin();
+        engine
+    }
+
+    /// Plans a day's run of the daily call.
+    pub(super) fn on_day(&mut self, at: i64, day: Day) {
+        self.at(at, What::Day(day, 1));
+    }
+
+    /// Plans a message, and says which it is.
+    pub(super) fn send_later(&mut self, body: String, at: i64) -> usize {
+        self.story.messages.push(Message { body: Arc::from(body), at, poison: false });
+        let message = self.story.messages.len() - 1;
+        self.at(at, What::Arrive(message));
+        message
+    }
+
     fn of(story: Story, rng: Rng, faults: Faults, sabotage: Option<Sabotage>, trace: bool) -> Engine {
         let calm = faults.calm();
         let world = World {
@@ -192,6 +216,7 @@ impl Engine {
             settings: Vec::new(),
             deaf: Vec::new(),
             replaced: Vec::new(),
+            daily: Daily::default(),
             attacked: false,
             faults,
             log: Log::default(),
@@ -396,6 +421,7 @@ impl Engine {
                 self.lamps = lamps;
                 self.scan(lamps, at);
             }
+            What::Day(day, attempt) => self.day(day, attempt, at),
             What::Sweep => {
                 if self.sweep_at == Some(at) {
                     self.sweep_at = None;
@@ -408,6 +434,7 @@ impl Engine {
             }
         }
         self.watch_stream();
+        canary::answer(self);
     }
 
     fn change(&mut self, change: Change, at: i64) {
@@ -595,6 +622,13 @@ impl Engine {
                 };
                 lock(&self.world).tally.count("scans", outcome);
             }
+            Kind::Day(day, attempt) => {
+                canary::ran(self, outcomes.is_some_and(|outcomes| outcomes[0]));
+                let failed = outcomes.is_none_or(|outcomes| outcomes[1]);
+                if let Some(pause) = canary::tried_again(attempt).filter(|_| failed) {
+                    self.at(now + pause, What::Day(day, attempt + 1));
+                }
+            }
             Kind::Sweep => {
                 let outcome = match outcomes {
                     None => "sweeps that died",
@@ -683,6 +717,14 @@ impl Engine {
         self.start(Kind::Scan, now, now, SCAN_TIMEOUT, "scan", |ports| {
             Box::pin(async move { vec![functions::scan(ports, lamps, settings).await] })
         });
+        self.want_sweep(now + MINUTE);
+    }
+
+    fn day(&mut self, day: Day, attempt: u32, now: i64) {
+        let settings = lock(&self.world).settings_at(now);
+        lock(&self.world).active_at = now;
+        let make = |ports: Ports| -> Running { Box::pin(canary::run(ports, day.clone(), settings)) };
+        self.start(Kind::Day(day.clone(), attempt), now, now, SCAN_TIMEOUT, "the daily call's run", make);
         self.want_sweep(now + MINUTE);
     }
 

@@ -20,6 +20,8 @@ pub(super) enum Call {
     Publish,
     Subscribers,
     Answer,
+    /// Of the days of the daily call alone.
+    Start,
 }
 
 impl Call {
@@ -41,9 +43,11 @@ impl Call {
             Call::Publish => "publish",
             Call::Subscribers => "read who is subscribed",
             Call::Answer => "ask the account",
+            Call::Start => "make the daily call",
         }
     }
 
+    /// Those that may fail for a while.
     const ALL: [Call; 15] = [
         Call::Get,
         Call::Receipt,

@@ -9,6 +9,7 @@ use keepwatch_alert::in_memory::GROUP_WINDOW;
 use keepwatch_alert::outbox::Notifier;
 use keepwatch_alert::report::Calendar;
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::canary;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
 use keepwatch_core::engine::given_back::{Fate, Fault};
@@ -20,6 +21,7 @@ use keepwatch_rules::registry;
 use super::ports::{Ports, answer};
 use super::queue::Delivery;
 use super::scans::{self, Lamps};
+use super::story::ACCOUNTS;
 use super::world::Pause;
 use crate::lock;
 
@@ -29,8 +31,12 @@ const DEADLINE: i64 = 20_000;
 /// All rules.
 pub(super) static RULES: LazyLock<Index> = LazyLock::new(|| Index::new(registry::RULES));
 
-/// What the owner has set in the template.
-pub(super) static CONFIG: LazyLock<Config> = LazyLock::new(Config::default);
+/// What the template says: the stack's name and its own role that makes the daily call.
+pub(super) static CONFIG: LazyLock<Config> = LazyLock::new(|| Config {
+    stack: "keepwatch".to_owned(),
+    own_arns: vec![super::canary::ROLE.to_owned()],
+    ..Config::default()
+});
 
 /// One batch of the intake queue: whether each message was worked off. One that is given up is out of the queue, and one that
 /// waits for something comes back later.
@@ -63,6 +69,8 @@ pub(super) async fn detect(
 /// Whether a message is worked off; it is not when an earlier event may still be on its way.
 async fn message(ports: &Ports, body: &str, settings: &Settings) -> Result<bool, Fault> {
     let event = Event::parse(body).map_err(|_| Fault::Poison)?;
+    let noted = canary::note(ports, &event, ACCOUNTS[0], &CONFIG, ports.now()).await;
+    noted.map_err(|_| Fault::Dependency)?;
     let intake = Intake { rules: &RULES, store: ports, settings, config: &CONFIG };
     let judged = Box::pin(intake.judge(&event, ports, ports.now()));
     match select(judged, Pause::new(&ports.world, ports.by, DEADLINE)).await {
@@ -142,7 +150,7 @@ pub(super) async fn sweep(ports: Ports, settings: Arc<Settings>) -> bool {
         sender: &Sender::default(),
         group_window: GROUP_WINDOW,
     };
-    let calendar = Calendar { account: super::story::ACCOUNTS[0].to_owned(), hour: 7 };
+    let calendar = Calendar { account: ACCOUNTS[0].to_owned(), hour: 7 };
     let token = format!("inv-{}-sweep", ports.by);
     let (swept, outcome) = notifier.sweep(&token, ports.now(), &calendar).await;
     let mut world = lock(&ports.world);

@@ -18,7 +18,7 @@ use crate::lock;
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` to `I12`; `scans`, `suppressed`, `announced` or `panic`.
+    /// Which: `I1` to `I12`; `scans`, `canary`, `suppressed`, `announced` or `panic`.
     pub invariant: &'static str,
     /// How.
     pub what: String,
@@ -68,18 +68,24 @@ pub(super) fn dead_letters(engine: &Engine, dead: &[usize], redriven: bool, foun
 
 /// Everything that must hold when all is quiet.
 pub(super) fn at_rest(engine: &Engine, expected: &BTreeMap<String, Expected>, found: &mut Found) {
+    of_alerts(engine, found);
+    let world = lock(&engine.world);
+    tables(&world, expected, found);
+    scanned(&world, engine.lamps, found);
+    told(&world, expected, found);
+    heard(&world, found);
+}
+
+/// What was wrong at once, and what must hold of every finding's alerts and of all mails, whatever they are about.
+pub(super) fn of_alerts(engine: &Engine, found: &mut Found) {
     let world = lock(&engine.world);
     for (invariant, what) in &world.log.wrong {
         found.wrong(invariant, what.clone());
     }
-    tables(&world, expected, found);
-    scanned(&world, engine.lamps, found);
     for (id, life) in &world.log.lives {
         alerts(&world, id, life, found);
     }
-    told(&world, expected, found);
     mails(&world.log, found);
-    heard(&world, found);
 }
 
 /// What was mailed while the owner was not subscribed is mailed again, or listed for who is back. Who was never noted before is

@@ -7,6 +7,7 @@ use keepwatch_alert::Alert;
 use keepwatch_alert::outbox::{DueAlert, Outbox, Outcome, Subscribers, Topic};
 use keepwatch_alert::sweep::AllFindings;
 use keepwatch_base::time::Timestamp;
+use keepwatch_core::canary;
 use keepwatch_core::finding::record::{FindingStore, Receipt, Write};
 use keepwatch_core::finding::{AlertState, Due, Finding, Passed, Step, Stepped};
 use keepwatch_core::memory::journal::{Entry, Journal};
@@ -14,8 +15,10 @@ use keepwatch_core::settings::Silence;
 use keepwatch_core::state::{AccountState, Answer, Fact, Holdings, PolicyText, Query, Value as Known};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::attack;
+use super::canary::Daily;
 use super::faults::{Call, Fate};
 use super::log::{MailKind, PublishNote};
 use super::sabotage::Sabotage;
@@ -59,7 +62,7 @@ impl Ports {
     }
 
     /// One call: a while, the effect, a while. `refusal` is what a write answers whose condition does not hold.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         call: Call,
         refusal: Option<T>,
@@ -287,7 +290,15 @@ impl Journal for Ports {
                 if world.is(Sabotage::FullBudget) && key == "budget" {
                     world.tables.journal.remove(key);
                 }
-                world.tables.journal.get(key).cloned()
+                let mut stored = world.tables.journal.get(key).cloned();
+                if let Some((value, _)) = &mut stored
+                    && world.is(Sabotage::HastyAlarm)
+                    && key == canary::ENTRY
+                    && value["misses"] == json!(1)
+                {
+                    value["misses"] = json!(2);
+                }
+                stored
             })
             .await?;
         let Some((value, version)) = stored else { return Ok(None) };
@@ -307,7 +318,13 @@ impl Journal for Ports {
         let ann = here.is_some_and(|here| here.keys().any(|who| who.contains("ann@")));
         let (by, audience) = (self.by, (key == "audience").then(|| value["alerts"].to_string()));
         self.call(Call::Mark, Some(false), |world, _| {
-            let entered = world.tables.enter(key, value, expected);
+            if world.is(Sabotage::NoReturns) && key.starts_with(&canary::entry_of("")) {
+                return true;
+            }
+            let entered = world.tables.enter(key, value.clone(), expected);
+            if entered {
+                Daily::wrote(world, key, &value);
+            }
             if let Some(alerts) = audience.filter(|_| entered) {
                 world.say(|| format!("  #{by} who gets the alerts: {alerts}"));
             }

@@ -38,6 +38,12 @@ pub enum Sabotage {
     SameSubscription,
     /// The attacker writes good news that is hardly ahead of the clock, each time before a finding is read.
     PlausibleRows,
+    /// Anybody's call stands in for the daily one.
+    AnybodysCall,
+    /// What detect notes of the daily call is lost.
+    NoReturns,
+    /// A daily call that was missed counts for two.
+    HastyAlarm,
 }
 
 impl Sabotage {
@@ -60,6 +66,9 @@ impl Sabotage {
         Sabotage::AlwaysHeard,
         Sabotage::SameSubscription,
         Sabotage::PlausibleRows,
+        Sabotage::AnybodysCall,
+        Sabotage::NoReturns,
+        Sabotage::HastyAlarm,
     ];
 
     /// Its name on the command line.
@@ -82,6 +91,9 @@ impl Sabotage {
             Sabotage::AlwaysHeard => "always-heard",
             Sabotage::SameSubscription => "same-subscription",
             Sabotage::PlausibleRows => "plausible-rows",
+            Sabotage::AnybodysCall => "anybodys-call",
+            Sabotage::NoReturns => "no-returns",
+            Sabotage::HastyAlarm => "hasty-alarm",
         }
     }
 

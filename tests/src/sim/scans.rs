@@ -129,7 +129,7 @@ fn judgement(resource: &str, verdict: Judged, at: Timestamp) -> Judgement {
 }
 
 /// Nobody is asked who did it.
-struct NoHistory;
+pub(super) struct NoHistory;
 
 impl EventHistory for NoHistory {
     type Error = std::convert::Infallible;

@@ -270,7 +270,16 @@ fn health(id: &str, at: i64) -> String {
     envelope(id, at, ACCOUNTS[0], "aws.health", "AWS Health Event", detail)
 }
 
-fn record(id: &str, at: i64, account: &str, service: &str, name: &str, root: bool, more: Value) -> String {
+/// A record of CloudTrail, as EventBridge delivers it; `more` stands in place of what it names.
+pub(super) fn record(
+    id: &str,
+    at: i64,
+    account: &str,
+    service: &str,
+    name: &str,
+    root: bool,
+    more: Value,
+) -> String {
     // Different people act, and root from different networks: who it is follows from the event.
     let pick = usize::try_from(id.bytes().map(u32::from).sum::<u32>()).unwrap_or(0);
     let (who, address) = (["alice", "mallory", "trudy"][pick % 3], ["203.0.113.7", "198.51.100.9"][pick % 2]);

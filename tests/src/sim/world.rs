@@ -11,6 +11,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::{AlertState, Finding};
 use keepwatch_core::settings::Settings;
 
+use super::canary::Daily;
 use super::faults::{Call, Fate, Faults};
 use super::log::Log;
 use super::queue::Queue;
@@ -54,6 +55,8 @@ pub(super) struct World {
     pub deaf: Vec<(i64, i64)>,
     /// Which of these began with somebody else's subscription.
     pub replaced: Vec<i64>,
+    /// What is noted of the daily calls.
+    pub daily: Daily,
     /// Whether an attacker is at work.
     pub attacked: bool,
     /// What is broken on purpose.
@@ -148,6 +151,7 @@ impl World {
     pub(super) fn put(&mut self, finding: Finding) {
         let before = self.tables.findings.remove(&finding.finding_id);
         self.log.wrote(before.as_ref(), &finding, self.clock);
+        Daily::told(self, before.as_ref(), &finding);
         self.active_at = self.clock;
         if finding.alert.state == AlertState::Pending {
             self.stream.append(&finding.finding_id, self.clock);
