@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::format::ocsf;
 use crate::layout::{Page, cut, heading, line, paragraph};
 use crate::mail;
+use crate::mail::Besides;
 use crate::related::RelatedActs;
 use crate::runbook::Runbook;
 use crate::sender::Sender;
@@ -86,7 +87,7 @@ impl Alert {
     /// did.
     pub fn of(finding: &Finding, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
         let mut page = Page::new(sender);
-        mail::write(&mut page, finding, catalogue, related);
+        mail::write(&mut page, finding, catalogue, Besides { related, others: &[], machine: None });
         Alert::made(subject(finding, ""), page, Alert::twin(finding, catalogue, related))
     }
 

@@ -55,12 +55,13 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
     if first_command.is_none_or(|line| line >= FIRST_SCREEN) {
         faults.push(format!("the first {FIRST_SCREEN} lines have no command"));
     }
-    for heading in ["WHO", "WHAT AND WHERE", "WHEN", "WHAT TO DO NOW", "IF IT IS EXPECTED", "THIS FINDING"] {
+    let to_do = format!("WHAT TO DO NOW, IN ACCOUNT {}", finding.account);
+    for heading in ["WHO", "WHAT AND WHERE", "WHEN", to_do.as_str(), "IF IT IS EXPECTED", "THIS FINDING"] {
         if alert.text.lines().filter(|line| *line == heading).count() != 1 {
             faults.push(format!("not one heading {heading}"));
         }
     }
-    let mut what_to_do = alert.text.split("WHAT TO DO NOW\n").nth(1).unwrap_or_default();
+    let mut what_to_do = alert.text.split(&format!("{to_do}\n")).nth(1).unwrap_or_default();
     what_to_do = what_to_do.split("\nWHO\n").next().unwrap_or_default();
     if what_to_do.trim().len() < 40 || !what_to_do.contains("\n  aws ") {
         faults.push("it does not say what to do".to_owned());
@@ -130,7 +131,7 @@ pub fn faults(alert: &Alert) -> Vec<String> {
 /// The sections of `docs/operations.md` that a mail names.
 fn runbooks(text: &str) -> Vec<String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let after = text.split("docs/operations[.]md of Keepwatch, section '").skip(1);
+    let after = text.split("the page \"Operations\" of Keepwatch's docs, section '").skip(1);
     after.filter_map(|rest| Some(rest.split_once('\'')?.0.to_owned())).collect()
 }
 

@@ -103,7 +103,7 @@ pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
     lines.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.last_seen.cmp(&b.last_seen)));
     let counts = by_severity(lines.iter().map(|line| line.severity));
     let account = common_account(&lines);
-    let headline = format!("{} more findings: {counts}", lines.len());
+    let headline = format!("{} findings at once: {counts}", lines.len());
     let worst = lines.first().map_or(Severity::Medium, |line| line.severity);
 
     let mut out = Page::new(sender);
@@ -114,6 +114,13 @@ pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
             lines.len()
         ),
     );
+    heading(&mut out, "WHAT TO DO NOW");
+    paragraph(
+        &mut out,
+        "So many at once often come from one hand or one script: look who acted in the first of them, and begin there.",
+    );
+    keepwatch(&mut out, "List what is open, worst first", "findings list");
+    keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     let (listed_lines, counted) = lines.split_at(lines.len().min(MAX_LISTED));
     let mut severity = None;
     for line in listed_lines {
@@ -134,13 +141,6 @@ pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
             line(&mut out, &count.to_string(), rule);
         }
     }
-    heading(&mut out, "WHAT TO DO NOW");
-    paragraph(
-        &mut out,
-        "So many at once often come from one hand or one script: look who acted in the first of them, and begin there.",
-    );
-    keepwatch(&mut out, "List what is open, worst first", "findings list");
-    keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     let ids: Vec<&str> = listed_lines.iter().map(|line| line.finding_id.as_str()).collect();
     Alert::new(
         worst,
@@ -164,8 +164,9 @@ pub(super) fn by_severity(severities: impl Iterator<Item = Severity>) -> String 
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
-/// The account, where all are of one.
+/// The account, where all are of one; of what cannot be read none is known.
 fn common_account<'l>(lines: &[&'l Line]) -> &'l str {
-    let account = lines.first().map_or("", |first| &first.account);
-    if lines.iter().all(|line| line.account == account) { account } else { "" }
+    let mut known = lines.iter().map(|line| line.account.as_str()).filter(|account| !account.is_empty());
+    let first = known.next().unwrap_or_default();
+    if known.all(|account| account == first) { first } else { "" }
 }

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::digest::Line;
-use crate::layout::{Page, command, heading, keepwatch, listed, paragraph};
+use crate::layout::{Page, command, heading, listed, paragraph};
+use crate::mail::Besides;
 use crate::related::RelatedActs;
 use crate::sender::Sender;
 use crate::{Alert, mail, proposal};
@@ -186,7 +187,7 @@ fn of_forwarders(
     let deploy = format!("make deploy-regions REGIONS={}", regions.join(","));
     command(&mut out, "Deploy these forwarders again, from the folder of Keepwatch", &deploy);
     heading(&mut out, "ONE OF THEM");
-    mail::write(&mut out, worst, catalogue, related);
+    mail::write(&mut out, worst, catalogue, Besides { related, others: &[], machine: None });
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": count, "finding_ids": ids, "regions": regions});
     Alert::of_group(worst, &format!("{count} regions: "), out, group, catalogue, related)
@@ -203,33 +204,20 @@ fn of_principal(
 ) -> Alert {
     let mut sorted = findings.to_vec();
     sorted.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.last_seen));
+    let others: Vec<&Finding> =
+        sorted.iter().copied().filter(|one| one.finding_id != worst.finding_id).collect();
     let mut out = Page::new(sender);
     paragraph(
         &mut out,
         &format!(
-            "{} findings by {}, told in one mail, worst first. The worst is told in full below.",
+            "{} findings by {}, told in one mail: the worst comes first, the others stand below its commands.",
             findings.len(),
             actor.name
         ),
     );
-    heading(&mut out, "WHAT THIS PRINCIPAL DID");
-    for finding in &sorted {
-        let line = Line::of(finding);
-        let title = format!("{}: {}", line.severity.as_str(), line.title);
-        listed(&mut out, &title, &[&line.when(), &line.finding_id]);
-    }
     // Not under an alarm: whoever has just been woken must not be shown how to silence it for good.
-    if worst.severity < Severity::Critical && proposal::may_be_a_machine(actor) {
-        heading(&mut out, "IF THIS IS A PIPELINE OF YOURS");
-        paragraph(
-            &mut out,
-            "List it, and what it does is low: recorded, and told in the daily digest. Do so only if nobody but the pipeline \
-             can act as it: whoever can, acts unheard. Removed logs and changes of Keepwatch are told all the same.",
-        );
-        keepwatch(&mut out, "List it as automation", &proposal::tune(actor));
-    }
-    heading(&mut out, "THE WORST OF THEM");
-    mail::write(&mut out, worst, catalogue, related);
+    let machine = (worst.severity < Severity::Critical && proposal::may_be_a_machine(actor)).then_some(actor);
+    mail::write(&mut out, worst, catalogue, Besides { related, others: &others, machine });
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": ids.len(), "finding_ids": ids, "principal": actor.identity()});
     Alert::of_group(worst, &format!("{} by {}: ", findings.len(), actor.name), out, group, catalogue, related)

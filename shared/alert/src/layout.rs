@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use keepwatch_base::text::{clean, defang};
+use keepwatch_base::text::{clean, defang, shell_word};
 
 use crate::sender::Sender;
 
@@ -37,6 +37,14 @@ impl<'s> Page<'s> {
     /// Text as it may stand in this mail, with the readers' time beside each in UTC.
     fn said(&self, text: &str) -> String {
         self.sender.with_local_times(shown(text))
+    }
+
+    /// The option of an AWS command about the region of the stack that sends; nothing where there is none.
+    pub(super) fn sender_region(&self) -> String {
+        self.sender
+            .stack
+            .as_ref()
+            .map_or_else(String::new, |stack| format!(" --region {}", shell_word(&stack.region)))
     }
 
     /// The whole text. A mail with commands of Keepwatch's own ends with where they come from, and how it is done without.

@@ -5,17 +5,30 @@ use keepwatch_core::about::About;
 use keepwatch_core::catalogue::Catalogue;
 use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
+use keepwatch_core::severity::Severity;
 
-use crate::console;
+use crate::digest::Line;
 use crate::layout::{Page, command, gap, heading, keepwatch, line, link, listed, paragraph, shown};
 use crate::related::RelatedActs;
 use crate::runbook::Runbook;
+use crate::{console, proposal};
 
 /// The most bytes of details, and of commands, in one mail: what comes after them must not be cut off.
 const MAX_BYTES: usize = 12_000;
 
+/// What a mail tells besides its finding.
+#[derive(Clone, Copy)]
+pub(super) struct Besides<'a> {
+    /// What else the same hand did.
+    pub(super) related: &'a RelatedActs,
+    /// The other findings of the same principal that this mail tells.
+    pub(super) others: &'a [&'a Finding],
+    /// The principal, where it may be a machine and may be proposed as one.
+    pub(super) machine: Option<&'a Actor>,
+}
+
 /// Writes the whole of it.
-pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue, related: &RelatedActs) {
+pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue, besides: Besides<'_>) {
     let headline = finding.headline();
     // A finding may have several rules as witnesses; the one that speaks explains itself.
     let rule = catalogue.find(&headline.rule);
@@ -35,6 +48,12 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
     if let Some(note) = what_changed(finding) {
         paragraph(out, &note);
     }
+    if let Some(act) = besides.related.acts.first().filter(|act| act.severity >= Severity::High) {
+        paragraph(
+            out,
+            &format!("The same {}, {}: {}.", act.same.as_str(), act.when, act.title.trim_end_matches('.')),
+        );
+    }
 
     // What it means and what stops it come before the rest: more than the first screen is not read at three in the morning.
     let said = |heading: &str| docs?.section(heading);
@@ -42,7 +61,10 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
         heading(out, "WHY IT MATTERS");
         paragraph(out, &why);
     }
-    heading(out, "WHAT TO DO NOW");
+    // Whoever has several accounts must not run the commands in another.
+    let is_id = !finding.account.is_empty() && finding.account.bytes().all(|b| b.is_ascii_digit());
+    let place = if is_id { format!(", IN ACCOUNT {}", finding.account) } else { String::new() };
+    heading(out, &format!("WHAT TO DO NOW{place}"));
     if let Some(what) = said("What to do") {
         paragraph(out, &what);
     }
@@ -56,7 +78,8 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
         link(out, "Console", &page);
     }
 
-    besides(out, related);
+    together(out, besides.others);
+    related(out, besides.related);
 
     heading(out, "WHO");
     match headline.actor.as_ref().or_else(|| finding.actor().filter(|_| headline.event.is_scan())) {
@@ -89,6 +112,12 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
     for (purpose, call) in silencing(finding) {
         keepwatch(out, purpose, &call);
     }
+    if let Some(machine) = besides.machine {
+        let sure = "It is a pipeline of yours, and nobody but the pipeline can act as it: list it as automation. Its everyday acts \
+                    are LOW then: recorded, and no mail when they happen. New administrators, removed logs and changes of \
+                    Keepwatch are mailed all the same";
+        keepwatch(out, sure, &proposal::tune(machine));
+    }
     heading(out, "THIS FINDING");
     about(out, finding, rule);
 }
@@ -96,10 +125,10 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
 /// What makes sure of what Keepwatch could not find out: a permission that it was refused, and what a person looks at.
 fn what_would_settle_it(finding: &Finding) -> String {
     let headline = finding.headline();
-    let look = merged_steps(finding).first().map_or_else(
+    let look = merged_steps(finding).into_iter().find(|(_, command)| settles(command)).map_or_else(
         || "To be sure, ask whoever did it.".to_owned(),
         |(purpose, _)| {
-            format!("To be sure, run the first command below: {}.", purpose.trim_end_matches(['.', '?']))
+            format!("To be sure, run the command below that says \"{purpose}\". It changes nothing.")
         },
     );
     let details = headline.details.iter().map(|(_, value)| value.as_str());
@@ -118,6 +147,18 @@ fn what_would_settle_it(finding: &Finding) -> String {
         }
         None => look,
     }
+}
+
+/// Whether a command of the AWS CLI changes nothing, by the name of its call.
+fn looks(command: &str) -> bool {
+    let call = command.split_whitespace().nth(2).unwrap_or_default();
+    ["describe-", "get-", "head-", "list-", "lookup-"].iter().any(|verb| call.starts_with(verb))
+}
+
+/// Whether a command shows what something allows or holds. Who somebody is, and what was called, says nothing of that.
+fn settles(command: &str) -> bool {
+    let elsewhere = ["aws identitystore ", "aws cloudtrail lookup-events"];
+    looks(command) && !elsewhere.iter().any(|start| command.starts_with(start))
 }
 
 /// The action that AWS refused, and the role that it refused it, by the words of the refusal: `User:
@@ -189,8 +230,21 @@ fn who(out: &mut Page<'_>, actor: &Actor) {
     line(out, "MFA", mfa);
 }
 
+/// The other findings of the same principal, worst first.
+fn together(out: &mut Page<'_>, findings: &[&Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    heading(out, "WHAT ELSE THIS PRINCIPAL DID");
+    for finding in findings {
+        let line = Line::of(finding);
+        let title = format!("{}: {}", line.severity.as_str(), line.title);
+        listed(out, &title, &[&line.when(), &line.finding_id]);
+    }
+}
+
 /// What else the same hand did.
-fn besides(out: &mut Page<'_>, related: &RelatedActs) {
+fn related(out: &mut Page<'_>, related: &RelatedActs) {
     if related.acts.is_empty() && related.unread.is_none() {
         return;
     }
@@ -265,7 +319,11 @@ fn when(out: &mut Page<'_>, finding: &Finding) {
 }
 
 fn steps(out: &mut Page<'_>, finding: &Finding) {
-    let steps = merged_steps(finding);
+    let mut steps = merged_steps(finding);
+    if finding.status == Status::Resolved {
+        // What would be taken back is gone.
+        steps.sort_by_key(|(_, command)| !looks(command));
+    }
     for (purpose, call) in fitting(&steps, |(purpose, call)| purpose.len() + call.len()) {
         command(out, purpose, call);
     }

@@ -149,9 +149,9 @@ fn plain(arn: &str) -> String {
 }
 
 /// What it means to list somebody, in a mail that proposes it.
-pub(super) const SILENCES: &str = "Listed, whatever it does is LOW: it is recorded and told in the daily digest, and no mail tells \
-     of it when it happens. Removed logs and changes of Keepwatch are told all the same. An intruder acts like a machine as well: \
-     list nobody whose every call you cannot account for. It is your decision, and nothing is listed without it.";
+pub(super) const SILENCES: &str = "Listed, its everyday acts are LOW: recorded, and no mail when they happen. New administrators, \
+     removed logs and changes of Keepwatch are mailed all the same. An intruder acts like a machine as well: list nobody whose \
+     every call you cannot account for. It is your decision, and nothing is listed without it.";
 
 /// Where calls come from, in a mail.
 pub(super) fn origin(from_outside: bool) -> &'static str {

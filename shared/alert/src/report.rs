@@ -245,7 +245,7 @@ impl<'a> Tally<'a> {
         paragraph(&mut out, &format!("{what}, from {} to {}.", self.period.from, self.period.to));
         line(&mut out, "New", &count(&self.new));
         line(&mut out, "Fixed", &count(&self.fixed));
-        line(&mut out, "Open before", &count(&self.open));
+        line(&mut out, "Still open", &count(&self.open));
         gap(&mut out);
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, deaf, judged, settings, now);
@@ -305,12 +305,17 @@ impl<'a> Tally<'a> {
                 ("Keepwatch heard no call at all this week".to_owned(), Severity::High)
             }
             Kind::Weekly if deaf => ("Keepwatch heard no event at all this week".to_owned(), Severity::High),
-            Kind::Weekly => (
-                format!(
-                    "Keepwatch is alive: {judged} events judged, {new} new, {fixed} fixed, {open} still open"
-                ),
-                Severity::Informational,
-            ),
+            // What counts comes first: a subject is cut at its end.
+            Kind::Weekly if new + fixed + open == 0 => {
+                (format!("Keepwatch is alive: {judged} events judged, nothing open"), Severity::Informational)
+            }
+            Kind::Weekly => {
+                let new = by_severity(self.new.iter().map(|line| line.severity));
+                let what = format!(
+                    "Keepwatch this week: {new} new; {open} from before, {fixed} fixed; {judged} events judged"
+                );
+                (what, Severity::Informational)
+            }
         }
     }
 
@@ -321,15 +326,18 @@ impl<'a> Tally<'a> {
         }
         if !self.history.is_empty() || self.posture.silence.is_some() {
             Runbook::DailyRun.point(out);
-            command(
-                out,
-                "Does the daily run fail? (the log of the function STACK-scan says what)",
-                "aws lambda list-functions",
-            );
+            keepwatch(out, "Which part does not work?", "doctor");
         }
         if deaf {
-            command(out, "Is there a trail? It must log management events", "aws cloudtrail describe-trails");
-            command(out, "Do messages wait? (the queues of the stack)", "aws sqs list-queues");
+            keepwatch(out, "Which part does not work?", "doctor");
+            let here = out.sender_region();
+            let trails = format!("aws cloudtrail describe-trails{here}");
+            command(out, "Is there a trail? It must log management events", &trails);
+            command(
+                out,
+                "Do messages wait? (the queues of the stack)",
+                &format!("aws sqs list-queues{here}"),
+            );
         } else {
             keepwatch(out, "List what is open, worst first", "findings list");
             keepwatch(out, "Everything about one of them", "findings show FINDING_ID");

@@ -73,7 +73,10 @@ impl Runbook {
     pub(crate) fn point(self, out: &mut Page<'_>) {
         paragraph(
             out,
-            &format!("Step by step: docs/operations.md of Keepwatch, section '{}'.", self.section()),
+            &format!(
+                "Step by step: the page \"Operations\" of Keepwatch's docs, section '{}'.",
+                self.section()
+            ),
         );
     }
 }

@@ -53,7 +53,7 @@ fn a_mail_says_who_what_where_when_why_and_what_to_do() {
         "WHEN",
         "ConsoleLogin at 2026-03-01T12:00:00Z",
         "WHY IT MATTERS",
-        "WHAT TO DO NOW",
+        "WHAT TO DO NOW, IN ACCOUNT 111122223333",
         "aws iam get-account-summary",
         "https://console.aws.amazon.com/iam/home",
         "root-console-sign-in-",
@@ -192,7 +192,7 @@ fn what_is_unsure_says_what_would_make_it_sure() {
         assert_eq!(crate::check::faults(&alert), [""; 0], "{}", alert.text);
         alert.text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let look = "To be sure, run the first command below: What has root done since";
+    let look = "To be sure, run the command below that says \"Does root have access keys or no MFA?";
     let denied = words(
         "The policy could not be read (AccessDenied: User: arn:aws:sts::111122223333:assumed-role/keepwatch-DetectRole-A1/keepwatch-detect \
          is not authorized to perform: iam:GetPolicyVersion on resource: policy x because no identity-based policy allows it).",

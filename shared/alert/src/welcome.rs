@@ -181,7 +181,8 @@ fn trails(out: &mut Page<'_>, facts: &Facts<'_>) -> Option<&'static str> {
             "Not known: whether a trail logs management events",
             &["Without one EventBridge gets no events of calls. The next scan tells."],
         );
-        command(out, "The account's trails", "aws cloudtrail describe-trails");
+        let trails = format!("aws cloudtrail describe-trails{}", out.sender_region());
+        command(out, "The account's trails", &trails);
         return Some("trail not known");
     }
     None
@@ -193,7 +194,7 @@ fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
         out,
         "No automation is listed",
         &[
-            "What a pipeline does every day is mailed as if a person did it. Listed, it is in the daily digest only.",
+            "What a pipeline does every day is mailed as if a person did it. Listed, it is recorded and not mailed.",
         ],
     );
     if !machines.is_empty() {
@@ -329,7 +330,7 @@ mod tests {
         }
         let place = |name: &str| alert.text.find(&format!("user/{name}")).unwrap();
         assert!(place("older") < place("ci"), "who acts for longest comes first");
-        for part in ["It is your decision", "whatever it does is LOW", "2026-02-18T12:00:00Z"] {
+        for part in ["It is your decision", "its everyday acts are LOW", "2026-02-18T12:00:00Z"] {
             let text = alert.text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(text.contains(part), "no {part:?} in\n{text}");
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Findings below this are kept in the table and in the daily digest, and have no mail of their own.
+/// Findings below this are kept in the table and named at most in the weekly mail. They have no mail of their own.
 pub const MAILED_FROM: Severity = Severity::Medium;
 
 /// How bad it is. OCSF's words and order.

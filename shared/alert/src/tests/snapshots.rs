@@ -254,7 +254,7 @@ fn the_weekly_mail_proposes_who_acts_like_a_machine() {
     let words = proposed.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "first seen 2026-03-03T12:00:00Z, from addresses of the internet",
-        "whatever it does is LOW",
+        "its everyday acts are LOW",
         "It is your decision",
     ] {
         assert!(words.contains(part), "no {part:?} in {words}");

@@ -61,7 +61,7 @@ impl Cx<'_> {
     }
 
     /// Lowers the severity of what automation does, and says why. What a service does for itself, and what the owner has
-    /// listed, is for the daily digest. A tool's word, or a stack's, is good for one step and never takes a mail away.
+    /// listed, is for the weekly mail. A tool's word, or a stack's, is good for one step and never takes a mail away.
     pub fn tempered(&self, observation: Observation) -> Observation {
         let severity = observation.severity;
         let (lowered, why) = match self.automation() {

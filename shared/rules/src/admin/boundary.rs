@@ -235,9 +235,7 @@ fn replaced(
             .severity(Severity::Medium)
             .because(as_sentence(&why)),
     };
-    let seen = seen
-        .detail("Boundary", boundary)
-        .step("What does the boundary allow?", "iam get-policy", &[("--policy-arn", boundary)])
+    let seen = read_policy(seen.detail("Boundary", boundary), "What does the boundary allow?", boundary)
         .step(
             "Set a boundary that bounds",
             &format!("iam put-{kind}-permissions-boundary"),

@@ -201,8 +201,15 @@ impl fmt::Display for Named {
 }
 
 fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
-    let seen =
-        seen.step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)]).step(
+    let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+    let seen = seen
+        .step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)])
+        .step(
+            "If nobody knows who that is: deny everything to the role, whoever uses it, until its trust policy is mended",
+            "iam attach-role-policy",
+            &[("--role-name", role), ("--policy-arn", &deny)],
+        )
+        .step(
             "Write back a trust policy that names only whom you know",
             r#"iam update-assume-role-policy --policy-document "$(cat TRUST_POLICY_FILE)""#,
             &[("--role-name", role)],

@@ -9,7 +9,7 @@ declare_rule! {
     /// ## What to do
     /// Read the rule's annotation, and repair the resource.
     /// ## False positives
-    /// Every rule decides for itself. All are LOW and in the daily digest; set a higher severity for this rule, or
+    /// Every rule decides for itself. All are LOW and in the weekly mail; set a higher severity for this rule, or
     /// forward only the Config rules that you want to be mailed.
     ConfigRuleBroken {
         id: "config-rule-noncompliant",

@@ -11,7 +11,7 @@ declare_rule! {
     /// ## What to do
     /// See whose the bucket is and who exported. Delete the files if nobody needs them.
     /// ## False positives
-    /// Analysts and archives export as a matter of routine; that is why most exports are in the daily digest
+    /// Analysts and archives export as a matter of routine; that is why most exports are in the weekly mail
     /// only. Whose the bucket is, only DynamoDB's event can say.
     Export {
         id: "exposure-data-exported",

@@ -10,7 +10,7 @@ declare_rule! {
     /// ## What to do
     /// Make it anew in a VPC without direct access if its role can read anything worth keeping.
     /// ## False positives
-    /// Trials and teaching without data of value, which is most of them; so this is in the daily digest only.
+    /// Trials and teaching without data of value, which is most of them; so this is in the weekly mail only.
     Notebook {
         id: "exposure-notebook-internet",
         title: "A notebook has direct access to the internet",

@@ -16,7 +16,7 @@ declare_rule! {
     /// ask for one or two of these lists.
     /// ## What to do
     /// See whose credentials they are, and whether the owner knows of it. What the same caller does next
-    /// tells the rest; this finding is for the daily digest, and for whoever asks later how it began.
+    /// tells the rest; this finding is for the weekly mail, and for whoever asks later how it began.
     /// ## False positives
     /// Security scanners and inventories do the same, which is why it is low. What you have listed as
     /// automation, AWS's own services and the console, whose pages ask for such lists, are left out.

@@ -4,7 +4,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A policy was attached to a single user, or an inline policy put on one, instead of on a group. It is
-    /// for the daily digest; what the policy gives is judged by the rules on administrative power. Taking the
+    /// for the weekly mail; what the policy gives is judged by the rules on administrative power. Taking the
     /// policy away settles the finding.
     /// ## Why it matters
     /// Permissions of single users are the ones that nobody remembers when the job changes. The CIS benchmark

@@ -3,7 +3,7 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An IAM user was made, or a person in the directory of Identity Center: low, for the daily digest, and only on record where a stack, a service or what
+    /// An IAM user was made, or a person in the directory of Identity Center: low, for the weekly mail, and only on record where a stack, a service or what
     /// you have listed as automation made it. Made by the program S3 Browser it is high. Deleting the user
     /// settles the finding.
     /// ## Why it matters

@@ -1,19 +1,66 @@
 //! Commands that many rules recommend.
 
-use keepwatch_core::event::Record;
+use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
+use keepwatch_core::event::{LONG_TERM_KEY, Record};
 use keepwatch_core::observation::{Observation, shorthand};
+use keepwatch_core::severity::Severity;
+use serde_json::json;
 
-/// Adds the step that stops the caller, where the call was signed by a key that can be stopped.
+use super::arns::last_part;
+use super::place::region_option;
+
+/// Adds the step that stops the caller: its key, or the sessions of its role. What is worth a phone call also gets the step
+/// that tells what else the caller did.
 pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Observation {
     let who = &record.user_identity;
-    match (who.access_key_id.get(), who.user_name.get()) {
-        (Some(key), Some(user)) if key.starts_with("AKIA") => observation.step(
+    let seen = match (who.access_key_id.get(), who.user_name.get()) {
+        (Some(key), Some(user)) if key.starts_with(LONG_TERM_KEY) => observation.step(
             "If the caller's key is not in its owner's hands, stop it",
             "iam update-access-key",
             &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")],
         ),
-        _ => observation,
+        _ => end_sessions(observation, record),
+    };
+    let looked_up = |seen: &Observation| seen.steps.iter().any(|step| step.command.contains("lookup-events"));
+    if seen.severity < Severity::High || looked_up(&seen) {
+        return seen;
     }
+    seen.step(
+        "What else did the caller do? (repeat in the regions you use)",
+        "cloudtrail lookup-events",
+        &[region_option(record), ("--lookup-attributes", &calls_of(record))],
+    )
+}
+
+/// Adds the step that ends the sessions of the caller's role which have begun so far, by the inline policy that the IAM
+/// console writes (IAM user guide, "Revoke IAM role temporary security credentials"). Not for the roles of services and of
+/// Identity Center: nobody may write policies on those.
+fn end_sessions(observation: Observation, record: &Record<'_>) -> Observation {
+    let issuer = record.user_identity.session_context.session_issuer.arn.or_empty();
+    let Some((_, role)) = issuer.split_once(":role/").filter(|(_, role)| !role.starts_with("aws-")) else {
+        return observation;
+    };
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*",
+        "Condition": {"DateLessThan": {"aws:TokenIssueTime": observation.event.time}}}]});
+    observation.step(
+        "If the caller is none of yours, end all sessions that its role has had so far (programs that use the role must get new \
+         ones)",
+        "iam put-role-policy",
+        &[
+            ("--role-name", last_part(role)),
+            ("--policy-name", "AWSRevokeOlderSessions"),
+            ("--policy-document", &policy.to_string()),
+        ],
+    )
+}
+
+/// Adds the step that shows what a managed policy allows: `get-policy` alone shows that there is one.
+pub(crate) fn read_policy(observation: Observation, purpose: &str, arn: &str) -> Observation {
+    let version = format!(
+        "iam get-policy-version --version-id \"$(aws iam get-policy --query 'Policy|DefaultVersionId' --output text --policy-arn {})\"",
+        shell_word(&clean(arn, MAX_TEXT))
+    );
+    observation.step(purpose, &version, &[("--policy-arn", arn)])
 }
 
 /// Adds the step that ends all sessions that a user's keys have made: they outlive the keys.

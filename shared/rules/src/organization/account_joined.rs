@@ -11,7 +11,7 @@ declare_rule! {
     /// Make sure that the organization is yours and that somebody answers for the new account. Then see that its trail,
     /// its detectors and Keepwatch's forwarder are in place.
     /// ## False positives
-    /// Building up an organization. New and invited accounts are only listed in the daily digest.
+    /// Building up an organization. New and invited accounts are only listed in the weekly mail.
     AccountJoined {
         id: "organization-account-joined",
         title: "An account was created, invited, or joined an organization",

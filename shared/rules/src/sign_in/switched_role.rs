@@ -14,7 +14,7 @@ declare_rule! {
     /// Nothing, if the name is one you expect. If not, end the sessions of the role (revoke sessions, in the
     /// IAM console) and look at what was done.
     /// ## False positives
-    /// It is how people in organizations work every day, hence for the daily digest. Roles with ordinary
+    /// It is how people in organizations work every day, hence for the weekly mail. Roles with ordinary
     /// power are not reported.
     SwitchedRole {
         id: "sign-in-switched-to-admin",
