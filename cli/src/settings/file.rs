@@ -50,7 +50,7 @@ pub(super) struct Refusal {
 ///
 /// # Errors
 /// A value that YAML has no form for; settings have none.
-pub(super) fn text<'r>(rows: impl IntoIterator<Item = &'r Value>) -> anyhow::Result<String> {
+pub(crate) fn text<'r>(rows: impl IntoIterator<Item = &'r Value>) -> anyhow::Result<String> {
     let mut text = HEADER.to_owned();
     for row in rows {
         let mut document = Mapping::new();
