@@ -80,7 +80,10 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
                 }
                 (true, None) => {
                     let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
-                    bail!("there is no check {}{meant}: `keepwatch checks list` shows all of them", clean(id, 100))
+                    bail!(
+                        "there is no check {}{meant}: `keepwatch checks list` shows all of them",
+                        clean(id, 100)
+                    )
                 }
             };
             for meta in found {

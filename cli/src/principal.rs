@@ -2,7 +2,7 @@
 //!
 //! A role has two ARNs. IAM's has its path: `arn:aws:iam::111122223333:role/ops/deploy`. What the role does is done under the ARN
 //! of its session, which has none: `arn:aws:sts::111122223333:assumed-role/deploy/SESSION` (IAM user guide, "IAM identifiers").
-//! A role's name is its account's own whatever the path (IAM user guide, "IAM and AWS STS quotas": names must be unique within an
+//! A role's name is its account's own whatever the path (IAM API reference, `CreateRole`: names must be unique within the
 //! account). The table of settings keeps the one form that every version of Keepwatch compares.
 
 use keepwatch_base::text::clean;
@@ -150,7 +150,12 @@ mod tests {
             ("*:role/ci-deploy", Some("*:assumed-role/ci-deploy"), true, false),
             ("*ci-deploy", None, true, false),
             ("*", None, true, true),
-            ("arn:aws:iam::111122223333:role/other", Some("arn:aws:sts::111122223333:assumed-role/other"), false, false),
+            (
+                "arn:aws:iam::111122223333:role/other",
+                Some("arn:aws:sts::111122223333:assumed-role/other"),
+                false,
+                false,
+            ),
             ("arn:aws:iam::111122223333:user/ops/alice", None, false, false),
             ("arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admins_0a1b/carol", None, false, true),
             (
@@ -163,7 +168,11 @@ mod tests {
             let made = actor(written).unwrap();
             assert_eq!(made, kept.unwrap_or(written), "{written}");
             assert_eq!(actor(&made).as_ref(), Ok(&made), "what is kept stays");
-            assert_eq!((matches(&made, &deploy), matches(&made, &person)), (is_deploy, is_person), "{written}");
+            assert_eq!(
+                (matches(&made, &deploy), matches(&made, &person)),
+                (is_deploy, is_person),
+                "{written}"
+            );
         }
     }
 
@@ -184,12 +193,17 @@ mod tests {
 
     #[test]
     fn a_role_is_automation_in_every_form() {
-        let (issuer, session) =
-            ("arn:aws:iam::111122223333:role/ops/ci-deploy", "arn:aws:sts::111122223333:assumed-role/ci-deploy/s1");
+        let (issuer, session) = (
+            "arn:aws:iam::111122223333:role/ops/ci-deploy",
+            "arn:aws:sts::111122223333:assumed-role/ci-deploy/s1",
+        );
         for (written, kept) in [
             ("arn:aws:iam::111122223333:role/ops/ci-deploy", None),
             ("arn:aws:iam::111122223333:role/ops/*", None),
-            ("arn:aws:sts::111122223333:assumed-role/ci-deploy", Some("arn:aws:sts::111122223333:assumed-role/ci-deploy/*")),
+            (
+                "arn:aws:sts::111122223333:assumed-role/ci-deploy",
+                Some("arn:aws:sts::111122223333:assumed-role/ci-deploy/*"),
+            ),
             ("arn:aws:sts::111122223333:assumed-role/ci-deploy/*", None),
             ("arn:aws:sts::111122223333:assumed-role/ci-deploy/s1", None),
             ("arn:aws:sts::111122223333:assumed-role/ci-*", None),

@@ -79,14 +79,20 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
             let meta = match described(id) {
                 Some(Described::Rule(meta)) => meta,
                 Some(Described::Check(CheckMeta { about, .. }) | Described::Whole(about)) => {
-                    bail!("{0} is found by looking at the account, by no rule: `keepwatch checks show {0}`", about.id)
+                    bail!(
+                        "{0} is found by looking at the account, by no rule: `keepwatch checks show {0}`",
+                        about.id
+                    )
                 }
                 Some(Described::Own) => {
                     bail!("{} is a rule of your own: its file says what it is", clean(id, 100))
                 }
                 None => {
                     let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
-                    bail!("there is no rule {}{meant}: `keepwatch rules list` shows all of them", clean(id, 100))
+                    bail!(
+                        "there is no rule {}{meant}: `keepwatch rules list` shows all of them",
+                        clean(id, 100)
+                    )
                 }
             };
             match format {

@@ -165,12 +165,15 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
 async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
     let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
     let new: Vec<String> = match given.list.as_str() {
-        AUTOMATION => given.values.iter().map(|value| principal::automation(value)).collect::<Result<Vec<String>, String>>(),
+        AUTOMATION => given
+            .values
+            .iter()
+            .map(|value| principal::automation(value))
+            .collect::<Result<Vec<String>, String>>(),
         _ => Ok(given.values.clone()),
     }
     .map_err(|reason| anyhow::anyhow!("this cannot be set: {reason}"))?;
-    check(&row(&new))
-        .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
+    check(&row(&new)).map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
     if given.values.is_empty() {
         anyhow::bail!(
             "no value is given, and nothing is changed: `keepwatch tune reset list#{}` empties the list",

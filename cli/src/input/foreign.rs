@@ -43,14 +43,16 @@ pub(crate) fn foreign(file: &Path, text: &str) -> Option<String> {
         return Some(match inner(&first, DEPTH) {
             Some(Inner { path, in_text }) => {
                 let flag = if in_text { "-r" } else { "-c" };
-                let of = if file.as_os_str() == "-" { String::new() } else { format!(" {}", path_word(file)) };
+                let of =
+                    if file.as_os_str() == "-" { String::new() } else { format!(" {}", path_word(file)) };
                 format!(
                     "this is JSON with each event inside of something else; take the events out, and replay those: jq {flag} \
                      '{path}'{of} > events.jsonl"
                 )
             }
             None if first.get("digestS3Bucket").is_some() => {
-                "this is a digest file of CloudTrail, which says that log files are whole and holds no events".to_owned()
+                "this is a digest file of CloudTrail, which says that log files are whole and holds no events"
+                    .to_owned()
             }
             None => format!("this is JSON without an event of CloudTrail or EventBridge. {EXPECTED}"),
         });
@@ -75,7 +77,8 @@ fn is_binary(text: &str) -> bool {
 /// Whether it is an event, or an object with a list of them.
 fn is_log(value: &Value) -> bool {
     let has = |name: &str| value.get(name).is_some();
-    let list = |name: &str| value[name].as_array().and_then(|list| list.first()).is_some_and(Value::is_object);
+    let list =
+        |name: &str| value[name].as_array().and_then(|list| list.first()).is_some_and(Value::is_object);
     (has("eventName") && has("eventSource")) || (has("detail-type") && has("source")) || list("Records")
 }
 
@@ -98,7 +101,10 @@ fn inner(value: &Value, depth: usize) -> Option<Inner> {
         }
         let Inner { path, in_text } = inner(value, depth.checked_sub(1)?)?;
         // `.hits` and `.[]` are `.hits[]`.
-        Some(Inner { path: format!("{name}{}", if path.starts_with(".[") { &path[1..] } else { &path }), in_text })
+        Some(Inner {
+            path: format!("{name}{}", if path.starts_with(".[") { &path[1..] } else { &path }),
+            in_text,
+        })
     };
     match value {
         Value::Array(list) => below(".[]", list.first()?),
@@ -109,7 +115,9 @@ fn inner(value: &Value, depth: usize) -> Option<Inner> {
             // A name with a quote in it would end the command's own.
             let path = match is_word {
                 true => format!(".{name}"),
-                false if name.contains(['\'', '"', '\\']) || name.chars().any(char::is_control) => return None,
+                false if name.contains(['\'', '"', '\\']) || name.chars().any(char::is_control) => {
+                    return None;
+                }
                 false => format!(".[\"{name}\"]"),
             };
             below(&path, value)
@@ -125,7 +133,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> String {
-        foreign(Path::new("my log.json"), text).unwrap_or_default()
+        foreign(Path::new("log.json"), text).unwrap_or_default()
     }
 
     #[test]
@@ -149,7 +157,7 @@ mod tests {
         let event = json!({"eventName": "A", "eventSource": "iam.amazonaws.com"});
         let envelope = json!({"detail-type": "A", "source": "aws.iam", "detail": event});
         for (document, way) in [
-            (json!({"id": 1, "event": event}), "jq -c '.event' 'my log.json' > events.jsonl"),
+            (json!({"id": 1, "event": event}), "jq -c '.event' log.json > events.jsonl"),
             (json!({"hits": {"hits": [{"_source": envelope}]}}), "jq -c '.hits.hits[]._source' "),
             (json!([{"@message": event}]), "jq -c '.[][\"@message\"]' "),
             (json!({"events": [{"message": event.to_string()}]}), "jq -r '.events[].message' "),
@@ -163,7 +171,12 @@ mod tests {
     /// What is broken in it is told line by line.
     #[test]
     fn a_broken_log_is_a_log() {
-        for text in ["{\"Records\": [{\"eventVersion\": \"1.", "{\"eventVersion\": \"1.0", "", "{\"detail-type\": \"x\",, }"] {
+        for text in [
+            "{\"Records\": [{\"eventVersion\": \"1.",
+            "{\"eventVersion\": \"1.0",
+            "",
+            "{\"detail-type\": \"x\",, }",
+        ] {
             assert_eq!(foreign(Path::new("a"), text), None, "{text}");
         }
     }

@@ -212,7 +212,11 @@ impl Batch {
             });
             if let Err(error) = taken {
                 let locate = self.unreadable.len() < LOCATED;
-                self.unreadable.push(if locate { located(line, text, own, &error) } else { (line, error.to_string()) });
+                self.unreadable.push(if locate {
+                    located(line, text, own, &error)
+                } else {
+                    (line, error.to_string())
+                });
             }
         });
     }
@@ -290,7 +294,10 @@ mod tests {
         };
         let says = |line: usize, words: &str| vec![(line, format!("this is not an event: {words}"))];
         assert_eq!(told("Text."), says(7, "expected value, at column 1"));
-        assert_eq!(told("{\"Records\": [\n{},\n{\"a\": 1,, }]}"), says(9, "key must be a string, at column 9"));
+        assert_eq!(
+            told("{\"Records\": [\n{},\n{\"a\": 1,, }]}"),
+            says(9, "key must be a string, at column 9")
+        );
         let text = "[{},\n{\"b\": 1}]";
         let own = &text[text.find("{\"b").unwrap()..];
         assert_eq!(located(1, text, own, &Unreadable::NoKind).0, 2);

@@ -180,7 +180,8 @@ impl Summary<'_> {
             .map(|(kind, count)| format!("{} {kind}", HumanCount(*count as u64)))
             .collect();
         if *unreadable > 0 {
-            let what = plural(*unreadable, "line or file that is no event", "lines or files that are no events");
+            let what =
+                plural(*unreadable, "line or file that is no event", "lines or files that are no events");
             aside.push(format!("{} {what} (named above)", HumanCount(*unreadable as u64)));
         }
         if *digests > 0 {
@@ -198,8 +199,8 @@ impl Summary<'_> {
             screen.line(
                 out,
                 &format!(
-                    "{wrong} {which} dated before 2006 or in the future: the clock that did so is wrong, and they count as of the \
-                     log's beginning or end."
+                    "{wrong} {which} dated before 2006 or in the future. Such a clock is wrong: taken to be of the log's beginning \
+                     or end."
                 ),
             )?;
         }

@@ -17,7 +17,7 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::Invalid;
 
 use self::file::Refusal;
-pub(crate) use self::file::text;
+pub(crate) use self::file::document;
 use self::plan::{Plan, Table, plan};
 pub(crate) use self::rehearsal::read as rehearsed;
 use crate::account::{Account, Home};

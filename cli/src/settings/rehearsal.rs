@@ -29,9 +29,12 @@ const NAMED: usize = 5;
 /// # Errors
 /// A file that cannot be read, and every row that `settings apply` would refuse.
 pub(crate) fn read(path: &Path, now: Timestamp) -> anyhow::Result<Settings> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
-    settings(&text, now).map_err(|refusals| {
+    let bytes = fs::read(path).with_context(|| format!("cannot read the settings in {}", path.display()))?;
+    let read = match String::from_utf8(bytes) {
+        Ok(text) => settings(&text, now),
+        Err(_) => Err(vec![Refusal { line: 1, reason: "this is no text".to_owned() }]),
+    };
+    read.map_err(|refusals| {
         let lines = refusals
             .iter()
             .take(NAMED)
@@ -128,7 +131,10 @@ mod tests {
         assert_eq!(read.overrides["iam-changed"].enabled, Some(false));
         let [ci] = &read.suppressions[..] else { panic!("{read:?}") };
         assert_eq!(ci.actor.as_deref(), Some("arn:aws:sts::111122223333:assumed-role/ci"));
-        assert!(ci.is_active(Timestamp::parse("2026-02-01T00:00:00Z").unwrap()), "it holds over an older log");
+        assert!(
+            ci.is_active(Timestamp::parse("2026-02-01T00:00:00Z").unwrap()),
+            "it holds over an older log"
+        );
         assert!(!ci.is_active(Timestamp::parse("2026-05-21T00:00:00Z").unwrap()), "and ends when it says");
         for text in [
             format!("{}\n\n{tuned}\n", row()),
@@ -153,7 +159,11 @@ mod tests {
         long["expires_at"] = json!("2029-01-01T00:00:00Z");
         for (text, line, hint) in [
             ("# Keepwatch\n\nText.\n".to_owned(), 3, "no row of settings"),
-            (format!("{}\n{{broken\n", json!({KEY: "rule#iam-changed", "enabled": false})), 2, "this is no JSON"),
+            (
+                format!("{}\n{{broken\n", json!({KEY: "rule#iam-changed", "enabled": false})),
+                2,
+                "this is no JSON",
+            ),
             ("{\"Items\": []}".to_owned(), 1, "`setting_id` is missing"),
             ("\n[1]".to_owned(), 2, "`setting_id` is missing"),
             (file::text([&json!({KEY: "rule#no-such"})]).unwrap(), 3, "no rule is called"),

@@ -81,7 +81,8 @@ pub(super) struct Add {
     /// Overwrite the one of this name, to renew or to change it.
     #[arg(long)]
     replace: bool,
-    /// Write nothing, and print the row as `settings apply` and `replay --settings` read it. No account is needed.
+    /// Write nothing, and print the row for `replay --settings`, as it also stands in a file of `settings export`. No account is
+    /// needed.
     #[arg(long, conflicts_with = "replace")]
     print: bool,
 }
@@ -176,7 +177,13 @@ pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode
     let note = note.and_then(|(written, kept)| principal::note(written, kept));
     if add.print {
         note.into_iter().for_each(|note| anstream::eprintln!("--actor: {note}"));
-        io::stdout().lock().write_all(settings::text([&new.row()])?.as_bytes())?;
+        // Whoever applied this row alone would take all others away.
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "# To try: keepwatch replay LOGS --settings FILE. To keep: add it to the file of `keepwatch settings export`."
+        )?;
+        out.write_all(settings::document(&new.row())?.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let home = &account.open().await?;
@@ -263,11 +270,13 @@ fn tell(out: &mut impl io::Write, Covered { silenced, by_others, others }: &Cove
     if *by_others > 0 {
         let named: Vec<String> = others.iter().take(NAMED).map(|one| shown(one)).collect();
         let more = if others.len() > NAMED { ", ..." } else { "" };
-        writeln!(
-            out,
-            "It leaves {by_others} open of that rule and resource as they are, on which others acted: {}{more}",
-            named.join(", ")
-        )?;
+        let which = match by_others {
+            1 => "1 open finding of that rule and resource stays as it is: others acted on it".to_owned(),
+            many => format!(
+                "{many} open findings of that rule and resource stay as they are: others acted on them"
+            ),
+        };
+        writeln!(out, "{which}, {}{more}", named.join(", "))?;
     }
     Ok(())
 }
@@ -332,8 +341,11 @@ mod tests {
     #[test]
     fn a_role_is_the_same_in_every_form() {
         let kept = "arn:aws:sts::111122223333:assumed-role/ci-deploy";
-        let with = |actor: &str| Add { actor: Some(actor.to_owned()), ..add() }.from(at("2026-03-01")).unwrap();
-        for written in ["arn:aws:iam::111122223333:role/ops/ci-deploy", &format!("{kept}/s1"), &format!("{kept}/*")] {
+        let with =
+            |actor: &str| Add { actor: Some(actor.to_owned()), ..add() }.from(at("2026-03-01")).unwrap();
+        for written in
+            ["arn:aws:iam::111122223333:role/ops/ci-deploy", &format!("{kept}/s1"), &format!("{kept}/*")]
+        {
             assert_eq!(with(written), with(kept));
         }
         assert_eq!(with(kept).actor.as_deref(), Some(kept));
