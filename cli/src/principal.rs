@@ -68,10 +68,26 @@ fn session(head: &str, name: &str, of: Option<&str>) -> String {
 pub(crate) fn automation(written: &str) -> Result<String, String> {
     let written = written.trim();
     named(written)?;
+    if !written.starts_with("arn:") && !written.starts_with(['*', '?']) {
+        return Err(format!(
+            "`{}` is no ARN of a user or role, such as arn:aws:iam::111122223333:role/ci-deploy",
+            clean(written, 300)
+        ));
+    }
     match written.split_once(SESSION) {
         // A session's ARN always has the session's name.
         Some((_, role)) if !role.contains('/') && !role.ends_with('*') => Ok(format!("{written}/*")),
         _ => Ok(written.to_owned()),
+    }
+}
+
+/// What is wrong with a pattern that is stored, as an older version or a person may have written it: nobody acts under that form.
+/// `form` is [`actor`] or [`automation`].
+pub(crate) fn idle(stored: &str, form: fn(&str) -> Result<String, String>) -> Option<String> {
+    match form(stored) {
+        Ok(meant) if meant == stored => None,
+        Ok(meant) => Some(format!("nobody acts under {}: write {}", clean(stored, 300), clean(&meant, 300))),
+        Err(reason) => Some(reason),
     }
 }
 
@@ -213,6 +229,17 @@ mod tests {
             assert_eq!(made, kept.unwrap_or(written));
             assert!(matches(&made, issuer) || matches(&made, session), "{made}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_in_a_form_that_nobody_has_is_told() {
+        let role = "arn:aws:iam::111122223333:role/ci-deploy";
+        let told = idle(role, actor).unwrap();
+        assert!(told.ends_with(": write arn:aws:sts::111122223333:assumed-role/ci-deploy"), "{told}");
+        assert_eq!(idle(role, automation), None);
+        assert_eq!(idle("arn:aws:sts::111122223333:assumed-role/ci-deploy", actor), None);
+        assert!(idle("arn:aws:sts::111122223333:assumed-role/ci-deploy", automation).is_some());
+        assert!(automation("ci-deploy").unwrap_err().contains("no ARN"));
     }
 
     #[test]

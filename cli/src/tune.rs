@@ -283,6 +283,11 @@ async fn show(list: &List, account: &Account) -> anyhow::Result<ExitCode> {
             writeln!(out, "{table}")?;
         }
     }
+    for pattern in &read.lists.automation {
+        if let Some(why) = principal::idle(pattern, principal::automation) {
+            anstream::eprintln!("list#{AUTOMATION}: {}", shown(&why));
+        }
+    }
     for invalid in &read.invalid {
         anstream::eprintln!("{}: cannot be used: {}", shown(&invalid.setting_id), shown(&invalid.reason));
     }

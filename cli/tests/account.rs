@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::{parsed, remarks, scratch, stderr, stdout, told};
+use keepwatch_aws::runtime::now;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
@@ -102,7 +103,7 @@ impl World {
 }
 
 fn tomorrow() -> Timestamp {
-    keepwatch_aws::runtime::now().plus(Duration::from_secs(86_400))
+    now().plus(Duration::from_secs(86_400))
 }
 
 fn findings() -> Vec<Finding> {
@@ -323,6 +324,15 @@ fn a_suppression_is_written_listed_renewed_and_removed() {
         .map(|row| json!([row["name"], row["state"]]))
         .collect();
     assert_eq!(states, [json!(["bob", "active"]), json!(["early", "not yet"]), json!(["old", "expired"])]);
+
+    // As an older version wrote it.
+    let idle =
+        json!({"actor": "arn:aws:iam::111122223333:role/ci", "expires_at": tomorrow(), "created_at": now()});
+    world.setting("idle", &idle);
+    let said = remarks(0, &world.keepwatch(&["suppress", "list"]));
+    let right = "idle: silences nothing, its actor is wrong: nobody acts under arn:aws:iam::111122223333:role/ci: write \
+                 arn:aws:sts::111122223333:assumed-role/ci\n";
+    assert_eq!(said, right);
 
     world.setting("typo", &json!({"rule": "admin-polcy"}));
     let output = world.keepwatch(&["suppress", "list"]);

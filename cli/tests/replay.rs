@@ -396,7 +396,7 @@ fn a_file_that_is_no_log_is_one_line() {
         ("README.md", readme.as_bytes(), ": this is text, and no log of CloudTrail. Expected: "),
         ("Cargo.lock", b"version = 4\n\n[[package]]\nname = \"a\"\n", ": this is text"),
         ("ls", &binary, ": this is no text"),
-        ("wrapped.jsonl", wrapped.as_bytes(), "jq -c '.event' "),
+        ("wrapped.jsonl", wrapped.as_bytes(), "jq -c '.event'"),
         ("state.json", b"{\n  \"a\": 1\n}\n", ": this is JSON without an event"),
     ] {
         for (name, content) in [(name.to_owned(), content.to_vec()), (format!("{name}.gz"), gzip(content))] {

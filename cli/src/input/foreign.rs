@@ -14,6 +14,9 @@ const EXPECTED: &str = "Expected: CloudTrail's own files (.json.gz, or unpacked)
 /// How many characters of a text are looked at to say what it is.
 const LOOKED_AT: usize = 4_096;
 
+/// The largest text, in bytes, of which a value is read to say what it is; parts of a log are no longer.
+const MOST_PARSED: usize = 16 << 20;
+
 /// How deep in other objects an event is looked for.
 const DEPTH: usize = 4;
 
@@ -35,19 +38,22 @@ pub(crate) fn foreign(file: &Path, text: &str) -> Option<String> {
         return Some(format!("this is no text, and no log of CloudTrail. {EXPECTED}"));
     }
     let is_json = text.starts_with(['{', '[', '"']);
-    let first = serde_json::Deserializer::from_str(text).into_iter::<Value>().next();
-    if is_json && let Some(Ok(first)) = first {
+    let begin: String = text.chars().take(LOOKED_AT).collect();
+    let is_log_of_sorts = is_json && WORDS.iter().any(|word| begin.contains(word));
+    // Of a long text the first line, which is all of an event where each has one.
+    let short = if text.len() <= MOST_PARSED { text } else { text.lines().next().unwrap_or_default() };
+    let parsed = (is_json && short.len() <= MOST_PARSED)
+        .then(|| serde_json::Deserializer::from_str(short).into_iter::<Value>().next());
+    if let Some(Some(Ok(first))) = parsed {
         if is_log(&first) {
             return None;
         }
         return Some(match inner(&first, DEPTH) {
             Some(Inner { path, in_text }) => {
                 let flag = if in_text { "-r" } else { "-c" };
-                let of =
-                    if file.as_os_str() == "-" { String::new() } else { format!(" {}", path_word(file)) };
                 format!(
-                    "this is JSON with each event inside of something else; take the events out, and replay those: jq {flag} \
-                     '{path}'{of} > events.jsonl"
+                    "this is JSON with each event inside of something else; take the events out, and replay those: {}",
+                    piped(file, &format!("jq {flag} '{path}'"))
                 )
             }
             None if first.get("digestS3Bucket").is_some() => {
@@ -57,11 +63,27 @@ pub(crate) fn foreign(file: &Path, text: &str) -> Option<String> {
             None => format!("this is JSON without an event of CloudTrail or EventBridge. {EXPECTED}"),
         });
     }
-    let begin: String = text.chars().take(LOOKED_AT).collect();
-    if is_json && WORDS.iter().any(|word| begin.contains(word)) {
-        return None;
+    match is_log_of_sorts {
+        true => None,
+        false => Some(format!("this is text, and no log of CloudTrail. {EXPECTED}")),
     }
-    Some(format!("this is text, and no log of CloudTrail. {EXPECTED}"))
+}
+
+/// The command that has this file's text go through a filter, into a file of events.
+fn piped(file: &Path, filter: &str) -> String {
+    let name = path_word(file);
+    let is_packed = name.to_ascii_lowercase().ends_with(".gz");
+    match (name.as_str(), is_packed) {
+        ("-", _) => format!("{filter} > events.jsonl"),
+        (bucket, true) if bucket.starts_with("s3://") => {
+            format!("aws s3 cp {bucket} - | gunzip | {filter} > events.jsonl")
+        }
+        (bucket, false) if bucket.starts_with("s3://") => {
+            format!("aws s3 cp {bucket} - | {filter} > events.jsonl")
+        }
+        (packed, true) => format!("gunzip -c {packed} | {filter} > events.jsonl"),
+        (name, false) => format!("{filter} {name} > events.jsonl"),
+    }
 }
 
 /// Whether one of the first characters in twenty is none that people write.
@@ -166,6 +188,13 @@ mod tests {
             assert!(said(&document.to_string()).contains(way), "{document}: {}", said(&document.to_string()));
         }
         assert!(said(&json!({"a'b": event}).to_string()).contains("without an event"));
+        let piped = |name: &str| piped(Path::new(name), "jq .");
+        assert_eq!(piped("a.json.gz"), "gunzip -c a.json.gz | jq . > events.jsonl");
+        assert_eq!(piped("s3://b/a.gz"), "aws s3 cp s3://b/a.gz - | gunzip | jq . > events.jsonl");
+        assert_eq!(piped("-"), "jq . > events.jsonl");
+        // A long text is known by its first line.
+        let long = format!("{}\n{}", json!({"event": event}), " ".repeat(MOST_PARSED) + "{}");
+        assert!(said(&long).contains("jq -c '.event'"), "{}", said(&long));
     }
 
     /// What is broken in it is told line by line.

@@ -70,9 +70,8 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let Log { mut about, ordered } = log;
     about.digests = files.digests;
-    // A quiet day of the event history is an empty file.
-    let fetched = replay.lookup.lookup.as_deref();
-    about.empty.retain(|path| fetched.is_none_or(|folder| !path.starts_with(folder)));
+    // In a folder it is a quiet day, as --lookup writes it.
+    about.empty.retain(|path| replay.files.contains(path));
     for path in about.empty.iter().take(NAMED) {
         match path.as_os_str() == "-" {
             true => anstream::eprintln!("standard input is empty"),
