@@ -15,6 +15,7 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::settings::{DAYS, Suppression, Unfit};
 use serde_json::{Value, json};
 
+use super::whole::whole;
 use crate::account::{Account, Home};
 use crate::catalogue::CATALOGUE;
 use crate::findings::{shown, visit};
@@ -129,23 +130,6 @@ impl Add {
         let hash = short_hash(&parts);
         format!("{words}-{}", hash.get(..8).unwrap_or(&hash))
     }
-}
-
-/// Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
-///
-/// # Errors
-/// Which pattern it is, named between `before` and `after`.
-pub(crate) fn whole(row: &Value, read: &Suppression, before: &str, after: &str) -> Result<(), String> {
-    let kept =
-        [("rule", Some(&read.rule)), ("resource", Some(&read.resource)), ("actor", read.actor.as_ref())];
-    for (name, kept) in kept {
-        if row[name].as_str().map(str::trim) != kept.map(String::as_str) {
-            return Err(format!(
-                "{before}{name}{after} is too long or has characters that no id has; use * for a part of it"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong, in the words of the command line instead of the table's.
