@@ -5,12 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
+use keepwatch_base::text::clean;
 use keepwatch_checks::check::Check;
 use keepwatch_checks::meta::CheckMeta;
 use keepwatch_checks::{page, registry};
+use keepwatch_core::about::About;
 use serde_json::{Value, json};
 
 use crate::Format;
+use crate::catalogue::{CATALOGUE, Described, described};
 use crate::table::table;
 use crate::words::did_you_mean;
 
@@ -29,7 +32,7 @@ pub(crate) enum ChecksCommand {
     /// Shows one check: what it looks at, why it matters, what to do, what that costs and may break.
     #[command(after_help = "Examples:\n  keepwatch checks show root.mfa\n  keepwatch checks show P40")]
     Show {
-        /// The check's id, or a practice.
+        /// The check's id, that of a finding, or a practice.
         id: String,
         /// How to print.
         #[arg(long, value_enum, default_value = "table")]
@@ -59,11 +62,30 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
         ChecksCommand::Show { id, format } => {
             let found: Vec<&CheckMeta> =
                 registry::CHECKS.iter().map(|check| check.meta()).filter(|meta| is_named(meta, id)).collect();
-            if found.is_empty() {
-                let ids = registry::CHECKS.iter().map(|check| check.meta().about.id);
-                let meant = did_you_mean(id, ids);
-                bail!("there is no check {id}{meant}: `keepwatch checks list` shows all of them");
-            }
+            let found = match (found.is_empty(), described(id)) {
+                (false, _) => found,
+                (true, Some(Described::Check(meta))) => vec![meta],
+                (true, Some(Described::Whole(about))) => {
+                    match format {
+                        Format::Ndjson => writeln!(out, "{}", of_whole(about))?,
+                        Format::Table => writeln!(out, "{}", page::of_whole(about))?,
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
+                (true, Some(Described::Rule(meta))) => {
+                    bail!("{0} is found by a rule, in events: `keepwatch rules show {0}`", meta.about.id)
+                }
+                (true, Some(Described::Own)) => {
+                    bail!("{} is a rule of your own: its file says what it is", clean(id, 100))
+                }
+                (true, None) => {
+                    let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
+                    bail!(
+                        "there is no check {}{meant}: `keepwatch checks list` shows all of them",
+                        clean(id, 100)
+                    )
+                }
+            };
             for meta in found {
                 match format {
                     Format::Ndjson => writeln!(out, "{}", machine(meta))?,
@@ -97,6 +119,18 @@ fn machine(meta: &CheckMeta) -> Value {
         "number": meta.number,
         "references": page::references(about),
         "actions": page::actions(meta),
+        "finding": about.finding,
+        "docs": page::docs(about),
+    })
+}
+
+/// The same for what a whole scan tells.
+fn of_whole(about: &About) -> Value {
+    json!({
+        "id": about.id,
+        "title": about.title,
+        "severity": about.severity.as_str(),
+        "references": page::references(about),
         "finding": about.finding,
         "docs": page::docs(about),
     })

@@ -10,6 +10,7 @@ mod input;
 mod operator;
 mod output;
 mod policy;
+mod principal;
 mod progress;
 mod redrive;
 mod replay;

@@ -19,7 +19,7 @@ pub(crate) enum Output {
     Table,
     /// One JSON object a line.
     Ndjson,
-    /// One JSON array.
+    /// One JSON document: an array, or of replay an object with the summary and the findings.
     Json,
     /// Comma-separated values with a header, for spreadsheets.
     Csv,

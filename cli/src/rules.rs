@@ -8,11 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
+use keepwatch_base::text::clean;
+use keepwatch_checks::meta::CheckMeta;
 use keepwatch_core::engine::{RuleMeta, patterns};
 use keepwatch_rules::{page, registry};
 use serde_json::{Value, json};
 
 use crate::Format;
+use crate::catalogue::{CATALOGUE, Described, described};
 #[cfg(feature = "sigma")]
 use crate::sigma;
 use crate::table::table;
@@ -34,7 +37,7 @@ pub(crate) enum RulesCommand {
     /// Shows one rule: what it detects, why it matters, what to do, what it avoids.
     #[command(after_help = "Example:\n  keepwatch rules show root-console-sign-in")]
     Show {
-        /// The rule's id.
+        /// The rule's id, or that of a finding.
         id: String,
         /// How to print.
         #[arg(long, value_enum, default_value = "table")]
@@ -73,11 +76,24 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
             writeln!(out, "{table}")?;
         }
         RulesCommand::Show { id, format } => {
-            let Some(meta) = registry::RULES.iter().map(|rule| rule.meta()).find(|meta| meta.about.id == id)
-            else {
-                let ids = registry::RULES.iter().map(|rule| rule.about().id);
-                let meant = did_you_mean(id, ids);
-                bail!("there is no rule {id}{meant}: `keepwatch rules list` shows all of them");
+            let meta = match described(id) {
+                Some(Described::Rule(meta)) => meta,
+                Some(Described::Check(CheckMeta { about, .. }) | Described::Whole(about)) => {
+                    bail!(
+                        "{0} is found by looking at the account, by no rule: `keepwatch checks show {0}`",
+                        about.id
+                    )
+                }
+                Some(Described::Own) => {
+                    bail!("{} is a rule of your own: its file says what it is", clean(id, 100))
+                }
+                None => {
+                    let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
+                    bail!(
+                        "there is no rule {}{meant}: `keepwatch rules list` shows all of them",
+                        clean(id, 100)
+                    )
+                }
             };
             match format {
                 Format::Ndjson => writeln!(out, "{}", machine(meta))?,

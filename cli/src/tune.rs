@@ -15,8 +15,12 @@ use crate::Format;
 use crate::account::{Account, Home};
 use crate::catalogue::CATALOGUE;
 use crate::findings::shown;
+use crate::principal;
 use crate::table::table;
 use crate::words::{did_you_mean, is_region};
+
+/// The list whose values are users and roles.
+pub(crate) const AUTOMATION: &str = "automation";
 
 /// The list whose values are regions.
 const EXPECTED_REGIONS: &str = "expected-regions";
@@ -93,7 +97,8 @@ struct Rule {
 struct Values {
     /// The list.
     list: String,
-    /// The values: account ids, patterns of identities or ARNs, or regions.
+    /// The values: account ids, patterns of identities, ARNs or patterns of users and roles (a role by either of its ARNs), or
+    /// regions.
     values: Vec<String>,
     /// Add the values to those that are set. Without it they replace them.
     #[arg(long)]
@@ -159,8 +164,16 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
 
 async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
     let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
-    check(&row(&given.values))
-        .map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
+    let new: Vec<String> = match given.list.as_str() {
+        AUTOMATION => given
+            .values
+            .iter()
+            .map(|value| principal::automation(value))
+            .collect::<Result<Vec<String>, String>>(),
+        _ => Ok(given.values.clone()),
+    }
+    .map_err(|reason| anyhow::anyhow!("this cannot be set: {reason}"))?;
+    check(&row(&new)).map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
     if given.values.is_empty() {
         anyhow::bail!(
             "no value is given, and nothing is changed: `keepwatch tune reset list#{}` empties the list",
@@ -169,7 +182,7 @@ async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode>
     }
     let home = account.open().await?;
     let mut values = if given.add { listed(&home, &given.list).await? } else { Vec::new() };
-    let new: Vec<String> = given.values.iter().filter(|value| !values.contains(value)).cloned().collect();
+    let new: Vec<String> = new.into_iter().filter(|value| !values.contains(value)).collect();
     values.extend(new);
     let row = row(&values);
     let before = set_now(&home, &row).await?;
@@ -268,6 +281,11 @@ async fn show(list: &List, account: &Account) -> anyhow::Result<ExitCode> {
                 table.add_row([shown(key), shown(set)]);
             }
             writeln!(out, "{table}")?;
+        }
+    }
+    for pattern in &read.lists.automation {
+        if let Some(why) = principal::idle(pattern, principal::automation) {
+            anstream::eprintln!("list#{AUTOMATION}: {}", shown(&why));
         }
     }
     for invalid in &read.invalid {

@@ -1,6 +1,8 @@
 //! Words that several commands take.
 
-use keepwatch_base::text::clean;
+use std::path::Path;
+
+use keepwatch_base::text::{clean, shell_word};
 use keepwatch_base::time::Timestamp;
 
 /// How alike two words must be for one to be proposed in place of the other, from 0 to 1.
@@ -18,6 +20,13 @@ pub(crate) fn did_you_mean<'k>(text: &str, known: impl IntoIterator<Item = &'k s
     let alike = known.into_iter().map(|word| (strsim::jaro_winkler(&text, &word.to_lowercase()), word));
     let best = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, word)| format!(" (did you mean {word}?)")).unwrap_or_default()
+}
+
+/// A path as it is written in a shell, quoted only where it must be.
+pub(crate) fn path_word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
+    if path.chars().all(plain) && !path.is_empty() { path } else { shell_word(&path) }
 }
 
 /// Looks through ids of findings for the one that is most like what somebody wrote.

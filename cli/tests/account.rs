@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use common::{parsed, remarks, scratch, stderr, stdout, told};
+use keepwatch_aws::runtime::now;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::Config;
 use keepwatch_core::engine::dispatch::Index;
@@ -102,7 +103,7 @@ impl World {
 }
 
 fn tomorrow() -> Timestamp {
-    keepwatch_aws::runtime::now().plus(Duration::from_secs(86_400))
+    now().plus(Duration::from_secs(86_400))
 }
 
 fn findings() -> Vec<Finding> {
@@ -324,6 +325,15 @@ fn a_suppression_is_written_listed_renewed_and_removed() {
         .collect();
     assert_eq!(states, [json!(["bob", "active"]), json!(["early", "not yet"]), json!(["old", "expired"])]);
 
+    // As an older version wrote it.
+    let idle =
+        json!({"actor": "arn:aws:iam::111122223333:role/ci", "expires_at": tomorrow(), "created_at": now()});
+    world.setting("idle", &idle);
+    let said = remarks(0, &world.keepwatch(&["suppress", "list"]));
+    let right = "idle: silences nothing, its actor is wrong: nobody acts under arn:aws:iam::111122223333:role/ci: write \
+                 arn:aws:sts::111122223333:assumed-role/ci\n";
+    assert_eq!(said, right);
+
     world.setting("typo", &json!({"rule": "admin-polcy"}));
     let output = world.keepwatch(&["suppress", "list"]);
     assert_eq!(output.status.code(), Some(1));
@@ -333,7 +343,33 @@ fn a_suppression_is_written_listed_renewed_and_removed() {
     let last = parsed(&stdout(&world.keepwatch(&["suppress", "list", "--format", "ndjson"]))).pop().unwrap();
     assert_eq!((&last["state"], &last["setting_id"]), (&json!("invalid"), &json!("suppression#typo")));
 
-    for name in ["bob", "suppression#typo"] {
+    // Whatever form of a role's ARN is written, the one that findings have is kept; who acted on what it leaves is told.
+    let add = [
+        "suppress",
+        "add",
+        "--rule",
+        "admin-inline-policy",
+        "--resource",
+        "*",
+        "--owner",
+        "alice",
+        "--reason",
+        "a",
+    ];
+    let actor = ["--days", "3", "--name", "role", "--actor", "arn:aws:iam::111122223333:role/ops/ci"];
+    let text = world.done(&[&add[..], &actor].concat());
+    let kept = "arn:aws:sts::111122223333:assumed-role/ci";
+    assert!(text.contains(&format!("role is written: admin-inline-policy on * by {kept} until ")), "{text}");
+    assert!(
+        text.contains(&format!("--actor: arn:aws:iam::111122223333:role/ops/ci is kept as {kept}.")),
+        "{text}"
+    );
+    assert!(text.contains("No open finding matches it now"), "{text}");
+    let left = "1 open finding of that rule and resource stays as it is: others acted on it, arn:aws:iam::111122223333:user/alice\n";
+    assert!(text.contains(left), "{text}");
+    assert_eq!(world.stub.table(SETTINGS)["suppression#role"]["actor"], json!({"S": kept}));
+
+    for name in ["bob", "suppression#typo", "role"] {
         world.done(&["suppress", "remove", name]);
     }
     assert!(world.told(2, &["suppress", "remove", "bob"]).contains("there is no row bob"));
@@ -472,6 +508,11 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
     world.done(&["tune", "values", "automation", "--add", "arn:aws:iam::111122223333:role/deploy"]);
     let added = world.done(&["tune", "list"]);
     assert!(added.contains("role/ci-*") && added.contains("role/deploy"), "{added}");
+    let session = "arn:aws:sts::111122223333:assumed-role/cd";
+    let added = world.done(&["tune", "values", "automation", "--add", session]);
+    assert!(added.contains(&format!(", {session}/*\n")), "{added}");
+    let again = world.done(&["tune", "values", "automation", "--add", session]);
+    assert_eq!(again.matches(session).count(), 2, "was and is, once each: {again}");
     for (arguments, hint) in [
         (&["tune", "rule", "network-chnged", "--off"][..], "no rule is called"),
         (&["tune", "rule", "root-console-sign-in", "--off"][..], "suppress it for a time"),
@@ -482,6 +523,7 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
         (&["tune", "values", "automation"][..], "nothing is changed"),
         (&["tune", "values", "trusted-accounts", "prod"][..], "twelve digits"),
         (&["tune", "values", "automation", "*"][..], "no ARN"),
+        (&["tune", "values", "automation", "role/ci"][..], "write arn:aws:iam::111122223333:role/ci"),
         (&["tune", "reset", "rule#nothing"][..], "there is no row"),
     ] {
         let said = world.told(2, arguments);

@@ -264,7 +264,11 @@ fn a_missing_file_says_what_to_do() {
         "{}",
         stderr(&output)
     );
-    assert_eq!(keepwatch(&["replay"]).status.code(), Some(2));
+    let nothing = keepwatch(&["replay"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    for word in ["--lookup DIR", "s3://BUCKET/PREFIX", "folders"] {
+        assert!(stderr(&nothing).contains(word), "{}", stderr(&nothing));
+    }
 }
 
 #[test]
@@ -322,6 +326,30 @@ fn rules_are_listed_and_shown() {
     let unknown = keepwatch(&["rules", "show", "no-such-rule"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("`keepwatch rules list` shows all of them"), "{}", stderr(&unknown));
+}
+
+/// Whatever id a mail or a finding shows: each command describes it, or says which one does.
+#[test]
+fn ids_in_mails_are_described() {
+    let told = |arguments: &[&str]| {
+        let output = keepwatch(arguments);
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    for id in ["forwarder.silent", "forwarder.silent-3f9a2c41d07be5a8", "canary.missed", "scan.coverage"] {
+        let (code, page, _) = told(&["checks", "show", id]);
+        assert!(code == Some(0) && page.contains("## What to do"), "{id}: {page}");
+        let (code, _, error) = told(&["rules", "show", id]);
+        let id = id.strip_suffix("-3f9a2c41d07be5a8").unwrap_or(id);
+        assert!(code == Some(2) && error.contains(&format!("keepwatch checks show {id}`")), "{error}");
+        let machine = objects(&keepwatch(&["checks", "show", id, "--format", "ndjson"]));
+        assert_eq!(machine[0]["id"], id);
+    }
+    let (code, page, _) = told(&["rules", "show", "root-console-sign-in-3f9a2c41d07be5a8"]);
+    assert!(code == Some(0) && page.contains("`root-console-sign-in`"), "{page}");
+    let (code, _, error) = told(&["checks", "show", "root-console-sign-in"]);
+    assert!(code == Some(2) && error.contains("keepwatch rules show root-console-sign-in`"), "{error}");
+    let (_, _, error) = told(&["rules", "show", "root.mfa"]);
+    assert!(error.contains("keepwatch checks show root.mfa`"), "{error}");
 }
 
 /// Runs `policy explain` with this text on standard input.

@@ -221,6 +221,7 @@ fn a_finding_is_shown_as_its_mail_and_the_formats_hold_them_all() {
     assert_eq!(carol["status"], "RESOLVED");
     let id = carol["finding_id"].as_str().unwrap();
     let mail = stdout(&keepwatch(&[path, "--finding", &id[id.len() - 8..]]));
+    assert!(mail.starts_with("Subject: [") && mail.lines().nth(1) == Some(""), "{mail}");
     assert!(mail.contains("WHAT TO DO NOW") && mail.contains("carol"), "{mail}");
     let nobody = keepwatch(&[path, "--finding", "zzz"]);
     assert_eq!(nobody.status.code(), Some(2));
@@ -284,6 +285,20 @@ fn settings_silence_and_tune() {
     let odd = keepwatch(&[path, "--settings", file.to_str().unwrap()]);
     assert_eq!(odd.status.code(), Some(2));
     assert!(stderr(&odd).contains("rule#no-such-rule"), "{}", stderr(&odd));
+    fs::write(&file, "# Keepwatch\n\nIt keeps watch.\n").unwrap();
+    let odd = keepwatch(&[path, "--settings", file.to_str().unwrap()]);
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(
+        stderr(&odd).contains("`keepwatch settings export > FILE`")
+            && stderr(&odd).contains("settings.txt:3: "),
+        "{}",
+        stderr(&odd)
+    );
+    // One that holds at another time silences nothing, which is said.
+    fs::write(&file, rows[0].to_string().replace("2026-03-", "2025-03-")).unwrap();
+    let late = keepwatch(&[path, "--settings", file.to_str().unwrap()]);
+    assert_eq!(late.status.code(), Some(0));
+    assert!(stderr(&late).contains("suppression#carol: it silences nothing here"), "{}", stderr(&late));
 }
 
 /// How many events of root's sign-in are found in a file of this name and content, with the exit code and the errors.
@@ -355,8 +370,165 @@ fn what_cannot_be_read_is_one_line() {
         assert_eq!((events, code, told.lines().count()), (0, Some(1), 1), "{told}");
         assert!(told.contains(hint), "{told}");
     }
-    let (_, code, told) = found("empty.json", b"");
-    assert_eq!((code, told.as_str()), (Some(0), "there is no event in what was read\n"));
+    for (name, content) in
+        [("empty.json", b"".as_slice()), ("blank.json", b"\n \n"), ("empty.json.gz", &gzip(b""))]
+    {
+        let (_, code, told) = found(name, content);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.ends_with(&format!("{name}: this file is empty\n")) && told.lines().count() == 1,
+            "{told}"
+        );
+    }
+    let (_, code, told) = found("none.json", b"{\"Records\":[]}");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("there is no event in ") && told.ends_with("none.json\n"), "{told}");
+}
+
+/// Each file of another kind is one line, which says what it is and what to do.
+#[test]
+fn a_file_that_is_no_log_is_one_line() {
+    let wrapped = |i: usize| format!("{}\n", json!({"id": i, "source": "x", "event": root_sign_in(i)}));
+    let wrapped: String = (0..60).map(wrapped).collect();
+    let readme = "# Keepwatch\n\nIt keeps watch.\n".repeat(40);
+    let binary: Vec<u8> = (0..8_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (name, content, hint) in [
+        ("README.md", readme.as_bytes(), ": this is text, and no log of CloudTrail. Expected: "),
+        ("Cargo.lock", b"version = 4\n\n[[package]]\nname = \"a\"\n", ": this is text"),
+        ("ls", &binary, ": this is no text"),
+        ("wrapped.jsonl", wrapped.as_bytes(), "jq -c '.event'"),
+        ("state.json", b"{\n  \"a\": 1\n}\n", ": this is JSON without an event"),
+    ] {
+        for (name, content) in [(name.to_owned(), content.to_vec()), (format!("{name}.gz"), gzip(content))] {
+            let (events, code, told) = found(&name, &content);
+            assert_eq!((events, code, told.lines().count()), (0, Some(1), 1), "{name}: {told}");
+            assert!(told.contains(hint) && told.contains(&format!("{name}: ")), "{told}");
+        }
+    }
+    // As many are named as fit on a screen, and the rest is counted.
+    let folder = scratch("no-logs");
+    for i in 0..30 {
+        fs::write(folder.join(format!("{i}.json")), "{}").unwrap();
+    }
+    let output = keepwatch(&[folder.to_str().unwrap()]);
+    assert_eq!(stderr(&output).lines().count(), 21, "{}", stderr(&output));
+    assert!(stdout(&output).contains("30 lines or files that are no events"), "{}", stdout(&output));
+}
+
+/// What is broken in a log is named by its line in the file.
+#[test]
+fn a_bad_line_of_a_log_has_its_own_number() {
+    let good = root_sign_in(1).to_string();
+    let mut lines = vec![good.clone(); 3];
+    lines.extend(std::iter::repeat_n("{\"eventVersion\": 1,, }".to_owned(), 30));
+    lines.push(good.clone());
+    let (events, code, told) = found("bad-lines.jsonl", lines.join("\n").as_bytes());
+    assert_eq!((events, code, told.lines().count()), (4, Some(1), 21), "{told}");
+    let first = told.lines().next().unwrap();
+    assert!(
+        first.ends_with("bad-lines.jsonl:4: this is not an event: key must be a string, at column 20"),
+        "{first}"
+    );
+    assert!(!told.contains("at line 1"), "{told}");
+    let pretty = format!("{{\"Records\": [\n{good},\n{good},\n{{\"a\" 1}}\n]}}\n");
+    let (events, _, told) = found("pretty.json", pretty.as_bytes());
+    assert_eq!(events, 2, "{told}");
+    assert!(told.contains("pretty.json:4: this is not an event"), "{told}");
+}
+
+/// A clock that is wrong is told, and is not the period of the log.
+#[test]
+fn a_wrong_clock_is_told() {
+    let folder = scratch("clocks");
+    let mut events = vec![
+        root_sign_in(1),
+        grant(5, "bob", "alice"),
+        grant(9, "carol", "alice"),
+        grant(10, "dan", "alice"),
+    ];
+    events[0]["eventTime"] = "1900-01-01T00:00:00Z".into();
+    events[3]["eventTime"] = "2999-01-01T00:00:00Z".into();
+    write(&folder, &events, 1);
+    let text = stdout(&keepwatch(&[folder.to_str().unwrap()]));
+    assert!(text.starts_with("4 events, 2026-03-01 00:05 to 2026-03-01 00:09 UTC (4 minutes)"), "{text}");
+    assert!(text.contains("2 events are dated before 2006 or in the future"), "{text}");
+    let json = whole(&folder);
+    assert_eq!(json["wrong_clock"], 2);
+    assert!(json["mails"]["reports"].as_u64() < Some(20), "{}", json["mails"]);
+    let times = |one: &Value| one["first_seen"].as_str().unwrap().starts_with("2026-03-01");
+    assert!(json["findings"].as_array().unwrap().iter().all(times), "{}", json["findings"]);
+}
+
+/// The line for a noisy rule names the one who makes it noisy, so that nobody silences everybody.
+#[test]
+fn the_line_for_what_one_does_names_the_one() {
+    let by_role = |number: usize, role: &str| {
+        let mut event = grant(number, &format!("user-{number}"), "x");
+        event["userIdentity"] = json!({"type": "AssumedRole", "principalId": "AROAX:s1", "accountId": ACCOUNT,
+            "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s{number}"),
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{ACCOUNT}:role/ops/{role}"), "userName": role}}});
+        event
+    };
+    let folder = scratch("one-role");
+    let file = folder.join("try.yaml");
+    let told = |events: &[Value], arguments: &[&str]| {
+        write(&folder.join("logs"), events, 1);
+        let logs = folder.join("logs");
+        let output = keepwatch(&[&[logs.to_str().unwrap()], arguments].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let mut events: Vec<Value> = (0..19).map(|i| by_role(i * 60, "ci-deploy")).collect();
+    let text = told(&events, &[]);
+    let actor = format!("--actor arn:aws:sts::{ACCOUNT}:assumed-role/ci-deploy");
+    assert!(text.contains(&format!("--resource RESOURCE {actor} --owner NAME")), "{text}");
+    events.extend((19..23).map(|i| by_role(i * 60, "other")));
+    assert!(!told(&events, &[]).contains("--actor"), "of nine in ten no more is true");
+
+    // From there to a rehearsal, whichever of the role's ARNs is written.
+    for form in [
+        "iam::111122223333:role/ops/ci-deploy",
+        "sts::111122223333:assumed-role/ci-deploy",
+        "sts::111122223333:assumed-role/ci-deploy/s1",
+    ] {
+        let actor = format!("arn:aws:{form}");
+        let add = [
+            "suppress",
+            "add",
+            "--rule",
+            "admin-inline-policy",
+            "--resource",
+            "*",
+            "--actor",
+            &actor,
+            "--owner",
+            "ann",
+            "--reason",
+            "a test",
+            "--days",
+            "30",
+            "--print",
+        ];
+        let output = common::keepwatch(&add);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        fs::write(&file, stdout(&output)).unwrap();
+        let silent = told(&events, &["--settings", file.to_str().unwrap(), "--format", "json"]);
+        let silent: Value = serde_json::from_str(&silent).unwrap();
+        let findings = silent["findings"].as_array().unwrap();
+        let count = |status: &str| {
+            let of_rule = findings.iter().filter(|one| one["rule"] == "admin-inline-policy");
+            of_rule.filter(|one| one["status"] == status).count()
+        };
+        assert_eq!((count("SUPPRESSED"), count("NEW")), (19, 4), "{form}");
+    }
+    let low = told(
+        &events,
+        &["--automation", &format!("arn:aws:sts::{ACCOUNT}:assumed-role/ci-deploy"), "--format", "json"],
+    );
+    let low: Value = serde_json::from_str(&low).unwrap();
+    let low =
+        low["findings"].as_array().unwrap().iter().filter(|one| one["severity"] == "INFORMATIONAL").count();
+    assert_eq!(low, 19);
 }
 
 /// Names are looked at before anything is fetched, and who has no credentials is told so.

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod exports;
+mod foreign;
 mod long;
 mod names;
 mod size;
@@ -20,6 +21,7 @@ use keepwatch_core::event::log::goes_on;
 pub(crate) use self::bucket::Between;
 use self::bucket::Fetched;
 pub(crate) use self::exports::converted;
+pub(crate) use self::foreign::foreign;
 use self::names::{ENDINGS, is_digest};
 use self::size::PART;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use keepwatch_aws::runtime::now;
@@ -21,6 +22,9 @@ pub(super) struct Log {
     pub(super) ordered: Ordered,
 }
 
+/// How many lines and files are named that cannot be read, so that a file of another kind does not flood the terminal.
+const NAMED: usize = 20;
+
 /// What is known of a log as a whole.
 #[derive(Default)]
 pub(super) struct About {
@@ -33,6 +37,27 @@ pub(super) struct About {
     pub(super) left_out: usize,
     /// Digest files that were passed over.
     pub(super) digests: usize,
+    /// Files in which there is nothing.
+    pub(super) empty: Vec<PathBuf>,
+    /// The file that is being read.
+    file: Option<OneFile>,
+    /// Those in which something stands.
+    full: HashSet<Arc<Path>>,
+}
+
+/// What is known of the file that is being read.
+struct OneFile {
+    path: Arc<Path>,
+    /// Something stands in it.
+    is_full: bool,
+    /// There is an event in it.
+    is_log: bool,
+    /// What it is in which no event was found so far.
+    what: Option<String>,
+    /// The first lines and parts that are no events, and why.
+    odd: Vec<(usize, String)>,
+    /// How many there are of those.
+    count: usize,
 }
 
 impl About {
@@ -56,8 +81,12 @@ impl Log {
             used.extend(std::mem::take(&mut batch.used));
             let exposes = batch.played.iter().flat_map(|(_, played)| played.exposes());
             exposed.extend(exposes.map(|(_, key)| key.to_owned()));
-            log.take_in(&places, batch)
+            log.about.take_in(&mut batch);
+            log.keep(&places, batch)
         })?;
+        log.about.close();
+        let full = std::mem::take(&mut log.about.full);
+        log.about.empty = files.paths.iter().filter(|path| !full.contains(path.as_path())).cloned().collect();
         exposed.retain(|key| used.contains(key));
         if !exposed.is_empty() {
             let reading = Reading { player, only, key_uses: KeyUses::Of(&exposed) };
@@ -65,18 +94,6 @@ impl Log {
         }
         progress.finish_and_clear();
         Ok(log)
-    }
-
-    fn take_in(&mut self, places: &Places, mut batch: Batch) -> anyhow::Result<()> {
-        for (kind, count) in &batch.counts {
-            *self.about.by_kind.entry(kind).or_default() += count;
-        }
-        self.about.left_out += batch.left_out;
-        self.about.span.merge(std::mem::take(&mut batch.span));
-        for (line, reason) in &batch.unreadable {
-            self.about.skip(&format!("{}:{line}", batch.file.display()), reason);
-        }
-        self.keep(places, batch)
     }
 
     fn keep(&mut self, places: &Places, batch: Batch) -> anyhow::Result<()> {
@@ -113,12 +130,54 @@ impl Places {
 }
 
 impl About {
-    /// Names what cannot be read. Only the first few, so that a file of another kind does not flood the terminal.
+    /// Takes in what is known of a part. Parts of one file follow one another.
+    fn take_in(&mut self, batch: &mut Batch) {
+        for (kind, count) in &batch.counts {
+            *self.by_kind.entry(kind).or_default() += count;
+        }
+        self.left_out += batch.left_out;
+        self.span.merge(std::mem::take(&mut batch.span));
+        if self.file.as_ref().is_some_and(|file| file.path != batch.file) {
+            self.close();
+        }
+        let file = self.file.get_or_insert_with(|| OneFile {
+            path: Arc::clone(&batch.file),
+            is_full: false,
+            is_log: false,
+            what: None,
+            odd: Vec::new(),
+            count: 0,
+        });
+        file.is_full |= !batch.is_blank;
+        file.is_log |= batch.has_events();
+        file.what = file.what.take().or_else(|| batch.what.take());
+        file.count += batch.unreadable.len();
+        // One more than is named, which says that there are more.
+        let room = (NAMED + 1).saturating_sub(file.odd.len());
+        file.odd.extend(batch.unreadable.drain(..).take(room));
+    }
+
+    /// Says what of a file cannot be read: of a log its lines, of anything else what it is.
+    fn close(&mut self) {
+        let Some(file) = self.file.take() else { return };
+        let path = file.path.display().to_string();
+        if file.is_full {
+            self.full.insert(file.path);
+        }
+        if let Some(what) = file.what.filter(|_| !file.is_log) {
+            return self.skip(&path, &what);
+        }
+        for (line, reason) in &file.odd {
+            self.skip(&format!("{path}:{line}"), reason);
+        }
+        self.unreadable += file.count - file.odd.len();
+    }
+
+    /// Names what cannot be read, as long as not too much is named.
     fn skip(&mut self, place: &str, reason: &str) {
-        const NAMED: usize = 20;
         self.unreadable += 1;
         if self.unreadable <= NAMED {
-            anstream::eprintln!("{place}: {}", clean(reason, 300));
+            anstream::eprintln!("{place}: {}", clean(reason, 600));
         } else if self.unreadable == NAMED + 1 {
             anstream::eprintln!(
                 "more cannot be read; CloudTrail records or EventBridge envelopes are expected, as a trail's bucket, `aws cloudtrail lookup-events` or a query for eventJson have them"

@@ -21,14 +21,18 @@ use keepwatch_base::text::{clean, defang};
 use keepwatch_core::engine::replay::{Memory, Player};
 use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::Observation;
+use keepwatch_core::settings::Settings;
 use keepwatch_rules::registry::DOCUMENTED;
 
-use self::log::Log;
+use self::log::{About, Log};
 pub(crate) use self::options::Replay;
 use self::span::Only;
 use self::told::LogReplay;
 use crate::input::{self, Between};
 use crate::words::Likest;
+
+/// How many empty files are named.
+const NAMED: usize = 5;
 
 /// No line of a mail is longer.
 const MAX_LINE: usize = 4_000;
@@ -66,15 +70,31 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout()).lock());
     let Log { mut about, ordered } = log;
     about.digests = files.digests;
-    if about.events() == 0 && about.unreadable == 0 {
+    // In a folder it is a quiet day, as --lookup writes it.
+    about.empty.retain(|path| replay.files.contains(path));
+    for path in about.empty.iter().take(NAMED) {
+        match path.as_os_str() == "-" {
+            true => anstream::eprintln!("standard input is empty"),
+            false => anstream::eprintln!("{}: this file is empty", path.display()),
+        }
+    }
+    if about.empty.len() > NAMED {
+        anstream::eprintln!("{} more files are empty", about.empty.len() - NAMED);
+    }
+    if about.events() == 0 && about.unreadable == 0 && about.empty.len() < files.paths.len() {
         let but = if about.left_out > 0 {
             ": none is of the time, account or region that is asked for"
         } else {
             ""
         };
-        anstream::eprintln!("there is no event in what was read{but}");
+        let which = match &files.paths[..] {
+            [one] => one.display().to_string(),
+            all => format!("the {} files that were read", all.len()),
+        };
+        anstream::eprintln!("there is no event in {which}{but}");
     }
-    let whole = complete && about.unreadable == 0;
+    out_of_time(&settings, &about);
+    let whole = complete && about.unreadable == 0 && about.empty.is_empty();
     if replay.detections {
         let mut printed = detections::Printer::new(replay, &mut out);
         ordered.each(&player, |at, played| printed.print(&settle(at, played)))?;
@@ -87,7 +107,12 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let mut told = LogReplay::new(settings, &account);
     ordered.each(&player, |at, played| {
         let time = played.at;
-        told.take_in(time, &mut settle(at, played))
+        let mut seen = settle(at, played);
+        let moved = time.map(|time| about.span.moved(time));
+        if moved != time {
+            seen.iter_mut().for_each(|one| one.event.time = moved.unwrap_or_default());
+        }
+        told.take_in(moved, &mut seen)
     })?;
     let outcome = told.finish()?;
     match &replay.finding {
@@ -100,6 +125,20 @@ pub(crate) async fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     };
     let failed = outcome.findings.values().any(|finding| replay.lists(finding) && fails(finding));
     Ok(if whole && !failed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Names the suppressions that silence nothing in a log because they hold at another time.
+fn out_of_time(settings: &Settings, about: &About) {
+    let Some((first, last)) = about.span.times() else { return };
+    for one in settings.suppressions.iter().filter(|one| last < one.created_at || one.expires_at <= first) {
+        anstream::eprintln!(
+            "suppression#{}: it silences nothing here: it holds from {} to {}, and the log goes from {first} to {last}. Without \
+             created_at it holds from the log's beginning",
+            clean(&one.id, 100),
+            one.created_at,
+            one.expires_at
+        );
+    }
 }
 
 /// Shows one finding as its mail tells it.
@@ -130,7 +169,9 @@ fn show(
         }
     };
     let related = RelatedActs::among(finding, all.values(), automation);
-    for line in Alert::of(finding, DOCUMENTED, &Sender::none(), &related).text.lines() {
+    let alert = Alert::of(finding, DOCUMENTED, &Sender::none(), &related);
+    writeln!(out, "Subject: {}\n", clean(&alert.subject, MAX_LINE))?;
+    for line in alert.text.lines() {
         writeln!(out, "{}", clean(line, MAX_LINE))?;
     }
     Ok(())

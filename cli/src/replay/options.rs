@@ -1,10 +1,10 @@
 //! What a replay is asked for.
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
+use keepwatch_aws::runtime::now;
 use keepwatch_base::arn::is_account_id;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
@@ -14,12 +14,12 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::settings::{Override, Settings};
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry;
-use serde_json::Value;
 
 use super::lookup::Lookup;
 use crate::findings::severity;
 use crate::output::Output;
 use crate::words::did_you_mean;
+use crate::{principal, settings};
 
 const HELP: &str = "\
 Examples:
@@ -28,26 +28,28 @@ Examples:
   keepwatch replay logs --finding 41d07be5
   keepwatch replay --lookup history --days 7
   keepwatch replay logs --since 2026-03-01 --min-severity low --format csv > problems.csv
-  keepwatch replay --detections --format ndjson events.jsonl | jq 'select(.verdict==\"failing\")'
+  keepwatch replay --detections --format ndjson events.jsonl | jq -r 'select(.verdict == \"failing\") | .title'
+  keepwatch settings export > try.yaml          then change try.yaml, and see what it would do:
+  keepwatch replay logs --settings try.yaml
 
-Exit codes: 0 all was read, 1 some of it was no event or some of your own rules are invalid (named on standard error), or
---fail-on found something, 2 wrong use or unreadable files, 3 AWS refused or cannot be reached (--lookup, s3://).";
+Exit codes: 0 all was read, 1 some of it was no event, a file is empty or some of your own rules are invalid (named on standard
+error), or --fail-on found something, 2 wrong use or unreadable files, 3 AWS refused or cannot be reached (--lookup, s3://).";
 
 /// Tells what Keepwatch would have told you of recorded events, and in how many mails; without an account.
 ///
-/// Reads CloudTrail's own files (`.json.gz`, compressed or not), `aws cloudtrail lookup-events`, JSON lines of records or
+/// Reads CloudTrail's own files (`.json.gz`, or unpacked), `aws cloudtrail lookup-events`, JSON lines of records or
 /// EventBridge envelopes, and folders of such files, in any order. Findings and mails are made by the code that is deployed, on
 /// the log's own clock. What only the live account could tell is UNSURE.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Replay {
-    /// Files, folders of *.json, *.jsonl, *.ndjson and *.csv, compressed or not; s3://BUCKET/PREFIX for such files in a bucket, of
+    /// Files, folders of *.json, *.jsonl, *.ndjson and *.csv, each as it is or as .gz; s3://BUCKET/PREFIX for such files in a bucket, of
     /// which only the days of --since and --until are fetched; - is standard input.
-    #[arg(required_unless_present = "lookup")]
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) lookup: Lookup,
-    /// Print one line for each event and rule that saw something, in the order of time.
+    /// Print one line for each event and rule that saw something, in the order of time. The verdicts PROBLEM, FIXED and UNSURE are
+    /// `failing`, `passing` and `unknown` in ndjson.
     #[arg(long, conflicts_with_all = ["finding", "all"])]
     pub(super) detections: bool,
     /// Show this finding as its mail tells it: its id, or the beginning or the end of it.
@@ -81,7 +83,8 @@ pub(crate) struct Replay {
     /// Exit with 1 if a problem is still there that is at least so bad.
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub(super) fail_on: Option<Severity>,
-    /// Rows of the settings table, one JSON object a line: what is suppressed and tuned.
+    /// What is suppressed and tuned: a file of `settings export` or of `suppress add --print`, or rows of the settings table as JSON.
+    /// A suppression without `created_at` holds from the beginning of the log.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Account ids that are trusted, as in the template's TrustedAccounts; may be repeated or separated by commas.
@@ -94,9 +97,9 @@ pub(crate) struct Replay {
     /// Switch on these rules, which are off by default; may be repeated or separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "RULE", value_parser = rule_id)]
     pub(super) on: Vec<String>,
-    /// ARN patterns of users and roles that are automation of yours, as in `tune values automation`; may be repeated or
-    /// separated by commas.
-    #[arg(long, value_delimiter = ',', value_name = "ARN")]
+    /// ARNs or patterns of users and roles that are automation of yours, as in `tune values automation`, a role by either of its
+    /// ARNs; may be repeated or separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "ARN", value_parser = principal::automation)]
     automation: Vec<String>,
     /// The stack that Keepwatch is deployed as: what is done to its resources is judged by the rules on Keepwatch itself.
     #[arg(long, default_value = "keepwatch")]
@@ -134,20 +137,17 @@ impl Replay {
     /// What the owner has set, as `--settings` says.
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let Some(path) = &self.settings else { return Ok(Settings::default()) };
-        let named = || format!("cannot read the settings in {}", path.display());
-        let text = fs::read_to_string(path).with_context(named)?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let rows: Vec<Value> =
-            lines.map(serde_json::from_str).collect::<Result<_, _>>().with_context(named)?;
-        let settings = Settings::read(&rows, registry::CATALOGUE);
-        if let Some(invalid) = settings.invalid.first() {
-            bail!("{}: {}: {}", path.display(), invalid.setting_id, invalid.reason);
-        }
-        Ok(settings)
+        settings::rehearsed(path, now())
     }
 
     /// A pattern that no rule matches is a typo; an empty list would say that all is well.
     pub(super) fn check(&self, rules: &[&dyn Rule]) -> anyhow::Result<()> {
+        if self.files.is_empty() && self.lookup.lookup.is_none() {
+            bail!(
+                "there is nothing to read: name files or folders of logs, s3://BUCKET/PREFIX, or - for standard input; or let \
+                 --lookup DIR fetch the account's event history into a folder first"
+            );
+        }
         if let Some(pattern) = &self.rule
             && !rules.iter().any(|rule| matches(pattern, rule.about().id))
         {

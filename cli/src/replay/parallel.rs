@@ -14,9 +14,10 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::engine::replay::{Heard, Played, Player};
 use keepwatch_core::event::Unreadable;
 use keepwatch_core::event::log::{LogEntry, entries, goes_on};
+use serde::de::IgnoredAny;
 
 use super::span::{Only, Span};
-use crate::input::{Files, Part, converted, parts};
+use crate::input::{Files, Part, converted, foreign, parts};
 
 /// What becomes of records that matter only if their key is known to be exposed. They can be most of a log.
 #[derive(Clone, Copy)]
@@ -54,7 +55,14 @@ pub(super) struct Batch {
     pub(super) used: HashSet<String>,
     /// Lines that are no events, and why.
     pub(super) unreadable: Vec<(usize, String)>,
+    /// Nothing stands in it.
+    pub(super) is_blank: bool,
+    /// What the file is, where this is its beginning and none of it is an event.
+    pub(super) what: Option<String>,
 }
+
+/// For how many lines it is worth to look where exactly they are broken.
+const LOCATED: usize = 20;
 
 /// Plays all files and hands on what they hold.
 ///
@@ -98,6 +106,10 @@ fn play(reading: Reading<'_>, part: Part) -> Batch {
     let (file, first) = (Arc::clone(&part.file), part.line);
     let (text, error) = part.text();
     let mut batch = Batch::read(reading, file, first, &text);
+    batch.is_blank = error.is_none() && text.trim().is_empty();
+    if first == 1 && !batch.has_events() && !batch.unreadable.is_empty() {
+        batch.what = foreign(&batch.file, &text);
+    }
     batch.unreadable.extend(error.map(|error| (first, error)));
     batch.first = batch.span.times().map(|(first, _)| first);
     batch
@@ -114,7 +126,14 @@ impl Batch {
             played: Vec::new(),
             used: HashSet::new(),
             unreadable: Vec::new(),
+            is_blank: false,
+            what: None,
         }
+    }
+
+    /// Whether something in it is an event, asked for or not.
+    pub(super) fn has_events(&self) -> bool {
+        !self.counts.is_empty() || self.left_out > 0
     }
 
     /// A document that spans lines, or else line by line.
@@ -125,7 +144,7 @@ impl Batch {
             let mut batch = Batch::new(Arc::clone(&file));
             batch.take_in(reading, first, text);
             // A first line that was cut off is no reason to lose the others.
-            if !batch.counts.is_empty() || batch.left_out > 0 {
+            if batch.has_events() {
                 return batch;
             }
         }
@@ -157,6 +176,7 @@ impl Batch {
         other: &mut dyn FnMut(&str) -> bool,
     ) {
         entries(text, &mut |entry| {
+            let own = entry.as_ref().map_or("", LogEntry::text);
             let taken = entry.and_then(|entry| {
                 if let LogEntry::Record(outline, _) = &entry {
                     let (account, region) = (outline.header().account, outline.aws_region.or_empty());
@@ -191,7 +211,12 @@ impl Batch {
                 Ok(())
             });
             if let Err(error) = taken {
-                self.unreadable.push((line, error.to_string()));
+                let locate = self.unreadable.len() < LOCATED;
+                self.unreadable.push(if locate {
+                    located(line, text, own, &error)
+                } else {
+                    (line, error.to_string())
+                });
             }
         });
     }
@@ -231,5 +256,51 @@ impl Batch {
 
     fn count(&mut self, kind: &'static str) {
         *self.counts.entry(kind).or_default() += 1;
+    }
+}
+
+/// The line of the file on which something is no event, and what is wrong there. The text begins on line `first`; `own` is the part
+/// of it that was read, if it got so far.
+fn located(first: usize, text: &str, own: &str, error: &Unreadable) -> (usize, String) {
+    let said = error.to_string();
+    let Unreadable::Json(_) = error else {
+        let before = own.as_ptr().addr().checked_sub(text.as_ptr().addr());
+        let before = before.and_then(|at| text.as_bytes().get(..at)).unwrap_or_default();
+        return (first + before.iter().filter(|byte| **byte == b'\n').count(), said);
+    };
+    // The parser counts from where it began, which may be an item of a list.
+    let words = said.split(" at line ").next().unwrap_or_default();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match values.find_map(Result::err) {
+        Some(broken) => (first + broken.line().max(1) - 1, format!("{words}, at column {}", broken.column())),
+        None => (first, words.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_told_with_its_own_line() {
+        let told = |text: &str| {
+            let mut all = Vec::new();
+            entries(text, &mut |entry| {
+                if let Err(error) = entry {
+                    all.push(located(7, text, "", &error));
+                }
+            });
+            all
+        };
+        let says = |line: usize, words: &str| vec![(line, format!("this is not an event: {words}"))];
+        assert_eq!(told("Text."), says(7, "expected value, at column 1"));
+        assert_eq!(
+            told("{\"Records\": [\n{},\n{\"a\": 1,, }]}"),
+            says(9, "key must be a string, at column 9")
+        );
+        let text = "[{},\n{\"b\": 1}]";
+        let own = &text[text.find("{\"b").unwrap()..];
+        assert_eq!(located(1, text, own, &Unreadable::NoKind).0, 2);
+        assert_eq!(located(3, text, "elsewhere", &Unreadable::NoKind).0, 3);
     }
 }

@@ -1,7 +1,10 @@
 //! When and where the events of a log happened, and which of them are asked for.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use keepwatch_aws::runtime::now;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 
@@ -36,10 +39,10 @@ impl Only {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Span {
-    /// The first time, as it is written in the log.
-    first: Option<String>,
-    /// The last.
-    last: Option<String>,
+    /// The times that can be true.
+    times: Times,
+    /// Those that cannot.
+    wrong: Times,
     /// Accounts, with how many events each has.
     pub(super) accounts: BTreeMap<String, usize>,
     /// Regions, with how many events each has.
@@ -55,12 +58,8 @@ impl Span {
     pub(super) fn note(&mut self, at: &str, account: &str, region: &str) {
         // Texts of this one form are in the order of time, and reading millions of them would take seconds.
         if is_plain(at) {
-            if self.first.as_deref().is_none_or(|first| at < first) {
-                self.first = Some(at.to_owned());
-            }
-            if self.last.as_deref().is_none_or(|last| at > last) {
-                self.last = Some(at.to_owned());
-            }
+            let times = if AWS_BEGAN <= at && at < tomorrow() { &mut self.times } else { &mut self.wrong };
+            times.note(at, 1);
         }
         if is_plain(at) || Timestamp::parse(at).is_some() {
             self.latest.clear();
@@ -74,17 +73,8 @@ impl Span {
 
     /// Takes in what another part of the log has.
     pub(super) fn merge(&mut self, other: Span) {
-        let earlier = |a: &String, b: &String| a < b;
-        if let Some(first) = other.first
-            && self.first.as_ref().is_none_or(|own| earlier(&first, own))
-        {
-            self.first = Some(first);
-        }
-        if let Some(last) = other.last
-            && self.last.as_ref().is_none_or(|own| earlier(own, &last))
-        {
-            self.last = Some(last);
-        }
+        self.times.merge(&other.times);
+        self.wrong.merge(&other.wrong);
         self.untimed += other.untimed;
         other.accounts.iter().for_each(|(account, events)| count(&mut self.accounts, account, *events));
         other.regions.iter().for_each(|(region, events)| count(&mut self.regions, region, *events));
@@ -95,10 +85,67 @@ impl Span {
         Timestamp::parse(&self.latest)
     }
 
-    /// The times of the first event and of the last.
+    /// The times of the first event and of the last that can be true; where none can, which is this computer's clock perhaps, those
+    /// that there are.
     pub(super) fn times(&self) -> Option<(Timestamp, Timestamp)> {
-        Some((Timestamp::parse(self.first.as_deref()?)?, Timestamp::parse(self.last.as_deref()?)?))
+        self.times.ends().or_else(|| self.wrong.ends())
     }
+
+    /// How many events have a time that cannot be true, beside others that can.
+    pub(super) fn wrong_clocks(&self) -> Option<usize> {
+        (self.wrong.events > 0 && self.times.events > 0).then_some(self.wrong.events)
+    }
+
+    /// When something happened: at the log's beginning or end where its own time cannot be true.
+    pub(super) fn moved(&self, at: Timestamp) -> Timestamp {
+        let Some((first, last)) = self.times.ends().filter(|_| self.wrong.events > 0) else { return at };
+        let text = at.to_string();
+        match (AWS_BEGAN <= text.as_str(), text.as_str() < tomorrow()) {
+            (true, true) => at,
+            (false, _) => first,
+            (_, false) => last,
+        }
+    }
+}
+
+/// The first time of some events and the last, as they are written in the log.
+#[derive(Debug, Default)]
+struct Times {
+    first: String,
+    last: String,
+    events: usize,
+}
+
+impl Times {
+    fn note(&mut self, at: &str, events: usize) {
+        if self.events == 0 || at < self.first.as_str() {
+            at.clone_into(&mut self.first);
+        }
+        if self.events == 0 || at > self.last.as_str() {
+            at.clone_into(&mut self.last);
+        }
+        self.events += events;
+    }
+
+    fn merge(&mut self, other: &Times) {
+        if other.events > 0 {
+            self.note(&other.first, other.events);
+            self.note(&other.last, 0);
+        }
+    }
+
+    fn ends(&self) -> Option<(Timestamp, Timestamp)> {
+        Some((Timestamp::parse(&self.first)?, Timestamp::parse(&self.last)?))
+    }
+}
+
+/// AWS sells since 2006; nothing that it tells of is older.
+const AWS_BEGAN: &str = "2006";
+
+/// A day from now, as CloudTrail writes times: what is later is the work of a wrong clock.
+fn tomorrow() -> &'static str {
+    static TOMORROW: OnceLock<String> = OnceLock::new();
+    TOMORROW.get_or_init(|| now().plus(Duration::from_secs(86_400)).to_string())
 }
 
 /// Whether it is a time as CloudTrail writes it: `2026-03-01T12:00:00Z`, perhaps with a fraction of the second.
@@ -147,6 +194,26 @@ mod tests {
         assert_eq!(all.accounts["111122223333"], 2);
         assert_eq!(all.untimed, 1);
         assert_eq!(all.regions.len(), 2);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_no_period() {
+        let mut all = Span::default();
+        all.note("1900-01-01T00:00:00Z", "", "");
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let (ancient, true_one) = (at("1900-01-01T00:00:00Z"), at("2020-03-01T00:00:00Z"));
+        assert_eq!((all.times(), all.wrong_clocks()), (Some((ancient, ancient)), None), "no other is known");
+        assert_eq!(all.moved(ancient), ancient);
+        let mut part = Span::default();
+        for time in ["2020-03-01T00:00:00Z", "2020-03-02T00:00:00Z", "2999-01-01T00:00:00Z"] {
+            part.note(time, "", "");
+        }
+        all.merge(part);
+        assert_eq!(all.times(), Some((true_one, at("2020-03-02T00:00:00Z"))));
+        assert_eq!(all.wrong_clocks(), Some(2));
+        assert_eq!(all.moved(ancient), true_one);
+        assert_eq!(all.moved(at("2999-01-01T00:00:00Z")), at("2020-03-02T00:00:00Z"));
+        assert_eq!(all.moved(at("2020-03-01T12:00:00Z")), at("2020-03-01T12:00:00Z"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::HumanCount;
@@ -23,6 +23,7 @@ use super::options::Replay;
 use super::told::{Mails, Outcome, Sightings};
 use crate::output::{self, Listed, Output, SarifResult};
 use crate::screen::Screen;
+use crate::words::path_word;
 
 /// How many lines of problems are printed.
 const LISTED: usize = 12;
@@ -160,7 +161,7 @@ impl Summary<'_> {
 
     /// What was read.
     fn log(&self, screen: &Screen, out: &mut impl Write) -> anyhow::Result<()> {
-        let About { by_kind, span, unreadable, left_out, digests } = self.about;
+        let About { by_kind, span, unreadable, left_out, digests, .. } = self.about;
         let mut read = format!("{} events", HumanCount(self.about.events() as u64));
         if let Some((first, last)) = span.times() {
             read.push_str(&format!(
@@ -179,10 +180,9 @@ impl Summary<'_> {
             .map(|(kind, count)| format!("{} {kind}", HumanCount(*count as u64)))
             .collect();
         if *unreadable > 0 {
-            aside.push(format!(
-                "{} lines or files that are no events (named above)",
-                HumanCount(*unreadable as u64)
-            ));
+            let what =
+                plural(*unreadable, "line or file that is no event", "lines or files that are no events");
+            aside.push(format!("{} {what} (named above)", HumanCount(*unreadable as u64)));
         }
         if *digests > 0 {
             aside.push(format!("{} digest files passed over", HumanCount(*digests as u64)));
@@ -192,6 +192,17 @@ impl Summary<'_> {
         }
         if !aside.is_empty() {
             screen.line(out, &format!("Not CloudTrail's records: {}.", aside.join(", ")))?;
+        }
+        if let Some(wrong) = span.wrong_clocks() {
+            let which = plural(wrong, "is", "are");
+            let wrong = counted(wrong, "event");
+            screen.line(
+                out,
+                &format!(
+                    "{wrong} {which} dated before 2006 or in the future. Such a clock is wrong: taken to be of the log's beginning \
+                     or end."
+                ),
+            )?;
         }
         if span.untimed > 0 {
             let untimed = counted(span.untimed, "event");
@@ -372,6 +383,7 @@ impl Summary<'_> {
             "unreadable": self.about.unreadable,
             "left_out": self.about.left_out,
             "without_time": self.about.span.untimed,
+            "wrong_clock": self.about.span.wrong_clocks().unwrap_or(0),
             "detections": self.outcome.sightings.detections,
             "mails": {
                 "alerts": alerts,
@@ -426,17 +438,17 @@ fn quieter(rule: &str, seen: &Sightings) -> String {
     {
         return command;
     }
-    let id = shell_word(about.map_or(rule, |about| about.finding));
-    let (resource, note) = match seen.mostly_on() {
-        Some(resource) if !resource.contains(['*', '?']) => (shell_word(resource), ""),
-        _ => ("RESOURCE".to_owned(), ""),
-    };
-    if resource != "RESOURCE" || is_core || seen.worst >= Some(Severity::Critical) {
-        return format!(
-            "keepwatch suppress add --rule {id} --resource {resource} --owner NAME --reason TEXT --days 30{note}"
-        );
+    let resource = seen.mostly_on().filter(|resource| !resource.contains(['*', '?']));
+    let actor = seen.nearly_all_by();
+    if resource.is_none() && actor.is_none() && !is_core && seen.worst < Some(Severity::Critical) {
+        return format!("keepwatch tune rule {} --severity LOW --note TEXT", shell_word(rule));
     }
-    format!("keepwatch tune rule {} --severity LOW --note TEXT", shell_word(rule))
+    let id = shell_word(about.map_or(rule, |about| about.finding));
+    let resource = resource.map_or_else(|| "RESOURCE".to_owned(), shell_word);
+    let actor = actor.map(|actor| format!(" --actor {}", shell_word(actor))).unwrap_or_default();
+    format!(
+        "keepwatch suppress add --rule {id} --resource {resource}{actor} --owner NAME --reason TEXT --days 30"
+    )
 }
 
 /// `, account 111122223333`, or how many and the largest of them.
@@ -469,13 +481,6 @@ fn long(span: Duration) -> String {
         120..2_880 => counted(minutes / 60, "hour"),
         _ => counted(minutes / 1_440, "day"),
     }
-}
-
-/// A path as it is written in a shell, quoted only where it must be.
-fn path_word(path: &Path) -> String {
-    let path = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
-    if path.chars().all(plain) && !path.is_empty() { path } else { shell_word(&path) }
 }
 
 /// `2026-03-01 12:00`.

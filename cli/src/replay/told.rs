@@ -85,7 +85,7 @@ impl LogReplay {
         }
     }
 
-    /// Takes in what rules saw of an event. One without a time happened when the one before it did.
+    /// Takes in what rules saw of an event that happened then. One without a time happened when the one before it did.
     ///
     /// # Errors
     /// A bug.
@@ -160,6 +160,13 @@ impl Sightings {
     pub(super) fn mostly_by(&self) -> Option<&Actor> {
         let (times, actor) = self.actors.values().max_by_key(|(times, _)| *times)?;
         (times * 3 > self.times * 2).then_some(actor)
+    }
+
+    /// Who did nine of ten at least, if somebody did, by its ARN: a pattern that names nobody else.
+    pub(super) fn nearly_all_by(&self) -> Option<&str> {
+        let (who, (times, _)) = self.actors.iter().max_by_key(|(_, (times, _))| *times)?;
+        let is_one = who.starts_with("arn:") && !who.contains(['*', '?']);
+        (is_one && times * 10 >= self.times * 9).then_some(who)
     }
 
     /// What it was about far more often than all others together, if there is such a thing.

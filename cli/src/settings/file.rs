@@ -53,16 +53,23 @@ pub(super) struct Refusal {
 pub(super) fn text<'r>(rows: impl IntoIterator<Item = &'r Value>) -> anyhow::Result<String> {
     let mut text = HEADER.to_owned();
     for row in rows {
-        let mut document = Mapping::new();
-        for name in ORDER {
-            if let Some(value) = row.get(name) {
-                document.insert(name.into(), yaml_serde::to_value(value)?);
-            }
-        }
-        text.push_str("---\n");
-        text.push_str(&yaml_serde::to_string(&document)?);
+        text.push_str(&document(row)?);
     }
     Ok(text)
+}
+
+/// The part of a file that is this row.
+///
+/// # Errors
+/// A value that YAML has no form for; settings have none.
+pub(crate) fn document(row: &Value) -> anyhow::Result<String> {
+    let mut document = Mapping::new();
+    for name in ORDER {
+        if let Some(value) = row.get(name) {
+            document.insert(name.into(), yaml_serde::to_value(value)?);
+        }
+    }
+    Ok(format!("---\n{}", yaml_serde::to_string(&document)?))
 }
 
 /// The rows of a file.

@@ -2,6 +2,7 @@
 
 mod file;
 mod plan;
+mod rehearsal;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -16,7 +17,9 @@ use keepwatch_base::time::Timestamp;
 use keepwatch_core::settings::Invalid;
 
 use self::file::Refusal;
+pub(crate) use self::file::document;
 use self::plan::{Plan, Table, plan};
+pub(crate) use self::rehearsal::read as rehearsed;
 use crate::account::{Account, Home};
 use crate::findings::shown;
 
@@ -24,6 +27,7 @@ const EXPORT_HELP: &str = "\
 Examples:
   keepwatch settings export --output keepwatch-settings.yaml
   keepwatch settings export | git diff --no-index keepwatch-settings.yaml -
+  keepwatch settings export > try.yaml          edit it, and see in a log what it would do: keepwatch replay logs --settings try.yaml
 
 Suppressions that are over are left out, and so is what cannot be used; both are named on standard error.
 

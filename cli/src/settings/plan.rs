@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use super::file::{Entry, Refusal};
 use crate::catalogue::CATALOGUE;
 use crate::findings::shown;
+use crate::principal;
 use crate::suppress::whole;
 use crate::tune;
 use crate::words::time;
 
 /// The attribute that says when a suppression was made. No file has it: it is the time of the writing.
-const CREATED: &str = "created_at";
+pub(super) const CREATED: &str = "created_at";
 
 /// The most characters of a note that are kept.
 const MAX_NOTE: usize = 300;
@@ -137,19 +138,22 @@ fn is_same(row: &Value, before: &Value, created: Option<&Value>) -> bool {
     if row.get(CREATED).is_some() {
         return false;
     }
-    let mut row = with_time(row);
-    if let Some(created) = created {
-        row[CREATED] = created.clone();
-    }
-    canonical(&row).is_ok_and(|same| same == *before)
+    let says = |mut row: Value| {
+        if let Some(created) = created {
+            row[CREATED] = created.clone();
+        }
+        canonical(&row).is_ok_and(|same| same == *before)
+    };
+    says(with_time(row)) || as_meant(row).is_ok_and(says)
 }
 
 /// The row to write for one of a file, or why it is refused.
 fn new(row: &Value, now: Timestamp) -> Result<Value, String> {
     let key = row[KEY].as_str().unwrap_or_default();
+    let mut row = as_meant(row)?;
     let Some(name) = key.strip_prefix("suppression#") else {
-        tune::refused(row)?;
-        let same = canonical(row)?;
+        tune::refused(&row)?;
+        let same = canonical(&row)?;
         let sets = match key.split_once('#') {
             Some(("list", _)) => same["values"].as_array().is_some_and(|values| !values.is_empty()),
             _ => ["enabled", "severity", "threshold"].iter().any(|name| same.get(name).is_some()),
@@ -159,7 +163,6 @@ fn new(row: &Value, now: Timestamp) -> Result<Value, String> {
     if row.get(CREATED).is_some() {
         return Err(format!("`{CREATED}` is not for a file: it is the time when the row is written"));
     }
-    let mut row = with_time(row);
     row[CREATED] = json!(now);
     let read = Suppression::read(name, &row, CATALOGUE).map_err(|unfit| match unfit {
         keepwatch_core::settings::Unfit::Over => "`expires_at` is not in the future".to_owned(),
@@ -167,6 +170,27 @@ fn new(row: &Value, now: Timestamp) -> Result<Value, String> {
     })?;
     whole(&row, &read, "`", "`")?;
     Ok(read.row())
+}
+
+/// The row in the forms that are stored: an end that may be written as a day, and users and roles in any form of their ARNs.
+///
+/// # Errors
+/// A form that can mean nobody.
+pub(super) fn as_meant(row: &Value) -> Result<Value, String> {
+    let mut row = with_time(row);
+    if let Some(actor) = row["actor"].as_str() {
+        row["actor"] = json!(principal::actor(actor).map_err(|reason| format!("`actor`: {reason}"))?);
+    }
+    if row[KEY] == format!("list#{}", tune::AUTOMATION)
+        && let Some(values) = row["values"].as_array_mut()
+    {
+        for value in values {
+            if let Some(text) = value.as_str() {
+                *value = json!(principal::automation(text)?);
+            }
+        }
+    }
+    Ok(row)
 }
 
 /// The row with an end that may be written as a day.

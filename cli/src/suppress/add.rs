@@ -1,6 +1,7 @@
 //! `keepwatch suppress add`.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,21 +15,27 @@ use keepwatch_core::finding::Finding;
 use keepwatch_core::settings::{DAYS, Suppression, Unfit};
 use serde_json::{Value, json};
 
+use super::whole::whole;
 use crate::account::{Account, Home};
 use crate::catalogue::CATALOGUE;
 use crate::findings::{shown, visit};
 use crate::words::{did_you_mean, time};
+use crate::{principal, settings};
 
 pub(super) const HELP: &str = "\
 Examples:
   keepwatch suppress add --rule admin-inline-policy --resource 'arn:aws:iam::111122223333:user/ci-*' \\
       --owner alice --reason 'the pipeline makes its users' --days 30
+  keepwatch suppress add --rule 'admin-*' --resource '*' --actor arn:aws:iam::111122223333:role/ci-deploy \\
+      --owner alice --reason 'the pipeline grants what it deploys' --days 30
   keepwatch suppress add --rule 'root-*' --resource '*' --account 111122223333 --name audit-week \\
-      --owner bob --reason 'the auditor needs root, TICKET-7' --until 2026-03-31
+      --owner bob --reason 'the auditor needs root, TICKET-7' --days 7
+  keepwatch suppress add --rule network-changed --resource '*' --owner alice --reason 'a try' --days 7 --print > try.yaml
+  keepwatch replay logs --settings try.yaml     what it would silence in a log, before anything is written
 
 Patterns have * and ?. Quote them, or the shell looks for files. A resource may be followed by a space and the part of it
-that the finding is about, such as a policy's name. At most 366 days; at most 30 for root, exposed keys and Keepwatch's own
-safety.
+that the finding is about, such as a policy's name. A role is meant whatever its sessions are called, and may be written with
+either of its ARNs. At most 366 days; at most 30 for root, exposed keys and Keepwatch's own safety.
 
 Exit codes: 0 written, 2 not valid or the name is taken, 3 AWS refused or cannot be reached.";
 
@@ -50,7 +57,8 @@ pub(super) struct Add {
     /// The resources: an ARN or id as the finding shows it, or a pattern.
     #[arg(long, value_name = "PATTERN")]
     resource: String,
-    /// Only while nobody else acts on it: the ARN of a user or role as the mail shows it under "Acted", or a pattern.
+    /// Only while nobody else acts on it: the ARN of a user or role, or a pattern. The ARN stands under WHO in the mail; a role may
+    /// be written as arn:aws:iam::ACCOUNT:role/NAME, as arn:aws:sts::ACCOUNT:assumed-role/NAME, and with a session behind it.
     #[arg(long, value_name = "PATTERN")]
     actor: Option<String>,
     /// Only in this account.
@@ -74,6 +82,10 @@ pub(super) struct Add {
     /// Overwrite the one of this name, to renew or to change it.
     #[arg(long)]
     replace: bool,
+    /// Write nothing, and print the row for `replay --settings`, as it also stands in a file of `settings export`. No account is
+    /// needed.
+    #[arg(long, conflicts_with = "replace")]
+    print: bool,
 }
 
 impl Add {
@@ -83,7 +95,9 @@ impl Add {
     }
 
     fn from(&self, now: Timestamp) -> Result<Suppression, String> {
-        let name = self.name.clone().unwrap_or_else(|| self.made_up_name());
+        let actor = self.actor.as_deref().map(principal::actor).transpose();
+        let actor = actor.map_err(|reason| format!("--actor: {reason}"))?;
+        let name = self.name.clone().unwrap_or_else(|| self.made_up_name(actor.as_deref()));
         // One day too many is as wrong as a thousand years, which no date could say.
         let days = Duration::from_secs(self.days.unwrap_or(0).min(DAYS + 1) * DAY);
         let mut row = json!({
@@ -97,7 +111,7 @@ impl Add {
         if let Some(account) = &self.account {
             row["account"] = json!(account);
         }
-        if let Some(actor) = &self.actor {
+        if let Some(actor) = &actor {
             row["actor"] = json!(actor);
         }
         let read = Suppression::read(&name, &row, CATALOGUE).map_err(|unfit| as_options(&unfit, &name))?;
@@ -106,33 +120,16 @@ impl Add {
     }
 
     /// The same for the same rule and resource, so that asking twice is noticed.
-    fn made_up_name(&self) -> String {
+    fn made_up_name(&self, actor: Option<&str>) -> String {
         let kept = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
         let words: String = self.rule.chars().filter(kept).take(MAX_NAME).collect();
         let words = if words.trim_matches('-').is_empty() { "all" } else { words.trim_matches('-') };
         let account = self.account.as_deref().unwrap_or_default();
         let mut parts = vec![self.rule.trim(), self.resource.trim(), account];
-        parts.extend(self.actor.as_deref().map(str::trim));
+        parts.extend(actor);
         let hash = short_hash(&parts);
         format!("{words}-{}", hash.get(..8).unwrap_or(&hash))
     }
-}
-
-/// Texts are cut and cleaned; a pattern that was would silence something else than what was asked for.
-///
-/// # Errors
-/// Which pattern it is, named between `before` and `after`.
-pub(crate) fn whole(row: &Value, read: &Suppression, before: &str, after: &str) -> Result<(), String> {
-    let kept =
-        [("rule", Some(&read.rule)), ("resource", Some(&read.resource)), ("actor", read.actor.as_ref())];
-    for (name, kept) in kept {
-        if row[name].as_str().map(str::trim) != kept.map(String::as_str) {
-            return Err(format!(
-                "{before}{name}{after} is too long or has characters that no id has; use * for a part of it"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong, in the words of the command line instead of the table's.
@@ -160,6 +157,19 @@ fn as_options(unfit: &Unfit, name: &str) -> String {
 pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode> {
     // Before AWS is asked for anything: what is wrong with the arguments costs no sign-in.
     let new = &add.suppression()?;
+    let note = add.actor.as_deref().zip(new.actor.as_deref());
+    let note = note.and_then(|(written, kept)| principal::note(written, kept));
+    if add.print {
+        note.into_iter().for_each(|note| anstream::eprintln!("--actor: {note}"));
+        // Whoever applied this row alone would take all others away.
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "# To try: keepwatch replay LOGS --settings FILE. To keep: add it to the file of `keepwatch settings export`."
+        )?;
+        out.write_all(settings::document(&new.row())?.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let home = &account.open().await?;
     let settings = home.settings_to_change().await?;
     // Counted before, so that the answer stands there even if somebody is faster than the sweep.
@@ -177,14 +187,10 @@ pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode
         );
     }
     let mut out = anstream::AutoStream::auto(io::stdout()).lock();
-    writeln!(
-        out,
-        "{} is written: {} on {} until {}",
-        new.id,
-        new.rule,
-        shown(&new.resource),
-        new.expires_at
-    )?;
+    writeln!(out, "{} is written: {} until {}", new.id, shown(&new.scope()), new.expires_at)?;
+    if let Some(note) = note {
+        writeln!(out, "--actor: {note}.")?;
+    }
     match silenced {
         Ok(silenced) => tell(&mut out, &silenced)?,
         // Whoever may write settings need not be one who may read findings.
@@ -196,20 +202,39 @@ pub(super) async fn run(add: &Add, account: &Account) -> anyhow::Result<ExitCode
 }
 
 /// The open findings that it silences, worst first, and how many of them are not silenced yet.
-async fn silenced(new: &Suppression, home: &Home) -> anyhow::Result<Vec<Finding>> {
+async fn silenced(new: &Suppression, home: &Home) -> anyhow::Result<Covered> {
     let findings = home.findings().await?;
-    let mut covered = Vec::new();
+    let mut covered = Covered::default();
+    let by_anybody = Suppression { actor: None, ..new.clone() };
     let each = |finding: Finding| {
-        if finding.is_open() && new.covers(&finding.rule, &finding.subject(), &finding.actors()) {
-            covered.push(finding);
+        let (subject, actors) = (finding.subject(), finding.actors());
+        if !finding.is_open() {
+            return;
+        }
+        if new.covers(&finding.rule, &subject, &actors) {
+            covered.silenced.push(finding);
+        } else if by_anybody.covers(&finding.rule, &subject, &actors) {
+            covered.by_others += 1;
+            covered.others.extend(actors);
         }
     };
     visit(&findings, each).await.map_err(|error| findings.failed(&error))?;
-    covered.sort_by_key(|finding| (Reverse(finding.severity), finding.first_seen));
+    covered.silenced.sort_by_key(|finding| (Reverse(finding.severity), finding.first_seen));
     Ok(covered)
 }
 
-fn tell(out: &mut impl io::Write, silenced: &[Finding]) -> io::Result<()> {
+/// The open findings of a suppression's rules and resources.
+#[derive(Default)]
+struct Covered {
+    /// Those that it silences.
+    silenced: Vec<Finding>,
+    /// How many it does not silence, because others acted on them than it names.
+    by_others: usize,
+    /// Who acted on those.
+    others: BTreeSet<String>,
+}
+
+fn tell(out: &mut impl io::Write, Covered { silenced, by_others, others }: &Covered) -> io::Result<()> {
     let anew = silenced.iter().filter(|finding| finding.silence.is_none()).count();
     match (silenced.len(), anew) {
         (0, _) => writeln!(out, "No open finding matches it now; it is for those to come.")?,
@@ -225,6 +250,17 @@ fn tell(out: &mut impl io::Write, silenced: &[Finding]) -> io::Result<()> {
     }
     if silenced.len() > NAMED {
         writeln!(out, "  and {} more", silenced.len() - NAMED)?;
+    }
+    if *by_others > 0 {
+        let named: Vec<String> = others.iter().take(NAMED).map(|one| shown(one)).collect();
+        let more = if others.len() > NAMED { ", ..." } else { "" };
+        let which = match by_others {
+            1 => "1 open finding of that rule and resource stays as it is: others acted on it".to_owned(),
+            many => format!(
+                "{many} open findings of that rule and resource stay as they are: others acted on them"
+            ),
+        };
+        writeln!(out, "{which}, {}{more}", named.join(", "))?;
     }
     Ok(())
 }
@@ -253,6 +289,7 @@ mod tests {
             until: None,
             name: None,
             replace: false,
+            print: false,
         }
     }
 
@@ -284,6 +321,20 @@ mod tests {
         assert!(name(Add { rule: "*".to_owned(), ..add() }).starts_with("all-"));
     }
 
+    /// Whichever of a role's ARNs is written: one row, with the name that it always had.
+    #[test]
+    fn a_role_is_the_same_in_every_form() {
+        let kept = "arn:aws:sts::111122223333:assumed-role/ci-deploy";
+        let with =
+            |actor: &str| Add { actor: Some(actor.to_owned()), ..add() }.from(at("2026-03-01")).unwrap();
+        for written in
+            ["arn:aws:iam::111122223333:role/ops/ci-deploy", &format!("{kept}/s1"), &format!("{kept}/*")]
+        {
+            assert_eq!(with(written), with(kept));
+        }
+        assert_eq!(with(kept).actor.as_deref(), Some(kept));
+    }
+
     /// The table's words were once put into the command line's by replacing them in the whole sentence, what the user had
     /// written included.
     #[test]
@@ -306,6 +357,7 @@ mod tests {
             (Add { account: Some("prod".to_owned()), ..add() }, "--account must be twelve digits"),
             (Add { actor: Some(" ".to_owned()), ..add() }, "--actor is missing"),
             (Add { actor: Some("x".repeat(400)), ..add() }, "--actor is too long"),
+            (Add { actor: Some("role/ci".to_owned()), ..add() }, "--actor: `role/ci` is no ARN"),
             (Add { name: Some("a b".to_owned()), ..add() }, "the name a b must be of letters"),
             (Add { resource: "x".repeat(400), ..add() }, "--resource is too long"),
             (Add { resource: "a\u{202e}b".to_owned(), ..add() }, "--resource is too long or has characters"),

@@ -13,6 +13,7 @@ use super::add::machine;
 use crate::Format;
 use crate::account::Account;
 use crate::findings::shown;
+use crate::principal;
 use crate::progress;
 use crate::table::table;
 
@@ -83,6 +84,11 @@ pub(super) async fn run(list: &List, account: &Account) -> anyhow::Result<ExitCo
         }
     }
     out.flush()?;
+    for (_, row) in rows.iter().filter(|(state, _)| *state != "expired") {
+        if let Some(why) = row.actor.as_deref().and_then(|actor| principal::idle(actor, principal::actor)) {
+            anstream::eprintln!("{}: silences nothing, its actor is wrong: {}", shown(&row.id), shown(&why));
+        }
+    }
     Ok(if read.invalid.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

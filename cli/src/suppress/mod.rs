@@ -3,12 +3,13 @@
 mod add;
 mod list;
 mod remove;
+mod whole;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-pub(crate) use self::add::whole;
+pub(crate) use self::whole::whole;
 use crate::account::Account;
 
 /// What is silenced: recorded all the same, and nobody is mailed about it.

@@ -28,17 +28,35 @@ pub fn docs(about: &About) -> String {
 /// The check's page in Markdown, which reads as well in a terminal.
 pub fn markdown(meta: &CheckMeta) -> String {
     let about = &meta.about;
-    let mut page = format!("# {}\n\n| | |\n|---|---|\n", about.title);
     let number =
         meta.number.map_or_else(String::new, |number| format!(", number {number} of AWS's list of 26"));
     let actions = actions(meta).into_iter().map(|action| format!("`{action}`")).collect::<Vec<_>>();
-    let rows = [
-        ("Check", format!("`{}`", about.id)),
-        ("Practice", format!("{}{number}", meta.practices.join(", "))),
-        ("Severity", about.severity.as_str().to_owned()),
-        ("Needs", if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") }),
-        ("References", references(about).join("; ")),
-    ];
+    page(
+        about,
+        &[
+            ("Check", format!("`{}`", about.id)),
+            ("Practice", format!("{}{number}", meta.practices.join(", "))),
+            ("Severity", about.severity.as_str().to_owned()),
+            ("Needs", if actions.is_empty() { "nothing".to_owned() } else { actions.join(", ") }),
+            ("References", references(about).join("; ")),
+        ],
+    )
+}
+
+/// The page of a finding that no single check makes, but a whole scan or a sweep: on forwarders, the canary, the scan's coverage.
+pub fn of_whole(about: &About) -> String {
+    page(
+        about,
+        &[
+            ("Finding", format!("`{}`", about.id)),
+            ("Severity", about.severity.as_str().to_owned()),
+            ("References", references(about).join("; ")),
+        ],
+    )
+}
+
+fn page(about: &About, rows: &[(&str, String)]) -> String {
+    let mut page = format!("# {}\n\n| | |\n|---|---|\n", about.title);
     for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(page, "| {label} | {value} |");
     }

@@ -213,6 +213,23 @@ fn a_renewed_suppression_is_as_if_made_now() {
     assert_eq!(plan.changed[0].1["created_at"], json!(now()));
 }
 
+/// A file may have either ARN of a role, and says the same as the row that was made of it.
+#[test]
+fn forms_of_a_role_are_no_difference() {
+    let mut row = suppressed("ci", 0, 20);
+    row["actor"] = json!("arn:aws:sts::111122223333:assumed-role/ci");
+    let list = json!({KEY: "list#automation", "values": ["arn:aws:sts::111122223333:assumed-role/cd/*"]});
+    let table = table(&[row, list]);
+    let text = export(&table);
+    let other = text
+        .replace("arn:aws:sts::111122223333:assumed-role/ci", "arn:aws:iam::111122223333:role/ops/ci")
+        .replace("assumed-role/cd/*", "assumed-role/cd");
+    assert_ne!(text, other);
+    assert_eq!(planned(&other, &table), Plan::default());
+    let told = refused(&other.replace("role/ops/ci", "role/ops/*"));
+    assert!(told.len() == 1 && told[0].1.contains("`actor`: what a role does"), "{told:?}");
+}
+
 #[test]
 fn what_suppress_add_and_tune_refuse_is_refused_with_its_line() {
     let long = "x".repeat(400);
