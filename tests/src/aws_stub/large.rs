@@ -565,6 +565,9 @@ impl Large {
                 let count = if service == "ec2" { 160 } else { 40 };
                 list("Quotas", "NextToken", count, 100, &|number| quota(service, number))
             }
+            "GET /accounts" if call.service == "securityhub" => {
+                json!({"HubArn": format!("arn:aws:securityhub:{region}:{ACCOUNT}:hub/default")})
+            }
             "DescribeOrganization" | "ListAccounts" => return refused("AWSOrganizationsNotInUseException"),
             "GetAlternateContact" => return refused("ResourceNotFoundException"),
             // An empty list.
