@@ -9,7 +9,7 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::layout::{Page, heading, keepwatch, line, listed, paragraph};
+use crate::layout::{Page, command, heading, keepwatch, line, listed, paragraph};
 use crate::sender::Sender;
 
 /// How many findings a digest tells one by one; the others are counted by rule. All of them fit into a mail, whatever their
@@ -18,6 +18,9 @@ const MAX_LISTED: usize = 150;
 
 /// The most characters of a title in a list.
 const MAX_TITLE: usize = 120;
+
+/// For how many findings a digest has a command.
+const MAX_COMMANDS: usize = 5;
 
 /// What a digest or a report tells of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(super) struct Line {
     pub status_reason: Option<String>,
     /// How many different people and roles acted on it, where that is known.
     pub actors: usize,
+    /// What to do first: what for, and the command.
+    pub first_step: Option<(String, String)>,
 }
 
 impl Line {
@@ -58,6 +63,11 @@ impl Line {
             occurrences: finding.occurrences,
             status_reason: finding.status_reason.clone(),
             actors: finding.alert.told.len(),
+            first_step: finding
+                .headline()
+                .steps
+                .first()
+                .map(|step| (step.purpose.clone(), step.command.clone())),
         }
     }
 
@@ -93,6 +103,7 @@ impl Line {
             occurrences: 0,
             status_reason: None,
             actors: 0,
+            first_step: None,
         }
     }
 }
@@ -117,8 +128,14 @@ pub(super) fn alert(lines: &[Line], sender: &Sender) -> Alert {
     heading(&mut out, "WHAT TO DO NOW");
     paragraph(
         &mut out,
-        "So many at once often come from one hand or one script: look who acted in the first of them, and begin there.",
+        "So many at once often come from one hand or one script: look who acted in the earliest of them, and begin there.",
     );
+    // Those of the others are in what `findings show` prints.
+    for worst in lines.iter().filter(|line| line.severity == Severity::Critical).take(MAX_COMMANDS) {
+        if let Some((purpose, call)) = &worst.first_step {
+            command(&mut out, &format!("{}: {purpose}", worst.named()), call);
+        }
+    }
     keepwatch(&mut out, "List what is open, worst first", "findings list");
     keepwatch(&mut out, "Everything about one of them", "findings show FINDING_ID");
     let (listed_lines, counted) = lines.split_at(lines.len().min(MAX_LISTED));

@@ -210,7 +210,7 @@ fn of_principal(
     paragraph(
         &mut out,
         &format!(
-            "{} findings by {}, told in one mail: the worst comes first, the others stand below its commands.",
+            "{} findings by {}, told in one mail. This is the worst; the others are listed below its commands.",
             findings.len(),
             actor.name
         ),

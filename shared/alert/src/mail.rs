@@ -66,7 +66,10 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
     let place = if is_id { format!(", IN ACCOUNT {}", finding.account) } else { String::new() };
     heading(out, &format!("WHAT TO DO NOW{place}"));
     if let Some(what) = said("What to do") {
-        paragraph(out, &what);
+        // Nobody answers at three in the morning.
+        let alone = finding.severity >= Severity::High && what.starts_with("Ask ");
+        let alone = if alone { " If nobody answers now, act as if it was not meant." } else { "" };
+        paragraph(out, &format!("{what}{alone}"));
     }
     steps(out, finding);
     if let Some(runbook) = Runbook::of_rule(&finding.rule) {
@@ -127,9 +130,7 @@ fn what_would_settle_it(finding: &Finding) -> String {
     let headline = finding.headline();
     let look = merged_steps(finding).into_iter().find(|(_, command)| settles(command)).map_or_else(
         || "To be sure, ask whoever did it.".to_owned(),
-        |(purpose, _)| {
-            format!("To be sure, run the command below that says \"{purpose}\". It changes nothing.")
-        },
+        |(purpose, _)| format!("To be sure, run the command below that says \"{purpose}\". It only reads."),
     );
     let details = headline.details.iter().map(|(_, value)| value.as_str());
     let said = std::iter::once(headline.reason.as_str()).chain(details);
@@ -241,6 +242,7 @@ fn together(out: &mut Page<'_>, findings: &[&Finding]) {
         let title = format!("{}: {}", line.severity.as_str(), line.title);
         listed(out, &title, &[&line.when(), &line.finding_id]);
     }
+    keepwatch(out, "Everything about one of them, with its commands", "findings show FINDING_ID");
 }
 
 /// What else the same hand did.

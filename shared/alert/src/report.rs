@@ -245,7 +245,7 @@ impl<'a> Tally<'a> {
         paragraph(&mut out, &format!("{what}, from {} to {}.", self.period.from, self.period.to));
         line(&mut out, "New", &count(&self.new));
         line(&mut out, "Fixed", &count(&self.fixed));
-        line(&mut out, "Still open", &count(&self.open));
+        line(&mut out, "Open from before", &count(&self.open));
         gap(&mut out);
         if self.period.kind == Kind::Weekly {
             self.weekly(&mut out, deaf, judged, settings, now);

@@ -83,7 +83,7 @@ impl Rule for ContentOmitted {
                 None => unnamed(
                     cx,
                     format!(
-                        "{who} hid a grant: the text of {event} was too large for CloudTrail, and nobody can say for whom it is"
+                        "{who} made a grant that CloudTrail did not record: the text of {event} was too large"
                     ),
                 ),
             };
@@ -202,11 +202,22 @@ fn finish(mut seen: Observation, record: &Record<'_>) -> Observation {
         _ if event.starts_with("Put") => (kind, format!("{kind}DetailList[].[{kind}Name,{kind}PolicyList]")),
         _ => (kind, format!("{kind}DetailList[].[{kind}Name,AttachedManagedPolicies]")),
     };
-    let seen = seen.step(
-        "List what the account holds of this kind, a padded policy stands out",
-        "iam get-account-authorization-details",
-        &[("--filter", filter), ("--query", &columns)],
-    );
+    let details = |seen: Observation| {
+        seen.step(
+            "List what the account holds of this kind",
+            "iam get-account-authorization-details",
+            &[("--filter", filter), ("--query", &columns)],
+        )
+    };
+    let seen = match filter {
+        // The AWS CLI prints policies as JSON, without the blanks that made one long: when it was written tells more.
+        "LocalManagedPolicy" => {
+            let query = "reverse(sort_by(Policies,&UpdateDate))[:20].[UpdateDate,Arn,DefaultVersionId,AttachmentCount]";
+            let options = [("--scope", "Local"), ("--query", query), ("--output", "table")];
+            details(seen.step("Which policies were written last?", "iam list-policies", &options))
+        }
+        _ => details(seen),
+    };
     stop_caller(seen, record)
 }
 
@@ -216,6 +227,7 @@ mod tests {
 
     use super::*;
     use crate::testing::*;
+    use keepwatch_core::observation::RemediationStep;
     use keepwatch_core::state::{HeldPolicy, PolicyText, Query, Value as StateValue};
 
     const ADMIN: &str = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
@@ -278,7 +290,9 @@ mod tests {
             ("UpdateAssumeRolePolicy", "--filter Role --query 'RoleDetailList"),
             ("AddUserToGroup", "--filter User --query 'UserDetailList"),
         ] {
-            let command = &fired(&ContentOmitted, &padded(name, json!(null))).steps[0].command;
+            let steps = fired(&ContentOmitted, &padded(name, json!(null))).steps;
+            let details = |step: &&RemediationStep| step.command.contains("authorization-details");
+            let command = &steps.iter().find(details).unwrap().command;
             assert!(command.replace('\'', "").contains(&filter.replace('\'', "")), "{command}");
         }
     }

@@ -96,7 +96,7 @@ impl Rule for EksClusterAdmin {
             .detail("Principal", &principal)
             .detail("Access policy", &policy)
             .detail("Scope", &scope)
-            .step("Take the policy away again", "eks disassociate-access-policy", &with_policy)
+            .step("Remove the policy", "eks disassociate-access-policy", &with_policy)
             .step("Keep the principal out of the cluster", "eks delete-access-entry", &entry);
         cx.report(stop_caller(seen, record));
         Ok(())

@@ -48,8 +48,8 @@ impl Rule for InlinePolicy {
         let seen = seen
             .detail("Inline policy", given.policy)
             .step("Read the policy as it stands", &format!("iam get-{kind}-policy"), &options)
-            .step("Take it away again", &format!("iam delete-{kind}-policy"), &options);
-        cx.report(stop_caller(seen, record));
+            .step("Remove it", &format!("iam delete-{kind}-policy"), &options);
+        cx.report(done_by_holder(stop_caller(seen, record), record, kind, given.name));
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ impl Rule for ManagedPolicyAttached {
         let owner = if managed::name_of(given.policy).is_some() { "AWS managed" } else { "customer managed" };
         let kind = given.kind.as_str();
         let seen = seen.detail("Policy", given.policy).detail("Kind", owner).step(
-            "Take the policy away again",
+            "Remove the policy",
             &format!("iam detach-{kind}-policy"),
             &[(&format!("--{kind}-name"), given.name), ("--policy-arn", given.policy)],
         );
@@ -58,7 +58,7 @@ impl Rule for ManagedPolicyAttached {
             "AWS managed" if seen.verdict != Verdict::Unknown => seen,
             _ => read_policy(seen, "Read what the policy allows", given.policy),
         };
-        cx.report(stop_caller(seen, record));
+        cx.report(done_by_holder(stop_caller(seen, record), record, kind, given.name));
         Ok(())
     }
 }

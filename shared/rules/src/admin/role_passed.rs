@@ -220,7 +220,7 @@ fn report(
     let purpose = match remove {
         "iam get-instance-profile" => "Which roles are in the profile?",
         "ec2 terminate-instances" => "If nobody knows the instance, end it",
-        _ => "Take the role away again",
+        _ => "Remove the role",
     };
     cx.report(stop_caller(seen.step(purpose, remove, options), record));
 }

@@ -77,7 +77,7 @@ impl Rule for ServiceRole {
             .because(as_sentence(&grant.why()))
             .detail("Policy", given.policy)
             .detail("Used by", &services)
-            .step("Take the policy away again", remove, &[("--role-name", name), (option, given.policy)])
+            .step("Remove the policy", remove, &[("--role-name", name), (option, given.policy)])
             .step(
                 "Where can EC2 use it? (instance profiles)",
                 "iam list-instance-profiles-for-role",

@@ -205,12 +205,12 @@ fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
     let seen = seen
         .step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)])
         .step(
-            "If nobody knows who that is: deny everything to the role, whoever uses it, until its trust policy is mended",
+            "If nobody knows who that is: deny everything to the role, whoever uses it (undo: iam detach-role-policy)",
             "iam attach-role-policy",
             &[("--role-name", role), ("--policy-arn", &deny)],
         )
         .step(
-            "Write back a trust policy that names only whom you know",
+            "Take whom nobody knows out of the policy printed above, save it as TRUST_POLICY_FILE, and write it back",
             r#"iam update-assume-role-policy --policy-document "$(cat TRUST_POLICY_FILE)""#,
             &[("--role-name", role)],
         );

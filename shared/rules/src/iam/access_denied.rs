@@ -74,7 +74,7 @@ impl Rule for AccessDenied {
         };
         let region = region(record);
         let seen = seen.step(
-            "What else was tried, and what succeeded? (repeat in the regions you use)",
+            "What else was tried, and what succeeded? (repeat in every enabled region)",
             "cloudtrail lookup-events",
             &[("--region", region), ("--lookup-attributes", &by)],
         );

@@ -76,7 +76,7 @@ impl Rule for AccessKeyCreated {
                     &options,
                 )
                 .step(
-                    "What has the key done? (repeat in the regions you use)",
+                    "What has the key done? (repeat in every enabled region)",
                     "cloudtrail lookup-events",
                     &[("--lookup-attributes", &used)],
                 )

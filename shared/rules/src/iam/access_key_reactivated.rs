@@ -54,7 +54,7 @@ impl Rule for AccessKeyReactivated {
                 &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")],
             )
             .step(
-                "What has the key done? (repeat in the regions you use)",
+                "What has the key done? (repeat in every enabled region)",
                 "cloudtrail lookup-events",
                 &[("--lookup-attributes", &used)],
             );

@@ -63,7 +63,7 @@ impl Rule for Enumeration {
             None => lookup("EventName", record.event_name.or_empty()),
         };
         seen = seen.step(
-            "What else was done? (IAM is logged in us-east-1; repeat in the regions you use)",
+            "What else was done? (IAM is logged in us-east-1; repeat in every enabled region)",
             "cloudtrail lookup-events --region us-east-1",
             &[("--lookup-attributes", &by)],
         );

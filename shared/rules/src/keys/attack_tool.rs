@@ -62,7 +62,7 @@ impl Rule for AttackTool {
             let Some(subject) = issuer.get().or_else(|| who.arn.get()) else { return Ok(()) };
             let by = lookup("AccessKeyId", key);
             let options = [("--region", record.aws_region.or_empty()), ("--lookup-attributes", by.as_str())];
-            let purpose = "What else has the session done? (repeat in the regions you use)";
+            let purpose = "What else has the session done? (repeat in every enabled region)";
             cx.failing(subject, title).global().step(purpose, "cloudtrail lookup-events", &options)
         };
         // A scanner that got an answer has shown that the key works.

@@ -61,7 +61,11 @@ pub(super) fn exposed(cx: &Cx<'_>, key: &str, owner: Owner<'_>, title: &str) -> 
                 "iam list-access-keys",
                 &[("--user-name", user)],
             )
-            .step("What may this user do?", "iam list-attached-user-policies", &[("--user-name", user)]),
+            .step(
+                "What may this user do? (list-user-policies and list-groups-for-user have the rest)",
+                "iam list-attached-user-policies",
+                &[("--user-name", user)],
+            ),
         Owner::Root | Owner::Unknown => seen,
     };
     done_with(seen, key)
@@ -85,7 +89,7 @@ pub(super) fn stop(seen: Observation, key: &str, owner: Owner<'_>) -> Observatio
             "iam get-account-summary",
             &[],
         ),
-        Owner::User(user) => ("Stop the key (it can be started again)", user),
+        Owner::User(user) => ("Stop the key (undo: --status Active)", user),
         Owner::Unknown => ("Stop it (it can be started again)", "THE_USER"),
     };
     let options = [("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")];
@@ -101,7 +105,7 @@ pub(super) fn whose(seen: Observation, purpose: &str, key: &str) -> Observation 
 pub(super) fn done_with(seen: Observation, key: &str) -> Observation {
     let lookup = lookup("AccessKeyId", key);
     seen.step(
-        "What has the key done? (us-east-1 has its calls to IAM; repeat in the regions you use)",
+        "What has the key done? (us-east-1 has its calls to IAM; repeat in every enabled region)",
         "cloudtrail lookup-events --region us-east-1",
         &[("--lookup-attributes", &lookup)],
     )

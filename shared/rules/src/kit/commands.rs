@@ -15,7 +15,7 @@ pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Obse
     let who = &record.user_identity;
     let seen = match (who.access_key_id.get(), who.user_name.get()) {
         (Some(key), Some(user)) if key.starts_with(LONG_TERM_KEY) => observation.step(
-            "If the caller's key is not in its owner's hands, stop it",
+            "If somebody else may have the caller's key, stop it (undo: --status Active)",
             "iam update-access-key",
             &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")],
         ),
@@ -26,7 +26,7 @@ pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Obse
         return seen;
     }
     seen.step(
-        "What else did the caller do? (repeat in the regions you use)",
+        "What else did the caller do? (repeat in every enabled region)",
         "cloudtrail lookup-events",
         &[region_option(record), ("--lookup-attributes", &calls_of(record))],
     )
@@ -51,6 +51,23 @@ fn end_sessions(observation: Observation, record: &Record<'_>) -> Observation {
             ("--policy-name", "AWSRevokeOlderSessions"),
             ("--policy-document", &policy.to_string()),
         ],
+    )
+}
+
+/// Adds the step that tells what a user has done who was given something; groups and roles do nothing under their own name.
+pub(crate) fn done_by_holder(
+    observation: Observation,
+    record: &Record<'_>,
+    kind: &str,
+    name: &str,
+) -> Observation {
+    if kind != "user" {
+        return observation;
+    }
+    observation.step(
+        &format!("What has user {name} done since? (repeat in every enabled region)"),
+        "cloudtrail lookup-events",
+        &[region_option(record), ("--lookup-attributes", &lookup("Username", name))],
     )
 }
 

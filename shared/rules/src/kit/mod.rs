@@ -39,7 +39,9 @@ pub(crate) mod prelude {
         acting_arn, acting_principal, by_identity_center, caller_name, calling_user, named_user,
         sign_in_result,
     };
-    pub(crate) use super::commands::{calls_of, deny_user, filter, lookup, read_policy, stop_caller};
+    pub(crate) use super::commands::{
+        calls_of, deny_user, done_by_holder, filter, lookup, read_policy, stop_caller,
+    };
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::directory;
     pub(crate) use super::fields::{ec2_parameter, ec2_parameters};

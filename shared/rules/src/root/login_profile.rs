@@ -52,7 +52,7 @@ impl Rule for LoginProfile {
             .detail("Made by", how)
             .step("Does root have a password now? (AccountPasswordPresent)", "iam get-account-summary", &[])
             .step(
-                "Take it away again (with root credentials, such as an AssumeRoot session)",
+                "Remove it (with root credentials, such as an AssumeRoot session)",
                 "iam delete-login-profile",
                 &[],
             )

@@ -30,7 +30,7 @@ pub(super) fn what_since(seen: Observation, record: &Record<'_>) -> Observation 
     let name = record.user_identity.user_name.get().map_or_else(|| Actor::of(record).name, str::to_owned);
     let by = lookup("Username", &name);
     seen.step(
-        "What has been done since? (repeat in the regions you use)",
+        "What has been done since? (repeat in every enabled region)",
         "cloudtrail lookup-events",
         &[region_option(record), ("--lookup-attributes", &by)],
     )
