@@ -33,6 +33,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+/// A replay of many findings spends a seventh of its time in glibc's allocator (`make bench-rules EVENTS=folder`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keepwatch on the command line: findings and what silences them, the rules, and an account's own logs through them.
 #[derive(Parser)]
 #[command(

@@ -33,12 +33,12 @@ const AGENTS: [&str; 7] =
 impl Automation {
     /// Whether and why a call is the work of automation; `listed` are the owner's patterns of ARNs.
     pub fn of(record: &Record<'_>, listed: &[String]) -> Option<Automation> {
+        if by_service(record) {
+            return Some(Automation::Service);
+        }
         let who = &record.user_identity;
         let issuer = who.session_context.session_issuer.arn.or_empty();
         let invoked_by = who.invoked_by.or_empty();
-        if who.kind.or_empty() == "AWSService" || issuer.contains(":role/aws-service-role/") {
-            return Some(Automation::Service);
-        }
         let is_listed = |arn: &str| !arn.is_empty() && listed.iter().any(|pattern| matches(pattern, arn));
         // Whoever asks for a federated user's token names the user.
         let arn = who.arn.get().filter(|_| who.kind.or_empty() != "FederatedUser").unwrap_or_default();
@@ -53,7 +53,19 @@ impl Automation {
     }
 }
 
+/// See [`Automation::Service`].
+fn by_service(record: &Record<'_>) -> bool {
+    let who = &record.user_identity;
+    let issuer = who.session_context.session_issuer.arn.or_empty();
+    who.kind.or_empty() == "AWSService" || issuer.contains(":role/aws-service-role/")
+}
+
 impl Cx<'_> {
+    /// Whether it is the work of [`Automation::Service`]. Nothing else is looked at.
+    pub fn by_service(&self) -> bool {
+        matches!(&self.event.body, Body::CloudTrail(record) if by_service(record))
+    }
+
     /// Whether and why the event is the work of automation.
     pub fn automation(&self) -> Option<Automation> {
         let Body::CloudTrail(record) = &self.event.body else { return None };

@@ -10,10 +10,10 @@ use keepwatch_base::time::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::header::{RecordHeader, header_of, is_record};
+use super::header::{Outline, RecordHeader, header_of, is_record};
 use super::json::{flag_at, text_at};
 use super::lenient::Text;
-use super::skim::{skim, skimmed};
+use super::skim::{skim_knowing, skimmed};
 use super::unreadable::Unreadable;
 
 skimmed! {
@@ -130,6 +130,7 @@ pub struct Record<'a> {
     fields: Fields<'a>,
     /// The text that it was read from.
     text: &'a str,
+    time: OnceLock<Option<Timestamp>>,
     whole: OnceLock<Value>,
     request: OnceLock<Value>,
     response: OnceLock<Value>,
@@ -149,7 +150,19 @@ impl<'a> Record<'a> {
     /// # Errors
     /// What is wrong with the JSON.
     pub(super) fn read(text: &'a str) -> Result<Record<'a>, Unreadable> {
-        let (fields, end) = skim(text)?;
+        Record::read_knowing(text, [""; 2])
+    }
+
+    /// The same of a record that was read in outline before.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub(super) fn read_outlined(text: &'a str, outline: &Outline<'a>) -> Result<Record<'a>, Unreadable> {
+        Record::read_knowing(text, [outline.request_parameters, outline.response_elements])
+    }
+
+    fn read_knowing(text: &'a str, known: [&'a str; 2]) -> Result<Record<'a>, Unreadable> {
+        let (fields, end) = skim_knowing(text, known)?;
         if !text[end..].trim_start().is_empty() {
             // It says that something stands behind the object, and where.
             serde_json::from_str::<IgnoredAny>(text)?;
@@ -254,7 +267,7 @@ impl Record<'_> {
 
     /// When it happened, by the source's clock.
     pub fn time(&self) -> Option<Timestamp> {
-        Timestamp::parse(self.event_time.or_empty())
+        *self.time.get_or_init(|| Timestamp::parse(self.event_time.or_empty()))
     }
 
     /// The network address that the call came from; see [`network::origin`]. None where an AWS service called for somebody:

@@ -32,6 +32,8 @@ skimmed! {
         user_identity: Caller<'a> = "userIdentity",
         /// `requestParameters`, unparsed.
         request_parameters: &'a str = "requestParameters",
+        /// `responseElements`, unparsed.
+        response_elements: &'a str = "responseElements",
         /// `detail-type`, which no record has: what has it is an envelope.
         detail_type: Text<'a> = "detail-type",
     }
@@ -163,7 +165,10 @@ impl RecordHeader<'_> {
     /// Whether it changes something, and its parameters hold a policy that names a principal: as an object, as text, or as
     /// text that is encoded for a URL.
     pub fn gives_policy(&self) -> bool {
-        !self.reads_only() && PRINCIPAL.iter().any(|word| self.request.contains(word))
+        // Hardly any call's parameters hold the word at all, and they can be long.
+        !self.reads_only()
+            && self.request.contains("Principal")
+            && PRINCIPAL.iter().any(|word| self.request.contains(word))
     }
 
     /// Whether a person changed something in the console.

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::lenient::{List, Text, lenient};
-use super::{Event, Outline, Unreadable, skim};
+use super::{Body, Envelope, Event, Outline, Record, Unreadable, skim};
 
 /// Something that a log file holds, in the order it stands there.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +166,10 @@ impl<'a> LogEntry<'a> {
     /// [`Unreadable`] when it is none.
     pub fn event(&self) -> Result<Event<'a>, Unreadable> {
         match self {
-            LogEntry::Record(_, text) => Event::record(text),
+            LogEntry::Record(outline, text) => {
+                let body = Body::CloudTrail(Box::new(Record::read_outlined(text, outline)?));
+                Ok(Event { envelope: Envelope::default(), body })
+            }
             LogEntry::Other(text) => Event::parse(text),
         }
     }
@@ -191,8 +194,10 @@ mod tests {
         let mut all = Vec::new();
         entries(text, &mut |entry| {
             all.push(match entry {
-                Ok(LogEntry::Record(outline, text)) => {
-                    assert_eq!(Event::parse(text).unwrap().name(), outline.event_name.or_empty());
+                Ok(entry @ LogEntry::Record(outline, text)) => {
+                    let whole = Event::parse(text).unwrap();
+                    assert_eq!(whole.name(), outline.event_name.or_empty());
+                    assert_eq!(format!("{:?}", entry.event().unwrap()), format!("{whole:?}"));
                     outline.event_name.or_empty().to_owned()
                 }
                 Ok(LogEntry::Other(text)) => format!("-{text}"),

@@ -79,8 +79,8 @@ impl Window {
         let before = self.members.get(&member).copied();
         let same = u64::try_from(SAME.as_millis()).unwrap_or(u64::MAX);
         let known = before.is_some_and(|before| before >= at || before.abs_diff(at) < same);
-        let close = self.members.values().filter(|time| time.abs_diff(at) < CROWD).count();
-        let known = known || close >= enough;
+        let close = || self.members.values().filter(|time| time.abs_diff(at) < CROWD).count();
+        let known = known || (self.members.len() >= enough && close() >= enough);
         if !known {
             self.members.insert(member.clone(), at);
         }
@@ -108,19 +108,26 @@ impl Window {
     fn count(&self, member: &str, time: Timestamp, span: Duration) -> WindowCount {
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         let now = time.millis();
-        let mut near: Vec<i64> = self.members.values().copied().collect();
+        let is_near = |at: &i64| at.abs_diff(now) <= span.unsigned_abs();
+        let mut near: Vec<i64> = self.members.values().copied().filter(is_near).collect();
         // It counts once, and now.
         match self.members.get(member).and_then(|kept| near.iter().position(|at| at == kept)) {
             Some(own) => near[own] = now,
             None => near.push(now),
         }
-        near.retain(|at| at.abs_diff(now) <= span.unsigned_abs());
         near.sort_unstable();
-        let near_from = |first: usize| near.partition_point(|at| *at - near[first] <= span) - first;
-        let starts = (0..near.len()).take_while(|first| near[*first] <= now);
-        let best = starts.map(|first| (near_from(first), near[first]));
-        let (count, since) = best.max_by_key(|(count, start)| (*count, -start)).unwrap_or((1, now));
-        WindowCount { count: count.max(1), since: Timestamp::from_millis(since) }
+        // What lies within a span from each of them, up to the event itself: both ends only ever move on.
+        let (mut count, mut since, mut end) = (1, now, 0);
+        for (first, start) in near.iter().enumerate().take_while(|(_, start)| **start <= now) {
+            end += near[end..].iter().take_while(|at| **at - start <= span).count();
+            if end - first > count {
+                (count, since) = (end - first, *start);
+            }
+            if end == near.len() {
+                break;
+            }
+        }
+        WindowCount { count, since: Timestamp::from_millis(since) }
     }
 }
 
@@ -253,6 +260,22 @@ mod tests {
                 counts.max() >= Some(threshold)
             };
             prop_assert_eq!(reached(ENOUGH), reached(usize::MAX));
+        }
+
+        /// It is told the most that lie within one span that holds it, and the first of them.
+        #[test]
+        fn the_count_is_that_of_the_fullest_span(times in proptest::collection::vec(0..60_i64, 1..40), own in 0..60_i64) {
+            let span = Duration::from_secs(10);
+            let mut window = Window::default();
+            for (i, time) in times.iter().enumerate() {
+                window.add(&i.to_string(), at(*time), span, usize::MAX);
+            }
+            let told = window.add("own", at(own), span, usize::MAX).0;
+            let all = times.iter().chain([&own]);
+            let from = |start: i64| all.clone().filter(|time| (start..=start + 10).contains(time)).count();
+            let starts = all.clone().copied().filter(|start| (own - 10..=own).contains(start));
+            let fullest = starts.map(|start| (from(start), std::cmp::Reverse(start))).max().unwrap();
+            prop_assert_eq!((told.count, told.since), (fullest.0, at(fullest.1.0)));
         }
 
         /// In any order, some event sees as many as there are.

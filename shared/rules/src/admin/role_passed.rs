@@ -79,7 +79,7 @@ impl Rule for RolePassed {
             "RunInstances" => return started(record, cx),
             "TerminateInstances" => {
                 // Auto Scaling ends as many as it starts.
-                if cx.automation() != Some(Automation::Service) {
+                if !cx.by_service() {
                     for instance in items_at(record.request(), &["instancesSet"]) {
                         let Some(id) = text_at(instance, &["instanceId"]) else { continue };
                         let arn = record.arn("ec2", &format!("instance/{id}"));
@@ -133,7 +133,7 @@ fn started(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
     // Auto Scaling, Spot and fleets start them, in whosever name; a stack's instances are its maker's.
     let by = record.user_identity.invoked_by.get();
     let scaling = by.is_some_and(|by| by != "cloudformation.amazonaws.com");
-    if scaling || cx.automation() == Some(Automation::Service) {
+    if scaling || cx.by_service() {
         return Ok(());
     }
     let made = items_at(record.response(), &["instancesSet"]);

@@ -76,7 +76,7 @@ impl Rule for HostsReached {
         let short = document.map(|document| document.rsplit("document/").next().unwrap_or(document));
         let routine = name == "SendCommand"
             && short.is_some_and(|document| document.starts_with("AWS") && !SCRIPTS.contains(&document));
-        if routine || cx.automation() == Some(Automation::Service) {
+        if routine || cx.by_service() {
             return Ok(());
         }
         let by = acting_principal(record);

@@ -53,7 +53,7 @@ impl Rule for InstancesStarted {
         let ids: Vec<&str> =
             started.iter().filter_map(|instance| text_at(instance, &["instanceId"])).collect();
         // Auto Scaling starts instances one by one, as many as it is told to.
-        let scaling = cx.automation() == Some(Automation::Service);
+        let scaling = cx.by_service();
         let mut lately = count;
         if !scaling && count < threshold {
             // Many small calls are as good as a large one; a call that tells no instances is counted as one.
@@ -119,7 +119,7 @@ impl Rule for InstancesStarted {
 
 /// Expensive machines that nobody got. Auto Scaling and fleets ask again until there is room.
 fn refused(record: &Record<'_>, cx: &mut Cx<'_>, kind: &str) {
-    if cx.automation() == Some(Automation::Service) {
+    if cx.by_service() {
         return;
     }
     let (code, place) = (record.error_code.or_empty(), record.aws_region.or_empty());

@@ -41,7 +41,7 @@ declare_rule! {
 impl Rule for BackupDeleted {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         // Retention ends every day; only AWS itself can act as AWS Backup.
-        if cx.automation() == Some(Automation::Service) || by_lifecycle(record) {
+        if cx.by_service() || by_lifecycle(record) {
             return Ok(());
         }
         let seen = vault(record, cx).or_else(|| database(record, cx)).or_else(|| retention(record, cx));

@@ -52,7 +52,7 @@ const NAMES: [&str; 11] = [
 
 impl Rule for MassDeletion {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        if cx.automation() == Some(Automation::Service) || backup_deleted::by_lifecycle(record) {
+        if cx.by_service() || backup_deleted::by_lifecycle(record) {
             return Ok(());
         }
         let Some(victim) = NAMES.iter().find_map(|name| text_at(record.request(), &[name])) else {

@@ -43,7 +43,7 @@ const MANY: usize = 20;
 impl Rule for SecretsRead {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         // Databases and clusters fetch their own secrets all day long.
-        if cx.automation() == Some(Automation::Service) {
+        if cx.by_service() {
             return Ok(());
         }
         let by = acting_principal(record);

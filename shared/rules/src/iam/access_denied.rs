@@ -45,8 +45,7 @@ impl Rule for AccessDenied {
         let who = &record.user_identity;
         // A service that acts for somebody has a name where others have an address.
         let Ok(from) = record.source_ip_address.or_empty().parse::<IpAddr>() else { return Ok(()) };
-        if record.by_root() || who.invoked_by.get().is_some() || cx.automation() == Some(Automation::Service)
-        {
+        if record.by_root() || who.invoked_by.get().is_some() || cx.by_service() {
             return Ok(());
         }
         let session = who.arn.get().or_else(|| who.principal_id.get()).or_else(|| who.account_id.get());

@@ -102,7 +102,7 @@ pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observat
         let severity = seen.severity.min(Severity::Low);
         seen.severity(severity).detail("Automation", by)
     };
-    let seen = if cx.automation() == Some(Automation::Service) {
+    let seen = if cx.by_service() {
         lowered(seen, "an AWS service acting for itself")
     } else if explained {
         lowered(seen, "CloudFormation, in a deployment of Keepwatch")

@@ -28,6 +28,10 @@ const BOUND: f64 = 1.5;
 /// The same on a collection of attacks, where every sixth record is a finding.
 const BOUND_OF_ATTACKS: f64 = 2.5;
 
+/// The command line's, for which this stands.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<ExitCode> {
     let folder = std::env::args_os().nth(1).filter(|argument| !argument.is_empty()).map(PathBuf::from);
     let corpus = Corpus::new(folder.as_deref())?;
