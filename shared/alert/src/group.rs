@@ -22,8 +22,8 @@ use keepwatch_core::severity::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::digest::Line;
 use crate::layout::{Page, command, heading, listed, paragraph};
+use crate::line::Line;
 use crate::mail::Besides;
 use crate::related::RelatedActs;
 use crate::sender::Sender;

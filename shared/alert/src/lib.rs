@@ -19,6 +19,7 @@ pub mod format;
 mod group;
 pub mod in_memory;
 mod layout;
+mod line;
 mod mail;
 mod once;
 pub mod outbox;

@@ -7,8 +7,8 @@ use keepwatch_core::finding::{AlertReason, Finding, Status, Witness};
 use keepwatch_core::observation::{Actor, Verdict};
 use keepwatch_core::severity::Severity;
 
-use crate::digest::Line;
 use crate::layout::{Page, command, gap, heading, keepwatch, line, link, listed, paragraph, shown};
+use crate::line::Line;
 use crate::related::RelatedActs;
 use crate::runbook::Runbook;
 use crate::{console, proposal};

@@ -18,8 +18,8 @@ use keepwatch_core::severity::Severity;
 use serde_json::json;
 
 use crate::Alert;
-use crate::digest::{Line, by_severity};
 use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
+use crate::line::{Line, by_severity};
 use crate::proposal::Proposals;
 use crate::runbook::Runbook;
 use crate::sender::Sender;

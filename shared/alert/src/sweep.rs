@@ -19,7 +19,8 @@ use keepwatch_core::severity::Severity;
 use serde::{Deserialize, Serialize};
 
 use crate::announce::{self, Announced};
-use crate::digest::{self, Line};
+use crate::digest;
+use crate::line::Line;
 use crate::once::SentOnce;
 use crate::outbox::{Claim, Claimed, DeliverError, DueAlert, Failure, Notifier, Outbox, Topic};
 use crate::related::RelatedActs;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::subscribed::Circle;
 use crate::Alert;
-use crate::digest::{Line, by_severity};
 use crate::layout::{Page, command, gap, heading, keepwatch, listed, paragraph};
+use crate::line::{Line, by_severity};
 use crate::runbook::Runbook;
 use crate::sender::Sender;
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::mails::{Which, missing, nobody, returned};
 use self::subscribed::{Circle, SETTLED, STEP};
-use crate::digest::Line;
+use crate::line::Line;
 use crate::once::SentOnce;
 use crate::outbox::{DeliverError, Failure, Notifier, Outbox, Subscribers, Topic};
 use crate::proposal::Suspects;

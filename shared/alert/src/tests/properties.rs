@@ -22,7 +22,8 @@ use serde_json::{Map, Value, json};
 use super::fixtures;
 use crate::announce::{self, Announced};
 use crate::check::{faults, finding, sender};
-use crate::digest::{self, Line};
+use crate::digest;
+use crate::line::Line;
 use crate::report::{Calendar, Tally};
 use crate::{Alert, RelatedActs};
 
