@@ -87,7 +87,7 @@ impl Alert {
     /// did.
     pub fn of(finding: &Finding, catalogue: Catalogue, sender: &Sender, related: &RelatedActs) -> Alert {
         let mut page = Page::new(sender);
-        mail::write(&mut page, finding, catalogue, Besides { related, others: &[], machine: None });
+        mail::write(&mut page, finding, catalogue, Besides::only(related));
         Alert::made(subject(finding, ""), page, Alert::twin(finding, catalogue, related))
     }
 

@@ -187,7 +187,7 @@ fn of_forwarders(
     let deploy = format!("make deploy-regions REGIONS={}", regions.join(","));
     command(&mut out, "Deploy these forwarders again, from the folder of Keepwatch", &deploy);
     heading(&mut out, "ONE OF THEM");
-    mail::write(&mut out, worst, catalogue, Besides { related, others: &[], machine: None });
+    mail::write(&mut out, worst, catalogue, Besides::only(related));
     let ids: Vec<&str> = sorted.iter().map(|finding| finding.finding_id.as_str()).collect();
     let group = json!({"findings": count, "finding_ids": ids, "regions": regions});
     Alert::of_group(worst, &format!("{count} regions: "), out, group, catalogue, related)

@@ -27,6 +27,13 @@ pub(super) struct Besides<'a> {
     pub(super) machine: Option<&'a Actor>,
 }
 
+impl<'a> Besides<'a> {
+    /// Nothing but that.
+    pub(super) fn only(related: &'a RelatedActs) -> Besides<'a> {
+        Besides { related, others: &[], machine: None }
+    }
+}
+
 /// Writes the whole of it.
 pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue, besides: Besides<'_>) {
     let headline = finding.headline();
@@ -116,10 +123,12 @@ pub(super) fn write(out: &mut Page<'_>, finding: &Finding, catalogue: Catalogue,
         keepwatch(out, purpose, &call);
     }
     if let Some(machine) = besides.machine {
-        let sure = "It is a pipeline of yours, and nobody but the pipeline can act as it: list it as automation. Its everyday acts \
-                    are LOW then: recorded, and no mail when they happen. New administrators, removed logs and changes of \
-                    Keepwatch are mailed all the same";
-        keepwatch(out, sure, &proposal::tune(machine));
+        let sure = format!(
+            "It is a pipeline of yours, and nobody but the pipeline can act as it: list it as automation. Its everyday acts are LOW \
+             then: {}",
+            proposal::LISTED
+        );
+        keepwatch(out, &sure, &proposal::tune(machine));
     }
     heading(out, "THIS FINDING");
     about(out, finding, rule);

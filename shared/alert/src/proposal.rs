@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keepwatch_base::text::{clean, shell_word};
 use keepwatch_base::time::Timestamp;
 use keepwatch_base::wildcard::matches;
+use keepwatch_core::event::is_long_term_key;
 use keepwatch_core::finding::Finding;
 use keepwatch_core::observation::Actor;
 use keepwatch_core::severity::{MAILED_FROM, Severity};
@@ -56,7 +57,7 @@ impl Proposals {
         evidence.findings += 1;
         evidence.since =
             Some(evidence.since.map_or(finding.first_seen, |since| since.min(finding.first_seen)));
-        let key = actor.access_key_id.as_deref().is_some_and(|key| key.starts_with("AKIA"));
+        let key = actor.access_key_id.as_deref().is_some_and(is_long_term_key);
         evidence.from_outside |= actor.is_from_outside();
         evidence.key_outside |= key && actor.is_from_outside();
         evidence.critical |= finding.severity == Severity::Critical;
@@ -91,7 +92,7 @@ impl Proposals {
             "These acted like machines this week. If one is a pipeline that nobody else can act as, list it. A user agent \
              proves nothing; whose credentials these are, you know.",
         );
-        paragraph(out, SILENCES);
+        paragraph(out, &silences());
         for one in proposed.into_iter().take(MOST) {
             let networks: Vec<&str> = one.networks.iter().map(String::as_str).collect();
             let programs: Vec<&str> = one.programs.iter().map(String::as_str).take(3).collect();
@@ -148,10 +149,17 @@ fn plain(arn: &str) -> String {
     format!("{}:role/{}", of.replace(":sts:", ":iam:"), rest.split('/').next().unwrap_or_default())
 }
 
+/// What becomes of the everyday acts of somebody who is listed, and of the others; no whole sentence.
+pub(super) const LISTED: &str = "recorded, and no mail when they happen. New administrators, removed logs and changes of Keepwatch are \
+     mailed all the same";
+
 /// What it means to list somebody, in a mail that proposes it.
-pub(super) const SILENCES: &str = "Listed, its everyday acts are LOW: recorded, and no mail when they happen. New administrators, \
-     removed logs and changes of Keepwatch are mailed all the same. An intruder acts like a machine as well: list nobody whose \
-     every call you cannot account for. It is your decision, and nothing is listed without it.";
+pub(super) fn silences() -> String {
+    format!(
+        "Listed, its everyday acts are LOW: {LISTED}. An intruder acts like a machine as well: list nobody whose every call you \
+         cannot account for. It is your decision, and nothing is listed without it."
+    )
+}
 
 /// Where calls come from, in a mail.
 pub(super) fn origin(from_outside: bool) -> &'static str {

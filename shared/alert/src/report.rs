@@ -324,12 +324,14 @@ impl<'a> Tally<'a> {
         if deaf {
             Runbook::NoEvents.point(out);
         }
-        if !self.history.is_empty() || self.posture.silence.is_some() {
+        let stopped = !self.history.is_empty() || self.posture.silence.is_some();
+        if stopped {
             Runbook::DailyRun.point(out);
+        }
+        if deaf || stopped {
             keepwatch(out, "Which part does not work?", "doctor");
         }
         if deaf {
-            keepwatch(out, "Which part does not work?", "doctor");
             let here = out.sender_region();
             let trails = format!("aws cloudtrail describe-trails{here}");
             command(out, "Is there a trail? It must log management events", &trails);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Alert;
 use crate::layout::{Page, command, gap, heading, keepwatch, line, listed, paragraph};
-use crate::proposal::{SILENCES, Suspects, may_be_a_machine, origin, tune};
+use crate::proposal::{Suspects, may_be_a_machine, origin, silences, tune};
 use crate::sender::Sender;
 
 /// From how many calls on, on how many days and from how many networks at most somebody is proposed as automation.
@@ -199,7 +199,7 @@ fn automation(out: &mut Page<'_>, facts: &Facts<'_>) {
     );
     if !machines.is_empty() {
         gap(out);
-        paragraph(out, SILENCES);
+        paragraph(out, &silences());
     }
     for (one, tune) in machines {
         let evidence = format!(

@@ -159,7 +159,7 @@ impl RecordHeader<'_> {
 
     /// Whether a long-term access key signed the call.
     pub fn by_long_term_key(&self) -> bool {
-        self.access_key_id.starts_with(LONG_TERM_KEY)
+        is_long_term_key(self.access_key_id)
     }
 
     /// Whether it changes something, and its parameters hold a policy that names a principal: as an object, as text, or as
@@ -182,10 +182,16 @@ impl RecordHeader<'_> {
 pub(super) fn of_many_calls(category: &str) -> bool {
     matches!(category, "Insight" | "Aggregated")
 }
-/// How a policy names whom it is for (IAM user guide, "AWS JSON policy elements: Principal"; `NotPrincipal` ends alike).
+
 /// What the ids of long-term access keys begin with (IAM user guide, "Understanding unique ID prefixes").
 pub const LONG_TERM_KEY: &str = "AKIA";
 
+/// Whether this is the id of a long-term access key, and not of a session's.
+pub fn is_long_term_key(access_key_id: &str) -> bool {
+    access_key_id.starts_with(LONG_TERM_KEY)
+}
+
+/// How a policy names whom it is for (IAM user guide, "AWS JSON policy elements: Principal"; `NotPrincipal` ends alike).
 const PRINCIPAL: [&str; 3] = ["Principal\"", "Principal\\", "Principal%22"];
 
 /// Whether a call of this name only reads, as far as AWS keeps to its own words.

@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 
 pub use cloudtrail::Record;
 pub use guardduty::GuardDuty;
-pub use header::{LONG_TERM_KEY, Outline, RecordHeader};
+pub use header::{LONG_TERM_KEY, Outline, RecordHeader, is_long_term_key};
 pub use health::Health;
 use security_services::OcsfFindings;
 pub use security_services::{

@@ -12,7 +12,7 @@ use keepwatch_base::time::Timestamp;
 use super::decisive::Lookup;
 use super::progress::Span;
 use super::reconcile::{EventHistory, Page};
-use crate::event::Event;
+use crate::event::{Event, is_long_term_key};
 use crate::observation::{Observation, Verdict};
 use crate::posture::Question;
 use crate::posture::changes;
@@ -171,7 +171,7 @@ fn ends_before(page: &Page, time: Timestamp) -> bool {
 /// itself is no resource.
 fn resource_name(observation: &Observation) -> Option<String> {
     let subject = &observation.subject;
-    let key = subject.aspect.as_deref().filter(|aspect| aspect.starts_with("AKIA"));
+    let key = subject.aspect.as_deref().filter(|aspect| is_long_term_key(aspect));
     let arn = subject.resource.as_str();
     if let Some(key) = key {
         return Some(key.to_owned());

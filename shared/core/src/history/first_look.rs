@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::decisive::Lookup;
 use super::progress::Span;
 use super::reconcile::EventHistory;
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, is_long_term_key};
 use crate::memory::journal::{Journal, RECEIPTS_KEPT, change};
 use crate::observation::Actor;
 
@@ -222,7 +222,7 @@ impl History {
         one.since = Some(one.since.map_or(time, |since| since.min(time)));
         if actor.is_from_outside() {
             one.from_outside += 1;
-            one.key_outside |= actor.access_key_id.as_deref().is_some_and(|key| key.starts_with("AKIA"));
+            one.key_outside |= actor.access_key_id.as_deref().is_some_and(is_long_term_key);
         }
         one.days.insert(time.date());
         one.networks.extend(actor.network());

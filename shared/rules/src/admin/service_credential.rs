@@ -181,7 +181,7 @@ fn outside(record: &Record<'_>, cx: &mut Cx<'_>) {
     let who = &record.user_identity;
     let (source, event) = (record.event_source.or_empty(), record.event_name.or_empty());
     let Some(user) = who.user_name.get().filter(|user| user.starts_with(KEY_USER)) else { return };
-    if !who.access_key_id.or_empty().starts_with("AKIA") || source.starts_with("bedrock") {
+    if !is_long_term_key(who.access_key_id.or_empty()) || source.starts_with("bedrock") {
         return;
     }
     let service = source.trim_end_matches(".amazonaws.com");

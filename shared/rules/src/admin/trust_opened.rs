@@ -201,7 +201,7 @@ impl fmt::Display for Named {
 }
 
 fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
-    let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+    let deny = deny_all(record);
     let seen = seen
         .step("Read the trust policy as it stands", "iam get-role", &[("--role-name", role)])
         .step(

@@ -79,7 +79,7 @@ impl Rule for MassDeletion {
             );
         let seen = match record.user_identity.session_context.session_issuer.user_name.get() {
             Some(role) => {
-                let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+                let deny = deny_all(record);
                 seen.step(
                     "Stop the role and all of its sessions",
                     "iam attach-role-policy",

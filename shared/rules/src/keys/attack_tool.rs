@@ -55,7 +55,7 @@ impl Rule for AttackTool {
         let (call, name) = (record.event_name.or_empty(), Actor::of(record).name);
         let tried = if record.failed() { "tried" } else { "made" };
         let title = format!("{name} {tried} {call} with {tool}, from {from}");
-        let seen = if key.starts_with("AKIA") {
+        let seen = if is_long_term_key(key) {
             exposed(cx, key, Owner::of(record), &title)
         } else {
             let issuer = &who.session_context.session_issuer.arn;

@@ -39,7 +39,7 @@ impl Rule for ExposedKeyUsed {
             return Ok(());
         }
         let key = record.user_identity.access_key_id.or_empty();
-        if !key.starts_with("AKIA") || !is_exposed(cx, record, key)? {
+        if !is_long_term_key(key) || !is_exposed(cx, record, key)? {
             return Ok(());
         }
         let from = record.source_ip_address.get().unwrap_or("an address not named");

@@ -50,7 +50,7 @@ impl Rule for QuarantineDetached {
         }
         let option = format!("--{}-name", kind.as_str());
         // The inline form is AWS's own no more; what it denied, this policy of AWS's denies as well.
-        let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+        let deny = deny_all(record);
         let policy = if policy.starts_with("arn:") { policy } else { &deny };
         seen = seen.step(
             "Put the quarantine back",

@@ -1,7 +1,7 @@
 //! Commands that many rules recommend.
 
 use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
-use keepwatch_core::event::{LONG_TERM_KEY, Record};
+use keepwatch_core::event::{Record, is_long_term_key};
 use keepwatch_core::observation::{Observation, shorthand};
 use keepwatch_core::severity::Severity;
 use serde_json::json;
@@ -14,7 +14,7 @@ use super::place::region_option;
 pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Observation {
     let who = &record.user_identity;
     let seen = match (who.access_key_id.get(), who.user_name.get()) {
-        (Some(key), Some(user)) if key.starts_with(LONG_TERM_KEY) => observation.step(
+        (Some(key), Some(user)) if is_long_term_key(key) => observation.step(
             "If somebody else may have the caller's key, stop it (undo: --status Active)",
             "iam update-access-key",
             &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")],
@@ -80,9 +80,14 @@ pub(crate) fn read_policy(observation: Observation, purpose: &str, arn: &str) ->
     observation.step(purpose, &version, &[("--policy-arn", arn)])
 }
 
+/// AWS's policy that denies everything, in the partition of this record.
+pub(crate) fn deny_all(record: &Record<'_>) -> String {
+    format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition())
+}
+
 /// Adds the step that ends all sessions that a user's keys have made: they outlive the keys.
 pub(crate) fn deny_user(observation: Observation, record: &Record<'_>, user: &str) -> Observation {
-    let deny = format!("arn:{}:iam::aws:policy/AWSDenyAll", record.partition());
+    let deny = deny_all(record);
     observation.step(
         "If it was nobody you know: deny everything to the user, which ends the sessions too",
         "iam attach-user-policy",

@@ -28,7 +28,9 @@ pub(crate) mod prelude {
     pub(crate) use keepwatch_core::engine::automation::Automation;
     pub(crate) use keepwatch_core::engine::{Cx, Detector, On, Outcome, Rule};
     pub(crate) use keepwatch_core::event::json::{flag_at, items_at, number_at, text_at, texts_at, value_at};
-    pub(crate) use keepwatch_core::event::{Body, Health, Record, RecordHeader, TrustedAdvisor};
+    pub(crate) use keepwatch_core::event::{
+        Body, Health, Record, RecordHeader, TrustedAdvisor, is_long_term_key,
+    };
     pub(crate) use keepwatch_core::observation::{Actor, Burst, Observation, Resolution, shorthand};
     pub(crate) use keepwatch_core::severity::Severity;
     pub(crate) use keepwatch_core::state::{Fact, Holdings, Interrupt, PrincipalKind};
@@ -40,7 +42,7 @@ pub(crate) mod prelude {
         sign_in_result,
     };
     pub(crate) use super::commands::{
-        calls_of, deny_user, done_by_holder, filter, lookup, read_policy, stop_caller,
+        calls_of, deny_all, deny_user, done_by_holder, filter, lookup, read_policy, stop_caller,
     };
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::directory;

@@ -55,7 +55,7 @@ impl Rule for AccessKey {
                 );
             cx.report(advise(seen, record, key));
         }
-        if let Some(key) = record.user_identity.access_key_id.get().filter(|key| key.starts_with("AKIA")) {
+        if let Some(key) = record.user_identity.access_key_id.get().filter(|key| is_long_term_key(key)) {
             let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
             let failed =
                 record.error_code.get().map(|code| format!(", which failed: {code}")).unwrap_or_default();
