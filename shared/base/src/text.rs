@@ -96,7 +96,9 @@ fn ends_in(text: &str, word: &str) -> bool {
 /// The text as one word of a POSIX shell, never clickable: a dot before a letter is quoted on its own, which the shell
 /// joins again (`alice@example'.'com`).
 pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=,.@/:%".contains(c);
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '=' | ',' | '.' | '@' | '/' | ':' | '%')
+    };
     if text.is_empty() {
         return "''".to_owned();
     }

@@ -113,7 +113,7 @@ impl Actor {
         let who = &record.user_identity;
         let keep = |text: Option<&str>| text.map(|text| clean(text, 256));
         Actor {
-            name: clean(&caller::name(record), 256),
+            name: Actor::name_of(record),
             kind: keep(who.kind.get()),
             arn: keep(who.arn.get()),
             unique: match who.kind.or_empty() {
@@ -127,6 +127,11 @@ impl Actor {
             user_agent: keep(record.user_agent.get()),
             mfa: who.session_context.attributes.mfa_authenticated.get().map(|mfa| mfa == "true"),
         }
+    }
+
+    /// The name alone of whoever made this call.
+    pub fn name_of(record: &Record<'_>) -> String {
+        clean(&caller::name(record), 256)
     }
 }
 
@@ -142,7 +147,9 @@ pub struct RemediationStep {
 impl RemediationStep {
     /// A step whose command is `aws`, `call` and the options. Values are quoted; `call` is a rule's own literal text.
     pub fn aws(purpose: &str, call: &str, options: &[(&str, &str)]) -> RemediationStep {
-        let mut command = format!("aws {call}");
+        let mut command = String::with_capacity(200);
+        command.push_str("aws ");
+        command.push_str(call);
         for (name, value) in options {
             command.push(' ');
             command.push_str(name);
@@ -163,7 +170,7 @@ impl RemediationStep {
 /// shorthand would read as its own, such as a comma. `Values` is a list, as in every filter of AWS's (AWS CLI user guide,
 /// "Using shorthand syntax in the AWS CLI"). [`RemediationStep::aws`] quotes it for the shell.
 pub fn shorthand(pairs: &[(&str, &str)]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+.@/:".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '.' | '@' | '/' | ':');
     if pairs.iter().all(|(_, value)| !value.is_empty() && value.chars().all(plain)) {
         let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         return pairs.join(",");
@@ -177,8 +184,8 @@ pub fn shorthand(pairs: &[(&str, &str)]) -> String {
 
 /// Whether the AWS CLI would load the value from a file (AWS CLI user guide, "Loading a parameter from a file").
 fn names_a_file(value: &str) -> bool {
-    let value = value.trim_start().to_ascii_lowercase();
-    value.starts_with("file://") || value.starts_with("fileb://")
+    let scheme = value.trim_start().split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["file", "fileb"].iter().any(|name| scheme.eq_ignore_ascii_case(name)))
 }
 
 /// A severity reached only when the same thing happens often: `count` times within `window`.

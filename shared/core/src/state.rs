@@ -304,10 +304,22 @@ pub trait AccountState {
 pub enum Interrupt {
     /// It needs an answer first.
     Ask(Query),
+    /// The same, and it sees nothing if the window holds fewer than so many.
+    AskForMany(WindowQuery, usize),
     /// It cannot finish for now. The other rules go on, and the event is tried again.
     Failed(String),
     /// What it depends on may still be on its way. The other rules go on, and the event is judged again a little later.
     Later,
+}
+
+impl Interrupt {
+    /// Says of a question to a window how many there must be for the rule to see anything.
+    pub(crate) fn for_many(self, needed: usize) -> Interrupt {
+        match self {
+            Interrupt::Ask(Query::Window(window)) => Interrupt::AskForMany(window, needed),
+            other => other,
+        }
+    }
 }
 
 /// Whoever has answers at hand; `None` where there is none yet.

@@ -55,7 +55,7 @@ impl Rule for Sigma {
         }
         let event = InText::new(record.whole(), &self.looked_into);
         let Some(matched) = evaluate_rule(&self.compiled, &event) else { return Ok(()) };
-        let who = Actor::of(record).name;
+        let who = Actor::name_of(record);
         let name = record.event_name.or_empty();
         // A Sigma rule need not care whether the call succeeded; whoever is woken does.
         let outcome = failure(record).map(|why| format!(" (it failed: {why})")).unwrap_or_default();

@@ -89,6 +89,36 @@ impl Cx<'_> {
         self.count_distinct(key, &self.event.occurrence_id(), span)
     }
 
+    /// [`Cx::count_distinct`] for a rule that has nothing to say of fewer than its [`Cx::threshold`]: nothing where there
+    /// are fewer.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn many_distinct(
+        &self,
+        own_threshold: usize,
+        key: &str,
+        member: &str,
+        span: Duration,
+    ) -> Result<Option<WindowCount>, Interrupt> {
+        let needed = self.threshold(own_threshold);
+        let counted = self.count_distinct(key, member, span).map_err(|asks| asks.for_many(needed))?;
+        Ok(Some(counted).filter(|counted| counted.count >= needed))
+    }
+
+    /// [`Cx::count`] for a rule that has nothing to say of fewer than its [`Cx::threshold`]: nothing where there are fewer.
+    ///
+    /// # Errors
+    /// [`Interrupt`] until it is counted.
+    pub fn many(
+        &self,
+        own_threshold: usize,
+        key: &str,
+        span: Duration,
+    ) -> Result<Option<WindowCount>, Interrupt> {
+        self.many_distinct(own_threshold, key, &self.event.occurrence_id(), span)
+    }
+
     /// Whether this event is the first sight of a member in a set of this rule with this key, and since when others of
     /// the set have been seen. The first members of a set are nothing new; see [`crate::memory::first_sight::LEARNING`].
     ///

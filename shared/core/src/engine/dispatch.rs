@@ -10,6 +10,7 @@ use super::rule::{On, Rule};
 use crate::about::About;
 use crate::event::RecordHeader;
 use crate::event::{Body, Event};
+use crate::memory::window::{WindowCount, WindowQuery};
 use crate::observation::{Observation, Verdict};
 use crate::severity::MAILED_FROM;
 use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
@@ -81,12 +82,23 @@ pub struct Evaluation {
 /// An evaluation as far as it has come. A rule that has finished is not asked again when another's question is answered.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// The rules that have not finished, by their place in the registry.
-    waiting: Vec<usize>,
+    /// The rules that have not finished.
+    waiting: Vec<Waiting>,
     /// What the others saw.
     seen: Vec<(usize, Vec<Observation>)>,
     errors: Vec<RuleError>,
     later: bool,
+}
+
+/// A rule that has not finished.
+#[derive(Debug)]
+struct Waiting {
+    /// Its place in the registry.
+    rule: usize,
+    /// What it wants to know, once it has been asked.
+    asks: Option<Query>,
+    /// It sees nothing if a window holds fewer.
+    needed: usize,
 }
 
 /// An evaluation under way.
@@ -278,7 +290,8 @@ impl Index {
         let mut round = Round { event, config, received, facts: Facts::default(), progress };
         let mut reads = 0;
         loop {
-            let questions = round.go_on(self);
+            round.go_on(self);
+            let questions = round.progress.questions();
             if questions.is_empty() {
                 return round.progress.end();
             }
@@ -305,12 +318,32 @@ impl Progress {
     /// Nothing yet, of those of these rules that are switched on.
     fn begin(index: &Index, mut listening: Vec<usize>, config: &Config) -> Progress {
         listening.retain(|&i| config.asks(index.rules[i].about()));
-        Progress { waiting: listening, ..Progress::default() }
+        let waiting = listening.into_iter().map(|rule| Waiting { rule, asks: None, needed: 0 }).collect();
+        Progress { waiting, ..Progress::default() }
     }
 
     /// Whether a rule has not finished.
     pub(super) fn waits(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// What the rules that have not finished want to know, each once.
+    fn questions(&self) -> Vec<Query> {
+        let mut questions = Vec::new();
+        for question in self.waiting.iter().filter_map(|waiting| waiting.asks.as_ref()) {
+            if !questions.contains(question) {
+                questions.push(question.clone());
+            }
+        }
+        questions
+    }
+
+    /// Ends the rules that see nothing because their window holds too few.
+    pub(super) fn count(&mut self, count: impl Fn(&WindowQuery) -> WindowCount) {
+        self.waiting.retain(|waiting| match &waiting.asks {
+            Some(Query::Window(asked)) if waiting.needed > 0 => count(asked).count >= waiting.needed,
+            _ => true,
+        });
     }
 
     /// Whether nothing was seen, and no rule failed.
@@ -338,26 +371,23 @@ impl Progress {
 }
 
 impl Round<'_> {
-    /// Asks the rules that have not finished, and returns what they want to know first.
-    fn go_on(&mut self, index: &Index) -> Vec<Query> {
-        let mut questions = Vec::new();
-        for i in std::mem::take(&mut self.progress.waiting) {
-            match self.ask(index, index.rules[i]) {
+    /// Asks the rules that have not finished.
+    fn go_on(&mut self, index: &Index) {
+        for Waiting { rule, .. } in std::mem::take(&mut self.progress.waiting) {
+            let waiting = |asks, needed| Waiting { rule, asks: Some(asks), needed };
+            match self.ask(index, index.rules[rule]) {
                 Ok(observations) if observations.is_empty() => {}
-                Ok(observations) => self.progress.seen.push((i, observations)),
-                Err(Interrupt::Ask(query)) => {
-                    self.progress.waiting.push(i);
-                    if !questions.contains(&query) {
-                        questions.push(query);
-                    }
+                Ok(observations) => self.progress.seen.push((rule, observations)),
+                Err(Interrupt::Ask(query)) => self.progress.waiting.push(waiting(query, 0)),
+                Err(Interrupt::AskForMany(window, needed)) => {
+                    self.progress.waiting.push(waiting(Query::Window(window), needed));
                 }
                 Err(Interrupt::Failed(reason)) => {
-                    self.progress.errors.push(RuleError { rule: index.rules[i].about().id, reason });
+                    self.progress.errors.push(RuleError { rule: index.rules[rule].about().id, reason });
                 }
                 Err(Interrupt::Later) => self.progress.later = true,
             }
         }
-        questions
     }
 
     fn ask(&self, index: &Index, rule: &'static dyn Rule) -> Result<Vec<Observation>, Interrupt> {

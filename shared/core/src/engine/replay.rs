@@ -16,7 +16,7 @@ use crate::event::log::LogEntry;
 use crate::event::{Event, Unreadable};
 use crate::memory::first_sight::SightSet;
 use crate::memory::journal::RECEIPTS_KEPT;
-use crate::memory::window::Window;
+use crate::memory::window::{Window, WindowCount, WindowQuery};
 use crate::observation::{Observation, Verdict};
 use crate::state::{Answer, Fact, Query, Value};
 
@@ -72,6 +72,8 @@ pub struct Played {
     /// The region that it is about.
     pub region: String,
     text: String,
+    /// Whether it says itself when it happened.
+    timed: bool,
     /// How far its judgement has come. What waits depends on earlier events: how many like it there were, or whether any.
     judged: Progress,
     /// The keys, each with its account, that it was judged by as if none of them was known to be exposed.
@@ -83,6 +85,7 @@ impl Played {
         Played {
             kind: event.kind(),
             at: event.time(),
+            timed: event.time().is_some(),
             id: event.occurrence_id(),
             account: event.account().to_owned(),
             region: event.region().to_owned(),
@@ -228,8 +231,12 @@ pub struct Memory {
 impl Memory {
     /// What the rules make of an event that was played, given those before it.
     pub fn settle(&mut self, player: &Player, played: Played) -> Evaluation {
-        let Played { text, keys, judged, at, .. } = played;
+        let Played { text, keys, mut judged, at, timed, .. } = played;
         let exposed = keys.iter().any(|key| self.exposed.contains_key(key));
+        if timed && !exposed {
+            // Most refused calls are one of a few, and need not be read once more to know that nothing is said of them.
+            judged.count(|asked| self.count(asked));
+        }
         // It has been read before, from the same text.
         let event = (exposed || judged.waits()).then(|| Event::parse(&text).ok()).flatten();
         let judged = match &event {
@@ -269,13 +276,7 @@ impl Memory {
                 let since = self.exposed.get(&(account.clone(), access_key_id.clone()));
                 Fact::Known(Value::Flag(since.is_some_and(|since| event.time().or(assumed) >= Some(*since))))
             }
-            Query::Window(asked) => {
-                let mut windows = self.windows.borrow_mut();
-                let window = windows.entry(asked.key.clone()).or_default();
-                Fact::Known(Value::WindowCount(
-                    window.add(&asked.member, asked.time, asked.span, asked.enough).0,
-                ))
-            }
+            Query::Window(asked) => Fact::Known(Value::WindowCount(self.count(asked))),
             Query::Earlier(asked) => {
                 let windows = self.windows.borrow();
                 let last =
@@ -290,6 +291,12 @@ impl Memory {
             }
             _ => unasked(),
         }
+    }
+
+    fn count(&self, asked: &WindowQuery) -> WindowCount {
+        let mut windows = self.windows.borrow_mut();
+        let window = windows.entry(asked.key.clone()).or_default();
+        window.add(&asked.member, asked.time, asked.span, asked.enough).0
     }
 
     fn learn(&mut self, observations: &[Observation]) {

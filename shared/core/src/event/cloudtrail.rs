@@ -10,55 +10,11 @@ use keepwatch_base::time::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::header::{Outline, RecordHeader, header_of, is_record};
+use super::header::Outline;
 use super::json::{flag_at, text_at};
 use super::lenient::Text;
-use super::skim::{skim_knowing, skimmed};
+use super::skim::{skim, skimmed};
 use super::unreadable::Unreadable;
-
-skimmed! {
-    /// The record as it stands in the event; [`Record`] adds the parameters parsed on demand.
-    Fields {
-        /// `eventID`: the source's own id, the same in every copy of the event.
-        event_id: Text<'a> = "eventID",
-        /// `eventName`, such as `PutUserPolicy`.
-        event_name: Text<'a> = "eventName",
-        /// `eventSource`, such as `iam.amazonaws.com`.
-        event_source: Text<'a> = "eventSource",
-        /// `eventTime`, RFC 3339.
-        event_time: Text<'a> = "eventTime",
-        /// `eventType`: `AwsApiCall`, `AwsConsoleSignIn`, `AwsServiceEvent` …
-        event_type: Text<'a> = "eventType",
-        /// `eventCategory`: `Management`, `Data`, `NetworkActivity` …
-        event_category: Text<'a> = "eventCategory",
-        /// `awsRegion`.
-        aws_region: Text<'a> = "awsRegion",
-        /// `recipientAccountId`: the account that received the event.
-        recipient_account_id: Text<'a> = "recipientAccountId",
-        /// `sourceIPAddress`: an address, or the name of an AWS service.
-        source_ip_address: Text<'a> = "sourceIPAddress",
-        /// `userAgent`: free text of the caller's choice, up to 1 KB.
-        user_agent: Text<'a> = "userAgent",
-        /// `errorCode`; absent when the call succeeded.
-        error_code: Text<'a> = "errorCode",
-        /// `errorMessage`.
-        error_message: Text<'a> = "errorMessage",
-        /// `sessionCredentialFromConsole`, as text: `true` for calls that the console made for a person.
-        from_console: Text<'a> = "sessionCredentialFromConsole",
-        /// `readOnly`, as text: `true` or `false`.
-        read_only: Text<'a> = "readOnly",
-        /// `userIdentity`.
-        user_identity: UserIdentity<'a> = "userIdentity",
-        /// `requestParameters`, unparsed.
-        request_parameters: &'a str = "requestParameters",
-        /// `responseElements`, unparsed.
-        response_elements: &'a str = "responseElements",
-        /// `additionalEventData`, unparsed.
-        additional_event_data: &'a str = "additionalEventData",
-        /// `detail-type`, which no record has: what has it is an envelope.
-        detail_type: Text<'a> = "detail-type",
-    }
-}
 
 skimmed! {
     /// `userIdentity`: who made the call.
@@ -124,10 +80,12 @@ skimmed! {
     }
 }
 
-/// A record and its parameters. Dereferences to [`Fields`].
+/// A record, who made the call, and its parameters. Dereferences to its [`Outline`].
 #[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
-    fields: Fields<'a>,
+    outline: Outline<'a>,
+    /// `userIdentity`.
+    pub user_identity: UserIdentity<'a>,
     /// The text that it was read from.
     text: &'a str,
     time: OnceLock<Option<Timestamp>>,
@@ -138,41 +96,37 @@ pub struct Record<'a> {
 }
 
 impl<'a> std::ops::Deref for Record<'a> {
-    type Target = Fields<'a>;
-    fn deref(&self) -> &Fields<'a> {
-        &self.fields
+    type Target = Outline<'a>;
+    fn deref(&self) -> &Outline<'a> {
+        &self.outline
     }
 }
 
 impl<'a> Record<'a> {
-    /// Reads a record that is a JSON object, and remembers the text.
+    /// Reads a record that is a JSON object, and remembers the text. Any other object is read as a record that lacks some of
+    /// its fields; see [`Outline::is_record`].
     ///
     /// # Errors
     /// What is wrong with the JSON.
     pub(super) fn read(text: &'a str) -> Result<Record<'a>, Unreadable> {
-        Record::read_knowing(text, [""; 2])
-    }
-
-    /// The same of a record that was read in outline before.
-    ///
-    /// # Errors
-    /// As [`Record::read`].
-    pub(super) fn read_outlined(text: &'a str, outline: &Outline<'a>) -> Result<Record<'a>, Unreadable> {
-        Record::read_knowing(text, [outline.request_parameters, outline.response_elements])
-    }
-
-    fn read_knowing(text: &'a str, known: [&'a str; 2]) -> Result<Record<'a>, Unreadable> {
-        let (fields, end) = skim_knowing(text, known)?;
+        let (outline, end) = skim(text)?;
         if !text[end..].trim_start().is_empty() {
             // It says that something stands behind the object, and where.
             serde_json::from_str::<IgnoredAny>(text)?;
         }
-        Ok(Record { fields, text, ..Record::default() })
+        Record::read_on(outline, text)
     }
 
-    /// Whether it is the record of one call. Any other object is read as a record that lacks some of its fields.
-    pub(super) fn is_record(&self) -> bool {
-        is_record!(self)
+    /// Reads on in a record of which this is the outline.
+    ///
+    /// # Errors
+    /// What is wrong with the JSON.
+    pub(super) fn read_on(outline: Outline<'a>, text: &'a str) -> Result<Record<'a>, Unreadable> {
+        let user_identity = match outline.caller.text {
+            "" => UserIdentity::default(),
+            who => skim(who)?.0,
+        };
+        Ok(Record { outline, user_identity, text, ..Record::default() })
     }
 
     /// The record's JSON.
@@ -190,17 +144,17 @@ impl<'a> Record<'a> {
 impl Record<'_> {
     /// `requestParameters`, parsed once on first use because most rules never look; `Null` where absent.
     pub fn request(&self) -> &Value {
-        parsed(&self.request, self.fields.request_parameters)
+        parsed(&self.request, self.request_parameters)
     }
 
     /// `responseElements`, as [`Record::request`].
     pub fn response(&self) -> &Value {
-        parsed(&self.response, self.fields.response_elements)
+        parsed(&self.response, self.response_elements)
     }
 
     /// `additionalEventData`, as [`Record::request`].
     pub fn additional(&self) -> &Value {
-        parsed(&self.additional, self.fields.additional_event_data)
+        parsed(&self.additional, self.additional_event_data)
     }
 
     /// A string under `requestParameters`, by path: `record.param(&["userName"])`. Empty strings count as absent.
@@ -238,11 +192,6 @@ impl Record<'_> {
             Some(Value::String(omitted)) => omitted.eq_ignore_ascii_case("true"),
             _ => false,
         }
-    }
-
-    /// What rules listen by.
-    pub fn header(&self) -> RecordHeader<'_> {
-        header_of!(self)
     }
 
     /// [`RecordHeader::failed`].

@@ -1,39 +1,50 @@
-//! The heading of a CloudTrail record: what rules listen by. Most records interest no rule, and are read no further.
+//! The outline of a CloudTrail record: what rules listen by. Most records interest no rule, and are read no further.
+//!
+//! Field names and their meaning: CloudTrail user guide, "CloudTrail record contents".
 
 use super::lenient::Text;
-use super::skim::skimmed;
+use super::skim::{Kept, skimmed};
 
 skimmed! {
-    /// A record in outline.
+    /// A record of which all is read but who made the call, its parameters and what it answered. [`Record`](super::Record)
+    /// adds these.
     Outline {
-        /// `eventName`.
+        /// `eventID`: the source's own id, the same in every copy of the event.
+        event_id: Text<'a> = "eventID",
+        /// `eventName`, such as `PutUserPolicy`.
         event_name: Text<'a> = "eventName",
-        /// `eventSource`.
+        /// `eventSource`, such as `iam.amazonaws.com`.
         event_source: Text<'a> = "eventSource",
-        /// `eventType`.
-        event_type: Text<'a> = "eventType",
-        /// `eventCategory`.
-        event_category: Text<'a> = "eventCategory",
-        /// `errorCode`.
-        error_code: Text<'a> = "errorCode",
-        /// `sessionCredentialFromConsole`.
-        from_console: Text<'a> = "sessionCredentialFromConsole",
-        /// `readOnly`.
-        read_only: Text<'a> = "readOnly",
-        /// `userAgent`.
-        user_agent: Text<'a> = "userAgent",
-        /// `recipientAccountId`.
-        recipient_account_id: Text<'a> = "recipientAccountId",
-        /// `eventTime`.
+        /// `eventTime`, RFC 3339.
         event_time: Text<'a> = "eventTime",
+        /// `eventType`: `AwsApiCall`, `AwsConsoleSignIn`, `AwsServiceEvent` …
+        event_type: Text<'a> = "eventType",
+        /// `eventCategory`: `Management`, `Data`, `NetworkActivity` …
+        event_category: Text<'a> = "eventCategory",
         /// `awsRegion`.
         aws_region: Text<'a> = "awsRegion",
-        /// `userIdentity`.
-        user_identity: Caller<'a> = "userIdentity",
+        /// `recipientAccountId`: the account that received the event.
+        recipient_account_id: Text<'a> = "recipientAccountId",
+        /// `sourceIPAddress`: an address, or the name of an AWS service.
+        source_ip_address: Text<'a> = "sourceIPAddress",
+        /// `userAgent`: free text of the caller's choice, up to 1 KB.
+        user_agent: Text<'a> = "userAgent",
+        /// `errorCode`; absent when the call succeeded.
+        error_code: Text<'a> = "errorCode",
+        /// `errorMessage`.
+        error_message: Text<'a> = "errorMessage",
+        /// `sessionCredentialFromConsole`, as text: `true` for calls that the console made for a person.
+        from_console: Text<'a> = "sessionCredentialFromConsole",
+        /// `readOnly`, as text: `true` or `false`.
+        read_only: Text<'a> = "readOnly",
+        /// `userIdentity`, of which rules listen by a few fields.
+        caller: Kept<'a, Caller<'a>> = "userIdentity",
         /// `requestParameters`, unparsed.
         request_parameters: &'a str = "requestParameters",
         /// `responseElements`, unparsed.
         response_elements: &'a str = "responseElements",
+        /// `additionalEventData`, unparsed.
+        additional_event_data: &'a str = "additionalEventData",
         /// `detail-type`, which no record has: what has it is an envelope.
         detail_type: Text<'a> = "detail-type",
     }
@@ -55,51 +66,34 @@ skimmed! {
     }
 }
 
-/// The heading of a record, from any of its models: they name their fields alike.
-macro_rules! header_of {
-    ($record:expr) => {{
-        let who = &$record.user_identity;
-        $crate::event::header::RecordHeader {
-            name: $record.event_name.or_empty(),
-            source: $record.event_source.or_empty(),
-            event_type: $record.event_type.or_empty(),
-            category: $record.event_category.or_empty(),
-            error_code: $record.error_code.or_empty(),
-            user_agent: $record.user_agent.or_empty(),
-            from_console: $record.from_console.or_empty(),
-            read_only: $record.read_only.or_empty(),
-            account: ($record.recipient_account_id.get()).or(who.account_id.get()).unwrap_or_default(),
-            caller: who.kind.or_empty(),
-            user_name: who.user_name.or_empty(),
-            access_key_id: who.access_key_id.or_empty(),
-            invoked_by: who.invoked_by.or_empty(),
-            request: $record.request_parameters,
-        }
-    }};
-}
-pub(crate) use header_of;
-
-/// Whether any of the models of a record was read from a record of one call, and not from an envelope, from what CloudTrail
-/// makes of many calls, or from something else.
-macro_rules! is_record {
-    ($record:expr) => {
-        $record.event_name.get().is_some()
-            && $record.event_source.get().is_some()
-            && $record.detail_type.get().is_none()
-            && !$crate::event::header::of_many_calls($record.event_category.or_empty())
-    };
-}
-pub(crate) use is_record;
-
 impl Outline<'_> {
-    /// Whether it is the outline of a record of one call.
+    /// Whether it is the record of one call, and not an envelope, what CloudTrail makes of many calls, or something else.
     pub fn is_record(&self) -> bool {
-        is_record!(self)
+        self.event_name.get().is_some()
+            && self.event_source.get().is_some()
+            && self.detail_type.get().is_none()
+            && !of_many_calls(self.event_category.or_empty())
     }
 
     /// What rules listen by.
     pub fn header(&self) -> RecordHeader<'_> {
-        header_of!(self)
+        let who = &self.caller.read;
+        RecordHeader {
+            name: self.event_name.or_empty(),
+            source: self.event_source.or_empty(),
+            event_type: self.event_type.or_empty(),
+            category: self.event_category.or_empty(),
+            error_code: self.error_code.or_empty(),
+            user_agent: self.user_agent.or_empty(),
+            from_console: self.from_console.or_empty(),
+            read_only: self.read_only.or_empty(),
+            account: (self.recipient_account_id.get()).or(who.account_id.get()).unwrap_or_default(),
+            caller: who.kind.or_empty(),
+            user_name: who.user_name.or_empty(),
+            access_key_id: who.access_key_id.or_empty(),
+            invoked_by: who.invoked_by.or_empty(),
+            request: self.request_parameters,
+        }
     }
 }
 

@@ -167,7 +167,7 @@ impl<'a> LogEntry<'a> {
     pub fn event(&self) -> Result<Event<'a>, Unreadable> {
         match self {
             LogEntry::Record(outline, text) => {
-                let body = Body::CloudTrail(Box::new(Record::read_outlined(text, outline)?));
+                let body = Body::CloudTrail(Box::new(Record::read_on((*outline).clone(), text)?));
                 Ok(Event { envelope: Envelope::default(), body })
             }
             LogEntry::Other(text) => Event::parse(text),

@@ -14,10 +14,7 @@ pub(super) fn search(
     why: &str,
 ) -> Outcome {
     let (by, place) = (acting_principal(record), region_option(record));
-    let counted = cx.count_distinct(by, place.1, TEN_MINUTES)?;
-    if counted.count < cx.threshold(MANY) {
-        return Ok(());
-    }
+    let Some(counted) = cx.many_distinct(MANY, by, place.1, TEN_MINUTES)? else { return Ok(()) };
     let seen = cx
         .failing(by, title(&caller_name(record), counted.count))
         .aspect("search")

@@ -41,10 +41,8 @@ impl Rule for UserDataRead {
         }
         let Some(instance) = ec2_parameter(record, "instanceId") else { return Ok(()) };
         let by = acting_principal(record);
-        let count = cx.count_distinct(by, instance, TEN_MINUTES)?.count;
-        if count < cx.threshold(SERIES) {
-            return Ok(());
-        }
+        let Some(counted) = cx.many_distinct(SERIES, by, instance, TEN_MINUTES)? else { return Ok(()) };
+        let count = counted.count;
         let refused = if record.failed() { ", or tried to," } else { "" };
         let who = caller_name(record);
         let seen = cx

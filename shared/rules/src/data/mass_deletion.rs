@@ -59,10 +59,7 @@ impl Rule for MassDeletion {
             return Ok(());
         };
         let by = acting_principal(record);
-        let counted = cx.count_distinct(by, victim, TEN_MINUTES)?;
-        if counted.count < cx.threshold(MANY) {
-            return Ok(());
-        }
+        let Some(counted) = cx.many_distinct(MANY, by, victim, TEN_MINUTES)? else { return Ok(()) };
         let title = format!(
             "{} is deleting backups and data: {} within ten minutes",
             caller_name(record),

@@ -49,12 +49,10 @@ impl Rule for AccessDenied {
             return Ok(());
         }
         let session = who.arn.get().or_else(|| who.principal_id.get()).or_else(|| who.account_id.get());
-        let counted = cx.count(&format!("{} {from}", session.unwrap_or("anonymous")), SPAN)?;
-        if counted.count < cx.threshold(MANY) {
-            return Ok(());
-        }
+        let caller = format!("{} {from}", session.unwrap_or("anonymous"));
+        let Some(counted) = cx.many(MANY, &caller, SPAN)? else { return Ok(()) };
         let subject = acting_arn(record).or(session).unwrap_or("anonymous");
-        let (name, count) = (Actor::of(record).name, counted.count);
+        let (name, count) = (caller_name(record), counted.count);
         let name = if subject == "anonymous" { "Somebody without credentials" } else { &name };
         let event = record.event_name.or_empty();
         let seen = cx

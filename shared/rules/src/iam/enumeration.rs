@@ -44,10 +44,8 @@ impl Rule for Enumeration {
             || matches!(cx.automation(), Some(Automation::Service | Automation::Listed));
         let Some(caller) = acting_arn(record).filter(|_| !expected) else { return Ok(()) };
         // Different calls are what matters: a program may well ask for one list a hundred times.
-        let counted = cx.count_distinct(caller, record.event_name.or_empty(), SPAN)?;
-        if counted.count < cx.threshold(MANY) {
-            return Ok(());
-        }
+        let call = record.event_name.or_empty();
+        let Some(counted) = cx.many_distinct(MANY, caller, call, SPAN)? else { return Ok(()) };
         let who = caller_name(record);
         let mut seen = cx
             .failing(

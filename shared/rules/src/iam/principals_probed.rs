@@ -41,10 +41,7 @@ impl Rule for PrincipalsProbed {
             record.error_message.get().is_none_or(|said| said.to_ascii_lowercase().contains("principal"));
         let refused = record.error_code.or_empty().starts_with("MalformedPolicyDocument") && of_principal;
         let Some(caller) = acting_arn(record).filter(|_| refused && !record.by_root()) else { return Ok(()) };
-        let counted = cx.count(caller, SPAN)?;
-        if counted.count < cx.threshold(MANY) {
-            return Ok(());
-        }
+        let Some(counted) = cx.many(MANY, caller, SPAN)? else { return Ok(()) };
         let who = caller_name(record);
         let title =
             format!("{who} tried out {} users or roles in trust policies, which IAM refused", counted.count);

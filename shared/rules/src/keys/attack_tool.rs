@@ -1,7 +1,7 @@
 use super::common::{Owner, exposed};
 use crate::kit::prelude::*;
 
-/// Names of tools and distributions that attack accounts, in lower case, as they stand in user agents. GuardDuty names the
+/// Names of tools and distributions that attack accounts, as they stand in user agents, in any case. GuardDuty names the
 /// distributions in its `PenTest:IAMUser` findings.
 const TOOLS: [&str; 6] = ["trufflehog", "kali", "parrot", "pentoo", "pacu", "cloudfox"];
 
@@ -52,7 +52,7 @@ impl Rule for AttackTool {
         let who = &record.user_identity;
         let key = who.access_key_id.or_empty();
         let from = record.source_ip_address.get().unwrap_or("an address not named");
-        let (call, name) = (record.event_name.or_empty(), Actor::of(record).name);
+        let (call, name) = (record.event_name.or_empty(), caller_name(record));
         let tried = if record.failed() { "tried" } else { "made" };
         let title = format!("{name} {tried} {call} with {tool}, from {from}");
         let seen = if is_long_term_key(key) {
@@ -77,13 +77,8 @@ impl Rule for AttackTool {
 
 /// The tool that a word of the user agent names: `-kali9-amd64` names Kali, `kalium` does not.
 fn tool(agent: &str) -> Option<&'static str> {
-    let lower = agent.to_ascii_lowercase();
-    // Hardly any agent holds one at all, and whether it does is sooner known than what its words are.
-    if !TOOLS.iter().any(|tool| lower.contains(tool)) {
-        return None;
-    }
-    let mut words = lower.split(|c: char| !c.is_alphabetic());
-    words.find_map(|word| TOOLS.iter().copied().find(|tool| *tool == word))
+    let mut words = agent.split(|c: char| !c.is_alphabetic());
+    words.find_map(|word| TOOLS.iter().copied().find(|tool| tool.eq_ignore_ascii_case(word)))
 }
 
 #[cfg(test)]

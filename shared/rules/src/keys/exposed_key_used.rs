@@ -32,7 +32,7 @@ impl Rule for ExposedKeyUsed {
             && is_exposed(cx, record, key)?
         {
             cx.report(
-                cx.passing(key, format!("{} stopped access key {key}", Actor::of(record).name))
+                cx.passing(key, format!("{} stopped access key {key}", caller_name(record)))
                     .global()
                     .confirm(Confirm::stopped(key)),
             );

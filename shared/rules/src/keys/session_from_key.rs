@@ -41,7 +41,7 @@ impl Rule for SessionFromKey {
         if !federated && record.param(&["serialNumber"]).is_some() {
             return Ok(());
         }
-        let name = Actor::of(record).name;
+        let name = caller_name(record);
         let (severity, qualifier, reason) = match (federated, passed_on(record, cx)) {
             (true, Level::FullAdmin) => {
                 (Severity::High, " that passes on all that the user may do", "Its policy allows everything.")

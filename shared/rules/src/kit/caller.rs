@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Who called, by the name that a person knows.
 pub(crate) fn caller_name(record: &Record<'_>) -> String {
-    Actor::of(record).name
+    Actor::name_of(record)
 }
 
 /// The name of the IAM user who calls.

@@ -54,7 +54,7 @@ impl Rule for AssumeRoot {
             "SQSUnlockQueuePolicy" => (Severity::High, "delete queue policies"),
             _ => (Severity::High, "act as root"),
         };
-        let who = Actor::of(record).name;
+        let who = caller_name(record);
         let key = record.response_text(&["credentials", "accessKeyId"]);
         let mut seen = cx
             .failing(

@@ -80,7 +80,7 @@ impl Rule for CentralizedRoot {
             None => record.root_arn(),
         };
         let seen = cx
-            .failing(resource, format!("{what} by {}", Actor::of(record).name))
+            .failing(resource, format!("{what} by {}", caller_name(record)))
             .global()
             .severity(*severity)
             .aspect(part)

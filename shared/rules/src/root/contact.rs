@@ -59,7 +59,7 @@ impl Rule for Contact {
             "DeleteAlternateContact" => (Severity::Medium, kind, format!("The {kind} contact was removed")),
             _ => (Severity::Medium, kind, format!("The {kind} contact was set")),
         };
-        let title = format!("{what} in account {account}, by {}", Actor::of(record).name);
+        let title = format!("{what} in account {account}, by {}", caller_name(record));
         let seen = cx
             .failing(format!("arn:{}:iam::{account}:root", record.partition()), title)
             .severity(severity)

@@ -40,7 +40,7 @@ impl Rule for MfaChallengeFailed {
         if sign_in_result(record) != Some("Failure") {
             return Ok(());
         }
-        let who = Actor::of(record).name;
+        let who = caller_name(record);
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let (resource, severity, burst) = match record.user_identity.kind.or_empty() {
             "Root" if record.by_root() => (

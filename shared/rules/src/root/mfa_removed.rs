@@ -45,7 +45,7 @@ impl Rule for MfaRemoved {
         if !own {
             return Ok(());
         }
-        let who = Actor::of(record).name;
+        let who = caller_name(record);
         if name == "EnableMFADevice" {
             cx.report(cx.passing(record.root_arn(), format!("{who} registered an MFA device for root")));
             return Ok(());

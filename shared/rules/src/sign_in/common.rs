@@ -27,7 +27,7 @@ pub(super) fn with_mfa(record: &Record<'_>) -> Option<bool> {
 
 /// The step that lists the calls of whoever signed in.
 pub(super) fn what_since(seen: Observation, record: &Record<'_>) -> Observation {
-    let name = record.user_identity.user_name.get().map_or_else(|| Actor::of(record).name, str::to_owned);
+    let name = record.user_identity.user_name.get().map_or_else(|| caller_name(record), str::to_owned);
     let by = lookup("Username", &name);
     seen.step(
         "What has been done since? (repeat in every enabled region)",

@@ -45,7 +45,7 @@ impl Rule for ConsoleLink {
             (false, _) => Severity::Medium,
         };
         let title =
-            format!("{} made itself a link into the console, from {}", Actor::of(record).name, from(record));
+            format!("{} made itself a link into the console, from {}", caller_name(record), from(record));
         let reason = "A sign-in token was issued for the session: it opens the console without a password.";
         let seen = cx.failing(subject, title).severity(severity).because(reason);
         let seen = seen.detail_if("User agent", record.user_agent.get());
