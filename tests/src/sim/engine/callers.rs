@@ -148,11 +148,9 @@ impl Engine {
         for (delivery, done) in batch.iter().zip(outcomes) {
             if !*done || spoiled {
                 world.tally.count("queue", "given back");
-                // In a crowd of writers one may give up and come again, whatever its neighbours in the batch are.
                 let message = &self.story.messages[delivery.message];
-                let alone = !self.story.crowded && !message.poison;
                 let now = Timestamp::from_millis(now);
-                if self.calm && alone && !functions::waits_for_an_answer(&message.body, now) {
+                if self.calm && !message.poison && !functions::waits_for_an_answer(&message.body, now) {
                     let what = format!("message {} was given back though nothing fails", delivery.message);
                     world.log.wrong.push(("I5", what));
                 }
