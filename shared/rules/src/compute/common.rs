@@ -13,8 +13,8 @@ pub(super) fn search(
     title: impl FnOnce(&str, usize) -> String,
     why: &str,
 ) -> Outcome {
-    let (by, place) = (acting_principal(record), region_option(record));
-    let counted = cx.count_distinct(by, place.1, TEN_MINUTES)?;
+    let by = acting_principal(record);
+    let counted = cx.count_distinct(by, region_option(record).1, TEN_MINUTES)?;
     if counted.count < cx.threshold(MANY) {
         return Ok(());
     }
@@ -23,12 +23,8 @@ pub(super) fn search(
         .aspect("search")
         .global()
         .severity(severity)
-        .because(why)
-        .step(
-            "What else did the caller do? (repeat for every region in use)",
-            "cloudtrail lookup-events",
-            &[place, ("--lookup-attributes", &calls_of(record))],
-        );
+        .because(why);
+    let seen = callers_calls(seen, record, "What else did the caller do? (repeat for every region in use)");
     cx.report(cx.tempered(stop_caller(seen, record)));
     Ok(())
 }
