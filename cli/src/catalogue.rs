@@ -1,9 +1,13 @@
 //! All rules and checks in one catalogue: findings come of both.
 
+use anyhow::anyhow;
+use keepwatch_base::text::clean;
 use keepwatch_checks::meta::CheckMeta;
 use keepwatch_core::about::About;
 use keepwatch_core::catalogue::{Catalogue, OWN_RULES};
 use keepwatch_core::engine::RuleMeta;
+
+use crate::words::did_you_mean;
 
 /// See the module.
 pub(crate) const CATALOGUE: Catalogue =
@@ -36,6 +40,20 @@ pub(crate) fn described(id: &str) -> Option<Described> {
         })
         .or_else(|| CATALOGUE.find(id).map(Described::Whole))
         .or_else(|| id.starts_with(OWN_RULES).then_some(Described::Own))
+}
+
+/// What `rules show` and `checks show` say of an id of which they know nothing; `kind` is the word for what they show.
+pub(crate) fn not_shown(kind: &str, id: &str) -> anyhow::Error {
+    match described(id) {
+        Some(Described::Own) => anyhow!("{} is a rule of your own: its file says what it is", clean(id, 100)),
+        _ => no_such(kind, id, CATALOGUE.all().map(|about| about.id)),
+    }
+}
+
+/// What is said of an id that no rule or no check has, with the one of `known` that is most like it.
+pub(crate) fn no_such<'k>(kind: &str, id: &str, known: impl IntoIterator<Item = &'k str>) -> anyhow::Error {
+    let meant = did_you_mean(id, known);
+    anyhow!("there is no {kind} {}{meant}: `keepwatch {kind}s list` shows all of them", clean(id, 100))
 }
 
 /// The id of a finding without the hash of what it is about.

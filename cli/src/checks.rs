@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use keepwatch_base::text::clean;
 use keepwatch_checks::check::Check;
 use keepwatch_checks::meta::CheckMeta;
 use keepwatch_checks::{page, registry};
@@ -13,9 +12,8 @@ use keepwatch_core::about::About;
 use serde_json::{Value, json};
 
 use crate::Format;
-use crate::catalogue::{CATALOGUE, Described, described};
+use crate::catalogue::{Described, described, not_shown};
 use crate::table::table;
-use crate::words::did_you_mean;
 
 /// What the checks are.
 #[derive(Subcommand)]
@@ -75,16 +73,7 @@ pub(crate) fn run(command: &ChecksCommand) -> anyhow::Result<ExitCode> {
                 (true, Some(Described::Rule(meta))) => {
                     bail!("{0} is found by a rule, in events: `keepwatch rules show {0}`", meta.about.id)
                 }
-                (true, Some(Described::Own)) => {
-                    bail!("{} is a rule of your own: its file says what it is", clean(id, 100))
-                }
-                (true, None) => {
-                    let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
-                    bail!(
-                        "there is no check {}{meant}: `keepwatch checks list` shows all of them",
-                        clean(id, 100)
-                    )
-                }
+                (true, Some(Described::Own) | None) => return Err(not_shown("check", id)),
             };
             for meta in found {
                 match format {

@@ -8,18 +8,16 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use keepwatch_base::text::clean;
 use keepwatch_checks::meta::CheckMeta;
 use keepwatch_core::engine::{RuleMeta, patterns};
 use keepwatch_rules::{page, registry};
 use serde_json::{Value, json};
 
 use crate::Format;
-use crate::catalogue::{CATALOGUE, Described, described};
+use crate::catalogue::{Described, described, not_shown};
 #[cfg(feature = "sigma")]
 use crate::sigma;
 use crate::table::table;
-use crate::words::did_you_mean;
 
 /// The patterns that this command prints stand in a template, where CloudFormation puts the stack's name in.
 const STACK: &str = "${AWS::StackName}";
@@ -84,16 +82,7 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
                         about.id
                     )
                 }
-                Some(Described::Own) => {
-                    bail!("{} is a rule of your own: its file says what it is", clean(id, 100))
-                }
-                None => {
-                    let meant = did_you_mean(id, CATALOGUE.all().map(|about| about.id));
-                    bail!(
-                        "there is no rule {}{meant}: `keepwatch rules list` shows all of them",
-                        clean(id, 100)
-                    )
-                }
+                Some(Described::Own) | None => return Err(not_shown("rule", id)),
             };
             match format {
                 Format::Ndjson => writeln!(out, "{}", machine(meta))?,

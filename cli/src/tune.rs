@@ -20,7 +20,7 @@ use crate::table::table;
 use crate::words::{did_you_mean, is_region};
 
 /// The list whose values are users and roles.
-pub(crate) const AUTOMATION: &str = "automation";
+const AUTOMATION: &str = "automation";
 
 /// The list whose values are regions.
 const EXPECTED_REGIONS: &str = "expected-regions";
@@ -164,15 +164,9 @@ async fn set_rule(rule: &Rule, account: &Account) -> anyhow::Result<ExitCode> {
 
 async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode> {
     let row = |values: &[String]| json!({KEY: format!("list#{}", given.list), "values": values});
-    let new: Vec<String> = match given.list.as_str() {
-        AUTOMATION => given
-            .values
-            .iter()
-            .map(|value| principal::automation(value))
-            .collect::<Result<Vec<String>, String>>(),
-        _ => Ok(given.values.clone()),
-    }
-    .map_err(|reason| anyhow::anyhow!("this cannot be set: {reason}"))?;
+    let new: Result<Vec<String>, String> =
+        given.values.iter().map(|value| in_form(&given.list, value)).collect();
+    let new = new.map_err(|reason| anyhow::anyhow!("this cannot be set: {reason}"))?;
     check(&row(&new)).map_err(|error| anyhow::anyhow!("{error}{}", did_you_mean(&given.list, LISTS)))?;
     if given.values.is_empty() {
         anyhow::bail!(
@@ -187,6 +181,17 @@ async fn set_list(given: &Values, account: &Account) -> anyhow::Result<ExitCode>
     let row = row(&values);
     let before = set_now(&home, &row).await?;
     write(&row, &before, &home).await
+}
+
+/// A value of a list in the form that rules compare.
+///
+/// # Errors
+/// A form that can mean nobody.
+pub(crate) fn in_form(list: &str, value: &str) -> Result<String, String> {
+    match list {
+        AUTOMATION => principal::automation(value),
+        _ => Ok(value.to_owned()),
+    }
 }
 
 fn check(row: &Value) -> anyhow::Result<()> {

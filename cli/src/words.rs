@@ -22,6 +22,11 @@ pub(crate) fn did_you_mean<'k>(text: &str, known: impl IntoIterator<Item = &'k s
     best.map(|(_, word)| format!(" (did you mean {word}?)")).unwrap_or_default()
 }
 
+/// What a parser says, without the place: it counts from where it began, which may be in the midst of a file.
+pub(crate) fn without_place(said: &str) -> &str {
+    said.split(" at line ").next().unwrap_or_default()
+}
+
 /// A path as it is written in a shell, quoted only where it must be.
 pub(crate) fn path_word(path: &Path) -> String {
     let path = path.display().to_string();

@@ -121,8 +121,6 @@ pub struct Units {
     pub written: f64,
     /// The write units of each item, by table and key.
     pub of_items: HashMap<(String, String), f64>,
-    /// How often each was to be written, whatever came of it.
-    pub writes_of_items: HashMap<(String, String), usize>,
     /// How many transactions and writes met another one on the same item.
     pub conflicts: usize,
 }
@@ -240,6 +238,11 @@ impl AwsStub {
         let mut state = lock(&self.state);
         let most = most.min(state.load.changes.len());
         state.load.changes.drain(..most).collect()
+    }
+
+    /// How many records [`AwsStub::take_changes`] would return.
+    pub fn changes(&self) -> usize {
+        lock(&self.state).load.changes.len()
     }
 
     /// When each message of [`AwsStub::published`] was.

@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -82,8 +82,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// Records of the stream that `notify` is at work on.
-    telling: AtomicUsize,
+    /// Whether `notify` is at work on records of the stream.
+    telling: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -149,17 +149,17 @@ impl Pipeline {
     /// too long.
     pub fn drained(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
-        // The stream is asked once more after the last message.
-        let mut quiet = 0;
-        while quiet < 3 {
+        // In this order: what a message changes is in the stream before the message is done, and `notify` is at work before it takes
+        // from the stream.
+        let idle = || {
+            let queue = lock(&self.shared.queue);
+            queue.ready.is_empty() && queue.in_flight == 0
+        };
+        while !(idle() && self.aws.changes() == 0 && !self.shared.telling.load(Ordering::SeqCst)) {
             if Instant::now() > until {
                 return false;
             }
             thread::sleep(POLL / 2);
-            let queue = lock(&self.shared.queue);
-            let idle = queue.ready.is_empty() && queue.in_flight == 0;
-            drop(queue);
-            quiet = if idle && self.shared.telling.load(Ordering::SeqCst) == 0 { quiet + 1 } else { 0 };
         }
         true
     }
@@ -245,9 +245,10 @@ impl Shared {
     fn tell(&self, aws: &AwsStub, notify: &Function) {
         let mut number = 0;
         while !self.closed.load(Ordering::SeqCst) {
+            self.telling.store(true, Ordering::SeqCst);
             let ids = aws.take_changes(BATCH);
-            self.telling.store(ids.len(), Ordering::SeqCst);
             if ids.is_empty() {
+                self.telling.store(false, Ordering::SeqCst);
                 thread::sleep(POLL);
                 continue;
             }

@@ -18,6 +18,7 @@ use serde::de::IgnoredAny;
 
 use super::span::{Only, Span};
 use crate::input::{Files, Part, converted, foreign, parts};
+use crate::words::without_place;
 
 /// What becomes of records that matter only if their key is known to be exposed. They can be most of a log.
 #[derive(Clone, Copy)]
@@ -269,7 +270,7 @@ fn located(first: usize, text: &str, own: &str, error: &Unreadable) -> (usize, S
         return (first + before.iter().filter(|byte| **byte == b'\n').count(), said);
     };
     // The parser counts from where it began, which may be an item of a list.
-    let words = said.split(" at line ").next().unwrap_or_default();
+    let words = without_place(&said);
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     match values.find_map(Result::err) {
         Some(broken) => (first + broken.line().max(1) - 1, format!("{words}, at column {}", broken.column())),

@@ -7,8 +7,8 @@ use keepwatch_checks::check::Check;
 use keepwatch_checks::{page, registry};
 use keepwatch_core::severity::Severity;
 
+use crate::catalogue::no_such;
 use crate::checks::is_named;
-use crate::words::did_you_mean;
 
 /// The checks that are named, and those that ask the services; all where nothing is.
 ///
@@ -18,8 +18,7 @@ pub(super) fn checks(named: &[String], services: &[String]) -> anyhow::Result<Ve
     for name in named {
         if !registry::CHECKS.iter().any(|check| fits(*check, name)) {
             let ids = registry::CHECKS.iter().map(|check| check.meta().about.id);
-            let meant = did_you_mean(name, ids);
-            bail!("there is no check {}{meant}: `keepwatch checks list` shows all of them", clean(name, 100));
+            return Err(no_such("check", name, ids));
         }
     }
     for service in services {

@@ -6,6 +6,8 @@ use keepwatch_core::settings::KEY;
 use serde_json::Value;
 use yaml_serde::Mapping;
 
+use crate::words::without_place;
+
 /// How a file begins. It has no time and no name in it: two exports of the same settings are the same text.
 const HEADER: &str = "\
 # Settings of Keepwatch, written by `keepwatch settings export`. Review changes here, then: keepwatch settings apply FILE
@@ -131,7 +133,7 @@ fn documents(text: &str) -> Vec<(usize, String)> {
 fn row(document: &str) -> Result<Value, (Option<usize>, String)> {
     let read: Mapping = yaml_serde::from_str(document).map_err(|error| {
         let said = error.to_string();
-        let words = said.split(" at line ").next().unwrap_or_default().to_owned();
+        let words = without_place(&said);
         let line = error.location().map(|place| place.line());
         (line, format!("this is no row of settings ({words}): write attributes, such as `{KEY}: rule#ID`"))
     })?;

@@ -181,12 +181,11 @@ pub(super) fn as_meant(row: &Value) -> Result<Value, String> {
     if let Some(actor) = row["actor"].as_str() {
         row["actor"] = json!(principal::actor(actor).map_err(|reason| format!("`actor`: {reason}"))?);
     }
-    if row[KEY] == format!("list#{}", tune::AUTOMATION)
-        && let Some(values) = row["values"].as_array_mut()
-    {
-        for value in values {
+    let key = row[KEY].as_str().unwrap_or_default().to_owned();
+    if let Some(list) = key.strip_prefix("list#") {
+        for value in row.get_mut("values").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(text) = value.as_str() {
-                *value = json!(principal::automation(text)?);
+                *value = json!(tune::in_form(list, text)?);
             }
         }
     }

@@ -17,6 +17,7 @@ use super::file::{self, Entry, Refusal};
 use super::plan::{CREATED, as_meant};
 use crate::catalogue::CATALOGUE;
 use crate::tune;
+use crate::words::without_place;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -94,9 +95,8 @@ fn rows(text: &str) -> Result<Vec<Entry>, Refusal> {
             None => return Ok(entries),
             Some(Ok(value)) => value,
             Some(Err(error)) => {
-                let said = error.to_string();
-                let words = said.split(" at line ").next().unwrap_or_default();
-                return Err(Refusal { line: error.line(), reason: format!("this is no JSON: {words}") });
+                let reason = format!("this is no JSON: {}", without_place(&error.to_string()));
+                return Err(Refusal { line: error.line(), reason });
             }
         };
         for row in if let Value::Array(rows) = value { rows } else { vec![value] } {

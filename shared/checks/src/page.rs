@@ -21,8 +21,7 @@ pub fn actions(meta: &CheckMeta) -> BTreeSet<&'static str> {
 
 /// The documentation of a check as Markdown, without indentation.
 pub fn docs(about: &About) -> String {
-    let text = DOCUMENTED.docs(about.id).map_or("", |docs| docs.text);
-    text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+    DOCUMENTED.docs(about.id).map(Docs::markdown).unwrap_or_default()
 }
 
 /// The check's page in Markdown, which reads as well in a terminal.
@@ -61,15 +60,6 @@ fn page(about: &About, rows: &[(&str, String)]) -> String {
         let _ = writeln!(page, "| {label} | {value} |");
     }
     page.push('\n');
-    for line in docs(about).lines() {
-        if line.starts_with("## ") && !page.ends_with("\n\n") {
-            page.push('\n');
-        }
-        page.push_str(line);
-        page.push('\n');
-        if line.starts_with("## ") {
-            page.push('\n');
-        }
-    }
+    page.push_str(&DOCUMENTED.docs(about.id).map(Docs::page).unwrap_or_default());
     page
 }

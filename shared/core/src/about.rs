@@ -144,6 +144,25 @@ impl Docs {
         (!words.is_empty()).then(|| words.join(" ").replace('`', ""))
     }
 
+    /// The text as Markdown, without indentation.
+    pub fn markdown(&self) -> String {
+        self.text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+    }
+
+    /// The same as part of a page: every heading stands alone between blank lines.
+    pub fn page(&self) -> String {
+        let mut page = String::new();
+        for line in self.markdown().lines() {
+            let is_heading = line.starts_with("## ");
+            if is_heading && !page.is_empty() && !page.ends_with("\n\n") {
+                page.push('\n');
+            }
+            page.push_str(line);
+            page.push_str(if is_heading { "\n\n" } else { "\n" });
+        }
+        page
+    }
+
     /// What the controls of standards require, each alone: `("CIS AWS v3.0", "1.15")`. Techniques and documentation require
     /// nothing.
     pub fn requirements(&self) -> Vec<(String, &'static str)> {

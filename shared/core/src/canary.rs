@@ -236,6 +236,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::{Memory, done};
 
     const ACCOUNT: &str = "111122223333";
     const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/keepwatch-ScanRole-A1B2C3";
@@ -255,17 +256,23 @@ mod tests {
         })
     }
 
-    fn read_number(record: &Value) -> Option<String> {
+    fn config() -> Config {
         let own = |name: &str| format!("arn:aws:iam::111122223333:role/keepwatch-{name}-A1B2C3");
         let own_arns = ["DetectRole", "OperatorRole", "ScanRole"].map(own).to_vec();
-        let config = Config { stack: "keepwatch".to_owned(), own_arns, ..Config::default() };
-        let text = json!({
+        Config { stack: "keepwatch".to_owned(), own_arns, ..Config::default() }
+    }
+
+    fn event(record: &Value) -> String {
+        json!({
             "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.cloudtrail",
             "account": record["recipientAccountId"], "time": "2026-03-01T04:24:00Z", "region": "us-east-1",
             "resources": [], "detail": record,
         })
-        .to_string();
-        number(&Event::parse(&text).unwrap(), ACCOUNT, &config).map(str::to_owned)
+        .to_string()
+    }
+
+    fn read_number(record: &Value) -> Option<String> {
+        number(&Event::parse(&event(record)).unwrap(), ACCOUNT, &config()).map(str::to_owned)
     }
 
     #[test]
@@ -298,6 +305,34 @@ mod tests {
             let mut other = record();
             *other.pointer_mut(field).unwrap() = value.clone();
             assert_eq!(read_number(&other), None, "{field}: {value}");
+        }
+    }
+
+    /// What is refused once was once taken for noted, and the call for missed.
+    #[test]
+    fn a_return_is_noted_though_a_write_is_refused() {
+        let text = event(&record());
+        let event = Event::parse(&text).unwrap();
+        let first = Timestamp::parse("2026-03-01T04:29:00Z").unwrap();
+        for is_written in [false, true] {
+            let journal = Memory::refusing(is_written);
+            for at in [first, first.plus(Duration::from_secs(86_400))] {
+                done(note(&journal, &event, ACCOUNT, &config(), at)).unwrap();
+                let noted = done(journal.read::<Timestamp>(&entry_of(NUMBER))).unwrap();
+                assert_eq!(noted.map(|entry| entry.value), Some(first), "{is_written}");
+            }
+        }
+    }
+
+    /// The call must be made once its number is kept, or it would be a miss of which nobody could say why.
+    #[test]
+    fn a_call_whose_number_is_kept_is_made() {
+        let now = Timestamp::parse("2026-03-01T04:24:00Z").unwrap();
+        for is_written in [false, true] {
+            let journal = Memory::refusing(is_written);
+            assert_eq!(done(begin(&journal, NUMBER, now)).unwrap(), is_written);
+            let kept = done(read(&journal, now)).unwrap().waits;
+            assert_eq!(kept.is_some(), is_written);
         }
     }
 }

@@ -4,7 +4,8 @@
 //! folds them. What a rule must know of the account is asked through [`state`], what it must know of earlier events stands
 //! in [`memory`]; what the owner has set is in [`settings`]. [`about`] describes a rule or a check, the [`catalogue`] lists
 //! them. [`history`] finds the events that nobody brought;
-//! [`regions`] knows which other regions are heard, and the [`canary`] whether home is.
+//! [`regions`] knows which other regions are heard, and the [`canary`] whether home is. [`public_acl`] is what rules and checks say
+//! alike of a bucket.
 //!
 //! What lives here: pure logic, and the traits that the outside implements. What may never be here: a rule or a check, a
 //! mail, an AWS SDK, an async runtime, I/O. Of the other crates it may use `keepwatch-base` alone.
@@ -20,6 +21,7 @@ pub mod history;
 pub mod memory;
 pub mod observation;
 pub mod posture;
+pub mod public_acl;
 pub mod regions;
 pub mod settings;
 pub mod severity;

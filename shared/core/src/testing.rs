@@ -136,13 +136,24 @@ impl EventHistory for History {
 
 /// A journal in memory: nothing in it expires, and nothing is counted.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<String, (Value, u64)>>);
+pub struct Memory {
+    entries: Mutex<BTreeMap<String, (Value, u64)>>,
+    /// Whether the next write is refused, and then whether it is written all the same.
+    refuses: Mutex<Option<bool>>,
+}
+
+impl Memory {
+    /// A journal whose first write is refused: nothing was written, or the answer to the attempt that wrote was lost.
+    pub fn refusing(is_written: bool) -> Memory {
+        Memory { refuses: Mutex::new(Some(is_written)), ..Memory::default() }
+    }
+}
 
 impl Journal for Memory {
     type Error = Infallible;
 
     async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Infallible> {
-        let entry = self.0.lock().unwrap().get(key).cloned();
+        let entry = self.entries.lock().unwrap().get(key).cloned();
         Ok(entry.map(|(value, version)| Entry { value: serde_json::from_value(value).unwrap(), version }))
     }
 
@@ -153,12 +164,13 @@ impl Journal for Memory {
         expected: Option<u64>,
         _: Timestamp,
     ) -> Result<bool, Infallible> {
-        let mut entries = self.0.lock().unwrap();
-        if entries.get(key).map(|(_, version)| *version) != expected {
+        let refused = self.refuses.lock().unwrap().take();
+        let mut entries = self.entries.lock().unwrap();
+        if refused == Some(false) || entries.get(key).map(|(_, version)| *version) != expected {
             return Ok(false);
         }
         entries.insert(key.to_owned(), (serde_json::to_value(value).unwrap(), expected.unwrap_or(0) + 1));
-        Ok(true)
+        Ok(refused.is_none())
     }
 
     async fn count(&self, _: &str, _: &[(&str, u64)], _: Timestamp) -> Result<(), Infallible> {

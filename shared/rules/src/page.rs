@@ -52,8 +52,7 @@ pub fn references(about: &About) -> Vec<String> {
 
 /// The documentation of a rule as Markdown, without indentation.
 pub fn docs(about: &About) -> String {
-    let text = DOCUMENTED.docs(about.id).map_or("", |docs| docs.text);
-    text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+    DOCUMENTED.docs(about.id).map(Docs::markdown).unwrap_or_default()
 }
 
 /// The rule's page in Markdown, which reads as well in a terminal.
@@ -79,15 +78,6 @@ pub fn markdown(meta: &RuleMeta) -> String {
         let _ = writeln!(page, "| Off until | `keepwatch tune rule {} --on` |", about.id);
     }
     page.push('\n');
-    for line in DOCUMENTED.docs(about.id).map_or("", |docs| docs.text).lines().map(str::trim) {
-        if line.starts_with("## ") && !page.ends_with("\n\n") {
-            page.push('\n');
-        }
-        page.push_str(line);
-        page.push('\n');
-        if line.starts_with("## ") {
-            page.push('\n');
-        }
-    }
+    page.push_str(&DOCUMENTED.docs(about.id).map(Docs::page).unwrap_or_default());
     page
 }

@@ -57,7 +57,6 @@ impl Load {
             let units = stored.map_or(1, |stored| size(stored).div_ceil(WRITE_UNIT).max(1)) as f64;
             let units = if write.is_transaction { 2.0 * units } else { units };
             self.units.written += units;
-            *self.units.writes_of_items.entry(item.clone()).or_default() += 1;
             *self.units.of_items.entry(item.clone()).or_default() += units;
             let is_due =
                 stored.is_some_and(|stored| stored.get("alert_state") == Some(&json!({"S": "PENDING"})));

@@ -53,8 +53,6 @@ pub(super) struct Story {
     pub ends_at: i64,
     /// Whether it is a flood.
     pub storm: bool,
-    /// Whether many messages of one finding come at once.
-    pub crowded: bool,
 }
 
 impl Story {
@@ -63,7 +61,7 @@ impl Story {
         let storm = rng.u8(..150) == 0;
         let long = !storm && rng.u8(..150) == 0;
         let horizon = rng.i64(300_000..7_200_000);
-        let mut story = Story { storm, crowded: storm || long, ..Story::default() };
+        let mut story = Story { storm, ..Story::default() };
         if storm {
             for i in 0..rng.usize(20..320) {
                 let at = from + rng.i64(0..240_000);

@@ -1,18 +1,15 @@
 //! What findings are told of the daily call, day by day, by the plan of a scan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use keepwatch_base::time::Timestamp;
-use keepwatch_core::canary::{Canary, MISSES, begin, entry_of, explain, note, read, refused, trail};
+use keepwatch_core::canary::{Canary, MISSES, begin, entry_of, explain, read, refused};
 use keepwatch_core::catalogue::Catalogue;
-use keepwatch_core::engine::Config;
-use keepwatch_core::event::Event;
 use keepwatch_core::finding::record::{FindingStore as _, record};
 use keepwatch_core::finding::{Finding, Status};
-use keepwatch_core::memory::journal::{Entry, Journal};
+use keepwatch_core::memory::journal::Journal;
 use keepwatch_core::posture::Judgement;
 use keepwatch_core::posture::canary::Recorded::{self, Told, Unknown, Untold, Yes};
 use keepwatch_core::posture::canary::{join, judgement};
@@ -20,11 +17,7 @@ use keepwatch_core::posture::forwarders::Home;
 use keepwatch_core::posture::plan::{Emptied, Seen, plan};
 use keepwatch_core::settings::Settings;
 use keepwatch_core::severity::Severity;
-use keepwatch_rules::testing::failed_call;
 use proptest::prelude::*;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use crate::in_memory::InMemory;
 
@@ -212,93 +205,6 @@ fn a_second_run_of_the_day_makes_no_second_call() {
     refused(&world.tables, &World::number(2), "of another call", later).now_or_never().unwrap().unwrap();
     let canary = read(&world.tables, later).now_or_never().unwrap().unwrap();
     assert_eq!(canary.waits.unwrap().refused, None);
-}
-
-/// A journal whose first write is refused: nothing was written, or the answer to the attempt that wrote was lost.
-struct Refusing {
-    journal: InMemory,
-    writes: AtomicU32,
-    is_written: bool,
-}
-
-impl Refusing {
-    fn new(is_written: bool) -> Refusing {
-        Refusing { journal: InMemory::default(), writes: AtomicU32::new(0), is_written }
-    }
-}
-
-impl Journal for Refusing {
-    type Error = <InMemory as Journal>::Error;
-
-    async fn read<T: DeserializeOwned + Send>(&self, key: &str) -> Result<Option<Entry<T>>, Self::Error> {
-        self.journal.read(key).await
-    }
-
-    async fn write<T: Serialize + Sync>(
-        &self,
-        key: &str,
-        value: &T,
-        expected: Option<u64>,
-        expires: Timestamp,
-    ) -> Result<bool, Self::Error> {
-        let is_first = self.writes.fetch_add(1, Ordering::Relaxed) == 0;
-        if is_first && !self.is_written {
-            return Ok(false);
-        }
-        Ok(Journal::write(&self.journal, key, value, expected, expires).await? && !is_first)
-    }
-
-    async fn back_off(&self, _: usize) {}
-
-    async fn count(
-        &self,
-        key: &str,
-        counters: &[(&str, u64)],
-        expires: Timestamp,
-    ) -> Result<(), Self::Error> {
-        self.journal.count(key, counters, expires).await
-    }
-
-    async fn counts(&self, key: &str) -> Result<BTreeMap<String, u64>, Self::Error> {
-        self.journal.counts(key).await
-    }
-}
-
-/// What is refused once was once taken for noted, and the call for missed.
-#[test]
-fn a_return_is_noted_though_a_write_is_refused() {
-    let role = "arn:aws:iam::111122223333:role/keepwatch-ScanRole-A1B2C3";
-    let number = World::number(1);
-    let changes = json!({
-        "requestParameters": {"name": trail(HOME.stack, &number)},
-        "userIdentity": {"type": "AssumedRole", "arn": role, "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role}}},
-    });
-    let text = failed_call("cloudtrail", "StartLogging", "TrailNotFoundException", changes);
-    let event = Event::parse(&text).unwrap();
-    let config =
-        Config { stack: HOME.stack.to_owned(), own_arns: vec![role.to_owned()], ..Config::default() };
-    let (first, later) = (World::default().now(), World { day: 1, ..World::default() }.now());
-    for is_written in [false, true] {
-        let journal = Refusing::new(is_written);
-        for at in [first, later] {
-            note(&journal, &event, HOME.account, &config, at).now_or_never().unwrap().unwrap();
-            let noted = journal.read::<Timestamp>(&entry_of(&number)).now_or_never().unwrap().unwrap();
-            assert_eq!(noted.map(|entry| entry.value), Some(first), "{is_written}");
-        }
-    }
-}
-
-/// The call must be made once its number is kept, or it would be a miss of which nobody could say why.
-#[test]
-fn a_call_whose_number_is_kept_is_made() {
-    for is_written in [false, true] {
-        let journal = Refusing::new(is_written);
-        let now = World::default().now();
-        let made = begin(&journal, &World::number(1), now).now_or_never().unwrap().unwrap();
-        assert_eq!(made, is_written);
-        let kept = read(&journal, now).now_or_never().unwrap().unwrap().waits;
-        assert_eq!(kept.is_some(), is_written);
-    }
 }
 
 proptest! {

@@ -1,3 +1,5 @@
+use keepwatch_core::public_acl;
+
 use super::common::{each_bucket, is_public_by_acl, public_grants};
 use crate::kit::prelude::*;
 
@@ -49,17 +51,13 @@ impl Check for PublicAcl {
                 cx.report(seen);
                 return Ok(());
             }
-            let worst = grants.iter().max_by_key(|grant| severity(&grant.permission));
+            let worst = grants.iter().max_by_key(|grant| public_acl::severity(&grant.permission));
             let told = worst.map_or_else(String::new, |grant| {
-                let whom = match group(grant) {
-                    "AllUsers" => "anybody on the internet",
-                    _ => "anybody with an AWS account",
-                };
-                format!(": {whom} can {}", ability(&grant.permission))
+                format!(": {} can {}", public_acl::whom(group(grant)), public_acl::ability(&grant.permission))
             });
             let mut seen = cx
                 .failing(format!("Bucket {name} is public by its access control list{told}"))
-                .severity(worst.map_or(Severity::High, |grant| severity(&grant.permission)))
+                .severity(worst.map_or(Severity::High, |grant| public_acl::severity(&grant.permission)))
                 .because("the list names a group that anybody belongs to");
             for grant in &grants {
                 seen = seen.detail(group(grant), &grant.permission);
@@ -83,24 +81,6 @@ impl Check for PublicAcl {
 
 fn group(grant: &facts::s3::BucketGrant) -> &str {
     grant.group.as_deref().and_then(|uri| uri.rsplit('/').next()).unwrap_or_default()
-}
-
-fn ability(permission: &str) -> &'static str {
-    match permission {
-        "READ" => "list it",
-        "READ_ACP" => "read its access control list",
-        "WRITE" => "write and delete objects",
-        "WRITE_ACP" => "rewrite its access control list",
-        _ => "do anything with it",
-    }
-}
-
-fn severity(permission: &str) -> Severity {
-    match permission {
-        "READ" => Severity::High,
-        "READ_ACP" => Severity::Medium,
-        _ => Severity::Critical,
-    }
 }
 
 #[cfg(test)]

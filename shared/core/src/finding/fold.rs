@@ -18,7 +18,7 @@ const KEPT_WITNESSES: usize = 12;
 
 /// How many of the latest events a finding remembers. It bounds the item's size; beyond it, the receipts in the journal
 /// recognise duplicates.
-const REMEMBERED_EVENTS: usize = 64;
+pub(super) const REMEMBERED_EVENTS: usize = 64;
 
 /// When all events that a finding remembers lie within this time before another one, they say all that it could say.
 const FLOOD: Duration = Duration::from_secs(10);

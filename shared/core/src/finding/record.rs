@@ -7,13 +7,16 @@ use std::future::Future;
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::time::Timestamp;
 
+use crate::finding::fold::REMEMBERED_EVENTS;
 use crate::finding::future::believed;
 use crate::finding::{Finding, Passed};
 use crate::observation::{Actor, Observation, Verdict};
 use crate::settings::Settings;
 
-/// Attempts before a contended finding is given back to the queue, which delivers the event again.
-const ATTEMPTS: usize = 12;
+/// Attempts before a contended finding is given back to the queue, which delivers the event again. One is refused because another
+/// writer's was not, and a flood writes a finding about as often as it remembers events: whoever may try more often than that gets
+/// through, however long a write takes.
+const ATTEMPTS: usize = REMEMBERED_EVENTS + 16;
 
 /// The rules that told of one event on one finding. Kept in the journal far longer than any queue keeps a message, so
 /// that no duplicate is ever counted twice.

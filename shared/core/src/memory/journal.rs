@@ -24,8 +24,9 @@ pub struct Entry<T> {
 /// the dead-letter queue.
 pub const RECEIPTS_KEPT: Duration = Duration::from_secs(40 * 86_400);
 
-/// Attempts to change an entry that others are changing too.
-const ATTEMPTS: usize = 20;
+/// Attempts to change an entry that others are changing too: more than a flood writes one, which is a window, and no more often
+/// than it has members that are enough.
+const ATTEMPTS: usize = 64;
 
 /// Where entries are kept.
 pub trait Journal {

@@ -40,13 +40,8 @@ impl Rule for ClickOps {
         let seen = cx
             .failing(by, format!("{} works in the console", caller_name(record)))
             .because("Changes by hand are in no repository. Each is in CloudTrail.")
-            .detail("Latest change", format!("{call} of {service} in {}", record.aws_region.or_empty()))
-            .step(
-                "What was changed?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            );
-        cx.report(seen);
+            .detail("Latest change", format!("{call} of {service} in {}", record.aws_region.or_empty()));
+        cx.report(callers_calls(seen, record, "What was changed?"));
         Ok(())
     }
 }

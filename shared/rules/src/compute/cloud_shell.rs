@@ -37,13 +37,8 @@ impl Rule for CloudShell {
         let seen = cx
             .failing(acting_principal(record), title)
             .aspect(aspect)
-            .because("CloudShell runs inside AWS with the caller's permissions.")
-            .step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            );
-        cx.report(cx.tempered(seen));
+            .because("CloudShell runs inside AWS with the caller's permissions.");
+        cx.report(cx.tempered(what_else(seen, record)));
         Ok(())
     }
 }

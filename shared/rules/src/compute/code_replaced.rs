@@ -109,11 +109,7 @@ impl Rule for CodeReplaced {
                 "iam list-attached-role-policies",
                 &[("--role-name", role)],
             ),
-            None => seen.step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            ),
+            None => what_else(seen, record),
         };
         cx.report(cx.tempered(stop_caller(seen, record)));
         Ok(())

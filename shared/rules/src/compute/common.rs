@@ -13,19 +13,15 @@ pub(super) fn search(
     title: impl FnOnce(&str, usize) -> String,
     why: &str,
 ) -> Outcome {
-    let (by, place) = (acting_principal(record), region_option(record));
-    let Some(counted) = cx.many_distinct(MANY, by, place.1, TEN_MINUTES)? else { return Ok(()) };
+    let by = acting_principal(record);
+    let Some(counted) = cx.many_distinct(MANY, by, region_option(record).1, TEN_MINUTES)? else { return Ok(()) };
     let seen = cx
         .failing(by, title(&caller_name(record), counted.count))
         .aspect("search")
         .global()
         .severity(severity)
-        .because(why)
-        .step(
-            "What else did the caller do? (repeat for every region in use)",
-            "cloudtrail lookup-events",
-            &[place, ("--lookup-attributes", &calls_of(record))],
-        );
+        .because(why);
+    let seen = callers_calls(seen, record, "What else did the caller do? (repeat for every region in use)");
     cx.report(cx.tempered(stop_caller(seen, record)));
     Ok(())
 }

@@ -106,11 +106,8 @@ impl Rule for HostsReached {
             .because("Commands like these run as administrator. On so many machines it is a deployment, or a take-over.")
             .detail_if("Document", document)
             .detail_if("The latest instance", hosts.last().copied())
-            .step("Which commands were sent, and what do they say?", "ssm list-commands", &[region_option(record)])
-            .step("What else did the caller do?", "cloudtrail lookup-events", &[
-                region_option(record),
-                ("--lookup-attributes", &calls_of(record)),
-            ]);
+            .step("Which commands were sent, and what do they say?", "ssm list-commands", &[region_option(record)]);
+        let seen = what_else(seen, record);
         let command = text_at(record.response(), &["command", "commandId"]);
         let seen = match command {
             Some(id) => seen.step(
@@ -141,17 +138,14 @@ fn one(record: &Record<'_>, cx: &Cx<'_>, by: &str, host: &str) -> Observation {
         "ExecuteCommand" => "ran a command in ECS task",
         _ => "read the Windows password of instance",
     };
-    cx.failing(by, format!("{} {did} {host}", caller_name(record)))
+    let seen = cx
+        .failing(by, format!("{} {did} {host}", caller_name(record)))
         .aspect("one by one")
         .severity(Severity::Low)
         .because("Kept for whoever asks later who was on which machine.")
         .detail("Instance", host)
-        .detail_if("Document", record.param(&["documentName"]))
-        .step(
-            "What else did the caller do?",
-            "cloudtrail lookup-events",
-            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-        )
+        .detail_if("Document", record.param(&["documentName"]));
+    what_else(seen, record)
 }
 
 /// The instances that the call names.

@@ -99,17 +99,12 @@ impl Rule for InstancesStarted {
                 "What runs in this region?",
                 "ec2 describe-instances",
                 &[region_option(record), ("--filters", "Name=instance-state-name,Values=pending,running")],
-            )
-            .step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            )
-            .step(
-                "Terminate what nobody knows, one after the other",
-                "ec2 terminate-instances",
-                &[region_option(record), ("--instance-ids", first)],
             );
+        let seen = what_else(seen, record).step(
+            "Terminate what nobody knows, one after the other",
+            "ec2 terminate-instances",
+            &[region_option(record), ("--instance-ids", first)],
+        );
         let seen = stop_caller(seen, record);
         // A thief's scaling group or fleet is started by the same service as the owner's.
         cx.report(if scaling && unexpected { seen } else { cx.tempered(seen) });
@@ -134,13 +129,8 @@ fn refused(record: &Record<'_>, cx: &mut Cx<'_>, kind: &str) {
         .because(
             "Whoever looks for machines on somebody else's bill tries types and regions until one works.",
         )
-        .detail("Instance type", kind)
-        .step(
-            "What else did the caller do?",
-            "cloudtrail lookup-events",
-            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-        );
-    cx.report(stop_caller(seen, record));
+        .detail("Instance type", kind);
+    cx.report(stop_caller(what_else(seen, record), record));
 }
 
 /// Whether machines of this type cost so much that somebody should know: special chips, bare metal, and sizes from

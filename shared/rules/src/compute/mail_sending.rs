@@ -130,13 +130,8 @@ fn survey(record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         .failing(by, format!("{} asked what mail may be sent, and from which addresses", caller_name(record)))
         .aspect("survey")
         .severity(Severity::Low)
-        .because("Whoever wants to send in somebody else's name begins with these questions.")
-        .step(
-            "What else did the caller do?",
-            "cloudtrail lookup-events",
-            &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-        );
-    cx.report(stop_caller(seen, record));
+        .because("Whoever wants to send in somebody else's name begins with these questions.");
+    cx.report(stop_caller(what_else(seen, record), record));
     Ok(())
 }
 

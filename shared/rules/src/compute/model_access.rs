@@ -60,12 +60,7 @@ impl Rule for ModelAccess {
                     &[place, ("--namespace", "AWS/Bedrock")],
                 ),
         };
-        let seen = seen.step(
-            "What else did the caller do?",
-            "cloudtrail lookup-events",
-            &[place, ("--lookup-attributes", &calls_of(record))],
-        );
-        cx.report(cx.tempered(stop_caller(seen, record)));
+        cx.report(cx.tempered(stop_caller(what_else(seen, record), record)));
         Ok(())
     }
 }

@@ -48,13 +48,8 @@ impl Rule for UserDataRead {
         let seen = cx
             .failing(by, format!("{who} read{refused} the user data of {count} instances within ten minutes"))
             .because("What a machine is told at its first start often holds passwords.")
-            .detail("The latest instance", instance)
-            .step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            );
-        cx.report(stop_caller(seen, record));
+            .detail("The latest instance", instance);
+        cx.report(stop_caller(what_else(seen, record), record));
         Ok(())
     }
 }

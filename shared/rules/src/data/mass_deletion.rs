@@ -68,12 +68,8 @@ impl Rule for MassDeletion {
         let seen = cx
             .failing(by, title)
             .because("So many deletions by one caller are a clean-up, or sabotage while it goes on.")
-            .detail("The latest", format!("{victim} ({})", record.event_name.or_empty()))
-            .step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            );
+            .detail("The latest", format!("{victim} ({})", record.event_name.or_empty()));
+        let seen = what_else(seen, record);
         let seen = match record.user_identity.session_context.session_issuer.user_name.get() {
             Some(role) => {
                 let deny = deny_all(record);

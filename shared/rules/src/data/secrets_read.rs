@@ -73,17 +73,12 @@ impl Rule for SecretsRead {
         // Software that does so every day must not hide what it does once.
         let seen = if low { seen.aspect("by filter") } else { seen }
             .because("A program reads the few secrets that it needs; whoever reads them all is collecting.")
-            .detail_if("The latest", secrets.last().map(String::as_str))
-            .step(
-                "What else did the caller do?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            )
-            .step(
-                "Which secrets are there to change? (LastAccessedDate)",
-                "secretsmanager list-secrets",
-                &[region_option(record)],
-            );
+            .detail_if("The latest", secrets.last().map(String::as_str));
+        let seen = what_else(seen, record).step(
+            "Which secrets are there to change? (LastAccessedDate)",
+            "secretsmanager list-secrets",
+            &[region_option(record)],
+        );
         cx.report(cx.tempered(stop_caller(seen, record)));
         Ok(())
     }

@@ -1,3 +1,4 @@
+use keepwatch_core::public_acl;
 use serde_json::Value;
 
 use crate::kit::prelude::*;
@@ -40,7 +41,7 @@ impl Rule for BucketAcl {
             return Ok(());
         }
         let Some(public) = granted(record.request()) else { return Ok(()) };
-        let worst = public.iter().max_by_key(|(_, permission)| severity(permission));
+        let worst = public.iter().max_by_key(|(_, permission)| public_acl::severity(permission));
         let Some((group, permission)) = worst else {
             if record.event_name.or_empty() == "PutBucketAcl" {
                 let title = format!("{who} rewrote the ACL of bucket {bucket}, and the public is not on it");
@@ -48,20 +49,10 @@ impl Rule for BucketAcl {
             }
             return Ok(());
         };
-        let whom = match group.as_str() {
-            "AllUsers" => "anybody on the internet",
-            _ => "anybody with an AWS account",
-        };
-        let can = match permission.as_str() {
-            "READ" => "list it",
-            "READ_ACP" => "read its access control list",
-            "WRITE" => "write and delete objects",
-            "WRITE_ACP" => "rewrite its access control list",
-            _ => "do anything with it",
-        };
+        let (whom, can) = (public_acl::whom(group), public_acl::ability(permission));
         let seen = cx
             .failing(&arn, format!("{who} opened bucket {bucket} by an ACL: {whom} can {can}"))
-            .severity(severity(permission))
+            .severity(public_acl::severity(permission))
             .because("The access control list names a group that anybody belongs to.");
         let seen = public.iter().fold(seen, |seen, (group, permission)| seen.detail(group, permission));
         let seen = seen
@@ -115,17 +106,7 @@ fn granted(request: &Value) -> Option<Vec<(String, String)>> {
 /// The public groups that a URI or a header names.
 fn groups(uri: &str) -> impl Iterator<Item = &'static str> {
     let uri = uri.to_owned();
-    ["AllUsers", "AuthenticatedUsers"]
-        .into_iter()
-        .filter(move |group| uri.contains(&format!("/groups/global/{group}")))
-}
-
-fn severity(permission: &str) -> Severity {
-    match permission {
-        "READ" => Severity::High,
-        "READ_ACP" => Severity::Medium,
-        _ => Severity::Critical,
-    }
+    public_acl::GROUPS.into_iter().filter(move |group| uri.contains(&format!("/groups/global/{group}")))
 }
 
 #[cfg(test)]

@@ -25,8 +25,18 @@ pub(crate) fn stop_caller(observation: Observation, record: &Record<'_>) -> Obse
     if seen.severity < Severity::High || looked_up(&seen) {
         return seen;
     }
-    seen.step(
-        "What else did the caller do? (repeat in every enabled region)",
+    callers_calls(seen, record, "What else did the caller do? (repeat in every enabled region)")
+}
+
+/// Adds the step that tells what else the caller did in this region.
+pub(crate) fn what_else(observation: Observation, record: &Record<'_>) -> Observation {
+    callers_calls(observation, record, "What else did the caller do?")
+}
+
+/// Adds the step that lists the caller's calls; `purpose` says where to.
+pub(crate) fn callers_calls(observation: Observation, record: &Record<'_>, purpose: &str) -> Observation {
+    observation.step(
+        purpose,
         "cloudtrail lookup-events",
         &[region_option(record), ("--lookup-attributes", &calls_of(record))],
     )
@@ -96,7 +106,7 @@ pub(crate) fn deny_user(observation: Observation, record: &Record<'_>, user: &st
 }
 
 /// What else the caller did: the attribute of `cloudtrail lookup-events` that CloudTrail lists its calls under.
-pub(crate) fn calls_of(record: &Record<'_>) -> String {
+fn calls_of(record: &Record<'_>) -> String {
     let who = &record.user_identity;
     let session = who.principal_id.get().and_then(|id| id.split_once(':')).map(|(_, session)| session);
     let name =

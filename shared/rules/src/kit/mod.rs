@@ -42,7 +42,8 @@ pub(crate) mod prelude {
         sign_in_result,
     };
     pub(crate) use super::commands::{
-        calls_of, deny_all, deny_user, done_by_holder, filter, lookup, read_policy, stop_caller,
+        callers_calls, deny_all, deny_user, done_by_holder, filter, lookup, read_policy, stop_caller,
+        what_else,
     };
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::directory;

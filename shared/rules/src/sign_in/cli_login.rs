@@ -58,13 +58,8 @@ impl Rule for CliLogin {
             .because("The tool has the person's permissions, and renews them without asking for a password.")
             .detail_if("Client", client)
             .detail_if("For", text_at(request, &["resource"]))
-            .detail_if("Sent to", text_at(request, &["redirect_uri"]))
-            .step(
-                "What was done since?",
-                "cloudtrail lookup-events",
-                &[region_option(record), ("--lookup-attributes", &calls_of(record))],
-            );
-        cx.report(seen);
+            .detail_if("Sent to", text_at(request, &["redirect_uri"]));
+        cx.report(callers_calls(seen, record, "What was done since?"));
         Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::public_acl::GROUPS;
+
 /// A bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -111,7 +113,9 @@ pub struct BucketLogging {
 impl BucketGrant {
     /// Whether it opens the bucket to everybody, or to everybody with an AWS account, which is the same.
     pub fn is_public(&self) -> bool {
-        let group = self.group.as_deref().and_then(|uri| uri.rsplit('/').next());
-        matches!(group, Some("AllUsers" | "AuthenticatedUsers"))
+        self.group
+            .as_deref()
+            .and_then(|uri| uri.rsplit('/').next())
+            .is_some_and(|group| GROUPS.contains(&group))
     }
 }
