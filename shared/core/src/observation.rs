@@ -366,7 +366,7 @@ impl Observation {
         let options = [
             ("--region", region),
             ("--lookup-attributes", by),
-            ("--query", "Events[].CloudTrailEvent"),
+            ("--query", "Events[].[CloudTrailEvent]"),
             ("--output", "text"),
         ];
         self.steps.push(RemediationStep::aws(&purpose, LOOK_UP, &options));
