@@ -375,6 +375,11 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         "You know of it and work on it: no mail when it repeats",
         format!("findings ack {id} --by NAME --note TEXT"),
     )];
+    if is_made_once(finding) {
+        let close = format!("findings resolve {id} --by NAME --note TEXT");
+        ways.push(("It is meant to be so: close it. Another key is another finding", close));
+        return ways;
+    }
     // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
     if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
         ways.push((
@@ -389,6 +394,12 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         ));
     }
     ways
+}
+
+/// Whether it is about a key that was made, by the key's own id: the next key has another, so that whoever silences this one
+/// silences nothing.
+fn is_made_once(finding: &Finding) -> bool {
+    finding.rule == "iam-access-key-created" && !finding.resource.starts_with("arn:")
 }
 
 /// The longest run of first elements that fits into [`MAX_BYTES`].

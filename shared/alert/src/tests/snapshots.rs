@@ -12,7 +12,8 @@ use keepwatch_core::posture::run::{Found, Run, Scans};
 use keepwatch_core::settings::{Invalid, Settings};
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry::DOCUMENTED;
-use serde_json::json;
+use keepwatch_rules::testing::{call, fired, rule};
+use serde_json::{Value, json};
 
 use super::fixtures::{self, Fixture};
 use crate::announce::{self, Announced};
@@ -192,6 +193,25 @@ fn of_a_reader_with_a_time_zone_of_his_own() {
         assert!(!command.contains("AEDT"), "{command}");
     }
     snapshot("in-local-time", &mail);
+}
+
+/// The next key has an id of its own: a silence of this one would silence nothing.
+#[test]
+fn a_key_that_was_made_is_closed_and_not_silenced() {
+    let made = |answer: Value| {
+        let request = json!({"userName": "bob"});
+        let event =
+            call("iam", "CreateAccessKey", json!({"requestParameters": request, "responseElements": answer}));
+        let finding = finding(&[fired(rule("iam-access-key-created"), &event)]);
+        Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default())
+    };
+    let known = made(json!({"accessKey": {"userName": "bob", "accessKeyId": "AKIAI44QH8DHBEXAMPLE"}}));
+    assert!(known.text.contains("  keepwatch findings resolve iam-access-key-created-"), "{}", known.text);
+    assert!(!known.text.contains("keepwatch suppress add"), "{}", known.text);
+    assert!(
+        made(Value::Null).text.contains("keepwatch suppress add"),
+        "of the user, whom the next one is about too"
+    );
 }
 
 #[test]

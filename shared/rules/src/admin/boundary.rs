@@ -6,12 +6,12 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// The permissions boundary of a user, a role or a permission set was removed, or replaced by one that leaves room
-    /// for an administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
-    /// reads what the principal holds without it; a full administrator is critical. A new boundary that cannot be read is
-    /// reported as unknown, and one that bounds settles the finding. Conditions do not make a boundary narrower here, with
-    /// one exception: denials that hold unless users and roles are made with a boundary of your own. A boundary that allows
-    /// everything in certain regions or from certain addresses is therefore reported, and a boundary that was replaced by a
-    /// wider one which still bounds is not.
+    /// for an administrator: high where it allows everything, medium where it allows what makes one. After a removal
+    /// Keepwatch reads what the principal holds without it; a full administrator is critical. A new boundary that
+    /// cannot be read is reported as unknown, and one that bounds settles the finding. Conditions do not make a
+    /// boundary narrower here, with one exception: denials that hold unless users and roles are made with a boundary of
+    /// your own. A boundary that allows everything in certain regions or from certain addresses is therefore reported,
+    /// and a boundary that was replaced by a wider one which still bounds is not.
     /// ## Why it matters
     /// A boundary is what makes it safe to let people and pipelines write policies and make roles: whatever they grant,
     /// the boundary caps it. Without the cap, policies that were harmless yesterday take full effect, and nothing has

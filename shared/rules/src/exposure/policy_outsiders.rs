@@ -12,17 +12,17 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A policy that names a principal was put on any resource that no other rule knows better, and lets
-    /// somebody outside the account in: an access point, a directory, table or vector bucket, a file system, an
-    /// event bus, a mail identity, a package repository, a stream, a private certificate authority, a Kafka
-    /// cluster, a log destination, an API, a data warehouse, and whatever else gets such policies. It is heard by
-    /// the shape of its parameters, so that new services are heard too. How bad it is follows from what the
-    /// policy allows: to read or administer is worse than to send something in. Conditions on
-    /// the own account (aws:SourceAccount, aws:SourceArn, aws:PrincipalAccount) make an opening none. File systems
-    /// that ask for a mount target (elasticfilesystem:AccessedViaMountTarget) are open to their own network
-    /// alone. A condition on an organization, a VPC or a VPC endpoint is low, for the policy does not say whose
-    /// it is, and so is a service that may act for anybody but only send something in. A policy that opens nothing,
-    /// its removal, or the end of the resource settles the finding.
+    /// A policy that names a principal was put on any resource that no other rule knows better, and lets somebody
+    /// outside the account in: an access point, a directory, table or vector bucket, a file system, an event bus, a
+    /// mail identity, a package repository, a stream, a private certificate authority, a Kafka cluster, a log
+    /// destination, an API, a data warehouse, and whatever else gets such policies. It is heard by the shape of its
+    /// parameters, so that new services are heard too. How bad it is follows from what the policy allows: to read or
+    /// administer is worse than to send something in. Conditions on the own account (aws:SourceAccount, aws:SourceArn,
+    /// aws:PrincipalAccount) make an opening none. File systems that ask for a mount target
+    /// (elasticfilesystem:AccessedViaMountTarget) are open to their own network alone. A condition on an organization,
+    /// a VPC or a VPC endpoint is low, for the policy does not say whose it is, and so is a service that may act for
+    /// anybody but only send something in. A policy that opens nothing, its removal, or the end of the resource settles
+    /// the finding.
     /// ## Why it matters
     /// Such a policy gives access without any user or role of this account, and is looked at less often than
     /// those of buckets and keys.
