@@ -113,7 +113,8 @@ pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observat
     };
     let stack = cx.config.stack.clone();
     // IAM's events are told in us-east-1 wherever the stack is; its queues are where it is.
-    let home = cx.config.own_arns.iter().find_map(|arn| arn.split(':').nth(3).filter(|region| !region.is_empty()));
+    let home =
+        cx.config.own_arns.iter().find_map(|arn| arn.split(':').nth(3).filter(|region| !region.is_empty()));
     let home = home.unwrap_or_else(|| region(record)).to_owned();
     let of_stack = [("--stack-name", stack.as_str()), ("--region", home.as_str())];
     let seen = seen
