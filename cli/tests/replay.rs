@@ -464,7 +464,7 @@ fn a_wrong_clock_is_told() {
 fn the_line_for_what_one_does_names_the_one() {
     let by_role = |number: usize, role: &str| {
         let mut event = grant(number, &format!("user-{number}"), "x");
-        event["userIdentity"] = json!({"type": "AssumedRole", "principalId": "AROAX:s1", "accountId": ACCOUNT,
+        event["userIdentity"] = json!({"type": "AssumedRole", "principalId": format!("AROAX:s{number}"), "accountId": ACCOUNT,
             "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s{number}"),
             "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{ACCOUNT}:role/ops/{role}"), "userName": role}}});
         event

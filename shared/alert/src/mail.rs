@@ -427,11 +427,21 @@ fn details(finding: &Finding) -> Vec<(&str, &str)> {
 fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
     let mut steps: Vec<(&str, &str)> = Vec::new();
     for step in headline_first(finding).iter().flat_map(|witness| &witness.steps) {
-        if !steps.iter().any(|(_, command)| *command == step.command) {
-            steps.push((&step.purpose, &step.command));
+        match steps.iter_mut().find(|(_, command)| but_its_start(command) == but_its_start(&step.command)) {
+            // They differ by the day that they begin on, if at all: the earlier one has all.
+            Some((_, known)) => *known = step.command.as_str().min(known),
+            None => steps.push((&step.purpose, &step.command)),
         }
     }
     steps
+}
+
+/// A command without the day that a look into the event history begins on: what comes before it, and after it.
+fn but_its_start(command: &str) -> (&str, &str) {
+    match command.split_once(" --start-time ") {
+        Some((before, start)) => (before, start.split_once(' ').map_or("", |(_, after)| after)),
+        None => (command, ""),
+    }
 }
 
 fn headline_first(finding: &Finding) -> Vec<&Witness> {
