@@ -168,7 +168,7 @@ def main():
 
         heading("The night (times in UTC): what happened, by whom, from where, and how bad Keepwatch finds it")
         show_story(story, findings)
-        heading(f"Your mailbox: {len(mailbox.alerts)} mails")
+        heading(f"Your mailbox: {len(mailbox.alerts)} mails, wrapped to this width; in a mail each command is one line")
         for number, alert in enumerate(mailbox.alerts, 1):
             show_mail(alert, number, len(mailbox.alerts))
         heading("The findings table")

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use keepwatch_checks::meta::CheckMeta;
-use keepwatch_core::engine::{RuleMeta, patterns};
+use keepwatch_core::engine::{Rule, RuleMeta, patterns};
 use keepwatch_rules::{page, registry};
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(crate) enum RulesCommand {
     /// Shows one rule: what it detects, why it matters, what to do, what it avoids.
     #[command(after_help = "Example:\n  keepwatch rules show root-console-sign-in")]
     Show {
-        /// The rule's id, or that of a finding.
+        /// The rule's id, that of a finding, or a code that mails name with it (ADM-05), which several rules may have.
         id: String,
         /// How to print.
         #[arg(long, value_enum, default_value = "table")]
@@ -74,8 +74,14 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
             writeln!(out, "{table}")?;
         }
         RulesCommand::Show { id, format } => {
-            let meta = match described(id) {
-                Some(Described::Rule(meta)) => meta,
+            let speaks_for = |rule: &&&'static dyn Rule| {
+                rule.about().catalogue.iter().any(|code| code.eq_ignore_ascii_case(id))
+            };
+            let found: Vec<&RuleMeta> =
+                registry::RULES.iter().filter(speaks_for).map(|rule| rule.meta()).collect();
+            let found = match described(id) {
+                _ if !found.is_empty() => found,
+                Some(Described::Rule(meta)) => vec![meta],
                 Some(Described::Check(CheckMeta { about, .. }) | Described::Whole(about)) => {
                     bail!(
                         "{0} is found by looking at the account, by no rule: `keepwatch checks show {0}`",
@@ -84,9 +90,12 @@ pub(crate) fn run(command: &RulesCommand) -> anyhow::Result<ExitCode> {
                 }
                 Some(Described::Own) | None => return Err(not_shown("rule", id)),
             };
-            match format {
-                Format::Ndjson => writeln!(out, "{}", machine(meta))?,
-                Format::Table => write!(out, "{}", page::markdown(meta))?,
+            for (i, meta) in found.into_iter().enumerate() {
+                match format {
+                    Format::Ndjson => writeln!(out, "{}", machine(meta))?,
+                    Format::Table if i > 0 => write!(out, "\n{}", page::markdown(meta))?,
+                    Format::Table => write!(out, "{}", page::markdown(meta))?,
+                }
             }
         }
         #[cfg(not(feature = "sigma"))]

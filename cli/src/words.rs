@@ -14,12 +14,14 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     parsed.ok_or_else(|| "write it like 2026-03-31 or 2026-03-31T18:00:00Z".to_owned())
 }
 
-/// ` (did you mean X?)` for the known word that is most like this one, or nothing.
+/// ` (did you mean X?)` for the known word that is most like this one, or nothing. A word that is known was meant.
 pub(crate) fn did_you_mean<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let text = text.to_lowercase();
-    let alike = known.into_iter().map(|word| (strsim::jaro_winkler(&text, &word.to_lowercase()), word));
+    let lower = text.to_lowercase();
+    let alike = known.into_iter().map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
     let best = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, word)| format!(" (did you mean {word}?)")).unwrap_or_default()
+    best.filter(|(_, word)| *word != text)
+        .map(|(_, word)| format!(" (did you mean {word}?)"))
+        .unwrap_or_default()
 }
 
 /// What a parser says, without the place: it counts from where it began, which may be in the midst of a file.
@@ -86,6 +88,8 @@ mod tests {
         assert_eq!(did_you_mean("admin-inlne-policy", known), " (did you mean admin-inline-policy?)");
         assert_eq!(did_you_mean("Root-Console-Signin", known), " (did you mean root-console-sign-in?)");
         assert_eq!(did_you_mean("mars", known), "");
+        // What is wrong is something else, such as a value.
+        assert_eq!(did_you_mean("root-console-sign-in", known), "");
     }
 
     #[test]

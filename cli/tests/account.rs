@@ -518,7 +518,7 @@ fn rules_are_tuned_and_what_cannot_be_is_refused() {
         (&["tune", "rule", "root-console-sign-in", "--off"][..], "suppress it for a time"),
         (&["tune", "rule", "network-changed", "--severity", "awful"][..], "INFORMATIONAL, LOW"),
         (&["tune", "rule", "network-chnged", "--off"][..], "did you mean network-changed?"),
-        (&["tune", "values", "expected-regions", "mars"][..], "`mars` is no region"),
+        (&["tune", "values", "expected-regions", "mars"][..], "`mars` is no region, such as eu-central-1\n"),
         (&["tune", "values", "expectd-regions", "eu-west-1"][..], "did you mean expected-regions?"),
         (&["tune", "values", "automation"][..], "nothing is changed"),
         (&["tune", "values", "trusted-accounts", "prod"][..], "twelve digits"),

@@ -346,6 +346,9 @@ fn ids_in_mails_are_described() {
     }
     let (code, page, _) = told(&["rules", "show", "root-console-sign-in-3f9a2c41d07be5a8"]);
     assert!(code == Some(0) && page.contains("`root-console-sign-in`"), "{page}");
+    let (code, pages, _) = told(&["rules", "show", "adm-14"]);
+    let both = ["`admin-inline-policy`", "`admin-managed-policy-attached`"];
+    assert!(code == Some(0) && both.iter().all(|id| pages.contains(id)), "{pages}");
     let (code, _, error) = told(&["checks", "show", "root-console-sign-in"]);
     assert!(code == Some(2) && error.contains("keepwatch rules show root-console-sign-in`"), "{error}");
     let (_, _, error) = told(&["rules", "show", "root.mfa"]);

@@ -464,7 +464,7 @@ fn a_wrong_clock_is_told() {
 fn the_line_for_what_one_does_names_the_one() {
     let by_role = |number: usize, role: &str| {
         let mut event = grant(number, &format!("user-{number}"), "x");
-        event["userIdentity"] = json!({"type": "AssumedRole", "principalId": "AROAX:s1", "accountId": ACCOUNT,
+        event["userIdentity"] = json!({"type": "AssumedRole", "principalId": format!("AROAX:s{number}"), "accountId": ACCOUNT,
             "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s{number}"),
             "sessionContext": {"sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{ACCOUNT}:role/ops/{role}"), "userName": role}}});
         event
@@ -480,6 +480,14 @@ fn the_line_for_what_one_does_names_the_one() {
     };
     let mut events: Vec<Value> = (0..19).map(|i| by_role(i * 60, "ci-deploy")).collect();
     let text = told(&events, &[]);
+    // What its sessions did is the role's, and one session is named.
+    let count = events.len();
+    assert!(text.contains(&format!("Most active: ci-deploy ({}).", 2 * count)), "{text}");
+    let one = told(&events[..1], &[]);
+    assert!(one.contains("Most active: ci-deploy/s0 (2)."), "{one}");
+    assert!(one.contains("--finding ID"), "{one}");
+    let nothing = told(&[use_of_key(0)], &[]);
+    assert!(!nothing.contains("--finding") && !nothing.contains("below MEDIUM"), "{nothing}");
     let actor = format!("--actor arn:aws:sts::{ACCOUNT}:assumed-role/ci-deploy");
     assert!(text.contains(&format!("--resource RESOURCE {actor} --owner NAME")), "{text}");
     events.extend((19..23).map(|i| by_role(i * 60, "other")));

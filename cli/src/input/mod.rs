@@ -281,7 +281,7 @@ pub(crate) fn progress() -> ProgressBar {
     }
     let bar = ProgressBar::no_length();
     bar.set_style(
-        ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}")
+        ProgressStyle::with_template("{spinner} {human_pos} events")
             .unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     bar.enable_steady_tick(Duration::from_millis(250));

@@ -150,6 +150,9 @@ impl Summary<'_> {
         self.problems(&screen, out)?;
         self.noise(&screen, out)?;
         self.unjudged(&screen, out)?;
+        if self.findings.is_empty() {
+            return Ok(());
+        }
         let files = self.replay.files.iter().chain(&self.replay.lookup.lookup);
         let files: Vec<&PathBuf> = files.collect();
         let paths: Vec<String> = files.iter().take(2).map(|path| path_word(path)).collect();
@@ -245,7 +248,10 @@ impl Summary<'_> {
         }
         let fixed = self.findings.iter().filter(|finding| !finding.is_open()).count();
         let silenced = self.findings.iter().filter(|finding| finding.status == Status::Suppressed).count();
-        let mut text = if parts.is_empty() { "No findings".to_owned() } else { parts.join(", ") };
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let mut text = parts.join(", ");
         if fixed > 0 {
             text.push_str(&format!("; {} fixed within the log", HumanCount(fixed as u64)));
         }

@@ -130,6 +130,10 @@ impl AllSightings {
         if let Some(actor) = &seen.actor {
             let who = actor.identity();
             tally(&mut self.principals, &who, || actor.name.clone());
+            // What several sessions of a role did is the role's.
+            if let Some((_, name)) = self.principals.get_mut(&who).filter(|(_, name)| *name != actor.name) {
+                name.truncate(name.find('/').unwrap_or(name.len()));
+            }
             tally(&mut rule.actors, &who, || actor.clone());
         }
     }

@@ -79,6 +79,14 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
         if !alert.text.contains(&step.command) {
             faults.push(format!("the command is changed or missing: {}", step.command));
         }
+        if !says_where(&step.command) {
+            faults.push(format!("it asks wherever the reader happens to be: {}", step.command));
+        }
+        let looks_up = step.command.starts_with("aws cloudtrail lookup-events");
+        let begins = step.command.contains(" --start-time ");
+        if looks_up && begins && step.purpose.contains("before") {
+            faults.push(format!("what was before is not found from that day on: {}", step.command));
+        }
     }
     for word in alert.text.split_whitespace() {
         if DEBRIS.contains(&word) || word.contains("Some(") {
@@ -88,6 +96,28 @@ pub fn renders_well(observation: &Observation, catalogue: Catalogue) {
     faults.extend(schema::ocsf(&alert.json));
     assert!(faults.is_empty(), "{faults:#?}\nSubject: {}\n\n{}\n{:#}", alert.subject, alert.text, alert.json);
 }
+
+/// Whether a command of the AWS CLI names its region, or is of a service that has none.
+fn says_where(command: &str) -> bool {
+    let service = command.split(' ').nth(1).unwrap_or_default();
+    GLOBAL.contains(&service) || command.contains(" --region ") || command.contains(" --region=")
+}
+
+/// Services whose commands need no region: they are global, or find a bucket wherever it is.
+const GLOBAL: [&str; 12] = [
+    "account",
+    "budgets",
+    "ce",
+    "cloudfront",
+    "globalaccelerator",
+    "iam",
+    "organizations",
+    "route53",
+    "s3",
+    "s3api",
+    "sts",
+    "waf",
+];
 
 /// What is wrong with any mail, whatever it is about.
 pub fn faults(alert: &Alert) -> Vec<String> {

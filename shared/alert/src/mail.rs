@@ -375,6 +375,11 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         "You know of it and work on it: no mail when it repeats",
         format!("findings ack {id} --by NAME --note TEXT"),
     )];
+    if is_made_once(finding) {
+        let close = format!("findings resolve {id} --by NAME --note TEXT");
+        ways.push(("It is meant to be so: close it. Another key is another finding", close));
+        return ways;
+    }
     // A name with a wildcard in it would silence others as well, and whoever chose the name knows that.
     if !subject.contains(['*', '?']) && !actor.contains(['*', '?']) {
         ways.push((
@@ -389,6 +394,12 @@ fn silencing(finding: &Finding) -> Vec<(&'static str, String)> {
         ));
     }
     ways
+}
+
+/// Whether it is about a key that was made, by the key's own id: the next key has another, so that whoever silences this one
+/// silences nothing.
+fn is_made_once(finding: &Finding) -> bool {
+    finding.rule == "iam-access-key-created" && !finding.resource.starts_with("arn:")
 }
 
 /// The longest run of first elements that fits into [`MAX_BYTES`].
@@ -416,11 +427,21 @@ fn details(finding: &Finding) -> Vec<(&str, &str)> {
 fn merged_steps(finding: &Finding) -> Vec<(&str, &str)> {
     let mut steps: Vec<(&str, &str)> = Vec::new();
     for step in headline_first(finding).iter().flat_map(|witness| &witness.steps) {
-        if !steps.iter().any(|(_, command)| *command == step.command) {
-            steps.push((&step.purpose, &step.command));
+        match steps.iter_mut().find(|(_, command)| but_its_start(command) == but_its_start(&step.command)) {
+            // They differ by the day that they begin on, if at all: the earlier one has all.
+            Some((_, known)) => *known = step.command.as_str().min(known),
+            None => steps.push((&step.purpose, &step.command)),
         }
     }
     steps
+}
+
+/// A command without the day that a look into the event history begins on: what comes before it, and after it.
+fn but_its_start(command: &str) -> (&str, &str) {
+    match command.split_once(" --start-time ") {
+        Some((before, start)) => (before, start.split_once(' ').map_or("", |(_, after)| after)),
+        None => (command, ""),
+    }
 }
 
 fn headline_first(finding: &Finding) -> Vec<&Witness> {

@@ -1,5 +1,7 @@
 //! What a rule saw: "at time T, rule R saw subject S failing / passing / unknown". The only thing rules produce.
 
+use std::time::Duration;
+
 use keepwatch_base::hash::short_hash;
 use keepwatch_base::network::Cidr;
 use keepwatch_base::text::{MAX_TEXT, clean, shell_word};
@@ -241,8 +243,12 @@ pub const REPORTED: &str = "report";
 /// The AWS CLI's call that looks into the event history.
 const LOOK_UP: &str = "cloudtrail lookup-events";
 
-/// What of each event a person reads (CloudTrail API reference, `Event`).
-const LOOKED_UP: &str = "Events[].[EventTime,EventName,Username,EventSource]";
+/// What of each event a person reads, as a table with these headings (CloudTrail API reference, `Event`). A call that failed
+/// has an error code or an error message or both (CloudTrail user guide, "CloudTrail record contents").
+const LOOKED_UP: &str = "Events[].{At:EventTime,Call:EventName,By:Username,Service:EventSource,Failed:contains(CloudTrailEvent,`\"errorCode\"`)||contains(CloudTrailEvent,`\"errorMessage\"`)}";
+
+/// How long before an event a look at what else was done begins: as long as what is called related.
+const LOOKED_BACK: Duration = Duration::from_hours(24);
 
 /// The most lines on what was granted or exposed that an observation carries.
 pub const MAX_DETAILS: usize = 30;
@@ -331,16 +337,46 @@ impl Observation {
     }
 
     /// Adds a thing to do: purpose, AWS CLI call, options. A look into the event history for more than one event begins on
-    /// the day of this one, and comes as a table.
+    /// the day before this one, and comes as a table.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
         let of_one = options.iter().any(|(_, value)| value.starts_with("AttributeKey=EventId,"));
         self.steps.push(if call.starts_with(LOOK_UP) && !of_one {
-            let day = self.event.time.date();
+            let day = self.event.time.minus(LOOKED_BACK).date();
             let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
             RemediationStep::aws(purpose, call, &[options, &as_table].concat())
         } else {
             RemediationStep::aws(purpose, call, options)
         });
+        self
+    }
+
+    /// Adds a look for those events of the kind `by` that hold `word`, from the day before this one on, as a table.
+    pub fn look_for(mut self, purpose: &str, region: &str, by: &str, word: &str) -> Self {
+        let day = self.event.time.minus(LOOKED_BACK).date();
+        let word = Value::from(clean(word, 128).replace('`', ""));
+        let named = format!("Events[?contains(CloudTrailEvent,`{word}`)]");
+        let options = [
+            ("--region", region),
+            ("--lookup-attributes", by),
+            ("--start-time", day.as_str()),
+            ("--query", &LOOKED_UP.replacen("Events[]", &named, 1)),
+            ("--output", "table"),
+        ];
+        self.steps.push(RemediationStep::aws(purpose, LOOK_UP, &options));
+        self
+    }
+
+    /// Adds a look at what was there before: whole events, for their parameters say it, and all that the event history has,
+    /// for nobody knows when it was written. The newest comes first, and the event itself is one of them.
+    pub fn look_back(mut self, purpose: &str, region: &str, by: &str) -> Self {
+        let purpose = format!("{purpose} (the event history has 90 days)");
+        let options = [
+            ("--region", region),
+            ("--lookup-attributes", by),
+            ("--query", "Events[].[CloudTrailEvent]"),
+            ("--output", "text"),
+        ];
+        self.steps.push(RemediationStep::aws(&purpose, LOOK_UP, &options));
         self
     }
 

@@ -1,6 +1,7 @@
 //! Commands that the owner pastes: what the AWS CLI makes of them is what the rule meant, whatever an attacker's name holds.
 
 use keepwatch_core::observation::{RemediationStep, shorthand};
+use keepwatch_rules::testing::{fired, root_sign_in, rule};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -81,6 +82,33 @@ fn told(pairs: &[(&str, &str)]) -> Value {
     let told = structure(&words[4]);
     assert!(told.is_ok(), "{}: {told:?}", step.command);
     told.unwrap_or_default()
+}
+
+#[test]
+fn a_look_into_the_history_holds_what_came_just_before_midnight_and_what_was_refused() {
+    let at = json!({"eventTime": "2026-03-01T00:04:00Z", "responseElements": {"ConsoleLogin": "Success"}});
+    let seen = || {
+        let mut seen = fired(rule("root-console-sign-in"), &root_sign_in("ConsoleLogin", at.clone()));
+        seen.steps.clear();
+        seen
+    };
+    let (call, by) = ("cloudtrail lookup-events", "AttributeKey=Username,AttributeValue=root");
+    let options = [("--region", "us-east-1"), ("--lookup-attributes", by)];
+    let listed = seen().step("What else?", call, &options).steps.remove(0).command;
+    assert!(listed.contains(" --start-time 2026-02-28 ") && listed.contains("Failed:contains("), "{listed}");
+    let named = seen().look_for("Who?", "us-east-1", by, "/ro`le\"").steps.remove(0).command;
+    let filter = r#"Events[?contains(CloudTrailEvent,`"/role\""`)].{At:EventTime,"#;
+    assert!(named.contains(" --start-time 2026-02-28 ") && named.contains(filter), "{named}");
+    // What was written before may be months old, and its parameters are what is asked for.
+    let before = seen().look_back("What was it?", "us-east-1", by).steps.remove(0);
+    assert!(before.purpose.contains("90 days"), "{before:?}");
+    assert!(!before.command.contains("--start-time"), "{before:?}");
+    assert!(before.command.ends_with(" --query 'Events[].[CloudTrailEvent]' --output text"), "{before:?}");
+    let of_one = ("--lookup-attributes", "AttributeKey=EventId,AttributeValue=e1");
+    assert_eq!(
+        seen().step("It", call, &[of_one]).steps[0].command,
+        format!("aws {call} {} {}", of_one.0, of_one.1)
+    );
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::finding::{AlertReason, AlertState, Finding};
 use keepwatch_core::history::progress::{Span, Trouble};
-use keepwatch_core::observation::Observation;
+use keepwatch_core::observation::{Observation, RemediationStep};
 use keepwatch_core::posture::run::{Found, Run, Scans};
 use keepwatch_core::settings::{Invalid, Settings};
 use keepwatch_core::severity::Severity;
 use keepwatch_rules::registry::DOCUMENTED;
-use serde_json::json;
+use keepwatch_rules::testing::{call, fired, rule};
+use serde_json::{Value, json};
 
 use super::fixtures::{self, Fixture};
 use crate::announce::{self, Announced};
@@ -192,6 +193,40 @@ fn of_a_reader_with_a_time_zone_of_his_own() {
         assert!(!command.contains("AEDT"), "{command}");
     }
     snapshot("in-local-time", &mail);
+}
+
+#[test]
+fn one_look_for_what_happened_on_several_days_begins_on_the_first() {
+    let first = seen("root-console-sign-in");
+    let later = again(first.clone(), "e-2", "2026-03-04T14:00:00Z");
+    let mut later = Observation { steps: Vec::new(), ..later }.witnessed_by("another source");
+    for step in &first.steps {
+        let command = step.command.replace("--start-time 2026-02-28", "--start-time 2026-03-03");
+        later.steps.push(RemediationStep { command, ..step.clone() });
+    }
+    assert_ne!(later.steps, first.steps);
+    let mail = Alert::of(&finding(&[later, first]), DOCUMENTED, sender(), &RelatedActs::default());
+    let looks: Vec<&str> = mail.text.lines().filter(|line| line.contains("lookup-events")).collect();
+    assert!(looks.len() == 1 && looks[0].contains("--start-time 2026-02-28"), "{looks:?}");
+}
+
+/// The next key has an id of its own: a silence of this one would silence nothing.
+#[test]
+fn a_key_that_was_made_is_closed_and_not_silenced() {
+    let made = |answer: Value| {
+        let request = json!({"userName": "bob"});
+        let event =
+            call("iam", "CreateAccessKey", json!({"requestParameters": request, "responseElements": answer}));
+        let finding = finding(&[fired(rule("iam-access-key-created"), &event)]);
+        Alert::of(&finding, DOCUMENTED, sender(), &RelatedActs::default())
+    };
+    let known = made(json!({"accessKey": {"userName": "bob", "accessKeyId": "AKIAI44QH8DHBEXAMPLE"}}));
+    assert!(known.text.contains("  keepwatch findings resolve iam-access-key-created-"), "{}", known.text);
+    assert!(!known.text.contains("keepwatch suppress add"), "{}", known.text);
+    assert!(
+        made(Value::Null).text.contains("keepwatch suppress add"),
+        "of the user, whom the next one is about too"
+    );
 }
 
 #[test]

@@ -6,9 +6,12 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// The permissions boundary of a user, a role or a permission set was removed, or replaced by one that leaves room
-    /// for an administrator: high where it allows everything, medium where it allows what makes one. After a removal Keepwatch
-    /// reads what the principal holds without it; a full administrator is critical. A new boundary that cannot be read is
-    /// reported as unknown, and one that bounds settles the finding.
+    /// for an administrator: high where it allows everything, medium where it allows what makes one. After a removal
+    /// Keepwatch reads what the principal holds without it; a full administrator is critical. A new boundary that
+    /// cannot be read is reported as unknown, and one that bounds settles the finding. Conditions do not make a
+    /// boundary narrower here, with one exception: denials that hold unless users and roles are made with a boundary of
+    /// your own. A boundary that allows everything in certain regions or from certain addresses is therefore reported,
+    /// and a boundary that was replaced by a wider one which still bounds is not.
     /// ## Why it matters
     /// A boundary is what makes it safe to let people and pipelines write policies and make roles: whatever they grant,
     /// the boundary caps it. Without the cap, policies that were harmless yesterday take full effect, and nothing has
@@ -18,10 +21,7 @@ declare_rule! {
     /// which policy it was) and look at what the principal has done in between.
     /// ## False positives
     /// Moving from boundaries to organization policies, and tools that remove a boundary and set another at once: the
-    /// second call settles the finding. Conditions do not make a boundary narrower here, with one exception: denials
-    /// that hold unless users and roles are made with a boundary of your own. A boundary that allows everything in
-    /// certain regions or from certain addresses is therefore reported, and a boundary that was replaced by a wider one
-    /// which still bounds is not.
+    /// second call settles the finding.
     BoundaryWeakened {
         id: "admin-boundary-weakened",
         title: "A permissions boundary was removed or made meaningless",
@@ -125,17 +125,21 @@ fn removed_of_set(record: &Record<'_>, cx: &Cx<'_>, arn: &str) -> Result<Observa
         .severity(severity)
         .because(as_sentence(&why))
         .detail("Permission set", &name)
-        .step(
-            "Which boundary was it? (the PutPermissionsBoundaryToPermissionSet call before this one)",
-            "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=PutPermissionsBoundaryToPermissionSet",
-            &[instance_region(record)],
+        .look_back(
+            "Which boundary was it? The PutPermissionsBoundaryToPermissionSet call before this one",
+            instance_region(record).1,
+            "AttributeKey=EventName,AttributeValue=PutPermissionsBoundaryToPermissionSet",
         )
-        .step("Set it again", "sso-admin put-permissions-boundary-to-permission-set", &[
-            instance_region(record),
-            ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
-            ("--permission-set-arn", arn),
-            ("--permissions-boundary", "ManagedPolicyArn=ARN_OF_THE_BOUNDARY"),
-        ]);
+        .step(
+            "Set it again",
+            "sso-admin put-permissions-boundary-to-permission-set",
+            &[
+                instance_region(record),
+                ("--instance-arn", record.param(&["instanceArn"]).unwrap_or_default()),
+                ("--permission-set-arn", arn),
+                ("--permissions-boundary", "ManagedPolicyArn=ARN_OF_THE_BOUNDARY"),
+            ],
+        );
     Ok(stop_caller(seen, record))
 }
 
@@ -196,10 +200,10 @@ fn removed(
         .failing(arn, format!("{who} removed the permissions boundary of {kind} {name}, {without}"))
         .severity(severity)
         .because(as_sentence(&why))
-        .step(
-            "Which boundary was it? (the PutPermissionsBoundary or Create call before this one)",
-            "cloudtrail lookup-events --region us-east-1",
-            &[("--lookup-attributes", &lookup("ResourceName", name))],
+        .look_back(
+            "Which boundary was it? The PutPermissionsBoundary or Create call before this one",
+            region(record),
+            &lookup("ResourceName", name),
         )
         .step(
             "Set it again",

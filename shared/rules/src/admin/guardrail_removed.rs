@@ -8,7 +8,9 @@ declare_rule! {
     /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether. Or an
     /// account was moved to another unit, where other policies hold: low out of the root, where new accounts begin. In
     /// AWS Sign-In: a statement of the policy that says from where people may sign in was deleted, or the policy was
-    /// switched off.
+    /// switched off. GuardDuty's policies and names with "unrestricted" are left out, and so are the quarantine
+    /// policies that AWS attaches to leaked keys, which have a rule of their own. Detaching and deleting do not say of
+    /// which kind an organization policy is: tag and backup policies are reported too.
     /// ## Why it matters
     /// A deny beats every grant. Without it, permissions that were there all along begin to work, and no call that
     /// grants anything is ever logged. An organization policy is often the only thing that keeps administrators of a
@@ -18,11 +20,9 @@ declare_rule! {
     /// under the target, have done since.
     /// ## False positives
     /// Names can mislead: a policy with a guarding name may grant, and a real guard rail may be called anything. Hence
-    /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. GuardDuty's
-    /// policies and names with "unrestricted" are left out, and so are the quarantine policies that AWS attaches to
-    /// leaked keys, which have a rule of their own. Detaching and deleting do not say of which kind an organization
-    /// policy is: tag and backup policies are reported too. A rewritten policy may as well forbid more than before. A
-    /// statement on sign-ins that is replaced by a better one looks the same as one that is taken away.
+    /// MEDIUM in IAM. Replacing a policy under a new name, and tearing down a stack, look the same. A rewritten policy
+    /// may as well forbid more than before. A statement on sign-ins that is replaced by a better one looks the same as
+    /// one that is taken away.
     GuardrailRemoved {
         id: "admin-guardrail-removed",
         title: "A policy that forbids was taken away",
@@ -96,11 +96,8 @@ fn from_iam(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
         let arn = managed?;
         let title = format!("{who} deleted policy {name}, by its name a guard rail");
         let logs = "AttributeKey=EventName,AttributeValue=DetachRolePolicy";
-        return Some(cx.failing(arn, title).because(why).step(
-            "From whom was it detached before?",
-            "cloudtrail lookup-events --region us-east-1",
-            &[("--lookup-attributes", logs)],
-        ));
+        let ask = "From whom was it detached before?";
+        return Some(cx.failing(arn, title).because(why).look_back(ask, region(record), logs));
     };
     let kind = kind.as_str();
     let arn = record.iam_arn(kind, holder);
@@ -218,10 +215,10 @@ fn from_organization(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             "DeletePolicy" => seen,
             _ => seen.step("What does it forbid now?", "organizations describe-policy", &describe),
         };
-        return Some(seen.step(
-            "What did it forbid before? (the call that wrote it)",
-            "cloudtrail lookup-events --region us-east-1",
-            &[("--lookup-attributes", &lookup("ResourceName", policy))],
+        return Some(seen.look_back(
+            "What did it forbid before? The call that wrote it",
+            region(record),
+            &lookup("ResourceName", policy),
         ));
     }
     let target = record.param(&["targetId"]).unwrap_or("a target that is not named");

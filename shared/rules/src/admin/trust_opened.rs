@@ -8,27 +8,27 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A role's trust policy lets somebody outside the account assume it: everybody, another account, a service that acts for
-    /// another account, or identities of a provider that everybody has, such as GitHub's repositories. Where the policy says
-    /// which repository, project or pool may come, that is medium, and low for a new role until the list
-    /// `trusted-identities` says whose are yours; identities in the list are not reported. Roles Anywhere without a condition
-    /// that names the trust anchor or the certificate is low. If the role can be read and has
+    /// A role's trust policy lets somebody outside the account assume it: everybody, another account, a service that
+    /// acts for another account, or identities of a provider that everybody has, such as GitHub's repositories. Where
+    /// the policy says which repository, project or pool may come, that is medium, and low for a new role until the
+    /// list `trusted-identities` says whose are yours; identities in the list are not reported. Roles Anywhere without
+    /// a condition that names the trust anchor or the certificate is low. If the role can be read and has
     /// administrative power, that is critical, or high where a condition narrows it; and then users and roles of the
-    /// account itself and identity providers that an updated trust policy names are reported too. An update without any of them settles the
-    /// finding.
+    /// account itself and identity providers that an updated trust policy names are reported too. Services of AWS and
+    /// the subjects of providers that only your account has, such as an EKS cluster's, are not reported. An ExternalId
+    /// or an organization lowers the severity; but whoever opened the role chose them too, so an administrator role
+    /// stays high. An update without any of them settles the finding.
     /// ## Why it matters
     /// A role that trusts an outside account is a door that stays open when every key in this account has been rotated.
     /// A user whom an administrator role trusts by name is an administrator without holding one policy.
     /// ## What to do
     /// Find out who owns the account or provider that is named. If nobody knows it, write the trust policy back and look
-    /// for sessions of the role: sts AssumeRole events name it.
+    /// who has taken on the role.
     /// ## False positives
-    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Services of AWS as
-    /// principals are not reported, and neither are your own repositories, projects and pools once they are in the list
-    /// `trusted-identities` (`keepwatch tune values trusted-identities 'repo:octo-org/*'`), nor the subjects of providers that
-    /// only your account has, such as an EKS cluster's. An ExternalId or an organization lowers
-    /// the severity; but whoever opened the role chose them too, so an administrator role stays high. The event does
-    /// not say whom the role trusted before: an updated policy may name old acquaintances.
+    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Your own
+    /// repositories, projects and pools: put them into the list `trusted-identities` (`keepwatch tune values
+    /// trusted-identities --add 'repo:octo-org/*'`). The event does not say whom the role trusted before: an updated
+    /// policy may name old acquaintances.
     TrustOpened {
         id: "role-trust-opened",
         title: "A role trusts somebody outside the account",
@@ -214,7 +214,7 @@ fn finish(seen: Observation, record: &Record<'_>, role: &str) -> Observation {
             r#"iam update-assume-role-policy --policy-document "$(cat TRUST_POLICY_FILE)""#,
             &[("--role-name", role)],
         );
-    stop_caller(seen, record)
+    done_by_holder(stop_caller(seen, record), record, "role", role)
 }
 
 #[cfg(test)]

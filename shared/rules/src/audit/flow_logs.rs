@@ -45,13 +45,10 @@ impl Rule for FlowLogs {
                 .because("Connections are no longer recorded where this flow log was the only one.")
                 .detail("Flow log", id)
                 .step("Which flow logs are left?", "ec2 describe-flow-logs", &[("--region", region)])
-                .step(
-                    "Which network was it for? (the call that created it, if it is recent)",
-                    "cloudtrail lookup-events",
-                    &[
-                        ("--lookup-attributes", "AttributeKey=EventName,AttributeValue=CreateFlowLogs"),
-                        ("--region", region),
-                    ],
+                .look_back(
+                    "Which network was it for? The call that created it",
+                    region,
+                    "AttributeKey=EventName,AttributeValue=CreateFlowLogs",
                 );
             cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
         }

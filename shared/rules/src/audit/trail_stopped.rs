@@ -64,12 +64,6 @@ impl Rule for TrailStopped {
                 &[("--name", &arn), ("--region", region)],
             ),
         };
-        let by = lookup("EventName", event);
-        let seen = seen.step(
-            "Who did this, and what else? (works without a trail)",
-            "cloudtrail lookup-events",
-            &[("--lookup-attributes", &by), ("--region", region)],
-        );
         cx.report(stop_caller(tempered_to(cx, Severity::High, seen), record));
         Ok(())
     }

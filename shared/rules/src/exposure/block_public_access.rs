@@ -102,7 +102,11 @@ impl Rule for BlockPublicAccess {
                 seen.step(
                     "Switch all four on again",
                     "s3control put-public-access-block",
-                    &[("--account-id", record.account()), ("--public-access-block-configuration", ALL_ON)],
+                    &[
+                        region_option(record),
+                        ("--account-id", record.account()),
+                        ("--public-access-block-configuration", ALL_ON),
+                    ],
                 ),
                 record,
             ),

@@ -4,10 +4,14 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A bucket policy was written that lets somebody outside the account in: everybody (critical), another
-    /// account (high), or somebody whose account cannot be told (medium). What a condition narrows to an
-    /// organization, a VPC or fixed addresses is told apart and less loudly. A policy that opens nothing, its
-    /// removal, or the end of the bucket settles the finding.
+    /// A bucket policy was written that lets somebody outside the account in: everybody (critical), another account
+    /// (high), or somebody whose account cannot be told (medium). What a condition narrows to an organization, a VPC or
+    /// fixed addresses is told apart and less loudly. A policy that opens nothing, its removal, or the end of the
+    /// bucket settles the finding. A service that no condition binds to the own account (aws:SourceArn,
+    /// aws:SourceAccount) acts for anybody: medium where it can read, as CloudFront for anybody's distribution, and low
+    /// where it only writes, as trails and logs do. So is a service that acts for another account. Services that reach
+    /// a bucket by a role alone (Lambda, EC2) are low. A VPC or VPC endpoint may be anybody's too, and is low; so is a
+    /// bucket that leaves it to the account's access points who comes.
     /// ## Why it matters
     /// Public buckets are how most data leaks from AWS begin, and a policy for one outside account is how a
     /// thief copies a bucket without keeping a key.
@@ -16,15 +20,10 @@ declare_rule! {
     /// switch S3 Block Public Access on, which closes a public policy at once. Then read the bucket's access
     /// logs.
     /// ## False positives
-    /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the
-    /// same organization: name them in the TrustedAccounts parameter. CloudFront's identities, load
-    /// balancers' log delivery and AWS services that a condition binds to the own account (aws:SourceArn,
-    /// aws:SourceAccount) are not reported. A service without such a condition acts for anybody: medium where it
-    /// can read, as CloudFront for anybody's distribution, and low where it only writes, as trails and logs do;
-    /// so is a service that acts for another account. Services that reach a bucket by a role alone (Lambda, EC2)
-    /// are low. A CloudFront identity that is written as a
-    /// canonical user, as the CDK does, looks like anybody's: medium. A VPC or VPC endpoint may be anybody's
-    /// too, and is low; so is a bucket that leaves it to the account's access points who comes.
+    /// Websites and public downloads, which are better served through CloudFront; vendors and accounts of the same
+    /// organization: name them in the TrustedAccounts parameter. CloudFront's identities, load balancers' log delivery
+    /// and AWS services that a condition binds to the own account are not reported. A CloudFront identity that is
+    /// written as a canonical user, as the CDK does, looks like anybody's.
     BucketPolicy {
         id: "exposure-bucket-policy-open",
         title: "A bucket policy lets outsiders in",

@@ -6,20 +6,20 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A Lambda function can be called from outside: it got a function URL without authentication, or a
-    /// permission for everybody (high), for another account (medium) or for an organization (low). The URL's
-    /// removal or a change to AWS_IAM, the end of the function, and the removal of the permission settle the
-    /// finding.
+    /// A Lambda function can be called from outside: it got a function URL without authentication, or a permission for
+    /// everybody (high), for another account (medium) or for an organization (low). A permission for an AWS service is
+    /// low where it names neither a source ARN nor an account, for then anybody's topic or bucket can call the
+    /// function, and where it names another account; with a source of the own account, or the token of a skill, it is
+    /// not reported. The URL's removal or a change to AWS_IAM, the end of the function, and the removal of the
+    /// permission settle the finding.
     /// ## Why it matters
     /// The function runs with its own role for whoever calls it. A thief who has planted code in a function
     /// opens a URL to come back without any key.
     /// ## What to do
     /// Look at the function's code and role. Remove the URL or the permission if nobody knows what it is for.
     /// ## False positives
-    /// Webhooks and small web applications that check their callers themselves; vendors: name their accounts
-    /// in the TrustedAccounts parameter. A permission for an AWS service is low where it names neither a source ARN nor
-    /// an account, for then anybody's topic or bucket can call the function, and where it names another account;
-    /// with a source of the own account, or the token of a skill, it is not reported. Whose an organization is, the event does not say: your own is low too.
+    /// Webhooks and small web applications that check their callers themselves; vendors: name their accounts in the
+    /// TrustedAccounts parameter. Whose an organization is, the event does not say: your own is low too.
     FunctionPublic {
         id: "exposure-function-public",
         title: "A Lambda function can be called from outside the account",

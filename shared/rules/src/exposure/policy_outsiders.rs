@@ -12,25 +12,25 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A policy that names a principal was put on any resource that no other rule knows better, and lets
-    /// somebody outside the account in: an access point, a directory, table or vector bucket, a file system, an
-    /// event bus, a mail identity, a package repository, a stream, a private certificate authority, a Kafka
-    /// cluster, a log destination, an API, a data warehouse, and whatever else gets such policies. It is heard by
-    /// the shape of its parameters, so that new services are heard too. How bad it is follows from what the
-    /// policy allows: to read or administer is worse than to send something in. A policy that opens nothing, its
-    /// removal, or the end of the resource settles the finding.
+    /// A policy that names a principal was put on any resource that no other rule knows better, and lets somebody
+    /// outside the account in: an access point, a directory, table or vector bucket, a file system, an event bus, a
+    /// mail identity, a package repository, a stream, a private certificate authority, a Kafka cluster, a log
+    /// destination, an API, a data warehouse, and whatever else gets such policies. It is heard by the shape of its
+    /// parameters, so that new services are heard too. How bad it is follows from what the policy allows: to read or
+    /// administer is worse than to send something in. Conditions on the own account (aws:SourceAccount, aws:SourceArn,
+    /// aws:PrincipalAccount) make an opening none. File systems that ask for a mount target
+    /// (elasticfilesystem:AccessedViaMountTarget) are open to their own network alone. A condition on an organization,
+    /// a VPC or a VPC endpoint is low, for the policy does not say whose it is, and so is a service that may act for
+    /// anybody but only send something in. A policy that opens nothing, its removal, or the end of the resource settles
+    /// the finding.
     /// ## Why it matters
     /// Such a policy gives access without any user or role of this account, and is looked at less often than
     /// those of buckets and keys.
     /// ## What to do
     /// Read the statement that is named and write back a policy that names only whom you know.
     /// ## False positives
-    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Conditions on
-    /// the own account (aws:SourceAccount, aws:SourceArn, aws:PrincipalAccount) make an opening none. File systems
-    /// that ask for a mount target (elasticfilesystem:AccessedViaMountTarget) are open to their own network
-    /// alone. Policies of VPC endpoints, stacks and sessions narrow what the account itself may do and are not
-    /// judged. A condition on an organization, a VPC or a VPC endpoint is low, for the policy does not say whose
-    /// it is, and so is a service that may act for anybody but only send something in.
+    /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter. Policies of VPC
+    /// endpoints, stacks and sessions narrow what the account itself may do and are not judged.
     PolicyOutsiders {
         id: "exposure-policy-outsiders",
         title: "A policy lets outsiders use a resource",
@@ -200,12 +200,7 @@ fn steps(seen: Observation, record: &Record<'_>, place: &Place) -> Observation {
         let name = record.event_name.or_empty();
         // Which command shows such a policy nobody knows; what was written is in the trail.
         let of = lookup("EventName", name);
-        let options = [region_option(record), ("--lookup-attributes", of.as_str())];
-        return seen.step(
-            "What was written there before? (write that back)",
-            "cloudtrail lookup-events",
-            &options,
-        );
+        return seen.look_back("What was written there before? Write that back", region(record), &of);
     };
     let mut options = vec![region_option(record)];
     options.extend(named.iter().map(|(option, id)| (*option, id.as_str())));

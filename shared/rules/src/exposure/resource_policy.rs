@@ -5,10 +5,13 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The policy of an SNS topic, an SQS queue, an ECR repository, a secret, a DynamoDB table, a Glue
-    /// catalogue, a Glacier vault or a backup vault lets somebody outside the account in: everybody is high
-    /// (critical for secrets and tables), another account high for secrets, tables and vaults and medium for
-    /// the rest. A policy that opens nothing, its removal, or the end of the resource settles the finding.
+    /// The policy of an SNS topic, an SQS queue, an ECR repository, a secret, a DynamoDB table, a Glue catalogue, a
+    /// Glacier vault or a backup vault lets somebody outside the account in: everybody is high (critical for secrets
+    /// and tables), another account high for secrets, tables and vaults and medium for the rest. Conditions on the own
+    /// account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) make an opening none, also for AWS services. A
+    /// service without such a condition acts for anybody and is low, or medium where it can read; so is one that acts
+    /// for another account. Conditions on an organization, a VPC or a VPC endpoint are low, for the policy does not say
+    /// whose it is. A policy that opens nothing, its removal, or the end of the resource settles the finding.
     /// ## Why it matters
     /// Such a policy gives access without any user or role of this account. Outsiders can read secrets and
     /// messages, push images that you then run, or send messages that your code trusts.
@@ -16,10 +19,6 @@ declare_rule! {
     /// Read the statement that is named and write back a policy that names only whom you know.
     /// ## False positives
     /// Vendors and accounts of the same organization: name them in the TrustedAccounts parameter.
-    /// Conditions on the own account (aws:SourceOwner, aws:SourceAccount, aws:SourceArn) make an opening none, also
-    /// for AWS services. A service without such a condition acts for anybody and is low, or medium where it can read; so is
-    /// one that acts for another account. Conditions on an organization, a VPC or a VPC endpoint are low, for the
-    /// policy does not say whose it is.
     ResourcePolicy {
         id: "exposure-resource-policy-open",
         title: "A resource's policy lets outsiders in",

@@ -76,9 +76,9 @@ impl Rule for AccessKeyCreated {
                     &options,
                 )
                 .step(
-                    "What has the key done? (repeat in every enabled region)",
+                    "What has the key done? (us-east-1 has its calls to IAM; repeat in every enabled region)",
                     "cloudtrail lookup-events",
-                    &[("--lookup-attributes", &used)],
+                    &[region_option(record), ("--lookup-attributes", &used)],
                 )
             }
             None => seen.step("Which keys has the user?", "iam list-access-keys", &[("--user-name", user)]),

@@ -54,9 +54,9 @@ impl Rule for AccessKeyReactivated {
                 &[("--user-name", user), ("--access-key-id", key), ("--status", "Inactive")],
             )
             .step(
-                "What has the key done? (repeat in every enabled region)",
+                "What has the key done? (us-east-1 has its calls to IAM; repeat in every enabled region)",
                 "cloudtrail lookup-events",
-                &[("--lookup-attributes", &used)],
+                &[region_option(record), ("--lookup-attributes", &used)],
             );
         cx.report(stop_caller(cx.tempered(seen), record));
         Ok(())

@@ -105,7 +105,8 @@ pub(super) fn whose(seen: Observation, purpose: &str, key: &str) -> Observation 
 pub(super) fn done_with(seen: Observation, key: &str) -> Observation {
     let lookup = lookup("AccessKeyId", key);
     seen.step(
-        "What has the key done? (us-east-1 has its calls to IAM; repeat in every enabled region)",
+        "What has the key done? (us-east-1 has its calls to IAM; repeat in every enabled region; without --start-time it tells of \
+         90 days)",
         "cloudtrail lookup-events --region us-east-1",
         &[("--lookup-attributes", &lookup)],
     )

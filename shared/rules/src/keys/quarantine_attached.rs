@@ -62,6 +62,12 @@ impl Rule for QuarantineAttached {
                         "Stop each key",
                         "iam update-access-key",
                         &[("--user-name", user), ("--access-key-id", "THE_KEY"), ("--status", "Inactive")],
+                    )
+                    .step(
+                        "What has the user done? (us-east-1 has its calls to IAM; repeat in every enabled region; without \
+                         --start-time it tells of 90 days)",
+                        "cloudtrail lookup-events --region us-east-1",
+                        &[("--lookup-attributes", &lookup("Username", user))],
                     ),
                 None => seen,
             };

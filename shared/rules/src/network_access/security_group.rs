@@ -7,9 +7,12 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A rule of a security group lets the whole internet, or a large part of it, in: to all ports, or to a port of
-    /// administration (SSH, RDP, WinRM, Docker …) or of a database (high), or to another port (low). IPv4 and IPv6, port
-    /// ranges that hold such a port, and ranges like 0.0.0.0/1 that are half of the internet count. Ports 80 and 443
-    /// alone are what public services are for, and are not reported. Revoking or narrowing the rule resolves its finding.
+    /// administration (SSH, RDP, WinRM, Docker …) or of a database (high), or to another port (low). IPv4 and IPv6,
+    /// port ranges that hold such a port, and ranges like 0.0.0.0/1 that are half of the internet count. Ports 80 and
+    /// 443 alone are what public services are for, and are not reported. A changed rule does not tell whether it is for
+    /// traffic in or out, so that a change is reported as not certain. Rules for prefix lists are not looked into.
+    /// Revoking or narrowing the rule resolves its finding. The finding of a rule that was revoked by its ports and
+    /// addresses, without AWS naming its id in the answer, or that went with its group, stays open.
     /// ## Why it matters
     /// Open ports are found by scanners within minutes. Guessed passwords and unpatched services behind them are the
     /// most common way into a machine.
@@ -17,11 +20,8 @@ declare_rule! {
     /// Revoke the rule and open the port to the addresses that need it, or reach machines through Session Manager, which
     /// needs no open port. Look whether anybody connected meanwhile.
     /// ## False positives
-    /// A group that is attached to nothing yet: the event does not tell, and the last command does. A changed rule does
-    /// not tell whether it is for traffic in or out, so that a change is reported as not certain. Rules for prefix lists
-    /// are not looked into. The finding of a rule that was revoked by its ports and addresses, without AWS naming its id
-    /// in the answer, or that went with its group, stays open. What a load balancer or a game server opens besides 80
-    /// and 443 is low.
+    /// A group that is attached to nothing yet: the event does not tell, and the command for what is behind it does.
+    /// What a load balancer or a game server opens besides 80 and 443 is low.
     SecurityGroup {
         id: "network-security-group-open",
         title: "A security group was opened to the internet",

@@ -88,9 +88,10 @@ impl Rule for CentralizedRoot {
             .detail_if("Organization", organization)
             .step("Which parts are on now? (management account)", "iam list-organizations-features", &[])
             .step(
-                "Was AssumeRoot used since? (management account; STS logs it in the region that was called)",
+                "Was AssumeRoot used since? (management account; STS logs it in the region that was called: repeat in every \
+                 enabled region)",
                 "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=AssumeRoot",
-                &[],
+                &[region_option(record)],
             )
             .step("If it was not planned, set it back (management account)", undo, &[]);
         cx.report(seen);

@@ -112,11 +112,24 @@ pub(super) fn report_change(record: &Record<'_>, cx: &mut Cx<'_>, seen: Observat
         seen
     };
     let stack = cx.config.stack.clone();
-    cx.report(seen.step(
-        "If it was not you: which resources differ from the template? (then run `sam deploy` again)",
-        "cloudformation detect-stack-drift",
-        &[("--stack-name", &stack)],
-    ));
+    // IAM's events are told in us-east-1 wherever the stack is; its queues are where it is.
+    let home =
+        cx.config.own_arns.iter().find_map(|arn| arn.split(':').nth(3).filter(|region| !region.is_empty()));
+    let home = home.unwrap_or_else(|| region(record)).to_owned();
+    let of_stack = [("--stack-name", stack.as_str()), ("--region", home.as_str())];
+    let seen = seen
+        .step(
+            "If it was not you: have the stack compared with its template, which takes a minute",
+            "cloudformation detect-stack-drift",
+            &of_stack,
+        )
+        .step(
+            "Then: which resources differ, and in what? Set it back by hand: a deployment compares templates with each other, and \
+             not with what is there",
+            "cloudformation describe-stack-resource-drifts --stack-resource-drift-status-filters MODIFIED DELETED",
+            &of_stack,
+        );
+    cx.report(seen);
 }
 
 #[cfg(test)]
