@@ -14,7 +14,9 @@ pub(super) fn search(
     why: &str,
 ) -> Outcome {
     let by = acting_principal(record);
-    let Some(counted) = cx.many_distinct(MANY, by, region_option(record).1, TEN_MINUTES)? else { return Ok(()) };
+    let Some(counted) = cx.many_distinct(MANY, by, region_option(record).1, TEN_MINUTES)? else {
+        return Ok(());
+    };
     let seen = cx
         .failing(by, title(&caller_name(record), counted.count))
         .aspect("search")

@@ -39,7 +39,7 @@ pub(crate) fn callers_calls(observation: Observation, record: &Record<'_>, purpo
     observation.step(
         purpose,
         "cloudtrail lookup-events",
-        &[region_option(record), ("--lookup-attributes", &calls)],
+        &[region_option(record), ("--lookup-attributes", &calls_of(record))],
     )
 }
 
