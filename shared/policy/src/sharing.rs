@@ -123,31 +123,59 @@ pub fn shares(
         if statement.effect != Effect::Allow {
             continue;
         }
-        let denies =
-            document.statements.iter().filter(|deny| deny.effect == Effect::Deny && covers(deny, statement));
-        let opening = Opening {
-            statement,
-            denies: denies.collect(),
-            variables: document.has_variables(),
-            service,
-            id: StatementId::of(statement, i + 1),
-            own: own_account,
-        };
         // Everyone but a few is everyone.
         let principals = match &statement.not_principals {
             Some(_) => everyone.as_slice(),
             None => statement.principals.as_slice(),
         };
+        let openings: Vec<Opening<'_>> = parts(document, statement)
+            .into_iter()
+            .map(|(actions, denies)| Opening {
+                statement,
+                actions,
+                denies,
+                variables: document.has_variables(),
+                service,
+                id: StatementId::of(statement, i + 1),
+                own: own_account,
+            })
+            .collect();
         for principal in principals {
-            all.extend(opening.shares(principal, &known));
+            all.extend(openings.iter().flat_map(|opening| opening.shares(principal, &known)));
         }
     }
     all
 }
 
-/// One Allow, and the Denies that cover it.
+/// The actions of an Allow with the Denies that cover them; apart, where Denies cover some of them alone.
+fn parts<'d>(document: &'d Document, allow: &Statement) -> Vec<(Vec<String>, Vec<&'d Statement>)> {
+    let denies = |actions: &[String]| -> Vec<&'d Statement> {
+        let covers = |deny: &&Statement| deny.effect == Effect::Deny && covers(deny, allow, actions);
+        document.statements.iter().filter(covers).collect()
+    };
+    if allow.not_actions.is_some() {
+        return vec![(vec!["*".to_owned()], denies(&[]))];
+    }
+    let mut parts: Vec<(Vec<String>, Vec<&'d Statement>)> = Vec::new();
+    for action in &allow.actions {
+        let over = denies(std::slice::from_ref(action));
+        let same = |other: &[&Statement]| {
+            other.len() == over.len()
+                && other.iter().zip(&over).all(|(one, other)| std::ptr::eq(*one, *other))
+        };
+        match parts.iter_mut().find(|(_, other)| same(other)) {
+            Some((actions, _)) => actions.push(action.clone()),
+            None => parts.push((vec![action.clone()], over)),
+        }
+    }
+    parts
+}
+
+/// What one Allow gives, and the Denies that cover it.
 struct Opening<'d> {
     statement: &'d Statement,
+    /// Patterns; after a `NotAction`, `*`.
+    actions: Vec<String>,
     denies: Vec<&'d Statement>,
     variables: bool,
     service: &'d str,
@@ -256,10 +284,6 @@ impl<'d> Opening<'d> {
     }
 
     fn share(&self, who: Outsider, principal: &str, need: Option<Need<'_>>) -> Share {
-        let actions = match &self.statement.not_actions {
-            Some(_) => vec!["*".to_owned()],
-            None => self.statement.actions.clone(),
-        };
         let unsigned_url = |c: &Condition| {
             c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
                 && c.values.iter().any(|value| value == "NONE")
@@ -270,8 +294,8 @@ impl<'d> Opening<'d> {
             service_principal: None,
             statement: self.id.clone(),
             service: self.service.to_owned(),
-            reach: reach(self.service, &actions),
-            actions,
+            reach: reach(self.service, &self.actions),
+            actions: self.actions.clone(),
             unsigned: UNSIGNED.contains(&self.service) || self.statement.conditions.iter().any(unsigned_url),
             guard: need.map(|need| need.guard),
             condition: need.map(|need| need.condition.clone()),
@@ -304,16 +328,16 @@ fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) ->
     all
 }
 
-/// Whether the Deny holds for every action and every resource of the Allow.
-fn covers(deny: &Statement, allow: &Statement) -> bool {
+/// Whether the Deny holds for these actions of the Allow, or all those of its `NotAction`, and for every resource of it.
+fn covers(deny: &Statement, allow: &Statement, actions: &[String]) -> bool {
     let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
-    let actions = List { all: lower(&deny.actions), but: deny.not_actions.as_deref().map(lower) };
-    let allowed = List { all: lower(&allow.actions), but: allow.not_actions.as_deref().map(lower) };
+    let denied = List { all: lower(&deny.actions), but: deny.not_actions.as_deref().map(lower) };
+    let allowed = List { all: lower(actions), but: allow.not_actions.as_deref().map(lower) };
     let resources = List { all: deny.resources.clone(), but: deny.not_resources.clone() };
     let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
     // Queues and repositories need no resource in their policies.
     let whole = resources.is_empty();
-    actions.covers(&allowed) && (whole || (!reached.is_empty() && resources.covers(&reached)))
+    denied.covers(&allowed) && (whole || (!reached.is_empty() && resources.covers(&reached)))
 }
 
 /// Patterns, or everything but some.

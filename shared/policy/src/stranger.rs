@@ -103,7 +103,7 @@ impl<'a> Stranger<'a> {
             | "aws:vpceorgpaths" => (Guard::Organization, free(organization)),
             "aws:sourcevpc" => (Guard::Vpc, free(|text| text.starts_with("vpc-") && !text.contains('*'))),
             "aws:sourcevpce" => (Guard::Vpc, free(|text| text.starts_with("vpce-") && !text.contains('*'))),
-            "aws:sourceip" => (Guard::Addresses, free(|text| text.parse::<IpAddr>().is_ok())),
+            "aws:sourceip" => (Guard::Addresses, free(is_address)),
             "aws:userid" | "aws:principalid" => (Guard::Principals, free(|text| !text.is_empty())),
             "aws:principalarn" if self.names_guard && self.arn.is_none() => {
                 (Guard::Principals, none.clone().reaching(Attainable::Account(self.account.to_owned())))
@@ -223,6 +223,11 @@ impl World for Stranger<'_> {
             _ => return None,
         })
     }
+}
+
+/// Whether it is an address, or what a wildcard in one leaves open: `203.0.113.~`.
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || (text.contains(FILL) && text.split('.').count() == 4)
 }
 
 /// What a stranger needs to get in.

@@ -469,16 +469,26 @@ impl<'d> Opening<'d> {
         gate(self.document, self.statement, principal)
     }
 
+    /// The conditions that this principal must meet, those of the statement and those that Denies leave.
+    fn asked(&self, principal: &Principal) -> Vec<Condition> {
+        let left = |deny: &&Statement| match deny.conditions.as_slice() {
+            [one] => turned_round(one),
+            _ => None,
+        };
+        let denies = denies(self.document, self.statement, principal);
+        self.statement.conditions.iter().cloned().chain(denies.iter().filter_map(left)).collect()
+    }
+
     fn opening(
         &self,
         principal: &Principal,
         need: Option<Need<'_>>,
         known: &impl Fn(&str) -> bool,
     ) -> Option<Exposure> {
+        let asked = self.asked(principal);
         // Addresses, networks and tags say nothing of who comes.
         let need = need.filter(|need| matches!(need.guard, Guard::Principals | Guard::Organization));
-        let external_id =
-            self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c));
+        let external_id = asked.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c));
         let narrowed = match need {
             Some(need) if need.by_deny => Some(Narrowing::Deny),
             Some(need) => Some(Narrowing::Condition(need.condition.clone())),
@@ -493,7 +503,7 @@ impl<'d> Opening<'d> {
                     (ExposureKind::ExternalAccount, Comer::OutsideProvider(account.to_owned()), false)
                 }
                 None => {
-                    let (guarded, comer) = federated(&principal.value, self.statement)?;
+                    let (guarded, comer) = federated(&principal.value, &asked)?;
                     match comer {
                         Comer::Named { .. } => (ExposureKind::Named, comer, true),
                         comer => (ExposureKind::Federated, comer, guarded),
@@ -514,6 +524,24 @@ impl<'d> Opening<'d> {
         let (principal, statement) = (clean(&principal.value, 160), self.id.clone());
         Some(Exposure { kind, principal, statement, comer, narrowed, guarded })
     }
+}
+
+/// The conditions that a Deny of one condition leaves to be met: "deny unless the external id is x" asks for it. `None` where
+/// it asks for no value.
+fn turned_round(condition: &Condition) -> Option<Condition> {
+    let operator = Operator::parse(&condition.operator);
+    let name = match operator.kind {
+        _ if !operator.negated => return None,
+        Kind::Equals { ignore_case: false } => "StringEquals",
+        Kind::Equals { ignore_case: true } => "StringEqualsIgnoreCase",
+        Kind::Like => "StringLike",
+        Kind::Arn => "ArnLike",
+        _ => return None,
+    };
+    // Of these alone, a request without the key gets past it.
+    let any = condition.operator.to_ascii_lowercase().starts_with("foranyvalue:");
+    let operator = if any { format!("{name}IfExists") } else { name.to_owned() };
+    Some(Condition { operator, ..condition.clone() })
 }
 
 /// The account of a provider's ARN, where it is neither the own nor a trusted one.
@@ -549,11 +577,11 @@ fn fixed_prefix(value: &str) -> &str {
 
 /// A provider's identities, unless the conditions say which of them and only the account has the provider: whether it is
 /// guarded, and who they are.
-fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
+fn federated(provider: &str, conditions: &[Condition]) -> Option<(bool, Comer)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
         let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c);
-        return (!statement.conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
+        return (!conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
     let claim = |c: &Condition| {
@@ -569,7 +597,7 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     };
     let mut audience = false;
     let mut wide = None;
-    for condition in &statement.conditions {
+    for condition in conditions {
         let Some(claim) = claim(condition) else { continue };
         let literal = !Operator::parse(&condition.operator).is_wild();
         match claim.as_str() {
@@ -585,7 +613,7 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
                 let signed_in = condition.values.iter().all(|v| v == "authenticated");
                 // A wildcard in it leaves other people's pools.
                 let one = |c: &Condition| is_claimed(c) && !c.values.iter().any(|v| wildcard::is_wild(v));
-                let pool = statement.conditions.iter().find(|c| claim_is(c, &host, "aud") && one(c));
+                let pool = conditions.iter().find(|c| claim_is(c, &host, "aud") && one(c));
                 if let Some(pool) = pool.filter(|_| signed_in && is_claimed(condition)) {
                     return named("aud", pool);
                 }

@@ -422,6 +422,69 @@ fn a_deny_keeps_out_whose_account_cannot_be_told() {
 }
 
 #[test]
+fn a_deny_of_some_actions_leaves_the_others() {
+    let read_and_write = json!({
+        "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], "Resource": "*"
+    });
+    let deny = |actions: Value, condition: Value| {
+        json!({"Effect": "Deny", "Principal": "*", "Action": actions,
+        "Resource": "*", "Condition": condition})
+    };
+    let unless_ours = || json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}});
+    let put = || deny(json!("S3:Put*"), json!({}));
+    for (denies, expected) in [
+        (vec![], "everyone s3:GetObject,s3:PutObject,s3:ListBucket"),
+        (vec![put()], "everyone s3:GetObject,s3:ListBucket"),
+        (vec![put(), deny(json!("s3:GetObject"), json!({})), deny(json!("s3:List*"), json!({}))], ""),
+        (vec![put(), deny(json!(["s3:GetObject", "s3:ListBucket"]), json!({}))], ""),
+        (
+            vec![deny(json!("s3:GetObject"), unless_ours())],
+            "everyone+Organization s3:GetObject; everyone s3:PutObject,s3:ListBucket",
+        ),
+        (
+            vec![deny(json!("s3:GetObject"), unless_ours()), deny(json!("s3:*"), unless_ours())],
+            "everyone+Organization s3:GetObject; everyone+Organization s3:PutObject,s3:ListBucket",
+        ),
+        // Some of what a wildcard stands for is not all of it.
+        (vec![deny(json!("s3:Get?bject"), json!({})), put()], "everyone s3:ListBucket"),
+        (vec![deny(json!("s3:GetObjectAcl"), json!({}))], "everyone s3:GetObject,s3:PutObject,s3:ListBucket"),
+    ] {
+        let statements: Vec<Value> = std::iter::once(read_and_write.clone()).chain(denies).collect();
+        let one = |share: Share| {
+            let guard = share.guard.map(|guard| format!("+{guard:?}")).unwrap_or_default();
+            format!("everyone{guard} {}", share.actions.join(","))
+        };
+        let found = all("s3", &Value::Array(statements.clone())).into_iter().map(one).collect::<Vec<_>>();
+        assert_eq!(found.join("; "), expected, "{statements:?}");
+    }
+}
+
+#[test]
+fn values_are_read_as_the_operator_reads_them() {
+    let read = "s3:GetObject";
+    check(
+        &[
+            (
+                "s3",
+                open(read, json!({"StringEqualsIgnoreCase": {"aws:PrincipalOrgID": "O-ABCD123456"}})),
+                "everyone+Organization",
+            ),
+            (
+                "s3",
+                open(read, json!({"StringEqualsIgnoreCase": {"aws:SourceVpce": "VPCE-1A2B3C4D"}})),
+                "everyone+Vpc",
+            ),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceVpce": "VPCE-1A2B3C4D"}})), ""),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "203.0.113.*"}})), "everyone+Addresses"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "203.0.113.?"}})), "everyone+Addresses"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "*"}})), "everyone"),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.*"}})), ""),
+        ],
+        7,
+    );
+}
+
+#[test]
 fn services_that_act_for_anybody() {
     let service = |name: &str| json!({"Service": name});
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});

@@ -463,6 +463,52 @@ fn a_deny_of_the_call_that_the_principal_makes_is_heard() {
 }
 
 #[test]
+fn a_deny_unless_is_a_condition() {
+    let verdict = |principal: &str, call: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"{call}"}},
+                {{"Effect":"Deny","Principal":"*","Action":"{call}","Condition":{{{condition}}}}}]}}"#
+        );
+        let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
+        found.into_iter().map(|one| one.guarded).collect::<Vec<_>>()
+    };
+    let github =
+        r#"{"Federated":"arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}"#;
+    let (account, web) = (r#"{"AWS":"999988887777"}"#, "sts:AssumeRoleWithWebIdentity");
+    for (principal, call, condition, expected) in [
+        (account, "sts:AssumeRole", r#""StringNotEquals":{"sts:ExternalId":"x"}"#, [true].as_slice()),
+        (account, "sts:AssumeRole", r#""StringNotLike":{"sts:ExternalId":["x-*"]}"#, &[true]),
+        (account, "sts:AssumeRole", r#""StringNotEqualsIfExists":{"sts:ExternalId":"x"}"#, &[true]),
+        // These leave those who give none.
+        (account, "sts:AssumeRole", r#""ForAnyValue:StringNotEquals":{"sts:ExternalId":"x"}"#, &[false]),
+        (account, "sts:AssumeRole", r#""StringEquals":{"sts:ExternalId":"x"}"#, &[false]),
+        (account, "sts:AssumeRole", r#""StringNotLike":{"sts:ExternalId":"*"}"#, &[false]),
+        // Whoever makes one of two fail gets past both.
+        (
+            account,
+            "sts:AssumeRole",
+            r#""StringNotEquals":{"sts:ExternalId":"x"},"Bool":{"aws:MultiFactorAuthPresent":"false"}"#,
+            &[false],
+        ),
+        (
+            github,
+            web,
+            r#""StringNotLike":{"token.actions.githubusercontent.com:sub":"repo:octo-org/*"}"#,
+            &[true],
+        ),
+        (github, web, r#""StringNotLike":{"token.actions.githubusercontent.com:sub":"repo:*"}"#, &[false]),
+        (
+            github,
+            web,
+            r#""StringLike":{"token.actions.githubusercontent.com:sub":"repo:octo-org/*"}"#,
+            &[false],
+        ),
+    ] {
+        assert_eq!(verdict(principal, call, condition), expected, "{principal} {condition}");
+    }
+}
+
+#[test]
 fn services_are_listed_once() {
     let text = r#"{"Statement":[
         {"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","EC2.amazonaws.com"]},"Action":"sts:AssumeRole"},
