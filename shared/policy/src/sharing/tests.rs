@@ -485,6 +485,44 @@ fn values_are_read_as_the_operator_reads_them() {
 }
 
 #[test]
+fn where_credentials_came_from_says_whose_they_are() {
+    let read = |operator: &str, key: &str, value: &str| open("s3:GetObject", json!({operator: {key: value}}));
+    let instance = |account: &str| format!("arn:aws:ec2:us-east-1:{account}:instance/*");
+    check(
+        &[
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("111122223333")), ""),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("444455556666")), ""),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance(OUT)), OUT),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("*")), "everyone"),
+            ("s3", read("ArnLikeIfExists", "ec2:SourceInstanceARN", &instance("111122223333")), "everyone"),
+            (
+                "s3",
+                read(
+                    "ArnEquals",
+                    "lambda:SourceFunctionArn",
+                    "arn:aws:lambda:us-east-1:111122223333:function:f",
+                ),
+                "",
+            ),
+            (
+                "s3",
+                read("StringEquals", "aws:FederatedProvider", "arn:aws:iam::111122223333:saml-provider/x"),
+                "",
+            ),
+            (
+                "s3",
+                read("StringEquals", "aws:FederatedProvider", "cognito-identity.amazonaws.com"),
+                "everyone",
+            ),
+            ("s3", read("StringEquals", "aws:Ec2InstanceSourceVpc", "vpc-1a2b3c4d"), "everyone+Vpc"),
+            // Every instance that comes through an endpoint of its own VPC.
+            ("s3", read("StringEquals", "aws:Ec2InstanceSourceVpc", "${aws:SourceVpc}"), "everyone"),
+        ],
+        10,
+    );
+}
+
+#[test]
 fn services_that_act_for_anybody() {
     let service = |name: &str| json!({"Service": name});
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});
