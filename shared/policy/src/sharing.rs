@@ -118,6 +118,8 @@ pub fn shares(
             || (service == "s3" && LOAD_BALANCERS.contains(&account))
     };
     let everyone = [Principal { kind: PrincipalKind::Aws, value: "*".to_owned() }];
+    let denies = document.statements.iter().filter(|statement| statement.effect == Effect::Deny);
+    let denied: Vec<Denied<'_>> = denies.map(Denied::of).collect();
     let mut all = Vec::new();
     for (i, statement) in document.statements.iter().enumerate() {
         if statement.effect != Effect::Allow {
@@ -128,7 +130,7 @@ pub fn shares(
             Some(_) => everyone.as_slice(),
             None => statement.principals.as_slice(),
         };
-        let openings: Vec<Opening<'_>> = parts(document, statement)
+        let openings: Vec<Opening<'_>> = parts(&denied, statement)
             .into_iter()
             .map(|(actions, denies)| Opening {
                 statement,
@@ -147,18 +149,47 @@ pub fn shares(
     all
 }
 
-/// The actions of an Allow with the Denies that cover them; apart, where Denies cover some of them alone.
-fn parts<'d>(document: &'d Document, allow: &Statement) -> Vec<(Vec<String>, Vec<&'d Statement>)> {
-    let denies = |actions: &[String]| -> Vec<&'d Statement> {
-        let covers = |deny: &&Statement| deny.effect == Effect::Deny && covers(deny, allow, actions);
-        document.statements.iter().filter(covers).collect()
+/// The most pairs of actions, of an Allow and of Denies, that are compared. People write some hundreds; beyond that no Deny
+/// counts.
+const MAX_PAIRS: usize = 1 << 21;
+
+/// A Deny, with its actions in small letters.
+struct Denied<'d> {
+    statement: &'d Statement,
+    actions: List,
+    resources: List,
+}
+
+impl<'d> Denied<'d> {
+    fn of(statement: &'d Statement) -> Denied<'d> {
+        let resources = List { all: statement.resources.clone(), but: statement.not_resources.clone() };
+        Denied { statement, actions: List::actions(statement), resources }
+    }
+}
+
+/// The actions of an Allow with the Denies that cover them, on every resource of it; apart, where Denies cover some of them
+/// alone.
+fn parts<'d>(denied: &[Denied<'d>], allow: &Statement) -> Vec<(Vec<String>, Vec<&'d Statement>)> {
+    let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
+    // Queues and repositories need no resource in their policies.
+    let within = |deny: &&Denied<'d>| {
+        deny.resources.is_empty() || (!reached.is_empty() && deny.resources.covers(&reached))
+    };
+    let mut within: Vec<&Denied<'d>> = denied.iter().filter(within).collect();
+    let pairs =
+        within.iter().map(|deny| deny.actions.len()).sum::<usize>().saturating_mul(allow.actions.len());
+    if pairs > MAX_PAIRS {
+        within.clear();
+    }
+    let over = |allowed: &List| -> Vec<&'d Statement> {
+        within.iter().filter(|deny| deny.actions.covers(allowed)).map(|deny| deny.statement).collect()
     };
     if allow.not_actions.is_some() {
-        return vec![(vec!["*".to_owned()], denies(&[]))];
+        return vec![(vec!["*".to_owned()], over(&List::actions(allow)))];
     }
     let mut parts: Vec<(Vec<String>, Vec<&'d Statement>)> = Vec::new();
     for action in &allow.actions {
-        let over = denies(std::slice::from_ref(action));
+        let over = over(&List { all: vec![action.to_ascii_lowercase()], but: None });
         let same = |other: &[&Statement]| {
             other.len() == over.len()
                 && other.iter().zip(&over).all(|(one, other)| std::ptr::eq(*one, *other))
@@ -328,18 +359,6 @@ fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) ->
     all
 }
 
-/// Whether the Deny holds for these actions of the Allow, or all those of its `NotAction`, and for every resource of it.
-fn covers(deny: &Statement, allow: &Statement, actions: &[String]) -> bool {
-    let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
-    let denied = List { all: lower(&deny.actions), but: deny.not_actions.as_deref().map(lower) };
-    let allowed = List { all: lower(actions), but: allow.not_actions.as_deref().map(lower) };
-    let resources = List { all: deny.resources.clone(), but: deny.not_resources.clone() };
-    let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
-    // Queues and repositories need no resource in their policies.
-    let whole = resources.is_empty();
-    denied.covers(&allowed) && (whole || (!reached.is_empty() && resources.covers(&reached)))
-}
-
 /// Patterns, or everything but some.
 struct List {
     all: Vec<String>,
@@ -347,6 +366,16 @@ struct List {
 }
 
 impl List {
+    /// The actions of a statement, in small letters.
+    fn actions(statement: &Statement) -> List {
+        let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
+        List { all: lower(&statement.actions), but: statement.not_actions.as_deref().map(lower) }
+    }
+
+    fn len(&self) -> usize {
+        self.all.len() + self.but.as_ref().map_or(0, Vec::len)
+    }
+
     fn is_empty(&self) -> bool {
         self.all.is_empty() && self.but.is_none()
     }
