@@ -170,18 +170,28 @@ impl<'d> Denied<'d> {
 /// The actions of an Allow with the Denies that cover them, on every resource of it; apart, where Denies cover some of them
 /// alone.
 fn parts<'d>(denied: &[Denied<'d>], allow: &Statement) -> Vec<(Vec<String>, Vec<&'d Statement>)> {
-    let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
+    let whole = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
+    let of = |objects: bool| List { all: of_s3(&allow.resources, objects), but: whole.but.clone() };
+    let (buckets, objects) = (of(false), of(true));
     // Queues and repositories need no resource in their policies.
-    let within = |deny: &&Denied<'d>| {
-        deny.resources.is_empty() || (!reached.is_empty() && deny.resources.covers(&reached))
+    let within = |reached: &List| -> Vec<&Denied<'d>> {
+        let covers = |deny: &&Denied<'d>| {
+            deny.resources.is_empty() || (!reached.is_empty() && deny.resources.covers(reached))
+        };
+        denied.iter().filter(covers).collect()
     };
-    let mut within: Vec<&Denied<'d>> = denied.iter().filter(within).collect();
-    let pairs =
-        within.iter().map(|deny| deny.actions.len()).sum::<usize>().saturating_mul(allow.actions.len());
-    if pairs > MAX_PAIRS {
-        within.clear();
-    }
+    let (on_whole, on_buckets, on_objects) = (within(&whole), within(&buckets), within(&objects));
+    let most = denied.iter().map(|deny| deny.actions.len()).sum::<usize>();
+    let too_many = most.saturating_mul(allow.actions.len()) > MAX_PAIRS;
     let over = |allowed: &List| -> Vec<&'d Statement> {
+        let within =
+            match allowed.all.as_slice() {
+                _ if too_many => return Vec::new(),
+                [action] if !wildcard::is_wild(action) && action.starts_with("s3:") => {
+                    if is_of_objects(action) { &on_objects } else { &on_buckets }
+                }
+                _ => &on_whole,
+            };
         within.iter().filter(|deny| deny.actions.covers(allowed)).map(|deny| deny.statement).collect()
     };
     if allow.not_actions.is_some() {
@@ -200,6 +210,21 @@ fn parts<'d>(denied: &[Denied<'d>], allow: &Statement) -> Vec<(Vec<String>, Vec<
         }
     }
     parts
+}
+
+/// Whether a call of S3's, in small letters, works on an object; the others work on buckets (service authorization
+/// reference, "Amazon S3").
+fn is_of_objects(action: &str) -> bool {
+    !action.contains("bucket") && (action.contains("object") || action.contains("multipartupload"))
+}
+
+/// Of the patterns those that fit ARNs of objects, or else of buckets.
+fn of_s3(patterns: &[String], objects: bool) -> Vec<String> {
+    let fits = |pattern: &&String| {
+        let fixed = pattern.split(['*', '?']).next().unwrap_or_default();
+        if objects { pattern.contains('/') || wildcard::is_wild(pattern) } else { !fixed.contains('/') }
+    };
+    patterns.iter().filter(fits).cloned().collect()
 }
 
 /// What one Allow gives, and the Denies that cover it.

@@ -460,6 +460,34 @@ fn a_deny_of_some_actions_leaves_the_others() {
 }
 
 #[test]
+fn a_deny_of_objects_covers_what_is_done_with_objects() {
+    let (bucket, objects) = ("arn:aws:s3:::b", "arn:aws:s3:::b/*");
+    let verdict = |allowed: Value, denied: Value, on: Value| {
+        let statements = json!([
+            {"Effect": "Allow", "Principal": "*", "Action": allowed, "Resource": [bucket, objects]},
+            {"Effect": "Deny", "Principal": "*", "Action": denied, "Resource": on},
+        ]);
+        let shares = all("s3", &statements);
+        shares.into_iter().flat_map(|share| share.actions).collect::<Vec<_>>().join(" ")
+    };
+    let both = || json!(["s3:GetObject", "s3:ListBucket"]);
+    for (allowed, denied, on, expected) in [
+        (both(), json!("s3:*"), json!(objects), "s3:ListBucket"),
+        (both(), json!("s3:*"), json!(bucket), "s3:GetObject"),
+        (both(), json!("s3:*"), json!([bucket, objects]), ""),
+        (both(), json!("s3:*"), json!("arn:aws:s3:::b*"), ""),
+        (both(), json!("s3:*"), json!("arn:aws:s3:::b/private/*"), "s3:GetObject s3:ListBucket"),
+        (json!("s3:PutBucketObjectLockConfiguration"), json!("s3:*"), json!(bucket), ""),
+        (json!("s3:AbortMultipartUpload"), json!("s3:*"), json!(objects), ""),
+        (json!("s3:ListBucketMultipartUploads"), json!("s3:*"), json!(bucket), ""),
+        // A wildcard stands for calls of either kind.
+        (json!("s3:Get*"), json!("s3:*"), json!(objects), "s3:Get*"),
+    ] {
+        assert_eq!(verdict(allowed.clone(), denied, on.clone()), expected, "{allowed} {on}");
+    }
+}
+
+#[test]
 fn long_lists_are_read_in_no_time() {
     let many = |name: &str| (0..20_000).map(|i| format!("s3:{name}{i}*")).collect::<Vec<_>>();
     let statements = json!([
