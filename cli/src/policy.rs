@@ -286,7 +286,8 @@ impl Explain {
 
     fn trust(&self, policy: &Policy, out: &mut impl Write) -> anyhow::Result<()> {
         let own = self.own_account();
-        let (document, exposures) = (&policy.document, trust::exposures(&policy.document, own, &[]));
+        let document = &policy.document.clone().as_of(now());
+        let exposures = trust::exposures(document, own, &[]);
         let (insiders, providers) = (trust::insiders(document, own), trust::providers(document));
         let services = trust::trusted_services(document);
         if self.format == Format::Ndjson {
@@ -341,7 +342,8 @@ impl Explain {
                 policy.file
             ),
         };
-        let shares = sharing::shares(&policy.document, &service, self.own_account(), &[]);
+        let document = policy.document.clone().as_of(now());
+        let shares = sharing::shares(&document, &service, self.own_account(), &[]);
         if self.format == Format::Ndjson {
             let openings = shares.iter().map(|one| told(one, one.whom(), one.why()));
             let verdict = json!({

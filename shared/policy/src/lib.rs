@@ -16,6 +16,7 @@ mod abilities;
 mod condition;
 mod document;
 mod escalation;
+mod expiry;
 mod grant;
 mod held;
 mod holder;

@@ -38,19 +38,42 @@ impl Scope {
     }
 
     /// Takes from the named resources what a Deny covers, as far as `work` goes.
-    pub(super) fn take_from(&self, names: &mut Vec<String>, holder: &Holder, work: &mut usize) {
+    pub(super) fn take_from(
+        &self,
+        names: &mut Vec<String>,
+        place: Place<'_>,
+        holder: &Holder,
+        work: &mut usize,
+    ) {
         let cost = self.patterns.iter().map(|p| p.whole.len()).sum::<usize>().saturating_mul(bytes(names));
         let everything = self.patterns.iter().any(|p| p.everything);
         if !everything && cost > *work {
             return;
         }
         *work = work.saturating_sub(cost);
-        let own: Vec<String> = self.patterns.iter().map(|p| p.in_account(holder)).collect();
-        names.retain(|name| match (self.inverted, everything) {
-            (inverted, true) => inverted,
-            (false, _) => !self.patterns.iter().any(|p| covers(&p.whole, name)),
-            (true, _) => own.iter().any(|p| meets(p, name)),
-        });
+        if !self.inverted || everything {
+            names.retain(|name| match (self.inverted, everything) {
+                (inverted, true) => inverted,
+                (_, false) => !self.patterns.iter().any(|p| covers(&p.whole, name)),
+            });
+            return;
+        }
+        let Some(kind) = kind(place) else { return };
+        let all = format!("{}{kind}/*", holder.prefix());
+        let own: Vec<String> =
+            self.patterns.iter().filter_map(|p| p.name(place, kind, &all, holder)).collect();
+        // What is left is what both name; told as the narrower of the two, where one is within the other.
+        let left = |name: &String| {
+            if own.iter().any(|p| covers(p, name)) {
+                return vec![name.clone()];
+            }
+            let within: Vec<String> = own.iter().filter(|p| covers(name, p)).cloned().collect();
+            let beyond = own.iter().any(|p| meets(p, name) && !covers(name, p));
+            if beyond { vec![name.clone()] } else { within }
+        };
+        *names = names.iter().flat_map(left).collect();
+        names.sort_unstable();
+        names.dedup();
     }
 }
 

@@ -317,7 +317,7 @@ impl<'p, 'a> View<'p, 'a> {
             let mut given_here: Vec<String> = entry.named(place, holder).to_vec();
             for (deny, limits) in self.beside(entry, action) {
                 if self.permit_by(deny, &limits, (name, place, service), given) != Permit::All {
-                    deny.scope.take_from(&mut given_here, holder, &mut work);
+                    deny.scope.take_from(&mut given_here, place, holder, &mut work);
                 }
             }
             names.append(&mut given_here);
@@ -329,7 +329,7 @@ impl<'p, 'a> View<'p, 'a> {
                 break;
             }
             if self.permit(entry, name, place, service, given) != Permit::All {
-                entry.scope.take_from(&mut names, holder, &mut work);
+                entry.scope.take_from(&mut names, place, holder, &mut work);
             }
         }
         names

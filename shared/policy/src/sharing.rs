@@ -118,36 +118,120 @@ pub fn shares(
             || (service == "s3" && LOAD_BALANCERS.contains(&account))
     };
     let everyone = [Principal { kind: PrincipalKind::Aws, value: "*".to_owned() }];
+    let denies = document.statements.iter().filter(|statement| statement.effect == Effect::Deny);
+    let denied: Vec<Denied<'_>> = denies.map(Denied::of).collect();
     let mut all = Vec::new();
     for (i, statement) in document.statements.iter().enumerate() {
         if statement.effect != Effect::Allow {
             continue;
         }
-        let denies =
-            document.statements.iter().filter(|deny| deny.effect == Effect::Deny && covers(deny, statement));
-        let opening = Opening {
-            statement,
-            denies: denies.collect(),
-            variables: document.has_variables(),
-            service,
-            id: StatementId::of(statement, i + 1),
-            own: own_account,
-        };
         // Everyone but a few is everyone.
         let principals = match &statement.not_principals {
             Some(_) => everyone.as_slice(),
             None => statement.principals.as_slice(),
         };
+        let openings: Vec<Opening<'_>> = parts(&denied, statement)
+            .into_iter()
+            .map(|(actions, denies)| Opening {
+                statement,
+                actions,
+                denies,
+                variables: document.has_variables(),
+                service,
+                id: StatementId::of(statement, i + 1),
+                own: own_account,
+            })
+            .collect();
         for principal in principals {
-            all.extend(opening.shares(principal, &known));
+            all.extend(openings.iter().flat_map(|opening| opening.shares(principal, &known)));
         }
     }
     all
 }
 
-/// One Allow, and the Denies that cover it.
+/// The most pairs of actions, of an Allow and of Denies, that are compared. People write some hundreds; beyond that no Deny
+/// counts.
+const MAX_PAIRS: usize = 1 << 21;
+
+/// A Deny, with its actions in small letters.
+struct Denied<'d> {
+    statement: &'d Statement,
+    actions: List,
+    resources: List,
+}
+
+impl<'d> Denied<'d> {
+    fn of(statement: &'d Statement) -> Denied<'d> {
+        let resources = List { all: statement.resources.clone(), but: statement.not_resources.clone() };
+        Denied { statement, actions: List::actions(statement), resources }
+    }
+}
+
+/// The actions of an Allow with the Denies that cover them, on every resource of it; apart, where Denies cover some of them
+/// alone.
+fn parts<'d>(denied: &[Denied<'d>], allow: &Statement) -> Vec<(Vec<String>, Vec<&'d Statement>)> {
+    let whole = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
+    let of = |objects: bool| List { all: of_s3(&allow.resources, objects), but: whole.but.clone() };
+    let (buckets, objects) = (of(false), of(true));
+    // Queues and repositories need no resource in their policies.
+    let within = |reached: &List| -> Vec<&Denied<'d>> {
+        let covers = |deny: &&Denied<'d>| {
+            deny.resources.is_empty() || (!reached.is_empty() && deny.resources.covers(reached))
+        };
+        denied.iter().filter(covers).collect()
+    };
+    let (on_whole, on_buckets, on_objects) = (within(&whole), within(&buckets), within(&objects));
+    let most = denied.iter().map(|deny| deny.actions.len()).sum::<usize>();
+    let too_many = most.saturating_mul(allow.actions.len()) > MAX_PAIRS;
+    let over = |allowed: &List| -> Vec<&'d Statement> {
+        let within =
+            match allowed.all.as_slice() {
+                _ if too_many => return Vec::new(),
+                [action] if !wildcard::is_wild(action) && action.starts_with("s3:") => {
+                    if is_of_objects(action) { &on_objects } else { &on_buckets }
+                }
+                _ => &on_whole,
+            };
+        within.iter().filter(|deny| deny.actions.covers(allowed)).map(|deny| deny.statement).collect()
+    };
+    if allow.not_actions.is_some() {
+        return vec![(vec!["*".to_owned()], over(&List::actions(allow)))];
+    }
+    let mut parts: Vec<(Vec<String>, Vec<&'d Statement>)> = Vec::new();
+    for action in &allow.actions {
+        let over = over(&List { all: vec![action.to_ascii_lowercase()], but: None });
+        let same = |other: &[&Statement]| {
+            other.len() == over.len()
+                && other.iter().zip(&over).all(|(one, other)| std::ptr::eq(*one, *other))
+        };
+        match parts.iter_mut().find(|(_, other)| same(other)) {
+            Some((actions, _)) => actions.push(action.clone()),
+            None => parts.push((vec![action.clone()], over)),
+        }
+    }
+    parts
+}
+
+/// Whether a call of S3's, in small letters, works on an object; the others work on buckets (service authorization
+/// reference, "Amazon S3").
+fn is_of_objects(action: &str) -> bool {
+    !action.contains("bucket") && (action.contains("object") || action.contains("multipartupload"))
+}
+
+/// Of the patterns those that fit ARNs of objects, or else of buckets.
+fn of_s3(patterns: &[String], objects: bool) -> Vec<String> {
+    let fits = |pattern: &&String| {
+        let fixed = pattern.split(['*', '?']).next().unwrap_or_default();
+        if objects { pattern.contains('/') || wildcard::is_wild(pattern) } else { !fixed.contains('/') }
+    };
+    patterns.iter().filter(fits).cloned().collect()
+}
+
+/// What one Allow gives, and the Denies that cover it.
 struct Opening<'d> {
     statement: &'d Statement,
+    /// Patterns; after a `NotAction`, `*`.
+    actions: Vec<String>,
     denies: Vec<&'d Statement>,
     variables: bool,
     service: &'d str,
@@ -256,10 +340,6 @@ impl<'d> Opening<'d> {
     }
 
     fn share(&self, who: Outsider, principal: &str, need: Option<Need<'_>>) -> Share {
-        let actions = match &self.statement.not_actions {
-            Some(_) => vec!["*".to_owned()],
-            None => self.statement.actions.clone(),
-        };
         let unsigned_url = |c: &Condition| {
             c.key.eq_ignore_ascii_case("lambda:FunctionUrlAuthType")
                 && c.values.iter().any(|value| value == "NONE")
@@ -270,8 +350,8 @@ impl<'d> Opening<'d> {
             service_principal: None,
             statement: self.id.clone(),
             service: self.service.to_owned(),
-            reach: reach(self.service, &actions),
-            actions,
+            reach: reach(self.service, &self.actions),
+            actions: self.actions.clone(),
             unsigned: UNSIGNED.contains(&self.service) || self.statement.conditions.iter().any(unsigned_url),
             guard: need.map(|need| need.guard),
             condition: need.map(|need| need.condition.clone()),
@@ -304,18 +384,6 @@ fn outsiders<'d>(values: impl Iterator<Item = &'d str>, known: &impl Fn(&str) ->
     all
 }
 
-/// Whether the Deny holds for every action and every resource of the Allow.
-fn covers(deny: &Statement, allow: &Statement) -> bool {
-    let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
-    let actions = List { all: lower(&deny.actions), but: deny.not_actions.as_deref().map(lower) };
-    let allowed = List { all: lower(&allow.actions), but: allow.not_actions.as_deref().map(lower) };
-    let resources = List { all: deny.resources.clone(), but: deny.not_resources.clone() };
-    let reached = List { all: allow.resources.clone(), but: allow.not_resources.clone() };
-    // Queues and repositories need no resource in their policies.
-    let whole = resources.is_empty();
-    actions.covers(&allowed) && (whole || (!reached.is_empty() && resources.covers(&reached)))
-}
-
 /// Patterns, or everything but some.
 struct List {
     all: Vec<String>,
@@ -323,6 +391,16 @@ struct List {
 }
 
 impl List {
+    /// The actions of a statement, in small letters.
+    fn actions(statement: &Statement) -> List {
+        let lower = |list: &[String]| list.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>();
+        List { all: lower(&statement.actions), but: statement.not_actions.as_deref().map(lower) }
+    }
+
+    fn len(&self) -> usize {
+        self.all.len() + self.but.as_ref().map_or(0, Vec::len)
+    }
+
     fn is_empty(&self) -> bool {
         self.all.is_empty() && self.but.is_none()
     }

@@ -101,9 +101,11 @@ impl<'a> Stranger<'a> {
             | "aws:sourceorgpaths"
             | "aws:vpceorgid"
             | "aws:vpceorgpaths" => (Guard::Organization, free(organization)),
-            "aws:sourcevpc" => (Guard::Vpc, free(|text| text.starts_with("vpc-") && !text.contains('*'))),
+            "aws:sourcevpc" | "aws:ec2instancesourcevpc" => {
+                (Guard::Vpc, free(|text| text.starts_with("vpc-") && !text.contains('*')))
+            }
             "aws:sourcevpce" => (Guard::Vpc, free(|text| text.starts_with("vpce-") && !text.contains('*'))),
-            "aws:sourceip" => (Guard::Addresses, free(|text| text.parse::<IpAddr>().is_ok())),
+            "aws:sourceip" => (Guard::Addresses, free(is_address)),
             "aws:userid" | "aws:principalid" => (Guard::Principals, free(|text| !text.is_empty())),
             "aws:principalarn" if self.names_guard && self.arn.is_none() => {
                 (Guard::Principals, none.clone().reaching(Attainable::Account(self.account.to_owned())))
@@ -169,6 +171,16 @@ impl World for Stranger<'_> {
                 };
                 domain.reaching(Attainable::Account(account.to_owned()))
             }
+            // Where AWS gave out the credentials with which the stranger comes.
+            "ec2:sourceinstancearn" | "lambda:sourcefunctionarn" | "ssm:sourceinstancearn" => {
+                let sample = format!("arn:aws:ec2:us-east-1:{account}:instance/{FILL}");
+                Domain::only(&[&sample]).or_absent().reaching(Attainable::Account(account.to_owned()))
+            }
+            "aws:federatedprovider" => {
+                let own = format!("arn:aws:iam::{account}:oidc-provider/{FILL}");
+                let samples = [own.as_str(), "cognito-identity.amazonaws.com", "accounts.google.com"];
+                Domain::only(&samples).or_absent().reaching(Attainable::Account(account.to_owned()))
+            }
             "aws:principalorgid"
             | "aws:sourceorgid"
             | "aws:vpceorgid"
@@ -186,7 +198,7 @@ impl World for Stranger<'_> {
             "aws:resourceaccount" | "s3:resourceaccount" => {
                 Domain::only(&[self.own]).reaching(Attainable::Free(is_account_id))
             }
-            "aws:sourcevpc" => Domain::only(&[&format!("vpc-{FRESH}")])
+            "aws:sourcevpc" | "aws:ec2instancesourcevpc" => Domain::only(&[&format!("vpc-{FRESH}")])
                 .or_absent()
                 .reaching(Attainable::Given(4, |text| text.starts_with("vpc-"))),
             "aws:sourcevpce" => Domain::only(&[&format!("vpce-{FRESH}")])
@@ -223,6 +235,11 @@ impl World for Stranger<'_> {
             _ => return None,
         })
     }
+}
+
+/// Whether it is an address, or what a wildcard in one leaves open: `203.0.113.~`.
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || (text.contains(FILL) && text.split('.').count() == 4)
 }
 
 /// What a stranger needs to get in.
@@ -342,6 +359,10 @@ fn names_accounts(key: &str) -> bool {
         "aws:SourceOwner",
         "aws:SourceArn",
         "aws:VpceAccount",
+        "aws:FederatedProvider",
+        "ec2:SourceInstanceArn",
+        "lambda:SourceFunctionArn",
+        "ssm:SourceInstanceArn",
         "kms:CallerAccount",
         "s3:DataAccessPointAccount",
         "s3:DataAccessPointArn",

@@ -7,7 +7,7 @@ use keepwatch_base::text::clean;
 use keepwatch_base::wildcard;
 use serde::Serialize;
 
-use super::condition::{FILL, Kind, Operator};
+use super::condition::{FILL, Kind, Operator, Order};
 use super::document::{Condition, Document, Effect, Principal, PrincipalKind, Statement, account_of};
 use super::holder::Holder;
 use super::stranger::{Gate, Guard, Need, Stranger, concerns, names, spared};
@@ -125,19 +125,90 @@ pub struct Provider {
 /// The calls by which a role is assumed.
 const ASSUME: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
 
-/// Providers whose tokens anybody can have: an audience says nothing about who comes.
-const SHARED_PROVIDERS: [&str; 11] = [
+/// Providers of one address for all their customers: an audience says nothing about who comes (IAM user guide,
+/// "Identity-provider controls for shared OIDC providers").
+const SHARED_PROVIDERS: [&str; 21] = [
     "token.actions.githubusercontent.com",
+    "vstoken.actions.githubusercontent.com",
+    "oidc-configuration.audit-log.githubusercontent.com",
     "gitlab.com",
     "app.terraform.io",
     "accounts.google.com",
     "www.amazon.com",
     "graph.facebook.com",
     "cognito-identity.amazonaws.com",
-    "api.bitbucket.org",
+    "appleid.apple.com",
     "agent.buildkite.com",
-    "oidc.circleci.com",
+    "oidc.codefresh.io",
+    "oidc.modal.com",
+    "scalr.io",
+    "studio.datachain.ai/api",
+    "tokens.cloud.shisho.dev",
+    "proidc.upbound.io",
+    "login.app.env0.com",
     "oidc.vercel.com",
+    "api.pulumi.com/oidc",
+    "sandboxes.cloud",
+];
+
+/// Those of them whose audience is the customer (same page).
+const CUSTOMER_IS_AUDIENCE: [&str; 3] = ["oidc.vercel.com", "api.pulumi.com/oidc", "sandboxes.cloud"];
+
+/// Those of them whose subjects are people and devices, by numbers that tell nothing of an owner.
+const NUMBERED: [&str; 5] = [
+    "accounts.google.com",
+    "www.amazon.com",
+    "graph.facebook.com",
+    "cognito-identity.amazonaws.com",
+    "appleid.apple.com",
+];
+
+/// What stands in subjects and audiences before the customer's name.
+const LABELS: [&str; 18] = [
+    "account",
+    "aws",
+    "credentials",
+    "deploy",
+    "environments",
+    "github.com",
+    "https",
+    "job",
+    "mcp",
+    "modal",
+    "org",
+    "organization",
+    "owner",
+    "project_path",
+    "pulumi",
+    "repo",
+    "vercel.com",
+    "workspace_id",
+];
+
+/// Claims beside the subject that say whose token it is (service authorization reference, "AssumeRoleWithWebIdentity"). What
+/// its owner may call as it likes, a branch or an environment, is none.
+const OWNER_CLAIMS: [&str; 21] = [
+    "cluster_id",
+    "email",
+    "enterprise_id",
+    "google/organization_number",
+    "id",
+    "job_workflow_ref",
+    "namespace_id",
+    "namespace_path",
+    "oaud",
+    "organization_id",
+    "organization_slug",
+    "pipeline_id",
+    "project_id",
+    "project_path",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "terraform_organization_id",
+    "user_email",
+    "user_id",
 ];
 
 /// The openings of a role's trust policy, in the document's order. `own_account` and `trusted_accounts` are account
@@ -398,16 +469,26 @@ impl<'d> Opening<'d> {
         gate(self.document, self.statement, principal)
     }
 
+    /// The conditions that this principal must meet, those of the statement and those that Denies leave.
+    fn asked(&self, principal: &Principal) -> Vec<Condition> {
+        let left = |deny: &&Statement| match deny.conditions.as_slice() {
+            [one] => turned_round(one),
+            _ => None,
+        };
+        let denies = denies(self.document, self.statement, principal);
+        self.statement.conditions.iter().cloned().chain(denies.iter().filter_map(left)).collect()
+    }
+
     fn opening(
         &self,
         principal: &Principal,
         need: Option<Need<'_>>,
         known: &impl Fn(&str) -> bool,
     ) -> Option<Exposure> {
+        let asked = self.asked(principal);
         // Addresses, networks and tags say nothing of who comes.
         let need = need.filter(|need| matches!(need.guard, Guard::Principals | Guard::Organization));
-        let external_id =
-            self.statement.conditions.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c));
+        let external_id = asked.iter().any(|c| is_key(c, "sts:externalid") && is_fixed(c));
         let narrowed = match need {
             Some(need) if need.by_deny => Some(Narrowing::Deny),
             Some(need) => Some(Narrowing::Condition(need.condition.clone())),
@@ -422,7 +503,7 @@ impl<'d> Opening<'d> {
                     (ExposureKind::ExternalAccount, Comer::OutsideProvider(account.to_owned()), false)
                 }
                 None => {
-                    let (guarded, comer) = federated(&principal.value, self.statement)?;
+                    let (guarded, comer) = federated(&principal.value, &asked)?;
                     match comer {
                         Comer::Named { .. } => (ExposureKind::Named, comer, true),
                         comer => (ExposureKind::Federated, comer, guarded),
@@ -445,6 +526,24 @@ impl<'d> Opening<'d> {
     }
 }
 
+/// The conditions that a Deny of one condition leaves to be met: "deny unless the external id is x" asks for it. `None` where
+/// it asks for no value.
+fn turned_round(condition: &Condition) -> Option<Condition> {
+    let operator = Operator::parse(&condition.operator);
+    let name = match operator.kind {
+        _ if !operator.negated => return None,
+        Kind::Equals { ignore_case: false } => "StringEquals",
+        Kind::Equals { ignore_case: true } => "StringEqualsIgnoreCase",
+        Kind::Like => "StringLike",
+        Kind::Arn => "ArnLike",
+        _ => return None,
+    };
+    // Of these alone, a request without the key gets past it.
+    let any = condition.operator.to_ascii_lowercase().starts_with("foranyvalue:");
+    let operator = if any { format!("{name}IfExists") } else { name.to_owned() };
+    Some(Condition { operator, ..condition.clone() })
+}
+
 /// The account of a provider's ARN, where it is neither the own nor a trusted one.
 fn foreign<'p>(provider: &'p str, known: &impl Fn(&str) -> bool) -> Option<&'p str> {
     let account = Arn::parse(provider)?.account;
@@ -457,7 +556,9 @@ fn is_key(condition: &Condition, key: &str) -> bool {
 
 /// Whether the operator asks for one of the values.
 fn is_positive(operator: Operator) -> bool {
-    matches!(operator.kind, Kind::Equals { .. } | Kind::Like | Kind::Arn) && !operator.negated
+    let asks = Kind::Number(Order::Equal);
+    (matches!(operator.kind, Kind::Equals { .. } | Kind::Like | Kind::Arn) || operator.kind == asks)
+        && !operator.negated
 }
 
 /// Whether the condition asks for values of which every one is more than a wildcard, and no request goes without.
@@ -476,11 +577,11 @@ fn fixed_prefix(value: &str) -> &str {
 
 /// A provider's identities, unless the conditions say which of them and only the account has the provider: whether it is
 /// guarded, and who they are.
-fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
+fn federated(provider: &str, conditions: &[Condition]) -> Option<(bool, Comer)> {
     let resource = Arn::parse(provider).map_or(provider, |arn| arn.resource);
     if let Some(name) = resource.strip_prefix("saml-provider/") {
         let says = |c: &Condition| c.key.to_ascii_lowercase().starts_with("saml:") && is_fixed(c);
-        return (!statement.conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
+        return (!conditions.iter().any(says)).then(|| (false, Comer::Saml(name.to_owned())));
     }
     let host = resource.strip_prefix("oidc-provider/").unwrap_or(resource).to_ascii_lowercase();
     let claim = |c: &Condition| {
@@ -496,31 +597,31 @@ fn federated(provider: &str, statement: &Statement) -> Option<(bool, Comer)> {
     };
     let mut audience = false;
     let mut wide = None;
-    for condition in &statement.conditions {
+    for condition in conditions {
         let Some(claim) = claim(condition) else { continue };
         let literal = !Operator::parse(&condition.operator).is_wild();
         match claim.as_str() {
+            "aud" if CUSTOMER_IS_AUDIENCE.contains(&host.as_str()) && is_claimed(condition) => {
+                let customer = |v: &String| v != "sts.amazonaws.com" && (literal || is_narrow(&host, v));
+                if condition.values.iter().all(customer) {
+                    return named("aud", condition);
+                }
+            }
             "aud" | "app_id" => audience |= is_claimed(condition),
             // Cognito's own way: the pool in `aud`, and that its user has signed in.
             "amr" if host.starts_with("cognito-identity.") => {
                 let signed_in = condition.values.iter().all(|v| v == "authenticated");
-                let pool = statement.conditions.iter().find(|c| claim_is(c, &host, "aud") && is_claimed(c));
+                // A wildcard in it leaves other people's pools.
+                let one = |c: &Condition| is_claimed(c) && !c.values.iter().any(|v| wildcard::is_wild(v));
+                let pool = conditions.iter().find(|c| claim_is(c, &host, "aud") && one(c));
                 if let Some(pool) = pool.filter(|_| signed_in && is_claimed(condition)) {
                     return named("aud", pool);
                 }
             }
-            "sub"
-            | "repository"
-            | "repository_owner"
-            | "repository_id"
-            | "repository_owner_id"
-            | "job_workflow_ref"
-            | "email"
-            | "oaud"
-            | "project_path"
-            | "namespace_path"
-            | "terraform_organization_id" => {
-                if !is_claimed(condition) {
+            told if told == "sub" || OWNER_CLAIMS.contains(&told) => {
+                // Every token has a subject; other claims it may lack, and then `IfExists` asks for nothing.
+                let optional = claim != "sub" && Operator::parse(&condition.operator).optional;
+                if optional || !is_claimed(condition) {
                     continue;
                 }
                 // `oaud` is Google's name for the audience of a service account's token.
@@ -543,7 +644,7 @@ fn claim_is(condition: &Condition, host: &str, claim: &str) -> bool {
         == Some(claim)
 }
 
-/// Whether the condition asks for something. A token always has these claims, so that `IfExists` changes nothing.
+/// Whether the condition asks for something, of a token that has the claim.
 fn is_claimed(condition: &Condition) -> bool {
     is_positive(Operator::parse(&condition.operator)) && !condition.values.is_empty()
 }
@@ -558,13 +659,19 @@ fn is_narrow(host: &str, value: &str) -> bool {
     match host {
         // `repo:owner/…`; `repo:owner*` is every owner whose name begins like that.
         "token.actions.githubusercontent.com" | "gitlab.com" => {
-            after
-                .find('/')
-                .or_else(|| fixed.starts_with("repository_owner").then(|| after.find(':')).flatten())
+            // A repository's subject may begin with another claim (GitHub's guide, "Customizing the token claims").
+            let claims = ["repository_owner:", "repository_owner_id:", "repository_id:"];
+            let slash = after.find('/');
+            slash.or_else(|| after.find(':').filter(|_| claims.iter().any(|claim| fixed.starts_with(claim))))
                 > Some(0)
         }
-        "app.terraform.io" => after.find(':') > Some(0),
         _ if host.starts_with("oidc.eks.") => !fixed.trim_start_matches("system:serviceaccount:").is_empty(),
+        _ if NUMBERED.contains(&host) => false,
+        // The customer's name, and where it ends.
+        _ if SHARED_PROVIDERS.contains(&host) => {
+            let mut ended = fixed.split([':', '/']).rev().skip(1);
+            ended.any(|part| !part.is_empty() && !LABELS.contains(&part))
+        }
         _ => fixed.len() > 4,
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn of_policy(cx: &Cx<'_>, service: &str, name: &str, text: &str) -> R
         let why = format!("the policy of {name} cannot be read: {error}");
         Stop::Unknown(vec![Missing { action: None, why }])
     })?;
-    Ok(shares(&document, service, cx.account(), &cx.parameters.trusted_accounts))
+    Ok(shares(&document.as_of(cx.now), service, cx.account(), &cx.parameters.trusted_accounts))
 }
 
 /// Whether it lets everybody in. Tags are no bar: everybody tags their own roles as they like.

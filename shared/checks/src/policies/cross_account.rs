@@ -38,7 +38,7 @@ impl Check for CrossAccount {
         for role in authorization.roles.iter().filter(|role| !role.path.starts_with("/aws-service-role/")) {
             let subject = cx.iam_arn("role", &role.name);
             cx.about(GLOBAL, &subject, |cx| {
-                let document = trust_policy(role)?;
+                let document = trust_policy(role)?.as_of(cx.now);
                 let mut all = exposures(&document, cx.account(), &cx.parameters.trusted_accounts);
                 // Whose a named repository or certificate is, no state tells; the event that named it asked. It is no failure
                 // here, and no good news to close that finding with.

@@ -42,7 +42,9 @@ pub(super) fn each_managed(
     for policy in &authorization.policies {
         cx.about(GLOBAL, &policy.arn, |cx| {
             let document = power::read(Origin::Managed, &policy.name, &policy.document)?;
-            let grant = analyse(&[Held::managed(&policy.name, &document)], Grantee::default());
+            // Somebody of the account, as the member of a group is.
+            let somebody = Grantee { arn: Some(&cx.iam_arn("group", "~")), at: Some(cx.now) };
+            let grant = analyse(&[Held::managed(&policy.name, &document)], somebody);
             let look = ("iam list-entities-for-policy", vec![("--policy-arn", policy.arn.as_str())]);
             let name = format!("Policy {}", policy.name);
             judge(cx, Policy { name, attached: policy.attachments > 0, document, grant, look })

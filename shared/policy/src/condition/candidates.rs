@@ -46,6 +46,11 @@ pub(crate) fn candidates(operator: Operator, values: &[Value], fill: (&str, &str
                 .map(literal)
                 .collect()
         }
+        // AWS's own ids are in small letters, however the policy writes them.
+        Kind::Equals { ignore_case: true } => {
+            let spellings = |value: &Value| [value.pattern.clone(), value.pattern.to_ascii_lowercase()];
+            values.iter().flat_map(spellings).flat_map(|text| texts(&text, fill)).collect()
+        }
         Kind::Equals { .. } | Kind::Like | Kind::Arn | Kind::Null | Kind::Unknown => {
             values.iter().flat_map(|value| texts(&value.pattern, fill)).collect()
         }

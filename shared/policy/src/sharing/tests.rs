@@ -422,6 +422,147 @@ fn a_deny_keeps_out_whose_account_cannot_be_told() {
 }
 
 #[test]
+fn a_deny_of_some_actions_leaves_the_others() {
+    let read_and_write = json!({
+        "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], "Resource": "*"
+    });
+    let deny = |actions: Value, condition: Value| {
+        json!({"Effect": "Deny", "Principal": "*", "Action": actions,
+        "Resource": "*", "Condition": condition})
+    };
+    let unless_ours = || json!({"StringNotEquals": {"aws:PrincipalOrgID": "o-abcd123456"}});
+    let put = || deny(json!("S3:Put*"), json!({}));
+    for (denies, expected) in [
+        (vec![], "everyone s3:GetObject,s3:PutObject,s3:ListBucket"),
+        (vec![put()], "everyone s3:GetObject,s3:ListBucket"),
+        (vec![put(), deny(json!("s3:GetObject"), json!({})), deny(json!("s3:List*"), json!({}))], ""),
+        (vec![put(), deny(json!(["s3:GetObject", "s3:ListBucket"]), json!({}))], ""),
+        (
+            vec![deny(json!("s3:GetObject"), unless_ours())],
+            "everyone+Organization s3:GetObject; everyone s3:PutObject,s3:ListBucket",
+        ),
+        (
+            vec![deny(json!("s3:GetObject"), unless_ours()), deny(json!("s3:*"), unless_ours())],
+            "everyone+Organization s3:GetObject; everyone+Organization s3:PutObject,s3:ListBucket",
+        ),
+        // Some of what a wildcard stands for is not all of it.
+        (vec![deny(json!("s3:Get?bject"), json!({})), put()], "everyone s3:ListBucket"),
+        (vec![deny(json!("s3:GetObjectAcl"), json!({}))], "everyone s3:GetObject,s3:PutObject,s3:ListBucket"),
+    ] {
+        let statements: Vec<Value> = std::iter::once(read_and_write.clone()).chain(denies).collect();
+        let one = |share: Share| {
+            let guard = share.guard.map(|guard| format!("+{guard:?}")).unwrap_or_default();
+            format!("everyone{guard} {}", share.actions.join(","))
+        };
+        let found = all("s3", &Value::Array(statements.clone())).into_iter().map(one).collect::<Vec<_>>();
+        assert_eq!(found.join("; "), expected, "{statements:?}");
+    }
+}
+
+#[test]
+fn a_deny_of_objects_covers_what_is_done_with_objects() {
+    let (bucket, objects) = ("arn:aws:s3:::b", "arn:aws:s3:::b/*");
+    let verdict = |allowed: Value, denied: Value, on: Value| {
+        let statements = json!([
+            {"Effect": "Allow", "Principal": "*", "Action": allowed, "Resource": [bucket, objects]},
+            {"Effect": "Deny", "Principal": "*", "Action": denied, "Resource": on},
+        ]);
+        let shares = all("s3", &statements);
+        shares.into_iter().flat_map(|share| share.actions).collect::<Vec<_>>().join(" ")
+    };
+    let both = || json!(["s3:GetObject", "s3:ListBucket"]);
+    for (allowed, denied, on, expected) in [
+        (both(), json!("s3:*"), json!(objects), "s3:ListBucket"),
+        (both(), json!("s3:*"), json!(bucket), "s3:GetObject"),
+        (both(), json!("s3:*"), json!([bucket, objects]), ""),
+        (both(), json!("s3:*"), json!("arn:aws:s3:::b*"), ""),
+        (both(), json!("s3:*"), json!("arn:aws:s3:::b/private/*"), "s3:GetObject s3:ListBucket"),
+        (json!("s3:PutBucketObjectLockConfiguration"), json!("s3:*"), json!(bucket), ""),
+        (json!("s3:AbortMultipartUpload"), json!("s3:*"), json!(objects), ""),
+        (json!("s3:ListBucketMultipartUploads"), json!("s3:*"), json!(bucket), ""),
+        // A wildcard stands for calls of either kind.
+        (json!("s3:Get*"), json!("s3:*"), json!(objects), "s3:Get*"),
+    ] {
+        assert_eq!(verdict(allowed.clone(), denied, on.clone()), expected, "{allowed} {on}");
+    }
+}
+
+#[test]
+fn long_lists_are_read_in_no_time() {
+    let many = |name: &str| (0..20_000).map(|i| format!("s3:{name}{i}*")).collect::<Vec<_>>();
+    let statements = json!([
+        {"Effect": "Allow", "Principal": "*", "Action": many("Get"), "Resource": "*"},
+        {"Effect": "Deny", "Principal": "*", "Action": many("Put"), "Resource": "*"},
+    ]);
+    let begin = std::time::Instant::now();
+    assert_eq!(told("s3", &statements), "everyone");
+    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn values_are_read_as_the_operator_reads_them() {
+    let read = "s3:GetObject";
+    check(
+        &[
+            (
+                "s3",
+                open(read, json!({"StringEqualsIgnoreCase": {"aws:PrincipalOrgID": "O-ABCD123456"}})),
+                "everyone+Organization",
+            ),
+            (
+                "s3",
+                open(read, json!({"StringEqualsIgnoreCase": {"aws:SourceVpce": "VPCE-1A2B3C4D"}})),
+                "everyone+Vpc",
+            ),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceVpce": "VPCE-1A2B3C4D"}})), ""),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "203.0.113.*"}})), "everyone+Addresses"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "203.0.113.?"}})), "everyone+Addresses"),
+            ("s3", open(read, json!({"StringLike": {"aws:SourceIp": "*"}})), "everyone"),
+            ("s3", open(read, json!({"StringEquals": {"aws:SourceIp": "203.0.113.*"}})), ""),
+        ],
+        7,
+    );
+}
+
+#[test]
+fn where_credentials_came_from_says_whose_they_are() {
+    let read = |operator: &str, key: &str, value: &str| open("s3:GetObject", json!({operator: {key: value}}));
+    let instance = |account: &str| format!("arn:aws:ec2:us-east-1:{account}:instance/*");
+    check(
+        &[
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("111122223333")), ""),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("444455556666")), ""),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance(OUT)), OUT),
+            ("s3", read("ArnLike", "ec2:SourceInstanceARN", &instance("*")), "everyone"),
+            ("s3", read("ArnLikeIfExists", "ec2:SourceInstanceARN", &instance("111122223333")), "everyone"),
+            (
+                "s3",
+                read(
+                    "ArnEquals",
+                    "lambda:SourceFunctionArn",
+                    "arn:aws:lambda:us-east-1:111122223333:function:f",
+                ),
+                "",
+            ),
+            (
+                "s3",
+                read("StringEquals", "aws:FederatedProvider", "arn:aws:iam::111122223333:saml-provider/x"),
+                "",
+            ),
+            (
+                "s3",
+                read("StringEquals", "aws:FederatedProvider", "cognito-identity.amazonaws.com"),
+                "everyone",
+            ),
+            ("s3", read("StringEquals", "aws:Ec2InstanceSourceVpc", "vpc-1a2b3c4d"), "everyone+Vpc"),
+            // Every instance that comes through an endpoint of its own VPC.
+            ("s3", read("StringEquals", "aws:Ec2InstanceSourceVpc", "${aws:SourceVpc}"), "everyone"),
+        ],
+        10,
+    );
+}
+
+#[test]
 fn services_that_act_for_anybody() {
     let service = |name: &str| json!({"Service": name});
     let equals = |key: &str, value: &str| json!({"StringEquals": {key: value}});

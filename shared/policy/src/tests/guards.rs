@@ -4,7 +4,7 @@
 use keepwatch_base::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Document, Grantee, Held, Level, analyse};
+use crate::{Document, Gives, Grantee, Held, Level, analyse};
 
 const BOB: &str = "arn:aws:iam::111122223333:user/bob";
 const OF_THE_TEAM: &str = "arn:aws:iam::111122223333:role/team-*";
@@ -180,4 +180,36 @@ fn before_2012_variables_are_text() {
     };
     assert_eq!(text("2012-10-17"), Level::PrivilegeEscalation);
     assert_eq!(text("2008-10-17"), Level::Ordinary);
+}
+
+#[test]
+fn a_deny_of_all_but_some_leaves_those() {
+    let left = |allowed: &str, spared: Value| {
+        let text = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iam:CreateAccessKey", "Resource": allowed},
+            {"Effect": "Deny", "Action": "iam:*", "NotResource": spared},
+        ]});
+        let document = Document::from_value(&text).unwrap();
+        let grant = analyse(&[Held::inline("p", &document)], Some(BOB));
+        let named = grant.reasons.into_iter().find_map(|reason| match reason.gives {
+            Gives::Named { targets, .. } => Some(targets.join(" ")),
+            _ => None,
+        });
+        named.unwrap_or_default().replace("arn:aws:iam::111122223333:", "")
+    };
+    let user = |name: &str| format!("arn:aws:iam::*:user/{name}");
+    for (allowed, spared, expected) in [
+        ("*", json!(user("svc-*")), "user/svc-*"),
+        ("*", json!([user("svc-*"), user("app-*")]), "user/app-* user/svc-*"),
+        (&user("svc-a*"), json!(user("svc-*")), "user/svc-a*"),
+        // What two patterns share may be neither of them.
+        (&user("*-prod"), json!(user("svc-*")), "user/*-prod"),
+        (&user("app-*"), json!(user("svc-*")), ""),
+        // A key for oneself is self-service.
+        ("*", json!(user("${aws:username}")), ""),
+        ("*", json!(user("bob")), ""),
+        ("*", json!("arn:aws:iam::*:role/app"), ""),
+    ] {
+        assert_eq!(left(allowed, spared.clone()), expected, "{allowed} {spared}");
+    }
 }

@@ -142,6 +142,97 @@ fn identities_that_are_named_are_told() {
     }
 }
 
+/// Whether each provider's condition says whose identities come: `named`, `own` where only the account has the provider, or
+/// `open`.
+#[test]
+fn a_shared_provider_must_be_told_whose_identities_come() {
+    let verdict = |host: &str, condition: &str| {
+        let condition = condition.replace('%', host);
+        let provider = match host {
+            "accounts.google.com" | "cognito-identity.amazonaws.com" | "graph.facebook.com" => {
+                host.to_owned()
+            }
+            _ => format!("arn:aws:iam::111122223333:oidc-provider/{host}"),
+        };
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Federated":"{provider}"}},
+                "Action":"sts:AssumeRoleWithWebIdentity","Condition":{{{condition}}}}}}}"#
+        );
+        match trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]).as_slice() {
+            [] => "own",
+            [one] if matches!(one.comer, trust::Comer::Named { .. }) => "named",
+            [one] if !one.guarded => "open",
+            _ => "guarded",
+        }
+    };
+    let like = |claim: &str, value: &str| format!(r#""StringLike":{{"%:{claim}":"{value}"}}"#);
+    let equals = |claim: &str, value: &str| format!(r#""StringEquals":{{"%:{claim}":"{value}"}}"#);
+    let (github, cognito) = ("token.actions.githubusercontent.com", "cognito-identity.amazonaws.com");
+    for (host, condition, expected) in [
+        // The customer's name before the wildcard, and its end.
+        ("agent.buildkite.com", like("sub", "organization:*"), "open"),
+        ("agent.buildkite.com", like("sub", "organization:acme*"), "open"),
+        ("agent.buildkite.com", like("sub", "organization:acme:pipeline:*"), "named"),
+        ("agent.buildkite.com", equals("organization_slug", "acme"), "named"),
+        ("agent.buildkite.com", equals("build_branch", "main"), "open"),
+        ("app.terraform.io", like("sub", "organization:a*:project:*"), "open"),
+        ("app.terraform.io", like("sub", "organization:acme:*"), "named"),
+        ("oidc.codefresh.io", like("sub", "account:*"), "open"),
+        ("oidc.codefresh.io", like("sub", "account:64f0:pipeline:*"), "named"),
+        ("scalr.io", like("sub", "account:acme:environment:*"), "named"),
+        ("proidc.upbound.io", like("sub", "mcp:*"), "open"),
+        ("proidc.upbound.io", like("sub", "mcp:acme/*"), "named"),
+        ("api.pulumi.com/oidc", like("sub", "pulumi:deploy:org:*"), "open"),
+        ("api.pulumi.com/oidc", like("sub", "pulumi:deploy:org:acme:*"), "named"),
+        ("vstoken.actions.githubusercontent.com", like("sub", "repo:*"), "open"),
+        ("oidc-configuration.audit-log.githubusercontent.com", like("sub", "https://github.com/*"), "open"),
+        (
+            "oidc-configuration.audit-log.githubusercontent.com",
+            equals("sub", "https://github.com/acme"),
+            "named",
+        ),
+        // An audience tells of a customer with some of them.
+        ("oidc.vercel.com", like("sub", "owner:*"), "open"),
+        ("oidc.vercel.com", equals("aud", "https://vercel.com/acme"), "named"),
+        ("oidc.vercel.com", like("aud", "https://vercel.com/*"), "open"),
+        ("oidc.vercel.com", equals("aud", "sts.amazonaws.com"), "open"),
+        ("api.pulumi.com/oidc", equals("aud", "acme"), "named"),
+        ("agent.buildkite.com", equals("aud", "sts.amazonaws.com"), "open"),
+        // Numbers tell of nobody, so that a wildcard in them leaves everybody.
+        ("accounts.google.com", like("sub", "11223*"), "open"),
+        ("accounts.google.com", equals("sub", "112233445566778899001"), "named"),
+        (
+            "accounts.google.com",
+            r#""NumericEquals":{"%:google/organization_number":"123456"}"#.to_owned(),
+            "named",
+        ),
+        ("graph.facebook.com", equals("id", "1234567890"), "named"),
+        (cognito, like("sub", "us-east-1:*"), "open"),
+        (
+            cognito,
+            r#""StringLike":{"%:aud":"us-east-1:*"},"ForAnyValue:StringLike":{"%:amr":"authenticated"}"#
+                .to_owned(),
+            "open",
+        ),
+        // GitHub lets an owner say with which claims the subject begins.
+        (github, like("sub", "repository_owner_id:1234:*"), "named"),
+        (github, like("sub", "environment:production:*"), "open"),
+        (github, equals("enterprise_id", "42"), "named"),
+        (github, equals("environment", "production"), "open"),
+        ("gitlab.com", equals("namespace_id", "42"), "named"),
+        ("gitlab.com", equals("ref_protected", "true"), "open"),
+        // A token without the claim meets these; none is without a subject.
+        (github, r#""StringEqualsIfExists":{"%:enterprise_id":"42"}"#.to_owned(), "open"),
+        (github, r#""ForAllValues:StringEquals":{"%:repository_owner":"acme"}"#.to_owned(), "open"),
+        (github, r#""ForAllValues:StringLike":{"%:sub":"repo:acme/*"}"#.to_owned(), "named"),
+        // These are one organization's own.
+        ("oidc.circleci.com/org/0aa1", like("sub", "org/0aa1/project/*"), "own"),
+        ("gitlab.example.com", like("sub", "project_path:*"), "own"),
+    ] {
+        assert_eq!(verdict(host, &condition), expected, "{host} {condition}");
+    }
+}
+
 #[test]
 fn services_that_act_for_others_are_openings() {
     let told = |service: &str, condition: &str| {
@@ -368,6 +459,52 @@ fn a_deny_of_the_call_that_the_principal_makes_is_heard() {
                 assert_eq!(openings(principal, allowed, other), 1, "{principal} {allowed} {other}");
             }
         }
+    }
+}
+
+#[test]
+fn a_deny_unless_is_a_condition() {
+    let verdict = |principal: &str, call: &str, condition: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"{call}"}},
+                {{"Effect":"Deny","Principal":"*","Action":"{call}","Condition":{{{condition}}}}}]}}"#
+        );
+        let found = trust::exposures(&Document::parse(&text).unwrap(), "111122223333", &[]);
+        found.into_iter().map(|one| one.guarded).collect::<Vec<_>>()
+    };
+    let github =
+        r#"{"Federated":"arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}"#;
+    let (account, web) = (r#"{"AWS":"999988887777"}"#, "sts:AssumeRoleWithWebIdentity");
+    for (principal, call, condition, expected) in [
+        (account, "sts:AssumeRole", r#""StringNotEquals":{"sts:ExternalId":"x"}"#, [true].as_slice()),
+        (account, "sts:AssumeRole", r#""StringNotLike":{"sts:ExternalId":["x-*"]}"#, &[true]),
+        (account, "sts:AssumeRole", r#""StringNotEqualsIfExists":{"sts:ExternalId":"x"}"#, &[true]),
+        // These leave those who give none.
+        (account, "sts:AssumeRole", r#""ForAnyValue:StringNotEquals":{"sts:ExternalId":"x"}"#, &[false]),
+        (account, "sts:AssumeRole", r#""StringEquals":{"sts:ExternalId":"x"}"#, &[false]),
+        (account, "sts:AssumeRole", r#""StringNotLike":{"sts:ExternalId":"*"}"#, &[false]),
+        // Whoever makes one of two fail gets past both.
+        (
+            account,
+            "sts:AssumeRole",
+            r#""StringNotEquals":{"sts:ExternalId":"x"},"Bool":{"aws:MultiFactorAuthPresent":"false"}"#,
+            &[false],
+        ),
+        (
+            github,
+            web,
+            r#""StringNotLike":{"token.actions.githubusercontent.com:sub":"repo:octo-org/*"}"#,
+            &[true],
+        ),
+        (github, web, r#""StringNotLike":{"token.actions.githubusercontent.com:sub":"repo:*"}"#, &[false]),
+        (
+            github,
+            web,
+            r#""StringLike":{"token.actions.githubusercontent.com:sub":"repo:octo-org/*"}"#,
+            &[false],
+        ),
+    ] {
+        assert_eq!(verdict(principal, call, condition), expected, "{principal} {condition}");
     }
 }
 

@@ -66,7 +66,9 @@ impl Rule for PolicyWritten {
             Some(document) if !document.is_null() => known(short, document.to_string()),
             _ => cx.facts.managed_policy(&arn, version)?,
         };
-        let own = power::of_fact(cx, Origin::Managed, short, text.clone(), None);
+        // Somebody of the account, as the member of a group is: a managed policy is attached nowhere else.
+        let somebody = record.iam_arn("group", "~");
+        let own = power::of_fact(cx, Origin::Managed, short, text.clone(), Some(&somebody));
         let flag = record.request().get("setAsDefault");
         let is_default =
             event == "SetDefaultPolicyVersion" || flag.is_some_and(|flag| *flag == true || *flag == "true");
@@ -250,6 +252,38 @@ mod tests {
             assert_eq!((gone.len(), gone[0].verdict), (1, Verdict::Passing), "{event}");
             assert_eq!(gone[0].finding_id(), finding, "{event}");
         }
+    }
+
+    #[test]
+    fn a_managed_policy_is_attached_in_its_own_account_alone() {
+        let policy = |statements: Value| {
+            event(
+                "CreatePolicy",
+                json!({"policyName": "p",
+                "policyDocument": json!({"Version": "2012-10-17", "Statement": statements}).to_string()}),
+            )
+        };
+        let allow = |action: &str, on: &str| json!({"Effect": "Allow", "Action": action, "Resource": on});
+        let deny = |action: &str, on: &str| json!({"Effect": "Deny", "Action": action, "Resource": on});
+        let (own, other) = ("arn:aws:iam::111122223333:role/*", "arn:aws:iam::999988887777:role/*");
+        for action in ["sts:AssumeRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"] {
+            for on in [own, "*", "arn:aws:iam::*:role/*"] {
+                fires_at(&PolicyWritten, Severity::High, &policy(json!([allow(action, on)])));
+                quiet(&PolicyWritten, &[policy(json!([allow(action, on), deny(action, own)]))]);
+                let elsewhere = policy(json!([allow(action, on), deny(action, other)]));
+                fires_at(&PolicyWritten, Severity::High, &elsewhere);
+            }
+            quiet(&PolicyWritten, &[policy(json!([allow(action, other)]))]);
+        }
+        // Its holder may be a role as well as a user.
+        let of = |arn: &str| {
+            json!([{"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": "*",
+                "Condition": {"ArnLike": {"aws:PrincipalArn": arn}}}])
+        };
+        for arn in ["arn:aws:iam::111122223333:role/ci", "arn:aws:iam::*:user/bob"] {
+            fires_at(&PolicyWritten, Severity::High, &policy(of(arn)));
+        }
+        quiet(&PolicyWritten, &[policy(of("arn:aws:iam::999988887777:role/ci"))]);
     }
 
     #[test]

@@ -52,7 +52,10 @@ impl Rule for TrustOpened {
         let (who, arn) = (caller_name(record), record.iam_arn("role", role));
         let document = match written(record, cx, role)? {
             None => return Ok(()),
-            Some(Ok(document)) => document,
+            Some(Ok(document)) => match record.time() {
+                Some(at) => document.as_of(at),
+                None => document,
+            },
             Some(Err(why)) => {
                 let title = format!(
                     "{who} changed whom role {role} trusts, and the new trust policy could not be read"

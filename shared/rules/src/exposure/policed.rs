@@ -54,6 +54,10 @@ impl Policed<'_> {
                 return;
             }
         };
+        let document = match record.time() {
+            Some(at) => document.as_of(at),
+            None => document,
+        };
         let all = shares(&document, self.service, record.account(), &cx.config.trusted_accounts);
         let judged: Vec<(Severity, bool, &Share)> =
             all.iter().filter_map(|share| self.severity(share)).collect();
