@@ -13,7 +13,7 @@ use crate::kit::prelude::*;
 
 /// The template's event rules, by what follows the stack's name. A test compares them with those that `make patterns`
 /// writes for the rules, and the template's tests with those that it writes for the checks.
-pub(crate) const EVENT_RULES: [&str; 31] = [
+pub(crate) const EVENT_RULES: [&str; 30] = [
     "all-calls",
     "calls-1",
     "calls-10",
@@ -21,7 +21,6 @@ pub(crate) const EVENT_RULES: [&str; 31] = [
     "calls-12",
     "calls-13",
     "calls-14",
-    "calls-15",
     "calls-2",
     "calls-3",
     "calls-4",
