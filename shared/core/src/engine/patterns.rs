@@ -228,12 +228,20 @@ pub fn forwarder_rules(stack: &str) -> [EventRule; 2] {
     [rule("operator", operator), rule("guard", guard)]
 }
 
-/// What the rule for users' own rules listens to, which stands in the templates.
+/// What the rule for users' own rules listens to, which stands in the templates as it was written by hand.
 pub fn own_rules_pattern() -> Value {
-    call_pattern(&json!({"$or": [
+    let mut pattern = call_pattern(&json!({"$or": [
         {"eventSource": [{"anything-but": ["kms.amazonaws.com"]}]},
         {"eventSource": ["kms.amazonaws.com"], "readOnly": [false]},
-    ]}))
+    ]}));
+    pattern["detail-type"] = json!([
+        "AWS API Call via CloudTrail",
+        "AWS Console Action via CloudTrail",
+        "AWS Console Sign In via CloudTrail",
+        "AWS Console Signin via CloudTrail",
+        "AWS Service Event via CloudTrail",
+    ]);
+    pattern
 }
 
 /// A pattern of these calls.
