@@ -33,6 +33,8 @@ def matches_value(wanted, value):
             return False
         case {"prefix": prefix}:
             return value.startswith(prefix)
+        case {"suffix": suffix}:
+            return value.endswith(suffix)
         case {"wildcard": wildcard}:
             return fnmatchcase(value, wildcard)
         case {"anything-but": others}:

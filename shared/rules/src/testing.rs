@@ -298,6 +298,45 @@ mod caller {
         for one in observations.iter().filter(|one| mailed(one)) {
             somebody_else(one, &event, config, &judge);
         }
+        without_answer(&told, &event, &judge);
+    }
+
+    /// Rules that know from the answer alone what was done, and the calls.
+    const ANSWERED: [(&str, &str); 11] = [
+        // The role that the code runs with.
+        ("compute-code-replaced", "UpdateFunctionCode20150331v2"),
+        ("compute-code-replaced", "UpdateFunctionConfiguration20150331v2"),
+        ("compute-code-replaced", "StartBuild"),
+        ("compute-code-replaced", "UpdateProject"),
+        // How many of which type a launch template starts.
+        ("compute-expensive-instances-started", "RunInstances"),
+        // What stands for a setting that the caller left out.
+        ("data-unencrypted-store-created", "CreateDBInstance"),
+        ("data-unencrypted-store-created", "CreateDBCluster"),
+        ("data-unencrypted-store-created", "CreateCluster"),
+        ("exposure-database-public", "CreateDBInstance"),
+        // Whose function a mapping is for.
+        ("self-function-changed", "UpdateEventSourceMapping20150331"),
+        ("self-function-changed", "DeleteEventSourceMapping20150331"),
+    ];
+
+    /// The same where CloudTrail kept the answer to itself: what was asked for and done is still told.
+    fn without_answer(told: &[Observation], event: &Value, judge: &impl Fn(&str) -> Vec<Observation>) {
+        let mut silent = event.clone();
+        let Some(record) = record(&mut silent) else { return };
+        // A sign-in is answered by whether it succeeded, and nothing else says so.
+        if record["responseElements"].is_null() || record["eventSource"] == "signin.amazonaws.com" {
+            return;
+        }
+        record["responseElements"] = Value::Null;
+        let name = record["eventName"].as_str().unwrap_or_default().to_owned();
+        let again = judge(&silent.to_string());
+        for one in told.iter().filter(|one| mailed(one)) {
+            let still =
+                again.iter().any(|other| other.rule.id == one.rule.id && other.verdict != Verdict::Passing);
+            let listed = ANSWERED.contains(&(one.rule.id, name.as_str()));
+            assert!(still || listed, "{} says nothing without an answer to {name}: {silent}", one.rule.id);
+        }
     }
 
     /// Where the record of a CloudTrail event is: the event itself, or in its envelope.
@@ -395,6 +434,26 @@ pub fn fires_at(rule: &'static dyn Rule, severity: Severity, event: &str) -> Obs
     let observation = fired(rule, event);
     assert_eq!(observation.severity, severity, "{observation:?}");
     observation
+}
+
+/// A call of alice's with these parameters and no answer.
+pub fn asked(source: &str, name: &str, request: Value) -> String {
+    call(source, name, json!({"requestParameters": request}))
+}
+
+/// Asserts that the rule fires with this severity and title, and that the other event settles it.
+pub fn opens_and_closes(
+    rule: &'static dyn Rule,
+    severity: Severity,
+    (open, title): (&str, &str),
+    close: &str,
+) {
+    let seen = fires_at(rule, severity, open);
+    assert_eq!(seen.title, title);
+    let closed = observe(rule, close);
+    let settles =
+        |one: &Observation| one.verdict == Verdict::Passing && one.finding_id() == seen.finding_id();
+    assert!(closed.iter().any(settles), "{closed:?} of {close} does not settle {title}");
 }
 
 /// Asserts that the rule says nothing of any of these events.

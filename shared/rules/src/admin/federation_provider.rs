@@ -4,7 +4,8 @@ declare_rule! {
     /// ## What it detects
     /// Who may vouch for people was changed. In IAM: a SAML or OIDC identity provider was added, changed or deleted.
     /// In Identity Center: an external identity provider or a directory was set up, switched on, changed or taken off, or an
-    /// issuer of tokens was made trusted or changed; taking that issuer away settles its finding. In EKS: an issuer of
+    /// issuer of tokens was made trusted or changed; taking that issuer away settles its finding. Or a token was made by
+    /// which a program provisions people (medium; deleting it settles that). In EKS: an issuer of
     /// tokens may vouch for the users of a cluster (medium); taking it off settles the finding.
     /// It is critical when somebody other than Identity Center changes the provider that Identity Center keeps in every
     /// account (`AWSSSO_…`).
@@ -40,6 +41,7 @@ declare_rule! {
                 "CreateTrustedTokenIssuer", "UpdateTrustedTokenIssuer", "DeleteTrustedTokenIssuer",
             ]),
             On::Call("sso-directory.amazonaws.com", DIRECTORY),
+            On::Call("sso-directory.amazonaws.com", &["CreateBearerToken", "DeleteBearerToken"]),
             On::Call("eks.amazonaws.com", &["AssociateIdentityProviderConfig", "DisassociateIdentityProviderConfig"]),
         ],
     }
@@ -54,6 +56,7 @@ const DIRECTORY: &[&str] = &[
     "AssociateDirectory",
     "UpdateDirectoryAssociation",
     "DisassociateDirectory",
+    "DeleteInstance",
 ];
 
 impl Rule for FederationProvider {
@@ -63,6 +66,9 @@ impl Rule for FederationProvider {
             "iam.amazonaws.com" => in_iam(record, cx),
             "eks.amazonaws.com" => in_cluster(record, cx),
             _ if record.event_name.or_empty().ends_with("TrustedTokenIssuer") => token_issuer(record, cx),
+            _ if record.event_name.or_empty().ends_with("BearerToken") => {
+                Some(provisioning_token(record, cx))
+            }
             _ => in_identity_center(record, cx),
         };
         if let Some(seen) = seen {
@@ -160,6 +166,7 @@ fn in_identity_center(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
         "EnableExternalIdPConfigurationForDirectory" => {
             (Severity::High, format!("switched on the {external} of"))
         }
+        "DeleteInstance" => (Severity::High, "deleted".to_owned()),
         "DisableExternalIdPConfigurationForDirectory" => {
             (Severity::Medium, format!("switched off the {external} of"))
         }
@@ -169,8 +176,13 @@ fn in_identity_center(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
         "DisassociateDirectory" => (Severity::Medium, "took away the identity source of".to_owned()),
         _ => (Severity::High, "changed the identity source of".to_owned()),
     };
-    let directory = ["identityStoreId", "directoryId"].iter().find_map(|key| record.param(&[key]));
-    let what = directory.map_or("Identity Center".to_owned(), |id| format!("Identity Center directory {id}"));
+    let directory =
+        ["identityStoreId", "directoryId", "instanceArn"].iter().find_map(|key| record.param(&[key]));
+    let what = match directory {
+        Some(id) if id.starts_with("arn:") => format!("Identity Center instance {}", last_part(id)),
+        Some(id) => format!("Identity Center directory {id}"),
+        None => "Identity Center".to_owned(),
+    };
     let seen = cx
         .failing(directory.unwrap_or("identity-center"), format!("{} {did} {what}", caller_name(record)))
         .severity(severity)
@@ -181,6 +193,27 @@ fn in_identity_center(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             &[("--region", record.aws_region.or_empty())],
         );
     Some(seen)
+}
+
+/// A token by which a program makes people and groups of Identity Center (IAM Identity Center user guide, "Provision users
+/// and groups from an external identity provider using SCIM").
+fn provisioning_token(record: &Record<'_>, cx: &Cx<'_>) -> Observation {
+    let who = caller_name(record);
+    let tenant = record.param(&["tenantId"]).unwrap_or("identity-center");
+    if record.event_name.or_empty().starts_with("Delete") {
+        return cx.passing(tenant, format!("{who} deleted a provisioning token of Identity Center")).global();
+    }
+    cx.failing(tenant, format!("{who} made a token that makes people and groups in Identity Center"))
+        .global()
+        .severity(Severity::Medium)
+        .because(
+            "Whoever holds it puts people into groups, those of administrators too, without any key of AWS.",
+        )
+        .step(
+            "Which Identity Center is it? (its tokens: console, Settings)",
+            "sso-admin list-instances",
+            &[region_option(record)],
+        )
 }
 
 /// An issuer whose tokens a cluster takes besides those of IAM (EKS user guide, "Grant users access to Kubernetes with an
@@ -389,5 +422,16 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_provisioning_token_makes_people() {
+        let token = |name: &str| asked("sso-directory", name, json!({"tenantId": "t-1"}));
+        let title = "alice made a token that makes people and groups in Identity Center";
+        let (open, close) = (token("CreateBearerToken"), token("DeleteBearerToken"));
+        opens_and_closes(&FederationProvider, Severity::Medium, (&open, title), &close);
+        let instance = json!({"instanceArn": "arn:aws:sso:::instance/ssoins-1"});
+        let gone = fires_at(&FederationProvider, Severity::High, &asked("sso", "DeleteInstance", instance));
+        assert_eq!(gone.title, "alice deleted Identity Center instance ssoins-1");
     }
 }

@@ -7,6 +7,7 @@ declare_rule! {
     /// be read. In Organizations: a policy other than AWS's own FullAWSAccess was detached from an account, a unit or
     /// the root of the organization, was rewritten or deleted, or control policies were switched off altogether. Or an
     /// account was moved to another unit, where other policies hold: low out of the root, where new accounts begin. In
+    /// Control Tower: a control or a baseline was switched off, or the landing zone is taken apart. In
     /// AWS Sign-In: a statement of the policy that says from where people may sign in was deleted, or the policy was
     /// switched off. GuardDuty's policies and names with "unrestricted" are left out, and so are the quarantine
     /// policies that AWS attaches to leaked keys, which have a rule of their own. Detaching and deleting do not say of
@@ -38,6 +39,9 @@ declare_rule! {
             On::Call("organizations.amazonaws.com", &[
                 "DetachPolicy", "UpdatePolicy", "DeletePolicy", "DisablePolicyType", "MoveAccount",
             ]),
+            On::Call("controltower.amazonaws.com", &[
+                "DisableControl", "EnableControl", "DisableBaseline", "DeleteLandingZone",
+            ]),
             On::Call("signin.amazonaws.com", &[
                 "DeleteResourcePermissionStatement", "DeleteConsoleAuthorizationConfiguration",
                 "PutConsoleAuthorizationConfiguration",
@@ -51,6 +55,7 @@ impl Rule for GuardrailRemoved {
         let seen = match record.event_source.or_empty() {
             "organizations.amazonaws.com" => from_organization(record, cx),
             "signin.amazonaws.com" => Some(from_sign_in(record, cx)),
+            "controltower.amazonaws.com" => from_control_tower(record, cx),
             _ => from_iam(record, cx),
         };
         if let Some(seen) = seen {
@@ -58,6 +63,49 @@ impl Rule for GuardrailRemoved {
         }
         Ok(())
     }
+}
+
+/// Controls of Control Tower, each of which keeps the accounts of a unit from something or watches for it.
+fn from_control_tower(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let who = caller_name(record);
+    let (resource, title) = match record.event_name.or_empty() {
+        "DeleteLandingZone" => {
+            let zone = record.param(&["landingZoneIdentifier"])?;
+            (zone, format!("{who} is taking the landing zone of Control Tower apart"))
+        }
+        "DisableBaseline" => {
+            let baseline = record.param(&["enabledBaselineIdentifier"])?;
+            (baseline, format!("{who} switched off a baseline of Control Tower"))
+        }
+        event => {
+            let (control, target) =
+                (record.param(&["controlIdentifier"])?, record.param(&["targetIdentifier"])?);
+            let name = last_part(control);
+            if event == "EnableControl" {
+                let title = format!("{who} switched on control {name} of Control Tower");
+                return Some(cx.passing(target, title).global().aspect(control));
+            }
+            let title =
+                format!("{who} switched off control {name} of Control Tower for {}", last_part(target));
+            return Some(
+                cx.failing(target, title)
+                    .global()
+                    .aspect(control)
+                    .because("What the control kept from happening, or watched for, is as the accounts like from now on.")
+                    .step(
+                        "Switch it on again",
+                        "controltower enable-control",
+                        &[region_option(record), ("--control-identifier", control), ("--target-identifier", target)],
+                    ),
+            );
+        }
+    };
+    let seen = cx.failing(resource, title).global();
+    Some(seen.because("The controls that it set on the accounts go with it.").step(
+        "What is left?",
+        "controltower list-enabled-controls",
+        &[region_option(record)],
+    ))
 }
 
 /// The account's policy on who may sign in from where (AWS Sign-In user guide, "Controlling console access").
@@ -427,5 +475,30 @@ mod tests {
                 call("organizations", "DetachPolicy", json!({"requestParameters": null})),
             ],
         );
+    }
+
+    #[test]
+    fn controls_of_control_tower_are_guard_rails() {
+        let control = |name: &str| {
+            let (control, unit) = (
+                "arn:aws:controltower:us-east-1::control/AWS-GR_ROOT",
+                "arn:aws:organizations::111122223333:ou/o-1/ou-1",
+            );
+            asked("controltower", name, json!({"controlIdentifier": control, "targetIdentifier": unit}))
+        };
+        let title = "alice switched off control AWS-GR_ROOT of Control Tower for ou-1";
+        opens_and_closes(
+            &GuardrailRemoved,
+            Severity::Medium,
+            (&control("DisableControl"), title),
+            &control("EnableControl"),
+        );
+        for (name, key) in
+            [("DeleteLandingZone", "landingZoneIdentifier"), ("DisableBaseline", "enabledBaselineIdentifier")]
+        {
+            let arn = "arn:aws:controltower:us-east-1:111122223333:x/1";
+            fires_at(&GuardrailRemoved, Severity::Medium, &asked("controltower", name, json!({key: arn})));
+            quiet(&GuardrailRemoved, &[asked("controltower", name, json!(null))]);
+        }
     }
 }

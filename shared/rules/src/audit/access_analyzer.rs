@@ -4,7 +4,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An IAM Access Analyzer was deleted, or an archive rule was written that hides its findings.
+    /// An IAM Access Analyzer was deleted, an archive rule was written that hides its findings, or findings were archived
+    /// (low).
     /// ## Why it matters
     /// The analyzer is what tells that a role, a bucket or a key can be reached from outside the account.
     /// Archived findings are not told.
@@ -27,6 +28,7 @@ declare_rule! {
         ],
         on: [On::Call("access-analyzer.amazonaws.com", &[
             "DeleteAnalyzer", "CreateAnalyzer", "CreateArchiveRule", "UpdateArchiveRule", "DeleteArchiveRule",
+            "UpdateFindings", "ApplyArchiveRule",
         ])],
     }
 }
@@ -34,6 +36,12 @@ declare_rule! {
 impl Rule for AccessAnalyzer {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, request, region) = (caller_name(record), record.request(), region(record));
+        if let Some(analyzer) = text_at(request, &["analyzerArn"]) {
+            if let Some(seen) = archived(record, cx, analyzer) {
+                cx.report(seen);
+            }
+            return Ok(());
+        }
         let Some(analyzer) = text_at(request, &["analyzerName"]) else { return Ok(()) };
         let arn = record.arn("access-analyzer", &format!("analyzer/{analyzer}"));
         let rule = text_at(request, &["ruleName"]).unwrap_or("without a name");
@@ -68,6 +76,31 @@ impl Rule for AccessAnalyzer {
         cx.report(seen);
         Ok(())
     }
+}
+
+/// Findings that are archived as they stand, one by one or by a rule that is there already.
+fn archived(record: &Record<'_>, cx: &Cx<'_>, analyzer: &str) -> Option<Observation> {
+    let who = caller_name(record);
+    let by_rule = record.event_name.or_empty() == "ApplyArchiveRule";
+    if !by_rule && text_at(record.request(), &["status"]) != Some("ARCHIVED") {
+        return None;
+    }
+    let seen = cx
+        .failing(analyzer, format!("{who} archived findings of Access Analyzer {}", last_part(analyzer)))
+        .severity(Severity::Low)
+        .aspect(format!("archived by {who}"))
+        .because("What is archived is no longer looked at.")
+        .detail_if("Archive rule", text_at(record.request(), &["ruleName"]))
+        .step(
+            "What is archived?",
+            "accessanalyzer list-findings-v2",
+            &[
+                ("--analyzer-arn", analyzer),
+                ("--filter", r#"{"status":{"eq":["ARCHIVED"]}}"#),
+                region_option(record),
+            ],
+        );
+    Some(cx.tempered(seen))
 }
 
 fn archive_rule(analyzer: &str, rule: &str) -> String {
@@ -145,5 +178,22 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn findings_are_archived_one_by_one_as_well() {
+        let analyzer = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/main";
+        let update = |status: &str| {
+            asked(
+                "access-analyzer",
+                "UpdateFindings",
+                json!({"analyzerArn": analyzer, "status": status, "ids": ["a"]}),
+            )
+        };
+        let seen = fires_at(&AccessAnalyzer, Severity::Low, &update("ARCHIVED"));
+        assert_eq!(seen.title, "alice archived findings of Access Analyzer main");
+        let rule = json!({"analyzerArn": analyzer, "ruleName": "hush"});
+        fires_at(&AccessAnalyzer, Severity::Low, &asked("access-analyzer", "ApplyArchiveRule", rule));
+        quiet(&AccessAnalyzer, &[update("ACTIVE")]);
     }
 }

@@ -4,8 +4,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// AWS Config's recorder was stopped or deleted, its delivery channel was deleted, or a rule of it was
-    /// deleted. Or the recorder was narrowed: to a list of few types of resources (medium), to a longer
+    /// AWS Config's recorder was stopped or deleted, its delivery channel was deleted, or a rule of it, a pack of rules
+    /// or what gathers the records of other accounts was deleted (low). Or the recorder was narrowed: to a list of few types of resources (medium), to a longer
     /// list, to all but some, or to one look a day (low). Recording everything as it happens settles that.
     /// ## Why it matters
     /// Config keeps the history of every resource, and most controls of Security Hub are evaluated by it.
@@ -32,7 +32,8 @@ declare_rule! {
         on: [On::Call("config.amazonaws.com", &[
             "StopConfigurationRecorder", "DeleteConfigurationRecorder", "StartConfigurationRecorder",
             "DeleteDeliveryChannel", "PutDeliveryChannel", "DeleteConfigRule", "PutConfigRule",
-            "PutConfigurationRecorder", "DisassociateResourceTypes",
+            "PutConfigurationRecorder", "DisassociateResourceTypes", "DeleteConformancePack",
+            "DeleteOrganizationConfigRule", "DeleteOrganizationConformancePack", "DeleteConfigurationAggregator",
         ])],
     }
 }
@@ -48,6 +49,18 @@ impl Rule for ConfigStopped {
         }
         let (who, request, region) = (caller_name(record), record.request(), region(record));
         let (kind, what, path): (_, _, &[&[&str]]) = match record.event_name.or_empty() {
+            "DeleteOrganizationConfigRule" => {
+                ("organization-config-rule", "rule for the organization", &[&["organizationConfigRuleName"]])
+            }
+            "DeleteConformancePack" => ("conformance-pack", "conformance pack", &[&["conformancePackName"]]),
+            "DeleteOrganizationConformancePack" => (
+                "organization-conformance-pack",
+                "conformance pack for the organization",
+                &[&["organizationConformancePackName"]],
+            ),
+            "DeleteConfigurationAggregator" => {
+                ("config-aggregator", "aggregator", &[&["configurationAggregatorName"]])
+            }
             event if event.ends_with("ConfigRule") => {
                 ("config-rule", "rule", &[&["configRuleName"], &["configRule", "configRuleName"]])
             }
@@ -62,8 +75,8 @@ impl Rule for ConfigStopped {
         // Both are called so unless somebody cares; a region has one of each.
         let name = match named {
             Some(name) => name,
-            None if kind == "config-rule" => return Ok(()),
-            None => "default",
+            None if ["configuration-recorder", "delivery-channel"].contains(&kind) => "default",
+            None => return Ok(()),
         };
         let arn = record.arn("config", &format!("{kind}/{name}"));
         let (severity, did, look) = match record.event_name.or_empty() {
@@ -73,6 +86,16 @@ impl Rule for ConfigStopped {
             "DeleteConfigurationRecorder" => (Severity::High, "deleted", "describe-configuration-recorders"),
             "DeleteDeliveryChannel" => (Severity::Medium, "deleted", "describe-delivery-channels"),
             "DeleteConfigRule" => (Severity::Low, "deleted", "describe-config-rules"),
+            "DeleteConformancePack" => (Severity::Low, "deleted", "describe-conformance-packs"),
+            "DeleteOrganizationConfigRule" => {
+                (Severity::Low, "deleted", "describe-organization-config-rules")
+            }
+            "DeleteOrganizationConformancePack" => {
+                (Severity::Low, "deleted", "describe-organization-conformance-packs")
+            }
+            "DeleteConfigurationAggregator" => {
+                (Severity::Low, "deleted", "describe-configuration-aggregators")
+            }
             _ => {
                 cx.report(cx.passing(&arn, format!("{who} set or started AWS Config's {what} {name}")));
                 return Ok(());
@@ -276,5 +299,35 @@ mod tests {
                 call("config", "StopConfigurationRecorder", json!({"errorCode": "AccessDenied"})),
             ],
         );
+    }
+
+    #[test]
+    fn packs_rules_of_the_organization_and_aggregators_are_low() {
+        for (event, key, title) in [
+            (
+                "DeleteConformancePack",
+                "conformancePackName",
+                "alice deleted AWS Config's conformance pack x in us-east-1",
+            ),
+            (
+                "DeleteOrganizationConfigRule",
+                "organizationConfigRuleName",
+                "alice deleted AWS Config's rule for the organization x in us-east-1",
+            ),
+            (
+                "DeleteOrganizationConformancePack",
+                "organizationConformancePackName",
+                "alice deleted AWS Config's conformance pack for the organization x in us-east-1",
+            ),
+            (
+                "DeleteConfigurationAggregator",
+                "configurationAggregatorName",
+                "alice deleted AWS Config's aggregator x in us-east-1",
+            ),
+        ] {
+            let seen = fires_at(&ConfigStopped, Severity::Low, &asked("config", event, json!({key: "x"})));
+            assert_eq!(seen.title, title);
+            quiet(&ConfigStopped, &[asked("config", event, json!(null))]);
+        }
     }
 }

@@ -26,6 +26,9 @@ declare_rule! {
     }
 }
 
+/// CloudTrail's own history keeps events for as many days, without any store.
+const SHORT: i64 = 90;
+
 impl Rule for EventDataStore {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let Some(store) = text_at(record.request(), &["eventDataStore"]) else { return Ok(()) };
@@ -37,6 +40,23 @@ impl Rule for EventDataStore {
         };
         let (who, id) = (caller_name(record), last_part(&arn));
         if record.event_name.or_empty() == "UpdateEventDataStore" {
+            if let Some(days) = number_at(record.request(), &["retentionPeriod"]).filter(|days| *days < SHORT)
+            {
+                let seen = cx
+                    .failing(
+                        &arn,
+                        format!("{who} has event data store {id} keep events for {days} days only"),
+                    )
+                    .severity(Severity::Low)
+                    .aspect("retention")
+                    .because("What is older is deleted for good.")
+                    .step(
+                        "How long does it keep them?",
+                        "cloudtrail get-event-data-store",
+                        &[("--event-data-store", &arn), ("--region", region(record))],
+                    );
+                cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+            }
             let Some(protected) = record.param_flag(&["terminationProtectionEnabled"]) else { return Ok(()) };
             if protected {
                 cx.report(
@@ -139,5 +159,20 @@ mod tests {
                 store("CreateEventDataStore"),
             ],
         );
+    }
+
+    #[test]
+    fn a_store_that_keeps_events_for_days_is_low() {
+        let keep = |days: i64| {
+            let store = "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/e1";
+            asked(
+                "cloudtrail",
+                "UpdateEventDataStore",
+                json!({"eventDataStore": store, "retentionPeriod": days}),
+            )
+        };
+        let seen = fires_at(&EventDataStore, Severity::Low, &keep(7));
+        assert_eq!(seen.title, "alice has event data store e1 keep events for 7 days only");
+        quiet(&EventDataStore, &[keep(366)]);
     }
 }

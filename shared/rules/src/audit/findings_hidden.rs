@@ -4,9 +4,10 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// Findings of Security Hub were suppressed or archived, a control was disabled, an insight was deleted,
-    /// or an automation rule suppresses findings as they come (medium). Enabling the control or deleting the
-    /// automation rule settles the finding.
+    /// Findings of Security Hub were suppressed or archived, a control was disabled, an insight or what gathers the
+    /// findings of other regions was deleted; or an automation rule suppresses findings as they come, or a product's
+    /// findings are no longer taken (both medium). Enabling the control or the product, or deleting the automation rule,
+    /// settles the finding. Both forms of Security Hub are heard.
     /// ## Why it matters
     /// Whoever does not want to be found can hide the findings instead of switching the detector off.
     /// ## What to do
@@ -26,6 +27,9 @@ declare_rule! {
             "BatchUpdateFindings", "UpdateFindings", "UpdateStandardsControl",
                 "BatchUpdateStandardsControlAssociations",
             "DeleteInsight", "CreateAutomationRule", "BatchUpdateAutomationRules", "BatchDeleteAutomationRules",
+            "BatchUpdateFindingsV2", "CreateAutomationRuleV2", "UpdateAutomationRuleV2", "DeleteAutomationRuleV2",
+            "DisableImportFindingsForProduct", "EnableImportFindingsForProduct", "DeleteFindingAggregator",
+            "DeleteAggregatorV2",
         ])],
     }
 }
@@ -35,7 +39,8 @@ impl Rule for FindingsHidden {
         seen_again(record, cx);
         let (request, region) = (record.request(), region(record));
         // A rule hides what is yet to come, as a filter of GuardDuty does.
-        let severity = if record.event_name.or_empty().contains("AutomationRule") {
+        let event = record.event_name.or_empty();
+        let severity = if event.contains("AutomationRule") || event.contains("Import") {
             Severity::Medium
         } else {
             Severity::Low
@@ -118,9 +123,35 @@ fn hidden(record: &Record<'_>) -> Vec<Hidden> {
             let of = |insight| whole(insight, format!("{who} deleted an insight of Security Hub"));
             text_at(request, &["InsightArn"]).into_iter().map(of).collect()
         }
-        "CreateAutomationRule" if suppresses(request) => {
-            let name = text_at(request, &["RuleName"]).unwrap_or("without a name");
-            text_at(record.response(), &["RuleArn"]).into_iter().map(|rule| by_rule(rule, name)).collect()
+        "BatchUpdateFindingsV2" if is_suppressed(request) => {
+            vec![hub("suppressed", format!("{who} suppressed findings of Security Hub"))]
+        }
+        "DisableImportFindingsForProduct" => {
+            let of = |product| {
+                let title = format!("{who} has Security Hub take no more findings of {}", last_part(product));
+                whole(product, title)
+            };
+            text_at(request, &["ProductSubscriptionArn"]).into_iter().map(of).collect()
+        }
+        "DeleteFindingAggregator" | "DeleteAggregatorV2" => {
+            let of = |gathers| {
+                whole(
+                    gathers,
+                    format!("{who} has Security Hub no longer gather the findings of other regions"),
+                )
+            };
+            let named = ["FindingAggregatorArn", "AggregatorV2Arn"];
+            named.iter().find_map(|key| text_at(request, &[key])).into_iter().map(of).collect()
+        }
+        "CreateAutomationRule" | "CreateAutomationRuleV2" | "UpdateAutomationRuleV2"
+            if suppresses(request) =>
+        {
+            let name = text_at(request, &["RuleName"]);
+            let asked =
+                || record.arn("securityhub", &format!("automation-rule/{}", name.unwrap_or_default()));
+            let rule = text_at(record.response(), &["RuleArn"]).or_else(|| text_at(request, &["Identifier"]));
+            let rule = rule.map_or_else(asked, str::to_owned);
+            vec![by_rule(&rule, name.unwrap_or_else(|| last_part(&rule)))]
         }
         "BatchUpdateAutomationRules" => {
             let items = items_at(request, &["UpdateAutomationRulesRequestItems"]).into_iter();
@@ -137,7 +168,15 @@ fn hidden(record: &Record<'_>) -> Vec<Hidden> {
 /// Whether an automation rule's actions suppress what it matches.
 fn suppresses(rule: &Value) -> bool {
     let status = ["FindingFieldsUpdate", "Workflow", "Status"];
-    items_at(rule, &["Actions"]).into_iter().any(|action| text_at(action, &status) == Some("SUPPRESSED"))
+    items_at(rule, &["Actions"]).into_iter().any(|action| {
+        text_at(action, &status) == Some("SUPPRESSED")
+            || value_at(action, &["FindingFieldsUpdate"]).is_some_and(is_suppressed)
+    })
+}
+
+/// The newer Security Hub speaks OCSF, whose status 3 is "Suppressed".
+fn is_suppressed(fields: &Value) -> bool {
+    number_at(fields, &["StatusId"]) == Some(3)
 }
 
 /// Reports what comes into sight again: a control that is enabled, what an automation rule hid.
@@ -158,6 +197,17 @@ fn seen_again(record: &Record<'_>, cx: &mut Cx<'_>) {
                     let title = format!("{who} enabled control {control} of Security Hub");
                     cx.report(cx.passing(standard, title).aspect(control));
                 }
+            }
+        }
+        "DeleteAutomationRuleV2" => {
+            if let Some(rule) = text_at(request, &["Identifier"]) {
+                cx.report(cx.passing(rule, format!("{who} deleted automation rule {}", last_part(rule))));
+            }
+        }
+        "EnableImportFindingsForProduct" => {
+            if let Some(product) = text_at(record.response(), &["ProductSubscriptionArn"]) {
+                let title = format!("{who} has Security Hub take findings of {}", last_part(product));
+                cx.report(cx.passing(product, title));
             }
         }
         "BatchDeleteAutomationRules" => {
@@ -262,5 +312,49 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn the_newer_form_hides_by_a_number() {
+        let actions =
+            |id: i64| json!([{"Type": "FINDING_FIELDS_UPDATE", "FindingFieldsUpdate": {"StatusId": id}}]);
+        let update =
+            |id: i64| hub("UpdateAutomationRuleV2", json!({"Identifier": RULE, "Actions": actions(id)}));
+        let title = "alice has Security Hub suppress findings by automation rule a1b2";
+        let gone = hub("DeleteAutomationRuleV2", json!({"Identifier": RULE}));
+        opens_and_closes(&FindingsHidden, Severity::Medium, (&update(3), title), &gone);
+        let made = hub("CreateAutomationRuleV2", json!({"RuleName": "hush", "Actions": actions(3)}));
+        fires_at(&FindingsHidden, Severity::Medium, &made);
+        fires_at(
+            &FindingsHidden,
+            Severity::Low,
+            &hub("BatchUpdateFindingsV2", json!({"MetadataUids": ["a"], "StatusId": 3})),
+        );
+        quiet(
+            &FindingsHidden,
+            &[update(1), hub("BatchUpdateFindingsV2", json!({"MetadataUids": ["a"], "StatusId": 2}))],
+        );
+    }
+
+    #[test]
+    fn a_product_that_is_no_longer_heard_is_medium() {
+        let arn = "arn:aws:securityhub:us-east-1:111122223333:product-subscription/aws/guardduty";
+        let off = hub("DisableImportFindingsForProduct", json!({"ProductSubscriptionArn": arn}));
+        let on = call(
+            "securityhub",
+            "EnableImportFindingsForProduct",
+            json!({"responseElements": {"ProductSubscriptionArn": arn}}),
+        );
+        let title = "alice has Security Hub take no more findings of guardduty";
+        opens_and_closes(&FindingsHidden, Severity::Medium, (&off, title), &on);
+        for (event, key) in
+            [("DeleteFindingAggregator", "FindingAggregatorArn"), ("DeleteAggregatorV2", "AggregatorV2Arn")]
+        {
+            fires_at(
+                &FindingsHidden,
+                Severity::Low,
+                &hub(event, json!({key: "arn:aws:securityhub:us-east-1:111122223333:x/1"})),
+            );
+        }
     }
 }

@@ -9,7 +9,8 @@ declare_rule! {
     /// GuardDuty goes on, but was told to look away: a filter that archives findings, a list of trusted
     /// addresses or another file for one, a protection plan or data source switched off, also for members of
     /// the organization, a threat list
-    /// deactivated, or the export of findings deleted. Where a filter matches something else from now on and
+    /// deactivated, the export of findings or a bucket's malware protection deleted, or new accounts of the organization
+    /// left without GuardDuty. Where a filter matches something else from now on and
     /// the event does not say whether it archives, that is told.
     /// ## Why it matters
     /// An intruder who adds the own address to a trusted list, or archives every new finding, is not noticed,
@@ -33,6 +34,7 @@ declare_rule! {
                 "UpdateThreatIntelSet",
             "DeleteThreatIntelSet", "UpdateThreatEntitySet", "DeleteThreatEntitySet",
             "DeletePublishingDestination", "UpdateDetector", "UpdateMemberDetectors",
+            "DeleteMalwareProtectionPlan", "UpdateOrganizationConfiguration",
         ])],
     }
 }
@@ -41,6 +43,8 @@ impl Rule for GuardDutyBlinded {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let seen = match record.event_name.or_empty() {
             "UpdateDetector" | "UpdateMemberDetectors" => features(record, cx),
+            "DeleteMalwareProtectionPlan" => scans_no_more(record, cx).into_iter().collect(),
+            "UpdateOrganizationConfiguration" => new_accounts(record, cx).into_iter().collect(),
             _ => one(record, cx).into_iter().collect(),
         };
         for seen in seen {
@@ -50,6 +54,44 @@ impl Rule for GuardDutyBlinded {
         }
         Ok(())
     }
+}
+
+/// A bucket whose new objects are no longer looked through.
+fn scans_no_more(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let plan = text_at(record.request(), &["malwareProtectionPlanId"])?;
+    let seen = cx.failing(
+        record.arn("guardduty", &format!("malware-protection-plan/{plan}")),
+        format!("{} deleted GuardDuty's malware protection plan {plan}", caller_name(record)),
+    );
+    Some(seen.because("What is uploaded to the plan's bucket is no longer looked through for malware.").step(
+        "Which plans are left?",
+        "guardduty list-malware-protection-plans",
+        &[region_option(record)],
+    ))
+}
+
+/// Whether accounts that join the organization get GuardDuty by themselves.
+fn new_accounts(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let (who, request) = (caller_name(record), record.request());
+    let detector = text_at(request, &["detectorId"])?;
+    let on = match text_at(request, &["autoEnableOrganizationMembers"]) {
+        Some(members) => members != "NONE",
+        None => flag_at(request, &["autoEnable"])?,
+    };
+    let arn = record.arn("guardduty", &format!("detector/{detector}"));
+    Some(if on {
+        cx.passing(arn, format!("{who} has accounts that join the organization get GuardDuty"))
+            .aspect("new accounts")
+    } else {
+        cx.failing(arn, format!("{who} has accounts that join the organization get no GuardDuty"))
+            .aspect("new accounts")
+            .because("Nobody is told what is done in an account that joins from now on.")
+            .step(
+                "What is set?",
+                "guardduty describe-organization-configuration",
+                &[("--detector-id", detector), region_option(record)],
+            )
+    })
 }
 
 /// What was done to a filter, a list or an export.
@@ -332,7 +374,7 @@ mod tests {
         let archive = guardduty("UpdateFilter", json!({"filterName": "hush", "action": "ARCHIVE"}));
         undone(&archive, &guardduty("UpdateFilter", json!({"filterName": "hush", "action": "NOOP"})));
         undone(&archive, &guardduty("DeleteFilter", json!({"filterName": "hush"})));
-        let trusted = guardduty("CreateIPSet", json!({"activate": "true"}));
+        let trusted = guardduty("CreateIPSet", json!({"name": "office", "activate": "true"}));
         undone(&trusted, &guardduty("UpdateIPSet", json!({"ipSetId": "i1", "activate": false})));
         undone(&trusted, &guardduty("DeleteIPSet", json!({"ipSetId": "i1"})));
         let off = json!({"features": {"name": "S3_DATA_EVENTS", "status": "DISABLED"}});
@@ -369,5 +411,22 @@ mod tests {
                 call("guardduty", "DeletePublishingDestination", json!({"errorCode": "AccessDenied"})),
             ],
         );
+    }
+
+    #[test]
+    fn uploads_and_new_accounts_are_looked_at_no_more() {
+        let plan =
+            asked("guardduty", "DeleteMalwareProtectionPlan", json!({"malwareProtectionPlanId": "p1"}));
+        let seen = fires_at(&GuardDutyBlinded, Severity::Medium, &plan);
+        assert_eq!(seen.title, "alice deleted GuardDuty's malware protection plan p1");
+        let join = |members: Value| asked("guardduty", "UpdateOrganizationConfiguration", members);
+        let (none, all) = (
+            join(json!({"detectorId": "d", "autoEnableOrganizationMembers": "NONE"})),
+            join(json!({"detectorId": "d", "autoEnableOrganizationMembers": "ALL"})),
+        );
+        let title = "alice has accounts that join the organization get no GuardDuty";
+        opens_and_closes(&GuardDutyBlinded, Severity::Medium, (&none, title), &all);
+        fires_at(&GuardDutyBlinded, Severity::Medium, &join(json!({"detectorId": "d", "autoEnable": false})));
+        quiet(&GuardDutyBlinded, &[join(json!({"detectorId": "d"})), join(json!(null))]);
     }
 }

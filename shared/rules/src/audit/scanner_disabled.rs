@@ -4,7 +4,8 @@ declare_rule! {
     /// ## What it detects
     /// Amazon Macie was disabled or paused, or one of its custom data identifiers deleted (low); Amazon
     /// Inspector was disabled, for all or for single kinds of resources; or a behaviour graph of Amazon
-    /// Detective was deleted.
+    /// Detective was deleted. Or Macie or Inspector hides findings by a filter, leaves a member account out, or no longer
+    /// looks for sensitive data by itself (low).
     /// ## Why it matters
     /// These look for sensitive data in the open, for known vulnerabilities, and for what belongs to an
     /// incident. What they had gathered is deleted with them.
@@ -26,8 +27,13 @@ declare_rule! {
         on: [
             On::Call("macie2.amazonaws.com", &[
                 "DisableMacie", "UpdateMacieSession", "EnableMacie", "DeleteCustomDataIdentifier",
+                "CreateFindingsFilter", "UpdateFindingsFilter", "DeleteFindingsFilter",
+                "UpdateAutomatedDiscoveryConfiguration", "DisassociateMember", "DeleteMember",
+                "DisassociateFromAdministratorAccount", "DisassociateFromMasterAccount",
             ]),
-            On::Call("inspector2.amazonaws.com", &["Disable", "Enable"]),
+            On::Call("inspector2.amazonaws.com", &[
+                "Disable", "Enable", "CreateFilter", "UpdateFilter", "DeleteFilter", "DisassociateMember",
+            ]),
             On::Call("detective.amazonaws.com", &["DeleteGraph", "CreateGraph"]),
         ],
     }
@@ -53,6 +59,22 @@ impl Rule for ScannerDisabled {
                 .because("Macie no longer looks for the kind of data that it described.")
                 .step("Which are left?", "macie2 list-custom-data-identifiers", &[("--region", region)]);
             cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+            return Ok(());
+        }
+        if ![
+            "DisableMacie",
+            "UpdateMacieSession",
+            "EnableMacie",
+            "Disable",
+            "Enable",
+            "DeleteGraph",
+            "CreateGraph",
+        ]
+        .contains(&record.event_name.or_empty())
+        {
+            if let Some(seen) = narrowed(record, cx, name) {
+                cx.report(seen);
+            }
             return Ok(());
         }
         let parts = parts(record);
@@ -88,6 +110,61 @@ impl Rule for ScannerDisabled {
         }
         Ok(())
     }
+}
+
+/// The scanner goes on, but hides what a filter matches, or no longer looks at some of what it looked at.
+fn narrowed(record: &Record<'_>, cx: &Cx<'_>, name: &str) -> Option<Observation> {
+    let (who, request, event) = (caller_name(record), record.request(), record.event_name.or_empty());
+    let text = |key: &str| text_at(request, &[key]);
+    let region = region(record);
+    let look = match (record.event_source.or_empty(), event.ends_with("Filter")) {
+        ("macie2.amazonaws.com", true) => "macie2 list-findings-filters",
+        ("macie2.amazonaws.com", false) => "macie2 get-macie-session",
+        (_, true) => "inspector2 list-filters",
+        _ => "inspector2 list-members",
+    };
+    let (aspect, did) = match event {
+        _ if event.ends_with("Filter") => {
+            let answered = ["arn", "id"].iter().find_map(|key| record.response_text(&[key]));
+            let id = text("filterArn").or(text("id")).or(text("arn")).or(answered).or(text("name"))?;
+            let aspect = format!("filter {}", clean(last_part(id), 100));
+            let hides = matches!(text("action"), Some("ARCHIVE" | "SUPPRESS"));
+            if event.starts_with("Delete") || text("action").is_some() && !hides {
+                let title = format!("{who} has filter {} of {name} hide nothing any more", last_part(id));
+                return (!event.starts_with("Create")).then(|| cx.passing(name, title).aspect(aspect));
+            }
+            // A filter that is changed otherwise is as it was.
+            if !hides {
+                return None;
+            }
+            let named = text("name").unwrap_or_else(|| last_part(id));
+            (aspect, format!("has filter {named} hide findings of {name} in {region}"))
+        }
+        "UpdateAutomatedDiscoveryConfiguration" => {
+            let aspect = "automated discovery".to_owned();
+            if text("status")? != "DISABLED" {
+                let title = format!("{who} has {name} look for sensitive data by itself in {region}");
+                return Some(cx.passing(name, title).aspect(aspect));
+            }
+            (aspect, format!("has {name} no longer look for sensitive data by itself in {region}"))
+        }
+        "DisassociateMember" | "DeleteMember" => {
+            let account = text("accountId").or(text("id"))?;
+            (format!("member {account}"), format!("took account {account} out of {name} in {region}"))
+        }
+        _ => (
+            "administrator".to_owned(),
+            format!("took this account's {name} in {region} away from its administrator account"),
+        ),
+    };
+    let seen = cx
+        .failing(name, format!("{who} {did}"))
+        .severity(Severity::Low)
+        .aspect(aspect)
+        .because("What is hidden or left out is no longer looked at.")
+        .detail_if("Reason", text("reason").or(text("description")))
+        .step("What is set?", look, &[("--region", region)]);
+    Some(stop_caller(tempered_to(cx, Severity::Low, seen), record))
 }
 
 /// What a call on Inspector names: kinds of resources, which are switched on and off one by one, with the accounts where
@@ -163,6 +240,50 @@ mod tests {
                 scanner("macie2", "UpdateMacieSession", json!({"findingPublishingFrequency": "ONE_HOUR"})),
                 scanner("macie", "DisableMacie", json!(null)),
                 call("inspector2", "Disable", json!({"errorCode": "AccessDenied"})),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_hidden_or_left_out_is_low() {
+        let filter = |event: &str, action: &str| {
+            scanner("macie2", event, json!({"id": "f1", "name": "hush", "action": action}))
+        };
+        let title = "alice has filter hush hide findings of Amazon Macie in us-east-1";
+        let (open, close) =
+            (filter("UpdateFindingsFilter", "ARCHIVE"), filter("UpdateFindingsFilter", "NOOP"));
+        opens_and_closes(&ScannerDisabled, Severity::Low, (&open, title), &close);
+        let arn = "arn:aws:inspector2:us-east-1:111122223333:owner/111122223333/filter/f2";
+        let made = json!({"requestParameters": {"name": "known", "action": "SUPPRESS"}, "responseElements": {"arn": arn}});
+        let title = "alice has filter known hide findings of Amazon Inspector in us-east-1";
+        let (open, close) = (
+            call("inspector2", "CreateFilter", made),
+            scanner("inspector2", "DeleteFilter", json!({"arn": arn})),
+        );
+        opens_and_closes(&ScannerDisabled, Severity::Low, (&open, title), &close);
+        let discovery = |status: &str| {
+            scanner("macie2", "UpdateAutomatedDiscoveryConfiguration", json!({"status": status}))
+        };
+        let title = "alice has Amazon Macie no longer look for sensitive data by itself in us-east-1";
+        opens_and_closes(
+            &ScannerDisabled,
+            Severity::Low,
+            (&discovery("DISABLED"), title),
+            &discovery("ENABLED"),
+        );
+        for (service, event, request) in [
+            ("macie2", "DisassociateMember", json!({"id": "444455556666"})),
+            ("inspector2", "DisassociateMember", json!({"accountId": "444455556666"})),
+            ("macie2", "DisassociateFromAdministratorAccount", json!(null)),
+        ] {
+            fires_at(&ScannerDisabled, Severity::Low, &scanner(service, event, request));
+        }
+        quiet(
+            &ScannerDisabled,
+            &[
+                scanner("macie2", "CreateFindingsFilter", json!({"name": "look", "action": "NOOP"})),
+                scanner("inspector2", "UpdateFilter", json!({"filterArn": arn, "description": "x"})),
+                scanner("inspector2", "CreateFilter", json!({"name": "list", "action": "NONE"})),
             ],
         );
     }

@@ -3,7 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A web ACL was taken off a load balancer, an API or the like, or was deleted; a rule group was deleted,
-    /// or the logging of a web ACL. WAF and both forms of WAF Classic are heard. Or a policy of Firewall
+    /// or the logging of a web ACL. WAF and both forms of WAF Classic are heard. Or another wall was: a network firewall
+    /// was deleted, the rules of the DNS firewall were taken off a network, or Shield's protection was ended. Or a policy of Firewall
     /// Manager was deleted, by which many accounts have their web ACLs, firewalls and security groups.
     /// ## Why it matters
     /// Whatever the web ACL kept out reaches the application now.
@@ -11,7 +12,7 @@ declare_rule! {
     /// Associate the web ACL again, unless the application is gone.
     /// ## False positives
     /// An application that is torn down, a web ACL that is replaced by another. Firewall Manager replaces its
-    /// own: low. CloudFront names its web ACL in the distribution's own settings, which this rule does not
+    /// own: low. A web ACL that goes by a change of a distribution's own settings this rule does not
     /// see. A policy of Firewall Manager that is written anew under another name looks like one that is deleted.
     WafRemoved {
         id: "audit-waf-removed",
@@ -36,6 +37,12 @@ declare_rule! {
             On::Call("waf.amazonaws.com", &["DeleteWebACL", "DeleteRuleGroup", "DeleteLoggingConfiguration",
                 "PutLoggingConfiguration"]),
             On::Call("fms.amazonaws.com", &["DeletePolicy"]),
+            On::Call("cloudfront.amazonaws.com", &[
+                "DisassociateDistributionWebACL", "DisassociateDistributionTenantWebACL",
+            ]),
+            On::Call("network-firewall.amazonaws.com", &["DeleteFirewall"]),
+            On::Call("route53resolver.amazonaws.com", &["DisassociateFirewallRuleGroup"]),
+            On::Call("shield.amazonaws.com", &["DeleteProtection", "DeleteSubscription"]),
         ],
     }
 }
@@ -59,6 +66,10 @@ impl Rule for WafRemoved {
                 .detail("Policy", id)
                 .step("Which are left?", "fms list-policies", &[region_option(record)]);
             cx.report(stop_caller(seen, record));
+            return Ok(());
+        }
+        if let Some(seen) = other_wall(record, cx) {
+            cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
             return Ok(());
         }
         let logging = [&["resourceArn"][..], &["loggingConfiguration", "resourceArn"]];
@@ -108,6 +119,66 @@ impl Rule for WafRemoved {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// What else stands between the internet and the account: CloudFront's web ACLs, network and DNS firewalls, Shield.
+fn other_wall(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let (who, request) = (caller_name(record), record.request());
+    let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+    let (severity, key, kind, did, look): (_, &[&str], _, _, _) = match record.event_name.or_empty() {
+        "DisassociateDistributionWebACL" => (
+            Severity::Medium,
+            &["id"],
+            "distribution/",
+            "took the web application firewall off distribution",
+            "cloudfront list-distributions",
+        ),
+        "DisassociateDistributionTenantWebACL" => (
+            Severity::Medium,
+            &["id"],
+            "distribution-tenant/",
+            "took the web application firewall off distribution tenant",
+            "cloudfront list-distribution-tenants",
+        ),
+        "DeleteFirewall" => (
+            Severity::Medium,
+            &["firewallName", "firewallArn"],
+            "firewall/",
+            "deleted network firewall",
+            "network-firewall list-firewalls",
+        ),
+        "DisassociateFirewallRuleGroup" => (
+            Severity::Medium,
+            &["firewallRuleGroupAssociationId"],
+            "firewall-rule-group-association/",
+            "took the rules of the DNS firewall off a network:",
+            "route53resolver list-firewall-rule-group-associations",
+        ),
+        "DeleteProtection" => (
+            Severity::Low,
+            &["protectionId"],
+            "protection/",
+            "deleted Shield protection",
+            "shield list-protections",
+        ),
+        "DeleteSubscription" => {
+            let seen =
+                cx.failing("Shield Advanced", format!("{who} ended the subscription of Shield Advanced"));
+            let seen = seen.because("Nothing is protected against floods beyond what every account has.");
+            return Some(seen.step("Has it ended?", "shield describe-subscription", &[]));
+        }
+        _ => return None,
+    };
+    let id = key.iter().find_map(|key| text_at(request, &[key]))?;
+    let name = last_part(id);
+    let arn =
+        if id.starts_with("arn:") { id.to_owned() } else { record.arn(service, &format!("{kind}{name}")) };
+    let seen = cx.failing(arn, format!("{who} {did} {name}")).severity(severity);
+    Some(seen.because("What it blocked before gets through now.").step(
+        "Which are left?",
+        look,
+        &[region_option(record)],
+    ))
 }
 
 /// The ARN of what was deleted: WAF's from scope, name and id; WAF Classic's from the id alone.
@@ -218,5 +289,49 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn other_walls_are_taken_away_too() {
+        for (service, event, request, severity, title) in [
+            (
+                "cloudfront",
+                "DisassociateDistributionWebACL",
+                json!({"id": "E1"}),
+                Severity::Medium,
+                "alice took the web application firewall off distribution E1",
+            ),
+            (
+                "network-firewall",
+                "DeleteFirewall",
+                json!({"firewallName": "edge"}),
+                Severity::Medium,
+                "alice deleted network firewall edge",
+            ),
+            (
+                "route53resolver",
+                "DisassociateFirewallRuleGroup",
+                json!({"firewallRuleGroupAssociationId": "rslvr-1"}),
+                Severity::Medium,
+                "alice took the rules of the DNS firewall off a network: rslvr-1",
+            ),
+            (
+                "shield",
+                "DeleteProtection",
+                json!({"protectionId": "p1"}),
+                Severity::Low,
+                "alice deleted Shield protection p1",
+            ),
+            (
+                "shield",
+                "DeleteSubscription",
+                json!(null),
+                Severity::Medium,
+                "alice ended the subscription of Shield Advanced",
+            ),
+        ] {
+            assert_eq!(fires_at(&WafRemoved, severity, &asked(service, event, request)).title, title);
+        }
+        quiet(&WafRemoved, &[asked("network-firewall", "DeleteFirewall", json!(null))]);
     }
 }

@@ -3,7 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// The control plane logs of an EKS cluster were switched off, the logging of calls to models in
-    /// Amazon Bedrock, the logs of a network firewall or the audit log of a Redshift warehouse.
+    /// Amazon Bedrock, the logs of a network firewall, the audit log of a Redshift warehouse, the activity stream of a
+    /// database, or what Security Lake gathers.
     /// ## Why it matters
     /// What happens inside a cluster is in its audit log and nowhere else. Intruders who use stolen
     /// credentials to call language models switch the logging of prompts off first.
@@ -27,6 +28,8 @@ declare_rule! {
             ]),
             On::Call("network-firewall.amazonaws.com", &["UpdateLoggingConfiguration"]),
             On::Call("redshift.amazonaws.com", &["DisableLogging", "EnableLogging"]),
+            On::Call("rds.amazonaws.com", &["StopActivityStream", "StartActivityStream"]),
+            On::Call("securitylake.amazonaws.com", &["DeleteDataLake", "DeleteAwsLogSource"]),
         ],
     }
 }
@@ -37,6 +40,8 @@ impl Rule for WorkloadLogging {
             "eks.amazonaws.com" => eks(record, cx),
             "network-firewall.amazonaws.com" => firewall(record, cx),
             "redshift.amazonaws.com" => warehouse(record, cx),
+            "rds.amazonaws.com" => database(record, cx),
+            "securitylake.amazonaws.com" => lake(record, cx),
             _ => bedrock(record, cx),
         }
         Ok(())
@@ -100,6 +105,41 @@ fn firewall(record: &Record<'_>, cx: &mut Cx<'_>) {
             "network-firewall describe-logging-configuration",
             &[region_option(record), ("--firewall-arn", &arn)],
         );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+fn database(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let Some(arn) = text_at(record.request(), &["resourceArn"]) else { return };
+    let (who, name) = (caller_name(record), last_part(arn).rsplit(':').next().unwrap_or(arn));
+    if record.event_name.or_empty() == "StartActivityStream" {
+        cx.report(cx.passing(arn, format!("{who} switched on the activity stream of database {name}")));
+        return;
+    }
+    let seen = cx
+        .failing(arn, format!("{who} switched off the activity stream of database {name}"))
+        .because("Who asks the database what is no longer recorded outside of it.")
+        .step(
+            "Switch it on again",
+            "rds start-activity-stream --mode async --apply-immediately --kms-key-id KEY_ID",
+            &[region_option(record), ("--resource-arn", arn)],
+        );
+    cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
+}
+
+fn lake(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, region) = (caller_name(record), region(record));
+    let lake = record.arn("securitylake", "data-lake/default");
+    let sources = items_at(record.request(), &["sources"]).into_iter();
+    let sources: Vec<&str> = sources.filter_map(|source| text_at(source, &["sourceName"])).collect();
+    let title = match sources[..] {
+        [] => format!("{who} deleted Security Lake in {region}"),
+        _ => format!("{who} has Security Lake gather {} no more", sources.join(", ")),
+    };
+    let seen = cx
+        .failing(lake, title)
+        .aspect(if sources.is_empty() { "lake" } else { "sources" })
+        .because("What it gathered from many accounts for those who look for attacks is gathered no more.")
+        .step("What is gathered still?", "securitylake list-log-sources", &[region_option(record)]);
     cx.report(stop_caller(tempered_to(cx, Severity::Low, seen), record));
 }
 
@@ -255,5 +295,27 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_database_and_security_lake_record_no_more() {
+        let stream = |name: &str| {
+            asked("rds", name, json!({"resourceArn": "arn:aws:rds:us-east-1:111122223333:cluster:orders"}))
+        };
+        let title = "alice switched off the activity stream of database orders";
+        let (open, close) = (stream("StopActivityStream"), stream("StartActivityStream"));
+        opens_and_closes(&WorkloadLogging, Severity::Medium, (&open, title), &close);
+        let lake = asked("securitylake", "DeleteDataLake", json!({"regions": ["us-east-1"]}));
+        assert_eq!(
+            fires_at(&WorkloadLogging, Severity::Medium, &lake).title,
+            "alice deleted Security Lake in us-east-1"
+        );
+        let source = json!({"sources": [{"sourceName": "CLOUD_TRAIL_MGMT", "regions": ["us-east-1"]}]});
+        let source = fires_at(
+            &WorkloadLogging,
+            Severity::Medium,
+            &asked("securitylake", "DeleteAwsLogSource", source),
+        );
+        assert_eq!(source.title, "alice has Security Lake gather CLOUD_TRAIL_MGMT no more");
     }
 }

@@ -8,7 +8,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// Code that runs with a role was replaced: a function's code or layers, what a build does (in its project or for one
-    /// build), what a task runs in place of its own command, a job's script, the definition of a state machine, the script that a notebook starts with, a launch template.
+    /// build), what a task runs in place of its own command, a job's script or who may log in to write one, the definition of a state machine, the script that a notebook starts with, a launch template.
     /// Where the role is administrator or can become one it is medium, and so it is where nobody has seen the caller make
     /// this call before; else low. The event or the call's answer names
     /// the role, and what it holds is read from the account. Who has made such calls before is read from CloudTrail's event
@@ -42,7 +42,7 @@ declare_rule! {
             ]),
             On::Call("codebuild.amazonaws.com", &["StartBuild", "StartBuildBatch", "UpdateProject"]),
             On::Call("ecs.amazonaws.com", &["RunTask", "StartTask"]),
-            On::Call("glue.amazonaws.com", &["UpdateJob"]),
+            On::Call("glue.amazonaws.com", &["UpdateJob", "UpdateDevEndpoint"]),
             On::Call("states.amazonaws.com", &["UpdateStateMachine"]),
             On::Call("sagemaker.amazonaws.com", &[
                 "UpdateNotebookInstanceLifecycleConfig", "UpdateNotebookInstance",
@@ -170,6 +170,13 @@ fn replaced(record: &Record<'_>) -> Option<Replaced> {
             let role = text_at(request, &["overrides", "taskRoleArn"]).map(str::to_owned);
             let arn = record.arn("ecs", &format!("task-definition/{family}"));
             made(arn, format!("task definition {family}"), "for one run the command of", role)
+        }
+        // Whoever has a key of it runs code there.
+        ("glue.amazonaws.com", "UpdateDevEndpoint") => {
+            let keys = ["publicKey", "addPublicKeys"];
+            let name = text_at(request, &["endpointName"]).filter(|_| keys.iter().any(|key| has(&[key])))?;
+            let arn = record.arn("glue", &format!("devEndpoint/{name}"));
+            made(arn, format!("development endpoint {name}"), "the keys of", None)
         }
         ("glue.amazonaws.com", _) => {
             let name = text_at(request, &["jobName"]).filter(|_| has(&["jobUpdate", "command"]))?;
@@ -441,5 +448,14 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn keys_of_a_development_endpoint_run_code() {
+        let update = |request: serde_json::Value| asked("glue", "UpdateDevEndpoint", request);
+        let seen =
+            fired(&CodeReplaced, &update(json!({"endpointName": "dev", "addPublicKeys": ["ssh-rsa x"]})));
+        assert_eq!(seen.title, "alice replaced the keys of development endpoint dev");
+        quiet(&CodeReplaced, &[update(json!({"endpointName": "dev", "addArguments": {"a": "b"}}))]);
     }
 }

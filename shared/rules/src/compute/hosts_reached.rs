@@ -6,7 +6,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// One caller reached ten or more different instances within ten minutes: with scripts through Systems Manager Run
-    /// Command, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords; commands in
+    /// Command or State Manager, with sessions, with keys pushed by EC2 Instance Connect, or by reading their Windows passwords; commands in
     /// ECS tasks count as well. Or it
     /// ran a script on all instances, or on all with a certain tag. `threshold` changes the number. A single script, session,
     /// key or password is low, one finding for each caller, and medium where nobody has seen the caller make this call
@@ -35,7 +35,7 @@ declare_rule! {
             doc(&["AWS Systems Manager API Reference: SendCommand"]),
         ],
         on: [
-            On::Call("ssm.amazonaws.com", &["SendCommand", "StartSession"]),
+            On::Call("ssm.amazonaws.com", &["SendCommand", "StartSession", "CreateAssociation"]),
             On::Call("ec2-instance-connect.amazonaws.com", &["SendSSHPublicKey"]),
             On::Call("ecs.amazonaws.com", &["ExecuteCommand"]),
             On::Read("ec2.amazonaws.com", &["GetPasswordData"]),
@@ -71,10 +71,11 @@ impl Rule for HostsReached {
     }
 
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
-        let document = record.param(&["documentName"]);
         let name = record.event_name.or_empty();
+        // What is to run again and again names its document otherwise.
+        let document = record.param(&[if name == "CreateAssociation" { "name" } else { "documentName" }]);
         let short = document.map(|document| document.rsplit("document/").next().unwrap_or(document));
-        let routine = name == "SendCommand"
+        let routine = matches!(name, "SendCommand" | "CreateAssociation")
             && short.is_some_and(|document| document.starts_with("AWS") && !SCRIPTS.contains(&document));
         if routine || cx.by_service() {
             return Ok(());
@@ -133,6 +134,7 @@ fn by_a_person(record: &Record<'_>, cx: &Cx<'_>) -> bool {
 fn one(record: &Record<'_>, cx: &Cx<'_>, by: &str, host: &str) -> Observation {
     let did = match record.event_name.or_empty() {
         "SendCommand" => "ran a script on instance",
+        "CreateAssociation" => "has a script run again and again on instance",
         "StartSession" => "opened a session on instance",
         "SendSSHPublicKey" => "pushed a key to instance",
         "ExecuteCommand" => "ran a command in ECS task",
@@ -283,6 +285,24 @@ mod tests {
                     json!({"userIdentity": {"type": "AWSService"}, "requestParameters":
                     {"documentName": "AWS-RunShellScript", "instanceIds": ids(50)}}),
                 ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_script_that_runs_again_and_again_counts() {
+        let association = |document: &str, targets: serde_json::Value| {
+            asked("ssm", "CreateAssociation", json!({"name": document, "targets": targets}))
+        };
+        let all = json!([{"key": "InstanceIds", "values": ["*"]}]);
+        let seen = fires_at(&HostsReached, Severity::Medium, &association("AWS-RunShellScript", all.clone()));
+        assert_eq!(seen.title, "alice ran a script on all instances with InstanceIds *");
+        // What quick setup makes for every account.
+        quiet(
+            &HostsReached,
+            &[
+                association("AWS-GatherSoftwareInventory", all.clone()),
+                association("AWS-UpdateSSMAgent", all),
             ],
         );
     }

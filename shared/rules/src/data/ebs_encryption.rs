@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// The encryption of new EBS volumes by default was switched off in a region. Switching it on again resolves it.
+    /// The encryption of new EBS volumes by default was switched off in a region, or is done with a key of another
+    /// account. Switching it on again, or a key of your own, resolves it.
     /// ## Why it matters
     /// From then on new disks and their snapshots are not encrypted unless somebody thinks of it each time, and a
     /// snapshot that is not encrypted can be made public.
@@ -23,7 +24,10 @@ declare_rule! {
             attack(&["T1565"]),
             doc(&["Amazon EBS User Guide: Encryption by default"]),
         ],
-        on: [On::Call("ec2.amazonaws.com", &["DisableEbsEncryptionByDefault", "EnableEbsEncryptionByDefault"])],
+        on: [On::Call("ec2.amazonaws.com", &[
+            "DisableEbsEncryptionByDefault", "EnableEbsEncryptionByDefault", "ModifyEbsDefaultKmsKeyId",
+            "ResetEbsDefaultKmsKeyId",
+        ])],
     }
 }
 
@@ -33,6 +37,10 @@ const SETTING: &str = "EBS encryption by default";
 impl Rule for EbsEncryption {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (who, place) = (caller_name(record), record.aws_region.or_empty());
+        if record.event_name.or_empty().ends_with("DefaultKmsKeyId") {
+            key(record, cx);
+            return Ok(());
+        }
         if record.event_name.or_empty() == "EnableEbsEncryptionByDefault" {
             cx.report(cx.passing(SETTING, format!("{who} switched on EBS encryption by default in {place}")));
             return Ok(());
@@ -51,6 +59,31 @@ impl Rule for EbsEncryption {
         cx.report(cx.tempered(stop_caller(seen, record)));
         Ok(())
     }
+}
+
+/// With which key new disks are encrypted: with another account's, that account decides who can read them.
+fn key(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, place) = (caller_name(record), record.aws_region.or_empty());
+    let key = ec2_parameter(record, "kmsKeyId").and_then(Arn::parse);
+    let ours = |account: &str| {
+        account == record.account() || cx.config.trusted_accounts.iter().any(|trusted| trusted == account)
+    };
+    let Some(account) = key.map(|arn| arn.account).filter(|account| !ours(account)) else {
+        let title = format!("{who} has new EBS volumes in {place} encrypted with a key of your own");
+        cx.report(cx.passing(SETTING, title).aspect("key"));
+        return;
+    };
+    let seen = cx
+        .failing(
+            SETTING,
+            format!("{who} has new EBS volumes in {place} encrypted with a key of outside account {account}"),
+        )
+        .aspect("key")
+        .because(
+            "The other account can switch its key off, and nobody reads these disks and snapshots any more.",
+        )
+        .step("Set AWS's own key again", "ec2 reset-ebs-default-kms-key-id", &[region_option(record)]);
+    cx.report(cx.tempered(stop_caller(seen, record)));
 }
 
 #[cfg(test)]
@@ -86,5 +119,22 @@ mod tests {
                 call("ec2", "GetEbsEncryptionByDefault", json!({})),
             ],
         );
+    }
+
+    #[test]
+    fn another_accounts_key_decides_who_reads_new_disks() {
+        let key = |account: &str| {
+            let key = json!({"KmsKeyId": format!("arn:aws:kms:us-east-1:{account}:key/k")});
+            asked("ec2", "ModifyEbsDefaultKmsKeyId", json!({"ModifyEbsDefaultKmsKeyIdRequest": key}))
+        };
+        let title =
+            "alice has new EBS volumes in us-east-1 encrypted with a key of outside account 999988887777";
+        for close in [
+            key("111122223333"),
+            asked("ec2", "ResetEbsDefaultKmsKeyId", json!({"ResetEbsDefaultKmsKeyIdRequest": {}})),
+        ] {
+            opens_and_closes(&EbsEncryption, Severity::Medium, (&key("999988887777"), title), &close);
+        }
+        assert_eq!(observe(&EbsEncryption, &key("444455556666"))[0].verdict, Verdict::Passing);
     }
 }

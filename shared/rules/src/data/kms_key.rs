@@ -4,6 +4,7 @@ declare_rule! {
     /// ## What it detects
     /// A KMS key is to be deleted, or its imported key material was deleted (high), or it was disabled (medium). Or a
     /// custom key store was disconnected, and none of its keys can be used until it is connected again (medium).
+    /// Or material was imported that expires (low).
     /// Cancelling the deletion, importing the material again or enabling the key resolves the finding. When KMS has
     /// deleted the key, there is nothing left to do, and its findings close as deleted.
     /// ## Why it matters
@@ -52,6 +53,17 @@ impl Rule for KmsKey {
                 cx.report(cx.passing(&arn, title).aspect(aspect));
             }
             return Ok(());
+        }
+        if name == "ImportKeyMaterial" && record.param(&["expirationModel"]) == Some("KEY_MATERIAL_EXPIRES") {
+            let when = record.param(&["validTo"]).map_or_else(String::new, |when| format!(" on {when}"));
+            let seen = cx
+                .failing(&arn, format!("{who} imported key material into KMS key {short} that expires{when}"))
+                .severity(Severity::Low)
+                .aspect("expires")
+                .because("What the key encrypts cannot be read from then on, until the material is imported again.")
+                .detail_if("Expires", record.param(&["validTo"]))
+                .step("When does it expire?", "kms describe-key", &[region_option(record), ("--key-id", &arn)]);
+            cx.report(cx.tempered(stop_caller(seen, record)));
         }
         let good = match name {
             "CancelKeyDeletion" => Some(("deletion", "cancelled the deletion of")),
@@ -248,5 +260,20 @@ mod tests {
                 kms("Decrypt", json!(null)),
             ],
         );
+    }
+
+    #[test]
+    fn material_that_expires_is_low() {
+        let import = |model: &str| {
+            let request =
+                json!({"keyId": KEY, "expirationModel": model, "validTo": "Nov 22, 2026, 3:00:00 AM"});
+            observe(&KmsKey, &asked("kms", "ImportKeyMaterial", request))
+        };
+        let seen = import("KEY_MATERIAL_EXPIRES");
+        assert_eq!(
+            (seen[0].verdict, seen[0].severity, seen[1].verdict),
+            (Verdict::Failing, Severity::Low, Verdict::Passing)
+        );
+        assert_eq!(import("KEY_MATERIAL_DOES_NOT_EXPIRE").len(), 1);
     }
 }

@@ -2,7 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A bucket, a DynamoDB table, an EFS file system or an event bus was deleted.
+    /// A bucket, a DynamoDB table, a file system of EFS or FSx, a search domain or an event bus was deleted, or a
+    /// secret without the time in which it could be brought back.
     /// ## Why it matters
     /// A table or file system takes its data with it. A bucket must be empty first; its name can then be taken by
     /// anybody, who receives what your software still sends there. Events that are sent to a bus that is gone are lost,
@@ -13,7 +14,7 @@ declare_rule! {
     /// Tidying up, and test environments that come and go with their buses and tables. Many deletions by one caller within minutes are a finding of `data-mass-deletion`, which is mailed.
     StoreDeleted {
         id: "data-store-deleted",
-        title: "A bucket, table, file system or event bus was deleted",
+        title: "A store of data was deleted",
         severity: Low,
         confidence: High,
         catalogue: ["DATA-11"],
@@ -22,6 +23,9 @@ declare_rule! {
             On::Call("s3.amazonaws.com", &["DeleteBucket"]),
             On::Call("dynamodb.amazonaws.com", &["DeleteTable"]),
             On::Call("elasticfilesystem.amazonaws.com", &["DeleteFileSystem"]),
+            On::Call("fsx.amazonaws.com", &["DeleteFileSystem"]),
+            On::Call("es.amazonaws.com", &["DeleteDomain", "DeleteElasticsearchDomain"]),
+            On::Call("secretsmanager.amazonaws.com", &["DeleteSecret"]),
             On::Call("events.amazonaws.com", &["DeleteEventBus"]),
         ],
     }
@@ -39,12 +43,22 @@ impl Rule for StoreDeleted {
                 let short = name.rsplit('/').next().unwrap_or(name);
                 (record.arn("dynamodb", &format!("table/{short}")), "table", short)
             }),
+            "DeleteDomain" | "DeleteElasticsearchDomain" => text_at(request, &["domainName"])
+                .map(|name| (record.arn("es", &format!("domain/{name}")), "search domain", name)),
+            // Otherwise it can be brought back for a week or more.
+            "DeleteSecret" if flag_at(request, &["forceDeleteWithoutRecovery"]) != Some(true) => None,
+            "DeleteSecret" => text_at(request, &["secretId"]).map(|id| {
+                let name = id.split_once(":secret:").map_or(id, |(_, name)| name);
+                (record.arn("secretsmanager", &format!("secret:{name}")), "secret", name)
+            }),
             "DeleteEventBus" => text_at(request, &["name"]).map(|name| {
                 let short = name.rsplit_once("event-bus/").map_or(name, |(_, short)| short);
                 (record.arn("events", &format!("event-bus/{short}")), "event bus", short)
             }),
-            _ => text_at(request, &["fileSystemId"])
-                .map(|id| (record.arn("elasticfilesystem", &format!("file-system/{id}")), "file system", id)),
+            _ => text_at(request, &["fileSystemId"]).map(|id| {
+                let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+                (record.arn(service, &format!("file-system/{id}")), "file system", id)
+            }),
         };
         let Some((arn, kind, name)) = reports else { return Ok(()) };
         let seen = cx.failing(&arn, format!("{} deleted {kind} {name}", caller_name(record)));
@@ -57,6 +71,12 @@ impl Rule for StoreDeleted {
                 "dynamodb list-backups",
                 &[place, ("--table-name", name)],
             ),
+            "search domain" => seen
+                .because("What was indexed in it is gone with it, and so are its automated snapshots.")
+                .step("Which are left?", "opensearch list-domain-names", &[place]),
+            "secret" => seen
+                .because("It was deleted at once, without the week in which it could be brought back.")
+                .step("Which are left?", "secretsmanager list-secrets", &[place]),
             "event bus" => seen
                 .because("Whatever was sent to the bus, from this account or others, is lost from now on.")
                 .step("Which are left?", "events list-event-buses", &[place]),
@@ -106,6 +126,30 @@ mod tests {
                 call("dynamodb", "DeleteTable", json!({"requestParameters": {"tableName": ["Music"]}})),
                 call("glue", "DeleteTable", json!({"requestParameters": {"tableName": "Music"}})),
             ],
+        );
+    }
+
+    #[test]
+    fn secrets_search_domains_and_other_file_systems() {
+        for (service, event, request, title) in [
+            ("fsx", "DeleteFileSystem", json!({"fileSystemId": "fs-1"}), "alice deleted file system fs-1"),
+            ("es", "DeleteDomain", json!({"domainName": "logs"}), "alice deleted search domain logs"),
+            (
+                "secretsmanager",
+                "DeleteSecret",
+                json!({"secretId": "prod/db", "forceDeleteWithoutRecovery": true}),
+                "alice deleted secret prod/db",
+            ),
+        ] {
+            assert_eq!(fires_at(&StoreDeleted, Severity::Low, &asked(service, event, request)).title, title);
+        }
+        quiet(
+            &StoreDeleted,
+            &[asked(
+                "secretsmanager",
+                "DeleteSecret",
+                json!({"secretId": "prod/db", "recoveryWindowInDays": 7}),
+            )],
         );
     }
 }

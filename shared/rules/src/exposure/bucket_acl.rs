@@ -7,7 +7,8 @@ declare_rule! {
     /// ## What it detects
     /// A bucket was given an access control list, or made with one, that lets everybody in: AllUsers is the
     /// internet, AuthenticatedUsers is anybody with any AWS account. To write, or to change the list itself,
-    /// is critical; to list the bucket is high. A list without these groups, or the end of the bucket, settles
+    /// is critical; to list the bucket is high. Or the list names an account that is not the bucket's owner (medium; low
+    /// where the event does not say who the owner is). A list without these groups, or the end of the bucket, settles
     /// the finding.
     /// ## Why it matters
     /// ACLs are the old way to make a bucket public and easily overlooked: no policy shows them.
@@ -16,7 +17,8 @@ declare_rule! {
     /// Look for objects that you did not put there if the bucket was open to writing.
     /// ## False positives
     /// Buckets that are meant to be public. The groups of S3's own log delivery are not reported. If
-    /// IgnorePublicAcls is on, the list has no effect; the event does not say so.
+    /// IgnorePublicAcls is on, the list has no effect; the event does not say so. CloudFront's delivery of logs, which has
+    /// an account of its own, is not reported; for other accounts the owner's word is needed.
     BucketAcl {
         id: "exposure-bucket-acl-public",
         title: "A bucket's access control list lets everybody in",
@@ -43,6 +45,11 @@ impl Rule for BucketAcl {
         let Some(public) = granted(record.request()) else { return Ok(()) };
         let worst = public.iter().max_by_key(|(_, permission)| public_acl::severity(permission));
         let Some((group, permission)) = worst else {
+            let others = others(record.request());
+            if !others.is_empty() {
+                cx.report(by_account(record, cx, bucket, &others));
+                return Ok(());
+            }
             if record.event_name.or_empty() == "PutBucketAcl" {
                 let title = format!("{who} rewrote the ACL of bucket {bucket}, and the public is not on it");
                 cx.report(cx.passing(arn, title));
@@ -69,6 +76,56 @@ impl Rule for BucketAcl {
         cx.report(stop_caller(seen, record));
         Ok(())
     }
+}
+
+/// Others than the owner that a list names: canonical ids of accounts. Only a list that is given in full says who the owner
+/// is; in headers any id may be the owner's own.
+fn others(request: &Value) -> Vec<(String, bool)> {
+    let owner = text_at(request, &["AccessControlPolicy", "Owner", "ID"]);
+    let mut found = Vec::new();
+    for grant in items_at(request, &["AccessControlPolicy", "AccessControlList", "Grant"]) {
+        let id = text_at(grant, &["Grantee", "ID"]).or_else(|| text_at(grant, &["Grantee", "EmailAddress"]));
+        found.extend(id.filter(|id| Some(*id) != owner).map(|id| (id.to_owned(), owner.is_some())));
+    }
+    for permission in ["read", "write", "read-acp", "write-acp", "full-control"] {
+        for header in texts_at(request, &[&format!("x-amz-grant-{permission}")]) {
+            for grantee in header.split(',').map(str::trim) {
+                let id = ["id=", "emailAddress="].iter().find_map(|key| grantee.strip_prefix(key));
+                found.extend(id.map(|id| (id.trim_matches('"').to_owned(), false)));
+            }
+        }
+    }
+    found.retain(|(id, _)| id != LOG_DELIVERY);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The account by which CloudFront delivers its logs (CloudFront developer guide, "Standard logging (legacy)").
+const LOG_DELIVERY: &str = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0";
+
+/// An account has the bucket by its canonical id, which does not say whose it is.
+fn by_account(record: &Record<'_>, cx: &Cx<'_>, bucket: &str, others: &[(String, bool)]) -> Observation {
+    let (who, arn) = (caller_name(record), bucket_arn(record, bucket));
+    let seen = if others.iter().any(|(_, is_other)| *is_other) {
+        cx.failing(arn, format!("{who} gave another account than its owner's bucket {bucket} by an ACL"))
+            .severity(Severity::Medium)
+            .because("The list names an account that is not the owner of the bucket.")
+    } else {
+        cx.unknown(
+            arn,
+            format!(
+                "{who} gave an account bucket {bucket} by an ACL, and the event does not say whose it is"
+            ),
+        )
+        .severity(Severity::Low)
+        .because("The list names an account by its canonical id, which may be your own.")
+    };
+    let seen = others.iter().fold(seen, |seen, (id, _)| seen.detail("Canonical id", clean(id, 100)));
+    let seen = seen
+        .step("Which is your own canonical id?", "s3api list-buckets", &[("--query", "Owner.ID")])
+        .step("Read the ACL as it stands", "s3api get-bucket-acl", &[("--bucket", bucket)]);
+    cx.tempered(stop_caller(seen, record))
 }
 
 /// The public groups and what each is permitted; nothing where the call says nothing of an ACL.
@@ -195,5 +252,24 @@ mod tests {
                 call("s3", "PutBucketAcl", json!({"requestParameters": null})),
             ],
         );
+    }
+
+    #[test]
+    fn an_account_is_named_by_its_canonical_id() {
+        let to_id = |id: &str| json!([{"Grantee": {"xsi:type": "CanonicalUser", "ID": id}, "Permission": "FULL_CONTROL"}]);
+        let seen = fires_at(&BucketAcl, Severity::Medium, &acl("PutBucketAcl", grants(to_id("79a59d"))));
+        assert_eq!(seen.title, "alice gave another account than its owner's bucket photos by an ACL");
+        for header in [r#"id="79a59d""#, "emailAddress=mallory@example.com"] {
+            let seen = fires_at(
+                &BucketAcl,
+                Severity::Low,
+                &acl("PutBucketAcl", json!({"x-amz-grant-write": header})),
+            );
+            assert_eq!(seen.verdict, Verdict::Unknown);
+        }
+        for own in ["d25639", LOG_DELIVERY] {
+            let seen = observe(&BucketAcl, &acl("PutBucketAcl", grants(to_id(own))));
+            assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing), "{own}");
+        }
     }
 }

@@ -2,8 +2,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A database instance of RDS, or a Multi-AZ cluster, was made publicly accessible: created, restored, copied
-    /// or modified with a public address. A modification that takes it away, or the end of the database, settles
+    /// A database instance of RDS, a Multi-AZ cluster or a data warehouse of Redshift was made publicly accessible:
+    /// created, restored, copied or modified with a public address. So was a Kafka cluster or a message broker (medium). A modification that takes it away, or the end of the database, settles
     /// the finding.
     /// ## Why it matters
     /// The database then answers at a public address, and only a security group stands between its password
@@ -27,17 +27,29 @@ declare_rule! {
             attack(&["T1133", "T1578"]),
             doc(&["RDS user guide: hiding a DB instance in a VPC from the internet"]),
         ],
-        on: [On::Call("rds.amazonaws.com", &[
-            "CreateDBInstance", "CreateDBInstanceReadReplica", "ModifyDBInstance",
-            "RestoreDBInstanceFromDBSnapshot",
-            "RestoreDBInstanceFromS3", "RestoreDBInstanceToPointInTime", "DeleteDBInstance",
-            "CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster",
-        ])],
+        on: [
+            On::Call("rds.amazonaws.com", &[
+                "CreateDBInstance", "CreateDBInstanceReadReplica", "ModifyDBInstance",
+                "RestoreDBInstanceFromDBSnapshot",
+                "RestoreDBInstanceFromS3", "RestoreDBInstanceToPointInTime", "DeleteDBInstance",
+                "CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster",
+            ]),
+            On::Call("redshift.amazonaws.com", &[
+                "CreateCluster", "ModifyCluster", "RestoreFromClusterSnapshot", "DeleteCluster",
+            ]),
+            On::Call("redshift-serverless.amazonaws.com", &["CreateWorkgroup", "UpdateWorkgroup", "DeleteWorkgroup"]),
+            On::Call("kafka.amazonaws.com", &["UpdateConnectivity", "DeleteCluster"]),
+            On::Call("mq.amazonaws.com", &["CreateBroker", "DeleteBroker"]),
+        ],
     }
 }
 
 impl Rule for DatabasePublic {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
+        if record.event_source.or_empty() != "rds.amazonaws.com" {
+            other(record, cx);
+            return Ok(());
+        }
         let (who, event) = (caller_name(record), record.event_name.or_empty());
         // Of clusters only those that are not Aurora's have a public address of their own.
         let (parameter, kind, object) = match event.contains("DBCluster") {
@@ -84,6 +96,86 @@ impl Rule for DatabasePublic {
         cx.report(cx.tempered(stop_caller(seen, record)));
         Ok(())
     }
+}
+
+/// Warehouses and brokers, which have a public address by one setting as well.
+fn other(record: &Record<'_>, cx: &mut Cx<'_>) {
+    let (who, event, request) = (caller_name(record), record.event_name.or_empty(), record.request());
+    let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+    let (noun, kind, id, (purpose, undo, option)) = match service {
+        "redshift" => (
+            "data warehouse",
+            "cluster:",
+            text_at(request, &["clusterIdentifier"]),
+            (
+                "Take the public address away",
+                "redshift modify-cluster --no-publicly-accessible",
+                "--cluster-identifier",
+            ),
+        ),
+        "redshift-serverless" => (
+            "data warehouse",
+            "workgroup/",
+            text_at(request, &["workgroupName"]),
+            (
+                "Take the public address away",
+                "redshift-serverless update-workgroup --no-publicly-accessible",
+                "--workgroup-name",
+            ),
+        ),
+        "kafka" => (
+            "Kafka cluster",
+            "cluster/",
+            text_at(request, &["clusterArn"]),
+            ("What is set now?", "kafka describe-cluster-v2", "--cluster-arn"),
+        ),
+        _ => (
+            "message broker",
+            "broker:",
+            record
+                .response_text(&["brokerId"])
+                .or(text_at(request, &["brokerId"]))
+                .or(text_at(request, &["brokerName"])),
+            (
+                "A broker keeps its public address: which networks reach it?",
+                "mq describe-broker",
+                "--broker-id",
+            ),
+        ),
+    };
+    let Some(id) = id else { return };
+    let name = id.rsplit_once("cluster/").map_or(id, |(_, name)| name);
+    let name = name.split('/').next().unwrap_or(name);
+    let arn =
+        if id.starts_with("arn:") { id.to_owned() } else { record.arn(service, &format!("{kind}{name}")) };
+    if event.starts_with("Delete") {
+        cx.report(cx.passing(arn, format!("{who} deleted {noun} {name}")));
+        return;
+    }
+    let access = text_at(request, &["connectivityInfo", "publicAccess", "type"]);
+    let public = flag_at(request, &["publiclyAccessible"]).or(access.map(|access| access != "DISABLED"));
+    match public {
+        Some(true) => {}
+        Some(false) if !event.starts_with("Create") => {
+            let title = format!("{who} took the public address of {noun} {name} away");
+            cx.report(cx.passing(arn, title));
+            return;
+        }
+        _ => return,
+    }
+    let (did, link) = match event {
+        _ if event.starts_with("Create") => ("created", "with a public address"),
+        _ if event.starts_with("Restore") => ("restored", "with a public address"),
+        _ => ("made", "public"),
+    };
+    // Brokers ask for a password or a certificate of their own.
+    let severity = if matches!(service, "kafka" | "mq") { Severity::Medium } else { Severity::High };
+    let seen = cx
+        .failing(arn, format!("{who} {did} {noun} {name} {link}"))
+        .severity(severity)
+        .because("It has a public address; only its security groups keep the internet out.")
+        .step(purpose, undo, &[region_option(record), (option, id)]);
+    cx.report(cx.tempered(stop_caller(seen, record)));
 }
 
 fn steps(seen: Observation, record: &Record<'_>, kind: &str, name: &str) -> Observation {
@@ -183,6 +275,61 @@ mod tests {
                     {"dBInstanceIdentifier": "orders", "publiclyAccessible": true}}),
                 ),
                 call("rds", "ModifyDBInstance", json!({"requestParameters": null})),
+            ],
+        );
+    }
+
+    #[test]
+    fn warehouses_and_brokers_are_public_by_one_setting_too() {
+        let warehouse = |name: &str, public: bool| {
+            asked("redshift", name, json!({"clusterIdentifier": "sales", "publiclyAccessible": public}))
+        };
+        let title = "alice made data warehouse sales public";
+        let open = warehouse("ModifyCluster", true);
+        for close in [
+            warehouse("ModifyCluster", false),
+            asked("redshift", "DeleteCluster", json!({"clusterIdentifier": "sales"})),
+        ] {
+            opens_and_closes(&DatabasePublic, Severity::High, (&open, title), &close);
+        }
+        let restored = fired(&DatabasePublic, &warehouse("RestoreFromClusterSnapshot", true));
+        assert_eq!(restored.title, "alice restored data warehouse sales with a public address");
+        let group = json!({"workgroupName": "w", "publiclyAccessible": "true"});
+        fires_at(&DatabasePublic, Severity::High, &asked("redshift-serverless", "CreateWorkgroup", group));
+        let arn = "arn:aws:kafka:us-east-1:111122223333:cluster/orders/abc-1";
+        let kafka = |access: &str| {
+            let info = json!({"publicAccess": {"type": access}});
+            asked("kafka", "UpdateConnectivity", json!({"clusterArn": arn, "connectivityInfo": info}))
+        };
+        let title = "alice made Kafka cluster orders public";
+        opens_and_closes(
+            &DatabasePublic,
+            Severity::Medium,
+            (&kafka("SERVICE_PROVIDED_EIPS"), title),
+            &kafka("DISABLED"),
+        );
+        let broker = json!({"requestParameters": {"brokerName": "mail", "publiclyAccessible": true},
+            "responseElements": {"brokerId": "b-1"}});
+        let gone = asked("mq", "DeleteBroker", json!({"brokerId": "b-1"}));
+        let title = "alice created message broker b-1 with a public address";
+        opens_and_closes(
+            &DatabasePublic,
+            Severity::Medium,
+            (&call("mq", "CreateBroker", broker), title),
+            &gone,
+        );
+        quiet(
+            &DatabasePublic,
+            &[
+                warehouse("CreateCluster", false),
+                asked(
+                    "redshift",
+                    "ModifyCluster",
+                    json!({"clusterIdentifier": "sales", "nodeType": "ra3.4xlarge"}),
+                ),
+                asked("kafka", "UpdateConnectivity", json!({"clusterArn": arn})),
+                asked("mq", "CreateBroker", json!({"brokerName": "mail"})),
+                asked("mq", "DeleteBroker", json!(null)),
             ],
         );
     }

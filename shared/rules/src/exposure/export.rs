@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// Data was exported to a bucket: a DynamoDB table or a log group (low), a database snapshot, a virtual machine
-    /// or its image (medium). If the event names an owner of the bucket that is neither you nor
+    /// Data was exported to a bucket: a DynamoDB table or a log group (low), a snapshot of a database or a cache, a
+    /// virtual machine or its image (medium). If the event names an owner of the bucket that is neither you nor
     /// trusted, it is high.
     /// ## Why it matters
     /// An export puts all of the data into files at one place, from where one copy takes it away.
@@ -30,6 +30,8 @@ declare_rule! {
                 "CreateInstanceExportTask", "ExportImage", "CreateStoreImageTask",
             ]),
             On::Call("logs.amazonaws.com", &["CreateExportTask"]),
+            On::Call("elasticache.amazonaws.com", &["CopySnapshot"]),
+            On::Call("memorydb.amazonaws.com", &["CopySnapshot"]),
         ],
     }
 }
@@ -54,6 +56,19 @@ impl Rule for Export {
                     format!("table {}", table.rsplit('/').next().unwrap_or(table)),
                     table.to_owned(),
                     Severity::Low,
+                )
+            }
+            // A copy of a cache's snapshot is an export where it names a bucket.
+            "CopySnapshot" => {
+                let Some(snapshot) = text_at(request, &["sourceSnapshotName"]) else { return Ok(()) };
+                if text_at(request, &["targetBucket"]).is_none() {
+                    return Ok(());
+                }
+                let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
+                (
+                    format!("cache snapshot {snapshot}"),
+                    record.arn(service, &format!("snapshot:{snapshot}")),
+                    Severity::Medium,
                 )
             }
             "CreateExportTask" => {
@@ -84,7 +99,7 @@ impl Rule for Export {
         let nested = ["exportToS3", "exportToS3Task", "s3ExportLocation"]
             .iter()
             .find_map(|name| value_at(request, &[name]));
-        let bucket = ["s3BucketName", "s3Bucket", "bucket", "destination"]
+        let bucket = ["s3BucketName", "s3Bucket", "bucket", "destination", "targetBucket"]
             .iter()
             .find_map(|name| text_at(request, &[name]).or_else(|| text_at(nested?, &[name])));
         let owner = text_at(request, &["s3BucketOwner"]).filter(|owner| !is_ours(owner, record, cx));
@@ -177,5 +192,19 @@ mod tests {
                 export("ec2", "ExportImage", json!({"imageId": 7})),
             ],
         );
+    }
+
+    #[test]
+    fn a_copy_of_a_caches_snapshot_into_a_bucket_is_an_export() {
+        for service in ["elasticache", "memorydb"] {
+            let copy = |bucket: Value| {
+                let request =
+                    json!({"sourceSnapshotName": "s", "targetSnapshotName": "t", "targetBucket": bucket});
+                export(service, "CopySnapshot", request)
+            };
+            let seen = fires_at(&Export, Severity::Medium, &copy(json!("drop")));
+            assert_eq!(seen.title, "alice exported cache snapshot s to bucket drop");
+            quiet(&Export, &[copy(json!(null)), export(service, "CopySnapshot", json!(null))]);
+        }
     }
 }

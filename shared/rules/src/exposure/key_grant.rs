@@ -40,17 +40,20 @@ impl Rule for KeyGrant {
         let answered = record.response_text(&["grantId"]);
         // A grant that is retired by a token is named beside the parameters (KMS developer guide, "RetireGrant").
         let beside = record.additional_text(&["grantId"]);
-        let Some(grant) = text_at(request, &["grantId"]).or(answered).or(beside) else { return Ok(()) };
+        // Without an answer a new grant has no id; it is told by whom it is for.
+        let grantee = text_at(request, &["granteePrincipal"]);
+        let grant = text_at(request, &["grantId"]).or(answered).or(beside);
+        let Some(part) = grant.or(grantee) else { return Ok(()) };
         let keys = || items_at(record.whole(), &["resources"]).iter().find_map(|one| text_at(one, &["ARN"]));
         let named = text_at(request, &["keyId"]).or_else(|| record.response_text(&["keyId"]));
         let Some(id) = named.or_else(keys) else { return Ok(()) };
         let (arn, key) = kms_key(record, id);
         if record.event_name.or_empty() != "CreateGrant" {
             let title = format!("{who} ended a grant on KMS key {key}");
-            cx.report(cx.passing(arn, title).aspect(grant));
+            cx.report(cx.passing(arn, title).aspect(part));
             return Ok(());
         }
-        let Some(grantee) = text_at(request, &["granteePrincipal"]) else { return Ok(()) };
+        let Some(grantee) = grantee else { return Ok(()) };
         let account = Arn::parse(grantee).map_or(grantee, |arn| arn.account);
         if !is_account_id(account) || is_ours(account, record, cx) {
             return Ok(());
@@ -61,14 +64,14 @@ impl Rule for KeyGrant {
         let seen = cx
             .failing(arn, title)
             .severity(if opens { Severity::High } else { Severity::Medium })
-            .aspect(grant)
+            .aspect(part)
             .because("The grant counts whatever the key's policy says, until it is revoked.")
             .detail("Grantee", grantee)
             .detail("Operations", operations.join(", "))
             .step(
                 "Revoke the grant",
                 "kms revoke-grant",
-                &[region_option(record), ("--key-id", key), ("--grant-id", grant)],
+                &[region_option(record), ("--key-id", key), ("--grant-id", grant.unwrap_or("GRANT_ID"))],
             )
             .step(
                 "What else was given away?",
@@ -149,5 +152,11 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_grant_counts_without_its_id() {
+        let request = json!({"keyId": KEY, "granteePrincipal": "arn:aws:iam::999988887777:role/x", "operations": ["Decrypt"]});
+        fires_at(&KeyGrant, Severity::High, &asked("kms", "CreateGrant", request));
     }
 }

@@ -36,12 +36,17 @@ declare_rule! {
     }
 }
 
+/// In the place of an id that the event does not carry.
+const UNNAMED: &str = "KEY_ID";
+
 impl Rule for KeyPolicy {
     fn record(&self, record: &Record<'_>, cx: &mut Cx<'_>) -> Outcome {
         let is_new = record.event_name.or_empty() != "PutKeyPolicy";
         let metadata = ["keyMetadata", "replicaKeyMetadata"];
         let made = metadata.iter().find_map(|name| record.response_text(&[name, "arn"]));
-        let id = if is_new { made } else { record.param(&["keyId"]) };
+        // A key that was just made has no name before the answer; a replica has its original's.
+        let asked = record.param(&["keyId"]);
+        let id = if is_new { made.or(asked).or(Some(UNNAMED)) } else { asked };
         let Some(id) = id else { return Ok(()) };
         let (arn, key) = kms_key(record, id);
         let written = match document(value_at(record.request(), &["policy"])) {
@@ -55,7 +60,7 @@ impl Rule for KeyPolicy {
         let policed = Policed {
             service: "kms",
             arn,
-            name: format!("KMS key {key}"),
+            name: if id == UNNAMED { "a new KMS key".to_owned() } else { format!("KMS key {key}") },
             everyone: Severity::Critical,
             account: Severity::High,
             by_reach: false,

@@ -158,7 +158,10 @@ impl Kind {
         for names in self.ids {
             let at = |path: &&str| {
                 let path: Vec<&str> = path.split('.').collect();
-                record.param(&path).or_else(|| record.response_text(&path))
+                record
+                    .param(&path)
+                    .or_else(|| record.response_text(&path))
+                    .or_else(|| text_at(carried(record), &path))
             };
             // A bus without a name is the default one.
             let default = (self.source == "events").then_some("default");

@@ -170,7 +170,7 @@ impl Rule for PolicyOutsiders {
 
 /// The first of the parameters that carries a policy.
 fn written<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
-    let request = record.request();
+    let request = carried(record);
     if record.event_name.or_empty() == "UpdateRestApi" {
         return patch(record).and_then(|patch| value_at(patch, &["value"]));
     }
@@ -186,7 +186,7 @@ fn written<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
 
 /// What a change of an API says of its policy.
 fn patch<'r>(record: &'r Record<'_>) -> Option<&'r Value> {
-    let patches = items_at(record.request(), &["patchOperations"]);
+    let patches = items_at(carried(record), &["patchOperations"]);
     patches.into_iter().find(|patch| text_at(patch, &["path"]) == Some("/policy"))
 }
 
@@ -565,5 +565,26 @@ mod tests {
                 put("events", "PutPermission", json!({"statementId": "s", "principal": "*"})),
             ],
         );
+    }
+
+    #[test]
+    fn a_policy_in_an_element_of_its_own_is_read() {
+        let open = json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "s3:*", "Resource": "*"}]});
+        let carried = json!({"xmlns": "x", "Policy": open.to_string()});
+        let point = json!({"name": "ap", "PutAccessPointPolicyRequest": carried});
+        let seen = fires_at(&PolicyOutsiders, Severity::High, &asked("s3", "PutAccessPointPolicy", point));
+        assert_eq!(seen.subject.resource, "arn:aws:s3:us-east-1:111122223333:accesspoint/ap");
+        let details = json!({"ClientToken": "t", "Details": {"Name": "m", "Policy": open.to_string()}});
+        let regions = json!({"PutMultiRegionAccessPointPolicyRequest": details});
+        let seen = fires_at(
+            &PolicyOutsiders,
+            Severity::High,
+            &asked("s3", "PutMultiRegionAccessPointPolicy", regions),
+        );
+        assert_eq!(seen.subject.resource, "arn:aws:s3::111122223333:accesspoint/m");
+        let invoke = json!({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "999988887777"}, "Action": "execute-api:Invoke", "Resource": "*"}]});
+        let patch = json!([{"op": "replace", "path": "/policy", "value": invoke.to_string()}]);
+        let api = json!({"restApiId": "a1", "updateRestApiInput": {"patchOperations": patch}});
+        fires_at(&PolicyOutsiders, Severity::Low, &asked("apigateway", "UpdateRestApi", api));
     }
 }

@@ -32,7 +32,11 @@ impl Rule for RamShare {
         let request = record.request();
         let answer = value_at(record.response(), &["resourceShare"]).unwrap_or(record.response());
         let arn = text_at(request, &["resourceShareArn"]).or_else(|| text_at(answer, &["resourceShareArn"]));
-        let Some(arn) = arn else { return Ok(()) };
+        let name = text_at(request, &["name"]).or_else(|| text_at(answer, &["name"]));
+        // Without an answer a new share has only the name that it was asked for with.
+        let asked = || Some(record.arn("ram", &format!("resource-share/{}", name?)));
+        let Some(arn) = arn.map(str::to_owned).or_else(asked) else { return Ok(()) };
+        let arn = arn.as_str();
         if flag_at(request, &["allowExternalPrincipals"]) == Some(false) {
             return Ok(());
         }
@@ -45,7 +49,6 @@ impl Rule for RamShare {
             "DisassociateResourceShare" => (Vec::new(), grantees),
             _ => (grantees, Vec::new()),
         };
-        let name = text_at(request, &["name"]).or_else(|| text_at(answer, &["name"]));
         let resources = texts_at(request, &["resourceArns"]).join(", ");
         let shared = Shared {
             arn,

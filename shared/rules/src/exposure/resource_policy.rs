@@ -132,13 +132,24 @@ fn place<'r>(record: &'r Record<'_>) -> Option<Place<'r>> {
     let service = record.event_source.or_empty().trim_end_matches(".amazonaws.com");
     Some(match service {
         "sns" => {
-            let arn = record.param(&["topicArn"]).or_else(|| record.response_text(&["topicArn"]))?;
-            let name = format!("topic {}", arn.rsplit(':').next().unwrap_or(arn));
-            let read = ("sns get-topic-attributes", "--topic-arn", arn);
-            Place { service: "sns", arn: arn.to_owned(), name, everyone: High, account: Medium, read }
+            let arn = record.param(&["topicArn"]).or_else(|| record.response_text(&["topicArn"]));
+            // A new topic is asked for by its name; there may be no answer.
+            let id = arn.or_else(|| record.param(&["name"]))?;
+            let topic = id.rsplit(':').next().unwrap_or(id);
+            let read = ("sns get-topic-attributes", "--topic-arn", id);
+            let arn = arn.map_or_else(|| record.arn("sns", topic), str::to_owned);
+            Place {
+                service: "sns",
+                arn,
+                name: format!("topic {topic}"),
+                everyone: High,
+                account: Medium,
+                read,
+            }
         }
         "sqs" => {
-            let url = record.param(&["queueUrl"]).or_else(|| record.response_text(&["queueUrl"]))?;
+            let url = record.param(&["queueUrl"]).or_else(|| record.response_text(&["queueUrl"]));
+            let url = url.or_else(|| record.param(&["queueName"]))?;
             let queue = url.rsplit('/').next().unwrap_or(url);
             let read = ("sqs get-queue-attributes --attribute-names Policy", "--queue-url", url);
             let name = format!("queue {queue}");
@@ -491,5 +502,19 @@ mod tests {
                 call("ecr", "SetRepositoryPolicy", json!({"requestParameters": null})),
             ],
         );
+    }
+
+    #[test]
+    fn what_was_just_made_is_told_without_an_answer() {
+        let open =
+            json!({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
+                .to_string();
+        let attributes = json!({"Policy": open});
+        let topic = asked("sns", "CreateTopic", json!({"name": "news", "attributes": attributes}));
+        let topic = fires_at(&ResourcePolicy, Severity::High, &topic);
+        assert_eq!(topic.subject.resource, "arn:aws:sns:us-east-1:111122223333:news");
+        let queue = asked("sqs", "CreateQueue", json!({"queueName": "orders", "attributes": attributes}));
+        let queue = fires_at(&ResourcePolicy, Severity::High, &queue);
+        assert_eq!(queue.subject.resource, "arn:aws:sqs:us-east-1:111122223333:orders");
     }
 }

@@ -3,8 +3,8 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A bar that keeps a whole account or region from being public was taken away: for EBS snapshots, machine
-    /// images, networks (VPC Block Public Access, or an exclusion from it: low), EMR clusters and dashboards of
-    /// QuickSight. Putting it back settles the finding.
+    /// images, networks (VPC Block Public Access, or an exclusion from it: low), EMR clusters, documents of
+    /// Systems Manager and dashboards of QuickSight. Putting it back settles the finding.
     /// ## Why it matters
     /// With the bar in place nobody can make such a thing public, not even by mistake. Snapshots
     /// that were public before and only hidden by it become public again at once.
@@ -35,6 +35,7 @@ declare_rule! {
             ]),
             On::Call("elasticmapreduce.amazonaws.com", &["PutBlockPublicAccessConfiguration"]),
             On::Call("quicksight.amazonaws.com", &["UpdatePublicSharingSettings"]),
+            On::Call("ssm.amazonaws.com", &["UpdateServiceSetting"]),
         ],
     }
 }
@@ -83,6 +84,21 @@ impl Bar {
                     "emr list-clusters --active",
                 );
                 (bar, flag_at(request, &["blockPublicAccessConfiguration", "blockPublicSecurityGroupRules"])?)
+            }
+            // One call for all settings of Systems Manager.
+            "UpdateServiceSetting" => {
+                if !text_at(request, &["settingId"])?.ends_with("documents/console/public-sharing-permission")
+                {
+                    return None;
+                }
+                let bar = Bar::new(
+                    "ssm-document-block-public-sharing",
+                    "public documents of Systems Manager",
+                    "Everybody who may share documents, with scripts and what is written in them, may now make them public.",
+                    "ssm update-service-setting --setting-id /ssm/documents/console/public-sharing-permission --setting-value Disable",
+                    "ssm list-documents --filters Key=Owner,Values=Self",
+                );
+                (bar, text_at(request, &["settingValue"])? != "Enable")
             }
             "UpdatePublicSharingSettings" => {
                 let bar = Bar::new(
@@ -250,5 +266,18 @@ mod tests {
                 call("ec2", "DisableEbsEncryptionByDefault", json!({})),
             ],
         );
+    }
+
+    #[test]
+    fn documents_of_systems_manager_may_be_made_public() {
+        let id = "arn:aws:ssm:us-east-1:111122223333:servicesetting/ssm/documents/console/public-sharing-permission";
+        let set = |id: &str, value: &str| {
+            asked("ssm", "UpdateServiceSetting", json!({"settingId": id, "settingValue": value}))
+        };
+        let seen = fires_at(&SharingBlockOff, Severity::Medium, &set(id, "Enable"));
+        let back =
+            observe(&SharingBlockOff, &set("/ssm/documents/console/public-sharing-permission", "Disable"));
+        assert_eq!((back[0].verdict, back[0].finding_id()), (Verdict::Passing, seen.finding_id()));
+        quiet(&SharingBlockOff, &[set("/ssm/parameter-store/high-throughput-enabled", "Enable")]);
     }
 }

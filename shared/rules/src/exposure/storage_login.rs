@@ -2,7 +2,7 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// A login to storage that IAM does not know was made: a user or an SSH key of Transfer Family, an access key of a
+    /// A login to storage that IAM does not know was made: a user, a directory group or an SSH key of Transfer Family, an access key of a
     /// Lightsail bucket. Deleting it settles the finding.
     /// ## Why it matters
     /// Whoever holds the key reads and writes the files from anywhere, and no user, role or key of the account shows
@@ -22,7 +22,9 @@ declare_rule! {
             doc(&["Transfer Family user guide: managing users for server endpoints"]),
         ],
         on: [
-            On::Call("transfer.amazonaws.com", &["CreateUser", "DeleteUser", "ImportSshPublicKey", "DeleteSshPublicKey"]),
+            On::Call("transfer.amazonaws.com", &[
+                "CreateUser", "DeleteUser", "ImportSshPublicKey", "DeleteSshPublicKey", "CreateAccess", "DeleteAccess",
+            ]),
             On::Call("lightsail.amazonaws.com", &["CreateBucketAccessKey", "DeleteBucketAccessKey"]),
         ],
     }
@@ -33,6 +35,7 @@ impl Rule for StorageLogin {
         let (who, event) = (caller_name(record), record.event_name.or_empty());
         let gone = event.starts_with("Delete");
         let [server, user, bucket] = ["serverId", "userName", "bucketName"].map(|key| record.param(&[key]));
+        let group = record.param(&["externalId"]);
         let seen = if let Some(bucket) = bucket {
             let key = record
                 .param(&["accessKeyId"])
@@ -52,6 +55,10 @@ impl Rule for StorageLogin {
                     )
             }
         } else {
+            if let (Some(server), Some(group)) = (server, group) {
+                cx.report(of_group(record, cx, server, group));
+                return Ok(());
+            }
             let (Some(server), Some(user)) = (server, user) else { return Ok(()) };
             let arn = record.arn("transfer", &format!("user/{server}/{user}"));
             let options = [region_option(record), ("--server-id", server), ("--user-name", user)];
@@ -72,6 +79,25 @@ impl Rule for StorageLogin {
         cx.report(if gone { seen } else { cx.tempered(stop_caller(seen, record)) });
         Ok(())
     }
+}
+
+/// What a whole group of a directory may reach on a file server.
+fn of_group(record: &Record<'_>, cx: &Cx<'_>, server: &str, group: &str) -> Observation {
+    let who = caller_name(record);
+    let arn = record.arn("transfer", &format!("access/{server}/{group}"));
+    if record.event_name.or_empty().starts_with("Delete") {
+        return cx.passing(arn, format!("{who} shut directory group {group} out of file server {server}"));
+    }
+    let seen = cx
+        .failing(arn, format!("{who} let directory group {group} into file server {server}"))
+        .because("Whoever is in the group reads and writes what lies there, from anywhere.")
+        .detail_if("Role", record.param(&["role"]))
+        .step(
+            "What may the group reach?",
+            "transfer describe-access",
+            &[region_option(record), ("--server-id", server), ("--external-id", group)],
+        );
+    cx.tempered(stop_caller(seen, record))
 }
 
 #[cfg(test)]
@@ -128,5 +154,15 @@ mod tests {
                 failed_call("transfer", "CreateUser", "AccessDenied", json!({})),
             ],
         );
+    }
+
+    #[test]
+    fn a_group_of_a_directory_is_let_in_by_one_call() {
+        let access =
+            json!({"serverId": "s-1", "externalId": "S-1-5-21", "role": "arn:aws:iam::111122223333:role/r"});
+        let title = "alice let directory group S-1-5-21 into file server s-1";
+        let (open, close) =
+            (asked("transfer", "CreateAccess", access.clone()), asked("transfer", "DeleteAccess", access));
+        opens_and_closes(&StorageLogin, Severity::Low, (&open, title), &close);
     }
 }

@@ -67,7 +67,9 @@ impl Rule for UserCreated {
 
 /// A person of Identity Center.
 fn in_directory(record: &Record<'_>, cx: &mut Cx<'_>) {
-    let Some(person) = directory::user(record) else { return };
+    // Without an answer a new person has only the name that was asked for.
+    let asked = || record.param(&["userName"]).filter(|name| directory::shown(name));
+    let Some(person) = directory::user(record).or_else(asked) else { return };
     let (who, arn) = (caller_name(record), directory::user_arn(record, person));
     if record.event_name.or_empty() == "DeleteUser" {
         cx.report(cx.passing(arn, format!("{who} deleted Identity Center user {person}")).global());
@@ -156,8 +158,18 @@ mod tests {
                 call("iam", "CreateUser", json!({"requestParameters": null})),
                 call("iam", "CreateUser", json!({"requestParameters": {"userName": ["bob"]}})),
                 root_call("iam", "CreateUser", json!({"requestParameters": {"userName": "bob"}})),
-                call("identitystore", "CreateUser", json!({"requestParameters": {"userName": "bob"}})),
+                call("identitystore", "CreateUser", json!({"requestParameters": null})),
             ],
+        );
+    }
+
+    #[test]
+    fn a_person_is_told_without_an_answer() {
+        let person =
+            asked("identitystore", "CreateUser", json!({"identityStoreId": "d-1", "userName": "trudy"}));
+        assert_eq!(
+            fires_at(&UserCreated, Severity::Low, &person).title,
+            "alice made Identity Center user trudy"
         );
     }
 }

@@ -47,7 +47,7 @@ pub(crate) mod prelude {
     };
     pub(crate) use super::declare::declare_rule;
     pub(crate) use super::directory;
-    pub(crate) use super::fields::{ec2_parameter, ec2_parameters};
+    pub(crate) use super::fields::{carried, ec2_parameter, ec2_parameters};
     pub(crate) use super::gain::{Addition, Gain, Unsure};
     pub(crate) use super::given::Given;
     pub(crate) use super::place::{region, region_option};

@@ -3,7 +3,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// An instance answers requests to its metadata service without a token (IMDSv1): it was switched back to that
-    /// (medium), or was started with it (low). Requiring tokens, switching the metadata service off, or terminating the
+    /// (medium), or was started with it (low); or the region's defaults allow it for new ones (low). Requiring tokens, switching the metadata service off, or terminating the
     /// instance resolves the finding.
     /// ## Why it matters
     /// A web application that can be made to fetch an address of the attacker's choice hands out the credentials of the
@@ -26,7 +26,9 @@ declare_rule! {
             attack(&["T1552.005"]),
             doc(&["Amazon EC2 User Guide: Use IMDSv2"]),
         ],
-        on: [On::Call("ec2.amazonaws.com", &["RunInstances", "ModifyInstanceMetadataOptions", "TerminateInstances"])],
+        on: [On::Call("ec2.amazonaws.com", &[
+            "RunInstances", "ModifyInstanceMetadataOptions", "ModifyInstanceMetadataDefaults", "TerminateInstances",
+        ])],
     }
 }
 
@@ -35,6 +37,29 @@ impl Rule for MetadataService {
         let arn = |instance: &str| record.arn("ec2", &format!("instance/{instance}"));
         let who = caller_name(record);
         match record.event_name.or_empty() {
+            "ModifyInstanceMetadataDefaults" => {
+                let setting = "defaults of the instance metadata service";
+                match ec2_parameter(record, "httpTokens") {
+                    Some("optional") => {
+                        let title = format!(
+                            "{who} has new instances answer metadata requests without a token (IMDSv1)"
+                        );
+                        let seen = cx
+                            .failing(setting, title)
+                            .because("Every instance that is started without a word on tokens allows IMDSv1.")
+                            .step(
+                                "Require tokens",
+                                "ec2 modify-instance-metadata-defaults --http-tokens required",
+                                &[region_option(record)],
+                            );
+                        cx.report(cx.tempered(seen));
+                    }
+                    Some(_) => cx.report(
+                        cx.passing(setting, format!("{who} has new instances require tokens (IMDSv2)")),
+                    ),
+                    None => {}
+                }
+            }
             "TerminateInstances" => {
                 for instance in items_at(record.request(), &["instancesSet"]) {
                     let Some(instance) = text_at(instance, &["instanceId"]) else { continue };
@@ -160,6 +185,21 @@ mod tests {
                     "requestParameters": {"instanceId": "i-1", "httpTokens": "optional"}}),
                 ),
             ],
+        );
+    }
+
+    #[test]
+    fn the_defaults_of_new_instances_count() {
+        let defaults = |tokens: &str| {
+            let request = json!({"ModifyInstanceMetadataDefaultsRequest": {"HttpTokens": tokens}});
+            asked("ec2", "ModifyInstanceMetadataDefaults", request)
+        };
+        let title = "alice has new instances answer metadata requests without a token (IMDSv1)";
+        opens_and_closes(
+            &MetadataService,
+            Severity::Low,
+            (&defaults("optional"), title),
+            &defaults("required"),
         );
     }
 }

@@ -6,8 +6,9 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A new way into or out of a VPC: a peering connection with an account that you have not named as trusted (medium),
-    /// an internet gateway attached to a VPC, a route to the whole internet through an internet gateway (low). Undoing it
-    /// resolves the finding.
+    /// or a transit gateway joined with such an account's (medium), the whole internet in a prefix list that security groups
+    /// may name (medium; low where the list is new), an internet gateway attached to a VPC, a route to the whole internet
+    /// through an internet gateway (low). Undoing it resolves the finding.
     /// ## Why it matters
     /// A private network is private because no road leads to it. A peering connection with a stranger's account is a
     /// road around every firewall at the edge.
@@ -31,7 +32,8 @@ declare_rule! {
         on: [On::Call("ec2.amazonaws.com", &[
             "AttachInternetGateway", "DetachInternetGateway", "CreateRoute", "ReplaceRoute", "DeleteRoute",
             "CreateVpcPeeringConnection", "AcceptVpcPeeringConnection", "RejectVpcPeeringConnection",
-            "DeleteVpcPeeringConnection",
+            "DeleteVpcPeeringConnection", "CreateTransitGatewayPeeringAttachment",
+            "DeleteTransitGatewayPeeringAttachment", "CreateManagedPrefixList", "ModifyManagedPrefixList",
         ])],
     }
 }
@@ -41,6 +43,8 @@ impl Rule for PathOpened {
         let seen = match record.event_name.or_empty() {
             "AttachInternetGateway" | "DetachInternetGateway" => gateway(record, cx),
             "CreateRoute" | "ReplaceRoute" | "DeleteRoute" => route(record, cx),
+            "CreateManagedPrefixList" | "ModifyManagedPrefixList" => prefix_list(record, cx),
+            name if name.contains("TransitGateway") => transit(record, cx),
             _ => peering(record, cx),
         };
         if let Some(seen) = seen {
@@ -111,8 +115,10 @@ fn route(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
 
 fn peering(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
     let answer = record.response().get("vpcPeeringConnection").unwrap_or(record.response());
+    // Without an answer a new connection is told by the VPC that it leads to.
     let id = ec2_parameter(record, "vpcPeeringConnectionId")
-        .or_else(|| text_at(answer, &["vpcPeeringConnectionId"]))?;
+        .or_else(|| text_at(answer, &["vpcPeeringConnectionId"]))
+        .or_else(|| ec2_parameter(record, "peerVpcId"))?;
     let (who, arn) = (caller_name(record), record.arn("ec2", &format!("vpc-peering-connection/{id}")));
     let name = record.event_name.or_empty();
     if name.starts_with("Delete") || name.starts_with("Reject") {
@@ -145,6 +151,68 @@ fn peering(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
                 &[region_option(record), ("--vpc-peering-connection-id", id)],
             ),
     )
+}
+
+/// A transit gateway that is joined with one of another account.
+fn transit(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let id = |name| ec2_parameter(record, name);
+    let inner = ["createTransitGatewayPeeringAttachmentResponse", "transitGatewayPeeringAttachment"];
+    let answer = inner.iter().fold(record.response(), |at, key| value_at(at, &[key]).unwrap_or(at));
+    let attachment =
+        id("transitGatewayAttachmentId").or_else(|| text_at(answer, &["transitGatewayAttachmentId"]));
+    let attachment = attachment.or_else(|| id("peerTransitGatewayId"))?;
+    let (who, arn) =
+        (caller_name(record), record.arn("ec2", &format!("transit-gateway-attachment/{attachment}")));
+    if record.event_name.or_empty().starts_with("Delete") {
+        return Some(cx.passing(arn, format!("{who} deleted transit gateway attachment {attachment}")));
+    }
+    let other = id("peerAccountId").filter(|other| *other != record.account())?;
+    if cx.config.trusted_accounts.iter().any(|trusted| trusted == other) {
+        return None;
+    }
+    Some(
+        cx.failing(arn, format!("{who} asked to join a transit gateway with one of account {other}"))
+            .severity(Severity::Medium)
+            .because("Once routes are set, the networks of the other account reach those of this one.")
+            .detail("Other account", other)
+            .detail_if("Transit gateway", id("transitGatewayId"))
+            .step(
+                "Read the attachments",
+                "ec2 describe-transit-gateway-peering-attachments",
+                &[region_option(record)],
+            ),
+    )
+}
+
+/// A prefix list stands in the rules of security groups and in routes, none of which is changed when the list is.
+fn prefix_list(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
+    let world = |key: &str| {
+        let entries = items_at(ec2_parameters(record), &[key]).into_iter();
+        entries.filter_map(|entry| text_at(entry, &["cidr"]).and_then(Cidr::parse)).find(Cidr::is_world)
+    };
+    let new = record.event_name.or_empty().starts_with("Create");
+    let named = ec2_parameter(record, if new { "prefixListName" } else { "prefixListId" })?;
+    let answer =
+        value_at(record.response(), &["createManagedPrefixListResponse"]).unwrap_or(record.response());
+    let id = text_at(answer, &["prefixList", "prefixListId"]).unwrap_or(named);
+    let (who, arn) = (caller_name(record), record.arn("ec2", &format!("prefix-list/{id}")));
+    let added = world(if new { "entry" } else { "addEntry" });
+    let Some(cidr) = added else {
+        let gone = world("removeEntry")?;
+        return Some(
+            cx.passing(arn, format!("{who} took {gone} out of prefix list {id}")).aspect("internet"),
+        );
+    };
+    let seen = cx
+        .failing(arn, format!("{who} put the whole internet ({cidr}) into prefix list {id}"))
+        .severity(if new { Severity::Low } else { Severity::Medium })
+        .aspect("internet")
+        .because("Every rule of a security group that names the list now names the whole internet.");
+    Some(seen.step(
+        "Which security groups and route tables use it?",
+        "ec2 get-managed-prefix-list-associations",
+        &[region_option(record), ("--prefix-list-id", id)],
+    ))
 }
 
 #[cfg(test)]
@@ -234,5 +302,37 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_prefix_list_opens_what_names_it() {
+        let change = |key: &str, cidr: &str| {
+            let request = json!({"PrefixListId": "pl-1", "CurrentVersion": 1, key: {"tag": 1, "Cidr": cidr}});
+            ec2("ModifyManagedPrefixList", json!({"ModifyManagedPrefixListRequest": request}))
+        };
+        for internet in ["0.0.0.0/0", "::/0"] {
+            let title = format!("alice put the whole internet ({internet}) into prefix list pl-1");
+            let (open, close) = (change("AddEntry", internet), change("RemoveEntry", internet));
+            opens_and_closes(&PathOpened, Severity::Medium, (&open, &title), &close);
+        }
+        let new =
+            json!({"PrefixListName": "office", "Entry": [{"Cidr": "203.0.113.0/24"}, {"Cidr": "0.0.0.0/0"}]});
+        let new = ec2("CreateManagedPrefixList", json!({"CreateManagedPrefixListRequest": new}));
+        fires_at(&PathOpened, Severity::Low, &new);
+        quiet(&PathOpened, &[change("AddEntry", "203.0.113.0/24"), change("RemoveEntry", "203.0.113.0/24")]);
+    }
+
+    #[test]
+    fn a_transit_gateway_is_joined_with_another_accounts() {
+        let join = |account: &str| {
+            let request = json!({"TransitGatewayId": "tgw-1", "PeerTransitGatewayId": "tgw-2", "PeerAccountId": account});
+            ec2(
+                "CreateTransitGatewayPeeringAttachment",
+                json!({"CreateTransitGatewayPeeringAttachmentRequest": request}),
+            )
+        };
+        let seen = fires_at(&PathOpened, Severity::Medium, &join("999988887777"));
+        assert_eq!(seen.title, "alice asked to join a transit gateway with one of account 999988887777");
+        quiet(&PathOpened, &[join("111122223333"), join("444455556666")]);
     }
 }

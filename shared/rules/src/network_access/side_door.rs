@@ -4,7 +4,7 @@ declare_rule! {
     /// ## What it detects
     /// A tap or a side door was made: a traffic mirror session, which copies everything a network interface sends and
     /// receives to another machine (high); access to the serial consoles of instances, for a whole region (medium); a
-    /// Client VPN endpoint (medium). Taking it away resolves the finding.
+    /// Client VPN endpoint (medium); an Instance Connect endpoint (low). Taking it away resolves the finding.
     /// ## Why it matters
     /// A mirror session reads traffic, passwords in it included, and nobody on the machine notices. A serial console and
     /// a VPN reach machines that no security group lets anybody reach.
@@ -28,6 +28,7 @@ declare_rule! {
         on: [On::Call("ec2.amazonaws.com", &[
             "CreateTrafficMirrorSession", "DeleteTrafficMirrorSession", "EnableSerialConsoleAccess",
             "DisableSerialConsoleAccess", "CreateClientVpnEndpoint", "DeleteClientVpnEndpoint",
+            "CreateInstanceConnectEndpoint", "DeleteInstanceConnectEndpoint",
         ])],
     }
 }
@@ -94,16 +95,35 @@ fn door(record: &Record<'_>) -> Option<Door> {
                 option: Some(("--traffic-mirror-session-id", id.unwrap_or_else(|| "SESSION_ID".to_owned()))),
             }
         }
-        name if name.ends_with("ClientVpnEndpoint") => {
-            let id = reports("clientVpnEndpoint", "clientVpnEndpointId")?;
+        name if name.ends_with("InstanceConnectEndpoint") => {
+            let id = reports("instanceConnectEndpoint", "instanceConnectEndpointId");
+            let subnet = ec2_parameter(record, "subnetId").map(|subnet| format!("in {subnet}"));
+            let named = id.clone().or(subnet)?;
             Door {
-                resource: record.arn("ec2", &format!("client-vpn-endpoint/{id}")),
-                what: format!("Client VPN endpoint {id}"),
+                resource: record.arn("ec2", &format!("instance-connect-endpoint/{named}")),
+                what: format!("Instance Connect endpoint {named}"),
+                severity: Severity::Low,
+                why: "Whoever has the permission reaches the machines behind it, which have no public address.",
+                look: "ec2 describe-instance-connect-endpoints",
+                close: "ec2 delete-instance-connect-endpoint",
+                option: Some((
+                    "--instance-connect-endpoint-id",
+                    id.unwrap_or_else(|| "ENDPOINT_ID".to_owned()),
+                )),
+            }
+        }
+        name if name.ends_with("ClientVpnEndpoint") => {
+            let id = reports("clientVpnEndpoint", "clientVpnEndpointId");
+            let clients = ec2_parameter(record, "clientCidrBlock").map(|cidr| format!("for {cidr}"));
+            let named = id.clone().or(clients)?;
+            Door {
+                resource: record.arn("ec2", &format!("client-vpn-endpoint/{named}")),
+                what: format!("Client VPN endpoint {named}"),
                 severity: Severity::Medium,
                 why: "Whoever has a certificate or a sign-in for it reaches the VPC from anywhere.",
                 look: "ec2 describe-client-vpn-endpoints",
                 close: "ec2 delete-client-vpn-endpoint",
-                option: Some(("--client-vpn-endpoint-id", id)),
+                option: Some(("--client-vpn-endpoint-id", id.unwrap_or_else(|| "ENDPOINT_ID".to_owned()))),
             }
         }
         _ => Door {
@@ -186,6 +206,25 @@ mod tests {
                 ec2("CreateClientVpnEndpoint", json!({"clientVpnEndpointId": 7}), json!("odd")),
                 ec2("CreateTrafficMirrorTarget", json!({"x": 1}), json!(null)),
             ],
+        );
+    }
+
+    #[test]
+    fn an_instance_connect_endpoint_is_low() {
+        let request = json!({"CreateInstanceConnectEndpointRequest": {"SubnetId": "subnet-1"}});
+        let answer = json!({"CreateInstanceConnectEndpointResponse": {"instanceConnectEndpoint": {"instanceConnectEndpointId": "eice-1"}}});
+        let made = call(
+            "ec2",
+            "CreateInstanceConnectEndpoint",
+            json!({"requestParameters": request, "responseElements": answer}),
+        );
+        let gone = json!({"DeleteInstanceConnectEndpointRequest": {"InstanceConnectEndpointId": "eice-1"}});
+        let title = "alice set up Instance Connect endpoint eice-1";
+        opens_and_closes(
+            &SideDoor,
+            Severity::Low,
+            (&made, title),
+            &asked("ec2", "DeleteInstanceConnectEndpoint", gone),
         );
     }
 }

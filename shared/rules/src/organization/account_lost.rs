@@ -2,7 +2,7 @@ use crate::kit::prelude::*;
 
 declare_rule! {
     /// ## What it detects
-    /// An account was closed, was removed from the organization, or left it. How the closing of a member ended, Organizations
+    /// An account was closed, was removed from the organization, or left it, or the organization was deleted. How the closing of a member ended, Organizations
     /// tells itself. Attempts that failed are reported too, one
     /// step lower.
     /// ## Why it matters
@@ -33,7 +33,7 @@ declare_rule! {
         on: [
             On::Call("organizations.amazonaws.com", &[
                 "CloseAccount", "LeaveOrganization", "RemoveAccountFromOrganization", "AccountDepartedOrganization",
-                "CloseAccountResult",
+                "CloseAccountResult", "DeleteOrganization",
             ]),
             On::Call("account.amazonaws.com", &["CloseAccount"]),
         ],
@@ -107,6 +107,9 @@ fn called(record: &Record<'_>, cx: &mut Cx<'_>, account: &str, call: &str) {
             format!("take account {account} out of its organization"),
             Severity::High,
         ),
+        "DeleteOrganization" => {
+            ("deleted the organization".to_owned(), "delete the organization".to_owned(), Severity::High)
+        }
         _ => (
             format!("removed account {account} from the organization"),
             format!("remove account {account} from the organization"),
@@ -248,5 +251,18 @@ mod tests {
                 call("quicksight", "CloseAccount", json!({})),
             ],
         );
+    }
+
+    #[test]
+    fn the_end_of_the_organization_is_told() {
+        let seen = fires_at(
+            &AccountLost,
+            Severity::High,
+            &asked("organizations", "DeleteOrganization", json!(null)),
+        );
+        assert_eq!(seen.title, "alice deleted the organization");
+        let failed =
+            failed_call("organizations", "DeleteOrganization", "OrganizationNotEmptyException", json!({}));
+        fires_at(&AccountLost, Severity::Medium, &failed);
     }
 }

@@ -7,7 +7,8 @@ declare_rule! {
     /// A member account was made the organization's delegated administrator for a service, or a service was given
     /// access to the whole organization. Or the organization's resource policy was written, which lets member accounts
     /// manage its policies: HIGH where it lets them change some, LOW where they only read, MEDIUM where it cannot be read.
-    /// Taking any of it back closes the finding.
+    /// Taking any of it back closes the finding. Where that leaves a service blind that watched all accounts (GuardDuty,
+    /// Config, CloudTrail and their like), it is a finding of its own.
     /// ## Why it matters
     /// A delegated administrator acts on every account: with StackSets it can create roles in all of them, with Identity
     /// Center it decides who signs in, with central root access it can act as root of the members. These three are
@@ -82,14 +83,46 @@ impl Rule for Delegation {
                 )
                 .step("Take it back", "organizations disable-aws-service-access", &options),
             ("DisableAWSServiceAccess", _) => {
+                if WATCHING.contains(&short) {
+                    cx.report(stop_caller(blinded(record, cx, service), record));
+                }
                 cx.passing(record.account(), format!("{who} took {short}'s access to the organization back"))
             }
             _ => return Ok(()),
         };
+        if record.event_name.or_empty() == "EnableAWSServiceAccess" && WATCHING.contains(&short) {
+            let title = format!("{who} gave {short} access to the whole organization");
+            cx.report(cx.passing(record.account(), title).global().aspect(format!("no {service}")));
+        }
         let seen = cx.tempered(seen.global().aspect(service).detail("Service", service));
         cx.report(seen);
         Ok(())
     }
+}
+
+/// Services that watch the accounts of an organization, or keep their backups.
+const WATCHING: [&str; 10] = [
+    "access-analyzer",
+    "backup",
+    "cloudtrail",
+    "config",
+    "detective",
+    "fms",
+    "guardduty",
+    "inspector2",
+    "macie",
+    "securityhub",
+];
+
+/// A service that watched every account sees only its own from now on.
+fn blinded(record: &Record<'_>, cx: &Cx<'_>, service: &str) -> Observation {
+    let title = format!("{} took {service} its sight of the organization", caller_name(record));
+    cx.failing(record.account(), title)
+        .global()
+        .aspect(format!("no {service}"))
+        .because("What the service recorded, found or kept in the other accounts it does no more.")
+        .step("Which services have access?", "organizations list-aws-service-access-for-organization", &[])
+        .step("Give it back", "organizations enable-aws-service-access", &[("--service-principal", service)])
 }
 
 /// The policy by which the management account delegates the care of its policies (AWS Organizations user guide,
@@ -179,7 +212,7 @@ mod tests {
         assert_eq!(seen.title, "alice made account 444455556666 delegated administrator for sso");
         fires_at(&Delegation, Severity::High, &register("member.org.stacksets.cloudformation.amazonaws.com"));
         fires_at(&Delegation, Severity::Medium, &register("guardduty.amazonaws.com"));
-        let access = json!({"requestParameters": {"servicePrincipal": "config.amazonaws.com"}});
+        let access = json!({"requestParameters": {"servicePrincipal": "ipam.amazonaws.com"}});
         fires_at(&Delegation, Severity::Low, &call("organizations", "EnableAWSServiceAccess", access));
     }
 
@@ -189,8 +222,8 @@ mod tests {
             ("RegisterDelegatedAdministrator", "DeregisterDelegatedAdministrator"),
             ("EnableAWSServiceAccess", "DisableAWSServiceAccess"),
         ] {
-            let made = fired(&Delegation, &delegate(made, "config.amazonaws.com"));
-            let gone = observe(&Delegation, &delegate(unmade, "config.amazonaws.com"));
+            let made = fired(&Delegation, &delegate(made, "ipam.amazonaws.com"));
+            let gone = observe(&Delegation, &delegate(unmade, "ipam.amazonaws.com"));
             assert_eq!(gone.len(), 1);
             assert_eq!((gone[0].verdict, &gone[0].subject), (Verdict::Passing, &made.subject));
         }
@@ -242,5 +275,24 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn a_service_that_watched_every_account_is_missed() {
+        let access =
+            |name: &str, service: &str| asked("organizations", name, json!({"servicePrincipal": service}));
+        for service in ["guardduty.amazonaws.com", "config.amazonaws.com"] {
+            let seen = observe(&Delegation, &access("DisableAWSServiceAccess", service));
+            let bad = seen.iter().find(|one| one.verdict == Verdict::Failing).unwrap();
+            assert_eq!(bad.title, format!("alice took {service} its sight of the organization"));
+            assert_eq!(bad.severity, Severity::Medium);
+            let back = observe(&Delegation, &access("EnableAWSServiceAccess", service));
+            assert!(
+                back.iter()
+                    .any(|one| one.verdict == Verdict::Passing && one.finding_id() == bad.finding_id())
+            );
+        }
+        let seen = observe(&Delegation, &access("DisableAWSServiceAccess", "tagpolicies.tag.amazonaws.com"));
+        assert_eq!((seen.len(), seen[0].verdict), (1, Verdict::Passing));
     }
 }

@@ -3,7 +3,7 @@ use crate::kit::prelude::*;
 declare_rule! {
     /// ## What it detects
     /// A domain registered with Route 53 is on its way out: its transfer lock was switched off, its authorization code
-    /// was read, or its transfer to another AWS account was begun. The lock and a cancelled transfer close the finding.
+    /// was read, its name servers were changed (medium), or its transfer to another AWS account was begun. The lock and a cancelled transfer close the finding.
     /// ## Why it matters
     /// Who holds the domain holds the web site, the mail, and every password that can be reset by mail. A domain that
     /// has moved to another registrar is hard to get back.
@@ -28,6 +28,7 @@ declare_rule! {
             "RetrieveDomainAuthCode", "TransferDomainToAnotherAwsAccount",
             "cancelDomainTransferToAnotherAwsAccount", "disableDomainTransferLock", "enableDomainTransferLock",
             "retrieveDomainAuthCode", "transferDomainToAnotherAwsAccount",
+            "UpdateDomainNameservers", "updateDomainNameservers",
         ])],
     }
 }
@@ -58,6 +59,13 @@ impl Rule for DomainMoved {
                     .severity(Severity::Medium)
                     .because("The code moves the domain to another registrar, once the transfer lock is off.")
                     .step("Lock it", "route53domains enable-domain-transfer-lock", &options),
+            ),
+            "updatedomainnameservers" => (
+                "name servers",
+                cx.failing(domain, format!("{who} changed the name servers of domain {domain}"))
+                    .severity(Severity::Medium)
+                    .because("Whoever runs the name servers decides where its web site and mail go.")
+                    .step("Which are set, and are they yours?", "route53domains get-domain-detail", &options),
             ),
             "canceldomaintransfertoanotherawsaccount" => {
                 ("transfer", cx.passing(domain, format!("{who} cancelled the transfer of domain {domain}")))
@@ -150,5 +158,18 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn name_servers_are_the_domain() {
+        for name in ["UpdateDomainNameservers", "updateDomainNameservers"] {
+            let seen = asked(
+                "route53domains",
+                name,
+                json!({"domainName": "example.com", "nameservers": [{"name": "ns.example.net"}]}),
+            );
+            let seen = fires_at(&DomainMoved, Severity::Medium, &seen);
+            assert_eq!(seen.title, "alice changed the name servers of domain example.com");
+        }
     }
 }

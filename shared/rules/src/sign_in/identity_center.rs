@@ -54,7 +54,7 @@ impl Rule for IdentityCenter {
 
 /// Who may register devices: the event does not say whether people may from now on, or may no longer.
 fn management(record: &Record<'_>, cx: &mut Cx<'_>) {
-    let Some(instance) = record.param(&["instanceArn"]) else { return };
+    let instance = record.param(&["instanceArn"]).unwrap_or("IAM Identity Center");
     let title = format!("{} changed who may manage MFA devices in IAM Identity Center", caller_name(record));
     let seen = cx
         .unknown(instance, title)
@@ -72,7 +72,7 @@ fn settings(record: &Record<'_>, cx: &mut Cx<'_>) {
     if record.param(&["configurationType"]) != Some("APP_AUTHENTICATION_CONFIGURATION") {
         return;
     }
-    let Some(instance) = record.param(&["instanceArn"]) else { return };
+    let instance = record.param(&["instanceArn"]).unwrap_or("IAM Identity Center");
     let configuration = record.request().get("ssoConfiguration").unwrap_or(&Value::Null);
     let (mode, without) =
         (text_at(configuration, &["mfaMode"]), text_at(configuration, &["noMfaSignInBehavior"]));
@@ -220,5 +220,13 @@ mod tests {
                 call("sso-directory", "CreateUser", json!({"requestParameters": {"userId": USER}})),
             ],
         );
+    }
+
+    #[test]
+    fn settings_are_told_without_an_instance() {
+        let management = asked("sso", "PutMfaDeviceManagementForDirectory", json!({"directoryId": "d-1"}));
+        fires_at(&IdentityCenter, Severity::Low, &management);
+        let off = json!({"configurationType": "APP_AUTHENTICATION_CONFIGURATION", "ssoConfiguration": {"mfaMode": "DISABLED"}});
+        fires_at(&IdentityCenter, Severity::High, &asked("sso", "UpdateSsoConfiguration", off));
     }
 }
