@@ -93,8 +93,8 @@ fn ends_in(text: &str, word: &str) -> bool {
     tail.eq_ignore_ascii_case(word) && !head.ends_with(char::is_alphanumeric)
 }
 
-/// The text as one word of a POSIX shell, never clickable: a dot before a letter is quoted on its own, which the shell
-/// joins again (`alice@example'.'com`).
+/// The text as one word of a POSIX shell, never clickable: a dot before a letter stands between quotes of its own, which the
+/// shell joins again (`alice@example'.'com`). What needs quotes anywhere is quoted from end to end, so that it reads as one.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '=' | ',' | '.' | '@' | '/' | ':' | '%')
@@ -102,16 +102,17 @@ pub fn shell_word(text: &str) -> String {
     if text.is_empty() {
         return "''".to_owned();
     }
+    let whole = !text.chars().all(|c| plain(c) || c == '\'');
     let linked = text.char_indices().any(|(at, c)| makes_link(text, at, c));
     if !linked && !text.contains('\'') && !text.starts_with('=') {
-        return if text.chars().all(plain) { text.to_owned() } else { format!("'{text}'") };
+        return if whole { format!("'{text}'") } else { text.to_owned() };
     }
     let mut out = String::with_capacity(text.len() + 8);
     let mut quoted = false;
     for (at, c) in text.char_indices() {
         let breaks_link = makes_link(text, at, c);
         // A word that begins with = is the path of a program to zsh.
-        let quote = breaks_link || !(plain(c) || c == '\'') || (c == '=' && out.is_empty());
+        let quote = breaks_link || (whole && c != '\'') || (c == '=' && out.is_empty());
         if quoted && (breaks_link || !quote) {
             out.push('\'');
             quoted = false;
@@ -178,7 +179,8 @@ mod tests {
         assert_eq!(shell_word("a b;c"), "'a b;c'");
         assert_eq!(shell_word("it's"), "it\\'s");
         assert_eq!(shell_word("$(id)"), "'$(id)'");
-        assert_eq!(shell_word("' ; rm"), "\\'' ; 'rm");
+        assert_eq!(shell_word("' ; rm"), "\\'' ; rm'");
+        assert_eq!(shell_word("Roles[?Arn=='a.b']"), "'Roles[?Arn=='\\''a''.''b'\\'']'");
         assert_eq!(shell_word(""), "''");
         assert_eq!(shell_word("=ls"), "'='ls");
         assert_eq!(shell_word("a=b"), "a=b");

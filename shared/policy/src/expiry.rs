@@ -3,11 +3,15 @@
 use keepwatch_base::time::Timestamp;
 
 use super::condition::{Constraint, World, groups, satisfiable};
-use super::document::{Document, Effect, Statement};
+use super::document::{Condition, Document, Effect, Statement};
 use super::holder::{Grantee, Holder};
 
-/// The keys that carry the time of a request, in lower case.
-const TIMES: [&str; 2] = ["aws:currenttime", "aws:epochtime"];
+/// The keys that carry the time of a request.
+const TIMES: [&str; 2] = ["aws:CurrentTime", "aws:EpochTime"];
+
+fn asks_for_time(condition: &Condition) -> bool {
+    TIMES.iter().any(|key| condition.key.eq_ignore_ascii_case(key))
+}
 
 impl Document {
     /// The document as it stands from this time on: an Allow that ended before keeps its place, and allows nothing. Shares
@@ -15,17 +19,15 @@ impl Document {
     #[must_use]
     pub fn as_of(mut self, at: Timestamp) -> Document {
         let variables = self.has_variables();
-        let requests = Holder::new(Grantee { arn: None, at: Some(at) }, Vec::new());
         let over = |statement: &Statement| {
-            let timed = statement
-                .conditions
-                .iter()
-                .filter(|c| TIMES.iter().any(|key| c.key.eq_ignore_ascii_case(key)));
+            let requests = Holder::new(Grantee { arn: None, at: Some(at) }, Vec::new());
+            let timed = statement.conditions.iter().filter(|one| asks_for_time(one));
             let asked = timed.map(|one| Constraint::new(one, true, variables, &requests)).collect();
             groups(asked).iter().any(|(key, group)| satisfiable(group, &requests.domain(key)).is_none())
         };
         for statement in &mut self.statements {
-            if statement.effect == Effect::Allow && over(statement) {
+            let ends = statement.effect == Effect::Allow && statement.conditions.iter().any(asks_for_time);
+            if ends && over(statement) {
                 statement.actions.clear();
                 statement.not_actions = None;
             }

@@ -10,7 +10,7 @@ use super::rule::{On, Rule};
 use crate::about::About;
 use crate::event::RecordHeader;
 use crate::event::{Body, Event};
-use crate::memory::window::{WindowCount, WindowQuery};
+use crate::memory::window::WindowQuery;
 use crate::observation::{Observation, Verdict};
 use crate::severity::MAILED_FROM;
 use crate::state::{AccountState, Answer, Facts, Interrupt, Query};
@@ -339,9 +339,9 @@ impl Progress {
     }
 
     /// Ends the rules that see nothing because their window holds too few.
-    pub(super) fn count(&mut self, count: impl Fn(&WindowQuery) -> WindowCount) {
+    pub(super) fn count(&mut self, has_many: impl Fn(&WindowQuery, usize) -> bool) {
         self.waiting.retain(|waiting| match &waiting.asks {
-            Some(Query::Window(asked)) if waiting.needed > 0 => count(asked).count >= waiting.needed,
+            Some(Query::Window(asked)) if waiting.needed > 0 => has_many(asked, waiting.needed),
             _ => true,
         });
     }

@@ -4,7 +4,7 @@
 //! many like it there were, whether its key was already known to be exposed. [`Player::play`] does all that needs no
 //! memory, [`Memory::settle`] the rest, in the order of the log. The windows and sets are those of the account's journal.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, HashMap};
 
 use keepwatch_base::time::Timestamp;
@@ -16,7 +16,7 @@ use crate::event::log::LogEntry;
 use crate::event::{Event, Unreadable};
 use crate::memory::first_sight::SightSet;
 use crate::memory::journal::RECEIPTS_KEPT;
-use crate::memory::window::{Window, WindowCount, WindowQuery};
+use crate::memory::window::{Window, WindowQuery};
 use crate::observation::{Observation, Verdict};
 use crate::state::{Answer, Fact, Query, Value};
 
@@ -235,7 +235,7 @@ impl Memory {
         let exposed = keys.iter().any(|key| self.exposed.contains_key(key));
         if timed && !exposed {
             // Most refused calls are one of a few, and need not be read once more to know that nothing is said of them.
-            judged.count(|asked| self.count(asked));
+            judged.count(|asked, needed| self.window(asked).has_many(asked, needed));
         }
         // It has been read before, from the same text.
         let event = (exposed || judged.waits()).then(|| Event::parse(&text).ok()).flatten();
@@ -276,7 +276,12 @@ impl Memory {
                 let since = self.exposed.get(&(account.clone(), access_key_id.clone()));
                 Fact::Known(Value::Flag(since.is_some_and(|since| event.time().or(assumed) >= Some(*since))))
             }
-            Query::Window(asked) => Fact::Known(Value::WindowCount(self.count(asked))),
+            Query::Window(asked) => {
+                let mut window = self.window(asked);
+                Fact::Known(Value::WindowCount(
+                    window.add(&asked.member, asked.time, asked.span, asked.enough).0,
+                ))
+            }
             Query::Earlier(asked) => {
                 let windows = self.windows.borrow();
                 let last =
@@ -293,10 +298,8 @@ impl Memory {
         }
     }
 
-    fn count(&self, asked: &WindowQuery) -> WindowCount {
-        let mut windows = self.windows.borrow_mut();
-        let window = windows.entry(asked.key.clone()).or_default();
-        window.add(&asked.member, asked.time, asked.span, asked.enough).0
+    fn window(&self, asked: &WindowQuery) -> RefMut<'_, Window> {
+        RefMut::map(self.windows.borrow_mut(), |windows| windows.entry(asked.key.clone()).or_default())
     }
 
     fn learn(&mut self, observations: &[Observation]) {

@@ -74,6 +74,19 @@ impl Window {
         span: Duration,
         enough: usize,
     ) -> (WindowCount, bool) {
+        let (member, written) = self.take(member, time, enough);
+        (self.count(&member, time, span), written)
+    }
+
+    /// Adds a member and says whether it is among at least so many. That costs less where there are few.
+    pub fn has_many(&mut self, asked: &WindowQuery, needed: usize) -> bool {
+        let (member, _) = self.take(&asked.member, asked.time, asked.enough);
+        // One that is not kept counts beside those that are.
+        self.members.len() + 1 >= needed && self.count(&member, asked.time, asked.span).count >= needed
+    }
+
+    /// Adds a member; what it is called here, and whether there is something to write.
+    fn take(&mut self, member: &str, time: Timestamp, enough: usize) -> (String, bool) {
         let member = short_hash(&[member]);
         let at = time.millis();
         let before = self.members.get(&member).copied();
@@ -90,7 +103,7 @@ impl Window {
                 self.members.remove(&oldest);
             }
         }
-        (self.count(&member, time, span), !known)
+        (member, !known)
     }
 
     /// The latest member of those that lie before this time, or at it, and not longer before than `span`.

@@ -1,7 +1,7 @@
 use super::common::{Owner, exposed};
 use crate::kit::prelude::*;
 
-/// Names of tools and distributions that attack accounts, as they stand in user agents, in any case. GuardDuty names the
+/// Names of tools and distributions that attack accounts, in lower case, as they stand in user agents. GuardDuty names the
 /// distributions in its `PenTest:IAMUser` findings.
 const TOOLS: [&str; 6] = ["trufflehog", "kali", "parrot", "pentoo", "pacu", "cloudfox"];
 
@@ -77,8 +77,13 @@ impl Rule for AttackTool {
 
 /// The tool that a word of the user agent names: `-kali9-amd64` names Kali, `kalium` does not.
 fn tool(agent: &str) -> Option<&'static str> {
-    let mut words = agent.split(|c: char| !c.is_alphabetic());
-    words.find_map(|word| TOOLS.iter().copied().find(|tool| tool.eq_ignore_ascii_case(word)))
+    let lower = agent.to_ascii_lowercase();
+    // Hardly any agent holds one at all, and whether it does is sooner known than what its words are.
+    if !TOOLS.iter().any(|tool| lower.contains(tool)) {
+        return None;
+    }
+    let mut words = lower.split(|c: char| !c.is_alphabetic());
+    words.find_map(|word| TOOLS.iter().copied().find(|tool| *tool == word))
 }
 
 #[cfg(test)]
