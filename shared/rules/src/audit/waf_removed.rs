@@ -165,7 +165,11 @@ fn other_wall(record: &Record<'_>, cx: &Cx<'_>) -> Option<Observation> {
             let seen =
                 cx.failing("Shield Advanced", format!("{who} ended the subscription of Shield Advanced"));
             let seen = seen.because("Nothing is protected against floods beyond what every account has.");
-            return Some(seen.step("Has it ended?", "shield describe-subscription", &[]));
+            return Some(seen.step(
+                "Has it ended?",
+                "shield describe-subscription",
+                &[("--region", "us-east-1")],
+            ));
         }
         _ => return None,
     };
