@@ -73,14 +73,15 @@ impl Check for MultiRegion {
             seen = seen.detail(&trail.name, lacks(cx, trail).join("; "));
         }
         let fix = "cloudtrail create-trail --is-multi-region-trail --enable-log-file-validation";
+        let at = ("--region", cx.home());
         let seen = seen
-            .step("Which trails are there?", "cloudtrail describe-trails", &[])
+            .step("Which trails are there?", "cloudtrail describe-trails", &[at])
             .step(
                 "Make one for all regions (its bucket must let CloudTrail write)",
                 fix,
-                &[("--name", "management-events"), ("--s3-bucket-name", "BUCKET")],
+                &[("--name", "management-events"), ("--s3-bucket-name", "BUCKET"), at],
             )
-            .step("Start it", "cloudtrail start-logging", &[("--name", "management-events")]);
+            .step("Start it", "cloudtrail start-logging", &[("--name", "management-events"), at]);
         cx.report(seen);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use keepwatch_base::partition::Partition;
 use keepwatch_base::text::clean;
 use keepwatch_base::time::Timestamp;
 use keepwatch_core::observation::Subject;
@@ -154,6 +155,11 @@ impl<'s> Cx<'s> {
     /// The regions that were looked at.
     pub(crate) fn regions(&self) -> &'s [String] {
         &self.state.regions
+    }
+
+    /// The region in which the partition keeps what is global, `us-east-1`.
+    pub(crate) fn home(&self) -> &'static str {
+        Partition::named(&self.state.partition).map_or("us-east-1", |partition| partition.home_region)
     }
 
     /// The partition, `aws`.

@@ -58,13 +58,14 @@ impl Check for AccountBlock {
         if !public.is_empty() {
             seen = seen.severity(Severity::High).detail("Public buckets", public.join(", "));
         }
-        let account = cx.account();
+        // The setting is the whole account's; the AWS CLI asks for a region all the same.
+        let (account, at) = (cx.account(), ("--region", cx.home()));
         let seen = seen
-            .step("What is set?", "s3control get-public-access-block", &[("--account-id", account)])
+            .step("What is set?", "s3control get-public-access-block", &[("--account-id", account), at])
             .step(
                 "Switch all four on",
                 "s3control put-public-access-block",
-                &[("--account-id", account), ("--public-access-block-configuration", ALL_ON)],
+                &[("--account-id", account), ("--public-access-block-configuration", ALL_ON), at],
             );
         cx.report(seen);
         Ok(())

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keepwatch_base::partition::Partition;
 use keepwatch_base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -149,10 +150,15 @@ impl Coverage {
         for (service, names) in services {
             judgement = judgement.detail(&format!("Refused of {service}"), names.join(", "));
         }
+        let partition = root_arn.split(':').nth(1).and_then(Partition::named);
+        let home = partition.map_or("us-east-1", |partition| partition.home_region);
         judgement.steps.push(RemediationStep::aws(
-            "Which policy refuses them?",
+            "Which policy refuses them? (repeat in every enabled region)",
             "cloudtrail lookup-events",
-            &[("--lookup-attributes", "AttributeKey=Username,AttributeValue=SCAN_FUNCTION")],
+            &[
+                ("--region", home),
+                ("--lookup-attributes", "AttributeKey=Username,AttributeValue=SCAN_FUNCTION"),
+            ],
         ));
         judgement
     }
