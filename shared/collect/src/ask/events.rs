@@ -7,8 +7,8 @@ use crate::fault::Fault;
 use crate::node::Node;
 use crate::operation::{LIST_RULES, LIST_TARGETS};
 
-/// What a pattern names that some check asks about: only such rules have their targets counted.
-const TELLING: [&str; 3] = ["aws.health", "aws.trustedadvisor", "AWS API Call via CloudTrail"];
+/// What a pattern names that some check asks about, whole or by its end: only such rules have their targets counted.
+const TELLING: [&str; 3] = ["aws.health", "aws.trustedadvisor", "via CloudTrail"];
 
 pub(super) async fn rules(client: &Client, region: &str) -> Result<Vec<EventRule>, Fault> {
     let mut rules = Vec::new();
@@ -63,4 +63,25 @@ pub(crate) fn target(node: &Node) -> Result<Target, Fault> {
         max_age: node.number("RetryPolicy/MaximumEventAgeInSeconds")?.unwrap_or(max_age),
         retries: node.number("RetryPolicy/MaximumRetryAttempts")?.unwrap_or(retries),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TELLING;
+
+    /// Otherwise nobody would notice that a forwarder sends its events elsewhere.
+    #[test]
+    fn the_targets_of_each_rule_of_a_forwarder_are_read() {
+        let template = include_str!("../../../../infra/forwarder.yaml");
+        let rules = template.split("Type: AWS::Events::Rule").skip(1);
+        let patterns: Vec<&str> = rules
+            .filter_map(|rule| rule.split_once("EventPattern:"))
+            .filter_map(|(_, rest)| rest.split_once("Targets:"))
+            .map(|(pattern, _)| pattern)
+            .collect();
+        assert!(patterns.len() > 14, "{}", patterns.len());
+        for pattern in patterns {
+            assert!(TELLING.iter().any(|word| pattern.contains(word)), "{pattern}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ use table::{Row, Table};
 /// At most this many times gunzip and `IgnoredAny`, on the log of an account at work.
 const BOUND: f64 = 1.5;
 
-/// The same on a collection of attacks, where every sixth record is a finding.
+/// The same on a collection of attacks, where every fifth record is a finding.
 const BOUND_OF_ATTACKS: f64 = 2.5;
 
 /// The command line's, for which this stands.
