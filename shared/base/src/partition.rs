@@ -91,6 +91,11 @@ impl Partition {
     pub fn named(name: &str) -> Option<&'static Partition> {
         PARTITIONS.iter().find(|partition| partition.name == name)
     }
+
+    /// The region in which the partition of this name keeps what is global; `aws`'s where there is none.
+    pub fn home_of(name: &str) -> &'static str {
+        Partition::named(name).map_or("us-east-1", |partition| partition.home_region)
+    }
 }
 
 #[cfg(test)]

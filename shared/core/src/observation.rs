@@ -340,30 +340,27 @@ impl Observation {
     /// the day before this one, and comes as a table.
     pub fn step(mut self, purpose: &str, call: &str, options: &[(&str, &str)]) -> Self {
         let of_one = options.iter().any(|(_, value)| value.starts_with("AttributeKey=EventId,"));
-        self.steps.push(if call.starts_with(LOOK_UP) && !of_one {
-            let day = self.event.time.minus(LOOKED_BACK).date();
-            let as_table = [("--start-time", day.as_str()), ("--query", LOOKED_UP), ("--output", "table")];
-            RemediationStep::aws(purpose, call, &[options, &as_table].concat())
-        } else {
-            RemediationStep::aws(purpose, call, options)
-        });
+        if call.starts_with(LOOK_UP) && !of_one {
+            return self.look(purpose, call, options, LOOKED_UP);
+        }
+        self.steps.push(RemediationStep::aws(purpose, call, options));
+        self
+    }
+
+    /// Adds a look into the event history from the day before this event on, as a table of what the query picks.
+    fn look(mut self, purpose: &str, call: &str, options: &[(&str, &str)], query: &str) -> Self {
+        let day = self.event.time.minus(LOOKED_BACK).date();
+        let as_table = [("--start-time", day.as_str()), ("--query", query), ("--output", "table")];
+        self.steps.push(RemediationStep::aws(purpose, call, &[options, &as_table].concat()));
         self
     }
 
     /// Adds a look for those events of the kind `by` that hold `word`, from the day before this one on, as a table.
-    pub fn look_for(mut self, purpose: &str, region: &str, by: &str, word: &str) -> Self {
-        let day = self.event.time.minus(LOOKED_BACK).date();
+    pub fn look_for(self, purpose: &str, region: &str, by: &str, word: &str) -> Self {
         let word = Value::from(clean(word, 128).replace('`', ""));
         let named = format!("Events[?contains(CloudTrailEvent,`{word}`)]");
-        let options = [
-            ("--region", region),
-            ("--lookup-attributes", by),
-            ("--start-time", day.as_str()),
-            ("--query", &LOOKED_UP.replacen("Events[]", &named, 1)),
-            ("--output", "table"),
-        ];
-        self.steps.push(RemediationStep::aws(purpose, LOOK_UP, &options));
-        self
+        let options = [("--region", region), ("--lookup-attributes", by)];
+        self.look(purpose, LOOK_UP, &options, &LOOKED_UP.replacen("Events[]", &named, 1))
     }
 
     /// Adds a look at what was there before: whole events, for their parameters say it, and all that the event history has,

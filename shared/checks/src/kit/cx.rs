@@ -159,7 +159,7 @@ impl<'s> Cx<'s> {
 
     /// The region in which the partition keeps what is global, `us-east-1`.
     pub(crate) fn home(&self) -> &'static str {
-        Partition::named(&self.state.partition).map_or("us-east-1", |partition| partition.home_region)
+        Partition::home_of(&self.state.partition)
     }
 
     /// The partition, `aws`.

@@ -29,8 +29,8 @@ pub struct EventRule {
 
 impl EventRule {
     /// Whether EventBridge would bring this event, an envelope: as far as the patterns made here go, which know lists of texts,
-    /// prefixes and suffixes, `exists` for what is no object, `anything-but`, nested objects and `$or`; and read-only calls by rules of the
-    /// state that asks for them.
+    /// prefixes and suffixes, `exists` for what is no object, `anything-but`, nested objects and `$or`; and read-only calls by
+    /// rules of the state that asks for them.
     pub fn brings(&self, event: &Value) -> bool {
         let reads = event["detail"]["readOnly"] == true && event["detail"]["managementEvent"] != false;
         (!reads || self.state == ALL) && matches(&self.pattern, event)

@@ -150,8 +150,7 @@ impl Coverage {
         for (service, names) in services {
             judgement = judgement.detail(&format!("Refused of {service}"), names.join(", "));
         }
-        let partition = root_arn.split(':').nth(1).and_then(Partition::named);
-        let home = partition.map_or("us-east-1", |partition| partition.home_region);
+        let home = Partition::home_of(root_arn.split(':').nth(1).unwrap_or_default());
         judgement.steps.push(RemediationStep::aws(
             "Which policy refuses them? (repeat in every enabled region)",
             "cloudtrail lookup-events",
